@@ -1,0 +1,77 @@
+"""The exception tree: every error this library raises on purpose.
+
+An error says in a sentence or two what was asked, what was found and what would work. The
+command line prints that sentence and leaves the traceback out. Light: imports nothing heavy.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CnnvizError(Exception):
+    """A mistake that the user can mend; its text is one or two plain sentences."""
+
+    def __str__(self) -> str:  # KeyError would print the repr of its argument
+        """The sentence itself."""
+        return " ".join(str(part) for part in self.args)
+
+
+class UsageError(CnnvizError, ValueError):
+    """An option or argument that cannot mean anything here."""
+
+
+class UnknownNameError(CnnvizError, KeyError):
+    """A plugin, technique, model, adapter or renderer name that nothing offers."""
+
+
+class LayerNotFoundError(CnnvizError, KeyError):
+    """A layer name that the model does not have."""
+
+
+class LayerKindError(CnnvizError, ValueError):
+    """A layer that exists but cannot serve: no spatial map, no kernel, inside an opaque region."""
+
+
+class ImageError(CnnvizError, ValueError):
+    """A picture that is missing, broken, misshaped or not finite."""
+
+
+class TargetError(CnnvizError, ValueError):
+    """A target that the model cannot score, such as a class index out of range."""
+
+
+class ModelError(CnnvizError, ValueError):
+    """A model that cannot be explained as it stands: untraceable, training mode, dropout on."""
+
+
+class WeightsError(CnnvizError, ValueError):
+    """Weights that are missing, broken, unsafe to read or do not fit the network."""
+
+
+class RuleError(CnnvizError, ValueError):
+    """A backward rule that applies to nothing in this program."""
+
+
+class WindowError(CnnvizError, ValueError):
+    """An occlusion window or stride that does not fit the image."""
+
+
+class PluginError(CnnvizError, RuntimeError):
+    """A plugin that cannot be loaded, or two plugins that claim one name."""
+
+
+class RenderError(CnnvizError, ValueError):
+    """A result that no renderer can write in the asked form, or an output path that cannot be written."""
+
+
+class MemoryBudgetError(CnnvizError, MemoryError):
+    """Work that does not fit the memory budget even one evaluation at a time."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return ` Did you mean 'x' or 'y'?` for the closest known names, or an empty string."""
+    lowered = {candidate.lower(): candidate for candidate in known}
+    close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.55)]
+    return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""

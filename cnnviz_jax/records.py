@@ -1,0 +1,116 @@
+"""The frozen records that plugins yield: one class per thing a plugin can offer.
+
+Light: importing this module imports no jax, flax, optax or matplotlib. Anything heavy is named
+as `"package.module:attribute"` and imported by `load` when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+Kind = Literal["explain", "synthesize", "inspect", "survey", "measure"]
+KINDS: tuple[Kind, ...] = ("explain", "synthesize", "inspect", "survey", "measure")
+
+Lazy = Callable[..., Any] | str
+"""A callable, or `"package.module:attribute"` naming one, imported when first used."""
+
+
+def load(reference: Lazy) -> Callable[..., Any]:
+    """Return the callable that `reference` is or names, importing its module if need be."""
+    if callable(reference):
+        return reference
+    module, _, attribute = reference.partition(":")
+    loaded: Any = importlib.import_module(module)
+    for part in attribute.split("."):
+        loaded = getattr(loaded, part)
+    return loaded  # type: ignore[no-any-return]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSpec:
+    """How native objects of one framework become a `cnnviz_jax.model.PureModel`."""
+
+    name: str
+    """Framework name as its users write it, such as `nnx`."""
+    summary: str
+    """One line for `cnnviz adapters`."""
+    matches: Callable[[Any], bool]
+    """`matches(native)`: is this object mine? Looks at type names or `sys.modules`, never imports the framework."""
+    build: Lazy
+    """`build(native, args, options) -> PureModel`; `options` is a `cnnviz_jax.model.AdaptOptions`."""
+    fallback: bool = False
+    """Whether this adapter is asked only when no other matches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsSpec:
+    """Where the published weights of a named model come from."""
+
+    bundled: bool = False
+    """Whether the weights ship with the plugin, so that no file is needed."""
+    url: str | None = None
+    """Where the publisher offers the file; nothing is downloaded unasked."""
+    sha256: str | None = None
+    """Hex digest of that file."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A network that users ask for by name."""
+
+    name: str
+    """Name under which it was published, such as `squeezenet1_1`."""
+    summary: str
+    """One line for `cnnviz models`."""
+    build: Lazy
+    """`build(weights) -> cnnviz_jax.Model`; `weights` is a path or `None`."""
+    weights: WeightsSpec = WeightsSpec()
+    """Where its weights come from."""
+    references: tuple[str, ...] = ()
+    """Papers and sources."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TechniqueSpec:
+    """A way to explain, synthesise, inspect, survey or measure.
+
+    `build(config, model)` runs on the host, before anything is traced, and returns by kind:
+    explain: a `cnnviz_jax.engine.Fold`, or a function `(model, image, target, key) -> heatmap`;
+    synthesize: a `cnnviz_jax.engine.Iteration`;
+    inspect: a function `() -> result`.
+    """
+
+    name: str
+    """Name in every door: `cv.explain(name)`, `cnnviz explain name`, docs page."""
+    kind: Kind
+    """Which verb runs it."""
+    summary: str
+    """One line for `cnnviz techniques`."""
+    config: type
+    """A frozen dataclass of numbers, strings, tuples, literals and `None`: Python options and CLI flags at once."""
+    build: Lazy
+    """See the class docstring."""
+    references: tuple[str, ...] = ()
+    """Papers and sources."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RendererSpec:
+    """A way to write results to a file."""
+
+    name: str
+    """Name for `cv.render(..., renderer=name)`."""
+    summary: str
+    """One line for `cnnviz renderers`."""
+    accepts: tuple[str, ...]
+    """Class names of the results it can draw, such as `Attribution`; `*` for all."""
+    suffixes: tuple[str, ...]
+    """File suffixes it writes, such as `.png`; may be shared when `accepts` differ."""
+    render: Lazy
+    """`render(result, path, **display)`: writes one file to `path`, which is a temporary name moved into place after."""
+
+
+Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec
