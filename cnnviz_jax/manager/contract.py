@@ -1,0 +1,94 @@
+"""What a plugin must keep to: hooks that exist, and records of the right class with sound fields."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from cnnviz_jax import hookspecs, records
+from cnnviz_jax.errors import PluginError, did_you_mean
+
+HOOKS: dict[str, tuple[str, type]] = {
+    hookspecs.cnnviz_adapters.__name__: ("adapter", records.AdapterSpec),
+    hookspecs.cnnviz_models.__name__: ("model", records.ModelSpec),
+    hookspecs.cnnviz_techniques.__name__: ("technique", records.TechniqueSpec),
+    hookspecs.cnnviz_renderers.__name__: ("renderer", records.RendererSpec),
+}
+"""Hook name to the sort of thing it yields and the record class of that sort."""
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+
+
+def unknown_hooks(names: Iterable[str]) -> str:
+    """Return the sentence about hooks that do not exist, with near matches."""
+    return "; ".join(f"there is no hook {name!r}.{did_you_mean(name, HOOKS)}" for name in names)
+
+
+def checked(hook: str, yielded: object) -> list[records.Record]:
+    """Return what one hook yielded as a list, after checking every record in it.
+
+    Raises:
+        PluginError: A record has the wrong class or an unsound field, or a name comes twice.
+    """
+    sort, wanted = HOOKS[hook]
+    if yielded is None:
+        return []
+    if isinstance(yielded, wanted):
+        raise PluginError(f"{hook} returned one {wanted.__name__}; it must yield records or return a list of them")
+    if not isinstance(yielded, Iterable) or isinstance(yielded, str | bytes | dict):
+        raise PluginError(f"{hook} returned {type(yielded).__name__}; it must yield {wanted.__name__} records")
+    accepted: list[Any] = []
+    for record in yielded:
+        if not isinstance(record, wanted):
+            raise PluginError(f"{hook} yielded {_shown(record)}; it must yield {wanted.__name__} records")
+        fault = _fault(record)
+        if fault:
+            raise PluginError(f"{hook} yielded {sort} {record.name!r}, whose {fault}")  # type: ignore[attr-defined]
+        if any(record.name == other.name for other in accepted):  # type: ignore[attr-defined]
+            raise PluginError(f"{hook} yielded {sort} {record.name!r} twice")  # type: ignore[attr-defined]
+        accepted.append(record)
+    return accepted
+
+
+def _shown(record: object) -> str:
+    text = repr(record)
+    return text if len(text) <= 60 else f"a {type(record).__name__}"
+
+
+def _fault(record: Any) -> str | None:
+    """Return what is wrong with a record, or `None`."""
+    if not isinstance(record.name, str) or not _NAME.fullmatch(record.name):
+        return "name is not letters, digits, `-`, `_` and `.`"
+    if not isinstance(record.summary, str) or not record.summary.strip():
+        return "summary is not a line of text"
+    reference = record.render if isinstance(record, records.RendererSpec) else record.build
+    if not _is_lazy(reference):
+        return f"callable is {_shown(reference)}, which is neither callable nor 'package.module:attribute'"
+    if isinstance(record, records.TechniqueSpec):
+        if record.kind not in records.KINDS:
+            return f"kind is {record.kind!r}, not one of {', '.join(records.KINDS)}"
+        config: Any = record.config
+        if not isinstance(config, type) or not dataclasses.is_dataclass(config):
+            return f"config is {_shown(config)}, not a dataclass"
+        if not config.__dataclass_params__.frozen:  # type: ignore[attr-defined]
+            return f"config {config.__name__} is not a frozen dataclass"
+    if isinstance(record, records.AdapterSpec):
+        matches: Any = record.matches
+        if not callable(matches):
+            return "matches is not callable"
+    if isinstance(record, records.RendererSpec):
+        if not all(_are_strings(field) for field in (record.accepts, record.suffixes)):
+            return "accepts or suffixes is not a tuple of strings"
+        if not all(re.fullmatch(r"\.\S+", suffix) for suffix in record.suffixes):
+            return "suffixes do not all begin with a dot"
+    return None
+
+
+def _is_lazy(reference: object) -> bool:
+    return callable(reference) or (isinstance(reference, str) and bool(re.fullmatch(r"[\w.]+:[\w.]+", reference)))
+
+
+def _are_strings(field: object) -> bool:
+    return isinstance(field, tuple) and bool(field) and all(isinstance(part, str) for part in field)

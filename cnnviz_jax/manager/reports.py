@@ -1,0 +1,49 @@
+"""What became of each plugin: loaded, set aside or disabled."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class PluginInfo:
+    """A plugin that was loaded."""
+
+    name: str
+    """Its entry-point name, or the path of an unpackaged file."""
+    distribution: str
+    """The installed distribution it came with, or `file`."""
+    version: str
+    """The version of that distribution; empty for a file."""
+    offers: Mapping[str, tuple[str, ...]]
+    """Names of what it brings, by sort: `{"technique": ("occlusion",)}`."""
+
+    @property
+    def reference(self) -> str:
+        """`distribution:name`, as the allow and deny lists accept it; the path for a file."""
+        return self.name if self.distribution == "file" else f"{self.distribution}:{self.name}"
+
+
+@dataclass(frozen=True)
+class SetAside:
+    """A plugin that was found but could not be loaded; nothing of it is registered."""
+
+    name: str
+    """Its entry-point name."""
+    distribution: str
+    """The installed distribution it came with."""
+    cause: str
+    """Why, in one sentence."""
+
+
+@dataclass(frozen=True)
+class Disabled:
+    """A plugin that was found and, as the user wished, not imported."""
+
+    name: str
+    """Its entry-point name."""
+    distribution: str
+    """The installed distribution it came with."""
+    cause: str
+    """Which switch kept it out, such as `CNNVIZ_DISABLE_PLUGINS`."""
