@@ -1,0 +1,378 @@
+"""A model as the library sees it: what an adapter builds, and what a technique is given.
+
+`PureModel` is the adapter's side: one pure, batched function in inference mode with its parameters.
+`Model` is the technique's side: pictures in [0, 1] in, logits out, layers by name, and `run`, which
+reads, changes and overrides anything inside the traced program. Parameters are leaves of `Model`, so
+they are arguments of everything that is compiled: one executable serves all checkpoints.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnviz_jax.errors import LayerNotFoundError, ModelError, TargetError, did_you_mean
+from cnnviz_jax.pictures import check_images
+from cnnviz_jax.program import Field, Program, Site
+from cnnviz_jax.results import static
+
+if TYPE_CHECKING:
+    from cnnviz_jax.targets import Target
+
+Axes = Literal["NHWC", "NCHW"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdaptOptions:
+    """What the user said about the native model, for the adapter to use."""
+
+    input_shape: tuple[int, int, int] | None = None
+    """Height, width, channels of one picture; `None` if the native model knows."""
+    axes: Axes | None = None
+    """The layout the native function takes; `None` for the framework's own."""
+    call_kwargs: Mapping[str, Any] | None = None
+    """Keyword arguments of the call, in place of the inference flags the adapter would find."""
+    method: str | None = None
+    """The method to call in place of `__call__`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PureModel:
+    """A native model as one pure function: what an adapter returns, and nothing else.
+
+    The adapter finds inference mode, threads state, batches unbatched models, adds scopes and picks
+    the logits. It lists no layers, captures nothing and differentiates nothing: the core does.
+    """
+
+    fn: Callable[[Any, Any], Any]
+    """`fn(params, x) -> outputs`: pure, batched, inference mode, traceable; `x` in the layout `axes`."""
+    params: Any
+    """Pytree of everything array-like: weights, statistics, state."""
+    param_paths: tuple[str, ...]
+    """One readable dotted path per leaf of `params`, in leaf order."""
+    axes: Axes = "NHWC"
+    """Layout of `x`."""
+    logits: Callable[[Any], Any] = lambda outputs: outputs
+    """Picks the (n, classes) scores from the outputs."""
+    scope_root: str = ""
+    """Name-stack prefix common to all layers, not shown (Linen's class name)."""
+    scope_hints: tuple[str, ...] = ()
+    """Regular expressions of name-stack parts that are not module names."""
+    layer_aliases: Mapping[str, str] = field(default_factory=dict)
+    """Further spellings of layer names: framework's -> ours."""
+    framework: str = "jax"
+    name: str = "model"
+    input_shape: tuple[int, int, int] | None = None
+    """Height, width, channels, where the native model knows them."""
+    notes: tuple[str, ...] = ()
+    """Things the user should know about how the model was read."""
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """All of a model but its numbers; equal only to itself, so it keys compiled programs."""
+
+    apply: Callable[[Any, Float[Array, "n h w c"]], Any]
+    """`apply(params, images) -> outputs` with pictures in [0, 1], NHWC."""
+    pure: PureModel
+    input_shape: tuple[int, int, int]
+    labels: tuple[str, ...] | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    name: str
+    program: Program
+    head: str | None
+    """Layer whose value replaces the outputs as logits, where the model ends in a softmax."""
+    warnings: tuple[str, ...] = ()
+    sizes: dict[tuple[int, int], "Structure"] = field(default_factory=dict)
+    """The same model at other input sizes."""
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One row of the layer table."""
+
+    name: str
+    """The framework's own path, joined by dots."""
+    kind: str
+    """What it computes: conv, dense, norm, relu, max_pool, add, module, ..."""
+    shape: tuple[int, ...]
+    """Shape of its value for one picture: (h, w, c) or (c,), whatever the model's own layout."""
+    channels: int
+    """Length of the channel axis."""
+    receptive_field: Field | None
+    """What each unit sees of the input."""
+    axes: str
+    """The layout inside the model, such as NHWC or NCHW."""
+    params: tuple[str, ...] = ()
+    """Paths of its kernel parameters."""
+    _kernel: Callable[[], Array] | None = field(default=None, repr=False, compare=False)
+
+    @functools.cached_property
+    def kernel(self) -> Float[Array, "..."] | None:
+        """The kernel as (h, w, in, out), or (in, out) for a dense layer; `None` if the layer has none."""
+        return None if self._kernel is None else self._kernel()
+
+    @property
+    def is_map(self) -> bool:
+        """Whether the value has two spatial axes."""
+        return len(self.shape) == 3
+
+
+class LayerTable(Mapping[str, Layer]):
+    """The layers of a model by name, in execution order; slashes are accepted for dots."""
+
+    def __init__(self, layers: Mapping[str, Layer], aliases: Mapping[str, str], model: str) -> None:
+        self._layers, self._aliases, self._model = dict(layers), dict(aliases), model
+
+    def resolve(self, name: str) -> str:
+        """Return the name as listed.
+
+        Raises:
+            LayerNotFoundError: No layer is called so; near matches are offered.
+        """
+        dotted = str(name).replace("/", ".")
+        dotted = self._aliases.get(name, self._aliases.get(dotted, dotted))
+        if dotted not in self._layers:
+            raise LayerNotFoundError(
+                f"no layer {name!r} in {self._model}.{did_you_mean(dotted, self._layers)} "
+                f"`model.layers` or `cnnviz layers` lists all {len(self._layers)}"
+            )
+        return dotted
+
+    def __getitem__(self, name: str) -> Layer:
+        return self._layers[self.resolve(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._layers)
+
+    def __len__(self) -> int:
+        return len(self._layers)
+
+    def __contains__(self, name: object) -> bool:
+        dotted = str(name).replace("/", ".")
+        return dotted in self._layers or dotted in self._aliases
+
+    def __repr__(self) -> str:
+        return f"LayerTable({len(self)} layers of {self._model}: {', '.join(list(self)[:4])}, ...)"
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Model:
+    """Any JAX model, adapted: call it on pictures, look at its layers, run techniques on it."""
+
+    params: Any
+    structure: Structure = static()
+
+    def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n classes"]:
+        """Return the logits of pictures in [0, 1].
+
+        Raises:
+            ImageError: The pictures do not fit the model or are not finite.
+        """
+        images = check_images(images, self.input_shape)
+        batches = [images[i : i + _FORWARD_BATCH] for i in range(0, len(images), _FORWARD_BATCH)]
+        outputs = [_forward(self, batch) for batch in batches]
+        logits = outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
+        return logits  # type: ignore[no-any-return]
+
+    @property
+    def name(self) -> str:
+        """What the user calls the model."""
+        return self.structure.name
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of one picture."""
+        return self.structure.input_shape
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Class names, if known."""
+        return self.structure.labels
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found when the model was read."""
+        return self.structure.warnings
+
+    @property
+    def program(self) -> Program:
+        """The traced program: the lower door for techniques that need more than `run`."""
+        return self.structure.program
+
+    @functools.cached_property
+    def layers(self) -> LayerTable:
+        """The layer table, in execution order."""
+        program = self.program
+        rows = {name: self._layer(name, site) for name, site in program.layers.items()}
+        return LayerTable(rows, self.structure.pure.layer_aliases, self.name)
+
+    def _layer(self, name: str, site: Site) -> Layer:
+        shape = tuple(site.canonical_shape)
+        kernel = (lambda: self.program.kernel(name, self.params)) if site.kernel is not None else None
+        params = tuple(site.kernel.paths) if site.kernel is not None else ()
+        return Layer(name, site.kind, shape, shape[-1] if shape else 1, site.receptive_field, site.axes, params, kernel)
+
+    @functools.cached_property
+    def class_count(self) -> int:
+        """Number of classes: the length of the logits' last axis.
+
+        Raises:
+            TargetError: The outputs are not one array with a class axis.
+        """
+        out = jax.eval_shape(_forward, self, jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32))
+        if not hasattr(out, "shape") or len(out.shape) < 2:
+            raise TargetError(f"{self.name} does not return (n, classes) scores; explain a cv.targets.custom(...) instead")
+        return int(out.shape[-1])
+
+    def class_name(self, index: int) -> str:
+        """Return `243 bull mastiff`, or `243` where labels are not known."""
+        known = self.labels is not None and index < len(self.labels)
+        return f"{index} {self.labels[index]}" if known and self.labels else str(index)
+
+    def with_params(self, params: Any) -> "Model":
+        """Return the same model with other numbers: everything compiled for one serves the other.
+
+        Raises:
+            ModelError: The tree, a shape or a dtype differs.
+        """
+        old, new = (jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), p) for p in (self.params, params))
+        if old != new:
+            raise ModelError(f"these parameters do not have the tree, shapes and dtypes of {self.name}")
+        return Model(params, self.structure)
+
+    def at_size(self, height: int, width: int) -> "Model":
+        """Return the same model for pictures of another size.
+
+        Raises:
+            ModelError: The model cannot be traced at that size (a dense layer fixes it, say).
+        """
+        if (height, width) == self.input_shape[:2]:
+            return self
+        sizes = self.structure.sizes
+        if (height, width) not in sizes:
+            from cnnviz_jax.adapt import structure_of
+
+            old = self.structure
+            shape = (height, width, old.input_shape[2])
+            sizes[height, width] = structure_of(
+                old.pure, shape, mean=old.mean, std=old.std, labels=old.labels, name=old.name, params=self.params
+            )
+        return Model(self.params, sizes[height, width])
+
+    def run(
+        self,
+        image: Float[Array, "h w c"],
+        *,
+        read: tuple[str, ...] = (),
+        add: Mapping[str, Float[Array, "..."]] | None = None,
+        replace: Mapping[str, Any] | None = None,
+        rules: Mapping[str, Any] | None = None,
+        need_outputs: bool = True,
+    ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
+        """Return one picture's logits and the values at the layers `read`; traceable.
+
+        Values are canonical, (h, w, c) or (c,), whatever the model's own layout.
+
+        Args:
+            image: One picture in [0, 1].
+            read: Layers whose values are returned.
+            add: Values added to layers; differentiate with respect to them for gradients there.
+            replace: Values, or functions of the value, put in place of layers.
+            rules: Backward rules, such as `{"relu": "guided"}`.
+            need_outputs: Whether to run above the deepest layer that is read; if not, logits are `None`.
+        """
+        sites = self.program.layers
+        head = self.structure.head
+        wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
+
+        def native(name: str, change: Any) -> Any:
+            site = sites[name]
+            if callable(change):
+                return lambda value: site.from_canonical(change(site.to_canonical(value)))
+            return site.from_canonical(change)
+
+        outputs, values = self.program.run(
+            self.params,
+            image[None],
+            read=wanted,
+            add={name: native(name, delta) for name, delta in (add or {}).items()},
+            replace={name: native(name, value) for name, value in (replace or {}).items()},
+            rules=rules,
+            need_outputs=need_outputs and head is None,
+        )
+        taps = {name: sites[name].to_canonical(values[name]) for name in wanted}
+        if not need_outputs:
+            return None, taps
+        if head is not None:
+            logits: Any = taps[head]
+            return jnp.asarray(logits, jnp.float32), {name: taps[name] for name in read}
+        return jax.tree.map(_one_float, self.structure.pure.logits(outputs)), taps
+
+    def score(
+        self,
+        image: Float[Array, "h w c"],
+        target: "Target",
+        *,
+        read: tuple[str, ...] = (),
+        add: Mapping[str, Float[Array, "..."]] | None = None,
+        replace: Mapping[str, Any] | None = None,
+        rules: Mapping[str, Any] | None = None,
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, "..."]]]:
+        """Return the target's score of one picture and the values at the layers `read`; see `run`."""
+        every = tuple(dict.fromkeys((*read, *target.layers)))
+        outputs, taps = self.run(
+            image, read=every, add=add, replace=replace, rules=rules, need_outputs=target.needs_outputs
+        )
+        return target.score(outputs, taps), {name: taps[name] for name in read}
+
+
+_FORWARD_BATCH = 64
+
+
+def _one_float(value: Array) -> Array:
+    value = value[0]
+    return value.astype(jnp.float32) if jnp.issubdtype(value.dtype, jnp.floating) else value
+
+
+@jax.jit
+def _forward(model: Model, images: Float[Array, "n h w c"]) -> Any:
+    if model.structure.head is not None:
+        return jax.vmap(lambda image: model.run(image)[0])(images)
+    outputs = model.structure.pure.logits(model.structure.apply(model.params, images))
+    return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
+
+
+def predictions(model: Model, images: Any, k: int = 5) -> Any:
+    """Return the `k` best classes of each picture, best first.
+
+    Args:
+        model: A classifier.
+        images: Pictures in [0, 1].
+        k: How many classes; at most all.
+    """
+    from cnnviz_jax.results import Prediction
+
+    logits = np.asarray(model(images), np.float64)
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    probability = shifted / shifted.sum(-1, keepdims=True)
+    order = np.argsort(-logits, axis=-1, kind="stable")[:, :k]
+    return tuple(
+        Prediction(
+            classes=best.astype(np.int32),
+            scores=row[best].astype(np.float32),
+            probabilities=share[best].astype(np.float32),
+            labels=tuple(model.class_name(int(i)) for i in best),
+        )
+        for best, row, share in zip(order, logits, probability, strict=True)
+    )
+
+
