@@ -1,1 +1,71 @@
-"""See what a convolutional network in JAX has learned."""
+"""See what a convolutional network in JAX has learned.
+
+`adapt` takes any JAX model, `explain` shows where it looks, `synthesize` what excites it, `inspect` what
+its weights are, `report` puts all of it on one offline page. Names are loaded when first used, so that
+importing the package costs nothing.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cnnviz_jax import errors as errors
+    from cnnviz_jax import targets as targets
+    from cnnviz_jax.adaptation import adapt as adapt
+    from cnnviz_jax.adaptation import load_model as load_model
+    from cnnviz_jax.hookspecs import hookimpl as hookimpl
+    from cnnviz_jax.model import Layer as Layer
+    from cnnviz_jax.model import Model as Model
+    from cnnviz_jax.model import predictions as predictions
+    from cnnviz_jax.pictures import load_image as load_image
+    from cnnviz_jax.results import Attribution as Attribution
+    from cnnviz_jax.results import FilterBank as FilterBank
+    from cnnviz_jax.results import Heatmap as Heatmap
+    from cnnviz_jax.results import ReceptiveFields as ReceptiveFields
+    from cnnviz_jax.results import Report as Report
+    from cnnviz_jax.results import Synthesis as Synthesis
+    from cnnviz_jax.verbs.capture import capture as capture
+    from cnnviz_jax.verbs.explain import explain as explain
+    from cnnviz_jax.verbs.inspect import inspect as inspect
+    from cnnviz_jax.verbs.render import render as render
+    from cnnviz_jax.verbs.report import report as report
+    from cnnviz_jax.verbs.synthesize import synthesize as synthesize
+
+_HOME = {
+    "Attribution": "results",
+    "FilterBank": "results",
+    "Heatmap": "results",
+    "Layer": "model",
+    "Model": "model",
+    "ReceptiveFields": "results",
+    "Report": "results",
+    "Synthesis": "results",
+    "adapt": "adaptation",
+    "capture": "verbs.capture",
+    "errors": "errors",
+    "explain": "verbs.explain",
+    "hookimpl": "hookspecs",
+    "inspect": "verbs.inspect",
+    "load_image": "pictures",
+    "load_model": "adaptation",
+    "predictions": "model",
+    "render": "verbs.render",
+    "report": "verbs.report",
+    "synthesize": "verbs.synthesize",
+    "targets": "targets",
+}
+
+__all__ = sorted(_HOME)  # noqa: PLE0605
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'cnnviz_jax' has no attribute {name!r}")
+    module = importlib.import_module(f"cnnviz_jax.{_HOME[name]}")
+    return module if name in ("errors", "targets") else getattr(module, name)
+
+
+def __dir__() -> list[str]:
+    return list(__all__)

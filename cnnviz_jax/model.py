@@ -259,7 +259,7 @@ class Model:
             return self
         sizes = self.structure.sizes
         if (height, width) not in sizes:
-            from cnnviz_jax.adapt import structure_of
+            from cnnviz_jax.adaptation import structure_of
 
             old = self.structure
             shape = (height, width, old.input_shape[2])

@@ -241,8 +241,13 @@ def resolve(target: Any, model: "Model", images: Float[Array, "n h w c"]) -> Tar
             resolved = ClassScore(np.asarray(target))
         except (TypeError, ValueError) as error:
             raise TargetError(f"a target is a class index, one per picture, or one of cv.targets; got {target!r}") from error
-    layer_names = getattr(resolved, "layer", None)
-    if layer_names is not None:
-        resolved = dataclasses.replace(resolved, layer=model.layers.resolve(layer_names))  # type: ignore[type-var]
-    resolved.check(model)
-    return resolved.batched(len(images))
+    return settle(resolved, model).batched(len(images))
+
+
+def settle(target: Target, model: "Model") -> Target:
+    """Return `target` with its layer's name as listed, after checking that it fits `model`."""
+    layer = getattr(target, "layer", None)
+    if layer is not None:
+        target = dataclasses.replace(target, layer=model.layers.resolve(layer))  # type: ignore[type-var]
+    target.check(model)
+    return target

@@ -1,0 +1,33 @@
+"""How evaluations are run: many at once, in chunks that fit memory, one compiled shape, with progress.
+
+A technique is a `Fold` (independent evaluations of one picture, gathered) or an `Iteration` (a state
+stepped for one target). It is written for one picture or one target; batches, chunks, keys, progress
+and memory are the engine's.
+"""
+
+from cnnviz_jax.engine.compile import compilations, compiled, compiler_options
+from cnnviz_jax.engine.fold import Fold, WholePicture, run_fold
+from cnnviz_jax.engine.iteration import Iteration, run_iteration
+from cnnviz_jax.engine.keys import keys_for, picture_ids, root_key, word_id
+from cnnviz_jax.engine.memory import Chunk, budget_bytes
+from cnnviz_jax.engine.progress import Progress, seconds_left, silent
+
+__all__ = [
+    "Chunk",
+    "Fold",
+    "Iteration",
+    "Progress",
+    "WholePicture",
+    "budget_bytes",
+    "compilations",
+    "compiled",
+    "compiler_options",
+    "keys_for",
+    "picture_ids",
+    "root_key",
+    "run_fold",
+    "run_iteration",
+    "seconds_left",
+    "silent",
+    "word_id",
+]

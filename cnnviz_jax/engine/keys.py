@@ -1,0 +1,56 @@
+"""Random keys that depend on what is computed, never on how: chunk, batch, order and device do not matter."""
+
+import zlib
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key, UInt32
+
+from cnnviz_jax.errors import UsageError
+
+_IMPLEMENTATION = "threefry2x32"  # others give values that depend on batch position and device count
+
+
+def root_key(key: Any = None) -> Key[Array, ""]:
+    """Return a typed key from `None` (seed 0), a whole number, or a key.
+
+    Raises:
+        UsageError: `key` is none of these, or one whose numbers would depend on the batch.
+    """
+    if key is None or isinstance(key, int | np.integer):
+        return jax.random.key(int(key or 0), impl=_IMPLEMENTATION)
+    if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
+        if str(jax.random.key_impl(key)) != _IMPLEMENTATION:
+            raise UsageError(f"key uses {jax.random.key_impl(key)}; results must not depend on the batch: use {_IMPLEMENTATION}")
+        return key  # type: ignore[no-any-return]
+    if hasattr(key, "dtype") and key.dtype == jnp.uint32 and key.shape == (2,):
+        return jax.random.wrap_key_data(key, impl=_IMPLEMENTATION)
+    raise UsageError(f"key is a whole number or a jax.random.key(...), got {key!r}")
+
+
+def picture_ids(images: Float[np.ndarray, "n h w c"]) -> UInt32[np.ndarray, " n"]:
+    """Return one number per picture, made from its pixels.
+
+    A picture's noise is then the same alone, in any batch and at any place in it.
+    """
+    return np.asarray([zlib.crc32(np.ascontiguousarray(image).tobytes()) for image in images], np.uint32)
+
+
+def word_id(word: str) -> int:
+    """Return one number for a word such as a layer name."""
+    return zlib.crc32(word.encode())
+
+
+def keys_for(key: Key[Array, ""], ids: Sequence[int] | UInt32[np.ndarray, " n"]) -> Key[Array, " n"]:
+    """Return `fold_in(key, id)` for every id.
+
+    Raises:
+        UsageError: An id does not fit 32 bits.
+    """
+    numbers = np.asarray(ids)
+    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (numbers.size and (numbers.min() < 0 or numbers.max() > 2**32 - 1)):
+        raise UsageError(f"ids are whole numbers from 0 to 2**32 - 1, one per picture, got {ids!r}")
+    return jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.asarray(numbers.astype(np.uint32)))

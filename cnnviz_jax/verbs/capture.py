@@ -1,0 +1,49 @@
+"""The door for activations: the values of layers for pictures."""
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnviz_jax.engine import compiled
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model import Model
+from cnnviz_jax.pictures import check_images
+
+_BATCH = 32
+
+
+def capture(
+    model: Model, images: Float[np.ndarray, "n h w c"], layers: Sequence[str]
+) -> dict[str, Float[np.ndarray, "n ..."]]:
+    """Return the values of `layers` for every picture, by the names asked for.
+
+    Values are (n, h, w, c) or (n, c) whatever the model's own layout. What lies above the deepest
+    layer is not run.
+
+    Raises:
+        LayerNotFoundError: A layer is not in the model; near matches are offered.
+        ImageError: The pictures do not fit the model.
+
+    Cost: one forward pass per picture, up to the deepest layer.
+    """
+    if isinstance(layers, str):
+        raise UsageError(f"layers is a list of names, got the string {layers!r}; write [{layers!r}]")
+    images = check_images(images, model.input_shape)
+    names = {asked: model.layers.resolve(asked) for asked in layers}
+    read = tuple(dict.fromkeys(names.values()))
+    parts = []
+    for first in range(0, len(images), _BATCH):
+        batch = jnp.asarray(images[first : first + _BATCH])
+        program = compiled(partial(_read, read), (_read, read), (model, batch))
+        parts.append(jax.tree.map(np.asarray, program(model, batch)))
+    whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return {asked: whole[name] for asked, name in names.items()}
+
+
+def _read(read: tuple[str, ...], model: Model, images: Float[Array, "n h w c"]) -> dict[str, Any]:
+    return jax.vmap(lambda image: model.run(image, read=read, need_outputs=False)[1])(images)

@@ -1,0 +1,114 @@
+"""The door for attribution: which parts of each picture a score rests on."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax import targets
+from cnnviz_jax.engine import Chunk, Fold, Progress, WholePicture, keys_for, picture_ids, root_key, run_fold, silent
+from cnnviz_jax.errors import ModelError, PluginError
+from cnnviz_jax.model import Model
+from cnnviz_jax.pictures import check_images
+from cnnviz_jax.records import load
+from cnnviz_jax.results import Attribution, Heatmap, Provenance
+from cnnviz_jax.verbs.options import technique_and_config, versions
+
+
+def explain(
+    technique: str,
+    model: Model,
+    images: Float[np.ndarray, "n h w c"],
+    target: Any = None,
+    *,
+    key: Any = None,
+    ids: Sequence[int] | None = None,
+    chunk: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Attribution:
+    """Return which parts of each picture the target's score rests on.
+
+    Args:
+        technique: Name of an explain technique; `cnnviz techniques` lists them.
+        model: From `cv.adapt` or `cv.load_model`.
+        images: Pictures in [0, 1], or one picture.
+        target: Class index, one per picture, or one of `cv.targets`; `None` for each picture's top class.
+        key: Seed or key of everything random; the same key gives the same numbers.
+        ids: One number per picture that, with `key`, decides its noise; from its pixels when not given.
+        chunk: Evaluations at once; results do not depend on it.
+        memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
+        progress: Called as `progress(done, total, what)`.
+        **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
+
+    Raises:
+        CnnvizError: A subclass says which of name, option, picture, target or model does not fit, and what would.
+
+    Cost: the technique's number of evaluations per picture, plus one forward pass.
+    """
+    spec, config = technique_and_config(technique, "explain", options)
+    images = check_images(images, model.input_shape)
+    resolved = targets.resolve(target, model, images)
+    built = load(spec.build)(config, model)
+    fold = _as_fold(built, spec.name, (spec.name, config))
+    seed = root_key(key)
+    keys = keys_for(seed, picture_ids(images) if ids is None else ids)
+    if len(keys) != len(images):
+        raise PluginError(f"ids names {len(keys)} numbers for {len(images)} pictures")
+    heatmap, scores = run_fold(
+        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent
+    )
+    if not np.isfinite(scores).all():
+        raise ModelError(f"{model.name} gives scores that are not finite for picture {int(np.argmin(np.isfinite(scores)))}")
+    provenance = Provenance(
+        technique=spec.name,
+        model=model.name,
+        config=config,
+        targets=resolved.describe(model),
+        layer=fold.layer,
+        seed=bytes(np.asarray(jax.random.key_data(seed), ">u4")).hex(),
+        versions=versions(),
+        notes=fold.notes,
+    )
+    plain = np.asarray(resolved.index, np.int32) if isinstance(resolved, targets.ClassScore) else resolved
+    return Attribution(
+        values=heatmap.values,
+        low_res=heatmap.low_res,
+        scores=scores,
+        target=plain,
+        images=images,
+        extras=heatmap.extras,
+        view=fold.view,
+        provenance=provenance,
+        warnings=(*model.warnings, *fold.warnings, *_findings(heatmap, images, spec.name)),
+    )
+
+
+def _as_fold(built: Any, name: str, identity: Any) -> Fold:
+    if isinstance(built, Fold):
+        return built
+    if callable(built):
+        return WholePicture(identity=identity, function=built)
+    raise PluginError(f"technique {name!r} built a {type(built).__name__}; a Fold or a function is needed")
+
+
+def _findings(heatmap: Heatmap, images: Float[np.ndarray, "n h w c"], technique: str) -> tuple[str, ...]:
+    """Return what the numbers themselves give cause to say."""
+    found = []
+    finite = np.isfinite(heatmap.values).reshape(len(images), -1).all(1)
+    if not finite.all():
+        raise ModelError(f"{technique} gave values that are not finite for picture {int(np.argmin(finite))}")
+    zero = [i for i, value in enumerate(heatmap.values) if not value.any()]
+    if zero:
+        which = ", ".join(map(str, zero[:5])) + (", ..." if len(zero) > 5 else "")
+        before = heatmap.extras.get("before_relu")
+        negative = before is not None and all((np.asarray(before[i]) <= 0).all() for i in zero)
+        cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
+        found.append(f"all zero for picture {which}: {cause}")
+    top = float(images.max())
+    if top > 2:
+        found.append(f"pictures reach {top:g}; they are expected in [0, 1]")
+    return tuple(found)

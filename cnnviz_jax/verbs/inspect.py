@@ -1,0 +1,27 @@
+"""The door for what can be read off a model without pictures: filters, receptive fields."""
+
+from typing import Any
+
+from cnnviz_jax.model import Model
+from cnnviz_jax.records import load
+from cnnviz_jax.results import Provenance
+from cnnviz_jax.verbs.options import technique_and_config, versions
+
+
+def inspect(technique: str, model: Model, *, layer: str | None = None, **options: Any) -> Any:
+    """Return what an inspect technique reads off the model, such as a `FilterBank` or `ReceptiveFields`.
+
+    Args:
+        technique: Name of an inspect technique; `cnnviz techniques` lists them.
+        model: From `cv.adapt` or `cv.load_model`.
+        layer: The layer to look at; `None` for the technique's default.
+        **options: The technique's own; see `cnnviz inspect TECHNIQUE --help`.
+
+    Raises:
+        CnnvizError: A subclass says which of name, option or layer does not fit, and what would.
+    """
+    if layer is not None:
+        options = {"layer": model.layers.resolve(layer), **options}
+    spec, config = technique_and_config(technique, "inspect", options)
+    provenance = Provenance(technique=spec.name, model=model.name, config=config, layer=layer, versions=versions())
+    return load(spec.build)(config, model)(provenance)
