@@ -1,0 +1,1 @@
+"""Named networks, the readers of their weights files, and the bundled `shapes` network."""

@@ -1,0 +1,9 @@
+"""Readers of weights files: one module per format, one door, `read_weights`, that picks the right one.
+
+Every reader returns a flat dict from the file's own names to NumPy arrays, runs no code that the
+file brings, and needs no PyTorch.
+"""
+
+from cnnviz_plugins.models.checkpoints.reading import read_weights
+
+__all__ = ["read_weights"]

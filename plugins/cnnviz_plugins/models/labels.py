@@ -1,0 +1,55 @@
+"""Finds the names of classes that came with a weights file."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from cnnviz_jax.errors import WeightsError
+from cnnviz_plugins.models.checkpoints.safetensors_file import safetensors_metadata
+
+IMAGENET_FILE = "imagenet_classes.json"
+"""A list of 1000 names, or of [WordNet id, name] pairs, in torchvision's order."""
+
+
+def labels_beside(weights: Path, classes: int) -> tuple[str, ...] | None:
+    """Names of the classes from the file's own metadata, else from `imagenet_classes.json` beside it, else `None`.
+
+    Metadata counts when its `labels` or `classes` is a JSON list, or a text with commas, of just `classes` names.
+
+    Raises:
+        WeightsError: `imagenet_classes.json` lies there but is not such a list.
+    """
+    own = _from_metadata(weights, classes)
+    beside = weights.parent / IMAGENET_FILE
+    if own or classes != 1000 or not beside.is_file():
+        return own
+    try:
+        listed = json.loads(beside.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"cannot read the class names in {str(beside)!r}: {error}") from error
+    names = _names(listed)
+    if names is None or len(names) != classes:
+        raise WeightsError(f"{str(beside)!r} is not a list of {classes} class names or [id, name] pairs")
+    return names
+
+
+def _from_metadata(weights: Path, classes: int) -> tuple[str, ...] | None:
+    if weights.suffix != ".safetensors":
+        return None
+    metadata = safetensors_metadata(weights)
+    for field in ("labels", "classes"):
+        text = metadata.get(field, "")
+        try:
+            names = _names(json.loads(text))
+        except ValueError:  # not JSON
+            names = tuple(name.strip() for name in text.split(","))
+        if names is not None and len(names) == classes:
+            return names
+    return None
+
+
+def _names(listed: Any) -> tuple[str, ...] | None:
+    if not isinstance(listed, list):
+        return None
+    names = tuple(entry[-1] if isinstance(entry, list) and entry else entry for entry in listed)
+    return names if all(isinstance(name, str) for name in names) else None

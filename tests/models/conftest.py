@@ -1,0 +1,38 @@
+"""Where the shared weights and pictures are, and how a picture becomes a network's input."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+DATA = Path(__file__).parents[2].parent / "shared" / "data"
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    if not DATA.is_dir():
+        pytest.skip("needs ../shared/data, the published weights and pictures")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def weights(data: Path) -> Path:
+    return data / "weights"
+
+
+@pytest.fixture(scope="session")
+def imagenet_input(data: Path) -> Callable[[str], np.ndarray]:
+    """Short side to 256 bilinear, centre crop 224, ImageNet mean and std."""
+
+    def read(name: str) -> np.ndarray:
+        picture = Image.open(data / "images" / name).convert("RGB")
+        width, height = picture.size
+        short = min(width, height)
+        picture = picture.resize((round(width * 256 / short), round(height * 256 / short)), Image.Resampling.BILINEAR)
+        left, top = (picture.width - 224) // 2, (picture.height - 224) // 2
+        crop = np.asarray(picture.crop((left, top, left + 224, top + 224)), np.float32) / 255
+        return ((crop - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).astype(np.float32)[None]
+
+    return read
