@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from cnnviz_jax.errors import UsageError, did_you_mean
 
@@ -57,6 +57,21 @@ def channel_indices(text: str, count: int | None = None) -> list[int]:
     if not indices:
         raise UsageError(f"channels {text!r} names no channel; a range is START:END with END left out, as in 0:64")
     return indices
+
+
+def seed_key(text: str | None) -> Any:
+    """Return the random key of a `--seed`, or `None` where none is given.
+
+    Raises:
+        UsageError: The seed is no whole number from 0 to 2**32 - 1.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
+        raise UsageError(f"seed {text!r} is not a whole number from 0 to {2**32 - 1}")
+    import jax
+
+    return jax.random.key(int(text), impl="threefry2x32")
 
 
 def target_classes(text: str, labels: tuple[str, ...] | list[str] | None = None) -> int | list[int]:

@@ -1,0 +1,60 @@
+"""`cnnviz explain TECHNIQUE MODEL PICTURES...`: where a model looks in pictures."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from cnnviz_jax.cli.finish import write_result
+from cnnviz_jax.cli.model_choice import check_model, load
+from cnnviz_jax.cli.output import check_form, check_writable
+from cnnviz_jax.cli.parsing import seed_key, target_classes
+from cnnviz_jax.cli.progress import progress_on_stderr
+from cnnviz_jax.cli.settings import Settings
+from cnnviz_jax.cli.technique_help import verb_help
+from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
+from cnnviz_jax.cli.words import picture_files, take_model, take_technique
+from cnnviz_jax.errors import UsageError
+
+USAGE = "cnnviz explain TECHNIQUE MODEL PICTURES... [--target CLASS] [--out FILE] [options]"
+_TARGET = Common(
+    name="target",
+    metavar="CLASS",
+    help="class index, one index per picture joined by commas, or a label; each picture's top class if left out",
+)
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """Explain pictures by one technique and write the figure."""
+    started_s = time.monotonic()
+    registry = settings.plugins()
+    if words and words[0] in ("-h", "--help"):
+        print(verb_help("explain", USAGE, "Show where a model looks in pictures.", registry))
+        return 0
+    spec, rest = take_technique(words, registry, "explain")
+    common = (*MODEL_OPTIONS, _TARGET, *OUTPUT_OPTIONS, SEED_OPTION)
+    line = read_line(spec, rest, common=common, words_help="the model, then pictures or folders of pictures")
+    word, pictures = take_model(line.words, registry, line.common["model"], usage=USAGE)
+    check_model(word, line.common["weights"], registry)
+    if not pictures:
+        raise UsageError(f"no pictures to explain; write {USAGE}")
+    files = picture_files(pictures)
+    out = Path(line.common["out"] or f"{spec.name}.png")
+    check_form(out, registry, "Attribution", line.common["renderer"])
+    check_writable(out)
+    key = seed_key(line.common["seed"])
+
+    import numpy as np
+
+    import cnnviz_jax as cv
+
+    model = load(word, line.common["weights"])
+    images = np.stack([cv.load_image(file, model) for file in files])
+    options = dict(line.options)
+    if "target" not in options:
+        given = line.common["target"]
+        options["target"] = None if given is None else target_classes(given, model.labels)
+    with progress_on_stderr(quiet=settings.quiet) as progress:
+        result = cv.explain(spec.name, model, images, key=key, progress=progress, **options)
+    write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)
+    return 0

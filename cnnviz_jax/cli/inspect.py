@@ -1,0 +1,44 @@
+"""`cnnviz inspect TECHNIQUE MODEL`: what a model itself holds."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from cnnviz_jax.cli.finish import write_result
+from cnnviz_jax.cli.model_choice import check_model, load
+from cnnviz_jax.cli.output import check_form, check_writable
+from cnnviz_jax.cli.settings import Settings
+from cnnviz_jax.cli.technique_help import verb_help
+from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
+from cnnviz_jax.cli.words import take_model, take_technique
+from cnnviz_jax.errors import UsageError
+
+USAGE = "cnnviz inspect TECHNIQUE MODEL [--layer LAYER] [--out FILE] [options]"
+_LAYER = Common(name="layer", metavar="LAYER", help="the layer, as `cnnviz layers MODEL` lists it")
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """Inspect a model by one technique and write the figure."""
+    started_s = time.monotonic()
+    registry = settings.plugins()
+    if words and words[0] in ("-h", "--help"):
+        print(verb_help("inspect", USAGE, "Show what a model itself holds.", registry))
+        return 0
+    spec, rest = take_technique(words, registry, "inspect")
+    line = read_line(spec, rest, common=(*MODEL_OPTIONS, _LAYER, *OUTPUT_OPTIONS), words_help="the model")
+    word, others = take_model(line.words, registry, line.common["model"], usage=USAGE)
+    check_model(word, line.common["weights"], registry)
+    if others:
+        raise UsageError(f"inspect {spec.name} takes a model only, got {' '.join(map(repr, others))}; write {USAGE}")
+    out = Path(line.common["out"] or f"{spec.name}.png")
+    check_form(out, registry, None, line.common["renderer"])
+    check_writable(out)
+
+    import cnnviz_jax as cv
+
+    model = load(word, line.common["weights"])
+    options = {"layer": line.common["layer"], **line.options}
+    result = cv.inspect(spec.name, model, **options)
+    write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)
+    return 0

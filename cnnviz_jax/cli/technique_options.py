@@ -1,0 +1,100 @@
+"""The options of one technique: its config dataclass read off the command line by tyro."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+from cnnviz_jax.cli.words import resembles_option
+from cnnviz_jax.errors import PluginError, UsageError
+from cnnviz_jax.records import TechniqueSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class Common:
+    """An option of the verb itself; it gives way to a technique's option of the same name."""
+
+    name: str
+    """Its name, without dashes."""
+    metavar: str
+    """What stands for its value in the help."""
+    help: str
+    """One line for the help."""
+
+
+MODEL_OPTIONS = (
+    Common(name="model", metavar="MODEL", help="a name that `cnnviz models` lists, or package.module:factory"),
+    Common(name="weights", metavar="FILE", help="the model's weights: .safetensors, .pth or an Orbax folder"),
+)
+OUTPUT_OPTIONS = (
+    Common(name="out", metavar="FILE", help="where to write; the suffix says how, as `cnnviz renderers` lists"),
+    Common(name="renderer", metavar="NAME", help="which renderer writes it, where the suffix leaves a choice"),
+)
+SEED_OPTION = Common(name="seed", metavar="INT", help="seed of everything random; the same seed gives the same result")
+_RESERVED = {"words", *(option.name for option in (*MODEL_OPTIONS, *OUTPUT_OPTIONS, SEED_OPTION))}
+
+
+@dataclass(frozen=True)
+class Line:
+    """A technique's command line, read."""
+
+    words: tuple[str, ...]
+    """The model and the pictures."""
+    common: dict[str, str | None]
+    """The verb's own options as text; `None` where not given or taken over by the technique."""
+    options: dict[str, Any]
+    """Every option of the technique, at the given value or its default."""
+
+
+def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence[Common], words_help: str) -> Line:
+    """Return a technique's command line, read against its config dataclass.
+
+    With `--help` this prints the help, made of the docstrings of the config's fields, and leaves.
+
+    Args:
+        spec: The technique.
+        arguments: What follows its name.
+        common: The options of the verb.
+        words_help: What the words are, for the help.
+
+    Raises:
+        PluginError: The technique has an option that the command line needs for itself.
+    """
+    import tyro
+
+    own = {field.name for field in dataclasses.fields(spec.config) if field.init}
+    if taken := own & _RESERVED:
+        raise PluginError(f"technique {spec.name!r} cannot be run here: its option {min(taken)!r} is the command's own")
+    shown = [option for option in common if option.name not in own]
+    words_type = Annotated[
+        tuple[str, ...],
+        tyro.conf.Positional,
+        tyro.conf.arg(metavar="WORDS", help=words_help, help_behavior_hint=""),
+    ]
+    fields: list[Any] = [("words", words_type, dataclasses.field(default=()))]
+    for option in shown:
+        marks = tyro.conf.arg(metavar=option.metavar, help=option.help, help_behavior_hint="")
+        fields.append((option.name, Annotated[str | None, marks], dataclasses.field(default=None)))
+    config_type = Annotated[spec.config, tyro.conf.arg(name="", help=f"what {spec.name} itself can be told")]
+    fields.append(("options", config_type, dataclasses.field(default_factory=spec.config)))
+    line_type = dataclasses.make_dataclass("Line", fields, frozen=True)
+
+    settings: dict[str, Any] = {
+        "prog": f"cnnviz {spec.kind} {spec.name}",
+        "description": "\n\n".join([spec.summary, *spec.references]),
+        "config": (tyro.conf.OmitArgPrefixes,),
+    }
+    found, left = tyro.cli(line_type, args=list(arguments), return_unknown_args=True, **settings)
+    if any(resembles_option(word) for word in left):
+        tyro.cli(line_type, args=list(arguments), **settings)  # says which option is unknown and leaves
+        raise UsageError(f"unknown options {' '.join(left)}; `{settings['prog']} --help` shows what can be given.")
+    # Words that stand behind an option come back as left over: tyro takes only the first run of them.
+    return Line(
+        words=(*found.words, *(word for word in left if word != "--")),
+        common={option.name: getattr(found, option.name, None) for option in common},
+        options={
+            field.name: getattr(found.options, field.name) for field in dataclasses.fields(spec.config) if field.init
+        },
+    )
