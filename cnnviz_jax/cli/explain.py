@@ -7,14 +7,15 @@ from pathlib import Path
 
 from cnnviz_jax.cli.finish import write_result
 from cnnviz_jax.cli.model_choice import check_model, load
-from cnnviz_jax.cli.output import check_form, check_writable
-from cnnviz_jax.cli.parsing import seed_key, target_classes
+from cnnviz_jax.cli.output import check_form
+from cnnviz_jax.cli.parsing import evaluations_at_once, seed_number, target_classes
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.settings import Settings
 from cnnviz_jax.cli.technique_help import verb_help
-from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
+from cnnviz_jax.cli.technique_options import CHUNK_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
 from cnnviz_jax.cli.words import picture_files, take_model, take_technique
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.verbs.render import check_writable
 
 USAGE = "cnnviz explain TECHNIQUE MODEL PICTURES... [--target CLASS] [--out FILE] [options]"
 _TARGET = Common(
@@ -32,7 +33,7 @@ def run(words: list[str], settings: Settings) -> int:
         print(verb_help("explain", USAGE, "Show where a model looks in pictures.", registry))
         return 0
     spec, rest = take_technique(words, registry, "explain")
-    common = (*MODEL_OPTIONS, _TARGET, *OUTPUT_OPTIONS, SEED_OPTION)
+    common = (*MODEL_OPTIONS, _TARGET, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
     line = read_line(spec, rest, common=common, words_help="the model, then pictures or folders of pictures")
     word, pictures = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
@@ -42,7 +43,8 @@ def run(words: list[str], settings: Settings) -> int:
     out = Path(line.common["out"] or f"{spec.name}.png")
     check_form(out, registry, "Attribution", line.common["renderer"])
     check_writable(out)
-    key = seed_key(line.common["seed"])
+    chunk = evaluations_at_once(line.common["chunk"])
+    key = seed_number(line.common["seed"])
 
     import numpy as np
 
@@ -55,6 +57,9 @@ def run(words: list[str], settings: Settings) -> int:
         given = line.common["target"]
         options["target"] = None if given is None else target_classes(given, model.labels)
     with progress_on_stderr(quiet=settings.quiet) as progress:
-        result = cv.explain(spec.name, model, images, key=key, progress=progress, **options)
+        result = cv.explain(spec.name, model, images, key=key, chunk=chunk, progress=progress, **options)
+    if not settings.quiet:
+        for file, what, score in zip(files, result.provenance.targets, result.scores, strict=True):
+            print(f"{file.name}: {what}, score {float(score):.4g}")
     write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)
     return 0

@@ -7,12 +7,13 @@ from pathlib import Path
 
 from cnnviz_jax.cli.finish import write_result
 from cnnviz_jax.cli.model_choice import check_model, load
-from cnnviz_jax.cli.output import check_form, check_writable
+from cnnviz_jax.cli.output import check_form
 from cnnviz_jax.cli.settings import Settings
 from cnnviz_jax.cli.technique_help import verb_help
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
 from cnnviz_jax.cli.words import take_model, take_technique
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.verbs.render import check_writable
 
 USAGE = "cnnviz inspect TECHNIQUE MODEL [--layer LAYER] [--out FILE] [options]"
 _LAYER = Common(name="layer", metavar="LAYER", help="the layer, as `cnnviz layers MODEL` lists it")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import re
-from typing import Any, NoReturn
+from typing import Literal, NoReturn
 
 from cnnviz_jax.errors import UsageError, did_you_mean
 
@@ -59,8 +59,8 @@ def channel_indices(text: str, count: int | None = None) -> list[int]:
     return indices
 
 
-def seed_key(text: str | None) -> Any:
-    """Return the random key of a `--seed`, or `None` where none is given.
+def seed_number(text: str | None) -> int | None:
+    """Return the number of a `--seed`, or `None` where none is given.
 
     Raises:
         UsageError: The seed is no whole number from 0 to 2**32 - 1.
@@ -69,9 +69,20 @@ def seed_key(text: str | None) -> Any:
         return None
     if not re.fullmatch(r"\d+", text) or int(text) >= 2**32:
         raise UsageError(f"seed {text!r} is not a whole number from 0 to {2**32 - 1}")
-    import jax
+    return int(text)
 
-    return jax.random.key(int(text), impl="threefry2x32")
+
+def evaluations_at_once(text: str | None) -> int | Literal["auto"]:
+    """Return what `--chunk` says; `auto` where it is not given.
+
+    Raises:
+        UsageError: It is neither `auto` nor a whole number above 0.
+    """
+    if text is None or text == "auto":
+        return "auto"
+    if not re.fullmatch(r"0*[1-9]\d*", text):
+        raise UsageError(f"chunk {text!r} is neither auto nor a whole number of evaluations, 1 or more")
+    return int(text)
 
 
 def target_classes(text: str, labels: tuple[str, ...] | list[str] | None = None) -> int | list[int]:

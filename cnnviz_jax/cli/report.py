@@ -7,11 +7,11 @@ from pathlib import Path
 
 from cnnviz_jax.cli.finish import announce
 from cnnviz_jax.cli.model_choice import check_model, load
-from cnnviz_jax.cli.output import check_writable
 from cnnviz_jax.cli.parsing import Parser, model_arguments
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.settings import Settings
 from cnnviz_jax.cli.words import picture_files, take_model
+from cnnviz_jax.verbs.render import check_writable
 
 USAGE = "cnnviz report [MODEL] [PICTURES...] [--out FILE]"
 DEFAULT_MODEL = "shapes"

@@ -8,14 +8,15 @@ from typing import Any
 
 from cnnviz_jax.cli.finish import write_result
 from cnnviz_jax.cli.model_choice import check_model, load
-from cnnviz_jax.cli.output import check_form, check_writable
-from cnnviz_jax.cli.parsing import channel_indices, seed_key, target_classes
+from cnnviz_jax.cli.output import check_form
+from cnnviz_jax.cli.parsing import channel_indices, evaluations_at_once, seed_number, target_classes
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.settings import Settings
 from cnnviz_jax.cli.technique_help import verb_help
-from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
+from cnnviz_jax.cli.technique_options import CHUNK_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
 from cnnviz_jax.cli.words import take_model, take_technique
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.verbs.render import check_writable
 
 DEFAULT = "activation-maximization"
 """The technique of a line that names none."""
@@ -36,7 +37,7 @@ def run(words: list[str], settings: Settings) -> int:
         print(verb_help("synthesize", USAGE, description, registry))
         return 0
     spec, rest = take_technique(words, registry, "synthesize", default=DEFAULT)
-    common = (*MODEL_OPTIONS, *_UNITS, *OUTPUT_OPTIONS, SEED_OPTION)
+    common = (*MODEL_OPTIONS, *_UNITS, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
     line = read_line(spec, rest, common=common, words_help="the model")
     word, others = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
@@ -52,7 +53,8 @@ def run(words: list[str], settings: Settings) -> int:
     out = Path(line.common["out"] or f"{spec.name}.png")
     check_form(out, registry, "Synthesis", line.common["renderer"])
     check_writable(out)
-    key = seed_key(line.common["seed"])
+    chunk = evaluations_at_once(line.common["chunk"])
+    key = seed_number(line.common["seed"])
 
     import cnnviz_jax as cv
 
@@ -66,6 +68,6 @@ def run(words: list[str], settings: Settings) -> int:
     if target is not None:
         options["target"] = target_classes(target, model.labels)
     with progress_on_stderr(quiet=settings.quiet) as progress:
-        result = cv.synthesize(spec.name, model, key=key, progress=progress, **options)
+        result = cv.synthesize(spec.name, model, key=key, chunk=chunk, progress=progress, **options)
     write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)
     return 0

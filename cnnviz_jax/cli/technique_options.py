@@ -33,7 +33,13 @@ OUTPUT_OPTIONS = (
     Common(name="renderer", metavar="NAME", help="which renderer writes it, where the suffix leaves a choice"),
 )
 SEED_OPTION = Common(name="seed", metavar="INT", help="seed of everything random; the same seed gives the same result")
-_RESERVED = {"words", *(option.name for option in (*MODEL_OPTIONS, *OUTPUT_OPTIONS, SEED_OPTION))}
+CHUNK_OPTION = Common(
+    name="chunk", metavar="INT", help="evaluations at once, in place of what memory allows; results do not depend on it"
+)
+_RESERVED = {
+    "words",
+    *(option.name for option in (*MODEL_OPTIONS, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)),
+}
 
 
 @dataclass(frozen=True)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import re
 from collections.abc import Iterable
 from typing import Any
 
 from cnnviz_jax import hookspecs, records
-from cnnviz_jax.errors import PluginError, did_you_mean
+from cnnviz_jax.errors import PluginError
 
 HOOKS: dict[str, tuple[str, type]] = {
     hookspecs.cnnviz_adapters.__name__: ("adapter", records.AdapterSpec),
@@ -22,8 +23,15 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 
 
 def unknown_hooks(names: Iterable[str]) -> str:
-    """Return the sentence about hooks that do not exist, with near matches."""
-    return "; ".join(f"there is no hook {name!r}.{did_you_mean(name, HOOKS)}" for name in names)
+    """Return the sentence about hooks that do not exist, with the nearest that does."""
+    sentences = []
+    for name in names:
+        near = difflib.get_close_matches(name, HOOKS, n=1)
+        sentences.append(
+            f"there is no hook {name!r}"
+            + (f"; did you mean {near[0]!r}?" if near else f"; there are {', '.join(HOOKS)}")
+        )
+    return "; ".join(sentences)
 
 
 def checked(hook: str, yielded: object) -> list[records.Record]:
