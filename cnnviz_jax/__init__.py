@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cnnviz_jax import errors as errors
     from cnnviz_jax import targets as targets
     from cnnviz_jax.adaptation import adapt as adapt
+    from cnnviz_jax.adaptation import example_pictures as example_pictures
     from cnnviz_jax.adaptation import load_model as load_model
     from cnnviz_jax.hookspecs import hookimpl as hookimpl
     from cnnviz_jax.model import Layer as Layer
@@ -45,6 +46,7 @@ _HOME = {
     "adapt": "adaptation",
     "capture": "verbs.capture",
     "errors": "errors",
+    "example_pictures": "adaptation",
     "explain": "verbs.explain",
     "hookimpl": "hookspecs",
     "inspect": "verbs.inspect",

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import ModelError, PluginError, WeightsError
+from cnnviz_jax.errors import ImageError, ModelError, PluginError, WeightsError
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.model import AdaptOptions, Axes, Model, PureModel, Structure
 from cnnviz_jax.program import Program
@@ -85,6 +85,20 @@ def load_model(name: str, weights: str | Path | None = None) -> Model:
         WeightsError: The file is missing, broken or does not fit.
     """
     return load(plugins().model(name).build)(None if weights is None else Path(weights))  # type: ignore[no-any-return]
+
+
+def example_pictures(name: str, count: int = 4) -> tuple[Float[np.ndarray, "n h w c"], tuple[str, ...]]:
+    """Return pictures that ship with a registered network, and a name for each.
+
+    Raises:
+        UnknownNameError: No plugin offers that network.
+        ImageError: The network ships no pictures.
+    """
+    spec = plugins().model(name)
+    if spec.examples is None:
+        raise ImageError(f"{name} ships no pictures; name some")
+    images, names = load(spec.examples)(count)
+    return images, tuple(names)
 
 
 def structure_of(

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import LayerNotFoundError, ModelError, TargetError, did_you_mean
+from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, ModelError, TargetError, did_you_mean
 from cnnviz_jax.pictures import check_images
 from cnnviz_jax.program import Field, Program, Site
 from cnnviz_jax.results import static
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
 
 Axes = Literal["NHWC", "NCHW"]
+
+INPUT = "input"
+"""The picture itself, wherever a layer can be named; a layer of the model with that name goes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,8 +131,11 @@ class Layer:
 class LayerTable(Mapping[str, Layer]):
     """The layers of a model by name, in execution order; slashes are accepted for dots."""
 
-    def __init__(self, layers: Mapping[str, Layer], aliases: Mapping[str, str], model: str) -> None:
+    def __init__(
+        self, layers: Mapping[str, Layer], aliases: Mapping[str, str], model: str, input_shape: tuple[int, int, int]
+    ) -> None:
         self._layers, self._aliases, self._model = dict(layers), dict(aliases), model
+        self._input = Layer(INPUT, "input", input_shape, input_shape[-1], None, "NHWC")
 
     def resolve(self, name: str) -> str:
         """Return the name as listed.
@@ -139,7 +145,7 @@ class LayerTable(Mapping[str, Layer]):
         """
         dotted = str(name).replace("/", ".")
         dotted = self._aliases.get(name, self._aliases.get(dotted, dotted))
-        if dotted not in self._layers:
+        if dotted not in self._layers and dotted != INPUT:
             raise LayerNotFoundError(
                 f"no layer {name!r} in {self._model}.{did_you_mean(dotted, self._layers)} "
                 f"`model.layers` or `cnnviz layers` lists all {len(self._layers)}"
@@ -147,7 +153,8 @@ class LayerTable(Mapping[str, Layer]):
         return dotted
 
     def __getitem__(self, name: str) -> Layer:
-        return self._layers[self.resolve(name)]
+        resolved = self.resolve(name)
+        return self._layers[resolved] if resolved in self._layers else self._input
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
@@ -213,7 +220,24 @@ class Model:
         """The layer table, in execution order."""
         program = self.program
         rows = {name: self._layer(name, site) for name, site in program.layers.items()}
-        return LayerTable(rows, self.structure.pure.layer_aliases, self.name)
+        return LayerTable(rows, self.structure.pure.layer_aliases, self.name, self.input_shape)
+
+    def map_layer(self, name: str | None = None) -> Layer:
+        """Return the layer called `name`, or the last one with a map of more than one position.
+
+        Raises:
+            LayerNotFoundError: No layer has that name.
+            LayerKindError: It has no map, or no layer has.
+        """
+        if name is not None:
+            layer = self.layers[name]
+            if not layer.is_map:
+                raise LayerKindError(f"layer {layer.name!r} of {self.name} is no map: its shape is {layer.shape}")
+            return layer
+        maps = [layer for layer in self.layers.values() if layer.is_map and layer.shape[0] * layer.shape[1] > 1]
+        if not maps:
+            raise LayerKindError(f"{self.name} has no layer with a map of more than one position")
+        return maps[-1]
 
     def _layer(self, name: str, site: Site) -> Layer:
         shape = tuple(site.canonical_shape)
@@ -292,6 +316,15 @@ class Model:
         """
         sites = self.program.layers
         head = self.structure.head
+        add, replace = dict(add or {}), dict(replace or {})
+        if INPUT in (*read, *add, *replace) and INPUT not in sites:
+            change = replace.pop(INPUT, image)
+            image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
+            inner = tuple(name for name in read if name != INPUT)
+            outputs, taps = self.run(
+                image, read=inner, add=add, replace=replace, rules=rules, need_outputs=need_outputs
+            )
+            return outputs, {name: image if name == INPUT else taps[name] for name in read}
         wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
 
         def native(name: str, change: Any) -> Any:
@@ -304,8 +337,8 @@ class Model:
             self.params,
             image[None],
             read=wanted,
-            add={name: native(name, delta) for name, delta in (add or {}).items()},
-            replace={name: native(name, value) for name, value in (replace or {}).items()},
+            add={name: native(name, delta) for name, delta in add.items()},
+            replace={name: native(name, value) for name, value in replace.items()},
             rules=rules,
             need_outputs=need_outputs and head is None,
         )

@@ -69,6 +69,8 @@ class ModelSpec:
     """`build(weights) -> cnnviz_jax.Model`; `weights` is a path or `None`."""
     weights: WeightsSpec = WeightsSpec()
     """Where its weights come from."""
+    examples: Lazy | None = None
+    """`examples(count) -> (images, names)`: pictures that ship with the network, (n, h, w, c) in [0, 1]."""
     references: tuple[str, ...] = ()
     """Papers and sources."""
 
@@ -77,10 +79,11 @@ class ModelSpec:
 class TechniqueSpec:
     """A way to explain, synthesise, inspect, survey or measure.
 
-    `build(config, model)` runs on the host, before anything is traced, and returns by kind:
-    explain: a `cnnviz_jax.engine.Fold`, or a function `(model, image, target, key) -> heatmap`;
-    synthesize: a `cnnviz_jax.engine.Iteration`;
-    inspect: a function `() -> result`.
+    `build` runs on the host, before anything is traced. What it takes and returns, by kind:
+    explain: `build(config, model)` -> a `cnnviz_jax.engine.Fold`, or a function
+    `(model, image, target, key) -> heatmap`;
+    synthesize: `build(config, model, target)` -> a `cnnviz_jax.engine.Iteration`;
+    inspect: `build(config, model)` -> a function `(provenance) -> result`.
     """
 
     name: str

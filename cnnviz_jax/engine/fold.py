@@ -25,37 +25,29 @@ if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
 
 
+@dataclass(frozen=True, kw_only=True)
 class Fold:
     """One picture explained by `evaluations` independent evaluations.
 
     Subclass as a frozen dataclass: its fields are the compiled program's identity, so two equal folds share
-    one program. All methods but the properties are traced; each sees one picture.
+    one program. `prepare`, `evaluate` and `finish` are traced; each sees one picture.
     """
 
     gather: Literal["sum", "stack"] = "stack"
     """`sum`: what `evaluate` returns is added up. `stack`: it is kept, with a leading axis of evaluations."""
     view: View = "heatmap"
     """How the result is meant to be looked at."""
+    layer: str | None = None
+    """The layer looked at, if there is one."""
+    notes: tuple[tuple[str, Any], ...] = ()
+    """Further facts for the result's provenance."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know before believing the result."""
 
     @property
     def evaluations(self) -> int:
         """How many evaluations explain one picture."""
         return 1
-
-    @property
-    def layer(self) -> str | None:
-        """The layer looked at, for the result's provenance."""
-        return None
-
-    @property
-    def notes(self) -> tuple[tuple[str, Any], ...]:
-        """Further facts for the provenance."""
-        return ()
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should know before believing the result."""
-        return ()
 
     def prepare(self, model: "Model", image: Float[Array, "h w c"], target: "Target", key: Key[Array, ""]) -> Any:
         """Return what every evaluation of this picture shares; any pytree."""
@@ -80,18 +72,13 @@ class Fold:
         raise TypeError(f"{type(self).__name__} defines no finish")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class WholePicture(Fold):
     """A plain function `(model, image, target, key) -> heatmap` as a fold of one evaluation."""
 
     identity: Hashable
+    """Equal for functions that compute the same thing, so that they share one compiled program."""
     function: Callable[..., Any] = field(compare=False)
-    shown: View = "heatmap"
-
-    @property
-    def view(self) -> View:  # type: ignore[override]
-        """How the result is meant to be looked at."""
-        return self.shown
 
     def evaluate(self, model: "Model", image: Any, target: "Target", context: Any, index: Any, key: Any) -> Any:
         """Return what the function returns."""

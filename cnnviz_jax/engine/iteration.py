@@ -5,6 +5,7 @@ once, in chunks that fit memory, with one compiled program for all targets of a 
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -24,37 +25,24 @@ if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
 
 
+@dataclass(frozen=True, kw_only=True)
 class Iteration:
     """One target's state, stepped `steps` times.
 
-    Subclass as a frozen dataclass: its fields are the compiled program's identity. All methods but the
-    properties are traced; each sees one target.
+    Subclass as a frozen dataclass: its fields are the compiled program's identity. `start`, `step` and
+    `finish` are traced; each sees one target.
     """
 
-    @property
-    def steps(self) -> int:
-        """How many steps are taken."""
-        raise TypeError(f"{type(self).__name__} defines no steps")
-
-    @property
-    def model_size(self) -> tuple[int, int] | None:
-        """Height and width of the pictures it works on, where they are not the model's own."""
-        return None
-
-    @property
-    def layer(self) -> str | None:
-        """The layer looked at, for the result's provenance."""
-        return None
-
-    @property
-    def notes(self) -> tuple[tuple[str, Any], ...]:
-        """Further facts for the provenance."""
-        return ()
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        """What the user should know before believing the result."""
-        return ()
+    steps: int
+    """How many steps are taken."""
+    size: tuple[int, int] | None = None
+    """Height and width of the pictures it works on, where they are not the model's own."""
+    layer: str | None = None
+    """The layer looked at, if there is one."""
+    notes: tuple[tuple[str, Any], ...] = ()
+    """Further facts for the result's provenance."""
+    warnings: tuple[str, ...] = ()
+    """What the user should know before believing the result."""
 
     def start(self, model: "Model", target: "Target", key: Key[Array, ""]) -> Any:
         """Return the state before the first step; any pytree of fixed shapes."""

@@ -81,7 +81,7 @@ def explain(
         target=plain,
         images=images,
         extras=heatmap.extras,
-        view=fold.view,
+        view="pixels" if fold.view == "heatmap" and heatmap.values.ndim == 4 else fold.view,
         provenance=provenance,
         warnings=(*model.warnings, *fold.warnings, *_findings(heatmap, images, spec.name)),
     )

@@ -53,7 +53,7 @@ def synthesize(
     iteration = load(spec.build)(config, model, resolved)
     if not isinstance(iteration, Iteration):
         raise PluginError(f"technique {technique!r} built a {type(iteration).__name__}; an Iteration is needed")
-    sized = model.at_size(*iteration.model_size) if iteration.model_size else model
+    sized = model.at_size(*iteration.size) if iteration.size else model
     seed = root_key(key)
     keys = keys_for(seed, ids)
     outcome, curves = run_iteration(

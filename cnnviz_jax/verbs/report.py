@@ -1,0 +1,183 @@
+"""The main job: a model and a few pictures in, one offline page of everything out."""
+
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax.engine import Progress, silent
+from cnnviz_jax.errors import CnnvizError, ImageError
+from cnnviz_jax.manager import plugins
+from cnnviz_jax.model import Layer, Model, predictions
+from cnnviz_jax.pictures import check_images
+from cnnviz_jax.results import Report
+from cnnviz_jax.verbs.explain import explain
+from cnnviz_jax.verbs.inspect import inspect
+from cnnviz_jax.verbs.options import versions
+from cnnviz_jax.verbs.render import check_writable, render, renderer_for
+from cnnviz_jax.verbs.synthesize import synthesize
+
+_SYNTHESIZED_LAYERS = 3
+_SYNTHESIZED_CHANNELS = 8
+
+
+def report(
+    model: Model,
+    images: Float[np.ndarray, "n h w c"],
+    out: str | Path | None = None,
+    *,
+    target: Any = None,
+    names: Sequence[str] | None = None,
+    key: Any = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Return, and write to `out`, predictions and every installed technique's result side by side.
+
+    Every technique of the kinds explain, inspect and synthesize runs with its defaults, also those of
+    third parties. One that refuses this model is listed with its reason.
+
+    Args:
+        model: From `cv.adapt` or `cv.load_model`.
+        images: A few pictures in [0, 1].
+        out: The page to write, such as `page.html`; `None` writes nothing.
+        target: What is explained; each picture's top class when not given.
+        names: One name per picture.
+        key: Seed or key of everything random.
+        progress: Called as `progress(done, total, what)`, in thousandths of a technique.
+
+    Raises:
+        ImageError: The pictures do not fit the model.
+        RenderError: `out` cannot be written; said before any work.
+    """
+    images = check_images(images, model.input_shape)
+    titles = tuple(names) if names is not None else tuple(f"picture {i}" for i in range(len(images)))
+    if len(titles) != len(images):
+        raise ImageError(f"{len(titles)} names for {len(images)} pictures; give one for each")
+    if out is not None:
+        check_writable(Path(out))
+    run = _Tasks(progress or silent)
+    attributions = _explanations(run, model, images, target, key)
+    syntheses = _syntheses(run, model, key)
+    inspections = {
+        name: (lambda tick, name=name: inspect(name, model)) for name in _of_kind("inspect")
+    }
+    results = run.all({**attributions, **inspections, **syntheses})
+    page = Report(
+        title=f"{model.name}: what it looks at, what it answers to",
+        model=_facts(model),
+        layers=tuple(_row(layer) for layer in model.layers.values()),
+        names=titles,
+        images=images,
+        predictions=predictions(model, images),
+        attributions={name: results[name] for name in attributions if name in results},
+        inspections={name: results[name] for name in inspections if name in results},
+        syntheses={name: results[name] for name in syntheses if name in results},
+        summaries={name: spec.summary for name, spec in plugins().techniques.items()},
+        refused=run.refused,
+        elapsed_s=run.elapsed_s,
+        versions=versions(),
+    )
+    if out is not None:
+        renderer_for(page, Path(out))
+        render(page, out)
+    return page
+
+
+Task = Callable[[Progress], Any]
+
+
+class _Tasks:
+    """Runs named tasks one after another, times them, and keeps the reasons of those that refuse."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.refused: dict[str, str] = {}
+        self.elapsed_s: dict[str, float] = {}
+
+    def all(self, tasks: dict[str, Task]) -> dict[str, Any]:
+        """Return the results of the tasks that did not refuse."""
+        results = {}
+        for number, (name, task) in enumerate(tasks.items()):
+
+            def tick(done: int, total: int, what: str, number: int = number, name: str = name) -> None:
+                self.progress(1000 * number + 1000 * done // max(total, 1), 1000 * len(tasks), name)
+
+            began = time.monotonic()
+            tick(0, 1, name)
+            try:
+                results[name] = task(tick)
+            except CnnvizError as reason:
+                self.refused[name] = str(reason)
+            self.elapsed_s[name] = time.monotonic() - began
+        self.progress(1000 * len(tasks), 1000 * len(tasks), "done")
+        return results
+
+
+def _of_kind(kind: str) -> list[str]:
+    return [name for name, spec in plugins().techniques.items() if spec.kind == kind]
+
+
+def _explanations(run: _Tasks, model: Model, images: Any, target: Any, key: Any) -> dict[str, Task]:
+    tasks: dict[str, Task] = {}
+    for name in _of_kind("explain"):
+        tasks[name] = lambda tick, name=name: explain(name, model, images, target, key=key, progress=tick)
+        first = next((layer.name for layer in model.layers.values() if layer.kind == "conv" and layer.is_map), None)
+        if first is not None and _shows_maps(name, model):  # channel maps are worth seeing at the first layer too
+            tasks[f"{name} {first}"] = lambda tick, name=name, first=first: explain(
+                name, model, images, target, key=key, progress=tick, layer=first
+            )
+    return tasks
+
+
+def _shows_maps(name: str, model: Model) -> bool:
+    from cnnviz_jax.engine import Fold
+    from cnnviz_jax.records import load
+
+    spec = plugins().technique(name)
+    try:
+        built = load(spec.build)(spec.config(), model)
+    except CnnvizError:
+        return False
+    return isinstance(built, Fold) and built.view == "maps"
+
+
+def _syntheses(run: _Tasks, model: Model, key: Any) -> dict[str, Task]:
+    convolutions = [layer for layer in model.layers.values() if layer.kind == "conv" and layer.is_map]
+    picked = sorted({round(i) for i in np.linspace(0, len(convolutions) - 1, _SYNTHESIZED_LAYERS)}) if convolutions else []
+    tasks: dict[str, Task] = {}
+    for name in _of_kind("synthesize"):
+        for layer in (convolutions[i] for i in picked):
+            channels = range(min(_SYNTHESIZED_CHANNELS, layer.channels))
+            tasks[f"{name} {layer.name}"] = lambda tick, name=name, layer=layer, channels=channels: synthesize(
+                name, model, layer=layer.name, channels=list(channels), key=key, progress=tick
+            )
+    return tasks
+
+
+def _facts(model: Model) -> dict[str, str]:
+    count = sum(int(np.size(leaf)) for leaf in jax.tree.leaves(model.params) if hasattr(leaf, "shape"))
+    height, width, channels = model.input_shape
+    return {
+        "model": model.name,
+        "framework": model.structure.pure.framework,
+        "input": f"{height} x {width} x {channels}",
+        "parameters": f"{count:,}",
+        "layers": str(len(model.layers)),
+        "device": jax.devices()[0].device_kind,
+    }
+
+
+def _row(layer: Layer) -> dict[str, Any]:
+    field = layer.receptive_field
+    return {
+        "name": layer.name,
+        "kind": layer.kind,
+        "shape": layer.shape,
+        "params": ", ".join(layer.params),
+        "receptive_field": None if field is None else field.size,
+        "stride": None if field is None else field.stride,
+    }

@@ -1,0 +1,1 @@
+"""What a layer answers, shown as it is."""

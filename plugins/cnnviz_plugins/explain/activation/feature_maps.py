@@ -1,0 +1,51 @@
+"""Feature maps: what each channel of a layer answers to the picture, and where."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.activation.plugin import FeatureMapsConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureMaps(Fold):
+    """The layer's value as it is, (rows, cols, channels), at the layer's own size.
+
+    Raises (when built):
+        LayerNotFoundError: No such layer.
+        LayerKindError: The layer has no map.
+        UsageError: The layer has no such channel.
+
+    Cost: one forward pass per picture, up to the layer.
+    """
+
+    view: View = "maps"
+    layer: str  # type: ignore[assignment]  # always resolved
+    channels: tuple[int, ...] | None
+
+    @classmethod
+    def build(cls, config: FeatureMapsConfig, model: Model) -> "FeatureMaps":
+        """Return the fold for `model`, its layer resolved."""
+        layer = model.map_layer(config.layer)
+        for channel in config.channels or ():
+            if not 0 <= channel < layer.channels:
+                raise UsageError(f"layer {layer.name!r} has channels 0 to {layer.channels - 1}, got {channel}")
+        notes = () if config.channels is None else (("channels", config.channels),)
+        return cls(layer=layer.name, channels=config.channels, notes=notes)
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> Float[Array, "rows cols channels"]:
+        """Return the layer's value."""
+        value = model.run(image, read=(self.layer,), need_outputs=False)[1][self.layer]
+        return value if self.channels is None else value[..., list(self.channels)]
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return it."""
+        return Heatmap(values=gathered[0])

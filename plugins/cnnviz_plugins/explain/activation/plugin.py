@@ -1,0 +1,32 @@
+"""The activation family: feature maps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.records import TechniqueSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureMapsConfig:
+    """Which layer and which of its channels."""
+
+    layer: str | None = None
+    """Layer whose maps are shown; the last one with more than one position when not given."""
+    channels: tuple[int, ...] | None = None
+    """Which channels, in this order; all when not given."""
+
+
+@hookimpl
+def cnnviz_techniques() -> Iterable[TechniqueSpec]:
+    """Yield the activation family."""
+    yield TechniqueSpec(
+        name="feature-maps",
+        kind="explain",
+        summary="what each channel of a layer answers to the picture, and where",
+        config=FeatureMapsConfig,
+        build="cnnviz_plugins.explain.activation.feature_maps:FeatureMaps.build",
+        references=("Yosinski et al. 2015, arXiv:1506.06579, section 2",),
+    )

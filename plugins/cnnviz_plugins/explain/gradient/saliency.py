@@ -1,0 +1,40 @@
+"""Saliency: how much the score rises per unit of intensity of each pixel (Simonyan et al. 2013)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.plugin import SaliencyConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Saliency(Fold):
+    """The signed gradient of the score, (h, w, c).
+
+    Cost: one forward and one backward pass per picture.
+    Source: Simonyan, Vedaldi, Zisserman 2013, section 3.
+    """
+
+    view: View = "pixels"
+    method: str = "saliency"
+
+    @classmethod
+    def build(cls, config: SaliencyConfig, model: Model) -> "Saliency":
+        """Return the fold for `model`."""
+        return cls()
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> Float[Array, "h w c"]:
+        """Return the gradient."""
+        return input_gradient(model, image, target, self.method)
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return it."""
+        return Heatmap(values=gathered[0])

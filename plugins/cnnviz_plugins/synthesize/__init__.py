@@ -1,0 +1,1 @@
+"""What excites a unit most: pictures made by gradient ascent."""
