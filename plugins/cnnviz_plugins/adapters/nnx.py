@@ -1,0 +1,185 @@
+"""Flax NNX: `cv.adapt(module, ...)`. The user's object is read, never written to.
+
+Marks travel with the modules: each callable module of the copy carries its paths as a static
+attribute, which survives `nnx.jit`, `nnx.remat` and `nnx.scan` inside the model, where every call
+sees new objects.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+from flax import nnx
+
+from cnnviz_jax.errors import ModelError
+from cnnviz_jax.model import AdaptOptions, PureModel
+from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
+from cnnviz_plugins.adapters.outputs import logits_of
+from cnnviz_plugins.adapters.parameters import dotted, owned
+from cnnviz_plugins.adapters.scopes import naming, scoped
+
+_MARK = "_cnnviz_paths"
+
+
+def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
+    """Return an NNX module as a `PureModel` over a flat dictionary of its variables.
+
+    Args:
+        native: The module, or its graphdef.
+        args: Nothing for a module; the states that `nnx.split` returned for a graphdef.
+        options: Layout, method and keyword arguments; inference flags of the signature are found.
+
+    Raises:
+        ModelError: More than the module was given, or its call takes other arguments.
+    """
+    module = _module(native, args)
+    title = type(module).__name__
+    method = options.method or "__call__"
+    if not hasattr(module, method):
+        raise ModelError(f"{title} has no method {method!r}")
+    kwargs = inference_kwargs(getattr(module, method), options, operands=("x",))
+
+    view = nnx.view(module, deterministic=True, use_running_average=True, raise_if_not_found=False)
+    places = _places(view, order=module)
+    for place in places.values():
+        _prepare(place)
+    classes = {type(place.node) for place in places.values()}
+    graph, state = nnx.split(view)
+    params, restore = _parameters(state, view, places)
+
+    def fn(params: Any, x: jax.Array) -> Any:
+        copy = nnx.merge(graph, restore(params))
+        with naming(_paths_of, classes):
+            outputs = getattr(copy, method)(x, **kwargs)
+        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
+        return outputs
+
+    return PureModel(
+        fn=fn,
+        params=params,
+        param_paths=tuple(sorted(params)),
+        axes=options.axes or "NHWC",
+        logits=logits_of,
+        layer_aliases={own: ours for place in places.values() for own, ours in place.aliases.items()},
+        framework="nnx",
+        name=title,
+    )
+
+
+def _module(native: Any, args: tuple[Any, ...]) -> nnx.Module:
+    if type(native) is tuple:
+        native, args = native[0], (*native[1:], *args)
+    if isinstance(native, nnx.GraphDef):
+        if not args:
+            raise ModelError("a graphdef needs its state: cv.adapt(graphdef, state, ...)")
+        return nnx.merge(native, *args)  # type: ignore[no-any-return]
+    if args:
+        title = type(native).__name__
+        raise ModelError(f"{title} holds its own parameters; cv.adapt(module, ...) takes no more, got {len(args)}")
+    return native  # type: ignore[no-any-return]
+
+
+@dataclasses.dataclass
+class _Place:
+    """One object of the model and every path that leads to it, in the order the user wrote them."""
+
+    node: Any
+    paths: list[str]
+    aliases: dict[str, str]
+    """Paths as NNX spells them, with the `layers` of a Sequential, where ours differ."""
+
+
+_MOST_PATHS = 16
+"""Paths kept for one object; modules shared at every level would have exponentially many."""
+
+
+def _places(view: nnx.Module, *, order: nnx.Module) -> dict[int, _Place]:
+    """Return the modules and containers of `view` by id; `order`, its original, keeps its attributes' order."""
+    places: dict[int, _Place] = {}
+
+    def walk(node: Any, twin: Any, path: str, spelled: str, above: frozenset[int]) -> None:
+        place = places.setdefault(id(node), _Place(node, [], {}))
+        if id(node) in above or len(place.paths) >= _MOST_PATHS:
+            return
+        place.paths.append(path)
+        if path != spelled:
+            place.aliases[spelled] = path
+        for key in _keys(twin):
+            # A Sequential's children are called by their number, as its index and other frameworks have it.
+            hidden = isinstance(node, nnx.Sequential) and key == "layers"
+            child = path if hidden else _joined(path, key)
+            walk(_child(node, key), _child(twin, key), child, _joined(spelled, key), above | {id(node)})
+
+    walk(view, order, "", "", frozenset())
+    return places
+
+
+def _keys(node: Any) -> list[Any]:
+    if isinstance(node, nnx.Pytree):
+        return [key for key in vars(node) if not key.startswith("_pytree__") and _is_inner(vars(node)[key])]
+    keys = node.keys() if isinstance(node, Mapping) else range(len(node))
+    return [key for key in keys if _is_inner(node[key])]
+
+
+def _is_inner(value: Any) -> bool:
+    return isinstance(value, nnx.Pytree | Mapping | list | tuple) and not isinstance(value, nnx.State)
+
+
+def _child(node: Any, key: Any) -> Any:
+    return getattr(node, str(key)) if isinstance(node, nnx.Pytree) else node[key]
+
+
+def _joined(path: str, key: Any) -> str:
+    return f"{path}.{key}" if path else str(key)
+
+
+def _prepare(place: _Place) -> None:
+    """Put one module of the copy into inference mode and write its paths on it."""
+    node = place.node
+    if not isinstance(node, nnx.Module):
+        return
+    for name, value in INFERENCE.items():
+        if isinstance(vars(node).get(name), bool):
+            setattr(node, name, value)
+    if isinstance(node, nnx.Sequential):
+        for i, layer in enumerate(node.layers):
+            if callable(layer) and not isinstance(layer, nnx.Pytree):
+                node.layers[i] = scoped(layer, tuple(_joined(path, i) for path in place.paths))
+    if callable(node) and not isinstance(node, nnx.Dict):  # attributes of a Dict are its items
+        setattr(node, _MARK, "\n".join(place.paths))
+
+
+def _paths_of(module: Any) -> tuple[str, ...]:
+    mark = getattr(module, _MARK, "")
+    return tuple(mark.split("\n")) if mark else ()
+
+
+def _parameters(
+    state: nnx.State, view: nnx.Module, places: Mapping[int, _Place]
+) -> tuple[dict[str, jax.Array], Callable[[Any], Any]]:
+    """Return the state as {path: array} and what makes a state of such a dictionary again."""
+    entries, tree = jax.tree_util.tree_flatten_with_path(state)
+    names = [_name(keys, view, places) for keys, _ in entries]
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ModelError(f"two parameters have the path {twice[0]}; rename an attribute or key that has a dot in it")
+
+    def restore(params: Mapping[str, Any]) -> Any:
+        return jax.tree.unflatten(tree, [params[name] for name in names])
+
+    return {name: owned(leaf, name) for name, (_, leaf) in zip(names, entries, strict=True)}, restore
+
+
+def _name(keys: tuple[Any, ...], view: nnx.Module, places: Mapping[int, _Place]) -> str:
+    """Return a leaf's path by the first way to the module that owns it, without Variable's `value`."""
+    parts = [key for key in keys if not (isinstance(key, jax.tree_util.GetAttrKey) and key.name == "value")]
+    node: Any = view
+    path = ""
+    for i, key in enumerate(parts):
+        word = dotted((key,))
+        child = getattr(node, word, None) if isinstance(node, nnx.Pytree) else node[key.key]
+        if id(child) not in places:
+            return _joined(path, dotted(parts[i:]))
+        node, path = child, places[id(child)].paths[0]
+    return path

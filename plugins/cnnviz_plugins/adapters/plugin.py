@@ -1,0 +1,72 @@
+"""The adapters on offer: Flax Linen, Flax NNX, and any function. Imports no framework."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.records import AdapterSpec
+
+_FRAMEWORKS = ("flax", "equinox", "haiku", "keras", "torch", "tensorflow")
+"""Frameworks whose objects are callable but are no plain function of (params, x)."""
+
+
+@hookimpl
+def cnnviz_adapters() -> Iterator[AdapterSpec]:
+    """Yield the built-in adapters."""
+    yield AdapterSpec(
+        name="linen",
+        summary="Flax Linen: adapt(module, variables), a bound module, or a TrainState",
+        matches=_is_linen,
+        build="cnnviz_plugins.adapters.linen:build",
+    )
+    yield AdapterSpec(
+        name="nnx",
+        summary="Flax NNX: adapt(module), or adapt(graphdef, state)",
+        matches=_is_nnx,
+        build="cnnviz_plugins.adapters.nnx:build",
+    )
+    yield AdapterSpec(
+        name="callable",
+        summary="Any function of (params, x): adapt(fn, params)",
+        matches=_is_callable,
+        build="cnnviz_plugins.adapters.callable:build",
+        fallback=True,
+    )
+
+
+def _is_linen(native: Any) -> bool:
+    if _is_pair(native):
+        native = native[0]
+    # `module.apply` and a TrainState, whose `apply_fn` is that, lead back to the module.
+    method = native if getattr(native, "__name__", "") == "apply" else getattr(native, "apply_fn", None)
+    return _inherits(native, "flax.linen", "Module") or _inherits(
+        getattr(method, "__self__", None), "flax.linen", "Module"
+    )
+
+
+def _is_nnx(native: Any) -> bool:
+    if _is_pair(native):
+        native = native[0]
+    return _inherits(native, "flax.nnx", "Module") or _inherits(native, "flax.nnx", "GraphDef")
+
+
+def _is_callable(native: Any) -> bool:
+    if _is_pair(native):
+        native = native[0]
+    return callable(native) and not any(
+        kind.__module__.split(".")[0] in _FRAMEWORKS for kind in type(native).__mro__ if not isinstance(native, type)
+    )
+
+
+def _is_pair(native: Any) -> bool:
+    # Not a namedtuple: those are objects of a framework, such as Haiku's Transformed.
+    return type(native) is tuple and len(native) == 2
+
+
+def _inherits(native: Any, package: str, name: str) -> bool:
+    return any(
+        kind.__name__ == name and (kind.__module__ == package or kind.__module__.startswith(package + "."))
+        for kind in type(native).__mro__
+    )
