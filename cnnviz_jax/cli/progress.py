@@ -30,26 +30,27 @@ def progress_on_stderr(*, quiet: bool) -> Iterator[Progress | None]:
 def _bar() -> Iterator[Progress]:
     from rich.console import Console
     from rich.markup import escape
-    from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
     from rich.progress import Progress as RichProgress
 
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        TaskProgressColumn(),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
     )
     with RichProgress(*columns, console=Console(stderr=True), transient=True) as shown:
-        tasks: dict[str, TaskID] = {}
+        task = shown.add_task("", total=None)
+        before = (0, 0)
 
         def update(done: int, total: int, what: str) -> None:
-            if what not in tasks:
-                for earlier in tasks.values():
-                    shown.update(earlier, visible=False)
-                tasks[what] = shown.add_task(escape(what), total=total)
-            shown.update(tasks[what], completed=done, total=total)
+            nonlocal before
+            if is_new_work(before, (done, total)):
+                shown.reset(task, total=total)
+            before = (done, total)
+            shown.update(task, completed=done, total=total, description=escape(what))
 
         yield update
 
@@ -61,21 +62,29 @@ def lines(*, clock: Callable[[], float] = time.monotonic, every_s: float = LINE_
         clock: Seconds that only grow.
         every_s: Least time between two lines.
     """
-    begun: dict[str, tuple[float, int]] = {}
     printed_s = clock()
+    begun = (printed_s, 0)
+    before = (0, 0)
 
     def update(done: int, total: int, what: str) -> None:
-        nonlocal printed_s
+        nonlocal printed_s, begun, before
         now_s = clock()
-        start_s, start_done = begun.setdefault(what, (now_s, done))
+        if is_new_work(before, (done, total)):
+            begun = (now_s, done)
+        before = (done, total)
         if now_s - printed_s < every_s:
             return
         printed_s = now_s
-        gained, spent_s = done - start_done, now_s - start_s
-        left = f", {duration((total - done) * spent_s / gained)} left" if gained > 0 and spent_s > 0 else ""
-        print(f"cnnviz: {what}: {done}/{total}{left}", file=sys.stderr, flush=True)
+        spent_s, gained = now_s - begun[0], done - begun[1]
+        left = f", {duration((total - done) * spent_s / gained)} left" if gained > 0 else ""
+        print(f"cnnviz: {what}: {100 * done // max(total, 1)} %{left}", file=sys.stderr, flush=True)
 
     return update
+
+
+def is_new_work(before: tuple[int, int], now: tuple[int, int]) -> bool:
+    """Whether (done, total) belongs to other work than the pair before: another total, or less done."""
+    return before[1] != now[1] or now[0] < before[0]
 
 
 def duration(seconds: float) -> str:

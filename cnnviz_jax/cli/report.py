@@ -7,10 +7,13 @@ from pathlib import Path
 
 from cnnviz_jax.cli.finish import announce
 from cnnviz_jax.cli.model_choice import check_model, load
-from cnnviz_jax.cli.parsing import Parser, model_arguments
+from cnnviz_jax.cli.output import check_form
+from cnnviz_jax.cli.parsing import Parser, model_arguments, seed_number, target_classes
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.settings import Settings
-from cnnviz_jax.cli.words import picture_files, take_model
+from cnnviz_jax.cli.words import is_factory, picture_files, take_model
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.records import load as load_record
 from cnnviz_jax.verbs.render import check_writable
 
 USAGE = "cnnviz report [MODEL] [PICTURES...] [--out FILE]"
@@ -18,6 +21,8 @@ DEFAULT_MODEL = "shapes"
 """The bundled network, for a line that names no model."""
 DEFAULT_OUT = "cnnviz-report.html"
 """Where the page goes if `--out` does not say."""
+EXAMPLES = 4
+"""How many of a network's own pictures are shown."""
 
 
 def run(words: list[str], settings: Settings) -> int:
@@ -26,39 +31,48 @@ def run(words: list[str], settings: Settings) -> int:
     parser = Parser(
         prog="cnnviz report",
         description="Write one offline page: predictions, every explanation side by side, filters, feature maps,"
-        " synthesised inputs, receptive fields. Without a model it shows the bundled network, and that without"
-        " pictures on bundled pictures.",
+        " synthesised inputs, receptive fields. Without a model it shows the bundled network; without pictures,"
+        " the pictures that come with the network.",
         allow_abbrev=False,
     )
     parser.add_argument("words", nargs="*", metavar="WORDS", help="the model, then pictures or folders of pictures")
     model_arguments(parser)
+    parser.add_argument("--target", metavar="CLASS", help="what is explained; each picture's top class if left out")
+    parser.add_argument("--seed", metavar="INT", help="seed of everything random; the same seed gives the same page")
     parser.add_argument("--out", metavar="FILE", default=DEFAULT_OUT, help="the page (default: %(default)s)")
     found = parser.parse_intermixed_args(words)
     registry = settings.plugins()
     word, pictures = take_model(found.words, registry, found.model, usage=USAGE, default=DEFAULT_MODEL)
     check_model(word, found.weights, registry)
     files = picture_files(pictures)
+    examples = None if is_factory(word) else registry.model(word).examples
+    if not files and examples is None:
+        raise UsageError(f"no pictures, and none come with the model {word!r}; write {USAGE}")
     out = page_path(found.out)
+    check_form(out, registry, "Report", None)
     check_writable(out)
+    seed = seed_number(found.seed)
+
+    import numpy as np
 
     import cnnviz_jax as cv
 
     model = load(word, found.weights)
+    if files or examples is None:
+        images, names = np.stack([cv.load_image(file, model) for file in files]), [file.name for file in files]
+    else:
+        images, names = load_record(examples)(EXAMPLES)
+    target = None if found.target is None else target_classes(found.target, model.labels)
     with progress_on_stderr(quiet=settings.quiet) as progress:
-        if files:
-            import numpy as np
-
-            images = np.stack([cv.load_image(file, model) for file in files])
-            cv.report(model, images, out, names=[file.name for file in files], progress=progress)
-        else:
-            cv.report(model, None, out, progress=progress)
-    announce(out, (), started_s=started_s, settings=settings)
+        page = cv.report(model, images, out, target=target, names=names, key=seed, progress=progress)
+    left_out = tuple(f"{name} is left out: {reason}" for name, reason in page.refused.items())
+    announce(out, left_out, started_s=started_s, settings=settings)
     return 0
 
 
 def page_path(text: str) -> Path:
-    """Return the file for `--out`: a folder gets the page by its usual name, a bare name gets `.html`."""
+    """Return the file for `--out`: in a folder the page has its usual name, a name without a suffix gets `.html`."""
     path = Path(text)
     if path.is_dir():
         return path / DEFAULT_OUT
-    return path if path.suffix.lower() in (".html", ".htm") else path.with_name(f"{path.name}.html")
+    return path if path.suffix else path.with_name(f"{path.name}.html")

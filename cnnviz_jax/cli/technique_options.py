@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cnnviz_jax.cli.words import resembles_option
-from cnnviz_jax.errors import PluginError, UsageError
+from cnnviz_jax.errors import PluginError
 from cnnviz_jax.records import TechniqueSpec
 
 
@@ -92,15 +94,63 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
         "description": "\n\n".join([spec.summary, *spec.references]),
         "config": (tyro.conf.OmitArgPrefixes,),
     }
-    found, left = tyro.cli(line_type, args=list(arguments), return_unknown_args=True, **settings)
-    if any(resembles_option(word) for word in left):
-        tyro.cli(line_type, args=list(arguments), **settings)  # says which option is unknown and leaves
-        raise UsageError(f"unknown options {' '.join(left)}; `{settings['prog']} --help` shows what can be given.")
-    # Words that stand behind an option come back as left over: tyro takes only the first run of them.
+
+    def parse(given: Sequence[str]) -> Any:
+        return tyro.cli(line_type, args=list(given), **settings)
+
+    found = _parsed_with_words_anywhere(arguments, parse)
     return Line(
-        words=(*found.words, *(word for word in left if word != "--")),
+        words=found.words,
         common={option.name: getattr(found, option.name, None) for option in common},
         options={
             field.name: getattr(found.options, field.name) for field in dataclasses.fields(spec.config) if field.init
         },
     )
+
+
+def _parsed_with_words_anywhere(arguments: Sequence[str], parse: Callable[[Sequence[str]], Any]) -> Any:
+    """Return the line parsed, with words behind options, which tyro alone would refuse or read as values."""
+    if {"-h", "--help"} & set(arguments):
+        return parse(arguments)
+    found = _quietly(parse, arguments)
+    if found is None:
+        found = parse(_words_last(arguments, parse))
+    return found
+
+
+def _quietly(parse: Callable[[Sequence[str]], Any], given: Sequence[str]) -> Any:
+    """Return the line parsed, or `None` where tyro would print what is wrong and leave."""
+    unread = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(unread), contextlib.redirect_stderr(unread):
+            return parse(given)
+    except SystemExit:
+        return None
+
+
+def _words_last(arguments: Sequence[str], parse: Callable[[Sequence[str]], Any]) -> list[str]:
+    """Return the line with its words behind `--`.
+
+    An option's values are the longest run behind it that makes sense for it alone. Where none does, tyro
+    says what is wrong with that option, and leaves.
+    """
+    end = list(arguments).index("--") if "--" in arguments else len(arguments)
+    words: list[str] = []
+    options: list[str] = []
+    position = 0
+    while position < end:
+        stop = position + 1
+        while stop < end and not resembles_option(arguments[stop]):
+            stop += 1
+        if resembles_option(arguments[position]):
+            cuts = range(stop, position, -1)
+            cut = next((cut for cut in cuts if _quietly(parse, arguments[position:cut]) is not None), None)
+            if cut is None:
+                cut = min(stop, position + 2)
+                parse(arguments[position:cut])
+        else:
+            cut = position
+        options += arguments[position:cut]
+        words += arguments[cut:stop]
+        position = stop
+    return [*options, "--", *words, *arguments[end + 1 :]]

@@ -74,6 +74,8 @@ def _fault(record: Any) -> str | None:
     reference = record.render if isinstance(record, records.RendererSpec) else record.build
     if not _is_lazy(reference):
         return f"callable is {_shown(reference)}, which is neither callable nor 'package.module:attribute'"
+    if isinstance(record, records.ModelSpec) and record.examples is not None and not _is_lazy(record.examples):
+        return f"examples is {_shown(record.examples)}, which is neither callable nor 'package.module:attribute'"
     if isinstance(record, records.TechniqueSpec):
         if record.kind not in records.KINDS:
             return f"kind is {record.kind!r}, not one of {', '.join(records.KINDS)}"
