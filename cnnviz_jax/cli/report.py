@@ -45,12 +45,12 @@ def run(words: list[str], settings: Settings) -> int:
     word, pictures = take_model(found.words, registry, found.model, usage=USAGE, default=DEFAULT_MODEL)
     check_model(word, found.weights, registry)
     files = picture_files(pictures)
-    examples = None if is_factory(word) else registry.model(word).examples
-    if not files and examples is None:
-        raise UsageError(f"no pictures, and none come with the model {word!r}; write {USAGE}")
     out = page_path(found.out)
     check_form(out, registry, "Report", None)
     check_writable(out)
+    examples = None if is_factory(word) else registry.model(word).examples
+    if not files and examples is None:
+        raise UsageError(f"no pictures, and none come with the model {word!r}; write {USAGE}")
     seed = seed_number(found.seed)
 
     import numpy as np

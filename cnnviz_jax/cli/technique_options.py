@@ -134,6 +134,11 @@ def _words_last(arguments: Sequence[str], parse: Callable[[Sequence[str]], Any])
     An option's values are the longest run behind it that makes sense for it alone. Where none does, tyro
     says what is wrong with that option, and leaves.
     """
+
+    def is_whole(option: Sequence[str]) -> bool:
+        found = _quietly(parse, option)
+        return found is not None and not found.words
+
     end = list(arguments).index("--") if "--" in arguments else len(arguments)
     words: list[str] = []
     options: list[str] = []
@@ -143,8 +148,7 @@ def _words_last(arguments: Sequence[str], parse: Callable[[Sequence[str]], Any])
         while stop < end and not resembles_option(arguments[stop]):
             stop += 1
         if resembles_option(arguments[position]):
-            cuts = range(stop, position, -1)
-            cut = next((cut for cut in cuts if _quietly(parse, arguments[position:cut]) is not None), None)
+            cut = next((cut for cut in range(stop, position, -1) if is_whole(arguments[position:cut])), None)
             if cut is None:
                 cut = min(stop, position + 2)
                 parse(arguments[position:cut])
