@@ -1,0 +1,20 @@
+"""Activation maximisation: pictures per second with the recipe chollet2016."""
+
+import cnnviz_jax as cv
+from measure import arguments, load, report
+
+parser = arguments(__doc__ or "")
+parser.add_argument("--layer", default=None, help="layer whose channels are maximised; the last convolution if not given")
+options = parser.parse_args()
+model, _ = load(options)
+convolutions = [layer.name for layer in model.layers.values() if layer.kind == "conv"]
+layer = options.layer or convolutions[-1]
+channels = list(range(min(8, model.layers[layer].channels)))
+
+
+def run() -> None:
+    """Make one picture per channel."""
+    cv.synthesize("activation-maximization", model, layer=layer, channels=channels)
+
+
+report("activation-maximization", options, run, len(channels), 20 * len(channels))

@@ -1,0 +1,16 @@
+"""Feature maps: pictures per second with default options."""
+
+import cnnviz_jax as cv
+from measure import arguments, load, report
+
+options = arguments(__doc__ or "").parse_args()
+model, images = load(options)
+evaluations = 1
+
+
+def run() -> None:
+    """Explain all pictures once."""
+    cv.explain("feature-maps", model, images, target=0)
+
+
+report("feature-maps", options, run, len(images), evaluations * len(images))

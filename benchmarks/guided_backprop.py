@@ -1,0 +1,16 @@
+"""Guided backpropagation: pictures per second with default options."""
+
+import cnnviz_jax as cv
+from measure import arguments, load, report
+
+options = arguments(__doc__ or "").parse_args()
+model, images = load(options)
+evaluations = 1
+
+
+def run() -> None:
+    """Explain all pictures once."""
+    cv.explain("guided-backprop", model, images, target=0)
+
+
+report("guided-backprop", options, run, len(images), evaluations * len(images))

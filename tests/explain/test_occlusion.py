@@ -1,0 +1,135 @@
+"""Occlusion: one number per window, against a slow loop and against a linear model's own weights."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cnnviz_jax as cv
+from cnnviz_jax.engine import compilations
+from cnnviz_jax.errors import UsageError, WindowError
+
+from .small import model, pictures
+
+
+def occlusion(images, net=None, **options):
+    return cv.explain("occlusion", net or model(), images, **{"target": 1, **options})
+
+
+def probability(logits):
+    shifted = np.exp(logits - logits.max())
+    return shifted / shifted.sum()
+
+
+def slow_grid(image, window, stride, fill, edge="full", read=lambda logits: logits[1]):
+    net, (height, width) = model(), image.shape[:2]
+    rows = range(0, height - window[0] + 1, stride[0])
+    cols = range(0, width - window[1] + 1, stride[1])
+    if edge == "truncate":
+        rows = [r * stride[0] for r in range(-(-(height - window[0]) // stride[0]) + 1)]
+        cols = [c * stride[1] for c in range(-(-(width - window[1]) // stride[1]) + 1)]
+    grid = np.zeros((len(rows), len(cols)))
+    for r, top in enumerate(rows):
+        for c, left in enumerate(cols):
+            covered = image.copy()
+            covered[top : top + window[0], left : left + window[1]] = fill
+            grid[r, c] = read(np.asarray(net(covered))[0])
+    return grid, read(np.asarray(net(image))[0]), list(rows), list(cols)
+
+
+@pytest.mark.parametrize("edge", ["full", "truncate"])
+def test_equals_a_slow_loop(edge):
+    image = pictures(1)[0]
+    grid, score, rows, cols = slow_grid(image, (4, 3), (3, 2), 0.5, edge)
+    result = occlusion(image, window=(4, 3), stride=(3, 2), edge=edge)
+    np.testing.assert_allclose(result.low_res[0], score - grid, atol=2e-6)
+    np.testing.assert_allclose(result.scores[0], score, rtol=1e-5)
+    assert dict(result.provenance.notes)["positions"] == (len(rows), len(cols))
+
+
+@pytest.mark.parametrize("gather", ["average", "sum"])
+def test_gathers_over_the_windows_that_cover_a_pixel(gather):
+    image = pictures(1)[0]
+    grid, score, rows, cols = slow_grid(image, (4, 3), (3, 2), 0.5, "truncate")
+    total, count = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
+    for r, top in enumerate(rows):
+        for c, left in enumerate(cols):
+            total[top : top + 4, left : left + 3] += score - grid[r, c]
+            count[top : top + 4, left : left + 3] += 1
+    expected = total / np.maximum(count, 1) if gather == "average" else total
+    result = occlusion(image, window=(4, 3), stride=(3, 2), edge="truncate", gather=gather)
+    np.testing.assert_allclose(result.values[0], expected, atol=1e-5)
+
+
+def test_scores_can_be_read_four_ways():
+    image = pictures(1)[0]
+    grid, score, *_ = slow_grid(image, (6, 5), (6, 5), 0.5)
+    raw = occlusion(image, window=(6, 5), stride=(6, 5), score="raw").low_res[0]
+    np.testing.assert_allclose(raw, grid, atol=2e-6)
+    np.testing.assert_allclose(occlusion(image, window=(6, 5), stride=(6, 5), score="one_minus").low_res[0], 1 - raw)
+    net = model()
+    spread = np.array([0.0] * 4).reshape(2, 2)
+    for r in range(2):
+        for c in range(2):
+            covered = image.copy()
+            covered[6 * r : 6 * r + 6, 5 * c : 5 * c + 5] = 0.5
+            spread[r, c] = 0.5 * np.abs(probability(net(covered)[0]) - probability(net(image)[0])).sum()
+    result = occlusion(image, window=(6, 5), stride=(6, 5), score="distribution").low_res[0]
+    np.testing.assert_allclose(result, spread, atol=1e-6)
+
+
+def test_disjoint_windows_of_a_linear_model_sum_to_its_weights_times_the_picture():
+    weights = np.random.default_rng(4).normal(size=(8, 8, 2)).astype(np.float32)
+    net = cv.adapt(lambda p, x: (x * p).sum((1, 2, 3))[:, None], jnp.asarray(weights), input_shape=(8, 8, 2))
+    image = pictures(1, 8, 8, 2)[0]
+    result = occlusion(image, net, target=0, window=2, stride=2, fill=0.0)
+    patches = (weights * image).sum(-1).reshape(4, 2, 4, 2).sum((1, 3))
+    np.testing.assert_allclose(result.low_res[0], patches, atol=1e-5)
+    np.testing.assert_allclose(result.low_res.sum(), (weights * image).sum(), rtol=1e-5)
+
+
+def test_the_enlarged_grid_keeps_each_value_at_its_windows_centre():
+    image = pictures(1)[0]
+    result = occlusion(image, window=3, stride=3)
+    np.testing.assert_allclose(result.values[0][1::3, 1::3][:4, :3], result.low_res[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("fill", [0.25, (0.1, 0.2, 0.3), "mean", "model-mean", "blur(1.5)", "noise"])
+def test_every_fill_covers_only_the_window(fill):
+    image = pictures(1)[0]
+    result = occlusion(image, window=(12, 10), stride=1, fill=fill)
+    assert result.low_res.shape == (1, 1, 1)
+    if fill == "mean":
+        mean = np.broadcast_to(image.mean((0, 1)), image.shape)
+        expected = float(model()(image)[0, 1] - model()(mean)[0, 1])
+        np.testing.assert_allclose(result.low_res[0, 0, 0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("chunk", [1, 7, "auto"])
+def test_does_not_depend_on_the_chunk(chunk):
+    images = pictures(3)
+    one = occlusion(images, window=3, stride=2, chunk=chunk)
+    np.testing.assert_allclose(one.low_res, occlusion(images, window=3, stride=2, chunk=5).low_res, atol=1e-6)
+
+
+def test_more_pictures_and_other_classes_do_not_compile_more():
+    occlusion(pictures(1), window=4, stride=2)
+    before = compilations()
+    occlusion(pictures(3, seed=8), window=4, stride=2, target=[0, 1, 2])
+    assert compilations() == before
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "text"),
+    [
+        ({"window": 40}, WindowError, "a window of 40 x 40 pixels does not fit a picture of 12 x 10"),
+        ({"window": 0}, WindowError, "window is one or two positive whole numbers"),
+        ({"stride": 1.5}, WindowError, "stride is one or two positive whole numbers"),
+        ({"fill": (0.1, 0.2)}, UsageError, "fill has 2 values, pictures have 3 channels"),
+        ({"fill": "gray"}, UsageError, "fill is one of mean, model-mean, blur"),
+        ({"channels": (3,)}, UsageError, "pictures have channels 0 to 2, got channel 3"),
+        ({"edge": "trunc"}, UsageError, "edge is one of 'full', 'truncate', got 'trunc'"),
+    ],
+)
+def test_says_what_is_wrong_with_an_option(options, error, text):
+    with pytest.raises(error, match=text):
+        occlusion(pictures(1), **options)
