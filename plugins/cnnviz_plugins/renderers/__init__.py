@@ -1,0 +1,1 @@
+"""Renderers: matplotlib figures, one offline HTML page, and NumPy archives."""

@@ -1,0 +1,72 @@
+"""The `figure` renderer: results as matplotlib figures, written as PNG, SVG or PDF.
+
+Only matplotlib's object interface is used: no pyplot, no window, no lasting change of settings. The
+same result gives the same bytes: no dates, no random identifiers, no influence of a matplotlibrc.
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from cnnviz_jax.errors import RenderError
+from cnnviz_jax.results import Attribution
+from cnnviz_plugins.renderers.figures.attribution import attribution_figure
+from cnnviz_plugins.renderers.figures.fields import fields_figure
+from cnnviz_plugins.renderers.figures.filters import filters_figure
+from cnnviz_plugins.renderers.figures.maps import maps_figure
+from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
+from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
+from cnnviz_plugins.renderers.options import FieldOptions, FilterOptions, HeatOptions, SynthesisOptions, parse
+
+DPI = 150
+
+
+def render(result: Any, path: Path, *, dpi: int = DPI, **display: Any) -> None:
+    """Write the result's figure to `path`; its suffix says whether as PNG, SVG or PDF.
+
+    Args:
+        result: An `Attribution`, `FilterBank`, `ReceptiveFields` or `Synthesis`.
+        path: The file to write.
+        dpi: Pixels per inch of a PNG, and of pictures inside SVG and PDF.
+        **display: The display options of that kind of result; see `options`.
+
+    Raises:
+        RenderError: The result is of another kind or holds values that are not finite.
+        UsageError: An option is unknown or out of range.
+    """
+    with pinned_style():
+        save(figure(result, **display), path, dpi=dpi)
+
+
+def figure(result: Any, **display: Any) -> Figure:
+    """Return the figure of a result, to be changed or shown by the caller.
+
+    Raises:
+        RenderError: The result is of a kind that has no figure, or holds values that are not finite.
+        UsageError: An option is unknown or out of range.
+    """
+    name = type(result).__name__
+    if name not in _DRAWN:
+        raise RenderError(f"no figure for {name}; there are figures for {', '.join(_DRAWN)}")
+    with pinned_style():
+        return _DRAWN[name](result, display)
+
+
+def _attribution(result: Attribution, display: dict[str, Any]) -> Figure:
+    options = parse(HeatOptions, display)
+    return maps_figure(result, options) if result.view == "maps" else attribution_figure(result, options)
+
+
+def _synthesis(result: Any, display: dict[str, Any]) -> Figure:
+    options = parse(SynthesisOptions, display)
+    return curves_figure(result, options) if options.view == "curves" else synthesis_figure(result, options)
+
+
+_DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
+    "Attribution": _attribution,
+    "FilterBank": lambda result, display: filters_figure(result, parse(FilterOptions, display)),
+    "ReceptiveFields": lambda result, display: fields_figure(result, parse(FieldOptions, display)),
+    "Synthesis": _synthesis,
+}

@@ -1,0 +1,1 @@
+"""One matplotlib figure per kind of result."""

@@ -1,0 +1,97 @@
+"""Attribution figures: per picture the input, the map over it, the raw map where there is one, and a colour bar."""
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cnnviz_jax.results import Attribution
+from cnnviz_plugins.renderers.colormaps import colormap
+from cnnviz_plugins.renderers.figures.sheet import (
+    FAINT,
+    SMALL_PT,
+    TEXT_PT,
+    TITLE_PT,
+    Sheet,
+    lines_height,
+    picture_extent,
+    wrapped,
+)
+from cnnviz_plugins.renderers.heats import Heat, heats, raw_heats, signed_colours
+from cnnviz_plugins.renderers.options import HeatOptions
+from cnnviz_plugins.renderers.pictures import channel_note, grey, rgb
+from cnnviz_plugins.renderers.wording import number, plain, size, target_of, unit_of
+
+_EDGE, _GAP, _BAR, _TICKS = 0.3, 0.14, 0.12, 0.75
+_PANEL = 2.3
+
+
+def attribution_figure(attribution: Attribution, options: HeatOptions) -> Figure:
+    """Return one row per picture, at most `options.limit`: input, map over picture, raw map, colour bar."""
+    shown = heats(attribution, options)[: options.limit]
+    raw = raw_heats(attribution, shown)
+    images = np.asarray(attribution.images)
+    height, width = images.shape[1:3]
+    panel_h = float(np.clip(_PANEL * height / width, 0.8, 4.6))
+    panel_w = panel_h * width / height
+    panels = 3 + (raw is not None or signed_colours(attribution, 0) is not None)
+    sheet_w = max(2 * _EDGE + panels * panel_w + panels * _GAP + _BAR + _TICKS, 5.6)
+
+    provenance = attribution.provenance
+    layer = f" at {provenance.layer}" if provenance.layer else ""
+    heading = f"{provenance.technique}{layer} · {provenance.model}"
+    left_out = len(images) - len(shown)
+    words = [shown[0].caption, channel_note(images.shape[-1])]
+    words += [f"{left_out} more pictures are not shown (limit={options.limit})"] if left_out else []
+    words += [f"Warning: {warning}" for warning in attribution.warnings]
+    caption = wrapped("\n".join(word for word in words if word), sheet_w - 2 * _EDGE, SMALL_PT)
+
+    row_h = 0.36 + panel_h + 0.24 + _GAP
+    top = _EDGE + 0.3
+    sheet = Sheet(sheet_w, top + len(shown) * row_h + lines_height(caption, SMALL_PT) + _EDGE)
+    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    for k, heat in enumerate(shown):
+        label = plain(target_of(attribution, k), int(sheet_w * 9)) or "target"
+        score = number(float(np.asarray(attribution.scores)[k]), 4)
+        sheet.text(_EDGE, top + 0.08, f"{label} · score {score}", size=TEXT_PT)
+        _row(sheet, attribution, k, heat, raw[k] if raw else None, top + 0.36, (panel_w, panel_h), options)
+        top += row_h
+    sheet.text(_EDGE, top, caption, size=SMALL_PT, color=FAINT)
+    return sheet.figure
+
+
+def _row(
+    sheet: Sheet,
+    attribution: Attribution,
+    index: int,
+    heat: Heat,
+    raw: Heat | None,
+    top: float,
+    panel: tuple[float, float],
+    options: HeatOptions,
+) -> None:
+    image = np.asarray(attribution.images)[index]
+    extent = picture_extent(image.shape)
+    width, height = panel
+    lefts = iter([_EDGE + k * (width + _GAP) for k in range(5)])
+
+    def place(words: str) -> "object":
+        left = next(lefts)
+        sheet.text(left, top + height + 0.05, words, size=SMALL_PT, color=FAINT)
+        return sheet.axes(left, top, width, height)
+
+    axes: list = [place("picture")]
+    axes[0].imshow(rgb(image))
+    axes.append(place("all zero" if heat.is_zero else "map over picture"))
+    axes[1].imshow(grey(image), cmap="gray", vmin=0, vmax=1)
+    axes[1].imshow(heat.levels, cmap=colormap(heat.colormap), vmin=0, vmax=1, alpha=options.opacity, extent=extent)
+    axes.append(place("map"))
+    axes[2].imshow(heat.levels, cmap=colormap(heat.colormap), vmin=0, vmax=1, extent=extent)
+    signed = signed_colours(attribution, index)
+    if raw is not None:
+        axes.append(place(f"raw, {size(raw.values.shape)}"))
+        axes[3].imshow(raw.levels, cmap=colormap(raw.colormap), vmin=0, vmax=1, extent=extent)
+    elif signed is not None:
+        axes.append(place("signed, grey is 0"))
+        axes[3].imshow(signed, extent=extent)
+    for one in axes:
+        one.set(xlim=extent[:2], ylim=extent[2:])
+    sheet.color_bar(next(lefts), top, _BAR, height, heat.scale, heat.colormap, unit_of(attribution))

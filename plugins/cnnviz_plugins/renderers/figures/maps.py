@@ -1,0 +1,70 @@
+"""Channel maps as numbered tiles, one block per picture."""
+
+import math
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from cnnviz_jax.results import Attribution
+from cnnviz_plugins.renderers.figures.sheet import (
+    FAINT,
+    SMALL_PT,
+    TEXT_PT,
+    TITLE_PT,
+    Sheet,
+    lines_height,
+    wrapped,
+)
+from cnnviz_plugins.renderers.heats import Maps, channel_maps
+from cnnviz_plugins.renderers.options import HeatOptions
+from cnnviz_plugins.renderers.pictures import painted, rgb
+from cnnviz_plugins.renderers.wording import plain, size, target_of, unit_of
+
+_EDGE, _GAP, _TILE, _NUMBER = 0.3, 0.07, 0.82, 0.14
+_PICTURE = 1.5
+_COLUMNS = 8
+
+
+def maps_figure(attribution: Attribution, options: HeatOptions) -> Figure:
+    """Return, per picture, the picture and its channel maps with their channel numbers."""
+    blocks = channel_maps(attribution, options)
+    values, images = np.asarray(attribution.values), np.asarray(attribution.images)
+    tile_h = _TILE * float(np.clip(values.shape[1] / values.shape[2], 0.3, 3))
+    columns = min(_COLUMNS, max(len(blocks[0].heats), 1)) if len(blocks) else 1
+    rows = math.ceil(len(blocks[0].heats) / columns) if len(blocks) else 0
+    picture_h = _PICTURE * images.shape[1] / images.shape[2]
+    grid_left = _EDGE + _PICTURE + 0.25
+    bar = options.scale == "shared"
+    sheet_w = max(grid_left + columns * (_TILE + _GAP) + (0.95 if bar else 0) + _EDGE, 6.0)
+    block_h = max(rows * (tile_h + _NUMBER + _GAP), picture_h + 0.3) + 0.3
+
+    provenance = attribution.provenance
+    heading = f"{provenance.technique} at {provenance.layer or 'layer'} ({size(values.shape[1:])}) · {provenance.model}"
+    words = [f"{blocks[0].caption}; unit: {unit_of(attribution)}"] if blocks else []
+    words += [f"Warning: {warning}" for warning in attribution.warnings]
+    caption = wrapped("\n".join(words), sheet_w - 2 * _EDGE, SMALL_PT)
+    top = _EDGE + 0.35
+    sheet = Sheet(sheet_w, top + len(blocks) * block_h + lines_height(caption, SMALL_PT) + _EDGE)
+    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    for k, block in enumerate(blocks):
+        sheet.axes(_EDGE, top, _PICTURE, picture_h).imshow(rgb(images[k]))
+        label = wrapped(plain(target_of(attribution, k), 60), _PICTURE, TEXT_PT)
+        sheet.text(_EDGE, top + picture_h + 0.06, label, size=TEXT_PT)
+        _tiles(sheet, block, grid_left, top, (columns, tile_h))
+        if bar and block.heats:
+            left = grid_left + columns * (_TILE + _GAP) + 0.05
+            heat = block.heats[0]
+            sheet.color_bar(left, top, 0.12, min(1.8, block_h - 0.5), heat.scale, heat.colormap, unit_of(attribution))
+        top += block_h
+    sheet.text(_EDGE, top, caption, size=SMALL_PT, color=FAINT)
+    return sheet.figure
+
+
+def _tiles(sheet: Sheet, block: Maps, left: float, top: float, shape: tuple[int, float]) -> None:
+    columns, tile_h = shape
+    for k, (heat, channel) in enumerate(zip(block.heats, block.numbers, strict=True)):
+        x = left + k % columns * (_TILE + _GAP)
+        y = top + k // columns * (tile_h + _NUMBER + _GAP)
+        sheet.text(x, y, f"{channel}" + ("  all zero" if heat.is_zero else ""), size=SMALL_PT, color=FAINT)
+        axes = sheet.axes(x, y + _NUMBER, _TILE, tile_h)
+        axes.imshow(painted(heat.levels, heat.colormap), aspect="auto")

@@ -1,0 +1,134 @@
+"""A sheet of paper laid out in inches from its top left corner, pinned settings, and saving without dates."""
+
+import contextlib
+import textwrap
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from cnnviz_plugins.renderers.colormaps import colormap
+from cnnviz_plugins.renderers.display import Scale
+from cnnviz_plugins.renderers.wording import number
+
+INK, FAINT, RULE, EMPTY = "#1b1f24", "#57606a", "#d0d7de", "#f1f3f5"
+TITLE_PT, TEXT_PT, SMALL_PT = 11.0, 8.5, 7.0
+_LONGEST_SIDE_PX = 60_000  # Agg draws at most 2**16 pixels a side
+
+_lock = threading.RLock()
+_STYLE: dict[str, Any] = {
+    "font.family": ["DejaVu Sans"],
+    "font.size": TEXT_PT,
+    "text.color": INK,
+    "text.parse_math": False,  # a label such as a$b$ is text
+    "axes.edgecolor": RULE,
+    "axes.labelcolor": INK,
+    "axes.linewidth": 0.6,
+    "xtick.color": FAINT,
+    "ytick.color": FAINT,
+    "xtick.labelsize": SMALL_PT,
+    "ytick.labelsize": SMALL_PT,
+    "image.interpolation": "nearest",
+    "svg.hashsalt": "cnnviz",
+    "svg.fonttype": "path",
+    "pdf.fonttype": 42,
+}
+
+
+@contextlib.contextmanager
+def pinned_style() -> Iterator[None]:
+    """Draw with this project's settings whatever the user's matplotlibrc says, and put them back after."""
+    with _lock, matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(_STYLE)
+        yield
+
+
+def save(figure: Figure, path: Path, *, dpi: int) -> None:
+    """Write the figure without dates, so that equal figures give equal bytes.
+
+    A figure too long for the drawing library is written at fewer pixels per inch.
+    """
+    kind = path.suffix.lower().lstrip(".")
+    metadata: dict[str, dict[str, Any]] = {
+        "png": {"Software": None},
+        "svg": {"Date": None},
+        "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
+    }
+    longest_in = float(max(figure.get_size_inches()))
+    figure.savefig(
+        path,
+        format=kind,
+        dpi=min(dpi, int(_LONGEST_SIDE_PX / longest_in)),
+        metadata=metadata.get(kind, {}),
+        facecolor="white",
+    )
+
+
+class Sheet:
+    """A figure on which things are placed in inches from the top left corner."""
+
+    def __init__(self, width_in: float, height_in: float) -> None:
+        self.width_in, self.height_in = width_in, height_in
+        self.figure = Figure(figsize=(width_in, height_in))
+
+    def axes(self, left: float, top: float, width: float, height: float, *, frame: bool = False) -> Axes:
+        """Return axes at that place; without a frame they show only what is drawn in them."""
+        box = (left / self.width_in, 1 - (top + height) / self.height_in, width / self.width_in, height / self.height_in)
+        axes = self.figure.add_axes(box)
+        if not frame:
+            axes.set_axis_off()
+        return axes
+
+    def text(self, left: float, top: float, words: str, *, size: float = TEXT_PT, **style: Any) -> None:
+        """Write words whose top left corner is there."""
+        style = {"color": INK, "va": "top", "ha": "left", "fontsize": size, "linespacing": 1.35} | style
+        self.figure.text(left / self.width_in, 1 - top / self.height_in, words, **style)
+
+    def color_bar(self, left: float, top: float, width: float, height: float, scale: Scale, colours: str, unit: str) -> None:
+        """Draw an upright colour bar with the scale's limits and the unit."""
+        axes = self.axes(left, top, width, height, frame=True)
+        low, high = (scale.low, scale.high) if scale.high > scale.low else (-1.0, 1.0) if scale.zero else (0.0, 1.0)
+        is_zero = scale.high <= scale.low
+        bar = self.figure.colorbar(ScalarMappable(Normalize(low, high), colormap(colours)), cax=axes)
+        bar.outline.set_linewidth(0.5)  # type: ignore[operator]
+        bar.ax.yaxis.set_major_locator(MaxNLocator(4))
+        # Without this, values such as 1e-5 put a shared factor above the bar, far from the number it belongs to.
+        bar.ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+        if is_zero:
+            bar.set_ticks([0.0])
+        bar.ax.tick_params(length=2, pad=2)
+        bar.set_label(unit, fontsize=SMALL_PT, color=FAINT)
+
+
+def wrapped(words: str, width_in: float, size: float) -> str:
+    """Return the words broken into lines that fit a width; a letter is about 0.54 of its size wide."""
+    letters = max(int(width_in * 72 / (size * 0.56)), 8)
+    return "\n".join(line for part in words.split("\n") for line in (textwrap.wrap(part, letters) or [""]))
+
+
+def lines_height(words: str, size: float) -> float:
+    """Return the height in inches of broken lines."""
+    return (words.count("\n") + 1) * size * 1.42 / 72
+
+
+def picture_extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Return the extent that lays a coarser map over a picture of this height and width."""
+    return (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
+
+
+def empty_cell(axes: Axes, words: str) -> None:
+    """Mark axes as an empty cell that says why it is empty; hatched, so that nobody takes it for a picture."""
+    axes.set_axis_on()
+    axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1), facecolor="white")
+    axes.fill_between([0, 1], 0, 1, facecolor="white", hatch="////", edgecolor="#c9d1d9", linewidth=0)
+    style = {"boxstyle": "round,pad=0.35", "facecolor": "white", "edgecolor": RULE, "linewidth": 0.6}
+    axes.text(0.5, 0.5, words, ha="center", va="center", fontsize=SMALL_PT, color=INK, bbox=style)
+

@@ -1,0 +1,77 @@
+"""Receptive fields as rows of a table and boxes over the input; pages and figures share it."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from cnnviz_jax.program import Field
+from cnnviz_jax.results import ReceptiveFields
+
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right in input pixels, the ends included."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldRow:
+    """What one layer sees, in words and as the box of its central unit."""
+
+    layer: str
+    kind: str
+    size_text: str
+    stride_text: str
+    padding_text: str
+    is_aligned: bool
+    is_whole: bool
+    """Whether every unit sees the whole input."""
+    box: Box
+    """Of the central unit; it leaves the input where padding is seen."""
+    is_first_of_box: bool
+    """Whether no earlier layer has the same box, so that it is worth drawing."""
+
+
+def field_rows(result: ReceptiveFields) -> list[FieldRow]:
+    """Return one row per layer, in execution order."""
+    height, width, _ = result.input_shape
+    rows: list[FieldRow] = []
+    drawn: set[Box] = set()
+    for layer, field in result.fields.items():
+        box = central_box(field)
+        is_whole = field.is_whole
+        rows.append(
+            FieldRow(
+                layer=layer,
+                kind=result.kinds.get(layer, ""),
+                size_text="whole input" if is_whole else _pair(field.size),
+                stride_text="" if is_whole else _pair(field.stride),
+                padding_text="" if is_whole else _pair(field.padding),
+                is_aligned=field.aligned,
+                is_whole=is_whole,
+                box=(0, 0, height - 1, width - 1) if is_whole else box,
+                is_first_of_box=box not in drawn,
+            )
+        )
+        drawn.add(box)
+    return rows
+
+
+def central_box(field: Field) -> Box:
+    """Return what the central unit of a layer sees, unclipped."""
+    rows, cols = (len(reach.first) // 2 for reach in field.reach)
+    return field.box(rows, cols)
+
+
+def frame_window(rows: Sequence[FieldRow], shape: tuple[int, int]) -> tuple[int, int, int, int]:
+    """Return left, top, right, bottom of what a drawing shows: the input and the boxes, at most a quarter beyond it."""
+    height, width = shape
+    beyond_y = min(max([0, *(-row.box[0] for row in rows), *(row.box[2] + 1 - height for row in rows)]), height // 4)
+    beyond_x = min(max([0, *(-row.box[1] for row in rows), *(row.box[3] + 1 - width for row in rows)]), width // 4)
+    edge = math.ceil(max(height, width) / 60)
+    return -beyond_x - edge, -beyond_y - edge, width + beyond_x + edge, height + beyond_y + edge
+
+
+def _pair(values: Any) -> str:
+    if values is None:
+        return "varies"
+    texts = [f"{float(value):g}" for value in values]
+    return texts[0] if texts[0] == texts[1] else " × ".join(texts)

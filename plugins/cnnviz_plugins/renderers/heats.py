@@ -1,0 +1,132 @@
+"""What is shown of an attribution: one map per picture with its scale, colours and words; pages and figures share it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax.results import Attribution
+from cnnviz_plugins.renderers.colormaps import fitting
+from cnnviz_plugins.renderers.display import (
+    Reduction,
+    Scale,
+    finite,
+    natural_policy,
+    reduce_channels,
+    scale_for,
+    scales_for,
+)
+from cnnviz_plugins.renderers.options import HeatOptions
+
+_REDUCTION_WORDS: dict[Reduction, str] = {
+    "max_abs": "largest |value| over channels",
+    "sum_abs": "sum of |value| over channels",
+    "signed_sum": "sum over channels",
+    "l2": "Euclidean norm over channels",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heat:
+    """One map as it is shown."""
+
+    values: Float[np.ndarray, "h w"]
+    """One number per pixel, before the scale."""
+    scale: Scale
+    colormap: str
+    note: str = ""
+    """How the channels became one number."""
+
+    @property
+    def levels(self) -> Float[np.ndarray, "h w"]:
+        """The values on the scale, in [0, 1]."""
+        return self.scale.levels(self.values)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether every value is 0."""
+        return not self.values.any()
+
+    @property
+    def caption(self) -> str:
+        """Reduction and policy in words."""
+        return "; ".join(part for part in (self.note, self.scale.caption) if part)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Maps:
+    """The channel maps of one picture at one layer."""
+
+    heats: tuple[Heat, ...]
+    numbers: tuple[int, ...]
+    """The channel number of each."""
+    total: int
+    """How many channels there are."""
+
+    @property
+    def caption(self) -> str:
+        """How many are shown and on which scale."""
+        shown = f"{len(self.heats)} of {self.total}" if len(self.heats) < self.total else f"all {self.total}"
+        return f"{shown} channels; {self.heats[0].scale.caption}" if self.heats else f"{shown} channels"
+
+
+def heats(attribution: Attribution, options: HeatOptions) -> list[Heat]:
+    """Return one map per picture; for `view="maps"` use `channel_maps`.
+
+    Raises:
+        RenderError: A value is not finite.
+    """
+    values, note = finite(np.asarray(attribution.values)), ""
+    if values.ndim == 4:
+        reduction = options.reduction if attribution.view == "pixels" else "signed_sum"
+        note = _REDUCTION_WORDS[reduction] if values.shape[-1] > 1 else ""
+        values = reduce_channels(values, reduction)
+    policy = natural_policy(values) if options.policy == "auto" else options.policy
+    scales = scales_for(list(values), policy, percentile=options.percentile, shared=options.scale == "shared")
+    colours = fitting(options.colormap, policy)
+    return [
+        Heat(values=one, scale=scale, colormap=colours, note=note) for one, scale in zip(values, scales, strict=True)
+    ]
+
+
+def raw_heats(attribution: Attribution, shown: list[Heat]) -> list[Heat] | None:
+    """Return the maps before upsampling on the scales of the shown ones, or `None` where there are none."""
+    if attribution.low_res is None:
+        return None
+    raw = finite(np.asarray(attribution.low_res))
+    return [Heat(values=one, scale=heat.scale, colormap=heat.colormap) for one, heat in zip(raw, shown, strict=True)]
+
+
+def signed_colours(attribution: Attribution, index: int) -> Float[np.ndarray, "h w 3"] | None:
+    """Return a signed pixel map as a picture around mid-grey, or `None` where it has not three channels."""
+    values = np.asarray(attribution.values)
+    if attribution.view != "pixels" or values.ndim != 4 or values.shape[-1] != 3:
+        return None
+    return scale_for(values[index], "symmetric").levels(values[index])
+
+
+def channel_maps(attribution: Attribution, options: HeatOptions) -> list[Maps]:
+    """Return the channel maps of each picture, at most `options.limit` of them.
+
+    Channel numbers are `extras["channels"]` (n c) where each picture has its own, the provenance's note
+    `channels` where the technique was told which, else 0, 1, ...
+
+    Raises:
+        RenderError: A value is not finite.
+    """
+    values = finite(np.asarray(attribution.values))
+    total = values.shape[-1]
+    stated = dict(attribution.provenance.notes).get("channels", range(total))
+    numbers = np.asarray(attribution.extras.get("channels", np.tile(np.asarray(stated), (len(values), 1))))
+    policy = natural_policy(values) if options.policy == "auto" else options.policy
+    name = fitting(options.colormap, policy)
+    colours = "viridis" if options.colormap == "auto" and policy == "positive" else name
+    result = []
+    for one, names in zip(values, numbers, strict=True):
+        tiles = [one[..., c] for c in range(min(total, options.limit))]
+        scales = scales_for(tiles, policy, percentile=options.percentile, shared=options.scale == "shared")
+        shown = tuple(
+            Heat(values=tile, scale=scale, colormap=colours) for tile, scale in zip(tiles, scales, strict=True)
+        )
+        result.append(Maps(heats=shown, numbers=tuple(int(c) for c in names[: len(tiles)]), total=total))
+    return result

@@ -1,0 +1,69 @@
+"""The `html` renderer: one offline page with every picture inside.
+
+The page names no other file and no address, runs under a content security policy that allows only
+its own style and script by their hashes, shows labels as text, and works without its script.
+"""
+
+import base64
+import hashlib
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from cnnviz_plugins.renderers.options import HtmlOptions, parse
+from cnnviz_plugins.renderers.page.assemble import page_values
+
+_FOLDER = resources.files("cnnviz_plugins.renderers.page")
+
+
+def render(result: Any, path: Path, **display: Any) -> None:
+    """Write the page of a report or of one result to `path`.
+
+    Args:
+        result: A `Report`, `Attribution`, `FilterBank`, `ReceptiveFields` or `Synthesis`.
+        path: The file to write.
+        **display: The fields of `options.HtmlOptions`.
+
+    Raises:
+        RenderError: The result is of another kind or holds values that are not finite.
+        UsageError: An option is unknown or out of range.
+    """
+    Path(path).write_text(page(result, **display), encoding="utf-8", newline="\n")
+
+
+def page(result: Any, **display: Any) -> str:
+    """Return the page as text; see `render`."""
+    options = parse(HtmlOptions, display)
+    values = page_values(result, options)
+    environment = jinja2.Environment(
+        loader=jinja2.FunctionLoader(_source),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    # Hashes are taken of exactly what stands between the tags, so both are put in as they are.
+    style = f":root {{ --heat: {options.opacity:g}; }}\n" + _source("page.css")
+    script = _source("page.js")
+    return environment.get_template("page.html.jinja").render(
+        **values, style=Markup(style), script=Markup(script), policy=_policy(style, script)
+    )
+
+
+def _source(name: str) -> str:
+    return _FOLDER.joinpath(name).read_text(encoding="utf-8")
+
+
+def _policy(style: str, script: str) -> str:
+    """Return the content security policy: nothing from outside, style and script by hash, pictures inside."""
+
+    def quoted(text: str) -> str:
+        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+    return (
+        f"default-src 'none'; img-src data:; style-src {quoted(style)}; script-src {quoted(script)}; "
+        "base-uri 'none'; form-action 'none'"
+    )

@@ -1,0 +1,127 @@
+"""Display options: frozen dataclasses that say what a renderer understands, and the check of what it was given."""
+
+import typing
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_plugins.renderers.display import Policy, Reduction
+
+Options = TypeVar("Options")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatOptions:
+    """How attributions are shown."""
+
+    policy: Policy | Literal["auto"] = "auto"
+    """Display policy; `auto` is symmetric where any value is negative, else from 0 up."""
+    percentile: float = 99.0
+    """Where the policies cut, in percent."""
+    reduction: Reduction = "max_abs"
+    """How the channels of a pixel map become one number."""
+    scale: Literal["own", "shared"] = "own"
+    """Whether every map has its own colour scale or all share one."""
+    colormap: str = "auto"
+    """A matplotlib colour map, `zeiler-fergus`, or `auto` for one that fits the policy."""
+    opacity: float = 0.65
+    """Of the heatmap over the picture, 0 to 1."""
+    limit: int = 64
+    """Most channel maps shown of one picture."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterOptions:
+    """How kernels are shown."""
+
+    view: Literal["auto", "colour", "channels"] = "auto"
+    """`colour` draws a filter of three input channels as a picture; `channels` one tile per input channel."""
+    norm: Literal["unit", "raw"] = "unit"
+    """`unit` shows w / ||w||, the unit-norm patch that fires the filter most; `raw` shows w."""
+    scale: Literal["own", "shared"] = "shared"
+    """Whether every filter has its own scale or all share one."""
+    limit: int = 96
+    """Most filters shown."""
+    inputs: int = 16
+    """Most input channels shown of a filter in the `channels` view."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FieldOptions:
+    """How receptive fields are shown."""
+
+    limit: int = 40
+    """Most layers listed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SynthesisOptions:
+    """How synthesised pictures are shown."""
+
+    view: Literal["grid", "curves"] = "grid"
+    """The pictures, or the objective over the steps."""
+    limit: int = 100
+    """Most pictures or curves shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HtmlOptions:
+    """How the page is shown: some of the options of its parts, under the same names."""
+
+    title: str = ""
+    """In place of the result's own title."""
+    policy: Policy | Literal["auto"] = "auto"
+    percentile: float = 99.0
+    reduction: Reduction = "max_abs"
+    scale: Literal["own", "shared"] = "own"
+    colormap: str = "auto"
+    opacity: float = 0.65
+    limit: int = 64
+    """Most channel maps, filters and synthesised pictures shown of each result."""
+
+    @property
+    def heat(self) -> HeatOptions:
+        """The part for attributions."""
+        names = ("policy", "percentile", "reduction", "scale", "colormap", "opacity", "limit")
+        return HeatOptions(**{name: getattr(self, name) for name in names})
+
+    @property
+    def filters(self) -> FilterOptions:
+        """The part for filters."""
+        return FilterOptions(limit=self.limit)
+
+
+def parse(kind: type[Options], display: dict[str, Any]) -> Options:
+    """Return the options with every name and value checked.
+
+    Raises:
+        UsageError: A name is unknown or a value is not one that the option can take.
+    """
+    hints = typing.get_type_hints(kind)
+    for name, value in display.items():
+        if name not in hints:
+            raise UsageError(
+                f"no display option {name!r} here.{did_you_mean(name, hints)} There are {', '.join(hints)}"
+            )
+        _check(name, value, hints[name])
+    options = kind(**display)
+    for name, low, high in (("opacity", 0, 1), ("dpi", 30, 1200), ("limit", 1, 4096), ("inputs", 1, 4096)):
+        value = getattr(options, name, low)
+        if not low <= value <= high:
+            raise UsageError(f"{name} is {value:g}; it must lie from {low} to {high}")
+    return options
+
+
+def _check(name: str, value: Any, hint: Any) -> None:
+    choices = [choice for part in (hint, *typing.get_args(hint)) if typing.get_origin(part) is Literal
+               for choice in typing.get_args(part)]  # fmt: skip
+    if choices:
+        if value not in choices:
+            raise UsageError(
+                f"{name} is {value!r}; it must be one of {', '.join(map(str, choices))}."
+                f"{did_you_mean(str(value), choices)}".rstrip(".")
+            )
+        return
+    kinds: Any = {int: int, float: (int, float), str: str}.get(hint, hint)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        raise UsageError(f"{name} is {value!r}; it must be {'a text' if hint is str else 'a number'}")

@@ -1,0 +1,94 @@
+"""Filters and synthesised pictures for the page."""
+
+from typing import Any
+
+import numpy as np
+
+from cnnviz_jax.results import FilterBank, Synthesis
+from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, label_of
+from cnnviz_plugins.renderers.kernels import filter_tiles
+from cnnviz_plugins.renderers.options import FilterOptions
+from cnnviz_plugins.renderers.page.embed import Embedded
+from cnnviz_plugins.renderers.pictures import atlas, channel_note, data_uri, png, rgb
+from cnnviz_plugins.renderers.wording import number
+
+
+def filter_section(name: str, bank: FilterBank, summary: str, options: FilterOptions, embedded: Embedded) -> dict[str, Any]:
+    """Return the filters of one layer, one tile or one strip of tiles each."""
+    shown = filter_tiles(bank, options)
+    per = shown.per_filter
+    filters = []
+    for k, filter_number in enumerate(shown.numbers):
+        # One pixel of mid-grey parts the input channels of a strip.
+        strip = atlas(shown.tiles[k * per : (k + 1) * per], per, margin=0 if per == 1 else 1, background=128)
+        norm = shown.norms[k]
+        filters.append(
+            {
+                "number": filter_number,
+                "uri": data_uri(png(strip)),
+                "width": strip.shape[1],
+                "height": strip.shape[0],
+                "norm": number(norm),
+                "is_zero": norm == 0,
+            }
+        )
+    unit = "w / ‖w‖" if options.norm == "unit" else "w"
+    is_signed = shown.colormap is not None and options.scale == "shared"
+    return {
+        "technique": name,
+        "summary": summary,
+        "layer": bank.layer,
+        "filters": filters,
+        "is_strip": per > 1,
+        "caption": shown.caption,
+        "note": shown.note,
+        "bar": embedded.bar(shown.scales[0], shown.colormap or "gray", unit) if is_signed else None,
+        "warnings": bank.warnings,
+    }
+
+
+def synthesis_section(name: str, synthesis: Synthesis, summary: str, limit: int) -> dict[str, Any]:
+    """Return the synthesised pictures with objective, status and a small curve each."""
+    images, curves = np.asarray(synthesis.images), np.asarray(synthesis.curves, np.float64)
+    activation = np.asarray(synthesis.activation)
+    count = min(len(images), limit)
+    cells = []
+    for k in range(count):
+        status = synthesis.status[k]
+        is_shown = status == "ok"
+        cells.append(
+            {
+                "label": label_of(synthesis, k),
+                "status": status,
+                "reason": STATUS_WORDS[status].replace("\n", " "),
+                "uri": data_uri(png(rgb(images[k]))) if is_shown else None,
+                "reached": number(float(activation[k]), 4) if np.isfinite(activation[k]) else "not finite",
+                "curve": spark(curves[k]) if is_shown else "",
+            }
+        )
+    good = sum(status == "ok" for status in synthesis.status)
+    return {
+        "technique": name,
+        "summary": summary,
+        "layer": synthesis.provenance.layer or "",
+        "cells": cells,
+        "width": images.shape[2],
+        "height": images.shape[1],
+        "steps": curves.shape[1],
+        "good": good,
+        "total": len(images),
+        "left_out": len(images) - count,
+        "note": channel_note(images.shape[-1]),
+        "warnings": synthesis.warnings,
+    }
+
+
+def spark(curve: np.ndarray) -> str:
+    """Return the points of a curve in a 100 x 24 box, at most 100 of them; empty where it is not finite."""
+    if curve.size < 2 or not np.isfinite(curve).all():
+        return ""
+    steps = np.unique(np.linspace(0, curve.size - 1, min(curve.size, 100)).round().astype(int))
+    low, high = float(curve.min()), float(curve.max())
+    x = 100 * steps / (curve.size - 1)
+    y = 22 - 20 * (curve[steps] - low) / (high - low or 1.0)
+    return " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(x, y, strict=True))

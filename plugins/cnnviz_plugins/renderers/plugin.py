@@ -1,0 +1,34 @@
+"""The built-in renderers as plugins; imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.records import RendererSpec
+
+
+@hookimpl
+def cnnviz_renderers() -> Iterator[RendererSpec]:
+    """Yield figures, the offline page and the archive."""
+    yield RendererSpec(
+        name="figure",
+        summary="matplotlib figures: heatmaps over pictures, grids, filters, receptive fields, curves",
+        accepts=("Attribution", "FilterBank", "ReceptiveFields", "Synthesis"),
+        suffixes=(".png", ".svg", ".pdf"),
+        render="cnnviz_plugins.renderers.figure:render",
+    )
+    yield RendererSpec(
+        name="html",
+        summary="one offline HTML page with every picture inside",
+        accepts=("Report", "Attribution", "FilterBank", "ReceptiveFields", "Synthesis"),
+        suffixes=(".html",),
+        render="cnnviz_plugins.renderers.html:render",
+    )
+    yield RendererSpec(
+        name="npz",
+        summary="every array by name, with the provenance as JSON; opens without pickle",
+        accepts=("*",),
+        suffixes=(".npz",),
+        render="cnnviz_plugins.renderers.npz:render",
+    )
