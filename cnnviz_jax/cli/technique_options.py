@@ -86,8 +86,14 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
         marks = tyro.conf.arg(metavar=option.metavar, help=option.help, help_behavior_hint="")
         fields.append((option.name, Annotated[str | None, marks], dataclasses.field(default=None)))
     config_type = Annotated[spec.config, tyro.conf.arg(name="", help=f"what {spec.name} itself can be told")]
-    fields.append(("options", config_type, dataclasses.field(default_factory=spec.config)))
-    line_type = dataclasses.make_dataclass("Line", fields, frozen=True)
+    has_defaults = all(
+        field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
+        for field in dataclasses.fields(spec.config)
+        if field.init
+    )
+    at_default: Any = dataclasses.field(default_factory=spec.config) if has_defaults else dataclasses.field()
+    fields.append(("options", config_type, at_default))
+    line_type = dataclasses.make_dataclass("Line", fields, frozen=True, kw_only=True)
 
     settings: dict[str, Any] = {
         "prog": f"cnnviz {spec.kind} {spec.name}",

@@ -101,6 +101,19 @@ def test_a_wrong_option_is_named_and_others_are_not(arguments, texts, capsys):
     assert "a.png" not in err
 
 
+def test_an_option_without_default_has_to_be_given(capsys):
+    @dataclass(frozen=True)
+    class Needy:
+        kernel: str
+        """Name of the kernel."""
+
+    spec = TechniqueSpec(name="needy", kind="explain", summary="x", config=Needy, build=len)
+    assert read("shapes", "--kernel", "blur", spec=spec).options == {"kernel": "blur"}
+    with pytest.raises(SystemExit):
+        read("shapes", spec=spec)
+    assert "--kernel" in capsys.readouterr().err
+
+
 def test_a_config_may_not_claim_the_commands_own_options():
     @dataclass(frozen=True)
     class Greedy:

@@ -34,6 +34,7 @@ PLUGIN_MODULES = sorted(
         ["adapters"],
         ["renderers"],
         ["explain", "--help"],
+        ["explain", "occlusion", "--help"],
         ["synthesize", "--help"],
         ["report", "--help"],
         ["layers", "--help"],
