@@ -1,0 +1,39 @@
+"""Sphinx configuration: MyST pages, the book theme, API pages from docstrings. Warnings are errors in CI."""
+
+import sys
+from importlib.metadata import version as version_of
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parent / "extensions"))
+
+project = "cnnviz_jax"
+author = "The cnnviz_jax developers"
+copyright = author
+release = version = version_of("cnnviz-jax")
+
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.napoleon",
+    "command_help",
+    "docstring_words",
+]
+exclude_patterns = ["_build", "tutorial/cnnviz-shifted-saliency"]
+myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_heading_anchors = 3
+
+autodoc_member_order = "bysource"
+autodoc_typehints = "signature"
+autodoc_preserve_defaults = True
+napoleon_numpy_docstring = False
+napoleon_use_rtype = False
+# Docstrings write code in single backticks, as Markdown does.
+default_role = "code"
+
+nitpicky = True
+# No intersphinx, so that the build needs no network: only names of this project must lead somewhere.
+nitpick_ignore_regex = [("py:.*", r"(?!cnnviz_(jax|plugins)\.).*")]
+
+html_theme = "sphinx_book_theme"
+html_title = "cnnviz_jax"
+html_theme_options = {"show_toc_level": 2}

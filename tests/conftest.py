@@ -1,0 +1,49 @@
+"""What every test stands on: the CPU, checked shapes, no promotion by accident, no network.
+
+Environment variables and the import hook are set here, before anything imports jax or cnnviz_jax. Array
+annotations of both packages are then checked whenever a function is called in this process.
+"""
+
+import os
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
+os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+os.environ["MPLBACKEND"] = "Agg"
+
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+from tests import annotations  # noqa: F401  # the import hook finds it by name
+
+install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
+
+CHECKOUT = Path(__file__).parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real weights and pictures that lies beside the checkout."""
+    folder = CHECKOUT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real weights and pictures are absent: there is no ../shared/data beside the checkout")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Refuse every connection but to this machine's loopback."""
+    connect = socket.socket.connect
+
+    def guarded(self: socket.socket, address: object) -> None:
+        host = address[0] if isinstance(address, tuple) else "localhost"
+        if self.family in (socket.AF_INET, socket.AF_INET6) and host not in ("127.0.0.1", "::1", "localhost"):
+            raise AssertionError(f"tests do not use the network, but this one connected to {host}")
+        connect(self, address)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(socket.socket, "connect", guarded)
+    yield
