@@ -16,6 +16,8 @@ from flax import linen as nn
 from flax import nnx
 from jax import lax
 
+import cnnviz_jax as cv
+
 NAMES = ("vgg", "resnet")
 INPUT_SHAPE = (16, 12, 3)
 CLASSES = 5
@@ -244,3 +246,26 @@ class _Plain:
             y = jax.nn.relu(self.norm(block, "bn1", self.conv(block, "conv1", x, 2)))
             x = jnp.concatenate([y, self.conv(block, "shortcut", x, 2)], axis=self.channel)
         return self.dense(params, "fc", x.mean(self.spatial))
+
+
+FRAMEWORKS = ("linen", "nnx", "callable", "callable-nchw")
+
+
+def native(framework: str, name: str) -> tuple[Any, ...]:
+    """Return what the user of that framework holds: the arguments of `cv.adapt`."""
+    if framework == "linen":
+        return linen(name)
+    if framework == "nnx":
+        return (nnx_module(name),)
+    return function(name, "NCHW" if framework.endswith("nchw") else "NHWC")
+
+
+def adapted(framework: str, name: str, **options: Any) -> cv.Model:
+    """Return the network as a model, adapted from that framework."""
+    axes = "NCHW" if framework.endswith("nchw") else None
+    return cv.adapt(*native(framework, name), input_shape=INPUT_SHAPE, axes=axes, **options)
+
+
+def images(count: int) -> np.ndarray:
+    """Return pictures in [0, 1]."""
+    return np.random.RandomState(3).uniform(size=(count, *INPUT_SHAPE)).astype(np.float32)

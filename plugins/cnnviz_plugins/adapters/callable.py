@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
+from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.model import AdaptOptions, PureModel
@@ -34,6 +35,8 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     if len(args) > 1:
         raise ModelError(f"a function takes one pytree of params, got {len(args)} arguments; put them into one tuple")
     if options.method is not None:
+        if not hasattr(native, options.method):
+            raise ModelError(f"{_title(native)} has no method {options.method!r}")
         native = getattr(native, options.method)
     operands = ("params", "x") if args else ("x",)
     kwargs = inference_kwargs(native, options, operands=operands)
@@ -42,7 +45,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         notes = ("params were not given, so kernels have no names; adapt fn(params, x) with its params for those",)
     params, paths, restore = _split(args[0]) if args else ({}, (), None)
 
-    def fn(params: Any, x: jax.Array) -> Any:
+    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         outputs = native(x, **kwargs) if restore is None else native(restore(params), x, **kwargs)
         logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
         return outputs

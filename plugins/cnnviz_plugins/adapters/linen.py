@@ -15,6 +15,7 @@ import jax
 from flax import errors
 from flax import linen as nn
 from flax.core import meta
+from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.model import AdaptOptions, PureModel
@@ -43,7 +44,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     module, fixed = _in_inference(module)
     kwargs = inference_kwargs(getattr(module, method), options, operands=("x",), skip=fixed)
 
-    def fn(params: Any, x: jax.Array) -> Any:
+    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         with naming(_paths_of), _without_profiling_names(), nn.intercept_methods(_in_scope), _explained(title, params):
             outputs = module.apply(params, x, method=method, **kwargs)
         logits_of(outputs)  # says at once, not at first use, that the scores cannot be told

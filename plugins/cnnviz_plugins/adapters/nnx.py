@@ -6,11 +6,13 @@ sees new objects.
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping
+import inspect
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import jax
 from flax import nnx
+from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.model import AdaptOptions, PureModel
@@ -40,15 +42,17 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         raise ModelError(f"{title} has no method {method!r}")
     kwargs = inference_kwargs(getattr(module, method), options, operands=("x",))
 
-    view = nnx.view(module, deterministic=True, use_running_average=True, raise_if_not_found=False)
-    places = _places(view, order=module)
+    twin = nnx.merge(*nnx.split(module))
+    places = _places(twin, order=module)
     for place in places.values():
-        _prepare(place)
+        if isinstance(place.node, nnx.Module):
+            _into_inference(place.node)
+            _mark(place)
+    graph, state = nnx.split(twin)
+    params, restore = _parameters(state, twin, places)
     classes = {type(place.node) for place in places.values()}
-    graph, state = nnx.split(view)
-    params, restore = _parameters(state, view, places)
 
-    def fn(params: Any, x: jax.Array) -> Any:
+    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         copy = nnx.merge(graph, restore(params))
         with naming(_paths_of, classes):
             outputs = getattr(copy, method)(x, **kwargs)
@@ -61,7 +65,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         param_paths=tuple(sorted(params)),
         axes=options.axes or "NHWC",
         logits=logits_of,
-        layer_aliases={own: ours for place in places.values() for own, ours in place.aliases.items()},
+        layer_aliases=_aliases(places.values()),
         framework="nnx",
         name=title,
     )
@@ -86,32 +90,31 @@ class _Place:
 
     node: Any
     paths: list[str]
-    aliases: dict[str, str]
-    """Paths as NNX spells them, with the `layers` of a Sequential, where ours differ."""
+    spelled: list[str]
+    """The same paths as NNX spells them, with the `layers` of every Sequential."""
 
 
 _MOST_PATHS = 16
 """Paths kept for one object; modules shared at every level would have exponentially many."""
 
 
-def _places(view: nnx.Module, *, order: nnx.Module) -> dict[int, _Place]:
-    """Return the modules and containers of `view` by id; `order`, its original, keeps its attributes' order."""
+def _places(twin: nnx.Module, *, order: nnx.Module) -> dict[int, _Place]:
+    """Return the modules and containers of `twin` by id; `order`, its original, still has its attributes' order."""
     places: dict[int, _Place] = {}
 
-    def walk(node: Any, twin: Any, path: str, spelled: str, above: frozenset[int]) -> None:
-        place = places.setdefault(id(node), _Place(node, [], {}))
+    def walk(node: Any, original: Any, path: str, spelled: str, above: frozenset[int]) -> None:
+        place = places.setdefault(id(node), _Place(node, [], []))
         if id(node) in above or len(place.paths) >= _MOST_PATHS:
             return
         place.paths.append(path)
-        if path != spelled:
-            place.aliases[spelled] = path
-        for key in _keys(twin):
+        place.spelled.append(spelled)
+        for key in _keys(original):
             # A Sequential's children are called by their number, as its index and other frameworks have it.
             hidden = isinstance(node, nnx.Sequential) and key == "layers"
             child = path if hidden else _joined(path, key)
-            walk(_child(node, key), _child(twin, key), child, _joined(spelled, key), above | {id(node)})
+            walk(_child(node, key), _child(original, key), child, _joined(spelled, key), above | {id(node)})
 
-    walk(view, order, "", "", frozenset())
+    walk(twin, order, "", "", frozenset())
     return places
 
 
@@ -134,14 +137,21 @@ def _joined(path: str, key: Any) -> str:
     return f"{path}.{key}" if path else str(key)
 
 
-def _prepare(place: _Place) -> None:
-    """Put one module of the copy into inference mode and write its paths on it."""
-    node = place.node
-    if not isinstance(node, nnx.Module):
-        return
+def _into_inference(node: nnx.Module) -> None:
+    """Put one module of the copy into inference mode, by the door `nnx.view` uses and by its own attributes."""
+    if hasattr(node, "set_view"):
+        accepted = inspect.signature(node.set_view).parameters
+        anything = any(parameter.kind == parameter.VAR_KEYWORD for parameter in accepted.values())
+        flags = {"deterministic": True, "use_running_average": True}
+        node.set_view(**{name: value for name, value in flags.items() if anything or name in accepted})
     for name, value in INFERENCE.items():
         if isinstance(vars(node).get(name), bool):
             setattr(node, name, value)
+
+
+def _mark(place: _Place) -> None:
+    """Write a module's paths on it, and name the functions that stand in a Sequential."""
+    node = place.node
     if isinstance(node, nnx.Sequential):
         for i, layer in enumerate(node.layers):
             if callable(layer) and not isinstance(layer, nnx.Pytree):
@@ -150,17 +160,30 @@ def _prepare(place: _Place) -> None:
         setattr(node, _MARK, "\n".join(place.paths))
 
 
+def _aliases(places: Iterable[_Place]) -> dict[str, str]:
+    """Return the names NNX gives to what stands in a Sequential -> ours, without `layers`."""
+    aliases = {}
+    for place in places:
+        if not isinstance(place.node, nnx.Module):
+            continue
+        inner = range(len(place.node.layers)) if isinstance(place.node, nnx.Sequential) else ()
+        for own, ours in zip(place.spelled, place.paths, strict=True):
+            aliases[own] = ours
+            aliases |= {_joined(own, f"layers.{i}"): _joined(ours, i) for i in inner}
+    return {own: ours for own, ours in aliases.items() if own != ours}
+
+
 def _paths_of(module: Any) -> tuple[str, ...]:
     mark = getattr(module, _MARK, "")
     return tuple(mark.split("\n")) if mark else ()
 
 
 def _parameters(
-    state: nnx.State, view: nnx.Module, places: Mapping[int, _Place]
+    state: Any, twin: nnx.Module, places: Mapping[int, _Place]
 ) -> tuple[dict[str, jax.Array], Callable[[Any], Any]]:
     """Return the state as {path: array} and what makes a state of such a dictionary again."""
     entries, tree = jax.tree_util.tree_flatten_with_path(state)
-    names = [_name(keys, view, places) for keys, _ in entries]
+    names = [_name(keys, twin, places) for keys, _ in entries]
     if len(set(names)) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise ModelError(f"two parameters have the path {twice[0]}; rename an attribute or key that has a dot in it")
@@ -171,10 +194,10 @@ def _parameters(
     return {name: owned(leaf, name) for name, (_, leaf) in zip(names, entries, strict=True)}, restore
 
 
-def _name(keys: tuple[Any, ...], view: nnx.Module, places: Mapping[int, _Place]) -> str:
+def _name(keys: tuple[Any, ...], twin: nnx.Module, places: Mapping[int, _Place]) -> str:
     """Return a leaf's path by the first way to the module that owns it, without Variable's `value`."""
     parts = [key for key in keys if not (isinstance(key, jax.tree_util.GetAttrKey) and key.name == "value")]
-    node: Any = view
+    node: Any = twin
     path = ""
     for i, key in enumerate(parts):
         word = dotted((key,))

@@ -26,6 +26,10 @@ def logits_of(outputs: Any) -> Any:
     leaves = jax.tree.leaves(outputs)
     if len(leaves) == 1:
         return leaves[0]
+    if not leaves:
+        raise ModelError(
+            f"the model returns no array, but {outputs!r}; adapt a function that returns (n, classes) scores"
+        )
     raise ModelError(
         f"the model returns {_described(outputs, named)}, and which of them are the scores is not clear; "
         f"adapt a function that returns only those, such as "
@@ -44,6 +48,4 @@ def _named(outputs: Any) -> Mapping[str, Any]:
 def _described(outputs: Any, named: Mapping[str, Any]) -> str:
     if named:
         return f"a {type(outputs).__name__} of {', '.join(map(repr, named))}"
-    if isinstance(outputs, tuple | list):
-        return f"a {type(outputs).__name__} of {len(outputs)} values"
-    return f"{len(jax.tree.leaves(outputs))} arrays"
+    return f"a {type(outputs).__name__} of {len(jax.tree.leaves(outputs))} arrays"
