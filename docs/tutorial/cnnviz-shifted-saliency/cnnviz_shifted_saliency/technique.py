@@ -1,0 +1,51 @@
+"""The technique: one evaluation is the gradient at one shift, shifted back."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.targets import Target
+from cnnviz_shifted_saliency.plugin import ShiftedSaliencyConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftedSaliency(Fold):
+    """The mean over all shifts of the signed gradient, as its largest size over colours, (h, w).
+
+    Strides make a network answer differently to a picture and to the same picture one pixel further; what
+    stays in the mean does not depend on where the grid of strides happens to fall.
+    """
+
+    gather: Literal["sum", "stack"] = "sum"
+    reach_px: int
+
+    @classmethod
+    def build(cls, config: ShiftedSaliencyConfig, model: Model) -> "ShiftedSaliency":
+        """Return the fold for `model`."""
+        return cls(reach_px=config.reach_px)
+
+    @property
+    def evaluations(self) -> int:
+        """One per shift."""
+        return (2 * self.reach_px + 1) ** 2
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Int[Array, ""], key: Any
+    ) -> Float[Array, "h w c"]:
+        """Return the gradient at shift number `index`, shifted back; what leaves one side enters at the other."""
+        side = 2 * self.reach_px + 1
+        shift = jnp.stack([index // side, index % side]) - self.reach_px
+        shifted = jnp.roll(image, shift, (0, 1))
+        gradient = jax.grad(lambda pixels: model.score(pixels, target)[0])(shifted)
+        return jnp.roll(gradient, -shift, (0, 1))
+
+    def finish(
+        self, model: Model, image: Any, target: Target, context: Any, gathered: Float[Array, "h w c"]
+    ) -> Heatmap:
+        """Return the mean, one number per pixel."""
+        return Heatmap(values=jnp.abs(gathered / self.evaluations).max(-1))
