@@ -1,0 +1,125 @@
+"""Every JAX-internal name this library uses, in one place, so that a JAX release can break one file only.
+
+`jax.extend.core` promises no compatibility; the attributes read here have been the same from JAX 0.4.38 to 0.12.
+Nothing in the library binds a primitive by hand: `evaluate_equation` hands a one-equation program to
+`jax.core.eval_jaxpr`, which knows the calling convention of its own release.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import jax.extend.core as jex
+
+Literal: Any = jex.Literal
+Tracer = jax.core.Tracer
+
+# Equations that hold a sub-program of equal arity and shapes and yet are not plain calls of it.
+_NOT_CALLS = frozenset(
+    {"scan", "while", "cond", "shard_map", "pallas_call", "custom_partitioning", "xla_pmap", "run_state", "smap"}
+)
+
+
+def _inner(value: Any) -> tuple[Any, tuple[Any, ...]] | None:
+    """The open program and its constants, if `value` is a program."""
+    if hasattr(value, "jaxpr") and hasattr(value, "consts"):
+        open_program = value.jaxpr
+        return (open_program, tuple(value.consts)) if hasattr(open_program, "eqns") else None
+    return (value, ()) if hasattr(value, "eqns") and hasattr(value, "invars") else None
+
+
+def _programs(equation: Any) -> list[tuple[Any, tuple[Any, ...]]]:
+    return [found for value in equation.params.values() if (found := _inner(value)) is not None]
+
+
+def _shapes(atoms: Sequence[Any]) -> list[Any]:
+    return [getattr(atom.aval, "shape", None) for atom in atoms]
+
+
+def called_program(equation: Any) -> tuple[Any, tuple[Any, ...]] | None:
+    """The program that a call-like equation runs on its operands, with its constants; `None` for anything else.
+
+    Recognised by structure, because names move between releases (`pjit` became `jit`, `remat2`, `checkpoint`, ...):
+    exactly one sub-program whose operands and results have the shapes of the equation's.
+    """
+    if equation.primitive.name in _NOT_CALLS:
+        return None
+    programs = _programs(equation)
+    if len(programs) != 1:
+        return None
+    program, consts = programs[0]
+    same = _shapes(program.invars) == _shapes(equation.invars) and _shapes(program.outvars) == _shapes(equation.outvars)
+    return (program, consts) if same else None
+
+
+def scanned_program(equation: Any) -> tuple[Any, tuple[Any, ...], int, int, int, bool] | None:
+    """`(body, constants, closed-over operands, carries, length, reverse)` of a scan; `None` for anything else.
+
+    Arities are read off the shapes: JAX 0.11 renamed the parameters that used to hold them. Carries have the body's
+    shape, stacked results one axis more.
+    """
+    if equation.primitive.name != "scan":
+        return None
+    programs = _programs(equation)
+    if len(programs) != 1:
+        return None
+    body, consts = programs[0]
+    length = int(equation.params["length"])
+    inside, outside = _shapes(body.outvars), _shapes(equation.outvars)
+    carries = next((k for k, (i, o) in enumerate(zip(inside, outside, strict=True)) if i != o), len(inside))
+    operands_in, operands_out = _shapes(body.invars), _shapes(equation.invars)
+    stacked = next((k for k, (i, o) in enumerate(zip(operands_in, operands_out, strict=True)) if i != o), None)
+    consts_count = (len(operands_in) if stacked is None else stacked) - carries
+    return body, consts, consts_count, carries, length, bool(equation.params["reverse"])
+
+
+def scope_text(equation: Any) -> str:
+    """The name stack of an equation as text, such as `ResNet/layer1/conv1`; empty where there is none."""
+    return str(equation.source_info.name_stack)
+
+
+def call_name(equation: Any) -> str:
+    """The name of the function that a call-like equation runs, or an empty string."""
+    name = equation.params.get("name", "")
+    return name if isinstance(name, str) else ""
+
+
+def is_dropped(variable: Any) -> bool:
+    """Whether a result variable is thrown away by the program."""
+    return isinstance(variable, jex.DropVar) if hasattr(jex, "DropVar") else type(variable).__name__ == "DropVar"
+
+
+def stretch(equations: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+    """The open program that runs `equations` from the variables `inputs` to the variables `outputs`."""
+    return jex.Jaxpr((), list(inputs), list(outputs), list(equations))
+
+
+def evaluate(open_program: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
+    """The results of an open program on `values`."""
+    return list(jax.core.eval_jaxpr(open_program, list(consts), *values))
+
+
+def one_equation(equation: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
+    """A program of one equation, the operand positions it reads and the result positions it yields."""
+    positions: dict[Any, int] = {}
+    for position, atom in enumerate(equation.invars):
+        if not isinstance(atom, Literal):
+            positions.setdefault(atom, position)
+    kept = tuple(k for k, variable in enumerate(equation.outvars) if not is_dropped(variable))
+    program = stretch([equation], list(positions), [equation.outvars[k] for k in kept])
+    return program, tuple(positions.values()), kept
+
+
+def trace(function: Any, *examples: Any) -> tuple[Any, tuple[Any, ...], Any]:
+    """`(open program, constants, shapes of the outputs as a pytree)` of a function."""
+    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*examples)
+    return closed.jaxpr, tuple(closed.consts), shapes
+
+
+def subprograms(equation: Any) -> int:
+    """How many sub-programs an equation holds; none for an ordinary operation."""
+    count = 0
+    for value in equation.params.values():
+        many = value if isinstance(value, (tuple, list)) else (value,)
+        count += sum(_inner(item) is not None for item in many)
+    return count

@@ -1,0 +1,173 @@
+"""What each unit along one spatial axis sees of the image: exact intervals, and the nominal law they follow.
+
+A `Reach` holds two tables, the first and the last image row (or column) that each unit depends on, clipped to the
+image and exact for any graph; a unit that sees nothing but padding has `first > last`. Beside them stands the
+nominal law of an unbounded image, in which unit `i` sees `jump * i + low` to `jump * i + high`, as fractions. The
+law is `None` where no such law holds, as behind a global average.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+from jaxtyping import Int
+
+Table = Int[np.ndarray, " units"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Reach:
+    """Dependence of a value's units on the image along one spatial axis."""
+
+    extent: int
+    """Length of the image along the axis."""
+    first: Table
+    last: Table
+    """One entry per unit, or a single entry where the value does not extend along the axis."""
+    law: tuple[Fraction, Fraction, Fraction] | None
+    """`(jump, low, high)`."""
+    aligned: bool = True
+    """Whether all paths from the image agree in stride and centre."""
+
+    @staticmethod
+    def of_image(extent: int) -> "Reach":
+        """Each unit is one row or column of the image."""
+        units = np.arange(extent)
+        return Reach(extent, units, units, (Fraction(1), Fraction(0), Fraction(0)))
+
+    @staticmethod
+    def everything(extent: int, aligned: bool = True) -> "Reach":
+        """One unit, or each of any number, sees the whole image."""
+        return Reach(extent, np.zeros(1, int), np.full(1, extent - 1), None, aligned)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every unit sees the whole extent."""
+        return bool((self.first == 0).all() and (self.last == self.extent - 1).all())
+
+    def hull(self) -> "Reach":
+        """One unit that sees all that any unit sees."""
+        if len(self.first) == 1 and self.law is None:
+            return self
+        first, last = self.first.min(keepdims=True), self.last.max(keepdims=True)
+        return Reach(self.extent, first, last, None, self.aligned)
+
+    def spread(self, units: int) -> "Reach":
+        """The same single interval for each of `units` units."""
+        if len(self.first) == units:
+            return self
+        return Reach(self.extent, np.repeat(self.first, units), np.repeat(self.last, units), None, self.aligned)
+
+    def windows(self, units: int, size: int, stride: int, pad: int, dilation: int = 1, base: int = 1) -> "Reach":
+        """Units that see windows of these units, as convolution and pooling have them.
+
+        Args:
+            units: How many windows.
+            size: Taps of a window.
+            stride: Step between windows.
+            pad: Padding before the first unit; negative crops.
+            dilation: Step between the taps of a window.
+            base: Dilation of the units themselves, as a transposed convolution has it.
+        """
+        taps = stride * np.arange(units)[None, :] - pad + dilation * np.arange(size)[:, None]
+        inside = (taps >= 0) & (taps <= (len(self.first) - 1) * base) & (taps % base == 0)
+        picked = np.clip(taps // base, 0, len(self.first) - 1)
+        first = np.where(inside, self.first[picked], self.extent).min(0)
+        last = np.where(inside, self.last[picked], -1).max(0)
+        start = Fraction(-pad, base)
+        stop = start + Fraction(dilation * (size - 1), base)
+        return Reach(
+            self.extent, first, last, self._law(Fraction(stride, base), start, stop),
+            self.aligned,
+        )  # fmt: skip
+
+    def _law(self, step: Fraction, start: Fraction, stop: Fraction) -> tuple[Fraction, Fraction, Fraction] | None:
+        """The law of units that see these units `step * i + start` to `step * i + stop`."""
+        if self.law is None:
+            return None
+        jump, low, high = self.law
+        ends = (jump * start, jump * stop)
+        return jump * step, low + min(ends), high + max(ends)
+
+    def select(self, picked: Sequence[int] | Table) -> "Reach":
+        """Unit `i` is unit `picked[i]` of these; a negative number stands for a unit that sees nothing."""
+        index = np.asarray(picked, int)
+        inside = index >= 0
+        safe = np.clip(index, 0, len(self.first) - 1)
+        first, last = np.where(inside, self.first[safe], self.extent), np.where(inside, self.last[safe], -1)
+        law = None
+        if inside.any() and len(index) > 1:
+            places, steps = np.flatnonzero(inside), np.diff(index[inside])
+            even = len(steps) > 0 and bool((steps == steps[0]).all())
+            step = Fraction(int(steps[0])) if even else Fraction(len(self.first), len(index))
+            offsets = [int(index[place]) - step * int(place) for place in places]
+            law = self._law(step, min(offsets), max(offsets))
+        elif len(index) == 1 and len(self.first) == 1:
+            law = self.law
+        return Reach(self.extent, first, last, law, self.aligned)
+
+    def blocks(self, size: int) -> "Reach":
+        """Unit `i` sees what `size` neighbouring units see, from unit `size * i` on."""
+        return self.windows(len(self.first) // size, size, size, 0)
+
+    def repeat(self, times: int) -> "Reach":
+        """Each unit `times` times, side by side."""
+        if times == 1:
+            return self
+        step = Fraction(1, times)
+        law = self._law(step, step - 1, Fraction(0))
+        return Reach(self.extent, np.repeat(self.first, times), np.repeat(self.last, times), law, self.aligned)
+
+    def tile(self, times: int) -> "Reach":
+        """All units, `times` times over."""
+        if times == 1:
+            return self
+        return Reach(self.extent, np.tile(self.first, times), np.tile(self.last, times), None, False)
+
+    def matrix(self, uses: np.ndarray) -> "Reach":
+        """Unit `i` sees the units `j` where `uses[i, j]`: a resize written as a matrix product."""
+        first = np.where(uses, self.first[None, :], self.extent).min(1)
+        last = np.where(uses, self.last[None, :], -1).max(1)
+        law = None
+        if uses.any(1).all() and len(uses) > 1:
+            step = Fraction(uses.shape[1], uses.shape[0])
+            starts = [int(row.argmax()) - step * i for i, row in enumerate(uses)]
+            stops = [uses.shape[1] - 1 - int(row[::-1].argmax()) - step * i for i, row in enumerate(uses)]
+            law = self._law(step, min(starts), max(stops))
+        return Reach(self.extent, first, last, law, self.aligned)
+
+
+def union(parts: Sequence[Reach]) -> Reach:
+    """What units see by several paths at once; lengths are equal or 1."""
+    total = parts[0]
+    for part in parts[1:]:
+        if part is total:
+            continue
+        units = max(len(total.first), len(part.first))
+        first, last = np.minimum(total.first, part.first), np.maximum(total.last, part.last)
+        law, aligned = None, total.aligned and part.aligned
+        if total.law is not None and part.law is not None:
+            (jump, low, high), (other, start, stop) = total.law, part.law
+            aligned = aligned and jump == other and low + high == start + stop
+            law = (jump, min(low, start), max(high, stop)) if jump == other else None
+        total = Reach(total.extent, np.broadcast_to(first, units), np.broadcast_to(last, units), law, aligned)
+    return total
+
+
+def joined(parts: Sequence[tuple[Reach | None, int]], extent: int) -> Reach:
+    """Units of several values laid end to end; `None` for a part that sees nothing, each with its length."""
+    first, last, laws, start, aligned = [], [], [], 0, True
+    for part, units in parts:
+        if part is None:
+            first.append(np.full(units, extent))
+            last.append(np.full(units, -1))
+        else:
+            spread = part.spread(units)
+            first.append(spread.first)
+            last.append(spread.last)
+            laws.append(spread._law(Fraction(1), Fraction(-start), Fraction(-start)))
+            aligned = aligned and part.aligned
+        start += units
+    agree = all(law == laws[0] for law in laws)
+    return Reach(extent, np.concatenate(first), np.concatenate(last), laws[0] if agree else None, aligned and agree)

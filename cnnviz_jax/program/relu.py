@@ -1,0 +1,68 @@
+"""Backward rules for ReLU: guided backpropagation and the deconvolutional network.
+
+Forward nothing changes. Backward, for a signal `g` at `relu(x)`: the gradient passes `g` where `x > 0`; guided
+backpropagation (Springenberg et al. 2014, arXiv 1412.6806) passes `relu(g)` where `x > 0`; the deconvolutional
+network (Zeiler and Fergus 2013, arXiv 1311.2901) passes `relu(g)` whatever `x` is. Both are reverse-mode only.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax.errors import RuleError, did_you_mean
+
+Activation = Callable[[Any], Any]
+
+
+@jax.custom_vjp
+def guided_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """ReLU that sends back only what is positive, to where its input was positive."""
+    return jax.nn.relu(x)
+
+
+def _guided_forward(x: Array) -> tuple[Array, Array]:
+    return jax.nn.relu(x), x > 0
+
+
+def _guided_backward(positive: Array, signal: Array) -> tuple[Array]:
+    return (jnp.where(positive, jax.nn.relu(signal), jnp.zeros_like(signal)),)
+
+
+guided_relu.defvjp(_guided_forward, _guided_backward)
+
+
+@jax.custom_vjp
+def deconv_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """ReLU that sends back only what is positive, whatever its input was."""
+    return jax.nn.relu(x)
+
+
+def _deconv_forward(x: Array) -> tuple[Array, None]:
+    return jax.nn.relu(x), None
+
+
+def _deconv_backward(_: None, signal: Array) -> tuple[Array]:
+    return (jax.nn.relu(signal),)
+
+
+deconv_relu.defvjp(_deconv_forward, _deconv_backward)
+
+NAMED: dict[str, Activation] = {"guided": guided_relu, "deconv": deconv_relu}
+
+
+def resolve(rule: str | Activation) -> Activation:
+    """Return the function that a rule stands for.
+
+    Raises:
+        RuleError: No rule has that name.
+    """
+    if callable(rule):
+        return rule
+    if rule not in NAMED:
+        raise RuleError(
+            f"no backward rule {rule!r}; there are {', '.join(map(repr, NAMED))}.{did_you_mean(rule, NAMED)}"
+        )
+    return NAMED[rule]
