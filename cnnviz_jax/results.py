@@ -168,3 +168,5 @@ class Report:
     """Techniques that do not apply to this model, with the reason."""
     elapsed_s: dict[str, float]
     versions: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...] = ()
+    """What was found when the model was read."""

@@ -80,6 +80,7 @@ def report(
         refused=run.refused,
         elapsed_s=run.elapsed_s,
         versions=versions(),
+        warnings=model.warnings,
     )
     if out is not None:
         renderer_for(page, Path(out))
