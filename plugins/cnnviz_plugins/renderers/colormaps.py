@@ -43,4 +43,5 @@ def palette(name: str) -> UInt8[np.ndarray, "256 3"]:
 
 def indices(levels: Float[np.ndarray, "*shape"]) -> UInt8[np.ndarray, "*shape"]:
     """Return the palette index of each level in [0, 1]."""
-    return np.round(np.clip(levels, 0, 1) * 255).astype(np.uint8)
+    codes: np.ndarray = np.round(np.clip(levels, 0, 1) * 255).astype(np.uint8)
+    return codes

@@ -56,7 +56,8 @@ class Scale:
             return np.full(values.shape, 0.5 if self.policy == "symmetric" else 0.0)
         low, high = self.low / largest, self.high / largest
         inside = np.clip(values, self.low, self.high)
-        return np.clip((inside / largest - low) / (high - low), 0.0, 1.0)
+        levels: np.ndarray = np.clip((inside / largest - low) / (high - low), 0.0, 1.0)
+        return levels
 
     @property
     def caption(self) -> str:

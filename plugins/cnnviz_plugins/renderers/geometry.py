@@ -3,7 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from fractions import Fraction
 
 from cnnviz_jax.program import Field
 from cnnviz_jax.results import ReceptiveFields
@@ -36,19 +36,19 @@ def field_rows(result: ReceptiveFields) -> list[FieldRow]:
     rows: list[FieldRow] = []
     drawn: set[Box] = set()
     for layer, field in result.fields.items():
-        box = central_box(field)
-        is_whole = field.is_whole
+        box = (0, 0, height - 1, width - 1) if field.is_global else central_box(field)
+        sees_something = box[0] <= box[2] and box[1] <= box[3]  # a unit may see nothing but padding
         rows.append(
             FieldRow(
                 layer=layer,
                 kind=result.kinds.get(layer, ""),
-                size_text="whole input" if is_whole else _pair(field.size),
-                stride_text="" if is_whole else _pair(field.stride),
-                padding_text="" if is_whole else _pair(field.padding),
+                size_text="whole input" if field.is_global else _pair(field.size),
+                stride_text="" if field.is_global else _pair(field.stride),
+                padding_text="" if field.is_global else _pair(field.padding),
                 is_aligned=field.aligned,
-                is_whole=is_whole,
-                box=(0, 0, height - 1, width - 1) if is_whole else box,
-                is_first_of_box=box not in drawn,
+                is_whole=field.is_global,
+                box=box,
+                is_first_of_box=sees_something and box not in drawn,
             )
         )
         drawn.add(box)
@@ -56,9 +56,9 @@ def field_rows(result: ReceptiveFields) -> list[FieldRow]:
 
 
 def central_box(field: Field) -> Box:
-    """Return what the central unit of a layer sees, unclipped."""
-    rows, cols = (len(reach.first) // 2 for reach in field.reach)
-    return field.box(rows, cols)
+    """Return what the central unit of a layer sees: with padding where a law holds, else the exact box."""
+    row, column = (units // 2 for units in field.shape)
+    return field.box(row, column, clip=field.stride is None)
 
 
 def frame_window(rows: Sequence[FieldRow], shape: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -70,8 +70,8 @@ def frame_window(rows: Sequence[FieldRow], shape: tuple[int, int]) -> tuple[int,
     return -beyond_x - edge, -beyond_y - edge, width + beyond_x + edge, height + beyond_y + edge
 
 
-def _pair(values: Any) -> str:
-    if values is None:
+def _pair(pair: tuple[Fraction, Fraction] | None) -> str:
+    if pair is None:
         return "varies"
-    texts = [f"{float(value):g}" for value in values]
+    texts = [f"{float(value):.4g}".replace("-", "−") for value in pair]
     return texts[0] if texts[0] == texts[1] else " × ".join(texts)

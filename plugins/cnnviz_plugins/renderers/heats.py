@@ -1,4 +1,4 @@
-"""What is shown of an attribution: one map per picture with its scale, colours and words; pages and figures share it."""
+"""What is shown of an attribution: one map per picture with its scale, colours and words, for pages and figures."""
 
 from dataclasses import dataclass
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results import FilterBank
@@ -85,9 +85,10 @@ def _caption(
     what = "w / ‖w‖, the unit-norm patch that fires each filter most" if options.norm == "unit" else "raw weights w"
     per = ""
     if not is_colour and inputs > 1:
-        per = f"one tile per input channel ({columns} of {inputs})" if columns < inputs else "one tile per input channel"
+        per = (
+            f"one tile per input channel ({columns} of {inputs})" if columns < inputs else "one tile per input channel"
+        )
     middle = "mid-grey is 0" if is_colour or inputs == 1 else "white is 0"
     scale = "one scale for all filters" if options.scale == "shared" else "own scale for each filter"
     parts = (f"{count} of {height} × {width} × {inputs}", what, per, f"{middle}, {scale}")
     return "; ".join(part for part in parts if part)
-

@@ -34,7 +34,8 @@ def grey(image: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w"]:
 
 def painted(levels: Float[np.ndarray, "h w"], colormap: str) -> UInt8[np.ndarray, "h w 3"]:
     """Return levels in [0, 1] in the colours of a map."""
-    return palette(colormap)[indices(levels)]
+    pixels: np.ndarray = palette(colormap)[indices(levels)]
+    return pixels
 
 
 def atlas(

@@ -47,7 +47,7 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     axes = sheet.axes(_EDGE, origin, _FRAME, frame_h)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.add_patch(Rectangle((0, 0), width, height, facecolor=EMPTY, edgecolor=FAINT, linewidth=0.8))
-    colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(230, 30, len(rows))]
+    colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(235, 70, len(rows))]
     for row, colour in reversed(list(zip(rows, colours, strict=True))):
         if row.is_first_of_box:
             y, x, y1, x1 = row.box

@@ -37,7 +37,10 @@ def filters_figure(bank: FilterBank, options: FilterOptions) -> Figure:
     sheet_w = max(2 * _EDGE + columns * (cell_w + number_w + _GAP) + (0.9 if signed else 0), 5.6)
     step_h = cell_h + (_NUMBER if per == 1 else 0) + _GAP
 
-    words = [shown.caption + (f"; ends at ±{shown.scales[0].high:.3g}" if options.scale == "shared" else ""), shown.note]
+    words = [
+        shown.caption + (f"; ends at ±{shown.scales[0].high:.3g}" if options.scale == "shared" else ""),
+        shown.note,
+    ]
     words += [f"Warning: {warning}" for warning in bank.warnings]
     caption = wrapped("\n".join(word for word in words if word), sheet_w - 2 * _EDGE, SMALL_PT)
     top = _EDGE + 0.35

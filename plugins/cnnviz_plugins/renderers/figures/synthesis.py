@@ -61,7 +61,7 @@ def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
             axes.imshow(rgb(images[k]), aspect="auto")
         else:
             empty_cell(axes, STATUS_WORDS[synthesis.status[k]])
-        sheet.text(x, y + tile_h + 0.03, plain(label_of(synthesis, k), int(tile * 15)), size=TEXT_PT)
+        sheet.text(x, y + tile_h + 0.03, plain(_short_label(synthesis, k), int(tile * 15)), size=TEXT_PT)
         sheet.text(x, y + tile_h + 0.18, reached(synthesis, k), size=SMALL_PT, color=FAINT)
     sheet.text(_EDGE, top + rows * step_h, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
@@ -73,7 +73,7 @@ def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     good = [k for k, status in enumerate(synthesis.status) if status == "ok"]
     shown = good[: options.limit]
     finite(curves[shown])
-    sheet = Sheet(7.0, 4.4)
+    sheet = Sheet(7.0, 4.7)
     sheet.text(_EDGE, _EDGE - 0.05, plain(_heading(synthesis), 77), size=TITLE_PT, fontweight="bold")
     axes = sheet.axes(0.75, 0.75, 4.6, 2.95, frame=True)
     axes.spines[["top", "right"]].set_visible(False)
@@ -86,14 +86,19 @@ def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     for place, k in enumerate(shown):
         style = {"color": _COLOURS[place % 7], "linestyle": _DASHES[place // 7 % 4]}
         axes.plot(np.arange(curves.shape[1]), curves[k], linewidth=1.3, **style)  # type: ignore[arg-type]
+    axes.set_xlim(0, max(curves.shape[1] - 1, 1))
     _names_at_ends(sheet, synthesis, shown, axes)
     rose = sum(curves[k, -1] > curves[k, 0] for k in shown)
     words = f"{rose} of {len(shown)} curves end above their start"
-    absent = [f"{plain(label_of(synthesis, k), 24)} ({status})" for k, status in enumerate(synthesis.status) if status != "ok"]
+    absent = [
+        f"{plain(_short_label(synthesis, k), 24)} ({status})"
+        for k, status in enumerate(synthesis.status)
+        if status != "ok"
+    ]
     words += f"; without a curve: {', '.join(absent)}" if absent else ""
     if len(good) > len(shown):
         words += f"; {len(good) - len(shown)} more are not shown (limit={options.limit})"
-    sheet.text(_EDGE, 4.13, plain(words, 130), size=SMALL_PT, color=FAINT)
+    sheet.text(_EDGE, 4.16, wrapped(plain(words, 300), 6.4, SMALL_PT), size=SMALL_PT, color=FAINT)
     return sheet.figure
 
 
@@ -112,7 +117,7 @@ def _names_at_ends(sheet: Sheet, synthesis: Synthesis, shown: list[int], axes: A
         end = (float(curves[k, -1]) - low) / (high - low)
         colour = _COLOURS[place % 7]
         axes.plot([1.0, 1.035], [end, level], transform=axes.transAxes, color=colour, linewidth=0.6, clip_on=False)
-        words = plain(label_of(synthesis, k), 26)
+        words = plain(_short_label(synthesis, k), 26)
         axes.text(1.045, level, words, transform=axes.transAxes, va="center", fontsize=SMALL_PT, color=INK)
 
 
@@ -120,6 +125,11 @@ def label_of(synthesis: Synthesis, index: int) -> str:
     """Return the target's text."""
     targets = synthesis.provenance.targets
     return targets[index] if index < len(targets) else f"target {index}"
+
+
+def _short_label(synthesis: Synthesis, index: int) -> str:
+    """Return the target's text without the layer, which the heading names."""
+    return label_of(synthesis, index).removeprefix(synthesis.provenance.layer or "").strip() or f"target {index}"
 
 
 def reached(synthesis: Synthesis, index: int) -> str:

@@ -35,8 +35,7 @@ def _alone(result: Any) -> Report:
         )
     provenance = result.provenance
     name = provenance.technique
-    is_attribution = isinstance(result, Attribution)
-    images = np.asarray(result.images) if is_attribution else np.zeros((0, 1, 1, 3), np.float32)
+    images = np.asarray(result.images) if isinstance(result, Attribution) else np.zeros((0, 1, 1, 3), np.float32)
     where = {"layer": provenance.layer} if provenance.layer else {}
     return Report(
         title=f"{name} · {provenance.model}",
@@ -45,7 +44,7 @@ def _alone(result: Any) -> Report:
         names=tuple(f"picture {k + 1}" for k in range(len(images))),
         images=images,
         predictions=(),
-        attributions={name: result} if is_attribution else {},
+        attributions={name: result} if isinstance(result, Attribution) else {},
         inspections={name: result} if isinstance(result, FilterBank | ReceptiveFields) else {},
         syntheses={name: result} if isinstance(result, Synthesis) else {},
         summaries={},
@@ -67,20 +66,20 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
     for name, attribution in report.attributions.items():
         summary = _summary(report, name, attribution)
         if attribution.view == "maps":
-            sections["maps"].append(map_section(name, attribution, summary, heat, pictures, embedded))
+            sections["maps"].append(map_section(attribution, summary, heat, pictures, embedded))
         else:
             columns.append(cards(name, attribution, summary, heat, embedded))
     for name, one in _flat(report.inspections):
         summary = _summary(report, name, one)
         if isinstance(one, FilterBank):
-            sections["filters"].append(filter_section(name, one, summary, options.filters, embedded))
+            sections["filters"].append(filter_section(one, summary, options.filters, embedded))
         elif isinstance(one, ReceptiveFields):
-            sections["fields"].append(field_section(name, one, summary, pictures))
+            sections["fields"].append(field_section(one, summary, pictures))
         else:
             raise RenderError(f"the page has no view for {name}, which is a {type(one).__name__}")
     for name, synthesis in report.syntheses.items():
         summary = _summary(report, name, synthesis)
-        sections["syntheses"].append(synthesis_section(name, synthesis, summary, options.limit))
+        sections["syntheses"].append(synthesis_section(synthesis, summary, options.limit))
     for k, picture in enumerate(pictures):
         picture["cards"] = [column[k] for column in columns]
         picture["predictions"] = prediction_rows(report.predictions[k]) if k < len(report.predictions) else []
@@ -93,6 +92,7 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
         "refused": list(report.refused.items()),
         "layers": _table(report.layers),
         "versions": list(report.versions),
+        "warnings": report.warnings,
         "total": seconds(sum(report.elapsed_s.values())) if report.elapsed_s else "",
         "opacity": heat.opacity,
         "embedded": embedded.images,

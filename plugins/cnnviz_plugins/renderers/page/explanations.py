@@ -57,9 +57,8 @@ def cards(
 
 
 def map_section(
-    name: str, attribution: Attribution, summary: str, options: HeatOptions, pictures: list[dict[str, Any]],
-    embedded: Embedded,
-) -> dict[str, Any]:  # fmt: skip
+    attribution: Attribution, summary: str, options: HeatOptions, pictures: list[dict[str, Any]], embedded: Embedded
+) -> dict[str, Any]:
     """Return the channel maps of every picture at one layer."""
     blocks = []
     for k, maps in enumerate(channel_maps(attribution, options)):
@@ -79,7 +78,7 @@ def map_section(
         blocks.append({"picture": pictures[k], "tiles": tiles, "caption": maps.caption, "bar": bar})
     shape = np.asarray(attribution.values).shape
     return {
-        "technique": name,
+        "technique": attribution.provenance.technique,
         "summary": summary,
         "layer": attribution.provenance.layer or "",
         "shape": size(shape[1:]),

@@ -7,9 +7,7 @@ from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 
 
-def field_section(
-    name: str, result: ReceptiveFields, summary: str, pictures: list[dict[str, Any]]
-) -> dict[str, Any]:
+def field_section(result: ReceptiveFields, summary: str, pictures: list[dict[str, Any]]) -> dict[str, Any]:
     """Return the rows and boxes; the boxes are drawn over the first picture that has the input's size."""
     rows = field_rows(result)
     height, width, _ = result.input_shape
@@ -18,7 +16,7 @@ def field_section(
     colours = palette("plasma")
     table = []
     for k, row in enumerate(rows):
-        red, green, blue = colours[int(30 + 200 * (len(rows) - 1 - k) / max(len(rows) - 1, 1))]
+        red, green, blue = colours[int(70 + 165 * (len(rows) - 1 - k) / max(len(rows) - 1, 1))]
         table.append(
             {
                 "layer": row.layer,
@@ -39,7 +37,6 @@ def field_section(
             }
         )
     return {
-        "technique": name,
         "summary": summary,
         "rows": table,
         "width": width,

@@ -13,7 +13,7 @@ from cnnviz_plugins.renderers.pictures import atlas, channel_note, data_uri, png
 from cnnviz_plugins.renderers.wording import number
 
 
-def filter_section(name: str, bank: FilterBank, summary: str, options: FilterOptions, embedded: Embedded) -> dict[str, Any]:
+def filter_section(bank: FilterBank, summary: str, options: FilterOptions, embedded: Embedded) -> dict[str, Any]:
     """Return the filters of one layer, one tile or one strip of tiles each."""
     shown = filter_tiles(bank, options)
     per = shown.per_filter
@@ -35,7 +35,7 @@ def filter_section(name: str, bank: FilterBank, summary: str, options: FilterOpt
     unit = "w / ‖w‖" if options.norm == "unit" else "w"
     is_signed = shown.colormap is not None and options.scale == "shared"
     return {
-        "technique": name,
+        "technique": bank.provenance.technique,
         "summary": summary,
         "layer": bank.layer,
         "filters": filters,
@@ -47,7 +47,7 @@ def filter_section(name: str, bank: FilterBank, summary: str, options: FilterOpt
     }
 
 
-def synthesis_section(name: str, synthesis: Synthesis, summary: str, limit: int) -> dict[str, Any]:
+def synthesis_section(synthesis: Synthesis, summary: str, limit: int) -> dict[str, Any]:
     """Return the synthesised pictures with objective, status and a small curve each."""
     images, curves = np.asarray(synthesis.images), np.asarray(synthesis.curves, np.float64)
     activation = np.asarray(synthesis.activation)
@@ -68,7 +68,7 @@ def synthesis_section(name: str, synthesis: Synthesis, summary: str, limit: int)
         )
     good = sum(status == "ok" for status in synthesis.status)
     return {
-        "technique": name,
+        "technique": synthesis.provenance.technique,
         "summary": summary,
         "layer": synthesis.provenance.layer or "",
         "cells": cells,
