@@ -19,7 +19,8 @@ from jaxtyping import install_import_hook
 
 from tests import annotations  # noqa: F401  # the import hook finds it by name
 
-install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
+if os.environ.get("CNNVIZ_TEST_ANNOTATIONS"):
+    install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
 
 CHECKOUT = Path(__file__).parents[1]
 
