@@ -1,4 +1,4 @@
-"""Where the shared weights and pictures are, and how a picture becomes a network's input."""
+"""How a picture becomes a network's input."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -7,14 +7,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-DATA = Path(__file__).parents[2].parent / "shared" / "data"
-
 
 @pytest.fixture(scope="session")
-def data() -> Path:
-    if not DATA.is_dir():
-        pytest.skip("needs ../shared/data, the published weights and pictures")
-    return DATA
+def data(shared_data: Path) -> Path:
+    return shared_data
 
 
 @pytest.fixture(scope="session")

@@ -41,6 +41,14 @@ class MaxPool(nnx.Module):
         return max(0, steps * self.stride + self.window - size)
 
 
+class Add(nnx.Module):
+    """Sum of two maps, where a skip meets the main path; a module so that the sum has a name."""
+
+    def __call__(self, x: Float[Array, "..."], skipped: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The sum."""
+        return x + skipped
+
+
 class GlobalAveragePool(nnx.Module):
     """Mean over all positions, one number a channel."""
 

@@ -1,0 +1,107 @@
+"""The backgrounds: a colour gradient, one of four kinds of scenery on it, and litter; none tells of the class."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_plugins.models.shapes.colours import background_colours, litter_colours
+from cnnviz_plugins.models.shapes.dice import Dice
+from cnnviz_plugins.models.shapes.outlines import Plane
+from cnnviz_plugins.models.shapes.textures import covered
+
+Pictures = Float[np.ndarray, "n h w 3"]
+"""Red, green and blue of n pictures."""
+
+Paint = Float[np.ndarray, "n #h #w 3"]
+"""Pictures, or one colour for each."""
+
+
+def gradient(x: Plane, y: Plane, dice: Dice) -> Pictures:
+    """One muted colour fading into another."""
+    first, second = np.moveaxis(background_colours(2, dice), 1, 0)[:, :, None, None, :]
+    angle = dice.uniform(0, 2 * np.pi, 1, 1)
+    along = (x * np.cos(angle) + y * np.sin(angle)) / x.shape[-1]
+    return _mix(first, second, np.clip(0.5 + along, 0, 1))
+
+
+def clouds(x: Plane, y: Plane, dice: Dice) -> Pictures:
+    """Soft noise at three scales between three colours."""
+    low, high, third = np.moveaxis(background_colours(3, dice), 1, 0)[:, :, None, None, :]
+    size = x.shape[-1]
+    fields = [
+        sum(share * _smooth_noise(cells, size, dice) for cells, share in ((3, 0.55), (6, 0.3), (13, 0.15)))
+        for _ in range(2)
+    ]
+    mist, haze = (np.clip(0.5 + 1.6 * field, 0, 1) for field in fields)
+    return _mix(_mix(low, high, mist), third, 0.6 * haze)
+
+
+def facets(x: Plane, y: Plane, dice: Dice) -> Pictures:
+    """Overlapping half-planes, like folded paper."""
+    pictures = gradient(x, y, dice)
+    colours = background_colours(5, dice)
+    for fold in range(5):
+        angle, offset = dice.uniform(0, 2 * np.pi, 1, 1), dice.uniform(-20, 20, 1, 1)
+        beyond = covered(x * np.cos(angle) + y * np.sin(angle) - offset)
+        pictures = _mix(pictures, colours[:, fold, None, None], 0.55 * beyond)
+    return pictures
+
+
+def scribbles(x: Plane, y: Plane, dice: Dice) -> Pictures:
+    """Bent pen strokes across the picture."""
+    pictures = gradient(x, y, dice)
+    colours = background_colours(6, dice)
+    for stroke in range(6):
+        angle, offset = dice.uniform(0, 2 * np.pi, 1, 1), dice.uniform(-28, 28, 1, 1)
+        along, away = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+        bend = dice.uniform(2, 7, 1, 1) * np.sin(along * dice.uniform(0.06, 0.16, 1, 1) + dice.uniform(0, 6, 1, 1))
+        line = covered(np.abs(away - offset - bend) - dice.uniform(0.4, 1.3, 1, 1))
+        pictures = _mix(pictures, colours[:, stroke, None, None], 0.85 * line)
+    return pictures
+
+
+def litter(pictures: Pictures, dice: Dice) -> Pictures:
+    """`pictures` with up to a dozen sprinkles in the colours of objects, so that colour alone finds no object."""
+    count, patch = 12, np.arange(11)
+    room = pictures.shape[1] - len(patch) + 1
+    # Each sprinkle is mixed into the patch around it only; whole planes would take longer than all else.
+    rows = dice.integers(room, count, 1, 1) + patch[:, None]
+    cols = dice.integers(room, count, 1, 1) + patch
+    angle, length = dice.uniform(0, np.pi, count, 1, 1), dice.uniform(0, 2.6, count, 1, 1)
+    x, y = patch - dice.uniform(4.5, 5.5, count, 1, 1), patch[:, None] - dice.uniform(4.5, 5.5, count, 1, 1)
+    along, away = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    distance = np.hypot(np.maximum(np.abs(along) - length, 0), away) - dice.uniform(0.5, 1.2, count, 1, 1)
+    shown = 0.9 * (dice.uniform(0, 1, count, 1, 1) < 0.6) * covered(distance)  # n count 11 11
+    colours = litter_colours(count, dice)
+    pictures, each = pictures.copy(), np.arange(len(pictures))[:, None, None]
+    for sprinkle in range(count):
+        place = each, rows[:, sprinkle], cols[:, sprinkle]
+        pictures[place] = _mix(pictures[place], colours[:, sprinkle, None, None], shown[:, sprinkle])
+    return pictures
+
+
+BACKGROUNDS: dict[str, Callable[[Plane, Plane, Dice], Pictures]] = {
+    "gradient": gradient,
+    "clouds": clouds,
+    "facets": facets,
+    "scribbles": scribbles,
+}
+"""The kinds of scenery; coordinates are pixels from the picture's centre."""
+
+
+def _mix(first: Paint, second: Paint, share: Plane) -> Pictures:
+    return first + (second - first) * share[..., None].astype(np.float32)
+
+
+def _smooth_noise(cells: int, size: int, dice: Dice) -> Plane:
+    """Random heights on a grid of cells, joined smoothly, one value a pixel."""
+    place = np.linspace(0, cells, size, endpoint=False, dtype=np.float32)
+    cell = place.astype(int)
+    ease = place - cell
+    ease = ease * ease * (3 - 2 * ease)
+    weights = np.zeros((size, cells + 1), np.float32)  # pixel, grid line
+    weights[np.arange(size), cell] = 1 - ease
+    weights[np.arange(size), cell + 1] = ease
+    heights = dice.normal(cells + 1, cells + 1)
+    return np.einsum("yi,nij,xj->nyx", weights, heights, weights, optimize=True)

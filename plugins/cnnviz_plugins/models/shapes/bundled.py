@@ -1,0 +1,43 @@
+"""Loads the bundled network with the weights that ship beside this file."""
+
+from pathlib import Path
+
+from flax import nnx
+
+import cnnviz_jax as cv
+from cnnviz_plugins.models.checkpoints import read_weights
+from cnnviz_plugins.models.naming import load_arrays
+from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
+from cnnviz_plugins.models.shapes.pictures import CLASSES, SIZE_PX
+
+WEIGHTS = Path(__file__).parent / "weights"
+"""The Orbax checkpoint that `train` wrote; `weights.json` beside it says how good it is."""
+
+
+def load_shapes(weights: str | Path = WEIGHTS) -> ShapesNetwork:
+    """The network with the weights of a checkpoint, in inference mode.
+
+    Raises:
+        WeightsError: The checkpoint cannot be read or does not fit.
+    """
+    network = nnx.eval_shape(lambda: ShapesNetwork(len(CLASSES), rngs=nnx.Rngs(0)))
+    load_arrays(network, read_weights(weights), source=str(weights))
+    network.eval()
+    return network
+
+
+def build(weights: str | Path | None = None) -> "cv.Model":
+    """The bundled network as a model that can be explained, with the bundled weights unless others are given.
+
+    Raises:
+        WeightsError: The checkpoint cannot be read or does not fit.
+    """
+    return cv.adapt(
+        load_shapes(weights or WEIGHTS),
+        input_shape=(SIZE_PX, SIZE_PX, 3),
+        mean=MEAN,
+        std=STD,
+        labels=CLASSES,
+        adapter="nnx",
+        name="shapes",
+    )
