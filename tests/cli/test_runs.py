@@ -171,7 +171,8 @@ def test_layers_are_listed_with_shape_kernel_and_receptive_field(cnnviz):
     assert conv["name"] in out
 
 
-def test_report_writes_one_page_at_the_path_it_announces(cnnviz, tmp_path):
+def test_report_writes_one_page_at_the_path_it_announces(cnnviz, tmp_path, monkeypatch):
+    monkeypatch.setenv("CNNVIZ_PLUGINS", "adapters,gradient,inspect,renderers")
     code, out, err = cnnviz("report", "own_net:build", "a.png", "--out", "page")
     assert code == 0, err
     assert out.startswith("wrote page.html in ")
