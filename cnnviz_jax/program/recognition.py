@@ -188,7 +188,7 @@ def _flattenings(view: View, owners: Owners) -> Iterator[Operation]:
             len(spatial) == 2
             and len(before.axes) > 2
             and len(sizes) <= 2
-            and sum(n != 1 for n in sizes) <= 1
+            and sum(n != 1 for n, role in zip(sizes, after.roles, strict=True) if role != "B") <= 1
             and after.roles[-1] not in SPATIAL
         ):
             yield Operation("flatten", value, (source,), node, (node,))
