@@ -1,0 +1,40 @@
+"""Reducers: facts about a population of pictures, gathered in one pass and merged exactly in any order.
+
+A reducer is a commutative monoid with four moves. `init` is the empty delta of one device; `update` folds a
+batch into it, traced; `lift` turns a device's delta into a host total with wide counters; `merge` joins any
+number of totals into one, exactly and without regard to order; `finish` says what the total means. Batch
+size, order, number of devices, checkpoints and shards cannot change a bit of the result, so the same
+reducer runs on one device (`survey`) and on many (`sweep`). README.md in this folder says how to write one.
+"""
+
+from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
+from cnnviz_jax.engine.reducers.exact_sum import LIMBS, exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
+from cnnviz_jax.engine.reducers.moments import Moments
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, positions
+from cnnviz_jax.engine.reducers.together import fields_of, layers_of, needs_outputs, read_batch, update_all
+from cnnviz_jax.engine.reducers.top_k import TopK
+
+__all__ = [
+    "LIMBS",
+    "Batch",
+    "Confusion",
+    "Delta",
+    "FireCounts",
+    "LogHistogram",
+    "Moments",
+    "Reducer",
+    "TopK",
+    "Total",
+    "by_position",
+    "exact_limbs",
+    "exact_totals",
+    "fields_of",
+    "layers_of",
+    "needs_outputs",
+    "normalised",
+    "positions",
+    "quantiles",
+    "read_batch",
+    "update_all",
+]

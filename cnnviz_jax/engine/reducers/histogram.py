@@ -1,0 +1,156 @@
+"""How each unit's values are distributed: fixed log-linear bins read off the bits of a float.
+
+The bins are known before the first picture, so one pass is enough; a bin is found by shifting an integer, so
+counts are exact and merge by addition. Bins grow with the value, as floats do: every octave (1 to 2, 2 to 4,
+...) of either sign has the same number of bins, zero has its own.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, positions
+from cnnviz_jax.errors import UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class LogHistogram(Reducer):
+    """Per unit (channel) of one layer, counts of its values over all positions of all pictures.
+
+    Bins, rising: below -2**high, the negative octaves, above -2**low and below zero, zero itself (and -0.0),
+    above zero and below 2**low, the positive octaves, from 2**high up. Positions that are not finite are
+    counted apart, so that `count.sum() + nonfinite` is exactly pictures times positions.
+
+    Result of `finish`: `count` (c, bins), `edges` (bins + 1,) of which zero's bin is [0, 0], `minimum` and
+    `maximum` (c,), 0 where nothing was seen, `nonfinite` (c,) positions, `fire_rate` (c,) share above zero.
+
+    Error of a quantile read off the bins: at most 22 %, 12 % or 6 % for 2, 4 or 8 bins per octave.
+    Cost: about a third of a forward pass (CPU), one scatter-add per value.
+    """
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one picture: (h, w, c) or (c,)."""
+    bins_per_octave: int = 4
+    """Bins from a value to its double: 1, 2, 4, 8 or 16."""
+    low: int = -12
+    """Values below 2**low in size share one bin of each sign."""
+    high: int = 12
+    """Values of 2**high and above in size share one bin of each sign."""
+
+    def __post_init__(self) -> None:
+        if self.bins_per_octave not in (1, 2, 4, 8, 16):
+            raise UsageError(f"bins_per_octave is 1, 2, 4, 8 or 16, got {self.bins_per_octave}")
+        if not -126 <= self.low < self.high <= 127:
+            raise UsageError(f"octaves run from low to high within -126 to 127, got {self.low} to {self.high}")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def capacity(self) -> int:
+        """As many pictures as keep a bin below 2**31."""
+        return (2**31 - 1) // positions(self.shape)
+
+    @property
+    def inner(self) -> int:
+        """Bins of one sign between 2**low and 2**high."""
+        return (self.high - self.low) * self.bins_per_octave
+
+    @property
+    def bins(self) -> int:
+        """All bins: two signs of inner, tiny and huge, and zero."""
+        return 2 * (self.inner + 2) + 1
+
+    @property
+    def edges(self) -> Float[np.ndarray, " e"]:
+        """The bins' borders, rising, from -inf to inf; bin i is [edges[i], edges[i + 1]) above zero, (..] below."""
+        step = np.arange(self.inner + 1)
+        octave, within = np.divmod(step, self.bins_per_octave)
+        positive = np.ldexp(1 + within / self.bins_per_octave, octave + self.low)
+        return np.concatenate([[-np.inf], -positive[::-1], [0.0, 0.0], positive, [np.inf]])
+
+    def init(self) -> Delta:
+        """Return zero counts."""
+        c = self.shape[-1]
+        return {
+            "count": jnp.zeros((c, self.bins), jnp.int32),
+            "minimum": jnp.full((c,), jnp.inf, jnp.float32),
+            "maximum": jnp.full((c,), -jnp.inf, jnp.float32),
+            "nonfinite": jnp.zeros((c,), jnp.int32),
+        }
+
+    def bin_of(self, x: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
+        """Return the bin of each finite value."""
+        bits = jax.lax.bitcast_convert_type(x, jnp.int32)
+        size = bits & 0x7FFFFFFF
+        per_octave = self.bins_per_octave.bit_length() - 1
+        inner = (size >> (23 - per_octave)) - ((127 + self.low) << per_octave)
+        distance = jnp.where(size == 0, 0, jnp.clip(inner, -1, self.inner) + 2)  # 0 zero, 1 tiny, ..., inner + 2 huge
+        return jnp.where(bits < 0, -distance, distance) + (self.inner + 2)
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the counts with the batch's added."""
+        x = by_position(batch.values[self.layer])
+        finite = jnp.isfinite(x)
+        counted = finite & batch.valid[:, None, None]
+        channel = jnp.broadcast_to(jnp.arange(x.shape[-1], dtype=jnp.int32), x.shape)
+        return {
+            "count": delta["count"]
+            .at[channel, self.bin_of(x)]
+            .add(counted.astype(jnp.int32), mode="promise_in_bounds"),
+            "minimum": jnp.minimum(delta["minimum"], jnp.where(counted, x, jnp.inf).min((0, 1))),
+            "maximum": jnp.maximum(delta["maximum"], jnp.where(counted, x, -jnp.inf).max((0, 1))),
+            "nonfinite": delta["nonfinite"] + (batch.valid[:, None, None] & ~finite).sum((0, 1), dtype=jnp.int32),
+        }
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return counts added, and the extremes of all."""
+        return {
+            "count": np.sum([total["count"] for total in totals], 0),
+            "minimum": np.min([total["minimum"] for total in totals], 0) + np.float32(0),  # no -0.0
+            "maximum": np.max([total["maximum"] for total in totals], 0) + np.float32(0),
+            "nonfinite": np.sum([total["nonfinite"] for total in totals], 0),
+        }
+
+    def finish(self, total: Total) -> Total:
+        """Return the counts with their edges."""
+        seen = total["count"].sum(1)
+        above = total["count"][:, self.inner + 3 :].sum(1)
+        return {
+            "count": total["count"],
+            "edges": self.edges,
+            "minimum": np.where(seen > 0, total["minimum"], np.float32(0)),
+            "maximum": np.where(seen > 0, total["maximum"], np.float32(0)),
+            "nonfinite": total["nonfinite"],
+            "fire_rate": above / np.maximum(seen, 1),
+        }
+
+
+def quantiles(histogram: Total, q: Sequence[float]) -> Float[np.ndarray, "c q"]:
+    """Return quantiles read off a finished `LogHistogram`, linear within a bin, within minimum and maximum.
+
+    A unit that has seen nothing gets zeros.
+    """
+    count, edges = histogram["count"], histogram["edges"]
+    low, high = histogram["minimum"].astype(np.float64), histogram["maximum"].astype(np.float64)
+    below = np.concatenate([np.zeros((len(count), 1), np.int64), np.cumsum(count, 1)], 1)
+    out = np.zeros((len(count), len(q)))
+    for row in range(len(count)):
+        total = below[row, -1]
+        if total == 0:
+            continue
+        for column, share in enumerate(q):
+            rank = share * (total - 1)
+            at = int(np.searchsorted(below[row, 1:], rank, side="right"))
+            left, right = max(edges[at], low[row]), min(edges[at + 1], high[row])
+            within = (rank - below[row, at] + 0.5) / count[row, at]
+            out[row, column] = min(max(left + (right - left) * within, low[row]), high[row])
+    return out

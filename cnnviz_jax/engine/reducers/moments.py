@@ -1,0 +1,76 @@
+"""Mean and variance of every unit over all positions of all pictures, summed without rounding."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, positions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moments(Reducer):
+    """Per unit (channel) of one layer, mean and variance over pictures and positions.
+
+    Each picture's sum and sum of squares are float32; from there on nothing is rounded. A picture with a
+    value that is not finite in a unit's map is left out for that unit and counted.
+
+    Result of `finish`: `mean` and `variance` (c,) float64 (population variance, 0 where nothing was seen),
+    `count` (c,) values seen, `nonfinite` (c,) pictures left out.
+    """
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one picture: (h, w, c) or (c,)."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def capacity(self) -> int:
+        """As many pictures as int32 digits can add."""
+        return ADDITIONS
+
+    def init(self) -> Delta:
+        """Return zero sums."""
+        c = self.shape[-1]
+        limbs, counter = jnp.zeros((c, LIMBS), jnp.int32), jnp.zeros((c,), jnp.int32)
+        return {"sum": limbs, "square": limbs, "pictures": counter, "nonfinite": counter}
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the sums with the batch's added."""
+        x = by_position(batch.values[self.layer])
+        first, second = x.sum(1), (x * x).sum(1)  # b c; the second is not finite where any value is not
+        finite = jnp.isfinite(first) & jnp.isfinite(second)
+        usable = batch.valid[:, None] & finite
+        sums = [exact_limbs(jnp.where(usable, s, jnp.zeros_like(s))).sum(0, dtype=jnp.int32) for s in (first, second)]
+        return {
+            "sum": delta["sum"] + sums[0],
+            "square": delta["square"] + sums[1],
+            "pictures": delta["pictures"] + usable.sum(0, dtype=jnp.int32),
+            "nonfinite": delta["nonfinite"] + (batch.valid[:, None] & ~finite).sum(0, dtype=jnp.int32),
+        }
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return the sums of all, digits normalised."""
+        added = {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+        return {**added, "sum": normalised(added["sum"]), "square": normalised(added["square"])}
+
+    def finish(self, total: Total) -> Total:
+        """Return mean and variance, each rounded once."""
+        each = positions(self.shape)
+        first, second = exact_totals(total["sum"]), exact_totals(total["square"])
+        mean, variance = np.zeros(len(first)), np.zeros(len(first))
+        unit = 1 << -UNIT_EXPONENT
+        for i, pictures in enumerate(total["pictures"].tolist()):
+            count = pictures * each
+            if count:
+                mean[i] = first[i] / (count * unit)
+                variance[i] = max(0, second[i] * count * unit - first[i] ** 2) / (count * count * unit * unit)
+        count = total["pictures"] * each
+        return {"mean": mean, "variance": variance, "count": count, "nonfinite": total["nonfinite"]}

@@ -1,0 +1,105 @@
+"""What a reducer is, and the batch of pictures that it is given."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Array, Bool, Int, UInt32
+
+Delta = dict[str, Array]
+"""What one device has gathered since the last flush; counters are int32."""
+
+Total = dict[str, np.ndarray]
+"""What has been gathered in all; counters are int64. Every array has at least one element."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """Some pictures, as reducers see them."""
+
+    ids: UInt32[Array, " b"]
+    """Number of each picture in the population, up to 2**32 - 2."""
+    valid: Bool[Array, " b"]
+    """False for padding and for pictures that could not be read; such rows must leave no trace."""
+    values: Mapping[str, Any] = field(default_factory=dict)
+    """By layer: (b, h, w, c), or (b, c) where the layer has no map."""
+    outputs: Any = None
+    """The logits, (b, classes), where a reducer asks for them."""
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    """What the source gives beside the pictures, such as `label`, an int32 (b,), -1 where unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reducer:
+    """Facts about many pictures, gathered in one pass.
+
+    Subclass as a frozen dataclass whose fields are numbers, strings and tuples of them: they are the
+    compiled program's identity and part of a run's fingerprint. `init` and `update` are traced.
+    """
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Layers whose values `update` reads, by resolved name."""
+        return ()
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether `update` reads the model's outputs."""
+        return False
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """Names in `Batch.fields` that `update` reads."""
+        return ()
+
+    @property
+    def capacity(self) -> int:
+        """Pictures that one delta can hold before an int32 counter could overflow; it is flushed before that."""
+        return 2**31 - 1
+
+    def init(self) -> Delta:
+        """Return the delta of no pictures."""
+        raise TypeError(f"{type(self).__name__} defines no init")
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the delta with a batch folded in; rows that are not `valid` leave no trace."""
+        raise TypeError(f"{type(self).__name__} defines no update")
+
+    def lift(self, delta: Mapping[str, Any]) -> Total:
+        """Return one device's delta as a total: integers as int64, and names that only `update` needs left out."""
+        return {name: _wide(np.asarray(leaf)) for name, leaf in delta.items()}
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return the total of one or more totals over different pictures; exact, whatever their order."""
+        raise TypeError(f"{type(self).__name__} defines no merge")
+
+    def finish(self, total: Total) -> Total:
+        """Return the result in the user's terms, as named arrays."""
+        return total
+
+    def empty(self) -> Total:
+        """Return the total of no pictures."""
+        return self.merge([self.lift(self.init())])
+
+
+def _wide(leaf: np.ndarray) -> np.ndarray:
+    return leaf.astype(np.int64) if leaf.dtype.kind in "iu" else np.array(leaf)
+
+
+def by_position(value: Any) -> Any:
+    """Return a layer's values as (b, positions, c) float32; a layer without a map has one position."""
+    return jax.numpy.reshape(value, (value.shape[0], -1, value.shape[-1])).astype(jax.numpy.float32)
+
+
+def positions(shape: Sequence[int]) -> int:
+    """Return how many positions a layer of one picture's shape (h, w, c) or (c,) has."""
+    return int(np.prod(shape[:-1]))
+
+
+def label_rows(labels: Int[Array, " b"], classes: int) -> Int[Array, " b"]:
+    """Return the row of each label in a table of `classes` + 1 rows; what is no class goes to the last."""
+    known = (labels >= 0) & (labels < classes)
+    return jax.numpy.where(known, labels, classes)

@@ -1,0 +1,137 @@
+"""The k pictures that excite each unit most, streamed: ties go to the earlier picture, then the earlier position."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, UInt32
+
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position
+from cnnviz_jax.errors import UsageError
+
+_NO_ID = 2**32 - 1
+_NO_POSITION = 2**31 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class TopK(Reducer):
+    """Per unit (channel) of one layer, its k best pictures with value and position.
+
+    Order: value falling, then picture, then position (row * width + column) rising; exactly what sorting
+    the whole table would give, whatever the batches and their order. -0.0 counts as 0. A picture with a value
+    that is not finite in a unit's map is left out for that unit and counted.
+
+    Result of `finish`: `value` (c, k), `id` and `pos` (c, k), -1 with a value of -inf where there were fewer
+    than k pictures; `nonfinite` (c,), pictures left out.
+
+    Cost: about 4 % of a forward pass for the positions and 3 % for the merge at k = 9 (CPU).
+    """
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one picture: (h, w, c) or (c,)."""
+    k: int = 9
+    """Entries kept per unit."""
+    entries: Literal["picture", "position"] = "picture"
+    """`picture`: at most one entry per picture, its maximum. `position`: every position competes."""
+
+    def __post_init__(self) -> None:
+        if self.k < 1:
+            raise UsageError(f"k is 1 or more entries per unit, got {self.k}")
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    def init(self) -> Delta:
+        """Return empty slots: value -inf."""
+        shape = (self.shape[-1], self.k)
+        return {
+            "value": jnp.full(shape, -jnp.inf, jnp.float32),
+            "id": jnp.full(shape, _NO_ID, jnp.uint32),
+            "pos": jnp.full(shape, _NO_POSITION, jnp.int32),
+            "nonfinite": jnp.zeros(shape[:1], jnp.int32),
+            "next": jnp.zeros((), jnp.uint32),
+        }
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the k best of the slots and the batch."""
+        value, pos, finite = _candidates(by_position(batch.values[self.layer]), self.entries)
+        usable = (batch.valid[:, None] & finite)[:, None, :]  # b 1 c
+        ids = jnp.where(usable, batch.ids[:, None, None], jnp.uint32(_NO_ID))
+        value = jnp.where(usable, value, -jnp.inf)
+        pos = jnp.where(usable, pos, _NO_POSITION)
+        ids = jnp.broadcast_to(ids, value.shape)
+        new = [jnp.moveaxis(leaf, -1, 0).reshape(self.shape[-1], -1) for leaf in (value, ids, pos)]
+        joined = [
+            jnp.concatenate([delta[name], leaf], 1) for name, leaf in zip(("value", "id", "pos"), new, strict=True)
+        ]
+        # top_k gives a tie to the lower index, which is the right entry while ids only grow. Its cost is a
+        # fraction of a sort by three keys, which is right in any order.
+        grows = (batch.ids[0] >= delta["next"]) & jnp.all(batch.ids[1:] > batch.ids[:-1])
+        in_order, in_any_order = partial(_best_in_order, k=self.k), partial(_best_in_any_order, k=self.k)
+        value, ids, pos = jax.lax.cond(grows, in_order, in_any_order, *joined)
+        left_out = (batch.valid[:, None] & ~finite).sum(0, dtype=jnp.int32)
+        return {
+            "value": value,
+            "id": ids,
+            "pos": pos,
+            "nonfinite": delta["nonfinite"] + left_out,
+            "next": jnp.maximum(delta["next"], batch.ids.max() + jnp.uint32(1)),
+        }
+
+    def lift(self, delta: Any) -> Total:
+        """Return the slots with int64 ids."""
+        return super().lift({name: leaf for name, leaf in delta.items() if name != "next"})
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return the k best of all slots."""
+        value, ids, pos = (np.concatenate([total[name] for total in totals], 1) for name in ("value", "id", "pos"))
+        order = np.lexsort((pos, ids, -value), axis=-1)[:, : self.k]
+        kept = {
+            name: np.take_along_axis(leaf, order, 1) for name, leaf in (("value", value), ("id", ids), ("pos", pos))
+        }
+        return {**kept, "nonfinite": np.sum([total["nonfinite"] for total in totals], 0)}
+
+    def finish(self, total: Total) -> Total:
+        """Return the entries, -1 where a slot stayed empty."""
+        is_empty = total["id"] == _NO_ID
+        return {
+            "value": total["value"],
+            "id": np.where(is_empty, -1, total["id"]),
+            "pos": np.where(is_empty, -1, total["pos"]),
+            "nonfinite": total["nonfinite"],
+        }
+
+
+def _candidates(x: Float[Array, "b n c"], entries: str) -> tuple[Array, Array, Array]:
+    """Return values and positions (b, m, c), m = 1 or n, and which pictures are finite (b, c)."""
+    finite = jnp.isfinite(x).all(1)
+    x = jnp.where(x == 0, jnp.zeros_like(x), x)  # -0.0 would sort below 0.0
+    places = jnp.arange(x.shape[1], dtype=jnp.int32)[None, :, None]
+    if entries == "position":
+        return x, jnp.broadcast_to(places, x.shape), finite
+    best = x.max(1, keepdims=True)
+    # A third of the cost of argmax on the CPU, and the first winner by construction.
+    pos = jnp.where(x == best, places, jnp.int32(x.shape[1])).min(1, keepdims=True)
+    return best, pos, finite
+
+
+def _best_in_order(
+    value: Float[Array, "c m"], ids: UInt32[Array, "c m"], pos: Int[Array, "c m"], *, k: int
+) -> tuple[Array, Array, Array]:
+    best, index = jax.lax.top_k(value, k)
+    return best, jnp.take_along_axis(ids, index, 1), jnp.take_along_axis(pos, index, 1)
+
+
+def _best_in_any_order(
+    value: Float[Array, "c m"], ids: UInt32[Array, "c m"], pos: Int[Array, "c m"], *, k: int
+) -> tuple[Array, Array, Array]:
+    falling, ids, pos = jax.lax.sort((-value, ids, pos), num_keys=3)
+    return -falling[:, :k], ids[:, :k], pos[:, :k]
