@@ -38,6 +38,7 @@ def cnnviz_models() -> Iterable[ModelSpec]:
         summary="Small network for 64 x 64 pictures of shapes and textures, trained by this project; weights included",
         build="cnnviz_plugins.models.shapes.bundled:build",
         weights=WeightsSpec(bundled=True),
+        examples="cnnviz_plugins.models.shapes.examples:examples",
     )
     for name, summary, references in PUBLISHED:
         yield ModelSpec(name=name, summary=summary, build=_builder(name), references=references)
