@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, ModelError, TargetError, did_you_mean
-from cnnviz_jax.pictures import check_images
+from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.program import Field, Program, Site
 from cnnviz_jax.results import static
 
@@ -178,7 +178,7 @@ class Model:
     params: Any
     structure: Structure = static()
 
-    def __call__(self, images: Float[Array, "n h w c"]) -> Float[Array, "n classes"]:
+    def __call__(self, images: Pictures) -> Float[Array, "n *map classes"]:
         """Return the logits of pictures in [0, 1].
 
         Raises:
@@ -377,14 +377,14 @@ def _one_float(value: Array) -> Array:
 
 
 @jax.jit
-def _forward(model: Model, images: Float[Array, "n h w c"]) -> Any:
+def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     if model.structure.head is not None:
         return jax.vmap(lambda image: model.run(image)[0])(images)
     outputs = model.structure.pure.logits(model.structure.apply(model.params, images))
     return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
 
 
-def predictions(model: Model, images: Any, k: int = 5) -> Any:
+def predictions(model: Model, images: Pictures, k: int = 5) -> Any:
     """Return the `k` best classes of each picture, best first.
 
     Args:

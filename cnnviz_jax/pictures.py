@@ -4,11 +4,12 @@ Greyscale, palette, RGBA, CMYK, 16-bit and EXIF-rotated files are converted wher
 everything else is refused in a sentence.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ImageError
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from cnnviz_jax.model import Model
+
+Pictures = Array | np.ndarray | Sequence[Any]
+"""What public doors take and `check_images` judges: pictures (n, h, w, c) in [0, 1], or one of them."""
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 """File names that count as pictures when a folder is given."""

@@ -223,7 +223,7 @@ def custom(function: Callable[[Any], Float[Array, ""]], name: str | None = None)
     return Custom(function=function, name=name or getattr(function, "__name__", "custom score"))
 
 
-def resolve(target: Any, model: "Model", images: Float[Array, "n h w c"]) -> Target:
+def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h w c"]) -> Target:
     """Return `target` as a batched `Target`: `None` is each picture's top class, numbers are class indices.
 
     Raises:

@@ -93,7 +93,7 @@ class WholePicture(Fold):
 def run_fold(
     fold: Fold,
     model: "Model",
-    images: Float[Array, "n h w c"],
+    images: Float[Array | np.ndarray, "n h w c"],
     target: "Target",
     keys: Key[Array, " n"],
     *,

@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key, UInt32
+from jaxtyping import Array, Float, Integer, Key, UInt32
 
 from cnnviz_jax.errors import UsageError
 
@@ -44,7 +44,7 @@ def word_id(word: str) -> int:
     return zlib.crc32(word.encode())
 
 
-def keys_for(key: Key[Array, ""], ids: Sequence[int] | UInt32[np.ndarray, " n"]) -> Key[Array, " n"]:
+def keys_for(key: Key[Array, ""], ids: Sequence[int] | Integer[np.ndarray, "..."]) -> Key[Array, " n"]:
     """Return `fold_in(key, id)` for every id.
 
     Raises:

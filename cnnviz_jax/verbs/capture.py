@@ -12,13 +12,13 @@ from jaxtyping import Array, Float
 from cnnviz_jax.engine import compiled
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import check_images
+from cnnviz_jax.pictures import Pictures, check_images
 
 _BATCH = 32
 
 
 def capture(
-    model: Model, images: Float[np.ndarray, "n h w c"], layers: Sequence[str]
+    model: Model, images: Pictures, layers: Sequence[str]
 ) -> dict[str, Float[np.ndarray, "n ..."]]:
     """Return the values of `layers` for every picture, by the names asked for.
 

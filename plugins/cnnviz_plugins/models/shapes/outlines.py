@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from cnnviz_plugins.models.shapes.dice import Dice
 
-Plane = Float[np.ndarray, "n h w"]
+Plane = Float[np.ndarray, "*n h w"]
 """A coordinate, or a distance, for every pixel of n pictures."""
 
 
