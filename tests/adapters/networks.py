@@ -5,6 +5,7 @@ residual block with one ReLU module called twice, a block with a strided shortcu
 mean, dense. Attribute names are chosen so that every framework can use them.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -118,14 +119,19 @@ class NnxRelu(nnx.Module):
         return nnx.relu(x)
 
 
+# Drawing numbers that are then overwritten would compile for half a minute.
+Conv = functools.partial(nnx.Conv, kernel_init=nnx.initializers.zeros_init())
+Linear = functools.partial(nnx.Linear, kernel_init=nnx.initializers.zeros_init())
+
+
 class NnxVgg(nnx.Module):
     def __init__(self, rngs):
-        self.conv1 = nnx.Conv(3, 6, (3, 3), rngs=rngs)
+        self.conv1 = Conv(3, 6, (3, 3), rngs=rngs)
         self.bn1 = nnx.BatchNorm(6, rngs=rngs)
-        self.conv2 = nnx.Conv(6, 8, (3, 3), rngs=rngs)
+        self.conv2 = Conv(6, 8, (3, 3), rngs=rngs)
         self.bn2 = nnx.BatchNorm(8, rngs=rngs)
         self.drop = nnx.Dropout(0.5, rngs=rngs)
-        self.dense = nnx.Linear(4 * 3 * 8, CLASSES, rngs=rngs)
+        self.dense = Linear(4 * 3 * 8, CLASSES, rngs=rngs)
 
     def __call__(self, x):
         for conv, bn in ((self.conv1, self.bn1), (self.conv2, self.bn2)):
@@ -135,9 +141,9 @@ class NnxVgg(nnx.Module):
 
 class NnxResidual(nnx.Module):
     def __init__(self, rngs):
-        self.conv1 = nnx.Conv(6, 6, (3, 3), rngs=rngs)
+        self.conv1 = Conv(6, 6, (3, 3), rngs=rngs)
         self.bn1 = nnx.BatchNorm(6, rngs=rngs)
-        self.conv2 = nnx.Conv(6, 6, (3, 3), rngs=rngs)
+        self.conv2 = Conv(6, 6, (3, 3), rngs=rngs)
         self.bn2 = nnx.BatchNorm(6, rngs=rngs)
         self.relu = NnxRelu()
 
@@ -148,9 +154,9 @@ class NnxResidual(nnx.Module):
 
 class NnxDown(nnx.Module):
     def __init__(self, rngs):
-        self.conv1 = nnx.Conv(6, 8, (3, 3), strides=(2, 2), rngs=rngs)
+        self.conv1 = Conv(6, 8, (3, 3), strides=(2, 2), rngs=rngs)
         self.bn1 = nnx.BatchNorm(8, rngs=rngs)
-        self.shortcut = nnx.Conv(6, 4, (1, 1), strides=(2, 2), rngs=rngs)
+        self.shortcut = Conv(6, 4, (1, 1), strides=(2, 2), rngs=rngs)
 
     def __call__(self, x):
         return jnp.concatenate([nnx.relu(self.bn1(self.conv1(x))), self.shortcut(x)], axis=-1)
@@ -158,12 +164,12 @@ class NnxDown(nnx.Module):
 
 class NnxResnet(nnx.Module):
     def __init__(self, rngs):
-        self.stem = nnx.Conv(3, 6, (3, 3), rngs=rngs)
+        self.stem = Conv(3, 6, (3, 3), rngs=rngs)
         self.stem_bn = nnx.BatchNorm(6, rngs=rngs)
         self.layer1 = NnxResidual(rngs)
         self.layer2 = NnxDown(rngs)
         self.drop = nnx.Dropout(0.5, rngs=rngs)
-        self.fc = nnx.Linear(12, CLASSES, rngs=rngs)
+        self.fc = Linear(12, CLASSES, rngs=rngs)
 
     def __call__(self, x):
         x = self.layer2(self.layer1(nnx.relu(self.stem_bn(self.stem(x)))))

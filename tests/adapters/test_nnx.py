@@ -1,5 +1,7 @@
 """NNX: names through containers and transforms, inference on a copy, and any way to hold a module."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,9 +16,14 @@ from tests.adapters.name_stacks import scopes_of_pure
 X = jnp.asarray(np.random.RandomState(0).uniform(size=(2, 8, 8, 3)), jnp.float32)
 
 
+# Drawing numbers for each kernel would compile for half a minute.
+Conv = functools.partial(nnx.Conv, kernel_init=nnx.initializers.constant(0.1), bias_init=nnx.initializers.ones_init())
+Linear = functools.partial(nnx.Linear, kernel_init=nnx.initializers.constant(0.2))
+
+
 class Block(nnx.Module):
     def __init__(self, rngs, act=None):
-        self.conv = nnx.Conv(3, 3, (3, 3), rngs=rngs)
+        self.conv = Conv(3, 3, (3, 3), rngs=rngs)
         self.bn = nnx.BatchNorm(3, rngs=rngs)
         self.drop = nnx.Dropout(0.5, rngs=rngs)
         self.act = act
@@ -45,7 +52,7 @@ class Relu(nnx.Module):
 
 class Step(nnx.Module):
     def __init__(self, rngs):
-        self.conv = nnx.Conv(3, 3, (3, 3), rngs=rngs)
+        self.conv = Conv(3, 3, (3, 3), rngs=rngs)
 
     def __call__(self, x):
         return nnx.relu(self.conv(x))
@@ -55,14 +62,14 @@ class Deep(nnx.Module):
     def __init__(self, rngs):
         act = Relu()
         self.features = nnx.Sequential(
-            nnx.Conv(3, 3, (3, 3), rngs=rngs),
+            Conv(3, 3, (3, 3), rngs=rngs),
             nnx.relu,
             lambda x: x * 2,
-            nnx.Sequential(nnx.Conv(3, 3, (1, 1), rngs=rngs)),
+            nnx.Sequential(Conv(3, 3, (1, 1), rngs=rngs)),
         )
         self.blocks = nnx.List([Block(rngs, act), Remat(rngs, act), Jitted(rngs)])
-        self.named = nnx.Dict(a=nnx.Linear(3, 3, rngs=rngs))
-        self.plain = nnx.data({"b": [nnx.Linear(3, 3, rngs=rngs)]})
+        self.named = nnx.Dict(a=Linear(3, 3, rngs=rngs))
+        self.plain = nnx.data({"b": [Linear(3, 3, rngs=rngs)]})
         self.again = self.blocks[0]
         self.steps = nnx.vmap(lambda key: Step(nnx.Rngs(key)))(jax.random.split(jax.random.key(0), 3))
         self.training = True
@@ -88,7 +95,7 @@ def scores(native, *args, **options):
 
 @pytest.fixture(scope="module")
 def deep():
-    return nnx.jit(lambda: Deep(nnx.Rngs(0)))()  # one compilation in place of one per operation
+    return Deep(nnx.Rngs(0))
 
 
 def test_calls_are_slashes_and_containers_are_dots_through_every_transform(deep):
@@ -157,7 +164,7 @@ def test_modules_that_know_their_parent_are_walked_once():
     class Child(nnx.Module):
         def __init__(self, parent):
             self.parent = parent
-            self.lin = nnx.Linear(3, 2, rngs=nnx.Rngs(0))
+            self.lin = Linear(3, 2, rngs=nnx.Rngs(0))
 
         def __call__(self, x):
             return self.lin(x).mean((1, 2))
@@ -236,8 +243,8 @@ def test_a_graphdef_alone_or_a_shape_without_numbers_is_refused(deep):
 def test_two_parameters_of_one_path_are_refused():
     class Dotted(nnx.Module):
         def __init__(self):
-            self.a = nnx.data({"b": nnx.Linear(3, 3, rngs=nnx.Rngs(0))})
-            setattr(self, "a.b", nnx.Linear(3, 3, rngs=nnx.Rngs(0)))
+            self.a = nnx.data({"b": Linear(3, 3, rngs=nnx.Rngs(0))})
+            setattr(self, "a.b", Linear(3, 3, rngs=nnx.Rngs(0)))
 
         def __call__(self, x):
             return self.a["b"](x)
