@@ -8,7 +8,8 @@ from cnnviz_jax.cli.progress import duration, lines, progress_on_stderr
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (65.0, "1 min 05 s"), (3600.0, "1 h 00 min"), (7800.0, "2 h 10 min")]
+    ("seconds", "text"),
+    [(0.4, "0 s"), (59.4, "59 s"), (65.0, "1 min 05 s"), (3600.0, "1 h 00 min"), (7800.0, "2 h 10 min")],
 )
 def test_times_are_for_people(seconds, text):
     assert duration(seconds) == text
