@@ -9,10 +9,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import jax
+import jax.api_util
 import jax.extend.core as jex
 
 Literal: Any = jex.Literal
 Tracer = jax.core.Tracer
+_DEBUG_INFO: Any = getattr(jax.api_util, "debug_info", None)
 
 # Equations that hold a sub-program of equal arity and shapes and yet are not plain calls of it.
 _NOT_CALLS = frozenset(
@@ -91,7 +93,14 @@ def is_dropped(variable: Any) -> bool:
 
 def stretch(equations: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     """The open program that runs `equations` from the variables `inputs` to the variables `outputs`."""
-    return jex.Jaxpr((), list(inputs), list(outputs), list(equations))
+    if _DEBUG_INFO is None:
+        return jex.Jaxpr((), list(inputs), list(outputs), list(equations))
+    info = _DEBUG_INFO("stretch", _stretch, tuple(inputs), {}, result_paths_thunk=lambda: ("",) * len(outputs))
+    return jex.Jaxpr((), list(inputs), list(outputs), list(equations), debug_info=info)
+
+
+def _stretch(*operands: Any) -> None:
+    """Stands for a stretch of equations in JAX's error messages."""
 
 
 def evaluate(open_program: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:

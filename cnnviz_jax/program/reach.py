@@ -41,6 +41,17 @@ class Reach:
         """One unit, or each of any number, sees the whole image."""
         return Reach(extent, np.zeros(1, int), np.full(1, extent - 1), None, aligned)
 
+    def __eq__(self, other: object) -> bool:
+        """Whether extent, tables, law and alignment are the same."""
+        if not isinstance(other, Reach):
+            return NotImplemented
+        same = (self.extent, self.law, self.aligned) == (other.extent, other.law, other.aligned)
+        return same and np.array_equal(self.first, other.first) and np.array_equal(self.last, other.last)
+
+    def __hash__(self) -> int:
+        """A number that equal ones share."""
+        return hash((self.extent, self.law, self.aligned, len(self.first)))
+
     @property
     def is_whole(self) -> bool:
         """Whether every unit sees the whole extent."""

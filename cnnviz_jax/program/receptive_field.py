@@ -19,7 +19,7 @@ from cnnviz_jax.program.reach import Reach
 Pair = tuple[Fraction, Fraction]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Field:
     """What each unit of a layer sees of the image."""
 

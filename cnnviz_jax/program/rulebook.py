@@ -1,7 +1,7 @@
 """Where the rules of the analysis are kept, what they may ask, and the safe answer for an unknown operation."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -10,6 +10,7 @@ from cnnviz_jax.program.flat import Node
 from cnnviz_jax.program.reach import Reach
 
 
+@runtime_checkable
 class Context(Protocol):
     """What a rule may ask of the analysis."""
 

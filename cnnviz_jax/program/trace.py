@@ -2,10 +2,10 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any, Self
+from typing import Any
 
 import jax
-from jaxtyping import Array, Float
+from jaxtyping import Array, ArrayLike, Float
 
 from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, ModelError, RuleError, UsageError, did_you_mean
 from cnnviz_jax.program import _compat, relu
@@ -83,7 +83,7 @@ class Program:
         param_paths: Sequence[str] | None = None,
         scope_root: str | Sequence[str] = "",
         scope_hints: Iterable[str] = (),
-    ) -> Self:
+    ) -> "Program":
         """Trace `fn(params, images)` for one picture and read the program.
 
         Args:
@@ -133,7 +133,7 @@ class Program:
     def run(
         self,
         params: Any,
-        x: Float[Array, "1 ..."],
+        x: Float[ArrayLike, "1 ..."],
         *,
         read: Sequence[str] = (),
         add: Mapping[str, Any] | None = None,
