@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cnnviz_jax.errors import RenderError
+from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_jax.results import Attribution
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure
@@ -36,6 +36,8 @@ def render(result: Any, path: Path, *, dpi: int = DPI, **display: Any) -> None:
         RenderError: The result is of another kind or holds values that are not finite.
         UsageError: An option is unknown or out of range.
     """
+    if not 30 <= dpi <= 1200:
+        raise UsageError(f"dpi is {dpi:g}; it must lie from 30 to 1200")
     with pinned_style():
         save(figure(result, **display), path, dpi=dpi)
 

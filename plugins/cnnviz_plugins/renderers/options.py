@@ -104,8 +104,9 @@ def parse(kind: type[Options], display: dict[str, Any]) -> Options:
                 f"no display option {name!r} here.{did_you_mean(name, hints)} There are {', '.join(hints)}"
             )
         _check(name, value, hints[name])
-    options = kind(**display)
-    for name, low, high in (("opacity", 0, 1), ("dpi", 30, 1200), ("limit", 1, 4096), ("inputs", 1, 4096)):
+    # A whole number is fine where a fraction is meant.
+    options = kind(**{name: float(v) if hints[name] is float else v for name, v in display.items()})
+    for name, low, high in (("opacity", 0, 1), ("limit", 1, 4096), ("inputs", 1, 4096)):
         value = getattr(options, name, low)
         if not low <= value <= high:
             raise UsageError(f"{name} is {value:g}; it must lie from {low} to {high}")

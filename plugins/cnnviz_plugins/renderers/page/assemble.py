@@ -92,6 +92,7 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
         "refused": list(report.refused.items()),
         "layers": _table(report.layers),
         "versions": list(report.versions),
+        "has_explanations": any(picture["cards"] or picture["predictions"] for picture in pictures),
         "warnings": report.warnings,
         "total": seconds(sum(report.elapsed_s.values())) if report.elapsed_s else "",
         "opacity": heat.opacity,

@@ -1,0 +1,162 @@
+"""Figures: every kind of result in every form, equal bytes for equal results, nothing below 7 points."""
+
+import re
+import sys
+import xml.etree.ElementTree as ElementTree
+
+import matplotlib
+import numpy as np
+import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
+from PIL import Image
+
+from cnnviz_jax.errors import RenderError, UsageError
+from cnnviz_plugins.renderers.figure import figure, render
+from tests.renderers import made
+
+LOW = np.abs(made.signed(2, 3, 3))
+RESULTS = {
+    "pixels": (made.attribution(made.signed(2, 12, 8, 3), "pixels", warnings=("careful",)), {}),
+    "heatmap": (made.attribution(np.kron(LOW, np.ones((4, 4))), low_res=LOW), {}),
+    "shared": (made.attribution(made.signed(2, 6, 6)), {"scale": "shared", "colormap": "zeiler-fergus"}),
+    "maps": (made.attribution(made.signed(1, 4, 6, 5), "maps"), {}),
+    "maps shared": (made.attribution(made.signed(1, 4, 6, 5), "maps"), {"scale": "shared"}),
+    "colour filters": (made.filters(), {}),
+    "grey filters": (made.filters(5, 7, 1, 3), {"scale": "own"}),
+    "deep filters": (made.filters(3, 3, 20, 3), {}),
+    "pointwise filters": (made.filters(1, 1, 40, 2), {"norm": "raw"}),
+    "fields": (made.receptive_fields(), {}),
+    "synthesis": (made.synthesis(), {}),
+    "curves": (made.synthesis(), {"view": "curves"}),
+}
+
+
+@pytest.fixture(params=RESULTS)
+def case(request):
+    return RESULTS[request.param]
+
+
+def words_of(drawn):
+    return [text for text in drawn.findobj(Text) if text.get_text().strip() and text.get_visible()]
+
+
+# PDF embeds fonts anew each time, which is slow: one case with pictures, one with curves.
+FORMS = [(name, suffix) for name in RESULTS for suffix in (".png", ".svg")] + [("heatmap", ".pdf"), ("curves", ".pdf")]
+
+
+@pytest.mark.parametrize(("name", "suffix"), FORMS)
+def test_equal_results_give_equal_bytes_without_dates(name, suffix, tmp_path):
+    result, display = RESULTS[name]
+    first, second = tmp_path / f"first{suffix}", tmp_path / f"second{suffix}"
+    render(result, first, **display)
+    with matplotlib.rc_context({"font.size": 30, "image.cmap": "jet", "svg.hashsalt": "else"}):
+        render(result, second, **display)
+    data = first.read_bytes()
+    assert data == second.read_bytes()
+    assert not re.search(rb"20\d\d-\d\d-\d\dT|CreationDate", data)
+    if suffix == ".svg":
+        ElementTree.fromstring(data)
+    if suffix == ".png":
+        with Image.open(first) as picture:
+            picture.load()
+            assert min(picture.size) > 200
+
+
+def test_no_words_are_smaller_than_7_points_or_leave_the_sheet(case):
+    result, display = case
+    drawn = figure(result, **display)
+    assert min(text.get_fontsize() for text in words_of(drawn)) >= 7
+    canvas = FigureCanvasAgg(drawn)
+    canvas.draw()
+    box = drawn.bbox
+    for text in words_of(drawn):
+        extent = text.get_window_extent(canvas.get_renderer())
+        assert extent.x0 >= box.x0 - 1, text
+        assert extent.x1 <= box.x1 + 1, text
+        assert extent.y0 >= box.y0 - 1, text
+        assert extent.y1 <= box.y1 + 1, text
+
+
+def test_an_attribution_figure_says_technique_layer_target_score_scale_and_warning():
+    result, display = RESULTS["pixels"]
+    words = "\n".join(text.get_text() for text in words_of(figure(result, **display)))
+    for expected in ("made at conv1 · net", "3 star · score 0", "largest |value| over channels", "99th percentile",
+                     "own scale for each", "Warning: careful", "score per unit of intensity"):  # fmt: skip
+        assert expected in words
+
+
+def test_a_label_with_dollars_is_text_not_mathematics():
+    words = [text.get_text() for text in words_of(figure(RESULTS["pixels"][0]))]
+    assert f"{made.HOSTILE} · score 1" in words
+
+
+def test_a_raw_map_gets_its_own_panel_with_its_size():
+    words = [text.get_text() for text in words_of(figure(RESULTS["heatmap"][0]))]
+    assert words.count("raw, 3 × 3") == 2
+
+
+def test_a_channel_without_a_picture_is_an_empty_cell_with_its_reason():
+    drawn = figure(made.synthesis())
+    words = " ".join(text.get_text().replace("\n", " ") for text in words_of(drawn))
+    for reason in ("no gradient at the start", "diverged", "dead: never active", "status: no_gradient"):
+        assert reason in words
+    assert sum(bool(axes.images) for axes in drawn.axes) == 2  # the two that are ok, of five
+
+
+def test_curves_are_drawn_only_for_targets_that_are_ok():
+    drawn = figure(made.synthesis(), view="curves")
+    whole = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 6]
+    assert len(whole) == 2
+    assert "channel 1 (no_gradient)" in " ".join(text.get_text() for text in words_of(drawn))
+
+
+@pytest.mark.parametrize(
+    ("values", "view"),
+    [
+        (np.zeros((1, 5, 5)), "heatmap"),
+        (np.full((1, 5, 5), 2.0), "heatmap"),
+        (np.full((1, 5, 5), -2.0), "heatmap"),
+        (np.ones((1, 1, 1)), "heatmap"),
+        (np.zeros((1, 5, 5, 3)), "pixels"),
+        (made.signed(1, 5, 5, 1), "pixels"),
+        (made.signed(1, 5, 5, 5), "pixels"),
+        (made.signed(1, 3, 40, 3), "pixels"),
+        (made.signed(1, 40, 3, 3), "pixels"),
+        (np.zeros((1, 1, 1, 2)), "maps"),
+    ],
+)
+def test_awkward_maps_can_be_drawn(values, view, tmp_path):
+    channels = values.shape[-1] if view == "pixels" else 3
+    render(made.attribution(values, view, channels=channels), tmp_path / "out.png", dpi=60)
+    with Image.open(tmp_path / "out.png") as picture:
+        picture.load()
+
+
+def test_a_map_that_is_not_finite_leaves_no_file(tmp_path):
+    with pytest.raises(RenderError, match="NaN or infinite"):
+        render(made.attribution(np.full((1, 2, 2), np.nan)), tmp_path / "out.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_every_status_but_ok_may_stand_alone(tmp_path):
+    for view in ("grid", "curves"):
+        render(made.synthesis(("dead", "diverged")), tmp_path / "out.png", view=view)
+
+
+def test_unknown_options_and_kinds_are_refused(tmp_path):
+    with pytest.raises(
+        UsageError, match=r"no display option 'policy' here. There are view, norm, scale, limit, inputs"
+    ):
+        render(made.filters(), tmp_path / "out.png", policy="symmetric")
+    with pytest.raises(UsageError, match="dpi is 5; it must lie from 30 to 1200"):
+        render(made.filters(), tmp_path / "out.png", dpi=5)
+    with pytest.raises(RenderError, match="no figure for Report; there are figures for Attribution, FilterBank"):
+        figure(made.report())
+
+
+def test_drawing_changes_no_setting_and_never_imports_pyplot(tmp_path):
+    before = dict(matplotlib.rcParams)
+    render(made.filters(), tmp_path / "out.svg")
+    assert dict(matplotlib.rcParams) == before
+    assert "matplotlib.pyplot" not in sys.modules
