@@ -40,9 +40,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         native = getattr(native, options.method)
     operands = ("params", "x") if args else ("x",)
     kwargs = inference_kwargs(native, options, operands=operands)
-    notes = ()
-    if not args:
-        notes = ("params were not given, so kernels have no names; adapt fn(params, x) with its params for those",)
+    nameless = "params were not given, so kernels have no names; adapt fn(params, x) with its params for those"
     params, paths, restore = _split(args[0]) if args else ({}, (), None)
 
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
@@ -58,7 +56,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         logits=logits_of,
         framework="jax",
         name=_title(native),
-        notes=notes,
+        notes=() if args else (nameless,),
     )
 
 

@@ -77,11 +77,11 @@ def _module(native: Any, args: tuple[Any, ...]) -> nnx.Module:
     if isinstance(native, nnx.GraphDef):
         if not args:
             raise ModelError("a graphdef needs its state: cv.adapt(graphdef, state, ...)")
-        return nnx.merge(native, *args)  # type: ignore[no-any-return]
+        return nnx.merge(native, *args)
     if args:
         title = type(native).__name__
         raise ModelError(f"{title} holds its own parameters; cv.adapt(module, ...) takes no more, got {len(args)}")
-    return native  # type: ignore[no-any-return]
+    return native
 
 
 @dataclasses.dataclass

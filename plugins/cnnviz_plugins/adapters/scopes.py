@@ -94,7 +94,7 @@ def _patch(owner: type) -> None:
             return
         original = vars(owner)["__call__"]
         _patched[owner] = original, 1
-        owner.__call__ = _wrapper(original)  # type: ignore[operator]
+        owner.__call__ = _wrapper(original)  # type: ignore[method-assign]  # restored by `_restore`
 
 
 def _restore(owner: type) -> None:
@@ -103,7 +103,7 @@ def _restore(owner: type) -> None:
         if traces > 1:
             _patched[owner] = original, traces - 1
         else:
-            owner.__call__ = original  # type: ignore[operator]
+            owner.__call__ = original  # type: ignore[method-assign]  # what `_patch` found
 
 
 def _wrapper(original: Any) -> Callable[..., Any]:
