@@ -31,8 +31,8 @@ class Field:
 
     @property
     def is_global(self) -> bool:
-        """Whether every unit sees the whole image."""
-        return self.rows.is_whole and self.columns.is_whole
+        """Whether every unit sees the whole image, and by no law that a larger image would outgrow."""
+        return all(reach.is_whole and reach.law is None for reach in (self.rows, self.columns))
 
     @property
     def aligned(self) -> bool:

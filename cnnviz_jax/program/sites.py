@@ -174,8 +174,11 @@ def plain_site(view: View, name: str, value: int, owners: Owners) -> Site:
 
 def field_of(facts: Facts, extents: tuple[int, int]) -> Field:
     """The receptive field of a value."""
-    rows, columns = facts.seen()
-    return Field(rows, columns, is_map=facts.carrier(0) is not None and facts.carrier(1) is not None)
+    rows, columns = (
+        reach if any(axis == ((k, len(reach.first)),) for axis in facts.axes) else reach.hull()
+        for k, reach in enumerate(facts.seen())
+    )
+    return Field(rows, columns, is_map={0, 1} <= set(facts.roles))
 
 
 def _is_norm(view: View, call: ModuleCall, own: Sequence[Operation]) -> bool:

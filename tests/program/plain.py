@@ -1,0 +1,68 @@
+"""Networks as plain functions of `lax` operations: what the tests of the program reader read."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cnnviz_jax.program import Program
+
+Padding = str | Sequence[tuple[int, int]]
+SYMMETRIC = "symmetric"
+
+
+def conv(
+    x: Any,
+    kernel: Any,
+    stride: int = 1,
+    padding: Padding = "VALID",
+    *,
+    layout: str = "NHWC",
+    dilation: int = 1,
+    base: int = 1,
+    groups: int = 1,
+) -> Any:
+    """Convolve with an HWIO kernel, whatever the layout of the picture."""
+    if padding == SYMMETRIC:
+        padding = [((size - 1) // 2, (size - 1) // 2) for size in kernel.shape[:2]]
+    return lax.conv_general_dilated(
+        x,
+        kernel,
+        (stride, stride),
+        padding,
+        lhs_dilation=(base, base),
+        rhs_dilation=(dilation, dilation),
+        dimension_numbers=(layout, "HWIO", layout),
+        feature_group_count=groups,
+    )
+
+
+def pool(x: Any, size: int, stride: int, padding: Padding = "VALID", *, layout: str = "NHWC") -> Any:
+    """Max-pool over the two spatial axes."""
+    window = [size if axis in "HW" else 1 for axis in layout]
+    steps = [stride if axis in "HW" else 1 for axis in layout]
+    if padding == SYMMETRIC:
+        half = (size - 1) // 2
+        padding = [(half, half) if axis in "HW" else (0, 0) for axis in layout]
+    return lax.reduce_window(x, -jnp.inf, lax.max, window, steps, padding)
+
+
+def traced(fn: Callable[[Any, Any], Any], params: Any, shape: Sequence[int], **options: Any) -> Program:
+    """Trace for one picture of `shape` (h, w, c)."""
+    return Program.trace(fn, params, jax.ShapeDtypeStruct((1, *shape), jnp.float32), **options)
+
+
+def ones(*shape: int, dtype: Any = jnp.float32) -> Any:
+    """A kernel of ones."""
+    return jnp.ones(shape, dtype)
+
+
+def random_tree(tree: Any, seed: int = 0) -> Any:
+    """Replace every leaf by small random numbers of its shape."""
+    leaves, structure = jax.tree.flatten(tree)
+    keys = jax.random.split(jax.random.key(seed), len(leaves))
+    return jax.tree.unflatten(
+        structure, [0.5 * jax.random.normal(key, leaf.shape, leaf.dtype) for key, leaf in zip(keys, leaves, strict=True)]
+    )
