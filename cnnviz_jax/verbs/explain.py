@@ -9,9 +9,9 @@ from jaxtyping import Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Chunk, Fold, Progress, WholePicture, keys_for, picture_ids, root_key, run_fold, silent
-from cnnviz_jax.errors import ModelError, PluginError
+from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import check_images
+from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.records import load
 from cnnviz_jax.results import Attribution, Heatmap, Provenance
 from cnnviz_jax.verbs.options import technique_and_config, versions
@@ -20,7 +20,7 @@ from cnnviz_jax.verbs.options import technique_and_config, versions
 def explain(
     technique: str,
     model: Model,
-    images: Float[np.ndarray, "n h w c"],
+    images: Pictures,
     target: Any = None,
     *,
     key: Any = None,
@@ -57,7 +57,7 @@ def explain(
     seed = root_key(key)
     keys = keys_for(seed, picture_ids(images) if ids is None else ids)
     if len(keys) != len(images):
-        raise PluginError(f"ids names {len(keys)} numbers for {len(images)} pictures")
+        raise UsageError(f"ids names {len(keys)} numbers for {len(images)} pictures")
     heatmap, scores = run_fold(
         fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent
     )

@@ -27,7 +27,7 @@ class Powers(Fold):
         return self.count
 
     def evaluate(self, model, image, target, context, index, key):
-        return index * image[..., 0]
+        return index.astype(image.dtype) * image[..., 0]
 
     def finish(self, model, image, target, context, gathered):
         return Heatmap(values=gathered if self.gather == "sum" else gathered.sum(0))

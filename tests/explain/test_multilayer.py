@@ -49,9 +49,17 @@ def test_occlusion_of_a_vector(net, options, expected):
     np.testing.assert_allclose(np.asarray(heat)[0, 0], expected, rtol=1e-6)
 
 
-def test_neuron_gradient(net):
-    heat = cv.explain("saliency", net, vector(0, 5, 4), cv.targets.neuron("linear2", 0, 0, 0)).values
-    np.testing.assert_allclose(np.asarray(heat).ravel(), [4, 4, 4])
+@pytest.mark.parametrize(
+    ("picture", "expected"),
+    [
+        ((0, 100, 0), [4, 4, 4]),
+        # 0 + 5 + 4 - 10 < 0 switches the first of the four hidden units off.
+        ((0, 5, 4), [3, 3, 3]),
+    ],
+)
+def test_neuron_gradient(net, picture, expected):
+    heat = cv.explain("saliency", net, vector(*picture), cv.targets.neuron("linear2", 0, 0, 0)).values
+    np.testing.assert_allclose(np.asarray(heat).ravel(), expected)
 
 
 def test_activations(net):

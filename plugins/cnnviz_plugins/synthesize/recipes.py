@@ -1,7 +1,7 @@
 """Recipes: published sets of start, steps, update rule and display, each a small frozen dataclass."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -9,6 +9,7 @@ import optax
 from jaxtyping import Array, Float, Key
 
 
+@runtime_checkable
 class Recipe(Protocol):
     """What activation maximisation needs to know; images are in [0, 1] units."""
 
