@@ -61,7 +61,7 @@ def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
             axes.imshow(rgb(images[k]), aspect="auto")
         else:
             empty_cell(axes, STATUS_WORDS[synthesis.status[k]])
-        sheet.text(x, y + tile_h + 0.03, plain(_short_label(synthesis, k), int(tile * 15)), size=TEXT_PT)
+        sheet.text(x, y + tile_h + 0.03, plain(short_label(synthesis, k), int(tile * 15)), size=TEXT_PT)
         sheet.text(x, y + tile_h + 0.18, reached(synthesis, k), size=SMALL_PT, color=FAINT)
     sheet.text(_EDGE, top + rows * step_h, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
@@ -91,7 +91,7 @@ def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     rose = sum(curves[k, -1] > curves[k, 0] for k in shown)
     words = f"{rose} of {len(shown)} curves end above their start"
     absent = [
-        f"{plain(_short_label(synthesis, k), 24)} ({status})"
+        f"{plain(short_label(synthesis, k), 24)} ({status})"
         for k, status in enumerate(synthesis.status)
         if status != "ok"
     ]
@@ -117,7 +117,7 @@ def _names_at_ends(sheet: Sheet, synthesis: Synthesis, shown: list[int], axes: A
         end = (float(curves[k, -1]) - low) / (high - low)
         colour = _COLOURS[place % 7]
         axes.plot([1.0, 1.035], [end, level], transform=axes.transAxes, color=colour, linewidth=0.6, clip_on=False)
-        words = plain(_short_label(synthesis, k), 26)
+        words = plain(short_label(synthesis, k), 26)
         axes.text(1.045, level, words, transform=axes.transAxes, va="center", fontsize=SMALL_PT, color=INK)
 
 
@@ -127,7 +127,7 @@ def label_of(synthesis: Synthesis, index: int) -> str:
     return targets[index] if index < len(targets) else f"target {index}"
 
 
-def _short_label(synthesis: Synthesis, index: int) -> str:
+def short_label(synthesis: Synthesis, index: int) -> str:
     """Return the target's text without the layer, which the heading names."""
     return label_of(synthesis, index).removeprefix(synthesis.provenance.layer or "").strip() or f"target {index}"
 

@@ -74,7 +74,9 @@ def map_section(
         heat = maps.heats[0] if maps.heats else None
         bar = embedded.bar(heat.scale, heat.colormap, unit_of(attribution)) if heat else None
         if bar and options.scale == "own":
-            bar |= {"low": "lowest", "high": "highest", "is_zero": False}
+            ends = {"positive": ("0", "highest"), "symmetric": ("−largest", "largest"), "unit": ("0", "1")}
+            low, high = ends.get(heat.scale.policy, ("lowest", "highest")) if heat else ("", "")
+            bar |= {"low": low, "high": high, "is_zero": False}
         blocks.append({"picture": pictures[k], "tiles": tiles, "caption": maps.caption, "bar": bar})
     shape = np.asarray(attribution.values).shape
     return {

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.results import FilterBank, Synthesis
-from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, label_of
+from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, short_label
 from cnnviz_plugins.renderers.kernels import filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions
 from cnnviz_plugins.renderers.page.embed import Embedded
@@ -58,7 +58,7 @@ def synthesis_section(synthesis: Synthesis, summary: str, limit: int) -> dict[st
         is_shown = status == "ok"
         cells.append(
             {
-                "label": label_of(synthesis, k),
+                "label": short_label(synthesis, k),
                 "status": status,
                 "reason": STATUS_WORDS[status].replace("\n", " "),
                 "uri": data_uri(png(rgb(images[k]))) if is_shown else None,
