@@ -1,12 +1,13 @@
-"""What every test stands on: the CPU, checked shapes, no promotion by accident, no network.
+"""What every test stands on: eight CPU devices, checked annotations, no promotion by accident, no network.
 
-Environment variables and the import hook are set here, before anything imports jax or cnnviz_jax. Array
-annotations of both packages are then checked whenever a function is called in this process.
+Environment variables and the import hook are set here, before anything imports jax or cnnviz_jax. From then on
+every function of both packages checks its arguments and result, array shapes included, whenever it is called.
 """
 
 import os
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 os.environ["MPLBACKEND"] = "Agg"
@@ -19,8 +20,7 @@ from jaxtyping import install_import_hook
 
 from tests import annotations  # noqa: F401  # the import hook finds it by name
 
-if os.environ.get("CNNVIZ_TEST_ANNOTATIONS"):
-    install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
+install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
 
 CHECKOUT = Path(__file__).parents[1]
 
