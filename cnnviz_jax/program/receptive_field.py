@@ -16,7 +16,9 @@ from jaxtyping import Int
 from cnnviz_jax.errors import LayerKindError
 from cnnviz_jax.program.reach import Reach
 
-Pair = tuple[Fraction, Fraction]
+Number = int | float
+"""Pixels: whole where they are whole, else a fraction such as 0.5 behind upsampling."""
+Pair = tuple[Number, Number]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Field:
             else:
                 place = self._place(reach, unit)
                 found.append(Fraction(int(reach.first[place]) + int(reach.last[place]), 2))
-        return found[0], found[1]
+        return _number(found[0]), _number(found[1])
 
     def box(self, row: int = 0, column: int = 0, clip: bool = True) -> tuple[int, int, int, int]:
         """Inclusive box `(top, left, bottom, right)` of the pixels that a unit sees.
@@ -130,7 +132,7 @@ class Field:
     def _law(self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction]) -> Pair | None:
         if self.rows.law is None or self.columns.law is None:
             return None
-        return of(self.rows.law), of(self.columns.law)
+        return _number(of(self.rows.law)), _number(of(self.columns.law))
 
     def _pair(
         self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction], otherwise: Callable[[Reach], Fraction]
@@ -138,7 +140,11 @@ class Field:
         rows, columns = (
             of(reach.law) if reach.law is not None else otherwise(reach) for reach in (self.rows, self.columns)
         )
-        return rows, columns
+        return _number(rows), _number(columns)
+
+
+def _number(value: Fraction) -> Number:
+    return int(value) if value.denominator == 1 else float(value)
 
 
 def _largest(reach: Reach) -> Fraction:
