@@ -1,0 +1,48 @@
+"""Makes the pictures of the pages: `python docs/images/make.py`, from the bundled network and its own pictures."""
+
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float
+from matplotlib import pyplot as plt
+
+import cnnviz_jax as cv
+
+HERE = Path(__file__).parent
+TECHNIQUES = ("saliency", "smoothgrad", "guided-backprop", "grad-cam", "occlusion")
+
+
+def single(values: Float[np.ndarray, "h w *c"]) -> Float[np.ndarray, "h w"]:
+    """Return one number per pixel: the largest size over channels, as the saliency paper shows gradients."""
+    return np.abs(values).max(-1) if values.ndim == 3 else np.maximum(values, 0)
+
+
+def explanations(path: Path, count: int = 4) -> None:
+    """Write a sheet: a picture a row, a technique a column, each map from 0 to its own 99th percentile."""
+    model = cv.load_model("shapes")
+    images, names = cv.example_pictures("shapes", count)
+    results = {name: cv.explain(name, model, images) for name in TECHNIQUES}
+    figure, axes = plt.subplots(count, len(results) + 1, figsize=(1.7 * (len(results) + 1), 1.75 * count))
+    for row, (image, best) in enumerate(zip(images, cv.predictions(model, images), strict=True)):
+        axes[row, 0].imshow(image)
+        axes[row, 0].set_title(f"{best.labels[0]}, {best.probabilities[0]:.0%}", fontsize=9)
+        for column, (name, result) in enumerate(results.items(), start=1):
+            heat = single(result.values[row])
+            axes[row, column].imshow(heat, cmap="inferno", vmin=0, vmax=max(np.percentile(heat, 99), 1e-12))
+            axes[row, column].set_title(name if row == 0 else "", fontsize=9)
+    for axis in axes.flat:
+        axis.set_axis_off()
+    figure.tight_layout(pad=0.4)
+    figure.savefig(path, dpi=110, metadata={"Software": None})
+    plt.close(figure)
+
+
+def main() -> None:
+    """Write every picture."""
+    matplotlib.use("Agg")
+    explanations(HERE / "explanations.png")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""The pages as the tests read them: their headings and their blocks of code."""
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).parents[2]
+DOCS = CHECKOUT / "docs"
+
+_BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block."""
+
+    language: str
+    text: str
+    line: int
+
+
+def pages() -> list[Path]:
+    """Return the README and every page of the documentation."""
+    return [CHECKOUT / "README.md", *sorted(DOCS.rglob("*.md"))]
+
+
+def name_of(page: Path) -> str:
+    """Return a page's path as test reports show it."""
+    return str(page.relative_to(CHECKOUT))
+
+
+def blocks(page: Path, language: str) -> list[Block]:
+    """Return the page's blocks in that language."""
+    text = page.read_text(encoding="utf-8")
+    found = (Block(hit[1], hit[2], text.count("\n", 0, hit.start()) + 1) for hit in _BLOCK.finditer(text))
+    return [block for block in found if block.language == language]
+
+
+def headings(page: Path) -> list[str]:
+    """Return the page's headings without their marks."""
+    outside = _BLOCK.sub("", page.read_text(encoding="utf-8"))
+    return re.findall(r"^#+ (.+)$", outside, re.MULTILINE)

@@ -1,0 +1,78 @@
+"""The examples on the pages run as they stand."""
+
+import shlex
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import cnnviz_jax as cv
+from cnnviz_jax.cli import main
+
+from .pages import blocks, name_of, pages
+
+WITH_PYTHON = [page for page in pages() if blocks(page, "python")]
+COMMANDS = [
+    pytest.param(line, id=f"{name_of(page)}: {line}")
+    for page in pages()
+    for block in blocks(page, "sh")
+    for line in block.text.splitlines()
+    if line.startswith("cnnviz ")
+]
+WEIGHTS = "squeezenet1_1.safetensors"
+
+
+@pytest.fixture
+def workplace(tmp_path, monkeypatch):
+    """A folder with a picture, where the reader is taken to be."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))  # a command that names a module looks for it here, too
+    image = cv.example_pictures("shapes", 1)[0][0]
+    Image.fromarray((image * 255).astype(np.uint8)).save("photo.png")
+    return tmp_path
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
+def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
+    names = {"__name__": "example"}
+    module = type(sys)("example")  # dataclasses look their module up
+    module.__dict__.update(names)
+    for block in blocks(page, "python"):
+        if WEIGHTS in block.text and not (workplace / WEIGHTS).exists():
+            (workplace / WEIGHTS).symlink_to(request.getfixturevalue("shared_data") / "weights" / WEIGHTS)
+        code = compile("\n" * block.line + block.text, str(page), "exec")
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setitem(sys.modules, "example", module)
+            exec(code, module.__dict__)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("line", COMMANDS)
+def test_the_commands_on_a_page_run(line, workplace, request, capsys):
+    if "my_package" in line:
+        (workplace / "my_package").mkdir()
+        (workplace / "my_package" / "my_module.py").write_text(
+            "import cnnviz_jax as cv\n\n\ndef make_model():\n    return cv.load_model('shapes')\n", encoding="utf-8"
+        )
+    if WEIGHTS in line:
+        (workplace / WEIGHTS).symlink_to(request.getfixturevalue("shared_data") / "weights" / WEIGHTS)
+    code = main(shlex.split(line)[1:])
+    printed = capsys.readouterr()
+    assert code == 0, printed.err
+
+
+def test_the_plugin_on_the_page_runs_as_a_file(tmp_path):
+    page = next(page for page in pages() if page.name == "plugins.md")
+    plugin = tmp_path / "brightness.py"
+    plugin.write_text(blocks(page, "python")[0].text, encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "cnnviz_jax.cli", "--plugin", str(plugin), "techniques", "--kind", "explain"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "brightness" in done.stdout

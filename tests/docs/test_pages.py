@@ -1,0 +1,92 @@
+"""The pages say what there is: every technique, hook, verb and public name, and nothing else."""
+
+import inspect
+import re
+
+import pytest
+
+import cnnviz_jax as cv
+from cnnviz_jax import hookspecs
+from cnnviz_jax.cli.commands import COMMANDS
+from cnnviz_jax.manager import plugins
+from cnnviz_jax.manager.contract import HOOKS
+
+from .pages import CHECKOUT, DOCS, blocks, headings, pages
+
+TECHNIQUE_PAGES = sorted(page for page in (DOCS / "techniques").glob("*.md") if page.name != "index.md")
+
+
+def built_in_techniques():
+    registry = plugins()
+    return {name for name in registry.techniques if registry.owner("technique", name).startswith("cnnviz-jax:")}
+
+
+def test_every_technique_has_a_page_and_every_page_a_technique():
+    assert {page.stem for page in TECHNIQUE_PAGES} == built_in_techniques()
+
+
+@pytest.mark.parametrize("page", TECHNIQUE_PAGES, ids=lambda page: page.stem)
+def test_a_technique_page_says_what_it_shows_its_formula_source_cost_and_limits(page):
+    text = page.read_text(encoding="utf-8")
+    assert headings(page) == [f"`{page.stem}`"]
+    for words in ("What it shows", "Formula", "Source", "Cost", "When not to trust it"):
+        assert f"**{words}.**" in text, f"{page.name} has no paragraph '{words}.'"
+    assert blocks(page, "python"), f"{page.name} has no example"
+
+
+@pytest.mark.parametrize("page", TECHNIQUE_PAGES, ids=lambda page: page.stem)
+def test_a_technique_page_lists_the_options_of_that_technique(page):
+    config = plugins().techniques[page.stem].config
+    assert f".. autoclass:: {config.__module__}.{config.__qualname__}" in page.read_text(encoding="utf-8")
+
+
+def test_every_technique_page_is_in_the_table_of_contents():
+    listed = re.findall(r"^([a-z][a-z0-9-]*)$", (DOCS / "techniques" / "index.md").read_text(encoding="utf-8"), re.M)
+    assert sorted(listed) == sorted(page.stem for page in TECHNIQUE_PAGES)
+
+
+@pytest.mark.parametrize("hook", HOOKS)
+def test_every_hook_is_a_heading_with_its_exact_signature(hook):
+    signature = str(inspect.signature(getattr(hookspecs, hook)))
+    assert f"`{hook}{signature.replace(chr(39), '')}`" in headings(DOCS / "plugins.md")
+
+
+def test_the_plugins_page_has_no_hook_that_does_not_exist():
+    named = set(re.findall(r"cnnviz_\w+(?=\()", "\n".join(headings(DOCS / "plugins.md"))))
+    assert named == set(HOOKS)
+
+
+def test_every_record_is_on_the_plugins_page():
+    text = (DOCS / "plugins.md").read_text(encoding="utf-8")
+    for _, record in HOOKS.values():
+        assert f".. autoclass:: cnnviz_jax.records.{record.__name__}" in text
+
+
+def test_every_verb_is_a_heading_of_the_command_line_page_and_no_other_is():
+    found = [heading for heading in headings(DOCS / "cli.md") if heading.startswith("`cnnviz ")]
+    assert found == [f"`cnnviz {verb}`" for verb in COMMANDS]
+
+
+def test_every_public_name_is_on_the_python_page():
+    text = (DOCS / "api.md").read_text(encoding="utf-8")
+    shown = {name.split(".")[0] for name in re.findall(r":: cnnviz_jax\.([\w.]+)$", text, re.M)}
+    assert set(cv.__all__) <= shown
+
+
+def test_the_readme_has_exactly_the_two_set_up_commands():
+    commands = [line for block in blocks(CHECKOUT / "README.md", "sh") for line in block.text.splitlines()]
+    assert [line for line in commands if "pip install" in line] == [
+        "pip install . && cnnviz report",
+        "pip install '.[test]' && pytest",
+    ]
+
+
+def test_no_page_holds_a_path_of_one_machine():
+    for page in pages():
+        assert not re.search(r"(?<![\w.])/(home|root|Users|work|opt)/", page.read_text(encoding="utf-8")), page
+
+
+def test_every_picture_on_a_page_is_there():
+    for page in pages():
+        for link in re.findall(r"(?:!\[[^\]]*\]\(|```\{image\} )([^\s)]+)", page.read_text(encoding="utf-8")):
+            assert (page.parent / link).is_file(), f"{page.name} shows {link}"
