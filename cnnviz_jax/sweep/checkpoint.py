@@ -1,0 +1,205 @@
+"""State that survives a kill: Orbax writes it, our own SHA-256 says whether it can be believed.
+
+Orbax does not notice a flipped bit and lists half-deleted steps as valid, so a step counts only if its hash
+over every array and the position is right. Only process 0 reads and writes checkpoints: the totals are merged
+there, and the others need no more than the position.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from cnnviz_jax.engine.reducers import Total
+from cnnviz_jax.sweep.exits import CheckpointError
+from cnnviz_jax.sweep.layout import FORMAT, RunFolder
+from cnnviz_jax.sweep.store import storing
+
+_REJECTED_KEPT = 10
+
+
+@dataclass(frozen=True)
+class State:
+    """Everything that is checkpointed."""
+
+    next_index: int
+    """The first example that is not in the totals."""
+    totals: dict[str, Total]
+    """By reducer; the pictures counted by status stand among them."""
+
+
+class Checkpoints:
+    """The checkpoints of a run, on process 0."""
+
+    def __init__(self, folder: RunFolder, fingerprint: str, keep: int = 3) -> None:
+        self._folder, self._fingerprint, self._keep = folder, fingerprint, keep
+        self._manager: Any = None
+
+    def restore(self, empty: dict[str, Total]) -> State | None:
+        """Return the newest state that verifies, or `None` where no checkpoint was ever finished.
+
+        Newer steps that fail are moved aside. The manager for saving is opened after this.
+
+        Raises:
+            CheckpointError: There are checkpoints and none verifies; nothing is touched.
+        """
+        steps = step_folders(self._folder.checkpoints)
+        failed: list[tuple[Path, str]] = []
+        found = None
+        for path in steps:
+            try:
+                found = read_state(path, self._fingerprint)
+                _check_shapes(found, empty)
+                break
+            except Exception as error:  # whatever a damaged file makes a library raise
+                failed.append(
+                    (
+                        path,
+                        f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else ''}",
+                    )
+                )
+        if steps and found is None:
+            reasons = "; ".join(f"{path.name}: {why}" for path, why in failed[:3])
+            raise CheckpointError(
+                f"none of the {len(steps)} checkpoints in {self._folder.checkpoints} can be trusted ({reasons}); "
+                f"restore them from a copy, or begin anew with --restart"
+            )
+        for path, _ in failed:
+            _reject(path, self._folder.rejected)
+        return found
+
+    def open(self) -> None:
+        """Make ready to save."""
+        import orbax.checkpoint as ocp
+
+        self._folder.checkpoints.mkdir(parents=True, exist_ok=True)
+        options = ocp.CheckpointManagerOptions(
+            max_to_keep=self._keep,
+            create=False,
+            cleanup_tmp_directories=True,
+            enable_async_checkpointing=True,
+            multiprocessing_options=_alone(),
+        )
+        self._manager = ocp.CheckpointManager(self._folder.checkpoints.absolute(), options=options)
+
+    def save(self, state: State) -> None:
+        """Begin to save; an error shows at the next call of any of these.
+
+        Raises:
+            StorageError: The disk is full or failing.
+        """
+        import orbax.checkpoint as ocp
+
+        meta = {
+            "format": FORMAT,
+            "fingerprint": self._fingerprint,
+            "next_index": state.next_index,
+            "sha256": state_digest(state),
+            "arrays": {
+                f"{r}\0{n}": [list(a.shape), str(a.dtype)] for r, t in state.totals.items() for n, a in t.items()
+            },
+            "processes": jax.process_count(),
+            "devices": jax.device_count(),
+        }
+        tree = {f"{i:04d}": leaf for i, (_, _, leaf) in enumerate(_leaves(state))}
+        with storing("a checkpoint"):
+            self._manager.check_for_errors()
+            self._manager.wait_until_finished()
+            args = ocp.args.Composite(state=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta))
+            if not self._manager.save(state.next_index, args=args, force=True):
+                raise OSError(f"Orbax did not save step {state.next_index}")
+
+    def check(self) -> None:
+        """Raise what went wrong in the background, if anything did."""
+        with storing("a checkpoint"):
+            self._manager.check_for_errors()
+
+    def finish(self) -> None:
+        """Wait until everything saved is durable, and close."""
+        with storing("a checkpoint"):
+            self._manager.wait_until_finished()
+            self._manager.check_for_errors()
+            self._manager.close()
+
+
+def step_folders(folder: Path) -> list[Path]:
+    """Return the folders of all steps, newest first; unfinished ones have another name."""
+    found = [path for path in folder.iterdir() if path.name.isdigit()] if folder.is_dir() else []
+    return sorted(found, key=lambda path: int(path.name), reverse=True)
+
+
+def read_state(path: Path, fingerprint: str | None = None) -> State:
+    """Return the state of one step.
+
+    Raises:
+        CheckpointError: It does not verify. Orbax may raise anything else for damaged files.
+    """
+    import orbax.checkpoint as ocp
+
+    meta = json.loads((path / "meta" / "metadata").read_text())
+    if meta["format"] != FORMAT or (fingerprint is not None and meta["fingerprint"] != fingerprint):
+        raise CheckpointError(f"{path} belongs to another run")
+    names = [key.split("\0") for key in sorted(meta["arrays"])]
+    kinds = [meta["arrays"][key] for key in sorted(meta["arrays"])]
+    template = {f"{i:04d}": np.zeros(shape, kind) for i, (shape, kind) in enumerate(kinds)}
+    options = _alone()
+    with ocp.Checkpointer(
+        ocp.StandardCheckpointHandler(multiprocessing_options=options), multiprocessing_options=options
+    ) as reader:
+        tree = reader.restore((path / "state").absolute(), args=ocp.args.StandardRestore(template))
+    totals: dict[str, Total] = {}
+    for i, (reducer, name) in enumerate(names):
+        totals.setdefault(reducer, {})[name] = np.asarray(tree[f"{i:04d}"])
+    state = State(int(meta["next_index"]), totals)
+    if state_digest(state) != meta["sha256"] or path.name != str(state.next_index):
+        raise CheckpointError(f"{path} is damaged: its SHA-256 is not the one written with it")
+    return state
+
+
+def state_digest(state: State) -> str:
+    """Return the SHA-256 over the position and every array."""
+    hashed = hashlib.sha256(str(state.next_index).encode())
+    for reducer, name, leaf in _leaves(state):
+        hashed.update(f"\0{reducer}\0{name}\0{leaf.dtype}\0{leaf.shape}\0".encode())
+        hashed.update(np.ascontiguousarray(leaf).tobytes())
+    return hashed.hexdigest()
+
+
+def _leaves(state: State) -> list[tuple[str, str, np.ndarray]]:
+    every = [(r, n, np.asarray(leaf)) for r, total in state.totals.items() for n, leaf in total.items()]
+    return sorted(every, key=lambda item: f"{item[0]}\0{item[1]}")
+
+
+def _check_shapes(state: State, empty: dict[str, Total]) -> None:
+    shapes = [
+        {r: {n: (a.shape, a.dtype) for n, a in t.items()} for r, t in totals.items()}
+        for totals in (state.totals, empty)
+    ]
+    if shapes[0] != shapes[1]:
+        raise CheckpointError("its arrays are not those of this sweep")
+
+
+def _reject(path: Path, rejected: Path) -> None:
+    rejected.mkdir(parents=True, exist_ok=True)
+    number = 0
+    while (target := rejected / f"{path.name}.{number}").exists():
+        number += 1
+    path.rename(target)
+    for old in sorted(rejected.iterdir(), key=lambda each: each.stat().st_mtime)[:-_REJECTED_KEPT]:
+        shutil.rmtree(old, ignore_errors=True)
+
+
+def _alone() -> Any:
+    """Return the options that keep Orbax on process 0: the others take no part and wait at no barrier."""
+    import orbax.checkpoint as ocp
+
+    if jax.process_count() == 1:
+        return ocp.options.MultiprocessingOptions()
+    return ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0}, barrier_sync_key_prefix="cnnviz")

@@ -1,0 +1,155 @@
+"""Before JAX starts: simulated devices, the compile cache; and then the processes that find each other.
+
+The first two are environment variables because JAX reads them when it is imported; nothing here imports it
+before they are set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import platform
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from cnnviz_jax.sweep.exits import SweepUsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Launch:
+    """Where this process stands among others."""
+
+    coordinator: str | None = None
+    """HOST:PORT of process 0."""
+    processes: int | None = None
+    process: int | None = None
+    heartbeat_s: int = 100
+    """A process that is silent for so long is given up, and with it the run."""
+    init_timeout_s: int = 300
+    """How long to wait for all processes at the start."""
+
+    @classmethod
+    def settled(
+        cls,
+        *,
+        coordinator: str | None = None,
+        processes: int | None = None,
+        process: int | None = None,
+        heartbeat_s: int = 100,
+        init_timeout_s: int = 300,
+        environment: Mapping[str, str] | None = None,
+    ) -> Launch:
+        """Return flags, or where they are missing the variables CNNVIZ_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID.
+
+        Raises:
+            SweepUsageError: Some of the three are given, but not all, or they make no sense.
+        """
+        given = os.environ if environment is None else environment
+        coordinator = coordinator or given.get("CNNVIZ_COORDINATOR")
+        processes = (
+            _whole(given.get("CNNVIZ_NUM_PROCESSES"), "CNNVIZ_NUM_PROCESSES") if processes is None else processes
+        )
+        process = _whole(given.get("CNNVIZ_PROCESS_ID"), "CNNVIZ_PROCESS_ID") if process is None else process
+        three = {"--coordinator": coordinator, "--num-processes": processes, "--process-id": process}
+        missing = [name for name, value in three.items() if value is None]
+        if missing and len(missing) < 3:
+            raise SweepUsageError(
+                f"{' and '.join(missing)} missing: --coordinator, --num-processes and --process-id go together"
+            )
+        if processes is not None and process is not None and not 0 <= process < processes:
+            raise SweepUsageError(f"process {process} of {processes}: ids run from 0 to {processes - 1}")
+        return cls(
+            coordinator=coordinator,
+            processes=processes,
+            process=process,
+            heartbeat_s=heartbeat_s,
+            init_timeout_s=init_timeout_s,
+        )
+
+
+def simulate_devices(count: int) -> None:
+    """Split this machine's CPU into so many devices; before JAX is imported.
+
+    Raises:
+        SweepUsageError: JAX is already there.
+    """
+    if "jax" in sys.modules:
+        raise SweepUsageError("--devices must be settled before JAX starts, and a plugin has already imported it")
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
+    os.environ["JAX_NUM_CPU_DEVICES"] = str(count)
+
+
+def use_compile_cache(choice: str | None) -> Path | None:
+    """Keep compiled programs in a private folder, or in `choice`; `off` keeps none. Before JAX is imported.
+
+    The folder is keyed by jaxlib and by the CPU, because what lies in it is native code.
+    """
+    if choice == "off":
+        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+        return None
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(choice) if choice else home / "cnnviz" / "compiled" / _machine()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        if choice:
+            raise SweepUsageError(f"no compile cache at {folder}: {error.strerror}") from error
+        return None  # a home that cannot be written only costs time
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    return folder
+
+
+def _machine() -> str:
+    """Return jaxlib's version and a hash of what this CPU can do."""
+    features = platform.machine() + platform.processor()
+    try:
+        with open("/proc/cpuinfo") as lines:
+            features += next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        pass
+    return f"{metadata.version('jaxlib')}-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
+
+
+def start_processes(launch: Launch) -> None:
+    """Join the other processes, if this is one of several; call it before anything touches a device.
+
+    In order: the three flags or variables; SLURM, Open MPI, a Cloud TPU slice or a JobSet if their environment says
+    that there is more than one process; otherwise this process is alone. What was asked for and fails is an error.
+    """
+    import jax
+
+    timeouts = {
+        "heartbeat_timeout_seconds": launch.heartbeat_s,
+        "initialization_timeout": launch.init_timeout_s,
+        "shutdown_timeout_seconds": launch.heartbeat_s,
+    }
+    if launch.coordinator is not None:
+        jax.distributed.initialize(launch.coordinator, launch.processes, launch.process, **timeouts)
+    elif several_announced(os.environ):
+        jax.distributed.initialize(**timeouts)
+
+
+def several_announced(environment: Mapping[str, str]) -> bool:
+    """Return whether a launcher's environment says that this is one process of several."""
+    slurm = "SLURM_STEP_NODELIST" in environment and _count(environment.get("SLURM_NTASKS")) > 1
+    mpi = "OMPI_MCA_orte_hnp_uri" in environment and _count(environment.get("OMPI_COMM_WORLD_SIZE")) > 1
+    tpu = len([host for host in environment.get("TPU_WORKER_HOSTNAMES", "").split(",") if host]) > 1
+    return slurm or mpi or tpu or "MEGASCALE_COORDINATOR_ADDRESS" in environment or "JOBSET_NAME" in environment
+
+
+def _count(text: str | None) -> int:
+    return int(text) if text and text.isdigit() else 0
+
+
+def _whole(text: str | None, name: str) -> int | None:
+    if text is None:
+        return None
+    if not text.isdigit():
+        raise SweepUsageError(f"{name} is a whole number, got {text!r}")
+    return int(text)

@@ -1,0 +1,283 @@
+"""The loop: feed, step, store; now and then a flush, which makes everything so far durable and counted."""
+
+import contextlib
+import os
+import resource
+import time
+from collections import deque
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from cnnviz_jax.engine import Progress, root_key
+from cnnviz_jax.engine.memory import is_exhausted
+from cnnviz_jax.sweep.checkpoint import Checkpoints, State
+from cnnviz_jax.sweep.exits import BadPicturesError, Interrupted, OutOfMemoryError, StorageError
+from cnnviz_jax.sweep.feed import Extent, batches
+from cnnviz_jax.sweep.layout import RunFolder, append_json
+from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
+from cnnviz_jax.sweep.result import write_results
+from cnnviz_jax.sweep.signals import listening
+from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
+from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
+
+if TYPE_CHECKING:
+    from cnnviz_jax.sweep.run import RunOptions, Settled
+
+_IN_FLIGHT = 2
+_AGREE_EVERY_S = 1.0
+
+
+class Loop:
+    """One start of a run, on one process."""
+
+    def __init__(
+        self,
+        settled: "Settled",
+        folder: RunFolder,
+        options: "RunOptions",
+        state: State,
+        stop: int,
+        checkpoints: Checkpoints | None,
+        progress: Progress,
+    ) -> None:
+        self.settled, self.folder, self.options = settled, folder, options
+        self.step, self.work = settled.step, settled.work
+        self.totals, self.checkpoints, self.progress = state.totals, checkpoints, progress
+        own = jax.process_index()
+        places = tuple(i for i, device in enumerate(self.step.mesh.devices.flat) if device.process_index == own)
+        self.extent = Extent(
+            first=state.next_index, stop=stop, tile=self.step.tile, devices=self.step.mesh.size, places=places
+        )
+        self.is_first = own == 0
+        self._waiting: deque[tuple[int, dict[str, Any], Any]] = deque()
+        self._flushed_step = 0
+
+    def run(self) -> None:
+        """Run to the end, or until something asks to stop."""
+        self.store = self._open_store()
+        model = jax.device_put(self.work.model, self.step.replicated)
+        seed = np.asarray(jax.random.key_data(root_key(self.settled.spec.seed)))
+        seed = self._placed_alike(seed)
+        fields = tuple(self.work.fields)
+        feed = batches(
+            self.settled.source, self.extent, self.work.model.input_shape, fields, workers=self.options.workers
+        )
+        deltas = self._fresh_deltas()
+        self._begun_s = self._flushed_s = self._agreed_s = time.monotonic()
+        self._agree_at = 1
+        with listening() as signals, contextlib.closing(feed):
+            for number, local in enumerate(feed, 1):
+                with computing(self.step.tile, self.step.need_bytes):
+                    deltas, outputs = self.step.run(model, deltas, self._placed(local), seed)
+                self._waiting.append((number, local, outputs))
+                while len(self._waiting) >= _IN_FLIGHT:
+                    self._keep(*self._waiting.popleft())
+                if self.checkpoints is not None:
+                    self.checkpoints.check()
+                self.progress(self.extent.next_index(number), self.extent.stop, "pictures")
+                stopping, flushing = self._agree(number, signals.asked)
+                if stopping or flushing or self._is_full(number):
+                    deltas = self._flush(number, deltas)
+                if stopping:
+                    self._close()
+                    raise Interrupted(
+                        f"stopped by a signal at picture {self.extent.next_index(number)} of {self.extent.stop}; "
+                        f"the same command goes on from there"
+                    )
+        self._flush(self.extent.steps, deltas)
+        self._close()
+        self._finish()
+
+    def _open_store(self) -> ExampleStore:
+        specs = {name: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for name, leaf in self.step.outputs.items()}
+        create = (self.folder.examples, specs, self.settled.count, self.step.tile)
+        if self.is_first:
+            store = ExampleStore.create(*create)
+        gather([0])  # the others open what process 0 has made
+        return store if self.is_first else ExampleStore.create(*create)
+
+    def _placed_alike(self, value: np.ndarray) -> Any:
+        return jax.make_array_from_callback(value.shape, self.step.replicated, lambda index: value[index])
+
+    def _placed(self, local: dict[str, Any]) -> Any:
+        """Return this process's rows as its part of global arrays."""
+        sharding, rows = self.step.sharded, self.extent.rows
+
+        def place(leaf: np.ndarray) -> Any:
+            return jax.make_array_from_process_local_data(sharding, leaf, (rows, *leaf.shape[1:]))
+
+        return jax.tree.map(place, local)
+
+    def _fresh_deltas(self) -> Any:
+        def place(leaf: np.ndarray) -> Any:
+            return jax.make_array_from_callback(
+                leaf.shape, self.step.sharded, lambda index: np.ascontiguousarray(leaf[index])
+            )
+
+        return jax.tree.map(place, empty_deltas(self.work, self.extent.devices))
+
+    def _keep(self, number: int, local: dict[str, Any], outputs: Any) -> None:
+        """Hand a step's results to the store once the devices have them."""
+        with computing(self.step.tile, self.step.need_bytes):
+            rows = {name: _local_rows(leaf) for name, leaf in outputs.items()}
+        tile = self.extent.tile
+        begin = self.extent.first + (number - 1) * self.extent.rows
+        for i, place in enumerate(self.extent.places):
+            own = slice(i * tile, (i + 1) * tile)
+            start = begin + place * tile
+            if start < self.extent.stop:
+                self.store.put(start, {name: leaf[own] for name, leaf in rows.items()})
+        broken = local["id"][local["inside"] & ~local["readable"]]
+        for index in broken.tolist():
+            error = self.settled.source[index].error or "could not be read"
+            line = {"id": index, "path": self.settled.source.name(index), "error": error}
+            with storing("the list of unreadable pictures"):
+                append_json(self.folder.errors(jax.process_index()), line)
+
+    def _is_full(self, number: int) -> bool:
+        """Return whether one more step could overflow a device's counters."""
+        held = (number - self._flushed_step) * self.extent.tile
+        return held + self.extent.tile > self.work.capacity
+
+    def _agree(self, number: int, asked: bool) -> tuple[bool, bool]:
+        """Return whether to stop and whether to flush; the same on every process."""
+        if jax.process_count() == 1:
+            return asked, self._is_due(number)
+        if number < self._agree_at:
+            return False, False
+        # About once a second; process 0 says when next, so that all wait at the same step.
+        pace_s = max((time.monotonic() - self._begun_s) / number, 1e-6)
+        ahead = max(1, int(_AGREE_EVERY_S / pace_s))
+        kind, every = self.options.interval
+        if kind == "steps":
+            ahead = max(1, min(ahead, self._flushed_step + int(every) - number))
+        rows = gather([int(asked), int(self._is_due(number)), number + ahead])
+        self._agree_at = int(rows[0][2])
+        return any(int(row[0]) for row in rows), bool(int(rows[0][1]))
+
+    def _is_due(self, number: int) -> bool:
+        kind, every = self.options.interval
+        if kind == "steps":
+            return number - self._flushed_step >= every
+        return time.monotonic() - self._flushed_s >= every
+
+    def _flush(self, number: int, deltas: Any) -> Any:
+        """Make everything up to this step durable and counted, and return empty deltas."""
+        if number == self._flushed_step:
+            return deltas
+        begun_s = time.monotonic()
+        while self._waiting:
+            self._keep(*self._waiting.popleft())
+        self.store.flush()
+        with computing(self.step.tile, self.step.need_bytes):
+            gathered = gather_deltas(deltas)  # also a barrier: everybody's examples are durable
+        next_index = self.extent.next_index(number)
+        code = 0
+        if self.checkpoints is not None:
+            self._merge(gathered)
+            self.checkpoints.save(State(next_index, self.totals))
+            code = BadPicturesError.code if self._bad > self._allowed else 0
+        self._report(number, next_index, time.monotonic() - begun_s)
+        self._flushed_step, self._flushed_s = number, time.monotonic()
+        if from_first([code])[0]:
+            self._close()
+            raise BadPicturesError(
+                f"{self._bad if self.is_first else 'too many'} pictures could not be read, more than max_bad = "
+                f"{self.settled.spec.max_bad} allows; errors/ in the run folder lists them"
+            )
+        return self._fresh_deltas()
+
+    def _merge(self, gathered: Any) -> None:
+        for name, reducer in self.work.reducers.items():
+            each = [jax.tree.map(lambda leaf, d=d: leaf[d], gathered[name]) for d in range(self.extent.devices)]
+            self.totals[name] = reducer.merge([self.totals[name], *(reducer.lift(delta) for delta in each)])
+        counted = gathered[COUNTS]["count"].astype(np.int64).sum(0)
+        self.totals[COUNTS] = {"count": self.totals[COUNTS]["count"] + counted}
+
+    @property
+    def _bad(self) -> int:
+        return int(self.totals[COUNTS]["count"][UNREADABLE])
+
+    @property
+    def _allowed(self) -> int:
+        return self.settled.spec.allowed_bad(self.settled.count)
+
+    def _report(self, number: int, next_index: int, flush_s: float) -> None:
+        now_s = time.monotonic()
+        pictures = (number - self._flushed_step) * self.extent.rows
+        line = {
+            "time": time.time(),
+            "step": number,
+            "next_index": next_index,
+            "images_per_s": pictures / max(now_s - self._flushed_s, 1e-9),
+            "flush_s": flush_s,
+            "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
+            "device": jax.local_devices()[0].memory_stats(),
+            "devices": self.extent.devices,
+        }
+        with storing("the log"):
+            append_json(self.folder.log(jax.process_index()), line)
+
+    def _close(self) -> None:
+        if self.checkpoints is not None:
+            self.checkpoints.finish()
+
+    def _finish(self) -> None:
+        """Check that every example has a status, and write the results; process 0 does, the others wait."""
+        if self.is_first:
+            first, _ = self.settled.part(self.options.shard)
+            status = ExampleStore.open(self.folder.examples).read(STATUS, slice(first, self.extent.stop))
+            if (status == 0).any():
+                raise StorageError(
+                    f"{int((status == 0).sum())} examples have no result, picture {first + int(np.argmin(status != 0))} the first, "
+                    f"though all were written; has something else written to {self.folder.examples}?"
+                )
+            write_results(self.folder, self.work.reducers, self.totals, self._facts(status))
+        gather([0])
+
+    def _facts(self, status: np.ndarray) -> dict[str, Any]:
+        from cnnviz_jax.sweep.layout import read_json
+        from cnnviz_jax.sweep.run import environment
+
+        now, frozen = environment(), read_json(self.folder.run)
+        counts = {name: int(self.totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i}
+        same = now == frozen["environment"]
+        return {
+            "fingerprint": self.settled.fingerprint,
+            "pictures": len(status),
+            "shard": list(self.options.shard),
+            "counts": counts,
+            "environment": now,
+            "bit_equality": "promised" if same else "not promised: versions or device changed during the run",
+        }
+
+
+def _local_rows(leaf: Any) -> np.ndarray:
+    """Return this process's rows of a global array, in order."""
+    shards = sorted(leaf.addressable_shards, key=lambda shard: shard.index[0].start or 0)
+    return np.concatenate([np.asarray(shard.data) for shard in shards])
+
+
+@contextlib.contextmanager
+def computing(tile: int, need_bytes: int) -> Iterator[None]:
+    """Turn what devices raise into why the sweep stops."""
+    try:
+        yield
+    except Exception as error:
+        if is_exhausted(error):
+            raise OutOfMemoryError(
+                f"memory ran out at a tile of {tile}, predicted to need {need_bytes / 2**20:.0f} MiB per device; "
+                f"try --tile {max(1, tile // 2)} in a new run folder"
+            ) from error
+        if lost_peer(error):
+            raise Interrupted(f"another process of this run was lost: {str(error).splitlines()[0][:200]}") from error
+        raise
+
+
+def leave(code: int) -> None:
+    """End the process at once where others would be waited for; JAX's shutdown waits for a lost peer."""
+    if jax.process_count() > 1 and code:
+        os._exit(code)

@@ -1,0 +1,97 @@
+"""From the words of a `[[survey]]` to reducers: survey techniques, the core's own, or any factory."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from cnnviz_jax.engine.reducers import Confusion, FireCounts, LogHistogram, Moments, Reducer, TopK
+from cnnviz_jax.errors import CnnvizError, did_you_mean
+from cnnviz_jax.manager import plugins
+from cnnviz_jax.records import load
+from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.sweep.importing import import_reference, is_reference
+from cnnviz_jax.sweep.spec import Survey
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model import Layer, Model
+
+
+def reducers_of(survey: Survey, model: "Model") -> dict[str, Reducer]:
+    """Return the reducers of one `[[survey]]` by layer, or by whatever its factory calls them.
+
+    A survey technique's `build(config, model)`, or a factory `(model, **options)`, returns a `Reducer`, a dict of
+    them by name, or an object with such a dict as its attribute `reducers`.
+
+    Raises:
+        SweepUsageError: Nothing has that name, an option does not exist, or what was built is no reducer.
+    """
+    registered = plugins().techniques
+    options = dict(survey.options)
+    if survey.technique in registered and registered[survey.technique].kind == "survey":
+        from cnnviz_jax.verbs.options import config_from
+
+        spec = registered[survey.technique]
+        built = load(spec.build)(config_from(spec, options), model)
+    elif survey.technique in CORE:
+        built = _called(CORE[survey.technique], model, survey, options)
+    elif is_reference(survey.technique):
+        built = _called(import_reference(survey.technique, "reducer"), model, survey, options)
+    else:
+        names = [*CORE, *(name for name, spec in registered.items() if spec.kind == "survey")]
+        raise SweepUsageError(
+            f"no survey {survey.technique!r}.{did_you_mean(survey.technique, names)} There are: "
+            f"{', '.join(sorted(set(names)))}, and package.module:factory"
+        )
+    return _by_name(built, survey)
+
+
+def _called(function: Callable[..., Any], model: "Model", survey: Survey, options: dict[str, Any]) -> Any:
+    try:
+        return function(model, **options)
+    except TypeError as error:
+        raise SweepUsageError(f"{survey.technique}: {error}") from error
+    except CnnvizError as error:
+        raise SweepUsageError(f"{survey.technique}: {error}") from error
+
+
+def _by_name(built: Any, survey: Survey) -> dict[str, Reducer]:
+    found = getattr(built, "reducers", built)
+    if isinstance(found, Reducer):
+        found = {"all": found}
+    if not isinstance(found, Mapping) or not found or not all(isinstance(each, Reducer) for each in found.values()):
+        raise SweepUsageError(
+            f"{survey.technique} built a {type(built).__name__}; a Reducer, or a dict of them, is needed"
+        )
+    return dict(found)
+
+
+def _layers(model: "Model", layers: Sequence[str] | str | None) -> "list[Layer]":
+    """Return the layers named, or every convolution."""
+    if layers is None:
+        chosen = [layer for layer in model.layers.values() if layer.kind == "conv"]
+        if not chosen:
+            raise SweepUsageError(f"{model.name} has no convolution; name layers")
+        return chosen
+    return [model.layers[name] for name in ([layers] if isinstance(layers, str) else layers)]
+
+
+def _per_layer(kind: Any) -> Callable[..., dict[str, Reducer]]:
+    def build(model: "Model", layers: Sequence[str] | str | None = None, **options: Any) -> dict[str, Reducer]:
+        return {layer.name: kind(layer=layer.name, shape=layer.shape, **options) for layer in _layers(model, layers)}
+
+    return build
+
+
+def _fire_counts(
+    model: "Model", layers: Sequence[str] | str | None = None, classes: int | None = None, **options: Any
+) -> dict[str, Reducer]:
+    return _per_layer(FireCounts)(model, layers, classes=classes or model.class_count, **options)
+
+
+CORE: dict[str, Callable[..., Any]] = {
+    "top-k": _per_layer(TopK),
+    "histogram": _per_layer(LogHistogram),
+    "moments": _per_layer(Moments),
+    "fire-counts": _fire_counts,
+    "confusion": lambda model: Confusion(classes=model.class_count),
+}
+"""The core's reducers by the name that a `[[survey]]` gives them; `layers` defaults to every convolution."""

@@ -1,0 +1,71 @@
+"""What the reducers found, written whole and last; `DONE.json` after everything else."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from typing import Any
+
+import numpy as np
+
+from cnnviz_jax.engine.reducers import Reducer, Total
+from cnnviz_jax.sweep.layout import RunFolder, read_json, write_json, write_whole
+from cnnviz_jax.sweep.store import storing
+
+TOTALS = "totals.npz"
+"""The totals as they were merged: what shards are joined from."""
+MANIFEST = "manifest.json"
+_SEPARATOR = "//"
+
+
+def write_results(
+    folder: RunFolder, reducers: dict[str, Reducer], totals: dict[str, Total], facts: dict[str, Any]
+) -> None:
+    """Write one `.npz` per survey, the totals and the manifest, and then `DONE.json`.
+
+    Raises:
+        StorageError: The disk is full or failing.
+    """
+    with storing("the results"):
+        files = {TOTALS: {f"{r}{_SEPARATOR}{n}": leaf for r, total in totals.items() for n, leaf in total.items()}}
+        for key, reducer in reducers.items():
+            survey, _, layer = key.partition("/")
+            found = {f"{layer}{_SEPARATOR}{name}": leaf for name, leaf in reducer.finish(totals[key]).items()}
+            files.setdefault(f"{survey}.npz", {}).update(found)
+        hashes = {}
+        for name, arrays in files.items():
+            data = _npz(arrays)
+            write_whole(folder.results / name, data)
+            hashes[name] = hashlib.sha256(data).hexdigest()
+        write_json(folder.results / MANIFEST, {**facts, "sha256": hashes})
+        write_json(folder.done, {name: facts[name] for name in ("fingerprint", "pictures", "counts")})
+
+
+def read_survey(folder: RunFolder, survey: str) -> dict[str, dict[str, np.ndarray]]:
+    """Return a survey's results by layer and array."""
+    return _nested(folder.results / f"{survey}.npz")
+
+
+def read_totals(folder: RunFolder) -> dict[str, Total]:
+    """Return the merged totals by reducer."""
+    return _nested(folder.results / TOTALS)
+
+
+def read_manifest(folder: RunFolder) -> dict[str, Any]:
+    """Return the manifest."""
+    return read_json(folder.results / MANIFEST)  # type: ignore[no-any-return]
+
+
+def _npz(arrays: dict[str, np.ndarray]) -> bytes:
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are data
+    return buffer.getvalue()
+
+
+def _nested(path: Any) -> dict[str, dict[str, np.ndarray]]:
+    found: dict[str, dict[str, np.ndarray]] = {}
+    with np.load(path, allow_pickle=False) as archive:
+        for key in archive.files:
+            outer, _, inner = key.rpartition(_SEPARATOR)
+            found.setdefault(outer, {})[inner] = archive[key]
+    return found

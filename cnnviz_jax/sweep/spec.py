@@ -1,0 +1,208 @@
+"""What a sweep is asked to do: read from TOML or from the command line, checked, and never guessed at."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import shlex
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from cnnviz_jax.errors import did_you_mean
+from cnnviz_jax.sweep.exits import SweepUsageError
+
+Keep = Literal["auto", "values", "low_res"]
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """One explain technique, run on every picture."""
+
+    technique: str
+    """Name of an explain technique, built in or a stranger's."""
+    name: str
+    """What its arrays are called; the technique's name when not given."""
+    target: Any = None
+    """`None` for each picture's top class, `"label"` for its label, a class, or `{layer, channel[, row, col]}`."""
+    keep: Keep = "auto"
+    """Which map is stored: the raw one (`low_res`) where the technique makes one, or `values`, at the picture's size."""
+    dtype: Literal["float16", "float32"] = "float16"
+    """float16 maps are stored with a power of two per picture, so that 11 bits are kept whatever their size."""
+    options: tuple[tuple[str, Any], ...] = ()
+    """The technique's own options."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """One reducer, or several of one technique, gathered over all pictures."""
+
+    technique: str
+    """Name of a survey technique, of a core reducer (`top-k`, `histogram`, `moments`, `fire-counts`,
+    `confusion`), or `package.module:factory`."""
+    name: str
+    """What its result is called; the technique's name when not given."""
+    options: tuple[tuple[str, Any], ...] = ()
+    """Its own options, such as `layers` and `k`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SweepSpec:
+    """What a sweep does, in the user's words."""
+
+    model: str = "shapes"
+    """A registered name or `package.module:factory`."""
+    weights: str | None = None
+    """The weights file, if the model needs one."""
+    source: str
+    """A folder of pictures, an `.npz` or `.zarr`, or `package.module:factory`."""
+    labels: str | None = None
+    """`folders`, or a CSV with a path and a whole number a line."""
+    crop_share: float | None = None
+    """The crop's share of the resized short side of picture files."""
+    seed: int = 0
+    """Of everything random; picture i draws from `fold_in(seed, i)`."""
+    tile: int | Literal["auto"] = "auto"
+    """Pictures per device and step; decides the last bits of results, so it is frozen with the run."""
+    inner_chunk: int | Literal["auto"] = "auto"
+    """Evaluations of each picture at once; frozen with the run as well."""
+    limit: int | None = None
+    """Only the first so many pictures."""
+    max_bad: str = "0.1%"
+    """Pictures that may be unreadable: a number or a share."""
+    explain: tuple[Explanation, ...] = ()
+    """Explain techniques."""
+    survey: tuple[Survey, ...] = ()
+    """Reducers."""
+
+    def __post_init__(self) -> None:
+        if not (self.explain or self.survey):
+            raise SweepUsageError("nothing to do: name an [[explain]] technique or a [[survey]] (--explain, --survey)")
+        names = [each.name for each in (*self.explain, *self.survey)]
+        for name in names:
+            if not _NAME.fullmatch(name):
+                raise SweepUsageError(f"name {name!r} is not made of letters, digits, dots, dashes and underscores")
+            if names.count(name) > 1:
+                raise SweepUsageError(f"two parts of the sweep are called {name!r}; give one of them another `name`")
+        for word, value in (("tile", self.tile), ("inner_chunk", self.inner_chunk)):
+            if value != "auto" and (not _is_whole(value) or value < 1):
+                raise SweepUsageError(f'{word} is "auto" or a whole number, 1 or more, got {value!r}')
+        if not _is_whole(self.seed) or not 0 <= self.seed < 2**32:
+            raise SweepUsageError(f"seed is a whole number from 0 to 2**32 - 1, got {self.seed!r}")
+        if self.limit is not None and (not _is_whole(self.limit) or self.limit < 1):
+            raise SweepUsageError(f"limit is a whole number of pictures, 1 or more, got {self.limit!r}")
+        self.allowed_bad(100)
+
+    def allowed_bad(self, count: int) -> int:
+        """Return how many of `count` pictures may be unreadable."""
+        text = str(self.max_bad).strip()
+        try:
+            number = float(text.removesuffix("%"))
+        except ValueError:
+            number = -1.0
+        if number < 0 or (text.endswith("%") and number > 100) or (not text.endswith("%") and number != int(number)):
+            raise SweepUsageError(f"max_bad is a number of pictures or a share such as 0.1%, got {self.max_bad!r}")
+        return int(count * number / 100) if text.endswith("%") else int(number)
+
+    @classmethod
+    def read(cls, path: str | Path | None, **overrides: Any) -> SweepSpec:
+        """Return the specification of a TOML file, of options, or of both; options win.
+
+        Raises:
+            SweepUsageError: The file is missing or broken, or a key or value means nothing here.
+        """
+        table: dict[str, Any] = {}
+        if path is not None:
+            try:
+                table = tomllib.loads(Path(path).read_text())
+            except OSError as error:
+                raise SweepUsageError(f"no specification at {str(path)!r}: {error.strerror}") from error
+            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise SweepUsageError(f"{path} is not TOML: {error}") from error
+        return cls.from_mapping({**table, **{name: value for name, value in overrides.items() if value is not None}})
+
+    @classmethod
+    def from_mapping(cls, table: Mapping[str, Any]) -> SweepSpec:
+        """Return the specification of plain dicts and lists, as TOML gives them."""
+        known = {field.name for field in dataclasses.fields(cls)}
+        for key in table:
+            if key not in known:
+                raise SweepUsageError(
+                    f"a sweep has no {key!r}.{did_you_mean(key, known)} It has: {', '.join(sorted(known))}"
+                )
+        if "source" not in table:
+            raise SweepUsageError(
+                "which pictures? name a source: a folder, an .npz or .zarr, or package.module:factory"
+            )
+        values = dict(table)
+        values["explain"] = tuple(_explanation(part) for part in _parts(table, "explain"))
+        values["survey"] = tuple(_survey(part) for part in _parts(table, "survey"))
+        for name in ("model", "weights", "source", "labels"):
+            if name in values and not isinstance(values[name], str | None):
+                raise SweepUsageError(f"{name} is a text, got {values[name]!r}")
+        return cls(**values)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return plain dicts and lists, ready for JSON."""
+        return dataclasses.asdict(self)
+
+
+def part_from_words(text: str) -> dict[str, Any]:
+    """Return `--explain` or `--survey` as the table it stands for: `smoothgrad samples=10 target=3`.
+
+    Values are read as TOML where they are TOML, and as text otherwise; `layers=conv1,conv2` is a list.
+    """
+    words = shlex.split(text)
+    if not words or "=" in words[0]:
+        raise SweepUsageError(f"{text!r} does not begin with a technique's name; write 'NAME option=value ...'")
+    part: dict[str, Any] = {"technique": words[0]}
+    for word in words[1:]:
+        option, equals, value = word.partition("=")
+        if not equals:
+            raise SweepUsageError(f"{word!r} in {text!r} is no option=value")
+        try:
+            part[option] = tomllib.loads(f"value = {value}")["value"]
+        except tomllib.TOMLDecodeError:
+            part[option] = value.split(",") if "," in value or option == "layers" else value
+    return part
+
+
+def _parts(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
+    parts = table.get(key, ())
+    if isinstance(parts, Mapping) or not all(isinstance(part, Mapping) for part in parts):
+        raise SweepUsageError(f"{key} is a list of tables: begin each with [[{key}]]")
+    for part in parts:
+        if not isinstance(part.get("technique"), str):
+            raise SweepUsageError(f'every [[{key}]] names its technique, as in technique = "..."; got {dict(part)}')
+    return [dict(part) for part in parts]
+
+
+def _explanation(part: dict[str, Any]) -> Explanation:
+    technique = part.pop("technique")
+    keep, dtype = part.pop("keep", "auto"), part.pop("dtype", "float16")
+    if keep not in ("auto", "values", "low_res"):
+        raise SweepUsageError(f"{technique}: keep is auto, values or low_res, got {keep!r}")
+    if dtype not in ("float16", "float32"):
+        raise SweepUsageError(f"{technique}: dtype is float16 or float32, got {dtype!r}")
+    name, target = part.pop("name", technique), part.pop("target", None)
+    return Explanation(technique=technique, name=name, target=target, keep=keep, dtype=dtype, options=_options(part))
+
+
+def _survey(part: dict[str, Any]) -> Survey:
+    technique = part.pop("technique")
+    return Survey(technique=technique, name=part.pop("name", technique.rpartition(":")[2]), options=_options(part))
+
+
+def _options(part: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
+    return tuple((name, _plain(value)) for name, value in sorted(part.items()))
+
+
+def _plain(value: Any) -> Any:
+    return tuple(_plain(each) for each in value) if isinstance(value, list) else value
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

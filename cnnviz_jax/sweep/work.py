@@ -1,0 +1,211 @@
+"""A specification settled against a model and a source: what is computed per picture, and what identifies it."""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Int
+
+from cnnviz_jax import targets
+from cnnviz_jax.engine import Fold, WholePicture
+from cnnviz_jax.engine.reducers import Reducer, fields_of
+from cnnviz_jax.engine.tile import inner_chunk_for
+from cnnviz_jax.errors import CnnvizError, TargetError
+from cnnviz_jax.records import load
+from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.sweep.layout import FORMAT
+from cnnviz_jax.sweep.reductions import reducers_of
+from cnnviz_jax.sweep.source import Source
+from cnnviz_jax.sweep.spec import Explanation, SweepSpec
+from cnnviz_jax.verbs.options import technique_and_config
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model import Model
+
+_LARGEST_ID = 2**32 - 2
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One explanation, built for the model."""
+
+    asked: Explanation
+    config: Any
+    fold: Fold
+
+    def target(self, top: Int[Array, " b"], label: Any) -> targets.Target:
+        """Return the batched target of a tile; traceable."""
+        chosen = self.asked.target
+        if chosen is None:
+            return targets.ClassScore(top)
+        if chosen == "label":
+            return targets.ClassScore(jnp.maximum(label, 0))
+        return _given_target(chosen).batched(len(top))
+
+
+@dataclass(frozen=True)
+class Work:
+    """Everything the step computes, in order."""
+
+    model: "Model"
+    explanations: tuple[Planned, ...]
+    reducers: dict[str, Reducer]
+    """By `name/layer`."""
+    fields: dict[str, tuple[tuple[int, ...], str]]
+    """Shape and dtype of the source's fields that are fed to the step."""
+    has_classes: bool
+    """Whether the model returns class scores, so that there are predictions."""
+
+    @classmethod
+    def plan(cls, spec: SweepSpec, model: "Model", source: Source) -> "Work":
+        """Return the work.
+
+        Raises:
+            SweepUsageError: A technique, option, target or field does not exist or does not fit.
+        """
+        try:
+            explanations = tuple(_planned(asked, model) for asked in spec.explain)
+            reducers = {
+                f"{survey.name}/{key}": reducer
+                for survey in spec.survey
+                for key, reducer in reducers_of(survey, model).items()
+            }
+        except SweepUsageError:
+            raise
+        except CnnvizError as error:
+            raise SweepUsageError(str(error)) from error
+        has_classes = _has_classes(model)
+        wanted = dict.fromkeys(fields_of(tuple(reducers.values())))
+        for planned in explanations:
+            if planned.asked.target == "label":
+                wanted["label"] = None
+            if planned.asked.target in (None, "label") and not has_classes:
+                raise SweepUsageError(f"{planned.asked.name}: {model.name} has no class scores; name another target")
+        missing = [name for name in wanted if name not in source.fields]
+        if missing:
+            known = ", ".join(source.fields) or "none"
+            raise SweepUsageError(f"the source gives no {missing[0]!r}, which this sweep needs; it gives: {known}")
+        if "label" in source.fields:
+            wanted["label"] = None  # costs nothing, and results can be read by class
+        if len(source) - 1 > _LARGEST_ID:
+            raise SweepUsageError(f"{len(source)} pictures; a sweep takes at most {_LARGEST_ID + 1}")
+        return cls(model, explanations, reducers, {name: source.fields[name] for name in wanted}, has_classes)
+
+    @property
+    def capacity(self) -> int:
+        """Pictures that the deltas of one device can hold before they must be flushed."""
+        return min([2**31 - 1, *(reducer.capacity for reducer in self.reducers.values())])
+
+    def inner_chunks(self, tile: int, asked: int | str) -> tuple[int, ...]:
+        """Return the inner chunk of every explanation."""
+        counts = [planned.fold.evaluations for planned in self.explanations]
+        if asked == "auto":
+            return tuple(inner_chunk_for(count, tile) for count in counts)
+        return tuple(min(int(asked), count) for count in counts)
+
+    def identity(self, spec: SweepSpec, source: Source, count: int) -> dict[str, Any]:
+        """Return everything that decides results, but for tile and chunks, as plain JSON."""
+        structure = self.model.structure
+        identity = {
+            "format": FORMAT,
+            "model": self.model.name,
+            "layers": [(layer.name, layer.kind, list(layer.shape)) for layer in self.model.layers.values()],
+            "weights_sha256": weights_digest(self.model),
+            "preprocess": {
+                "input_shape": list(structure.input_shape),
+                "mean": list(structure.mean),
+                "std": list(structure.std),
+            },
+            "source_digest": source.digest(),
+            "pictures": count,
+            "seed": spec.seed,
+            "rng": "threefry2x32/" + ("partitionable" if jax.config.jax_threefry_partitionable else "sequential"),
+            "explain": [
+                {
+                    "technique": planned.asked.technique,
+                    "name": planned.asked.name,
+                    "config": dataclasses.asdict(planned.config),
+                    "target": planned.asked.target,
+                    "keep": planned.asked.keep,
+                    "dtype": planned.asked.dtype,
+                }
+                for planned in self.explanations
+            ],
+            "survey": {
+                name: {"reducer": f"{type(reducer).__module__}:{type(reducer).__qualname__}", **_described(reducer)}
+                for name, reducer in self.reducers.items()
+            },
+        }
+        return json.loads(json.dumps(identity, default=str))  # type: ignore[no-any-return]
+
+
+def fingerprint(identity: dict[str, Any]) -> str:
+    """Return the SHA-256 of an identity."""
+    return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
+
+
+def differences(old: Any, new: Any, path: str = "") -> list[str]:
+    """Return where two identities differ, one text each."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = [*old, *(key for key in new if key not in old)]
+        return [
+            d for key in keys for d in differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
+        return [d for i, (a, b) in enumerate(zip(old, new, strict=True)) for d in differences(a, b, f"{path}[{i}]")]
+    return [] if old == new else [f"{path}: {_short(old)} then, {_short(new)} now"]
+
+
+def weights_digest(model: "Model") -> str:
+    """Return the SHA-256 over all parameters: paths, shapes, dtypes and bytes."""
+    hashed = hashlib.sha256()
+    leaves = jax.tree.leaves(model.params)
+    for path, leaf in zip(model.structure.pure.param_paths, leaves, strict=True):
+        array = np.asarray(leaf)
+        hashed.update(f"{path}\0{array.dtype}\0{array.shape}\0".encode())
+        hashed.update(np.ascontiguousarray(array).tobytes())
+    return hashed.hexdigest()
+
+
+def _planned(asked: Explanation, model: "Model") -> Planned:
+    spec, config = technique_and_config(asked.technique, "explain", dict(asked.options))
+    built = load(spec.build)(config, model)
+    fold = built if isinstance(built, Fold) else WholePicture(identity=(spec.name, config), function=built)
+    if asked.target not in (None, "label"):
+        targets.settle(_given_target(asked.target), model)
+    return Planned(asked, config, fold)
+
+
+def _given_target(given: Any) -> targets.Target:
+    if isinstance(given, int) and not isinstance(given, bool):
+        return targets.class_score(given)
+    if isinstance(given, dict) and {"layer", "channel"} <= set(given):
+        layer, channel = str(given["layer"]), int(given["channel"])
+        if set(given) == {"layer", "channel"}:
+            return targets.channel(layer, channel)
+        if set(given) == {"layer", "channel", "row", "col"}:
+            return targets.neuron(layer, int(given["row"]), int(given["col"]), channel)
+    raise TargetError(
+        f'a sweep\'s target is a class index, "label", or {{layer, channel}} with or without row and col; got {given!r}'
+    )
+
+
+def _has_classes(model: "Model") -> bool:
+    try:
+        return model.class_count > 0
+    except TargetError:
+        return False
+
+
+def _described(reducer: Reducer) -> dict[str, Any]:
+    return {field.name: getattr(reducer, field.name) for field in dataclasses.fields(reducer)}
+
+
+def _short(value: Any) -> str:
+    text = json.dumps(value, default=str)
+    return text if len(text) <= 60 else f"{text[:57]}..."
