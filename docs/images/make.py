@@ -21,7 +21,7 @@ def single(values: Float[np.ndarray, "h w *c"]) -> Float[np.ndarray, "h w"]:
 def explanations(path: Path, count: int = 4) -> None:
     """Write a sheet: a picture a row, a technique a column, each map from 0 to its own 99th percentile."""
     model = cv.load_model("shapes")
-    images, names = cv.example_pictures("shapes", count)
+    images, _ = cv.example_pictures("shapes", count)
     results = {name: cv.explain(name, model, images) for name in TECHNIQUES}
     figure, axes = plt.subplots(count, len(results) + 1, figsize=(1.7 * (len(results) + 1), 1.75 * count))
     for row, (image, best) in enumerate(zip(images, cv.predictions(model, images), strict=True)):
