@@ -30,7 +30,8 @@ def activations(view: View) -> list[Operation]:
         for operation in search(view):
             view.claimed.update(node.order for node in operation.nodes)
             found.append(operation)
-    return found
+    parts = {node.order for operation in found for node in operation.nodes if node is not operation.node}
+    return [operation for operation in found if operation.node.order not in parts]
 
 
 def _operation(view: View, kind: str, value: int, source: int, node: Node) -> Operation:
@@ -98,8 +99,8 @@ def _gates(view: View) -> Iterator[Operation]:
             if kind is not None:
                 value = node.outputs[0]
                 following = view.sole_consumer(value)
-                halved = following is not None and following.name == "mul" and len(view.sources(following)) == 1
-                if following is not None and halved and kind == "gelu" and view.scaled(following.outputs[0]) == value:
+                factor = following is not None and following.name in ("mul", "div") and kind in ("gelu", "hard_swish")
+                if following is not None and factor and view.scaled(following.outputs[0]) == value:
                     value = following.outputs[0]
                 yield _operation(view, kind, value, root, node)
                 break
@@ -167,7 +168,8 @@ def _rectified(view: View, node: Node) -> tuple[int, int, str] | None:
         if source is None:
             return None
         below = view.producer(source)
-        if below is not None and below.name == "min" and view.sole_consumer(source) is node:
+        bounded = below is not None and below.name == "min" and below.order not in view.claimed
+        if below is not None and bounded and view.sole_consumer(source) is node:
             limit = _bound(view, below)
             if limit is not None:
                 return value, view.sources(below)[0], "relu6" if limit == 6 else "clip"

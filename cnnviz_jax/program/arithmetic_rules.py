@@ -161,6 +161,13 @@ def _reduction(context: Context, node: Node, facts: Sequence[Facts]) -> list[Fac
     return [without(context, node, facts[0], gone)] * len(node.outputs)
 
 
+@rule("psum", "psum_invariant", "pmax", "pmin")
+def _collective(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    """Under `vmap` with an axis name: a sum over the batch axis itself, whose position stands among the axis names."""
+    gone = {int(axis) for axis in node.params["axes"] if not isinstance(axis, str)}
+    return [without(context, node, fact, gone) if fact.depends else Facts() for fact in facts]
+
+
 def without(context: Context, node: Node, source: Facts, gone: set[int]) -> Facts:
     """The facts of a value whose axes `gone` were summed over."""
     lost = {role for k in gone for role, _ in source.axes[k]}

@@ -1,7 +1,7 @@
 """Where the rules of the analysis are kept, what they may ask, and the safe answer for an unknown operation."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 

@@ -8,6 +8,7 @@ the name of what it repeats: `blocks[0].conv`.
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from cnnviz_jax.program.flat import Node
 from cnnviz_jax.program.operations import Operation, View
@@ -69,22 +70,32 @@ def _split(text: str) -> list[str]:
     return [piece for piece in pieces if piece]
 
 
-def places(view: View, scopes: Scopes, owners: Owners, operations: Sequence[Operation]) -> dict[int, Path]:
-    """The module path of every image-dependent leaf, by order."""
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a leaf stands."""
+
+    path: Path
+    scoped: int
+    """How much of the path the name stack tells; the rest is its parameters' path."""
+
+
+def places(view: View, scopes: Scopes, owners: Owners, operations: Sequence[Operation]) -> dict[int, Place]:
+    """The place of every image-dependent leaf, by order."""
     raw = {leaf.order: scopes.path(leaf.scope) for leaf in view.leaves}
-    found = _indexed(view, raw, owners)
+    stacks = _indexed(view, raw, owners)
+    found = {order: Place(path, len(path)) for order, path in stacks.items()}
     for operation in operations:
         number = operation.kernel
         params = view.fact(number).params if number is not None else _learned(view, operation)
         owner = owners.of(params)
-        here = found[operation.node.order]
+        here = stacks[operation.node.order]
         if owner is None:
             continue
         bare = tuple(_INDEX.sub("", part) for part in here)
         if common(bare, owner) == bare and len(owner) > len(bare):
             for node in operation.nodes:
-                if found[node.order] == here:
-                    found[node.order] = here + owner[len(bare) :]
+                if stacks[node.order] == here:
+                    found[node.order] = Place(here + owner[len(bare) :], len(here))
     return found
 
 

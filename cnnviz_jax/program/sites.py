@@ -107,7 +107,7 @@ def find_sites(
     for operation in operations:
         if operation.node.order in absorbed or operation.node.order in hidden:
             continue
-        name = ".".join((*where[operation.node.order], operation.kind))
+        name = ".".join((*where[operation.node.order].path, operation.kind))
         row = _site(view, name, operation.kind, operation.value, operation, owners, is_module=False)
         rows.append(((_order(view, operation.value), -100), name, row, -1))
     return _numbered(rows, operations, hidden, absorbed, modules)

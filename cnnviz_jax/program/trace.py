@@ -133,7 +133,7 @@ class Program:
     def run(
         self,
         params: Any,
-        x: Float[ArrayLike, "1 ..."],
+        x: Float[ArrayLike, "n ..."],
         *,
         read: Sequence[str] = (),
         add: Mapping[str, Any] | None = None,

@@ -57,7 +57,9 @@ def step(x: Any, what: tuple[str, int, int, int, bool], layout: str, *, linear: 
     if kind in ("pool", "average"):
         return pooled(x, size, stride, same, layout, average=kind == "average", linear=linear)
     if kind == "transposed":
-        return conv(x, ones(size, size, count, 2, dtype=x.dtype), 1, [(size - 1, size - 1)] * 2, layout=layout, base=stride)
+        return conv(
+            x, ones(size, size, count, 2, dtype=x.dtype), 1, [(size - 1, size - 1)] * 2, layout=layout, base=stride
+        )
     if kind == "residual":
         return x + conv(x, ones(3, 3, count, count, dtype=x.dtype), 1, "SAME", layout=layout)
     if kind == "concat":

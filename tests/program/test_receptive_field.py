@@ -174,7 +174,11 @@ def test_upsampling_makes_the_stride_a_fraction() -> None:
     assert field.box(2, 3) == (2, 2, 4, 4)
     assert field.box(3, 3) == field.box(2, 2)
 
-    half = traced(lambda _, x: conv(x, ones(2, 2, 1, 1), 1, [(1, 1), (1, 1)], base=2), (), (9, 9, 1)).layers["conv"].receptive_field
+    half = (
+        traced(lambda _, x: conv(x, ones(2, 2, 1, 1), 1, [(1, 1), (1, 1)], base=2), (), (9, 9, 1))
+        .layers["conv"]
+        .receptive_field
+    )
     assert half.stride == (Fraction(1, 2), Fraction(1, 2))
 
 
