@@ -16,7 +16,7 @@ extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.napoleon",
     "command_help",
-    "docstring_words",
+    "docstring_style",
 ]
 exclude_patterns = ["_build", "tutorial/cnnviz-shifted-saliency"]
 myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]

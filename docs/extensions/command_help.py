@@ -13,12 +13,12 @@ from sphinx.util.docutils import SphinxDirective
 
 
 def printed(words: list[str]) -> str:
-    """Return what `cnnviz WORDS` prints, 100 columns wide and without colours.
+    """Return what `cnnviz WORDS` prints, 84 columns wide and without colours.
 
     Raises:
         RuntimeError: The command failed.
     """
-    environment = {**os.environ, "COLUMNS": "100", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
+    environment = {**os.environ, "COLUMNS": "84", "NO_COLOR": "1", "TERM": "dumb", "PYTHONIOENCODING": "utf-8"}
     done = subprocess.run(
         [sys.executable, "-m", "cnnviz_jax.cli", "--no-plugins", *words],
         capture_output=True,
