@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Self
 
-from beartype import beartype
-from beartype.roar import BeartypeDecorHintPep673Exception
+from beartype import BeartypeConf, beartype
+
+_WHOLE_NUMBERS_ARE_FLOATS = BeartypeConf(is_pep484_tower=True)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -17,4 +18,4 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     hints = function.__annotations__
     hints |= {name: Any for name, hint in hints.items() if hint is Self}
-    return beartype(function)
+    return beartype(function, conf=_WHOLE_NUMBERS_ARE_FLOATS)
