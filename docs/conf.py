@@ -19,7 +19,7 @@ extensions = [
     "docstring_style",
 ]
 exclude_patterns = ["_build", "tutorial/cnnviz-shifted-saliency"]
-myst_enable_extensions = ["colon_fence", "dollarmath", "deflist"]
+myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
 
 autodoc_member_order = "bysource"

@@ -10,13 +10,18 @@ _WORD = re.compile(r"(Cost|Source|Randomness):(?:\s+|$)")
 
 
 def as_paragraphs(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
-    """Make each `Cost`, `Source` and `Randomness` a paragraph of its own that opens with its word, in place."""
+    """Make each `Cost`, `Source` and `Randomness` a paragraph that opens with its word, and each `Example` code."""
     shown: list[str] = []
     for line in lines:
         found = _WORD.match(line)
-        shown += ["", f"**{found[1]}:** {line[found.end() :]}"] if found else [line]
+        if found:
+            shown += ["", f"**{found[1]}:** {line[found.end() :]}"]
+        elif line.rstrip() == "Example:":
+            shown += ["", "**Example:**", "", ".. code-block:: python", ""]
+        else:
+            shown += [line]
     if what == "attribute":
-        shown.insert(0, "")  # else napoleon takes what stands before a colon for the type
+        shown.insert(0, "\\ ")  # an escaped space; else napoleon takes what stands before a colon for the type
     lines[:] = shown
 
 
