@@ -7,7 +7,15 @@ from typing import Any
 import jax
 from jaxtyping import Array, ArrayLike, Float
 
-from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, ModelError, RuleError, UsageError, did_you_mean
+from cnnviz_jax.errors import (
+    CnnvizError,
+    LayerKindError,
+    LayerNotFoundError,
+    ModelError,
+    RuleError,
+    UsageError,
+    did_you_mean,
+)
 from cnnviz_jax.program import _compat, relu
 from cnnviz_jax.program.activations import UNRULED
 from cnnviz_jax.program.analysis import Analysis, analyse
@@ -111,6 +119,8 @@ class Program:
                 "the model cannot be traced: its Python code needs the numbers inside an array (an `if` or a loop on "
                 f"values, NumPy instead of jax.numpy, or `float()`); {_first_line(error)}"
             ) from error
+        except CnnvizError:
+            raise  # it says already, in its own words, what is wrong
         except Exception as error:
             shape = getattr(example, "shape", None)
             raise ModelError(f"the model fails on images of shape {shape}: {_first_line(error)}") from error

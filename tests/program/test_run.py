@@ -237,3 +237,31 @@ def test_canonical_values_are_rows_columns_channels_whatever_the_layout(layout: 
     flat = program.layers["global_pool"]
     assert (flat.axes, flat.canonical_shape, flat.is_map) == ("NC", (4,), False)
     assert flat.from_canonical(jnp.arange(4.0)).shape == (1, 4)
+
+
+def test_a_value_that_leaves_a_call_and_is_read_inside_it_too_is_changed_in_both_places() -> None:
+    @jax.jit
+    def inner(x: Any) -> Any:
+        y = jax.nn.relu(x)
+        return y, y * 2.0
+
+    def apply(p: Any, x: Any) -> Any:
+        return inner(conv(x, p))
+
+    program = traced(apply, ones(1, 1, 3, 2), (4, 4, 3))
+    (kept, doubled), _ = program.run(ones(1, 1, 3, 2), jnp.ones((1, 4, 4, 3)), replace={"relu": lambda y: y + 1.0})
+    np.testing.assert_array_equal(kept, jnp.full((1, 4, 4, 2), 4.0))
+    np.testing.assert_array_equal(doubled, 2 * kept)
+
+
+def test_two_names_of_one_value_act_one_after_the_other() -> None:
+    def apply(p: Any, x: Any) -> Any:
+        with named_scope("outer"), named_scope("first"):
+            return jax.nn.relu(conv(x, p))
+
+    program = traced(apply, ones(1, 1, 3, 2), (4, 4, 3))
+    assert {"outer", "outer.first", "outer.first.relu"} <= set(program.layers)
+    x = jnp.ones((1, 4, 4, 3))
+    shape = program.layers["outer"].shape
+    outputs, _ = program.run(ones(1, 1, 3, 2), x, add={"outer": jnp.ones(shape), "outer.first.relu": jnp.ones(shape)})
+    np.testing.assert_array_equal(outputs, jnp.full(shape, 5.0))
