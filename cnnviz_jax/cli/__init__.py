@@ -77,7 +77,7 @@ def _dispatch(words: list[str]) -> int:
         raise UsageError(f"no option {verb!r} before the command; `cnnviz --help` shows what there is.")
     if verb not in COMMANDS:
         raise UsageError(f"no command {verb!r}.{did_you_mean(verb, COMMANDS)} `cnnviz --help` lists them.")
-    command = importlib.import_module(f"cnnviz_jax.cli.{verb}")
+    command = importlib.import_module(f"cnnviz_jax.cli.{verb.replace('-', '_')}")
     code: int = command.run(rest, settings)
     return code
 

@@ -7,6 +7,10 @@ COMMANDS = {
     "explain": "show where a model looks in pictures",
     "synthesize": "make the inputs that excite channels or classes most",
     "inspect": "show what a model itself holds: filters, receptive fields",
+    "sweep": "explain and survey a whole data set, resumable, on any number of devices",
+    "sweep-status": "show how far a sweep is",
+    "verify": "check everything in a sweep's run folder against its hashes",
+    "merge": "join the shards of a sweep",
     "layers": "list the layers of a model",
     "models": "list the networks known by name",
     "techniques": "list the techniques, by kind",
@@ -15,12 +19,12 @@ COMMANDS = {
     "plugins": "list the plugins, also those set aside, and why",
     "doctor": "check this installation: versions, devices, memory, compiler",
 }
-"""Verb to its summary; verb `x` lives in `cnnviz_jax.cli.x` as `run(words, settings) -> int`."""
+"""Verb to its summary; verb `x-y` lives in `cnnviz_jax.cli.x_y` as `run(words, settings) -> int`."""
 
 
 def overview() -> str:
     """Return what `cnnviz --help` prints."""
-    lines = "\n".join(f"  {verb:<12}{summary}" for verb, summary in COMMANDS.items())
+    lines = "\n".join(f"  {verb:<14}{summary}" for verb, summary in COMMANDS.items())
     return f"""usage: cnnviz COMMAND ...
 
 See what a convolutional network in JAX has learned.

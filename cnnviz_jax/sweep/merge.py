@@ -1,0 +1,146 @@
+"""From shards to one result: the same merge as between devices, and the examples copied row by row."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz_jax.engine.reducers import Reducer
+from cnnviz_jax.model import Model
+from cnnviz_jax.sweep.exits import FingerprintError, SweepUsageError
+from cnnviz_jax.sweep.layout import Lock, RunFolder, file_sha256, read_json, write_json
+from cnnviz_jax.sweep.result import TOTALS, read_manifest, read_totals, write_results
+from cnnviz_jax.sweep.source import open_source
+from cnnviz_jax.sweep.spec import SweepSpec
+from cnnviz_jax.sweep.step import COUNTS, STATUSES
+from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore
+from cnnviz_jax.sweep.work import Work
+
+_ROWS_AT_ONCE = 4096
+
+
+def shard_folders(words: Sequence[str | Path]) -> list[RunFolder]:
+    """Return the run folders of shards: those named, or all that lie in the one folder named.
+
+    Raises:
+        SweepUsageError: There are none.
+    """
+    folders = []
+    for word in words:
+        root = RunFolder(Path(word))
+        inside = sorted(root.shards.iterdir()) if root.shards.is_dir() else []
+        folders += [RunFolder(path) for path in inside] or [root]
+    for folder in folders:
+        if not folder.run.exists():
+            raise SweepUsageError(f"no run in {folder.root}; name the --run folder of the shards, or the shards' own")
+    return folders
+
+
+def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolder:
+    """Join the shards of one sweep into `out`, and return it.
+
+    The result is the same to the last byte as that of a run that was never cut up.
+
+    Raises:
+        FingerprintError: They are not of one sweep, or `out` holds something else.
+        SweepUsageError: One is missing, there twice, or not finished.
+        StorageError: The disk is full or failing.
+    """
+    runs = [read_json(folder.run) for folder in shards]
+    _check_complete(shards, runs)
+    if out.run.exists() and read_json(out.run)["fingerprint"] != runs[0]["fingerprint"]:
+        raise FingerprintError(f"{out.root} belongs to another sweep; merge into another folder with --out")
+    if out.done.exists():
+        return out
+    lock = Lock(out.lock)
+    try:
+        identity, manifests = runs[0]["identity"], [read_manifest(folder) for folder in shards]
+        reducers = _reducers(runs[0], model)
+        parts = [read_totals(folder) for folder in shards]
+        totals = {name: reducer.merge([part[name] for part in parts]) for name, reducer in reducers.items()}
+        totals[COUNTS] = {"count": np.sum([part[COUNTS]["count"] for part in parts], 0)}
+        if not out.run.exists():
+            write_json(out.run, {**runs[0], "shard": [0, 1]})
+        _copy_examples(shards, runs[0], out)
+        same = all(each["environment"] == manifests[0]["environment"] for each in manifests)
+        kept = all(each["bit_equality"] == "promised" for each in manifests)
+        facts = {
+            "fingerprint": runs[0]["fingerprint"],
+            "pictures": identity["pictures"],
+            "shard": [0, 1],
+            "counts": {name: int(totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i},
+            "environment": manifests[0]["environment"],
+            "bit_equality": "promised" if same and kept else "not promised: versions or device differ between shards",
+        }
+        write_results(out, reducers, totals, facts)
+    finally:
+        lock.release()
+    return out
+
+
+def part_of(run: dict[str, Any]) -> tuple[int, int]:
+    """Return the first picture of a run's shard and one past its last."""
+    identity, (index, count) = run["identity"], run["shard"]
+    tile, pictures = identity["tile"], identity["pictures"]
+    tiles = -(-pictures // tile)
+    return min(tiles * index // count * tile, pictures), min(tiles * (index + 1) // count * tile, pictures)
+
+
+def _check_complete(shards: Sequence[RunFolder], runs: Sequence[dict[str, Any]]) -> None:
+    for folder, run in zip(shards, runs, strict=True):
+        if run["fingerprint"] != runs[0]["fingerprint"] or run["shard"][1] != runs[0]["shard"][1]:
+            raise FingerprintError(f"{folder.root} and {shards[0].root} are not shards of one sweep")
+    count = runs[0]["shard"][1]
+    found = [run["shard"][0] for run in runs]
+    twice = sorted({index for index in found if found.count(index) > 1})
+    if twice:
+        raise SweepUsageError(f"shard {twice[0]}/{count} is given twice")
+    missing = [str(index) for index in range(count) if index not in found]
+    if missing:
+        raise SweepUsageError(f"shards of {count} are missing: {', '.join(missing)}; run --shard {missing[0]}/{count}")
+    for folder, run in zip(shards, runs, strict=True):
+        if not folder.done.exists():
+            index = run["shard"][0]
+            raise SweepUsageError(f"shard {index}/{count} in {folder.root} is not finished; run --shard {index}/{count} again")
+        if file_sha256(folder.results / TOTALS) != read_manifest(folder)["sha256"][TOTALS]:
+            raise SweepUsageError(f"{folder.results / TOTALS} is damaged; `cnnviz verify` says more")
+
+
+def _reducers(run: dict[str, Any], model: Model) -> dict[str, Reducer]:
+    spec = SweepSpec.from_mapping({name: value for name, value in run["spec"].items() if value is not None})
+    source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
+    return Work.plan(spec, model, source).reducers
+
+
+def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFolder) -> None:
+    identity = run["identity"]
+    specs = {name: ArraySpec(tuple(shape), dtype) for name, (shape, dtype) in run["arrays"].items()}
+    target = ExampleStore.create(out.examples, specs, identity["pictures"], identity["tile"])
+    for folder in shards:
+        source = ExampleStore.open(folder.examples)
+        first, stop = part_of(read_json(folder.run))
+        step = max(identity["tile"], _ROWS_AT_ONCE // identity["tile"] * identity["tile"])
+        for begin in range(first, stop, step):
+            rows = slice(begin, min(begin + step, -(-stop // identity["tile"]) * identity["tile"]))
+            target.put(begin, {name: source.read(name, rows) for name in specs})
+            target.flush()
+
+
+def out_folder(words: Sequence[str | Path], out: str | None) -> RunFolder:
+    """Return where the merged run goes: `out`, or the one folder that holds the shards.
+
+    Raises:
+        SweepUsageError: Several folders and no `out`.
+    """
+    if out is not None:
+        return RunFolder(Path(out))
+    if len(words) == 1 and RunFolder(Path(words[0])).shards.is_dir():
+        return RunFolder(Path(words[0]))
+    raise SweepUsageError(f"say where the merged run goes: --out DIR (shards: {', '.join(map(os.fspath, words))})")
+
+
+__all__ = ["STATUS", "merge", "out_folder", "part_of", "shard_folders"]

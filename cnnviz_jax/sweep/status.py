@@ -1,0 +1,73 @@
+"""How far a run is, read from its folder without disturbing it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cnnviz_jax.sweep.checkpoint import step_folders
+from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.sweep.layout import RunFolder, holder_of, read_json, read_lines
+from cnnviz_jax.sweep.merge import part_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunStatus:
+    """How far one run, or one shard, is."""
+
+    root: str
+    shard: tuple[int, int]
+    pictures: int
+    """Pictures of this shard."""
+    counted: int
+    """Pictures in the newest checkpoint."""
+    done: bool
+    holder: str | None
+    """Who runs it now."""
+    images_per_s: float | None
+    """As last reported."""
+    seconds_left: float | None
+    unreadable: int
+    """Pictures listed as unreadable so far."""
+    last_report_s: float | None
+    """When a process last wrote to its log, seconds since 1970."""
+
+    @property
+    def state(self) -> str:
+        """`done`, `running` or `stopped`."""
+        return "done" if self.done else "running" if self.holder else "stopped"
+
+
+def run_status(folder: RunFolder) -> list[RunStatus]:
+    """Return the status of a run, one entry for each of its shards if it has any.
+
+    Raises:
+        SweepUsageError: There is no run in the folder.
+    """
+    shards = [RunFolder(path) for path in sorted(folder.shards.iterdir())] if folder.shards.is_dir() else []
+    found = [_status(each) for each in (folder, *shards) if each.run.exists()]
+    if not found:
+        raise SweepUsageError(f"no run in {folder.root}")
+    return found
+
+
+def _status(folder: RunFolder) -> RunStatus:
+    run = read_json(folder.run)
+    first, stop = part_of(run)
+    steps = step_folders(folder.checkpoints)
+    done = folder.done.exists()
+    counted = stop - first if done else max(0, int(steps[0].name) - first) if steps else 0
+    lines = [line for line in read_lines(folder.root / "log") if "images_per_s" in line]
+    newest = max(lines, key=lambda line: line["time"], default=None)
+    rate = float(newest["images_per_s"]) if newest else None
+    return RunStatus(
+        root=str(folder.root),
+        shard=tuple(run["shard"]),
+        pictures=stop - first,
+        counted=counted,
+        done=done,
+        holder=holder_of(folder.lock),
+        images_per_s=rate,
+        seconds_left=(stop - first - counted) / rate if rate and not done else None,
+        unreadable=len({line["id"] for line in read_lines(folder.root / "errors")}),
+        last_report_s=float(newest["time"]) if newest else None,
+    )
