@@ -6,7 +6,6 @@ reads, changes and overrides anything inside the traced program. Parameters are 
 they are arguments of everything that is compiled: one executable serves all checkpoints.
 """
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -20,7 +19,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, ModelError, TargetError, did_you_mean
 from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.program import Field, Program, Site
-from cnnviz_jax.results import static
+from cnnviz_jax.results import Prediction, static
 
 if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
@@ -190,6 +189,10 @@ class Model:
         logits = outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
         return logits  # type: ignore[no-any-return]
 
+    def __repr__(self) -> str:  # the parameters would fill pages
+        height, width, channels = self.input_shape
+        return f"Model({self.name}: {len(self.program.layers)} layers, pictures {height} x {width} x {channels})"
+
     @property
     def name(self) -> str:
         """What the user calls the model."""
@@ -313,6 +316,10 @@ class Model:
             replace: Values, or functions of the value, put in place of layers.
             rules: Backward rules, such as `{"relu": "guided"}`.
             need_outputs: Whether to run above the deepest layer that is read; if not, logits are `None`.
+
+        Raises:
+            LayerNotFoundError: A name is unknown.
+            RuleError: A rule is unknown or reaches no activation.
         """
         sites = self.program.layers
         head = self.structure.head
@@ -328,7 +335,7 @@ class Model:
         wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
 
         def native(name: str, change: Any) -> Any:
-            site = sites[name]
+            site = self.program.site(name)
             if callable(change):
                 return lambda value: site.from_canonical(change(site.to_canonical(value)))
             return site.from_canonical(change)
@@ -342,7 +349,7 @@ class Model:
             rules=rules,
             need_outputs=need_outputs and head is None,
         )
-        taps = {name: sites[name].to_canonical(values[name]) for name in wanted}
+        taps = {name: self.program.site(name).to_canonical(values[name]) for name in wanted}
         if not need_outputs:
             return None, taps
         if head is not None:
@@ -384,16 +391,14 @@ def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
 
 
-def predictions(model: Model, images: Pictures, k: int = 5) -> Any:
-    """Return the `k` best classes of each picture, best first.
+def predictions(model: Model, images: Pictures, k: int = 5) -> tuple[Prediction, ...]:
+    """Return one `Prediction` per picture: its `k` best classes, best first.
 
     Args:
         model: A classifier.
         images: Pictures in [0, 1].
         k: How many classes; at most all.
     """
-    from cnnviz_jax.results import Prediction
-
     logits = np.asarray(model(images), np.float64)
     shifted = np.exp(logits - logits.max(-1, keepdims=True))
     probability = shifted / shifted.sum(-1, keepdims=True)

@@ -34,6 +34,7 @@ def load_image(path: str | Path, model: "Model", *, crop_share: float | None = N
     The picture is turned as its EXIF data says, its short side is resized (bilinear, antialiased) and the
     centre is cropped to the model's input. For inputs of 128 pixels and more, the short side becomes 8/7 of
     the input (256 for 224), as published ImageNet numbers have it; smaller inputs are resized to fit exactly.
+    Transparent pictures are put on white.
 
     Args:
         path: A picture file.
@@ -41,7 +42,8 @@ def load_image(path: str | Path, model: "Model", *, crop_share: float | None = N
         crop_share: The crop's share of the resized short side, in place of that rule; 1 keeps all of it.
 
     Raises:
-        ImageError: The file is missing, broken, or has transparency or channels that have no one right reading.
+        ImageError: The file is missing or broken, its numbers have no one right scale (floating point), or the model
+            takes neither 1 nor 3 channels.
     """
     height, width, channels = model.input_shape
     share = crop_share if crop_share is not None else (_CROP_SHARE if min(height, width) >= 128 else 1.0)
@@ -49,7 +51,7 @@ def load_image(path: str | Path, model: "Model", *, crop_share: float | None = N
 
 
 def open_picture(path: str | Path, channels: int) -> "Image.Image":
-    """Return a picture file decoded, upright, in mode RGB, L or I;16-free float (F) for 1 or 3 channels.
+    """Return a picture file decoded and upright: mode RGB for 3 channels, L for 1 (F, 0 to 255, from 16 bits).
 
     Raises:
         ImageError: See `load_image`.

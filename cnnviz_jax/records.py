@@ -11,6 +11,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from cnnviz_jax.errors import PluginError
+
 Kind = Literal["explain", "synthesize", "inspect", "survey", "measure"]
 KINDS: tuple[Kind, ...] = ("explain", "synthesize", "inspect", "survey", "measure")
 
@@ -19,12 +21,21 @@ Lazy = Callable[..., Any] | str
 
 
 def load(reference: Lazy) -> Callable[..., Any]:
-    """Return the callable that `reference` is or names, importing its module if need be."""
+    """Return the callable that `reference` is or names, importing its module if need be.
+
+    Raises:
+        PluginError: The module cannot be imported, or has no such attribute.
+    """
     if callable(reference):
         return reference
     module, _, attribute = reference.partition(":")
-    loaded: Any = importlib.import_module(module)
+    try:
+        loaded: Any = importlib.import_module(module)
+    except ImportError as error:
+        raise PluginError(f"a record names {reference!r}, and {module} cannot be imported: {error}") from error
     for part in attribute.split("."):
+        if not hasattr(loaded, part):
+            raise PluginError(f"a record names {reference!r}, and {module} has no {attribute}")
         loaded = getattr(loaded, part)
     return loaded  # type: ignore[no-any-return]
 

@@ -61,6 +61,11 @@ def explain(
     heatmap, scores = run_fold(
         fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent
     )
+    if heatmap.values.ndim not in (3, 4):
+        raise PluginError(
+            f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one picture; "
+            f"a map is (h, w) or (h, w, c)"
+        )
     if not np.isfinite(scores).all():
         raise ModelError(f"{model.name} gives scores that are not finite for picture {int(np.argmin(np.isfinite(scores)))}")
     provenance = Provenance(

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cnnviz_jax.errors import PluginError
 from cnnviz_jax.model import Model
 from cnnviz_jax.records import load
 from cnnviz_jax.results import Provenance
@@ -23,5 +24,9 @@ def inspect(technique: str, model: Model, *, layer: str | None = None, **options
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "inspect", options)
-    provenance = Provenance(technique=spec.name, model=model.name, config=config, layer=layer, versions=versions())
-    return load(spec.build)(config, model)(provenance)
+    chosen = options.get("layer")
+    provenance = Provenance(technique=spec.name, model=model.name, config=config, layer=chosen, versions=versions())
+    read = load(spec.build)(config, model)
+    if not callable(read):
+        raise PluginError(f"technique {spec.name!r} built a {type(read).__name__}; a function of provenance is needed")
+    return read(provenance)

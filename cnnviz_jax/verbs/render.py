@@ -27,7 +27,7 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
         RenderError: No renderer writes this result in this form, or the folder cannot be written.
     """
     path = Path(path)
-    spec = renderer_for(result, path, renderer)
+    spec = renderer_for(type(result).__name__, path, renderer)
     check_writable(path)
     handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
     os.close(handle)
@@ -46,14 +46,19 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
     return path
 
 
-def renderer_for(result: Any, path: Path, renderer: str | None = None) -> RendererSpec:
-    """Return the renderer for this kind of result and file.
+def renderer_for(kind: str, path: Path, renderer: str | None = None) -> RendererSpec:
+    """Return the renderer for this kind of result and file; can be asked before the result exists.
+
+    Args:
+        kind: Class name of the result, such as `Attribution`.
+        path: The file; its suffix decides where `renderer` does not.
+        renderer: Name of the renderer that was asked for.
 
     Raises:
+        UnknownNameError: No renderer has that name.
         RenderError: None fits; those that would are listed.
     """
     manager = plugins()
-    kind = type(result).__name__
     if renderer is not None:
         return manager.renderer(renderer)
     suffix = path.suffix.lower()

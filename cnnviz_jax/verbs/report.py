@@ -7,13 +7,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
 
 from cnnviz_jax.engine import Progress, silent
 from cnnviz_jax.errors import CnnvizError, ImageError
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.model import Layer, Model, predictions
-from cnnviz_jax.pictures import check_images
+from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.results import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
@@ -27,7 +26,7 @@ _SYNTHESIZED_CHANNELS = 8
 
 def report(
     model: Model,
-    images: Float[np.ndarray, "n h w c"],
+    images: Pictures,
     out: str | Path | None = None,
     *,
     target: Any = None,
@@ -42,7 +41,7 @@ def report(
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
-        images: A few pictures in [0, 1].
+        images: A few pictures in [0, 1], or one picture.
         out: The page to write, such as `page.html`; `None` writes nothing.
         target: What is explained; each picture's top class when not given.
         names: One name per picture.
@@ -58,6 +57,7 @@ def report(
     if len(titles) != len(images):
         raise ImageError(f"{len(titles)} names for {len(images)} pictures; give one for each")
     if out is not None:
+        renderer_for(Report.__name__, Path(out))
         check_writable(Path(out))
     run = _Tasks(progress or silent)
     attributions = _explanations(run, model, images, target, key)
@@ -83,7 +83,6 @@ def report(
         warnings=model.warnings,
     )
     if out is not None:
-        renderer_for(page, Path(out))
         render(page, out)
     return page
 
