@@ -29,3 +29,24 @@ def word_and_number(text: str, option: str, words: dict[str, bool]) -> tuple[str
         return word, None if match[2] is None else float(match[2])
     except ValueError as error:
         raise UsageError(f"{option}: {match[2]!r} is no number") from error
+
+
+Fill = float | tuple[float, ...] | str
+"""What stands for "nothing there": a number, one per channel, or words; see `cnnviz_jax.fills`."""
+
+FILL_WORDS = {"zero": False, "value": True, "mean": False, "model-mean": False, "blur": True, "noise": False}
+"""Words that a fill may be, and whether each takes a number."""
+
+
+def check_fill(fill: Fill, option: str, without: tuple[str, ...] = ()) -> None:
+    """Raise `UsageError` unless `fill` is a number, a tuple of them, or one of the words.
+
+    Args:
+        fill: What the user gave.
+        option: The option's name, for the error.
+        without: Words that mean nothing for this option.
+    """
+    if isinstance(fill, str):
+        word, number = word_and_number(fill, option, {w: n for w, n in FILL_WORDS.items() if w not in without})
+        if word == "blur" and not (number or 0) > 0:
+            raise UsageError(f"{option}: blur takes a positive sigma in pixels, got {fill!r}")

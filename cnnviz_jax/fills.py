@@ -1,0 +1,70 @@
+"""Pictures that stand for "nothing there": what a baseline, a cover or a deleted pixel looks like.
+
+A fill is a number, one number per channel, or words: `zero`, `value(0.5)`, `mean` (of the picture),
+`model-mean` (what the model subtracts), `blur(sigma in pixels)`, `noise` (uniform in [0, 1)).
+"""
+
+from typing import TYPE_CHECKING
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.wording import FILL_WORDS, Fill, word_and_number
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model import Model
+
+
+def fill_of(
+    image: Float[Array, "h w c"], fill: Fill, model: "Model", *, key: Key[Array, ""] | None = None
+) -> Float[Array, "h w c"]:
+    """Return the picture that `fill` makes of `image`; traceable.
+
+    Args:
+        image: One picture.
+        fill: See the module; check it with `cnnviz_jax.wording.check_fill` before tracing.
+        model: Says what `model-mean` is.
+        key: For `noise`.
+
+    Raises:
+        UsageError: `noise` without a key, or as many numbers as the picture has no channels.
+    """
+    if not isinstance(fill, str):
+        numbers = np.atleast_1d(np.asarray(fill, np.float32))
+        if numbers.size not in (1, image.shape[-1]):
+            raise UsageError(f"a fill has 1 or {image.shape[-1]} numbers for these pictures, got {numbers.size}")
+        return jnp.broadcast_to(jnp.asarray(numbers, image.dtype), image.shape)
+    word, number = word_and_number(fill, "fill", FILL_WORDS)
+    if word == "mean":
+        return jnp.broadcast_to(image.mean((0, 1)), image.shape)
+    if word == "model-mean":
+        return jnp.broadcast_to(jnp.asarray(model.structure.mean, image.dtype), image.shape)
+    if word == "blur":
+        return blurred(image, number or 0.0)
+    if word == "noise":
+        if key is None:
+            raise UsageError("the fill 'noise' needs a key")
+        return jax.random.uniform(key, image.shape, image.dtype)
+    return jnp.full(image.shape, number or 0.0, image.dtype)
+
+
+def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]:
+    """Return the picture under a Gaussian of `sigma` pixels, borders repeated, cut at 4 sigma."""
+    radius = max(1, round(4 * sigma))
+    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-6)) ** 2)
+    taps = (taps / taps.sum()).astype(np.float32)
+    for axis in (0, 1):
+        image = _along(image, taps, axis)
+    return image
+
+
+def _along(image: Float[Array, "h w c"], taps: Float[np.ndarray, " t"], axis: int) -> Float[Array, "h w c"]:
+    """One matrix per axis, borders folded in: its size does not grow with sigma."""
+    size, radius = image.shape[axis], len(taps) // 2
+    matrix = np.zeros((size, size), np.float32)
+    for offset, tap in zip(range(-radius, radius + 1), taps, strict=True):
+        np.add.at(matrix, (np.arange(size), np.clip(np.arange(size) + offset, 0, size - 1)), tap)
+    return jnp.moveaxis(jnp.tensordot(jnp.asarray(matrix, image.dtype), image, ((1,), (axis,))), 0, axis)

@@ -1,0 +1,86 @@
+"""A class at some positions of a dense output, such as a segmentation: a set of pixels or a box."""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax.errors import TargetError
+from cnnviz_jax.results import static
+from cnnviz_jax.targets.target import Target
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model import Model
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Pixels(Target):
+    """The mean score of one class over a set of positions of a dense output (rows, cols, classes)."""
+
+    index: Int[Array, "*n"] | int
+    mask: Float[Array, "n rows cols"]
+    """1 at the positions that count; one mask for all pictures or one for each."""
+    words: str = static(default="pixels")
+
+    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the mean of the class's map where the mask is set."""
+        logits = jnp.asarray(outputs, jnp.float32)[..., self.index]
+        return (logits * self.mask).sum() / self.mask.sum()
+
+    def batched(self, count: int) -> Self:
+        """Return this target with one class and one mask per image."""
+        mask = jnp.broadcast_to(self.mask, (count, *self.mask.shape[1:])) if len(self.mask) == 1 else self.mask
+        if len(mask) != count:
+            raise TargetError(f"the target has {len(mask)} masks for {count} pictures; give one, or one for each")
+        index = jnp.broadcast_to(jnp.asarray(self.index), (count,)) if jnp.ndim(self.index) == 0 else self.index
+        if len(index) != count:
+            raise TargetError(f"the target names {len(index)} classes for {count} pictures; give one, or one for each")
+        return dataclasses.replace(self, index=index, mask=mask)
+
+    def check(self, model: "Model") -> None:
+        """Raise `TargetError` unless the outputs are (rows, cols, classes) of the mask's size and have the class."""
+        shape = _output_shape(model)
+        if shape is None or len(shape) != 3:
+            raise TargetError(
+                f"{model.name} gives {shape} for one picture; pixels and boxes need (rows, cols, classes)"
+            )
+        if self.mask.shape[1:] != shape[:2]:
+            raise TargetError(f"the mask is {self.mask.shape[1:]}, the output of {model.name} is {shape[:2]}")
+        if not np.asarray(self.mask).reshape(len(self.mask), -1).any(1).all():
+            raise TargetError("a set of pixels or a box holds no position of the output")
+        for index in np.atleast_1d(np.asarray(self.index)):
+            if not 0 <= index < shape[2]:
+                raise TargetError(f"class {int(index)} is out of range: {model.name} has classes 0 to {shape[2] - 1}")
+
+    def describe(self, model: "Model") -> tuple[str, ...]:
+        """Return texts such as `3 road in a box`."""
+        return tuple(f"{model.class_name(int(i))} in {self.words}" for i in np.atleast_1d(np.asarray(self.index)))
+
+
+def _output_shape(model: "Model") -> tuple[int, ...] | None:
+    out = jax.eval_shape(lambda image: model.run(image)[0], jax.ShapeDtypeStruct(model.input_shape, jnp.float32))
+    return tuple(out.shape) if hasattr(out, "shape") else None
+
+
+def pixels(index: int, mask: Any) -> Pixels:
+    """Return the target "mean score of class `index` where `mask` is set"; mask (rows, cols), or one per picture.
+
+    The mask has the size of the model's output, which may be coarser than the picture.
+    """
+    array = np.asarray(mask).astype(np.float32)
+    if array.ndim not in (2, 3):
+        raise TargetError(f"a mask is (rows, cols), or one per picture, got shape {array.shape}")
+    return Pixels(jnp.asarray(index), jnp.asarray(array[None] if array.ndim == 2 else array))
+
+
+def box(index: int, top: int, left: int, height: int, width: int, *, size: tuple[int, int]) -> Pixels:
+    """Return the target "mean score of class `index` in a box" of an output of `size` (rows, cols)."""
+    mask = np.zeros(size, np.float32)
+    mask[max(top, 0) : max(top + height, 0), max(left, 0) : max(left + width, 0)] = 1
+    words = f"the box of {height} x {width} at row {top}, column {left}"
+    return Pixels(jnp.asarray(index), jnp.asarray(mask[None]), words)

@@ -1,0 +1,105 @@
+"""The activation of one unit, or of one channel over all positions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax.errors import TargetError
+from cnnviz_jax.results import static
+from cnnviz_jax.targets.target import Target
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model import Model
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Neuron(Target):
+    """The activation of one unit: layer, position, channel; for layers without a map, `row` and `col` are 0."""
+
+    layer: str = static()
+    channel: Int[Array, "*n"] | int
+    row: Int[Array, "*n"] | int = 0
+    col: Int[Array, "*n"] | int = 0
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Never: only the program below the layer runs."""
+        return False
+
+    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the unit's value."""
+        value = taps[self.layer]
+        return value[self.row, self.col, self.channel] if value.ndim == 3 else value.reshape(-1)[self.channel]
+
+    def check(self, model: "Model") -> None:
+        """Raise `TargetError` if the position or channel is outside the layer."""
+        shape = model.layers[self.layer].shape
+        parts = [("channel", self.channel, shape[-1])]
+        if len(shape) == 3:
+            parts += [("row", self.row, shape[0]), ("col", self.col, shape[1])]
+        for word, value, size in parts:
+            if np.any(np.asarray(value) < 0) or np.any(np.asarray(value) >= size):
+                raise TargetError(f"{word} {value} is out of range: layer {self.layer!r} has {word}s 0 to {size - 1}")
+
+    def describe(self, model: "Model") -> tuple[str, ...]:
+        """Return texts such as `conv3[4, 5, 17]`."""
+        channel, row, col = np.broadcast_arrays(
+            *map(np.atleast_1d, map(np.asarray, (self.channel, self.row, self.col)))
+        )
+        return tuple(f"{self.layer}[{r}, {c}, {k}]" for k, r, c in zip(channel, row, col, strict=True))
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Channel(Target):
+    """The mean activation of one channel over all positions of a layer."""
+
+    layer: str = static()
+    channel: Int[Array, "*n"] | int
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Never: only the program below the layer runs."""
+        return False
+
+    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the mean of the channel's map."""
+        value = taps[self.layer]
+        return value.reshape(-1, value.shape[-1]).mean(0)[self.channel]
+
+    def check(self, model: "Model") -> None:
+        """Raise `TargetError` if the layer has no such channel."""
+        size = model.layers[self.layer].channels
+        index = np.atleast_1d(np.asarray(self.channel))
+        if bad := [int(i) for i in index if not 0 <= i < size]:
+            raise TargetError(f"channel {bad[0]} is out of range: layer {self.layer!r} has channels 0 to {size - 1}")
+
+    def describe(self, model: "Model") -> tuple[str, ...]:
+        """Return texts such as `conv3 channel 17`."""
+        return tuple(f"{self.layer} channel {int(i)}" for i in np.atleast_1d(np.asarray(self.channel)))
+
+
+def neuron(layer: str, row: int, col: int, channel: int) -> Neuron:
+    """Return the target "activation of the unit at (row, col) of one channel"."""
+    return Neuron(layer=layer, channel=channel, row=row, col=col)
+
+
+def channel(layer: str, channel: int | Sequence[int]) -> Channel:
+    """Return the target "mean activation of a channel", one index or one per image."""
+    return Channel(layer=layer, channel=jnp.asarray(channel))
