@@ -19,7 +19,7 @@ HOOKS: dict[str, tuple[str, type]] = {
 }
 """Hook name to the sort of thing it yields and the record class of that sort."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
 
 
 def unknown_hooks(names: Iterable[str]) -> str:
@@ -68,7 +68,7 @@ def _shown(record: object) -> str:
 def _fault(record: Any) -> str | None:
     """Return what is wrong with a record, or `None`."""
     if not isinstance(record.name, str) or not _NAME.fullmatch(record.name):
-        return "name is not letters, digits, `-`, `_` and `.`"
+        return "name is not letters, digits, `-`, `_`, `+` and `.`"
     if not isinstance(record.summary, str) or not record.summary.strip():
         return "summary is not a line of text"
     reference = record.render if isinstance(record, records.RendererSpec) else record.build

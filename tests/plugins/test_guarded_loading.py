@@ -104,7 +104,7 @@ def test_a_good_hook_beside_a_misspelt_one_is_not_half_registered(tmp_path):
 @pytest.mark.parametrize(
     ("change", "fault"),
     [
-        (("name='x'", "name='two words'"), "name is not letters, digits, `-`, `_` and `.`"),
+        (("name='x'", "name='two words'"), "name is not letters, digits, `-`, `_`, `+` and `.`"),
         (("kind='explain'", "kind='explane'"), "kind is 'explane', not one of explain, synthesize"),
         (("frozen=True", "frozen=False"), "config Config is not a frozen dataclass"),
         (("config=Config", "config=int"), "config is <class 'int'>, not a dataclass"),
