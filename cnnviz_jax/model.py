@@ -18,7 +18,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, ModelError, TargetError, did_you_mean
 from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.program import Field, Program, Site
+from cnnviz_jax.program import Field, Handler, Program, Site
 from cnnviz_jax.results import Prediction, static
 
 if TYPE_CHECKING:
@@ -303,6 +303,7 @@ class Model:
         add: Mapping[str, Float[Array, "..."]] | None = None,
         replace: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
         need_outputs: bool = True,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return one picture's logits and the values at the layers `read`; traceable.
@@ -315,6 +316,7 @@ class Model:
             add: Values added to layers; differentiate with respect to them for gradients there.
             replace: Values, or functions of the value, put in place of layers.
             rules: Backward rules, such as `{"relu": "guided"}`.
+            handlers: Functions that compute layers in place of the program, on native values.
             need_outputs: Whether to run above the deepest layer that is read; if not, logits are `None`.
 
         Raises:
@@ -329,7 +331,7 @@ class Model:
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
             inner = tuple(name for name in read if name != INPUT)
             outputs, taps = self.run(
-                image, read=inner, add=add, replace=replace, rules=rules, need_outputs=need_outputs
+                image, read=inner, add=add, replace=replace, rules=rules, handlers=handlers, need_outputs=need_outputs
             )
             return outputs, {name: image if name == INPUT else taps[name] for name in read}
         wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
@@ -347,6 +349,7 @@ class Model:
             add={name: native(name, delta) for name, delta in add.items()},
             replace={name: native(name, value) for name, value in replace.items()},
             rules=rules,
+            handlers=handlers,
             need_outputs=need_outputs and head is None,
         )
         taps = {name: self.program.site(name).to_canonical(values[name]) for name in wanted}
@@ -366,11 +369,18 @@ class Model:
         add: Mapping[str, Float[Array, "..."]] | None = None,
         replace: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, "..."]]]:
         """Return the target's score of one picture and the values at the layers `read`; see `run`."""
         every = tuple(dict.fromkeys((*read, *target.layers)))
         outputs, taps = self.run(
-            image, read=every, add=add, replace=replace, rules=rules, need_outputs=target.needs_outputs
+            image,
+            read=every,
+            add=add,
+            replace=replace,
+            rules=rules,
+            handlers=handlers,
+            need_outputs=target.needs_outputs,
         )
         return target.score(outputs, taps), {name: taps[name] for name in read}
 

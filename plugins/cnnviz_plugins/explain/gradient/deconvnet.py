@@ -1,11 +1,10 @@
 """DeconvNet: only positive evidence passes a ReLU, whether or not the unit was active (Zeiler, Fergus 2013)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from cnnviz_jax import Model
+from cnnviz_plugins.explain.gradient.configs import DeconvnetConfig
 from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
-from cnnviz_plugins.explain.gradient.plugin import DeconvnetConfig
 from cnnviz_plugins.explain.gradient.saliency import Saliency
 
 

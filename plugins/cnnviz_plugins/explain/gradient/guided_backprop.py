@@ -1,11 +1,10 @@
 """Guided backpropagation: only positive evidence of active units passes a ReLU (Springenberg et al. 2014)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from cnnviz_jax import Model
+from cnnviz_plugins.explain.gradient.configs import GuidedBackpropConfig
 from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
-from cnnviz_plugins.explain.gradient.plugin import GuidedBackpropConfig
 from cnnviz_plugins.explain.gradient.saliency import Saliency
 
 

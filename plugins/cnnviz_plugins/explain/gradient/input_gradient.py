@@ -37,7 +37,7 @@ def rewritten(model: Model, method: str) -> tuple[tuple[str, Any], ...]:
     Raises:
         RuleError: The program has no true ReLU, so that the rule would change nothing.
     """
-    rules = RULES[method]
+    rules = RULES.get(method)
     if rules is None:
         return ()
     names = model.program.rewritten(rules)
@@ -50,7 +50,7 @@ def rewritten(model: Model, method: str) -> tuple[tuple[str, Any], ...]:
 
 def passed_through(model: Model, method: str) -> tuple[str, ...]:
     """Return a warning that names the activations which the method leaves as they are."""
-    names = model.program.unruled_activations() if RULES[method] is not None else ()
+    names = model.program.unruled_activations() if RULES.get(method) is not None else ()
     if not names:
         return ()
     return (f"{method} has no agreed rule for these activations and leaves them as they are: {', '.join(names)}",)

@@ -1,91 +1,133 @@
-"""The gradient family: saliency, SmoothGrad, guided backpropagation, DeconvNet."""
+"""The gradient family: what a small change of each pixel does to a score, as it is, averaged, or along a path."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
 
-from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import TechniqueSpec
-from cnnviz_jax.wording import word_and_number
 
-GradientMethod = Literal["saliency", "guided-backprop", "deconvnet"]
+# Light too, and apart from this file only for its length.
+from cnnviz_plugins.explain.gradient.configs import (
+    BlurIgConfig,
+    DeconvnetConfig,
+    DeepliftConfig,
+    GradientShapConfig,
+    GuidedBackpropConfig,
+    GuidedIgConfig,
+    InputXGradientConfig,
+    IntegratedGradientsConfig,
+    SaliencyConfig,
+    SmoothgradConfig,
+    SmoothgradSquaredConfig,
+    VargradConfig,
+    XraiConfig,
+)
 
-
-@dataclass(frozen=True, kw_only=True)
-class SaliencyConfig:
-    """Nothing to choose: the gradient is stored signed, and how channels are shown is the renderer's policy."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class GuidedBackpropConfig:
-    """Nothing to choose: every true ReLU passes only positive gradients where its input was positive."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class DeconvnetConfig:
-    """Nothing to choose: every true ReLU passes only positive gradients, whatever its input was."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SmoothgradConfig:
-    """How much noise, how often, and which gradient."""
-
-    samples: int = 50
-    """Noisy copies of each picture."""
-    noise: str = "relative(0.15)"
-    """Standard deviation of the Gaussian noise: `relative(share)` of each picture's max - min, or `absolute(value)`."""
-    method: GradientMethod = "saliency"
-    """Which gradient is averaged."""
-
-    def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
-        if (self.sigma[1]) < 0:
-            raise UsageError(f"noise is not negative, got {self.noise!r}")
-
-    @property
-    def sigma(self) -> tuple[str, float]:
-        """The unit and the number of `noise`."""
-        unit, number = word_and_number(self.noise, "noise", {"relative": True, "absolute": True})
-        return unit, number or 0.0
+_TABLE: tuple[tuple[str, str, type, str, str], ...] = (
+    (
+        "saliency",
+        "gradient of the score with respect to each pixel",
+        SaliencyConfig,
+        "saliency:Saliency",
+        "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034",
+    ),
+    (
+        "smoothgrad",
+        "gradient averaged over noisy copies of the picture",
+        SmoothgradConfig,
+        "smoothgrad:Smoothgrad",
+        "Smilkov et al. 2017, arXiv:1706.03825",
+    ),
+    (
+        "smoothgrad-squared",
+        "squared gradient averaged over noisy copies of the picture",
+        SmoothgradSquaredConfig,
+        "smoothgrad:SmoothgradSquared",
+        "Smilkov et al. 2017, arXiv:1706.03825; Hooker et al. 2019, arXiv:1806.10758",
+    ),
+    (
+        "vargrad",
+        "variance of the gradient over noisy copies of the picture",
+        VargradConfig,
+        "smoothgrad:Vargrad",
+        "Adebayo et al. 2018, arXiv:1810.03292, appendix",
+    ),
+    (
+        "guided-backprop",
+        "gradient through ReLUs that pass only positive evidence of active units",
+        GuidedBackpropConfig,
+        "guided_backprop:GuidedBackprop",
+        "Springenberg et al. 2014, arXiv:1412.6806",
+    ),
+    (
+        "deconvnet",
+        "gradient through ReLUs that pass only positive evidence",
+        DeconvnetConfig,
+        "deconvnet:Deconvnet",
+        "Zeiler, Fergus 2013, arXiv:1311.2901",
+    ),
+    (
+        "input-x-gradient",
+        "picture times gradient: a first-order share of each pixel in the score",
+        InputXGradientConfig,
+        "input_x_gradient:InputXGradient",
+        "Shrikumar et al. 2016, arXiv:1605.01713",
+    ),
+    (
+        "integrated-gradients",
+        "gradient integrated from a baseline to the picture: shares that sum to the difference of scores",
+        IntegratedGradientsConfig,
+        "integrated_gradients:IntegratedGradients",
+        "Sundararajan, Taly, Yan 2017, arXiv:1703.01365",
+    ),
+    (
+        "gradient-shap",
+        "gradient at random points between random baselines and the picture",
+        GradientShapConfig,
+        "gradient_shap:GradientShap",
+        "Lundberg, Lee 2017, arXiv:1705.07874; Erion et al. 2019, arXiv:1906.10670",
+    ),
+    (
+        "deeplift",
+        "difference of scores to a reference, shared out by the rescale rule",
+        DeepliftConfig,
+        "deeplift:Deeplift",
+        "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685",
+    ),
+    (
+        "guided-ig",
+        "integrated gradients along a path that moves the least sensitive values first",
+        GuidedIgConfig,
+        "guided_ig:GuidedIg",
+        "Kapishnikov et al. 2021, arXiv:2106.09788",
+    ),
+    (
+        "blur-ig",
+        "integrated gradients along a path from a blurred picture to the sharp one",
+        BlurIgConfig,
+        "blur_ig:BlurIg",
+        "Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383",
+    ),
+    (
+        "xrai",
+        "regions of the picture ranked by their integrated gradients",
+        XraiConfig,
+        "xrai:Xrai",
+        "Kapishnikov et al. 2019, arXiv:1906.02825",
+    ),
+)
 
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the gradient family."""
-    here = "cnnviz_plugins.explain.gradient"
-    yield TechniqueSpec(
-        name="saliency",
-        kind="explain",
-        summary="gradient of the score with respect to each pixel",
-        config=SaliencyConfig,
-        build=f"{here}.saliency:Saliency.build",
-        references=("Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034",),
-    )
-    yield TechniqueSpec(
-        name="smoothgrad",
-        kind="explain",
-        summary="gradient averaged over noisy copies of the picture",
-        config=SmoothgradConfig,
-        build=f"{here}.smoothgrad:Smoothgrad.build",
-        references=("Smilkov et al. 2017, arXiv:1706.03825",),
-    )
-    yield TechniqueSpec(
-        name="guided-backprop",
-        kind="explain",
-        summary="gradient through ReLUs that pass only positive evidence of active units",
-        config=GuidedBackpropConfig,
-        build=f"{here}.guided_backprop:GuidedBackprop.build",
-        references=("Springenberg et al. 2014, arXiv:1412.6806",),
-    )
-    yield TechniqueSpec(
-        name="deconvnet",
-        kind="explain",
-        summary="gradient through ReLUs that pass only positive evidence",
-        config=DeconvnetConfig,
-        build=f"{here}.deconvnet:Deconvnet.build",
-        references=("Zeiler, Fergus 2013, arXiv:1311.2901",),
-    )
+    for name, summary, config, place, reference in _TABLE:
+        yield TechniqueSpec(
+            name=name,
+            kind="explain",
+            summary=summary,
+            config=config,
+            build=f"cnnviz_plugins.explain.gradient.{place}.build",
+            references=tuple(reference.split("; ")),
+        )

@@ -1,4 +1,4 @@
-"""SmoothGrad: the gradient averaged over noisy copies of the picture (Smilkov et al. 2017)."""
+"""SmoothGrad and its relatives: what gradients are over noisy copies of the picture (Smilkov et al. 2017)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,8 +11,9 @@ from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.results import View
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient, passed_through, rewritten
-from cnnviz_plugins.explain.gradient.plugin import SmoothgradConfig
+from cnnviz_plugins.explain.gradient.configs import SmoothgradConfig, SmoothgradSquaredConfig, VargradConfig
+from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
+from cnnviz_plugins.explain.gradient.methods import method_map
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,8 @@ class Smoothgrad(Fold):
 
     Randomness: copy i of a picture is picture + sigma * normal(fold_in(picture's key, i)), so the result
     depends on the seed and the picture, not on chunk, batch or device.
-    Cost: `samples` forward and backward passes per picture; memory for one chunk of copies.
+    Cost: `samples` times the cost of the method, which is one forward and one backward pass for most; memory
+    for one chunk of copies.
     Source: Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, section 3.
     """
 
@@ -32,32 +34,86 @@ class Smoothgrad(Fold):
     @classmethod
     def build(cls, config: SmoothgradConfig, model: Model) -> "Smoothgrad":
         """Return the fold for `model`."""
-        method = config.method
-        return cls(config=config, notes=rewritten(model, method), warnings=passed_through(model, method))
+        unit, number = config.sigma
+        used = (("samples", config.copies), ("noise", f"{unit}({number:g})"))
+        notes = (*rewritten(model, config.method), *used)
+        return cls(config=config, notes=notes, warnings=passed_through(model, config.method))
 
     @property
     def evaluations(self) -> int:
         """One per noisy copy."""
-        return self.config.samples
+        return self.config.copies
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Float[Array, ""]:
-        """Return the noise's standard deviation."""
-        unit, number = self.config.sigma
-        return jnp.float32(number) * ((image.max() - image.min()) if unit == "relative" else 1.0)
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Any:
+        """Return the noise's standard deviation, and what the gradients are compared with."""
+        return _sigma(self.config, image), jnp.zeros_like(image)
 
     def evaluate(
         self,
         model: Model,
         image: Float[Array, "h w c"],
         target: Target,
-        context: Float[Array, ""],
+        context: Any,
         index: Int[Array, ""],
         key: Key[Array, ""],
-    ) -> Float[Array, "h w c"]:
+    ) -> Any:
         """Return the gradient at one noisy copy."""
-        noisy = image + context * jax.random.normal(key, image.shape, image.dtype)
-        return input_gradient(model, noisy, target, self.config.method)
+        noisy = image + context[0] * jax.random.normal(key, image.shape, image.dtype)
+        return method_map(model, noisy, target, self.config.method)
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
         """Return the mean."""
-        return Heatmap(values=gathered / self.config.samples)
+        return Heatmap(values=gathered / self.config.copies)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothgradSquared(Smoothgrad):
+    """The mean of squared gradients over noisy copies, (h, w, c); never negative.
+
+    Randomness, cost: see `Smoothgrad`; the same seed gives the same copies.
+    Source: Hooker, Erhan, Kindermans, Kim 2019, section 3 ("SmoothGrad-Squared").
+    """
+
+    config: SmoothgradSquaredConfig
+
+    def evaluate(self, model: Model, image: Any, target: Target, context: Any, index: Any, key: Any) -> Any:
+        """Return the squared gradient at one noisy copy."""
+        return super().evaluate(model, image, target, context, index, key) ** 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Vargrad(Smoothgrad):
+    """The variance of gradients over noisy copies, (h, w, c); never negative.
+
+    Randomness, cost: see `Smoothgrad`; one gradient more.
+    Source: Adebayo et al. 2018, appendix A.
+    """
+
+    config: VargradConfig
+
+    @classmethod
+    def build(cls, config: VargradConfig, model: Model) -> "Vargrad":  # type: ignore[override]
+        """Return the fold for `model`."""
+        plain = Smoothgrad.build(config, model)
+        return cls(config=config, notes=(*plain.notes, ("ddof", config.subtracted)), warnings=plain.warnings)
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Any:
+        """Return the noise's standard deviation and the untouched gradient: differences to it lose no digits."""
+        return _sigma(self.config, image), method_map(model, image, target, self.config.method)
+
+    def evaluate(self, model: Model, image: Any, target: Target, context: Any, index: Any, key: Any) -> Any:
+        """Return the difference to the untouched gradient, and its square."""
+        difference = super().evaluate(model, image, target, context, index, key) - context[1]
+        return difference, difference**2
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return the variance."""
+        total, squares = gathered
+        count = self.config.copies
+        spread = jnp.maximum(squares - total**2 / count, 0.0)
+        return Heatmap(values=spread / (count - self.config.subtracted))
+
+
+def _sigma(config: SmoothgradConfig, image: Float[Array, "h w c"]) -> Float[Array, ""]:
+    unit, number = config.sigma
+    return jnp.float32(number) * ((image.max() - image.min()) if unit == "relative" else 1.0)

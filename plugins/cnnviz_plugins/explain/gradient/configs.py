@@ -1,0 +1,278 @@
+"""What the techniques of the gradient family can be told: frozen dataclasses, light to import.
+
+An option of `None` takes the paper's value, or that of the peer whose `convention` is named; the result's
+provenance lists the values used.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.wording import Fill, check_fill, word_and_number
+
+GradientMethod = Literal[
+    "saliency", "guided-backprop", "deconvnet", "input-x-gradient", "integrated-gradients", "deeplift"
+]
+Quadrature = Literal["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "trapezoid", "endpoints"]
+
+PATHS: dict[str, tuple[Quadrature, int]] = {
+    "paper": ("gausslegendre", 50),
+    "captum": ("gausslegendre", 50),
+    "pair": ("endpoints", 25),
+    "xplique": ("trapezoid", 50),
+    "tf-explain": ("endpoints", 10),
+}
+"""Quadrature and nodes of integrated gradients, by whose convention."""
+
+NOISES: dict[str, tuple[int, str]] = {
+    "paper": (50, "relative(0.15)"),
+    "captum": (5, "absolute(1.0)"),
+    "pair": (25, "relative(0.15)"),
+    "xplique": (50, "absolute(0.2)"),
+    "tf-explain": (5, "absolute(1.0)"),
+}
+"""Noisy copies and their noise, by whose convention."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SaliencyConfig:
+    """Nothing to choose: the gradient is stored signed, and how channels are shown is the renderer's policy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedBackpropConfig:
+    """Nothing to choose: every true ReLU passes only positive gradients where its input was positive."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeconvnetConfig:
+    """Nothing to choose: every true ReLU passes only positive gradients, whatever its input was."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputXGradientConfig:
+    """Nothing to choose: the picture in [0, 1] times the gradient, pixel by pixel."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothgradConfig:
+    """How much noise, how often, and which gradient."""
+
+    samples: int | None = None
+    """Noisy copies of each picture; 50, or the convention's, when not given."""
+    noise: str | None = None
+    """Standard deviation of the Gaussian noise: `relative(share)` of each picture's max - min, or `absolute(value)`;
+    `relative(0.15)`, or the convention's, when not given."""
+    method: GradientMethod = "saliency"
+    """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
+    convention: Literal["paper", "captum", "pair", "xplique", "tf-explain"] = "paper"
+    """Whose number of copies and noise."""
+
+    def __post_init__(self) -> None:
+        if self.copies < 1:
+            raise UsageError(f"samples is at least 1, got {self.samples}")
+        if self.sigma[1] < 0:
+            raise UsageError(f"noise is not negative, got {self.noise!r}")
+
+    @property
+    def copies(self) -> int:
+        """How many noisy copies are used."""
+        return NOISES[self.convention][0] if self.samples is None else self.samples
+
+    @property
+    def sigma(self) -> tuple[str, float]:
+        """The unit and the number of the noise that is used."""
+        text = NOISES[self.convention][1] if self.noise is None else self.noise
+        unit, number = word_and_number(text, "noise", {"relative": True, "absolute": True})
+        return unit, number or 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothgradSquaredConfig(SmoothgradConfig):
+    """How much noise, how often, and which gradient is squared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class VargradConfig(SmoothgradConfig):
+    """How much noise, how often, which gradient, and which variance."""
+
+    ddof: int | None = None
+    """Divide by copies - ddof; 0 (the variance of these copies), or the convention's (Xplique: 1), when not given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.subtracted < self.copies:
+            raise UsageError(f"ddof is from 0 to samples - 1 = {self.copies - 1}, got {self.subtracted}")
+
+    @property
+    def subtracted(self) -> int:
+        """The ddof that is used."""
+        return int(self.convention == "xplique") if self.ddof is None else self.ddof
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegratedGradientsConfig:
+    """From where to the picture, and how the integral is taken."""
+
+    baseline: Fill = "zero"
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
+    quadrature: Quadrature | None = None
+    """Rule of the integral; `gausslegendre`, or the convention's, when not given. `endpoints` is n equally spaced
+    nodes from 0 to 1 with weights 1/n, as PAIR has it."""
+    nodes: int | None = None
+    """Gradients per picture; 50, or the convention's, when not given."""
+    convention: Literal["paper", "captum", "pair", "xplique", "tf-explain"] = "paper"
+    """Whose defaults. Captum's trapezoid has weights that sum to 1 - 1/n; here that holds under its name only."""
+
+    def __post_init__(self) -> None:
+        check_fill(self.baseline, "baseline", without=("noise",))
+        check_nodes(*self.rule)
+
+    @property
+    def rule(self) -> tuple[Quadrature, int]:
+        """The quadrature and the number of nodes that are used."""
+        quadrature, nodes = PATHS[self.convention]
+        return self.quadrature or quadrature, nodes if self.nodes is None else self.nodes
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientShapConfig:
+    """How many random points of random paths, and where the paths begin."""
+
+    samples: int | None = None
+    """Random points per picture; 50, or the convention's (Captum: 5), when not given."""
+    baselines: tuple[str, ...] = ("zero", "value(1)", "noise")
+    """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform."""
+    noise: str = "absolute(0)"
+    """Gaussian noise on the picture: `relative(share)` of its max - min, or `absolute(value)`."""
+    convention: Literal["paper", "captum"] = "paper"
+    """Whose number of points."""
+
+    def __post_init__(self) -> None:
+        if self.points < 1:
+            raise UsageError(f"samples is at least 1, got {self.samples}")
+        if not self.baselines:
+            raise UsageError("baselines names at least one fill, got none")
+        for fill in self.baselines:
+            check_fill(fill, "baselines")
+        if self.sigma[1] < 0:
+            raise UsageError(f"noise is not negative, got {self.noise!r}")
+
+    @property
+    def points(self) -> int:
+        """How many points are used."""
+        return (5 if self.convention == "captum" else 50) if self.samples is None else self.samples
+
+    @property
+    def sigma(self) -> tuple[str, float]:
+        """The unit and the number of the noise."""
+        unit, number = word_and_number(self.noise, "noise", {"relative": True, "absolute": True})
+        return unit, number or 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepliftConfig:
+    """What the picture is compared with."""
+
+    baseline: Fill = "zero"
+    """The reference picture: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
+    epsilon: float = 1e-6
+    """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
+
+    def __post_init__(self) -> None:
+        check_fill(self.baseline, "baseline", without=("noise",))
+        if not self.epsilon > 0:
+            raise UsageError(f"epsilon is positive, got {self.epsilon}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedIgConfig:
+    """From where to the picture, in how many steps, and how far the path may stray."""
+
+    baseline: Fill = "zero"
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
+    steps: int = 200
+    """Gradients per picture, one after another."""
+    fraction: float = 0.25
+    """Share of the values, those with the smallest gradients, that move at once."""
+    max_distance: float = 0.02
+    """How far a value may be from the straight path, as a share of the path; 0 is integrated gradients."""
+
+    def __post_init__(self) -> None:
+        check_fill(self.baseline, "baseline", without=("noise",))
+        if self.steps < 1:
+            raise UsageError(f"steps is at least 1, got {self.steps}")
+        if not 0.01 <= self.fraction <= 1:
+            raise UsageError(f"fraction is from 0.01 to 1, got {self.fraction}")
+        if not 0 <= self.max_distance <= 1:
+            raise UsageError(f"max_distance is from 0 to 1, got {self.max_distance}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BlurIgConfig:
+    """How much blur the path begins with, and its steps."""
+
+    max_sigma: float = 50.0
+    """Standard deviation in pixels of the blur at the path's beginning."""
+    steps: int = 100
+    """Gradients per picture."""
+    spacing: Literal["linear", "sqrt"] = "linear"
+    """Whether sigma or its square grows evenly along the path."""
+    convention: Literal["paper", "pair"] = "paper"
+    """`paper`: differences of the blurred pictures, borders renormalised. `pair`: derivative at the left end of each
+    step, borders black, as PAIR's saliency computes it."""
+
+    def __post_init__(self) -> None:
+        if not self.max_sigma > 0:
+            raise UsageError(f"max_sigma is positive, got {self.max_sigma}")
+        if self.steps < 1:
+            raise UsageError(f"steps is at least 1, got {self.steps}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class XraiConfig:
+    """How pixels are attributed, and how regions are found."""
+
+    quadrature: Quadrature | None = None
+    """Rule of integrated gradients; `gausslegendre`, or PAIR's `endpoints`, when not given."""
+    nodes: int | None = None
+    """Gradients per baseline, of which there are two; 50, or PAIR's 100, when not given."""
+    scales: tuple[float, ...] = (50, 100, 150, 250, 500, 1200)
+    """Felzenszwalb's scales; each is one segmentation."""
+    sigma: float = 0.8
+    """Smoothing before the segmentation, in pixels of the resized picture."""
+    min_size: int = 150
+    """Least pixels of a segment, of the resized picture."""
+    size: int = 224
+    """Side to which pictures are resized for the segmentation."""
+    dilation: int = 5
+    """By how many pixels of the resized picture each segment grows."""
+    min_share: float = 0.001
+    """A segment that adds a smaller share of the picture is left out."""
+    convention: Literal["paper", "pair"] = "paper"
+    """Whose quadrature and nodes."""
+
+    def __post_init__(self) -> None:
+        check_nodes(*self.rule)
+        if not self.scales or min(self.scales) <= 0:
+            raise UsageError(f"scales is one or more positive numbers, got {self.scales!r}")
+        if self.size < 8 or self.min_size < 1 or self.dilation < 0:
+            raise UsageError("size is at least 8, min_size at least 1, dilation at least 0")
+        if not 0 <= self.min_share < 1:
+            raise UsageError(f"min_share is from 0 up to 1, got {self.min_share}")
+
+    @property
+    def rule(self) -> tuple[Quadrature, int]:
+        """The quadrature and the number of nodes that are used."""
+        pair = self.convention == "pair"
+        quadrature = self.quadrature or ("endpoints" if pair else "gausslegendre")
+        return quadrature, (100 if pair else 50) if self.nodes is None else self.nodes
+
+
+def check_nodes(quadrature: str, nodes: int) -> None:
+    """Raise `UsageError` unless the rule can have so many nodes."""
+    least = 2 if quadrature in ("trapezoid", "endpoints") else 1
+    if nodes < least:
+        raise UsageError(f"nodes is at least {least} for {quadrature}, got {nodes}")

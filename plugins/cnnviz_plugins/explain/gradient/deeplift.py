@@ -1,0 +1,131 @@
+"""DeepLIFT with the rescale rule, on the traced program (Shrikumar et al. 2017).
+
+Two runs: one of the reference, in which every activation and max-pool notes what it saw; one of the picture, in
+which each is replaced by a line through what it gave then and gives now. The gradient of that second run are
+the multipliers.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.fills import fill_of
+from cnnviz_jax.program import Handler, Site
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.gradient.configs import DeepliftConfig
+from cnnviz_plugins.explain.gradient.integrated_gradients import completeness
+
+ELEMENTWISE = frozenset({
+    "relu", "relu6", "clip", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "squareplus",
+    "sparse_plus", "tanh", "hard_tanh", "sigmoid", "hard_sigmoid", "log_sigmoid", "hard_swish", "soft_sign",
+})  # fmt: skip
+"""Kinds of layers that treat every number alone: each gets the quotient of differences."""
+SELECTING = frozenset({"max_pool", "min_pool"})
+"""Kinds of layers that hand on one of several numbers."""
+_UNRULED = frozenset({"softmax", "log_softmax"})
+
+Taken = tuple[Array, Array]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deeplift(Fold):
+    """(picture - reference) times DeepLIFT's multipliers, (h, w, c): shares of the difference of scores.
+
+    `extras` has `baseline_score` and `completeness_gap`; the gap is rounding alone for networks made of
+    convolutions, dense layers, activations, pools, batch norm, sums and joins, explained by a logit. What mixes
+    values otherwise (products of branches, layer norm, softmax) keeps its gradient, and then the gap is real.
+
+    Cost: three forward passes and one backward per picture, and one forward for the gap.
+    Source: Shrikumar, Greenside, Kundaje 2017, section 3.5.1; max-pools as in Captum.
+    """
+
+    view: View = "pixels"
+    config: DeepliftConfig
+
+    @classmethod
+    def build(cls, config: DeepliftConfig, model: Model) -> "Deeplift":
+        """Return the fold for `model`, with the layers that it rescales."""
+        names = tuple(name for name, site in _nonlinear(model).items())
+        left = [name for name, site in model.program.layers.items() if site.kind in _UNRULED]
+        warnings = (f"deeplift leaves the gradient as it is at {', '.join(left)}",) if left else ()
+        return cls(config=config, notes=(("baseline", str(config.baseline)), ("rescaled", names)), warnings=warnings)
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
+        """Return the shares, and the reference."""
+        reference = fill_of(image, self.config.baseline, model)
+        return deeplift_map(model, image, reference, target, epsilon=self.config.epsilon), reference
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return the shares and by how much their sum misses the difference of scores."""
+        values, reference = (part[0] for part in gathered)
+        return Heatmap(values=values, extras=completeness(model, values, image, reference, target))
+
+
+def deeplift_map(
+    model: Model, image: Float[Array, "h w c"], reference: Float[Array, "h w c"], target: Target, *, epsilon: float
+) -> Float[Array, "h w c"]:
+    """Return (picture - reference) times the multipliers.
+
+    Cost: two forward passes and one backward.
+    """
+    sites = _nonlinear(model)
+    seen: dict[str, Taken] = {}
+
+    def noting(site: Site, inputs: list[Any], default: Any) -> Any:
+        seen[site.name] = (inputs[0], default(inputs[0]))
+        return seen[site.name][1]
+
+    model.score(reference, target, handlers=dict.fromkeys(sites, noting))
+    lines: dict[str, Handler] = {
+        name: _rescaled(seen[name], epsilon, is_elementwise=site.kind in ELEMENTWISE)
+        for name, site in sites.items()
+        if name in seen
+    }
+    multipliers = jax.grad(lambda pixels: model.score(pixels, target, handlers=lines)[0])(image)
+    return (image - reference) * multipliers
+
+
+def _nonlinear(model: Model) -> dict[str, Site]:
+    """The layers that are replaced by lines: activations, max-pools, global maxima."""
+    found: dict[str, Site] = {}
+    for name, site in model.program.layers.items():
+        operation = site.operation
+        if operation is None or len(operation.inputs) != 1:
+            continue
+        is_maximum = site.kind == "global_pool" and operation.node.name == "reduce_max"
+        if site.kind in ELEMENTWISE or site.kind in SELECTING or is_maximum:
+            found[name] = site
+    return found
+
+
+def _rescaled(taken: Taken, epsilon: float, *, is_elementwise: bool) -> Handler:
+    """Return a handler whose value is the layer's own and whose derivative is the multiplier."""
+    before, given = taken
+
+    def line(site: Site, inputs: list[Any], default: Any) -> Any:
+        x = inputs[0]
+        fixed = jax.lax.stop_gradient(x)
+        moved, now = x - fixed, default(fixed)
+        change = fixed - before
+        is_far = jnp.abs(change) > epsilon
+        safe = jnp.where(is_far, change, jnp.ones_like(change))
+        if is_elementwise and now.shape == fixed.shape:
+            _, slope = jax.jvp(default, (fixed,), (jnp.ones_like(fixed),))
+            return now + jnp.where(is_far, (now - given) / safe, slope) * moved
+        # What the winner now gains over the reference's output is its own; what the reference's winner
+        # loses is that one's: the two sum to the difference of outputs.
+        share = jnp.where(is_far, moved / safe, jnp.zeros_like(moved))
+        best = jnp.minimum(now, given) if site.kind == "min_pool" else jnp.maximum(now, given)
+        _, gained = jax.jvp(default, (fixed,), (share,))
+        _, lost = jax.jvp(default, (before,), (share,))
+        return now + gained * (best - given) + lost * (now - best)
+
+    return line

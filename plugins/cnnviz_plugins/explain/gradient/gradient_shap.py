@@ -1,0 +1,69 @@
+"""GradientSHAP: the gradient at random points between random baselines and the picture (Lundberg, Lee 2017)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.fills import fill_of
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.gradient.configs import GradientShapConfig
+from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientShap(Fold):
+    """The mean of (picture - baseline) times the gradient at a random point between them, (h, w, c).
+
+    Each point draws one of the `baselines`, a place on the path and, if asked, noise on the picture.
+    `extras` has the mean `baseline_score` and the `completeness_gap`, which falls with the number of points.
+
+    Randomness: point i of a picture uses fold_in(picture's key, i).
+    Cost: `samples` forward and backward passes per picture, and as many forward ones of baselines.
+    Source: Lundberg, Lee 2017; Erion et al. 2019, equation 2 ("expected gradients").
+    """
+
+    gather: Literal["sum", "stack"] = "sum"
+    view: View = "pixels"
+    config: GradientShapConfig
+
+    @classmethod
+    def build(cls, config: GradientShapConfig, model: Model) -> "GradientShap":
+        """Return the fold for `model`."""
+        return cls(config=config, notes=(("samples", config.points), ("baselines", config.baselines)))
+
+    @property
+    def evaluations(self) -> int:
+        """One per random point."""
+        return self.config.points
+
+    def evaluate(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: Any,
+        index: Int[Array, ""],
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, "h w c"], Float[Array, ""], Float[Array, ""]]:
+        """Return the product at one random point, the score of its baseline and that of its picture."""
+        pick, place, shake, fill = jax.random.split(key, 4)
+        fills = jnp.stack([fill_of(image, words, model, key=fill) for words in self.config.baselines])
+        start = fills[jax.random.randint(pick, (), 0, len(fills))]
+        unit, number = self.config.sigma
+        sigma = jnp.float32(number) * ((image.max() - image.min()) if unit == "relative" else 1.0)
+        end = image + sigma * jax.random.normal(shake, image.shape, image.dtype)
+        gradient = input_gradient(model, start + jax.random.uniform(place) * (end - start), target)
+        return (end - start) * gradient, model.score(start, target)[0], model.score(end, target)[0]
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return the mean and by how much its sum misses the mean difference of scores."""
+        values, base, score = (part / self.config.points for part in gathered)
+        return Heatmap(
+            values=values, extras={"baseline_score": base, "completeness_gap": values.sum() - (score - base)}
+        )

@@ -1,0 +1,106 @@
+"""Guided IG: a path that moves the values with the smallest gradients first (Kapishnikov et al. 2021)."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.fills import fill_of
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.gradient.configs import GuidedIgConfig
+from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.integrated_gradients import completeness
+
+# A distance this small against the whole path's is rounding.
+_CLOSE = 1e-6
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedIg(Fold):
+    """Gradients along an adaptive path from the baseline to the picture, times the moves, (h, w, c).
+
+    `extras` has `baseline_score` and `completeness_gap`.
+
+    Cost: `steps` forward and backward passes per picture, one after another, and two forward ones.
+    Source: Kapishnikov et al. 2021, algorithm 1, as its authors' code bounds it.
+    """
+
+    view: View = "pixels"
+    config: GuidedIgConfig
+
+    @classmethod
+    def build(cls, config: GuidedIgConfig, model: Model) -> "GuidedIg":
+        """Return the fold for `model`."""
+        return cls(config=config, notes=(("baseline", str(config.baseline)), ("steps", config.steps)))
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
+        """Return the shares, and the baseline."""
+        config = self.config
+        start = fill_of(image, config.baseline, model)
+        whole = image - start
+        length = jnp.abs(whole).sum()
+
+        def step(number: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
+            at, shares = state
+            gradient = input_gradient(model, at, target)
+            done = (number + 1).astype(jnp.float32) / config.steps
+            low, high = jnp.maximum(done - config.max_distance, 0.0), jnp.minimum(done + config.max_distance, 1.0)
+            now = _moved(
+                at, jnp.abs(gradient), image, start, low, high, length * (1 - done), length * _CLOSE, config.fraction
+            )
+            return now, shares + (now - at) * gradient
+
+        _, shares = jax.lax.fori_loop(0, config.steps, step, (start, jnp.zeros_like(image)))
+        return shares, start
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return the shares and by how much their sum misses the difference of scores."""
+        values, start = (part[0] for part in gathered)
+        return Heatmap(values=values, extras=completeness(model, values, image, start, target))
+
+
+def _moved(
+    at: Float[Array, "h w c"],
+    steepness: Float[Array, "h w c"],
+    image: Float[Array, "h w c"],
+    start: Float[Array, "h w c"],
+    low: Float[Array, ""],
+    high: Float[Array, ""],
+    wanted: Float[Array, ""],
+    close: Float[Array, ""],
+    fraction: float,
+) -> Float[Array, "h w c"]:
+    """Return the next point: as far from the picture as `wanted`, the least steep values moved first.
+
+    No value lags behind `low` or runs ahead of `high`, as shares of its own straight way.
+    """
+    whole = image - start
+    behind, ahead = start + whole * low, start + whole * high
+    place = math.floor(fraction * (image.size - 1))
+
+    def body(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        at, _, count = state
+        along = jnp.where(whole != 0, (at - start) / jnp.where(whole != 0, whole, 1.0), high)
+        at = jnp.where(along < low, behind, at)
+        left = jnp.abs(at - image).sum()
+        ranked = jnp.where(at == ahead, jnp.inf, steepness)
+        threshold = jnp.sort(ranked.reshape(-1))[place]
+        chosen: Bool[Array, "h w c"] = (ranked <= threshold) & jnp.isfinite(ranked)
+        room = jnp.where(chosen, jnp.abs(at - ahead), 0.0).sum()
+        gamma = jnp.where(room > 0, (left - wanted) / jnp.where(room > 0, room, 1.0), 0.0)
+        gamma = jnp.where(jnp.abs(left - wanted) <= close, 0.0, gamma)
+        moved = jnp.where(gamma > 1, ahead, at + jnp.clip(gamma, 0.0, 1.0) * (ahead - at))
+        return jnp.where(chosen, moved, at), gamma, count + 1
+
+    def is_short(state: tuple[Array, Array, Array]) -> Array:
+        return (state[1] > 1) & (state[2] < math.ceil(1 / fraction) + 3)
+
+    return jax.lax.while_loop(is_short, body, (at, jnp.float32(jnp.inf), jnp.int32(0)))[0]

@@ -1,0 +1,81 @@
+"""Integrated gradients: shares of the pixels that sum to the difference of scores (Sundararajan et al. 2017)."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.fills import fill_of
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
+from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.quadrature import rule_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class IntegratedGradients(Fold):
+    """(picture - baseline) times the gradient integrated along the straight path between them, (h, w, c).
+
+    `extras` has `baseline_score` and `completeness_gap`: what the shares sum to, less the difference of scores.
+
+    Cost: `nodes` forward and backward passes per picture, and two forward ones.
+    Source: Sundararajan, Taly, Yan 2017, section 3, equation 1; completeness is proposition 1.
+    """
+
+    gather: Literal["sum", "stack"] = "sum"
+    view: View = "pixels"
+    config: IntegratedGradientsConfig
+
+    @classmethod
+    def build(cls, config: IntegratedGradientsConfig, model: Model) -> "IntegratedGradients":
+        """Return the fold for `model`."""
+        quadrature, nodes = config.rule
+        notes = (("baseline", str(config.baseline)), ("quadrature", quadrature), ("nodes", nodes))
+        return cls(config=config, notes=notes)
+
+    @property
+    def evaluations(self) -> int:
+        """One per node."""
+        return self.config.rule[1]
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Float[Array, "h w c"]:
+        """Return the baseline."""
+        return fill_of(image, self.config.baseline, model)
+
+    def evaluate(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: Float[Array, "h w c"],
+        index: Int[Array, ""],
+        key: Any,
+    ) -> Float[Array, "h w c"]:
+        """Return the weighted gradient at one node."""
+        at, weights = rule_of(*self.config.rule, self.config.convention)
+        point = context + jnp.asarray(at)[index] * (image - context)
+        return jnp.asarray(weights)[index] * input_gradient(model, point, target)
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return the shares and by how much their sum misses the difference of scores."""
+        values = (image - context) * gathered
+        return Heatmap(values=values, extras=completeness(model, values, image, context, target))
+
+
+def completeness(
+    model: Model,
+    values: Float[Array, "h w c"],
+    image: Float[Array, "h w c"],
+    start: Float[Array, "h w c"],
+    target: Target,
+) -> dict[str, Float[Array, ""]]:
+    """Return the baseline's score, and the sum of `values` less the difference of scores.
+
+    Cost: two forward passes.
+    """
+    base = model.score(start, target)[0]
+    return {"baseline_score": base, "completeness_gap": values.sum() - (model.score(image, target)[0] - base)}
