@@ -62,3 +62,36 @@ class Target:
         leaves = jax.tree.leaves(self)
         count = len(leaves[0]) if leaves else 1
         return (type(self).__name__,) * count
+
+    def __add__(self, other: Any) -> "Target":
+        """Return the target that scores the sum."""
+        return self if _is_zero(other) else _weighted((1.0, self), (1.0, other))
+
+    __radd__ = __add__
+
+    def __sub__(self, other: Any) -> "Target":
+        """Return the target that scores the difference."""
+        return _weighted((1.0, self), (-1.0, other))
+
+    def __mul__(self, factor: Any) -> "Target":
+        """Return the target that scores `factor` times as much; `factor` is a number."""
+        if isinstance(factor, bool) or not isinstance(factor, int | float | np.number):
+            raise TargetError(f"a target is multiplied by a number, got {factor!r}")
+        return _weighted((float(factor), self))
+
+    __rmul__ = __mul__
+
+    def __neg__(self) -> "Target":
+        """Return the target that scores the opposite."""
+        return _weighted((-1.0, self))
+
+
+def _is_zero(other: Any) -> bool:
+    """Whether `other` is where `sum` begins."""
+    return isinstance(other, int) and other == 0
+
+
+def _weighted(*pairs: tuple[float, Any]) -> Target:
+    from cnnviz_jax.objectives import weighted
+
+    return weighted(*pairs)
