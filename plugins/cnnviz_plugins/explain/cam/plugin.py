@@ -1,4 +1,4 @@
-"""The CAM family: Grad-CAM."""
+"""The CAM family: maps of a layer's channels, weighted by how each one speaks for the target."""
 
 from __future__ import annotations
 
@@ -6,30 +6,276 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.wording import word_and_number
+
+Fuse = Literal["mean", "max", "tanh-max"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradCamConfig:
-    """Which layer, and what is done with its weighted channels."""
+class MapConfig:
+    """Which layers are weighted, and what is done with the weighted maps."""
 
     layer: str | None = None
     """Layer whose map is weighted; the last one with more than one position when not given."""
-    relu: bool = True
-    """Keep only what speaks for the target, as the paper does."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Fuse | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal["paper", "pytorch-grad-cam", "torchcam"] = "paper"
+    """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+
+    def __post_init__(self) -> None:
+        if self.layer is not None and self.layers:
+            raise UsageError(f"give layer or layers, not both: got {self.layer!r} and {self.layers!r}")
+        if isinstance(self.layers, str) or len(set(self.layers)) != len(self.layers):
+            raise UsageError(f"layers names different layers, got {self.layers!r}")
+        if self.fuse is None:
+            object.__setattr__(self, "fuse", "max" if self.convention == "torchcam" else "mean")
+        if self.relu is None:
+            object.__setattr__(self, "relu", True)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradCamConfig(MapConfig):
+    """Which layers, and what is done with their weighted channels."""
+
+    convention: Literal["paper", "captum", "pair", "pytorch-grad-cam", "tf-explain", "torchcam", "xplique"] = "paper"  # type: ignore[assignment]
+    """Whose numbers. `captum`: no ReLU, enlarged by nearest. `pair`: divided by its maximum. `tf-explain`: mean of
+    the positive gradients of active units, no ReLU. `xplique`: enlarged bicubically. `pytorch-grad-cam` and
+    `torchcam`: scaled to run from 0 to 1."""
     channels: Literal["sum", "each"] = "sum"
     """`sum` adds the weighted channels up, as the paper does; `each` returns them one by one."""
+
+    def __post_init__(self) -> None:
+        if self.relu is None:
+            object.__setattr__(self, "relu", self.convention not in ("captum", "tf-explain"))
+        super().__post_init__()
+        if self.channels == "each" and len(self.layers) > 1:
+            raise UsageError("channels='each' shows the channels of one layer; give one")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CamConfig:
+    """Nothing to choose but the sign: the layer and the weights are read off the network."""
+
+    relu: bool = False
+    """Keep only what speaks for the class; the paper keeps all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradCamPlusPlusConfig(MapConfig):
+    """Which layers, and whose weights."""
+
+    convention: Literal["paper", "pytorch-grad-cam", "torchcam", "xplique"] = "paper"  # type: ignore[assignment]
+    """Whose numbers. `torchcam`: sum of gradient^3 x activation in the weights' denominator, scaled to run from 0 to
+    1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's, scaled."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class XGradCamConfig(MapConfig):
+    """Which layers, and what is done with their weighted channels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HiresCamConfig(MapConfig):
+    """Which layers, and what is done with their weighted channels."""
+
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"  # type: ignore[assignment]
+    """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCamConfig(MapConfig):
+    """Which layers; several are fused as in the paper when `fuse` is not given."""
+
+    def __post_init__(self) -> None:
+        if self.fuse is None:
+            object.__setattr__(self, "fuse", "mean" if self.convention == "pytorch-grad-cam" else "tanh-max")
+        super().__post_init__()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EigenCamConfig(MapConfig):
+    """Which layers; the target plays no part."""
+
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"  # type: ignore[assignment]
+    """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCamConfig(MapConfig):
+    """Which layers, and where their channels are used as masks."""
+
+    masked: Literal["picture", "layer"] = "picture"
+    """`picture`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
+    pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AblationCamConfig(MapConfig):
+    """Which layers, and by what the drops are divided."""
+
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"  # type: ignore[assignment]
+    """`paper`: drop / |score|, which for the positive scores that the paper assumes is its drop / score.
+    `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothGradCamPlusPlusConfig(MapConfig):
+    """Which layers, and over how much noise their gradients are averaged."""
+
+    samples: int = 25
+    """Noisy copies of each picture."""
+    noise: str = "relative(0.15)"
+    """Standard deviation of the Gaussian noise: `relative(share)` of each picture's max - min, or `absolute(value)`."""
+    numerator: Literal["second", "first"] = "second"
+    """Which mean derivative stands in the weights' numerator. `second` is Grad-CAM++'s, and without noise the map is
+    Grad-CAM++'s. `first` is the formula as torch-cam's documentation reports it from the paper."""
+    convention: Literal["paper", "torchcam"] = "paper"  # type: ignore[assignment]
+    """Whose numbers. `torchcam`: sum of activation x gradient^3 in the denominator, scaled to run from 0 to 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples < 1:
+            raise UsageError(f"samples is at least 1, got {self.samples}")
+        if self.sigma[1] < 0:
+            raise UsageError(f"noise is not negative, got {self.noise!r}")
+
+    @property
+    def sigma(self) -> tuple[str, float]:
+        """The unit and the number of `noise`."""
+        unit, number = word_and_number(self.noise, "noise", {"relative": True, "absolute": True})
+        return unit, number or 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedGradCamConfig:
+    """Which layer's Grad-CAM, and how it is enlarged."""
+
+    layer: str | None = None
+    """Layer of the Grad-CAM; the last one with more than one position when not given."""
+    convention: Literal["paper", "captum"] = "paper"
+    """`paper` enlarges bilinearly, `captum` by nearest."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FullgradConfig:
+    """How gradients times inputs and biases are made into one map."""
+
+    rescale: Literal["term", "channel", "none"] = "term"
+    """What runs from 0 to 1 before the terms are added: each layer's term, as in the paper; each of its channels, as
+    pytorch-grad-cam does; or nothing."""
+    signed: bool = False
+    """Keep the sign of every term; the paper takes absolute values."""
+
+    def __post_init__(self) -> None:
+        if self.signed and self.rescale != "none":
+            raise UsageError("signed terms cannot be rescaled to run from 0 to 1; say rescale='none'")
 
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the CAM family."""
-    yield TechniqueSpec(
-        name="grad-cam",
-        kind="explain",
-        summary="a layer's channels, weighted by their mean gradient",
-        config=GradCamConfig,
-        build="cnnviz_plugins.explain.cam.grad_cam:GradCam.build",
-        references=("Selvaraju et al. 2017, arXiv:1610.02391",),
-    )
+    for name, summary, config, build, reference in _FAMILY:
+        yield TechniqueSpec(
+            name=name,
+            kind="explain",
+            summary=summary,
+            config=config,
+            build=f"cnnviz_plugins.explain.cam.{build}.build",
+            references=(reference,),
+        )
+
+
+_FAMILY: tuple[tuple[str, str, type, str, str], ...] = (
+    (
+        "cam",
+        "a layer's channels, weighted by the one linear layer behind their global average",
+        CamConfig,
+        "class_activation_map:ClassActivationMap",
+        "Zhou et al. 2016, arXiv:1512.04150",
+    ),
+    (
+        "grad-cam",
+        "a layer's channels, weighted by their mean gradient",
+        GradCamConfig,
+        "grad_cam:GradCam",
+        "Selvaraju et al. 2017, arXiv:1610.02391",
+    ),
+    (
+        "grad-cam++",
+        "a layer's channels, weighted by positive gradients that count each place of evidence once",
+        GradCamPlusPlusConfig,
+        "grad_cam_plus_plus:GradCamPlusPlus",
+        "Chattopadhay et al. 2018, arXiv:1710.11063",
+    ),
+    (
+        "xgrad-cam",
+        "a layer's channels, weighted by their gradient where they are active",
+        XGradCamConfig,
+        "xgrad_cam:XGradCam",
+        "Fu et al. 2020, arXiv:2008.02312",
+    ),
+    (
+        "hires-cam",
+        "a layer's channels times their gradients, place by place",
+        HiresCamConfig,
+        "hires_cam:HiresCam",
+        "Draelos, Carin 2020, arXiv:2011.08891",
+    ),
+    (
+        "layer-cam",
+        "a layer's channels times their positive gradients, place by place",
+        LayerCamConfig,
+        "layer_cam:LayerCam",
+        "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
+    ),
+    (
+        "eigen-cam",
+        "a layer's channels along their first principal direction, whatever the class",
+        EigenCamConfig,
+        "eigen_cam:EigenCam",
+        "Muhammad, Yeasin 2020, arXiv:2008.00299",
+    ),
+    (
+        "score-cam",
+        "a layer's channels, weighted by the score of the picture seen through each",
+        ScoreCamConfig,
+        "score_cam:ScoreCam",
+        "Wang et al. 2020, arXiv:1910.01279",
+    ),
+    (
+        "ablation-cam",
+        "a layer's channels, weighted by how far the score falls without each",
+        AblationCamConfig,
+        "ablation_cam:AblationCam",
+        "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360",
+    ),
+    (
+        "smooth-grad-cam++",
+        "Grad-CAM++ with derivatives averaged over noisy copies of the picture",
+        SmoothGradCamPlusPlusConfig,
+        "smooth_grad_cam_plus_plus:SmoothGradCamPlusPlus",
+        "Omeiza et al. 2019, arXiv:1908.01224",
+    ),
+    (
+        "guided-grad-cam",
+        "guided backpropagation, seen through the Grad-CAM map",
+        GuidedGradCamConfig,
+        "guided_grad_cam:GuidedGradCam",
+        "Selvaraju et al. 2017, arXiv:1610.02391, section 3.2",
+    ),
+    (
+        "fullgrad",
+        "gradient times input plus gradient times bias, over all layers",
+        FullgradConfig,
+        "fullgrad:Fullgrad",
+        "Srinivas, Fleuret 2019, arXiv:1905.00780",
+    ),
+)

@@ -1,0 +1,65 @@
+"""CAM: a layer's channels, weighted by the linear layer behind their global average (Zhou et al. 2016)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.errors import TargetError
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.cam.finishing import resized
+from cnnviz_plugins.explain.cam.layer_maps import values_of
+from cnnviz_plugins.explain.cam.linear_head import linear_head
+from cnnviz_plugins.explain.cam.plugin import CamConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassActivationMap(Fold):
+    """The sum over channels of (weight of the class for the channel) * channel, read off the network.
+
+    The mean of the map plus the class's bias is the class's logit; the map is rows * cols times Grad-CAM's before
+    its ReLU. Another score of the logits is explained through its gradient with respect to them.
+
+    Raises (when built):
+        LayerKindError: Something else than a global average and one linear layer stands before the scores.
+
+    Raises (when traced):
+        TargetError: The target is no score of the network's outputs.
+
+    Cost: one forward pass per picture.
+    Source: Zhou, Khosla, Lapedriza, Oliva, Torralba 2016, section 2, equation 2.
+    """
+
+    config: CamConfig
+    layer: str  # type: ignore[assignment]  # always read off the program
+    dense: str
+    """The linear layer whose weights are used."""
+
+    @classmethod
+    def build(cls, config: CamConfig, model: Model) -> "ClassActivationMap":
+        """Return the fold for `model`, its layer and its linear layer found."""
+        head = linear_head(model)
+        return cls(config=config, layer=head.layer, dense=head.dense, notes=(("weights", head.dense),))
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> Float[Array, "rows cols"]:
+        """Return the map before any ReLU."""
+        if not target.needs_outputs or target.layers:
+            raise TargetError("cam explains a score of the network's outputs; grad-cam explains any target")
+        logits = model.run(image)[0]
+        toward = jax.grad(lambda outputs: target.score(outputs, {}))(logits)
+        kernel = model.program.kernel(self.dense, model.params)  # channels classes
+        return values_of(model, image, (self.layer,))[self.layer] @ (kernel @ toward)
+
+    def finish(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any
+    ) -> Heatmap:
+        """Return the map at both sizes."""
+        raw = gathered[0]
+        kept = jax.nn.relu(raw) if self.config.relu else raw
+        values = resized(kept, (image.shape[0], image.shape[1]), "linear")
+        return Heatmap(values=values, low_res=kept, extras={"before_relu": raw})

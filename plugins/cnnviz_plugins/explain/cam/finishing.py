@@ -1,0 +1,103 @@
+"""From weighted maps of one or several layers to the result: ReLU, scale, fusion and enlargement, each by name."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap
+from cnnviz_plugins.explain.cam.plugin import Fuse, MapConfig
+
+
+@dataclass(frozen=True)
+class Convention:
+    """What is done with a map once it is weighted."""
+
+    scale: Literal["none", "max", "min-max"] = "none"
+    epsilon: float = 0.0
+    """Added to what is divided by."""
+    again: bool = False
+    """Whether the enlarged map is scaled once more."""
+    resize: Literal["linear", "cubic", "nearest"] = "linear"
+
+
+CONVENTIONS = {
+    "paper": Convention(),
+    # captum/attr/_core/layer/grad_cam.py: relu_attributions=False; LayerAttribution.interpolate: nearest.
+    "captum": Convention(resize="nearest"),
+    # PAIR saliency/core/grad_cam.py: divided by the maximum, then resized.
+    "pair": Convention(scale="max"),
+    "tf-explain": Convention(),
+    # xplique docs/api/attributions/grad_cam.md: "we upsample using bicubic interpolation".
+    "xplique": Convention(resize="cubic"),
+    # pytorch_grad_cam/base_cam.py and utils/image.py: scale_cam_image before and after the mean over layers.
+    "pytorch-grad-cam": Convention(scale="min-max", epsilon=1e-7, again=True),
+    # torchcam/methods/core.py: _CAM._normalize.
+    "torchcam": Convention(scale="min-max", epsilon=1e-8),
+}
+"""By name; sources are the peers' own files."""
+
+
+def finished(
+    raws: tuple[Float[Array, "_ _ *c"], ...],
+    layers: tuple[str, ...],
+    size: tuple[int, int],
+    config: MapConfig,
+) -> Heatmap:
+    """Return the heatmap that weighted maps make.
+
+    One layer: `low_res` is its map after the ReLU, `values` the same enlarged. Several: each map runs from 0 to 1,
+    `low_res` is their fusion at the size of the largest map, `values` at the picture's.
+
+    Args:
+        raws: The weighted maps, one per layer, before any ReLU.
+        layers: The layers' names.
+        size: Height and width of the picture.
+        config: What the user chose.
+    """
+    how = CONVENTIONS[config.convention]
+    kept = [jax.nn.relu(raw) if config.relu else raw for raw in raws]
+    if len(raws) == 1:
+        low_res = scaled(kept[0], how.scale, how.epsilon)
+        values = resized(low_res, size, how.resize)
+        extras = {"before_relu": raws[0]}
+    else:
+        fuse: Fuse = config.fuse or "mean"
+        largest = max(raw.shape[0] for raw in raws), max(raw.shape[1] for raw in raws)
+        ready = [_ready(each, fuse, how.epsilon) for each in kept]
+        low_res = _fused([resized(each, largest, how.resize) for each in ready], fuse)
+        if config.convention == "torchcam":  # fuses at the largest map's size
+            values = resized(low_res, size, how.resize)
+        else:
+            values = _fused([resized(each, size, how.resize) for each in ready], fuse)
+        extras = {f"before_relu {name}": raw for name, raw in zip(layers, raws, strict=True)}
+    if how.again:
+        values = scaled(jax.nn.relu(values), how.scale, how.epsilon)
+    return Heatmap(values=values, low_res=low_res, extras=extras)
+
+
+def scaled(values: Float[Array, "*shape"], scale: str, epsilon: float = 0.0) -> Float[Array, "*shape"]:
+    """Return values over their maximum, or moved and divided to run from 0 to 1; zeros where that means nothing."""
+    if scale == "none":
+        return values
+    moved = values - values.min() if scale == "min-max" else values
+    top = moved.max() + epsilon
+    return jnp.where(top > 0, moved / jnp.where(top > 0, top, 1), 0)
+
+
+def resized(values: Float[Array, "_ _ *c"], size: tuple[int, int], method: str) -> Float[Array, "_ _ *c"]:
+    """Return a map at another size; `linear` is bilinear with half-pixel centres."""
+    return jax.image.resize(values, (*size, *values.shape[2:]), method, antialias=False)
+
+
+def _ready(values: Float[Array, "_ _ *c"], fuse: Fuse, epsilon: float) -> Float[Array, "_ _ *c"]:
+    if fuse == "tanh-max":
+        return jnp.tanh(2 * scaled(values, "max", epsilon))
+    return scaled(values, "min-max", epsilon)
+
+
+def _fused(maps: list[Float[Array, "_ _ *c"]], fuse: Fuse) -> Float[Array, "_ _ *c"]:
+    stacked = jnp.stack(maps)
+    return stacked.mean(0) if fuse == "mean" else stacked.max(0)

@@ -1,0 +1,68 @@
+"""Guided Grad-CAM: guided backpropagation, seen through the Grad-CAM map (Selvaraju et al. 2017, section 3.2)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.errors import RuleError
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.cam.finishing import CONVENTIONS, resized
+from cnnviz_plugins.explain.cam.layer_maps import values_and_gradients
+from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
+
+_RULES = {"relu": "guided"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedGradCam(Fold):
+    """The guided gradient (h, w, c) times the enlarged Grad-CAM map; `low_res` is that map.
+
+    Raises (when built):
+        RuleError: The program has no true ReLU, so that the guided rule would change nothing.
+        LayerNotFoundError: No such layer.
+        LayerKindError: The layer has no map.
+
+    Cost: two forward and two backward passes per picture.
+    Source: Selvaraju et al. 2017, section 3.2; captum/attr/_core/guided_grad_cam.py enlarges by nearest.
+    """
+
+    config: GuidedGradCamConfig
+    layer: str  # type: ignore[assignment]  # always resolved
+    view: View = "pixels"
+
+    @classmethod
+    def build(cls, config: GuidedGradCamConfig, model: Model) -> "GuidedGradCam":
+        """Return the fold for `model`, with the ReLUs that the guided rule rewrites."""
+        rewritten = model.program.rewritten(_RULES)
+        others = model.program.unruled_activations()
+        if not rewritten:
+            met = f" (it has {', '.join(others)})" if others else ""
+            raise RuleError(f"guided-grad-cam rewrites ReLUs, and {model.name} has none{met}; grad-cam needs none")
+        left = (
+            f"guided-grad-cam has no agreed rule for these activations and leaves them as they are: {', '.join(others)}"
+        )
+        warnings = (left,) if others else ()
+        layer = model.map_layer(config.layer).name
+        return cls(config=config, layer=layer, notes=(("rewritten", tuple(rewritten)),), warnings=warnings)
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> tuple[Float[Array, "h w c"], Float[Array, "rows cols"]]:
+        """Return the guided gradient and the Grad-CAM map before its ReLU."""
+        guided = jax.grad(lambda pixels: model.score(pixels, target, rules=_RULES)[0])(image)
+        activation, gradient = values_and_gradients(model, image, target, (self.layer,))[self.layer]
+        return guided, activation @ gradient.mean((0, 1))
+
+    def finish(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any
+    ) -> Heatmap:
+        """Return their product."""
+        guided, raw = gathered[0][0], gathered[1][0]
+        kept = jax.nn.relu(raw)
+        seen = resized(kept, (image.shape[0], image.shape[1]), CONVENTIONS[self.config.convention].resize)
+        return Heatmap(values=guided * seen[:, :, None], low_res=kept, extras={"before_relu": raw, "guided": guided})

@@ -1,0 +1,112 @@
+"""What the family shares: the layers that are looked at, their values and gradients, and folds that weight them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.cam.finishing import finished
+from cnnviz_plugins.explain.cam.plugin import MapConfig
+
+Map = Float[Array, "rows cols channels"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerMaps(Fold):
+    """Maps of one or several layers, each weighted into one; a technique says how in `weigh`.
+
+    `low_res` is the map at the layer's size, `values` the same enlarged to the picture.
+
+    Raises (when built):
+        LayerNotFoundError: No such layer.
+        LayerKindError: A layer has no map.
+    """
+
+    config: MapConfig
+    layers: tuple[str, ...]
+
+    @classmethod
+    def build(cls, config: Any, model: Model) -> Self:
+        """Return the fold for `model`, its layers resolved."""
+        layers = chosen(config, model)
+        return cls(config=config, layers=layers, layer=", ".join(layers), notes=notes(config, layers))
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> tuple[Float[Array, "_ _ *c"], ...]:
+        """Return the weighted map of every layer, before any ReLU."""
+        found = values_and_gradients(model, image, target, self.layers)
+        return tuple(self.weigh(*found[name]) for name in self.layers)
+
+    def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols *c"]:
+        """Return one map of a layer's value and d score / d value."""
+        raise TypeError(f"{type(self).__name__} defines no weigh")
+
+    def finish(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any
+    ) -> Heatmap:
+        """Return the maps, fused where there are several, at both sizes."""
+        return self.result(image, tuple(raw[0] for raw in gathered))
+
+    def result(self, image: Float[Array, "h w c"], raws: tuple[Float[Array, "_ _ *c"], ...]) -> Heatmap:
+        """Return what weighted maps make."""
+        return finished(raws, self.layers, (image.shape[0], image.shape[1]), self.config)
+
+
+def chosen(config: MapConfig, model: Model) -> tuple[str, ...]:
+    """Return the names of the layers that `config` asks for, in execution order.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        LayerKindError: A layer has no map.
+    """
+    if not config.layers:
+        return (model.map_layer(config.layer).name,)
+    names = {model.map_layer(name).name for name in config.layers}
+    return tuple(sorted(names, key=["input", *model.layers].index))
+
+
+def notes(config: MapConfig, layers: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
+    """Return what the result says of several layers."""
+    return (("layers", layers), ("fused", config.fuse)) if len(layers) > 1 else ()
+
+
+def values_of(model: Model, image: Float[Array, "h w c"], layers: tuple[str, ...]) -> dict[str, Map]:
+    """Return the layers' values.
+
+    Cost: one forward pass up to the last of them.
+    """
+    return model.run(image, read=layers, need_outputs=False)[1]
+
+
+def values_and_gradients(
+    model: Model,
+    image: Float[Array, "h w c"],
+    target: Target,
+    layers: tuple[str, ...],
+    rules: Mapping[str, Any] | None = None,
+) -> dict[str, tuple[Map, Map]]:
+    """Return every layer's value and d score / d value.
+
+    Cost: one forward and one backward pass, whatever the number of layers.
+    """
+    shapes = jax.eval_shape(lambda: values_of(model, image, layers))
+    deltas = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
+
+    def score(deltas: dict[str, Map]) -> tuple[Any, Any]:
+        return model.score(image, target, read=layers, add=deltas, rules=rules)
+
+    gradients, values = jax.grad(score, has_aux=True)(deltas)
+    return {name: (values[name], gradients[name]) for name in layers}
+
+
+def quotient(numerator: Float[Array, "*n"], denominator: Float[Array, "*n"]) -> Float[Array, "*n"]:
+    """Return numerator / denominator, and 0 where the denominator is 0."""
+    nothing = denominator == 0
+    return jnp.where(nothing, 0, numerator / jnp.where(nothing, 1, denominator))

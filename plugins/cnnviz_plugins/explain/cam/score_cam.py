@@ -1,0 +1,93 @@
+"""Score-CAM: channels weighted by the score of the picture seen through each of them (Wang et al. 2020)."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.cam.finishing import resized, scaled
+from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
+from cnnviz_plugins.explain.cam.plugin import ScoreCamConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCam(LayerMaps):
+    """ReLU of the sum over channels k of softmax_k(score of the input masked by channel k) * A_k.
+
+    The mask is the channel's map, enlarged, moved and divided to run from 0 to 1; a channel of one value masks all.
+    It multiplies the network's own input, so that what is masked looks as what the model subtracts.
+
+    With `masked="layer"` it multiplies the layer's map in place of the picture, and nothing below is evaluated again.
+
+    Cost: one forward pass per channel; with `masked="layer"` only of the part above the layer.
+    Source: Wang et al. 2020, section 3.2, algorithm 1. The untouched score, subtracted there, cancels in the softmax.
+    """
+
+    config: ScoreCamConfig
+    widths: tuple[int, ...] = ()
+
+    @classmethod
+    def build(cls, config: ScoreCamConfig, model: Model) -> Self:
+        """Return the fold for `model`, with the number of channels of each layer."""
+        fold = super().build(config, model)
+        return replace(fold, widths=tuple(model.layers[name].channels for name in fold.layers))
+
+    @property
+    def evaluations(self) -> int:
+        """One per channel of every layer."""
+        return sum(self.widths)
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> dict[str, Map]:
+        """Return the layers' values."""
+        return values_of(model, image, self.layers)
+
+    def evaluate(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: dict[str, Map],
+        index: Int[Array, ""],
+        key: Any,
+    ) -> Float[Array, ""]:
+        """Return the score through channel `index`, the layers' channels counted on."""
+        if self.config.masked == "picture":
+            size = (image.shape[0], image.shape[1])
+            mask = jnp.zeros(size, image.dtype)
+            for _, channel, here in self._asked(context, index):
+                mask = mask + jnp.where(here, scaled(resized(channel, size, "linear"), "min-max"), 0)
+            mean = jnp.asarray(model.structure.mean, image.dtype)
+            return model.score(mean + (image - mean) * mask[:, :, None], target)[0]
+        changes: dict[str, Any] = {}
+        for name, channel, here in self._asked(context, index):
+            mask = jnp.where(here, scaled(channel, "min-max"), 1)[:, :, None]
+            changes[name] = context[name] * mask if not changes else (lambda value, mask=mask: value * mask)
+        return model.score(image, target, replace=changes)[0]
+
+    def _asked(self, context: dict[str, Map], index: Int[Array, ""]) -> list[tuple[str, Float[Array, "r c"], Any]]:
+        """Per layer: its name, the channel that `index` means if it means this layer, and whether it does."""
+        found, first = [], 0
+        for name, width in zip(self.layers, self.widths, strict=True):
+            channel = jax.lax.dynamic_index_in_dim(context[name], jnp.clip(index - first, 0, width - 1), 2, False)
+            found.append((name, channel, (index >= first) & (index < first + width)))
+            first += width
+        return found
+
+    def finish(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: dict[str, Map],
+        gathered: Float[Array, " n"],
+    ) -> Heatmap:
+        """Return the maps, weighted."""
+        raws, first = [], 0
+        for name, width in zip(self.layers, self.widths, strict=True):
+            raws.append(context[name] @ jax.nn.softmax(gathered[first : first + width]))
+            first += width
+        return self.result(image, tuple(raws))
