@@ -16,11 +16,17 @@ if TYPE_CHECKING:
     from cnnviz_jax.adaptation import adapt as adapt
     from cnnviz_jax.adaptation import example_pictures as example_pictures
     from cnnviz_jax.adaptation import load_model as load_model
+    from cnnviz_jax.engine import Fold as Fold
+    from cnnviz_jax.engine import Iteration as Iteration
     from cnnviz_jax.hookspecs import hookimpl as hookimpl
     from cnnviz_jax.model import Layer as Layer
     from cnnviz_jax.model import Model as Model
     from cnnviz_jax.model import predictions as predictions
     from cnnviz_jax.pictures import load_image as load_image
+    from cnnviz_jax.records import AdapterSpec as AdapterSpec
+    from cnnviz_jax.records import ModelSpec as ModelSpec
+    from cnnviz_jax.records import RendererSpec as RendererSpec
+    from cnnviz_jax.records import TechniqueSpec as TechniqueSpec
     from cnnviz_jax.results import Attribution as Attribution
     from cnnviz_jax.results import FilterBank as FilterBank
     from cnnviz_jax.results import Heatmap as Heatmap
@@ -35,6 +41,12 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.synthesize import synthesize as synthesize
 
 _HOME = {
+    "Iteration": "engine",
+    "Fold": "engine",
+    "TechniqueSpec": "records",
+    "RendererSpec": "records",
+    "ModelSpec": "records",
+    "AdapterSpec": "records",
     "Attribution": "results",
     "FilterBank": "results",
     "Heatmap": "results",
@@ -59,7 +71,7 @@ _HOME = {
     "targets": "targets",
 }
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import jax
 import jax.numpy as jnp
@@ -43,7 +43,7 @@ def adapt(
         std: Divides them after that.
         labels: Class names, in order.
         adapter: Name of the adapter, where more than one matches.
-        axes: Layout that the native function takes, where it is not the framework's own.
+        axes: Layout that the native function takes, `NHWC` or `NCHW`, where it is not the framework's own.
         call_kwargs: Keyword arguments of the call, in place of the inference flags found.
         method: Method to call in place of `__call__`.
         name: What to call the model in results.
@@ -55,6 +55,8 @@ def adapt(
 
     Cost: one trace, nothing is run or compiled.
     """
+    if axes is not None and axes not in get_args(Axes):
+        raise ModelError(f"axes is the layout the model takes, one of {', '.join(get_args(Axes))}; got {axes!r}")
     options = AdaptOptions(input_shape=input_shape, axes=axes, call_kwargs=call_kwargs, method=method)
     spec = _choose(native, adapter)
     pure = load(spec.build)(native, args, options)
@@ -198,5 +200,3 @@ def _check_finite(pure: PureModel) -> None:
 def _total(leaf: Any) -> Any:
     # A float64 sum of float32 overflows only where an entry is itself not finite.
     return np.asarray(leaf).astype(np.float64).sum()
-
-

@@ -12,12 +12,12 @@ from typing import Any
 import jax
 
 _KEPT = 256
-_cache: "collections.OrderedDict[Hashable, Program]" = collections.OrderedDict()
+_cache: "collections.OrderedDict[Hashable, Executable]" = collections.OrderedDict()
 _count = 0
 
 
 @dataclass(frozen=True)
-class Program:
+class Executable:
     """One compiled program; call it with arguments of the shapes it was compiled for."""
 
     run: Callable[..., Any]
@@ -38,7 +38,7 @@ def compilations() -> int:
 
 def compiled(
     function: Callable[..., Any], identity: Hashable, args: tuple[Any, ...], *, donate: tuple[int, ...] = ()
-) -> Program:
+) -> Executable:
     """Return `function` compiled for the shapes of `args`, from the cache where it can.
 
     Args:
@@ -57,7 +57,7 @@ def compiled(
         options = compiler_options()
         executable = lowered.compile(compiler_options=options) if options else lowered.compile()
         _count += 1
-        _cache[key] = Program(executable, _need_bytes(executable), _flops(executable))
+        _cache[key] = Executable(executable, _need_bytes(executable), _flops(executable))
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
@@ -67,7 +67,9 @@ def compiled(
 def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return leaf
-    return jax.ShapeDtypeStruct(jax.numpy.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jax.dtypes.result_type(leaf))
+    return jax.ShapeDtypeStruct(
+        jax.numpy.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jax.dtypes.result_type(leaf)
+    )
 
 
 @functools.cache

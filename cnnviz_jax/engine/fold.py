@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax.engine.compile import Program, compiled
+from cnnviz_jax.engine.compile import Executable, compiled
 from cnnviz_jax.engine.memory import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.errors import MemoryBudgetError
@@ -191,7 +191,7 @@ class _FoldRun:
         images, target, keys = jax.tree.map(rows, (self.images, self.target, self.keys))
         return model, images, target, keys
 
-    def _compile_step(self, size: int) -> Program:
+    def _compile_step(self, size: int) -> Executable:
         self.size = size
         shapes = self._shapes()
         _, context, gathered = jax.eval_shape(partial(_begin, self.fold, self._slots), *shapes)
@@ -216,7 +216,15 @@ def _begin(fold: Fold, slots: int, model: "Model", images: Array, target: "Targe
 
 
 def _step(
-    fold: Fold, chunk: int, model: "Model", images: Array, target: "Target", keys: Any, context: Any, gathered: Any, start: Array
+    fold: Fold,
+    chunk: int,
+    model: "Model",
+    images: Array,
+    target: "Target",
+    keys: Any,
+    context: Any,
+    gathered: Any,
+    start: Array,
 ) -> Any:
     indices = start + jnp.arange(chunk, dtype=jnp.int32)
     valid = indices < fold.evaluations

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax.engine.compile import Program, compiled
+from cnnviz_jax.engine.compile import Executable, compiled
 from cnnviz_jax.engine.memory import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.errors import MemoryBudgetError
@@ -97,7 +97,7 @@ def run_iteration(
         rows = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype), (target, keys))
         return whole, *rows
 
-    def compile_step(size: int) -> Program:
+    def compile_step(size: int) -> Executable:
         args = shapes(size)
         state = jax.eval_shape(partial(_start, iteration), *args)
         full = (args[0], args[1], state, jax.ShapeDtypeStruct((), jnp.int32), args[2])
@@ -138,7 +138,7 @@ def _run_chunk(
     keys: Any,
     *,
     compile_start: tuple[Any, ...],
-    step: Program,
+    step: Executable,
     report: Callable[[int], None],
 ) -> Any:
     args = (model, target, keys)

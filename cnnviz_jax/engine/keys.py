@@ -24,7 +24,9 @@ def root_key(key: Any = None) -> Key[Array, ""]:
         return jax.random.key(int(key or 0), impl=_IMPLEMENTATION)
     if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
         if str(jax.random.key_impl(key)) != _IMPLEMENTATION:
-            raise UsageError(f"key uses {jax.random.key_impl(key)}; results must not depend on the batch: use {_IMPLEMENTATION}")
+            raise UsageError(
+                f"key uses {jax.random.key_impl(key)}; results must not depend on the batch: use {_IMPLEMENTATION}"
+            )
         return key  # type: ignore[no-any-return]
     if hasattr(key, "dtype") and key.dtype == jnp.uint32 and key.shape == (2,):
         return jax.random.wrap_key_data(key, impl=_IMPLEMENTATION)
@@ -51,6 +53,10 @@ def keys_for(key: Key[Array, ""], ids: Sequence[int] | Integer[np.ndarray, "..."
         UsageError: An id does not fit 32 bits.
     """
     numbers = np.asarray(ids)
-    if numbers.ndim != 1 or numbers.dtype.kind not in "iu" or (numbers.size and (numbers.min() < 0 or numbers.max() > 2**32 - 1)):
+    if (
+        numbers.ndim != 1
+        or numbers.dtype.kind not in "iu"
+        or (numbers.size and (numbers.min() < 0 or numbers.max() > 2**32 - 1))
+    ):
         raise UsageError(f"ids are whole numbers from 0 to 2**32 - 1, one per picture, got {ids!r}")
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.asarray(numbers.astype(np.uint32)))

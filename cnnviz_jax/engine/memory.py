@@ -6,7 +6,7 @@ from typing import Literal
 
 import jax
 
-from cnnviz_jax.engine.compile import Program
+from cnnviz_jax.engine.compile import Executable
 from cnnviz_jax.errors import MemoryBudgetError, UsageError
 
 Chunk = int | Literal["auto"]
@@ -47,8 +47,8 @@ def check_chunk(chunk: Chunk) -> None:
 
 
 def fitting(
-    compile_for: Callable[[int], Program], chunk: Chunk, most: int, memory_budget: int | None
-) -> tuple[int, Program]:
+    compile_for: Callable[[int], Executable], chunk: Chunk, most: int, memory_budget: int | None
+) -> tuple[int, Executable]:
     """Return the chunk to use and the program compiled for it.
 
     An explicit chunk is taken as it is. `"auto"` compiles the size that pays off on this backend, reads

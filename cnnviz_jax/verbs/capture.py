@@ -17,9 +17,7 @@ from cnnviz_jax.pictures import Pictures, check_images
 _BATCH = 32
 
 
-def capture(
-    model: Model, images: Pictures, layers: Sequence[str]
-) -> dict[str, Float[np.ndarray, "n ..."]]:
+def capture(model: Model, images: Pictures, layers: Sequence[str]) -> dict[str, Float[np.ndarray, "n ..."]]:
     """Return the values of `layers` for every picture, by the names asked for.
 
     Values are (n, h, w, c) or (n, c) whatever the model's own layout. What lies above the deepest
@@ -31,6 +29,7 @@ def capture(
 
     Cost: one forward pass per picture, up to the deepest layer.
     """
+    require_model(model)
     if isinstance(layers, str):
         raise UsageError(f"layers is a list of names, got the string {layers!r}; write [{layers!r}]")
     images = check_images(images, model.input_shape)

@@ -12,13 +12,13 @@ from cnnviz_jax.engine import Chunk, Fold, Progress, WholePicture, keys_for, pic
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model import Model
 from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.records import load
+from cnnviz_jax.records import TechniqueSpec, load
 from cnnviz_jax.results import Attribution, Heatmap, Provenance
-from cnnviz_jax.verbs.options import technique_and_config, versions
+from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
 
 
 def explain(
-    technique: str,
+    technique: str | TechniqueSpec,
     model: Model,
     images: Pictures,
     target: Any = None,
@@ -33,7 +33,7 @@ def explain(
     """Return which parts of each picture the target's score rests on.
 
     Args:
-        technique: Name of an explain technique; `cnnviz techniques` lists them.
+        technique: Name of an explain technique, as `cnnviz techniques` lists them, or its record.
         model: From `cv.adapt` or `cv.load_model`.
         images: Pictures in [0, 1], or one picture.
         target: Class index, one per picture, or one of `cv.targets`; `None` for each picture's top class.
@@ -49,6 +49,7 @@ def explain(
 
     Cost: the technique's number of evaluations per picture, plus one forward pass.
     """
+    require_model(model)
     spec, config = technique_and_config(technique, "explain", options)
     images = check_images(images, model.input_shape)
     resolved = targets.resolve(target, model, images)
@@ -67,7 +68,9 @@ def explain(
             f"a map is (h, w) or (h, w, c)"
         )
     if not np.isfinite(scores).all():
-        raise ModelError(f"{model.name} gives scores that are not finite for picture {int(np.argmin(np.isfinite(scores)))}")
+        raise ModelError(
+            f"{model.name} gives scores that are not finite for picture {int(np.argmin(np.isfinite(scores)))}"
+        )
     provenance = Provenance(
         technique=spec.name,
         model=model.name,
@@ -78,7 +81,8 @@ def explain(
         versions=versions(),
         notes=fold.notes,
     )
-    plain = np.asarray(resolved.index, np.int32) if isinstance(resolved, targets.ClassScore) else resolved
+    is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
+    plain = np.asarray(resolved.index, np.int32) if is_plain else resolved  # type: ignore[attr-defined]
     return Attribution(
         values=heatmap.values,
         low_res=heatmap.low_res,
@@ -88,7 +92,12 @@ def explain(
         extras=heatmap.extras,
         view="pixels" if fold.view == "heatmap" and heatmap.values.ndim == 4 else fold.view,
         provenance=provenance,
-        warnings=(*model.warnings, *fold.warnings, *_findings(heatmap, images, spec.name)),
+        warnings=(
+            *model.warnings,
+            *fold.warnings,
+            *resolved.findings(scores),
+            *_findings(heatmap, images, spec.name, scores),
+        ),
     )
 
 
@@ -100,7 +109,9 @@ def _as_fold(built: Any, name: str, identity: Any) -> Fold:
     raise PluginError(f"technique {name!r} built a {type(built).__name__}; a Fold or a function is needed")
 
 
-def _findings(heatmap: Heatmap, images: Float[np.ndarray, "n h w c"], technique: str) -> tuple[str, ...]:
+def _findings(
+    heatmap: Heatmap, images: Float[np.ndarray, "n h w c"], technique: str, scores: Float[np.ndarray, " n"]
+) -> tuple[str, ...]:
     """Return what the numbers themselves give cause to say."""
     found = []
     finite = np.isfinite(heatmap.values).reshape(len(images), -1).all(1)
@@ -113,7 +124,22 @@ def _findings(heatmap: Heatmap, images: Float[np.ndarray, "n h w c"], technique:
         negative = before is not None and all((np.asarray(before[i]) <= 0).all() for i in zero)
         cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
         found.append(f"all zero for picture {which}: {cause}")
-    top = float(images.max())
-    if top > 2:
-        found.append(f"pictures reach {top:g}; they are expected in [0, 1]")
+    found += _incomplete(heatmap, scores)
+    low, top = float(images.min()), float(images.max())
+    if low < -0.01 or top > 2:
+        found.append(f"pictures reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
     return tuple(found)
+
+
+def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
+    """Return a warning where shares that should sum to a difference of scores do not, by more than a twentieth."""
+    if not {"completeness_gap", "baseline_score"} <= heatmap.extras.keys():
+        return []
+    gap = np.abs(heatmap.extras["completeness_gap"])
+    difference = np.abs(scores - heatmap.extras["baseline_score"])
+    off = np.flatnonzero(gap > 0.05 * difference + 1e-4 * np.maximum(1, np.abs(scores)))
+    if not off.size:
+        return []
+    which = ", ".join(map(str, off[:5])) + (", ..." if len(off) > 5 else "")
+    i = off[0]
+    return [f"the shares of picture {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]

@@ -4,16 +4,16 @@ from typing import Any
 
 from cnnviz_jax.errors import PluginError
 from cnnviz_jax.model import Model
-from cnnviz_jax.records import load
+from cnnviz_jax.records import TechniqueSpec, load
 from cnnviz_jax.results import Provenance
-from cnnviz_jax.verbs.options import technique_and_config, versions
+from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
 
 
-def inspect(technique: str, model: Model, *, layer: str | None = None, **options: Any) -> Any:
+def inspect(technique: str | TechniqueSpec, model: Model, *, layer: str | None = None, **options: Any) -> Any:
     """Return what an inspect technique reads off the model, such as a `FilterBank` or `ReceptiveFields`.
 
     Args:
-        technique: Name of an inspect technique; `cnnviz techniques` lists them.
+        technique: Name of an inspect technique, or its record; `cnnviz techniques` lists them.
         model: From `cv.adapt` or `cv.load_model`.
         layer: The layer to look at; `None` for the technique's default.
         **options: The technique's own; see `cnnviz inspect TECHNIQUE --help`.
@@ -21,6 +21,7 @@ def inspect(technique: str, model: Model, *, layer: str | None = None, **options
     Raises:
         CnnvizError: A subclass says which of name, option or layer does not fit, and what would.
     """
+    require_model(model)
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "inspect", options)

@@ -5,20 +5,38 @@ import typing
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Literal
 
-from cnnviz_jax.errors import UsageError, did_you_mean
+from typeguard import TypeCheckError, check_type
+
+from cnnviz_jax.errors import ModelError, UsageError, did_you_mean
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.records import Kind, TechniqueSpec
 
 
-def technique_and_config(name: str, kind: Kind, options: dict[str, Any]) -> tuple[TechniqueSpec, Any]:
+def technique_and_config(
+    technique: str | TechniqueSpec, kind: Kind, options: dict[str, Any]
+) -> tuple[TechniqueSpec, Any]:
     """Return the technique's record and its config made from `options`.
 
     Raises:
         UnknownNameError: No technique of that kind has this name.
-        UsageError: An option does not exist or its value is not allowed.
+        UsageError: The record is of another kind, an option does not exist or its value is not allowed.
     """
-    spec = plugins().technique(name, kind)
+    if isinstance(technique, TechniqueSpec):
+        if technique.kind != kind:
+            raise UsageError(f"{technique.name} is a technique to {technique.kind} with, not to {kind} with")
+        return technique, config_from(technique, options)
+    if not isinstance(technique, str):
+        raise UsageError(f"the first argument names a technique, got {type(technique).__name__}")
+    spec = plugins().technique(technique, kind)
     return spec, config_from(spec, options)
+
+
+def require_model(model: Any) -> None:
+    """Raise `ModelError` unless `model` is a `cnnviz_jax.Model`."""
+    from cnnviz_jax.model import Model
+
+    if not isinstance(model, Model):
+        raise ModelError(f"model is a cv.Model, got {type(model).__name__}; cv.adapt(...) makes one of any JAX model")
 
 
 def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:
@@ -35,10 +53,10 @@ def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:
     hints = typing.get_type_hints(spec.config)
     values = {option: _plain(value) for option, value in options.items()}
     for option, value in values.items():
-        allowed = _literals(hints[option])
-        if allowed and isinstance(value, str) and value not in allowed:
-            shown = ", ".join(repr(each) for each in allowed)
-            raise UsageError(f"{spec.name}: {option} is one of {shown}, got {value!r}")
+        try:
+            check_type(value, hints[option])
+        except TypeCheckError as error:
+            raise UsageError(f"{spec.name}: {option} is {_in_words(hints[option])}, got {value!r}") from error
     try:
         return spec.config(**values)
     except TypeError as error:
@@ -53,17 +71,14 @@ def _plain(value: Any) -> Any:
     return tuple(value.tolist()) if hasattr(value, "tolist") else value
 
 
-def _literals(hint: Any) -> tuple[Any, ...]:
-    """Return the allowed words where `hint` allows only words (and None), else nothing."""
-    parts = typing.get_args(hint) if typing.get_origin(hint) is not Literal else (hint,)
-    parts = parts or (hint,)
-    words: list[Any] = []
-    for part in parts:
-        if typing.get_origin(part) is Literal:
-            words += typing.get_args(part)
-        elif part is str:
-            return ()
-    return tuple(words)
+def _in_words(hint: Any) -> str:
+    """Return what `hint` allows, such as `one of 'full', 'truncate'` or `int or None`."""
+    parts = [hint] if typing.get_origin(hint) in (Literal, tuple, None) else list(typing.get_args(hint))
+    words = [repr(word) for part in parts if typing.get_origin(part) is Literal for word in typing.get_args(part)]
+    others = [part for part in parts if typing.get_origin(part) is not Literal]
+    names = ["None" if part is type(None) else getattr(part, "__name__", str(part)) for part in others]
+    names = [str(part) if typing.get_origin(part) is tuple else name for part, name in zip(others, names, strict=True)]
+    return " or ".join([*(["one of " + ", ".join(words)] if words else []), *names])
 
 
 def versions() -> tuple[tuple[str, str], ...]:

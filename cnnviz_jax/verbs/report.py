@@ -16,7 +16,7 @@ from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.results import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
-from cnnviz_jax.verbs.options import versions
+from cnnviz_jax.verbs.options import require_model, versions
 from cnnviz_jax.verbs.render import check_writable, render, renderer_for
 from cnnviz_jax.verbs.synthesize import synthesize
 
@@ -52,6 +52,7 @@ def report(
         ImageError: The pictures do not fit the model.
         RenderError: `out` cannot be written; said before any work.
     """
+    require_model(model)
     images = check_images(images, model.input_shape)
     titles = tuple(names) if names is not None else tuple(f"picture {i}" for i in range(len(images)))
     if len(titles) != len(images):
@@ -62,9 +63,7 @@ def report(
     run = _Tasks(progress or silent)
     attributions = _explanations(run, model, images, target, key)
     syntheses = _syntheses(run, model, key)
-    inspections = {
-        name: (lambda tick, name=name: inspect(name, model)) for name in _of_kind("inspect")
-    }
+    inspections = {name: (lambda tick, name=name: inspect(name, model)) for name in _of_kind("inspect")}
     results = run.all({**attributions, **inspections, **syntheses})
     page = Report(
         title=f"{model.name}: what it looks at, what it answers to",
@@ -147,7 +146,9 @@ def _shows_maps(name: str, model: Model) -> bool:
 
 def _syntheses(run: _Tasks, model: Model, key: Any) -> dict[str, Task]:
     convolutions = [layer for layer in model.layers.values() if layer.kind == "conv" and layer.is_map]
-    picked = sorted({round(i) for i in np.linspace(0, len(convolutions) - 1, _SYNTHESIZED_LAYERS)}) if convolutions else []
+    picked = (
+        sorted({round(i) for i in np.linspace(0, len(convolutions) - 1, _SYNTHESIZED_LAYERS)}) if convolutions else []
+    )
     tasks: dict[str, Task] = {}
     for name in _of_kind("synthesize"):
         for layer in (convolutions[i] for i in picked):

@@ -13,7 +13,7 @@ from cnnviz_jax.errors import PluginError, TargetError
 from cnnviz_jax.model import Model
 from cnnviz_jax.records import load
 from cnnviz_jax.results import Provenance, Synthesis
-from cnnviz_jax.verbs.options import technique_and_config, versions
+from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
 
 
 def synthesize(
@@ -48,6 +48,7 @@ def synthesize(
 
     Cost: steps x targets forward and backward passes.
     """
+    require_model(model)
     spec, config = technique_and_config(technique, "synthesize", options)
     resolved, ids = _targets(model, layer, channels, target)
     iteration = load(spec.build)(config, model, resolved)

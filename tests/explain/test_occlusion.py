@@ -123,7 +123,8 @@ def test_more_pictures_and_other_classes_do_not_compile_more():
     [
         ({"window": 40}, WindowError, "a window of 40 x 40 pixels does not fit a picture of 12 x 10"),
         ({"window": 0}, WindowError, "window is one or two positive whole numbers"),
-        ({"stride": 1.5}, WindowError, "stride is one or two positive whole numbers"),
+        ({"stride": (1, 2, 3)}, UsageError, "occlusion: stride is int or tuple"),
+        ({"stride": 1.5}, UsageError, r"occlusion: stride is int or tuple\[int, int\] or None, got 1.5"),
         ({"fill": (0.1, 0.2)}, UsageError, "fill has 2 values, pictures have 3 channels"),
         ({"fill": "gray"}, UsageError, "fill is one of mean, model-mean, blur"),
         ({"channels": (3,)}, UsageError, "pictures have channels 0 to 2, got channel 3"),
