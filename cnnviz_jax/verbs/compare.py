@@ -1,0 +1,150 @@
+"""The door that sets techniques side by side: which one is most faithful for this network."""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool
+
+from cnnviz_jax import targets
+from cnnviz_jax.engine import Chunk, Progress, root_key, silent
+from cnnviz_jax.errors import CnnvizError, ImageError, UsageError
+from cnnviz_jax.manager import plugins
+from cnnviz_jax.measurement import Comparison, Measurement, Reduction
+from cnnviz_jax.model import Model
+from cnnviz_jax.pictures import Pictures, check_images
+from cnnviz_jax.results import Attribution, Provenance
+from cnnviz_jax.verbs.explain import explain
+from cnnviz_jax.verbs.measure import measure
+from cnnviz_jax.verbs.options import versions
+
+
+def compare(
+    model: Model,
+    images: Pictures,
+    techniques: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    target: Any = None,
+    *,
+    mask: Bool[np.ndarray, "n h w"] | None = None,
+    options: Mapping[str, Mapping[str, Any]] | None = None,
+    reduction: Reduction = "max_abs",
+    names: Sequence[str] | None = None,
+    key: Any = None,
+    chunk: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Return several techniques by several measures on the same pictures, ranked.
+
+    One that refuses this model is listed with its reason; the rest goes on.
+
+    Args:
+        model: From `cv.adapt` or `cv.load_model`.
+        images: Pictures in [0, 1].
+        techniques: Names of explain techniques, third parties' too; all that are installed when not given.
+        metrics: Names of measures; deletion and insertion, and the pointing game with a mask, when not given.
+        target: What is explained; each picture's top class when not given.
+        mask: True on the object, (n, h, w), for measures that compare with the truth.
+        options: Options by name of a technique or measure, in place of defaults.
+        reduction: How the channels of a pixel map become one number.
+        names: One name per picture.
+        key: Seed or key of everything random.
+        chunk: Evaluations at once; results do not depend on it.
+        memory_budget: Bytes one compiled program may need.
+        progress: Called as `progress(done, total, what)`, in thousandths of a technique or measure.
+
+    Raises:
+        CnnvizError: A name does not exist, the pictures do not fit, or no technique could be measured.
+    """
+    pictures = check_images(images, model.input_shape)
+    titles = tuple(names) if names is not None else tuple(f"picture {i}" for i in range(len(pictures)))
+    if len(titles) != len(pictures):
+        raise ImageError(f"{len(titles)} names for {len(pictures)} pictures; give one for each")
+    asked = _names(techniques, "explain")
+    judges = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
+    chosen = options or {}
+    for name in chosen:
+        if name not in (*asked, *judges):
+            raise UsageError(f"options are given for {name!r}, which is neither among the techniques nor the measures")
+    resolved = targets.resolve(target, model, pictures)
+    shared: dict[str, Any] = {"key": key, "chunk": chunk, "memory_budget": memory_budget}
+    tell = progress or silent
+    measurements: dict[str, dict[str, Measurement]] = {}
+    made: dict[str, Attribution] = {}
+    refused: dict[str, str] = {}
+    elapsed_s: dict[str, float] = {}
+    stages = len(asked) * (1 + len(judges))
+    for place, name in enumerate(asked):
+        begun = time.monotonic()
+        tick = _stage(tell, place * (1 + len(judges)), stages, name)
+        try:
+            result = explain(name, model, pictures, resolved, progress=tick, **shared, **chosen.get(name, {}))
+            if result.view == "maps":
+                raise UsageError(f"{name} gives a layer's own channels, not a map of the picture")
+        except CnnvizError as reason:
+            refused[name] = str(reason)
+            continue
+        elapsed_s[name] = time.monotonic() - begun
+        made[name], measurements[name] = result, {}
+        for number, metric in enumerate(judges):
+            tick = _stage(tell, place * (1 + len(judges)) + 1 + number, stages, f"{metric} of {name}")
+            try:
+                measurements[name][metric] = measure(
+                    metric, model, pictures, result, resolved, mask=mask, reduction=reduction, progress=tick,
+                    **shared, **chosen.get(metric, {}),
+                )  # fmt: skip
+            except CnnvizError as reason:
+                refused[f"{name} / {metric}"] = str(reason)
+    tell(1000 * stages, 1000 * stages, "done")
+    if not any(measurements.values()):
+        raise UsageError("nothing could be measured: " + "; ".join(f"{name}: {why}" for name, why in refused.items()))
+    return Comparison(
+        model=model.name,
+        techniques=tuple(made),
+        metrics=judges,
+        measurements=measurements,
+        attributions=made,
+        refused=refused,
+        images=pictures,
+        names=titles,
+        targets=resolved.describe(model),
+        elapsed_s=elapsed_s,
+        provenance=_provenance(model, resolved, key, chosen, reduction),
+        warnings=model.warnings,
+    )
+
+
+def _names(given: Sequence[str] | None, kind: Any, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    if isinstance(given, str):
+        raise UsageError(f"names come as a list, got the string {given!r}; write [{given!r}]")
+    if given is None:
+        every = tuple(name for name, spec in plugins().techniques.items() if spec.kind == kind)
+        return default or every
+    if not given:
+        raise UsageError(f"no techniques of kind {kind} are named")
+    return tuple(plugins().technique(name, kind).name for name in dict.fromkeys(given))
+
+
+def _stage(tell: Progress, number: int, stages: int, name: str) -> Progress:
+    def tick(done: int, total: int, what: str) -> None:
+        tell(1000 * number + 1000 * done // max(total, 1), 1000 * stages, name)
+
+    tick(0, 1, name)
+    return tick
+
+
+def _provenance(
+    model: Model, target: targets.Target, key: Any, options: Mapping[str, Mapping[str, Any]], reduction: str
+) -> Provenance:
+    return Provenance(
+        technique="compare",
+        model=model.name,
+        config={name: dict(each) for name, each in options.items()},
+        targets=target.describe(model),
+        seed=bytes(np.asarray(jax.random.key_data(root_key(key)), ">u4")).hex(),
+        versions=versions(),
+        notes=(("reduction", reduction),),
+    )

@@ -1,0 +1,174 @@
+"""The door for measures of faithfulness: how much a map says about the score, in numbers."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Bool, Float
+
+from cnnviz_jax import targets
+from cnnviz_jax.engine import Chunk, Progress, keys_for, picture_ids, root_key, run_fold, silent
+from cnnviz_jax.errors import ModelError, PluginError, UsageError
+from cnnviz_jax.measurement import Case, HostMetric, Measurement, MetricFold, Reduction, judged, map_of
+from cnnviz_jax.model import Model
+from cnnviz_jax.pictures import Pictures, check_images
+from cnnviz_jax.records import load
+from cnnviz_jax.results import Attribution, Provenance
+from cnnviz_jax.verbs.explain import explain
+from cnnviz_jax.verbs.options import technique_and_config, versions
+
+
+def measure(
+    metric: str,
+    model: Model,
+    images: Pictures | None,
+    attribution: Attribution | Float[np.ndarray, "n h w"] | Float[np.ndarray, "n h w c"],
+    target: Any = None,
+    *,
+    mask: Bool[np.ndarray, "n h w"] | None = None,
+    reduction: Reduction = "max_abs",
+    key: Any = None,
+    ids: Sequence[int] | None = None,
+    chunk: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Measurement:
+    """Return how faithful maps are by one measure: a number per picture, and the curve behind it.
+
+    Args:
+        metric: Name of a technique of kind measure; `cnnviz techniques --kind measure` lists them.
+        model: The model that was explained.
+        images: The pictures that were explained; `None` for those in `attribution`.
+        attribution: What `cv.explain` returned, or maps of your own, (n, h, w) or (n, h, w, c).
+        target: What was explained, if not what `attribution` says.
+        mask: True on the object, (n, h, w), for measures that compare with the truth.
+        reduction: How the channels of a pixel map become one number: `max_abs`, `sum` or `sum_abs`.
+        key: Seed or key of everything random.
+        ids: One number per picture that, with `key`, decides its noise; from its pixels when not given.
+        chunk: Evaluations at once; results do not depend on it.
+        memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
+        progress: Called as `progress(done, total, what)`.
+        **options: The measure's own; see `cnnviz measure METRIC --help`.
+
+    Raises:
+        CnnvizError: A subclass says which of name, option, picture, map, target or mask does not fit.
+
+    Cost: the measure's number of evaluations per picture.
+    """
+    spec, config = technique_and_config(metric, "measure", options)
+    made = attribution if isinstance(attribution, Attribution) else None
+    if images is None and made is None:
+        raise UsageError("images is None, but these maps bring no pictures; pass them")
+    pictures = check_images(made.images if images is None and made is not None else images, model.input_shape)
+    what = made.provenance.technique if made is not None else "the attribution"
+    if made is not None and made.view == "maps":
+        raise UsageError(f"{what} gives a layer's own channels, not a map of the picture; there is nothing to measure")
+    heat, raw = map_of(made.values if made is not None else attribution, pictures, reduction, what)
+    asked = made.target if target is None and made is not None else target
+    inner = targets.resolve(asked, model, pictures)
+    shown = _mask_of(mask, pictures)
+    seed = root_key(key)
+    numbers = picture_ids(pictures) if ids is None else ids
+    keys = keys_for(seed, numbers)
+    if len(keys) != len(pictures):
+        raise UsageError(f"ids names {len(keys)} numbers for {len(pictures)} pictures")
+    built = load(spec.build)(config, model)
+    whole = judged(inner, heat, raw, shown)
+    tell = progress or silent
+    labels: tuple[str, ...] = ()
+    if isinstance(built, MetricFold):
+        if built.needs_mask and shown is None:
+            raise UsageError(f"{spec.name} compares with the object's mask; pass mask=, (n, h, w), true on the object")
+        found, scores = run_fold(
+            built, model, pictures, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
+        )
+    elif isinstance(built, HostMetric):
+        labels = built.labels
+        again = _Again(made, model, pictures, inner, reduction, chunk, memory_budget, spec.name)
+        case = Case(model=model, images=pictures, target=whole, keys=keys, again=again, progress=tell)
+        found = built.run(case)
+        scores = np.asarray(made.scores) if made is not None else np.zeros(len(pictures), np.float32)
+    else:
+        raise PluginError(f"measure {spec.name!r} built a {type(built).__name__}; a MetricFold or HostMetric is needed")
+    values: Any = np.asarray(found.values, np.float32)  # type: ignore[union-attr]
+    curve = None if found.curve is None else np.asarray(found.curve)  # type: ignore[union-attr]
+    if not np.isfinite(values).all():
+        raise ModelError(f"{spec.name} is not finite for picture {int(np.argmin(np.isfinite(values)))}")
+    return Measurement(
+        values=values,
+        curve=curve,
+        scores=scores,
+        images=pictures,
+        extras={name: np.asarray(extra) for name, extra in found.extras.items()},
+        at=built.at,
+        axis=built.axis,
+        labels=labels,
+        better=built.better,
+        explained_by=what if made is not None else "",
+        provenance=Provenance(
+            technique=spec.name,
+            model=model.name,
+            config=config,
+            targets=inner.describe(model),
+            seed=bytes(np.asarray(jax.random.key_data(seed), ">u4")).hex(),
+            versions=versions(),
+            notes=(("explained by", what), ("reduction", reduction), *built.notes),
+        ),
+        warnings=(*model.warnings, *built.warnings),
+    )
+
+
+def _mask_of(mask: Any, images: Float[np.ndarray, "n h w c"]) -> np.ndarray | None:
+    if mask is None:
+        return None
+    array = np.asarray(mask)
+    array = array[None] if array.ndim == 2 else array
+    if array.shape != images.shape[:3]:
+        raise UsageError(f"mask is true on the object, {images.shape[:3]} for these pictures; got {array.shape}")
+    return array.astype(bool)
+
+
+class _Again:
+    """The technique run once more as it was: same options, seed and noise, other pictures or another model."""
+
+    def __init__(
+        self,
+        made: Attribution | None,
+        model: Model,
+        images: Float[np.ndarray, "n h w c"],
+        target: targets.Target,
+        reduction: Reduction,
+        chunk: Chunk,
+        memory_budget: int | None,
+        metric: str,
+    ) -> None:
+        if made is None:
+            raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
+        self.made, self.model, self.images, self.target, self.reduction = made, model, images, target, reduction
+        self.chunk, self.memory_budget = chunk, memory_budget
+        self.ids = picture_ids(images)
+        words = made.provenance.seed
+        data = np.frombuffer(bytes.fromhex(words), ">u4").astype(np.uint32)
+        self.key = jax.random.wrap_key_data(data, impl="threefry2x32")
+
+    def __call__(
+        self, *, model: Model | None = None, images: Any = None, progress: Progress | None = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return the map, one number per pixel, and as the technique gave it."""
+        config = self.made.provenance.config
+        result = explain(
+            self.made.provenance.technique,
+            model or self.model,
+            self.images if images is None else images,
+            self.target,
+            key=self.key,
+            ids=self.ids,
+            chunk=self.chunk,
+            memory_budget=self.memory_budget,
+            progress=progress,
+            **{each.name: getattr(config, each.name) for each in dataclasses.fields(config) if each.init},
+        )
+        return map_of(result.values, self.images, self.reduction, self.made.provenance.technique)

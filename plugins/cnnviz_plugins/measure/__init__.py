@@ -1,0 +1,1 @@
+"""Measures: how faithful a map is to the network, and how far it agrees with the truth."""

@@ -1,0 +1,79 @@
+"""Deletion and insertion: the score as pixels go or come, in the order of the map (Petsiuk et al. 2018)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax import Model
+from cnnviz_jax.fills import fill_of
+from cnnviz_jax.measurement import Better, Judged, Measured, MetricFold
+from cnnviz_plugins.measure.ordering import places
+from cnnviz_plugins.measure.plugin import DeletionConfig, InsertionConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion(MetricFold):
+    """Area under the score as the strongest pixels are deleted; a faithful map makes it fall at once.
+
+    `curve` is the score at each share of deleted pixels, the untouched picture first. The area is that of
+    straight lines between the points over shares from 0 to 1, so that its unit is the score's.
+
+    Cost: `steps` + 1 forward passes per picture.
+    Source: Petsiuk, Das, Saenko 2018, section 3.4.
+    """
+
+    config: DeletionConfig
+    better: Better = "lower"
+    axis: str = "share of the pixels deleted"
+
+    @classmethod
+    def build(cls, config: DeletionConfig, model: Model) -> "Deletion":
+        """Return the fold for `model`."""
+        at = tuple(float(share) for share in np.arange(config.steps + 1) / config.steps)
+        return cls(config=config, at=at)
+
+    @property
+    def evaluations(self) -> int:
+        """One per point of the curve."""
+        return self.config.steps + 1
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Judged, key: Any) -> Any:  # type: ignore[override]
+        """Return the order of the pixels, and the picture with nothing left."""
+        return places(target.heat), fill_of(image, self.config.fill, model)
+
+    def evaluate(  # type: ignore[override]
+        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Int[Array, ""], key: Any
+    ) -> Float[Array, ""]:
+        """Return the score at one point of the curve."""
+        place, nothing = context
+        counts = np.round(np.asarray(self.at) * place.size).astype(np.int32)
+        is_taken = (place < jnp.asarray(counts)[index])[..., None]
+        changed = self._picture(is_taken, image, nothing)
+        return model.score(changed, target.inner.scored_as(self.config.score))[0]
+
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:  # type: ignore[override]
+        """Return the area and the curve."""
+        area = (gathered[1:] + gathered[:-1]).sum() / (2 * self.config.steps)
+        return Measured(values=area, curve=gathered)
+
+    def _picture(self, is_taken: Array, image: Array, nothing: Array) -> Array:
+        return jnp.where(is_taken, nothing, image)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Insertion(Deletion):
+    """Area under the score as the strongest pixels are inserted; a faithful map makes it rise at once.
+
+    Cost: `steps` + 1 forward passes per picture.
+    Source: Petsiuk, Das, Saenko 2018, section 3.4; the blurred start is theirs.
+    """
+
+    config: InsertionConfig
+    better: Better = "higher"
+    axis: str = "share of the pixels inserted"
+
+    def _picture(self, is_taken: Array, image: Array, nothing: Array) -> Array:
+        return jnp.where(is_taken, image, nothing)

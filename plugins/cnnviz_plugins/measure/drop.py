@@ -1,0 +1,64 @@
+"""Average drop and increase in confidence: the score of what the map keeps (Chattopadhay et al. 2018)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Model
+from cnnviz_jax.measurement import Better, Judged, Measured, MetricFold
+from cnnviz_plugins.measure.plugin import DropConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class AverageDrop(MetricFold):
+    """max(0, score - score of the kept picture) / score, per picture; the measure is the mean.
+
+    Kept is the picture times the map's positive part over its maximum; an all-zero map keeps nothing. `extras` has
+    the kept picture's score. A share of 0 to 1, where the paper writes percent.
+
+    Cost: two forward passes per picture.
+    Source: Chattopadhay, Sarkar, Howlader, Balasubramanian 2018, section 4.
+    """
+
+    config: DropConfig
+    better: Better = "lower"
+
+    @classmethod
+    def build(cls, config: DropConfig, model: Model) -> "AverageDrop":
+        """Return the fold for `model`."""
+        return cls(config=config)
+
+    def evaluate(  # type: ignore[override]
+        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Any, key: Any
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Return the untouched score and that of the kept picture."""
+        positive = jnp.maximum(target.heat, 0.0)
+        top = positive.max()
+        kept = positive / jnp.where(top > 0, top, 1.0)
+        scored = target.inner.scored_as(self.config.score)
+        return model.score(image, scored)[0], model.score(image * kept[..., None], scored)[0]
+
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:  # type: ignore[override]
+        """Return the share that is lost; 0 where there was nothing to lose."""
+        score, kept = (part[0] for part in gathered)
+        return Measured(values=self._value(score, kept), extras={"kept_score": kept})
+
+    def _value(self, score: Float[Array, ""], kept: Float[Array, ""]) -> Float[Array, ""]:
+        has_score = score > 0
+        return jnp.where(has_score, jnp.maximum(score - kept, 0.0) / jnp.where(has_score, score, 1.0), 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class IncreaseInConfidence(AverageDrop):
+    """1 where the kept picture scores higher than the whole one, else 0; the measure is the mean.
+
+    Cost: two forward passes per picture.
+    Source: Chattopadhay, Sarkar, Howlader, Balasubramanian 2018, section 4.
+    """
+
+    better: Better = "higher"
+
+    def _value(self, score: Float[Array, ""], kept: Float[Array, ""]) -> Float[Array, ""]:
+        return (kept > score).astype(jnp.float32)

@@ -1,0 +1,73 @@
+"""Infidelity: the map as a linear forecast of what a perturbation does to the score (Yeh et al. 2019)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from cnnviz_jax import Model
+from cnnviz_jax.measurement import Better, Judged, Measured, MetricFold
+from cnnviz_plugins.measure.plugin import InfidelityConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Infidelity(MetricFold):
+    """Mean of (I . map - (f(x) - f(x - I)))^2 over random perturbations I.
+
+    A map of one number per pixel is shared equally by the pixel's channels. `extras` has the `scale` by which
+    the map was multiplied.
+
+    Randomness: perturbation i of a picture uses fold_in(picture's key, i).
+    Cost: `samples` + 1 forward passes per picture.
+    Source: Yeh, Hsieh, Suggala, Inouye, Ravikumar 2019, definition 2.1; the optimal scale is their section 2.
+    """
+
+    config: InfidelityConfig
+    better: Better = "lower"
+
+    @classmethod
+    def build(cls, config: InfidelityConfig, model: Model) -> "Infidelity":
+        """Return the fold for `model`."""
+        return cls(config=config)
+
+    @property
+    def evaluations(self) -> int:
+        """One per perturbation."""
+        return self.config.samples
+
+    def prepare(self, model: Model, image: Any, target: Judged, key: Any) -> Float[Array, ""]:  # type: ignore[override]
+        """Return the untouched score."""
+        return model.score(image, target.inner.scored_as(self.config.score))[0]
+
+    def evaluate(  # type: ignore[override]
+        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Any, key: Key[Array, ""]
+    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+        """Return the forecast of one perturbation, and what it does."""
+        taken = self._perturbation(image, key)
+        shares = target.raw if target.raw.shape[-1] == image.shape[-1] else target.raw / image.shape[-1]
+        now = model.score(image - taken, target.inner.scored_as(self.config.score))[0]
+        return (taken * shares).sum(), context - now
+
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:  # type: ignore[override]
+        """Return the mean squared error."""
+        forecast, change = gathered
+        square = (forecast**2).mean()
+        scale = jnp.ones_like(square)
+        if self.config.scale == "optimal":
+            scale = jnp.where(square > 0, (forecast * change).mean() / jnp.where(square > 0, square, 1.0), 0.0)
+        return Measured(values=((scale * forecast - change) ** 2).mean(), extras={"scale": scale})
+
+    def _perturbation(self, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "h w c"]:
+        word, number = self.config.kind
+        if word == "gaussian":
+            return number * jax.random.normal(key, image.shape, image.dtype)
+        height, width = image.shape[:2]
+        sides = min(round(number), height), min(round(number), width)
+        corner = jax.random.split(key)
+        top = jax.random.randint(corner[0], (), 0, height - sides[0] + 1)
+        left = jax.random.randint(corner[1], (), 0, width - sides[1] + 1)
+        rows, cols = jnp.arange(height)[:, None, None], jnp.arange(width)[None, :, None]
+        inside = (rows >= top) & (rows < top + sides[0]) & (cols >= left) & (cols < left + sides[1])
+        return jnp.where(inside, image, 0.0)

@@ -1,0 +1,179 @@
+"""Measures of faithfulness, robustness and sanity, as plugins; imports nothing heavy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.wording import Fill, check_fill, word_and_number
+
+Unit = Literal["probability", "target"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeletionConfig:
+    """In how many steps, and what stands in for deleted pixels."""
+
+    steps: int = 50
+    """Steps from the whole picture to nothing; each takes the same number of pixels, the strongest first."""
+    fill: Fill = "zero"
+    """What deleted pixels become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    score: Unit = "probability"
+    """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
+
+    def __post_init__(self) -> None:
+        check_fill(self.fill, "fill", without=("noise",))
+        if self.steps < 1:
+            raise UsageError(f"steps is at least 1, got {self.steps}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InsertionConfig(DeletionConfig):
+    """In how many steps, and from what the picture is built up."""
+
+    fill: Fill = "blur(5)"
+    """What is there before pixels are inserted: a number, one per channel, or `zero`, `value(v)`, `mean`,
+    `model-mean`, `blur(sigma)`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class DropConfig:
+    """Which score is read."""
+
+    score: Unit = "probability"
+    """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfidelityConfig:
+    """What is taken off the picture, how often, and whether maps are scaled first."""
+
+    samples: int = 100
+    """Random perturbations per picture."""
+    perturbation: str = "gaussian(0.1)"
+    """`gaussian(sigma)`: noise on every value. `square(side in pixels)`: one square becomes black."""
+    scale: Literal["none", "optimal"] = "none"
+    """`optimal` multiplies the map by the number that makes the error least, so that units do not count."""
+    score: Unit = "target"
+    """`target`: the very score that was explained, or the `probability` of the explained class."""
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise UsageError(f"samples is at least 1, got {self.samples}")
+        if not self.kind[1] > 0:
+            raise UsageError(f"perturbation takes a positive number, got {self.perturbation!r}")
+
+    @property
+    def kind(self) -> tuple[str, float]:
+        """The word and the number of `perturbation`."""
+        word, number = word_and_number(self.perturbation, "perturbation", {"gaussian": True, "square": True})
+        return word, number or 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaxSensitivityConfig:
+    """How far the picture is shaken, and how often."""
+
+    samples: int = 10
+    """Shaken copies of each picture."""
+    radius: float = 0.02
+    """Largest change of any value; pictures are in [0, 1]."""
+
+    def __post_init__(self) -> None:
+        if self.samples < 1:
+            raise UsageError(f"samples is at least 1, got {self.samples}")
+        if not self.radius > 0:
+            raise UsageError(f"radius is positive, got {self.radius}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RoadConfig:
+    """Which shares of the picture are imputed, and in which order."""
+
+    shares: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    """Shares of the pixels that are imputed."""
+    order: Literal["combined", "morf", "lerf"] = "combined"
+    """`morf`: the most relevant first (lower is better). `lerf`: the least relevant first (higher is better).
+    `combined`: half of lerf less morf."""
+    noise: float = 0.01
+    """Standard deviation of the noise on imputed pixels, so that they cannot be told by their smoothness."""
+    score: Unit = "probability"
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+
+    def __post_init__(self) -> None:
+        if not self.shares or not all(0 < share < 1 for share in self.shares):
+            raise UsageError(f"shares lie between 0 and 1, got {self.shares!r}")
+        if self.noise < 0:
+            raise UsageError(f"noise is not negative, got {self.noise}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointingGameConfig:
+    """How near is a hit."""
+
+    tolerance: int = 0
+    """How many pixels the strongest one may be off the object; the paper allows 15 on pictures of some 500."""
+
+    def __post_init__(self) -> None:
+        if self.tolerance < 0:
+            raise UsageError(f"tolerance is not negative, got {self.tolerance}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SparsenessConfig:
+    """Nothing to choose: the Gini index of |map|."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterRandomizationConfig:
+    """How weights are randomised."""
+
+    draw: Literal["normal", "permute"] = "normal"
+    """`normal`: numbers of the same mean and spread as each array's. `permute`: its own numbers in another order."""
+    sign: Literal["keep", "drop"] = "keep"
+    """Whether maps are compared as they are, or by their absolute values."""
+
+
+_TABLE: tuple[tuple[str, str, type, str, str], ...] = (
+    ("deletion", "how fast the score falls as the strongest pixels are deleted: area under the curve", DeletionConfig,
+     "curves:Deletion", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4"),
+    ("insertion", "how fast the score rises as the strongest pixels are inserted: area under the curve",
+     InsertionConfig, "curves:Insertion", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4"),
+    ("average-drop", "share of the score that is lost where only the map's pixels are kept", DropConfig,
+     "drop:AverageDrop", "Chattopadhay et al. 2018, arXiv:1710.11063, section 4"),
+    ("increase-in-confidence", "whether the score rises where only the map's pixels are kept", DropConfig,
+     "drop:IncreaseInConfidence", "Chattopadhay et al. 2018, arXiv:1710.11063, section 4"),
+    ("infidelity", "squared error of the map as a linear forecast of what a perturbation does", InfidelityConfig,
+     "infidelity:Infidelity", "Yeh et al. 2019, arXiv:1901.09392, definition 2.1"),
+    ("max-sensitivity", "largest relative change of the map when the picture is shaken a little",
+     MaxSensitivityConfig, "sensitivity:max_sensitivity", "Yeh et al. 2019, arXiv:1901.09392, definition 2.2"),
+    ("road", "score as pixels are replaced by what their neighbours suggest, least against most relevant first",
+     RoadConfig, "road:Road", "Rong et al. 2022, arXiv:2202.00449"),
+    ("pointing-game", "whether the strongest pixel lies on the object", PointingGameConfig, "pointing:PointingGame",
+     "Zhang et al. 2016, arXiv:1608.00507, section 4"),
+    ("sparseness", "Gini index of the map: 0 evenly spread, towards 1 on one pixel", SparsenessConfig,
+     "sparseness:Sparseness", "Chalasani et al. 2020, arXiv:1810.06583"),
+    ("parameter-randomization", "how alike the map stays as layers are randomised from the top down",
+     ParameterRandomizationConfig, "randomization:parameter_randomization",
+     "Adebayo et al. 2018, arXiv:1810.03292, section 4.1"),
+)  # fmt: skip
+
+
+@hookimpl
+def cnnviz_techniques() -> Iterable[TechniqueSpec]:
+    """Yield the measures."""
+    for name, summary, config, place, reference in _TABLE:
+        is_class = place.partition(":")[2][0].isupper()
+        yield TechniqueSpec(
+            name=name,
+            kind="measure",
+            summary=summary,
+            config=config,
+            build=f"cnnviz_plugins.measure.{place}" + (".build" if is_class else ""),
+            references=(reference,),
+        )

@@ -1,0 +1,109 @@
+"""ROAD: the score as pixels are replaced by what their neighbours suggest (Rong et al. 2022)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from cnnviz_jax import Model
+from cnnviz_jax.measurement import Better, Judged, Measured, MetricFold
+from cnnviz_plugins.measure.ordering import places
+from cnnviz_plugins.measure.plugin import RoadConfig
+
+_WEIGHTS = {(0, 1): 1 / 6, (1, 0): 1 / 6, (1, 1): 1 / 12, (1, -1): 1 / 12}
+"""What a neighbour counts, straight and diagonal; each stands for both directions."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Road(MetricFold):
+    """Mean over shares of the score with that share of the pixels imputed, in the order of the map.
+
+    An imputed pixel is the weighted mean of its neighbours, imputed or not, plus a little noise: unlike a black
+    one it says little by its place. `curve` has a number per share.
+
+    Randomness: the noise of point i of a picture uses fold_in(picture's key, i).
+    Cost: one forward pass per share, two for `combined`, and a linear system in the picture's pixels each.
+    Source: Rong, Leemann, Borisov, Kasneci, Kasneci 2022, sections 4 and 5; half of lerf less morf is
+    pytorch-grad-cam's combination.
+    """
+
+    config: RoadConfig
+    better: Better = "higher"
+    axis: str = "share of the pixels imputed"
+
+    @classmethod
+    def build(cls, config: RoadConfig, model: Model) -> "Road":
+        """Return the fold for `model`."""
+        return cls(config=config, at=tuple(config.shares), better="lower" if config.order == "morf" else "higher")
+
+    @property
+    def evaluations(self) -> int:
+        """One per share and order."""
+        return len(self.config.shares) * (2 if self.config.order == "combined" else 1)
+
+    def prepare(self, model: Model, image: Any, target: Judged, key: Any) -> Int[Array, "h w"]:  # type: ignore[override]
+        """Return the order of the pixels."""
+        return places(target.heat)
+
+    def evaluate(  # type: ignore[override]
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Judged,
+        context: Int[Array, "h w"],
+        index: Int[Array, ""],
+        key: Key[Array, ""],
+    ) -> Float[Array, ""]:
+        """Return the score at one share, in one order."""
+        shares = len(self.config.shares)
+        counts = jnp.asarray(np.round(np.asarray(self.config.shares) * context.size).astype(np.int32))
+        is_first = index < shares if self.config.order == "combined" else self.config.order == "morf"
+        place = jnp.where(is_first, context, context.size - 1 - context)
+        is_gone = place < counts[index % shares]
+        noise = self.config.noise * jax.random.normal(key, image.shape, image.dtype)
+        imputed = jnp.where(is_gone[..., None], _imputed(image, is_gone) + noise, image)
+        return model.score(imputed, target.inner.scored_as(self.config.score))[0]
+
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:  # type: ignore[override]
+        """Return the mean and the curve."""
+        shares = len(self.config.shares)
+        if self.config.order != "combined":
+            return Measured(values=gathered.mean(), curve=gathered)
+        morf, lerf = gathered[:shares], gathered[shares:]
+        curve = (lerf - morf) / 2
+        return Measured(values=curve.mean(), curve=curve, extras={"morf": morf, "lerf": lerf})
+
+
+def _imputed(image: Float[Array, "h w c"], is_gone: Bool[Array, "h w"]) -> Float[Array, "h w c"]:
+    """Return the picture whose gone pixels are each the weighted mean of their neighbours.
+
+    The equations of all gone pixels are one symmetric system, solved by conjugate gradients.
+    """
+    gone = is_gone[..., None].astype(image.dtype)
+    there = 1 - gone
+    weight = _neighbours(jnp.ones_like(gone))
+    weight = jnp.where(weight > 0, weight, 1.0)  # a picture of one pixel has no neighbours
+    mean = jnp.where(there.sum() > 0, (image * there).sum((0, 1)) / jnp.maximum(there.sum(), 1), image.mean((0, 1)))
+
+    def system(values: Array) -> Array:
+        return gone * (weight * values - _neighbours(gone * values))
+
+    # What is solved for is the difference to the mean, so that a picture all gone becomes its mean.
+    known = gone * _neighbours(there * (image - mean))
+    found, _ = jax.scipy.sparse.linalg.cg(system, known, tol=1e-4, maxiter=4 * max(image.shape[:2]))
+    return mean + found
+
+
+def _neighbours(values: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+    """Return the weighted sum over the eight neighbours inside the picture."""
+    total = jnp.zeros_like(values)
+    height, width = values.shape[:2]
+    padded = jnp.pad(values, ((1, 1), (1, 1), (0, 0)))
+    for (down, right), share in _WEIGHTS.items():
+        for sign in (1, -1):
+            top, left = 1 + sign * down, 1 + sign * right
+            total = total + share * padded[top : top + height, left : left + width]
+    return total
