@@ -33,7 +33,7 @@ class Bias:
 
 def biases(model: Model) -> tuple[Bias, ...]:
     """Return every bias of the program, in execution order."""
-    names = {site.value: name for name, site in reversed(model.program.layers.items())}
+    names = {site.value: name for name, site in reversed(list(model.program.layers.items()))}
     found = []
     for operation in model.program.operations:
         name = names.get(operation.value)
@@ -59,8 +59,8 @@ def bias_values(model: Model, image: Float[Array, "h w c"], wanted: Sequence[Bia
     needed = tuple(dict.fromkeys(number for bias in wanted if bias.how == "implicit" for number in bias.inputs))
     known = program.evaluator.run({**fixed, graph.image_id: image[None]}, needed) if needed else {}
 
-    def native(bias: Bias) -> Array:
-        def compute(*inputs: Any) -> Array:
+    def native(bias: Bias) -> Any:
+        def compute(*inputs: Any) -> Any:
             given = {**fixed, **dict(zip(bias.inputs, inputs, strict=True))}
             return program.evaluator.run(given, (bias.value,))[bias.value]
 

@@ -34,7 +34,7 @@ class ClassActivationMap(Fold):
     """
 
     config: CamConfig
-    layer: str  # type: ignore[assignment]  # always read off the program
+    layer: str
     dense: str
     """The linear layer whose weights are used."""
 
@@ -53,7 +53,8 @@ class ClassActivationMap(Fold):
         logits = model.run(image)[0]
         toward = jax.grad(lambda outputs: target.score(outputs, {}))(logits)
         kernel = model.program.kernel(self.dense, model.params)  # channels classes
-        return values_of(model, image, (self.layer,))[self.layer] @ (kernel @ toward)
+        weights: Array = kernel @ toward
+        return values_of(model, image, (self.layer,))[self.layer] @ weights
 
     def finish(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any

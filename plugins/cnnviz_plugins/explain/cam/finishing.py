@@ -89,7 +89,8 @@ def scaled(values: Float[Array, "*shape"], scale: str, epsilon: float = 0.0) -> 
 
 def resized(values: Float[Array, "_ _ *c"], size: tuple[int, int], method: str) -> Float[Array, "_ _ *c"]:
     """Return a map at another size; `linear` is bilinear with half-pixel centres."""
-    return jax.image.resize(values, (*size, *values.shape[2:]), method, antialias=False)
+    enlarged: Array = jax.image.resize(values, (*size, *values.shape[2:]), method, antialias=False)
+    return enlarged
 
 
 def _ready(values: Float[Array, "_ _ *c"], fuse: Fuse, epsilon: float) -> Float[Array, "_ _ *c"]:

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
+from cnnviz_jax.results import View
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, chosen, notes
 from cnnviz_plugins.explain.cam.plugin import GradCamConfig
 
@@ -26,7 +27,7 @@ class GradCam(LayerMaps):
     def build(cls, config: GradCamConfig, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
         layers = chosen(config, model)
-        view = "heatmap" if config.channels == "sum" else "maps"
+        view: View = "heatmap" if config.channels == "sum" else "maps"
         return cls(config=config, layers=layers, layer=", ".join(layers), view=view, notes=notes(config, layers))
 
     def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols *c"]:

@@ -32,7 +32,7 @@ class GuidedGradCam(Fold):
     """
 
     config: GuidedGradCamConfig
-    layer: str  # type: ignore[assignment]  # always resolved
+    layer: str
     view: View = "pixels"
 
     @classmethod

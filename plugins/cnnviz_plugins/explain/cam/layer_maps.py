@@ -39,7 +39,7 @@ class LayerMaps(Fold):
 
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> tuple[Float[Array, "_ _ *c"], ...]:
+    ) -> Any:
         """Return the weighted map of every layer, before any ReLU."""
         found = values_and_gradients(model, image, target, self.layers)
         return tuple(self.weigh(*found[name]) for name in self.layers)

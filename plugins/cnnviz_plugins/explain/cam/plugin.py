@@ -33,7 +33,7 @@ class MapConfig:
     def __post_init__(self) -> None:
         if self.layer is not None and self.layers:
             raise UsageError(f"give layer or layers, not both: got {self.layer!r} and {self.layers!r}")
-        if isinstance(self.layers, str) or len(set(self.layers)) != len(self.layers):
+        if len(set(self.layers)) != len(tuple(self.layers)):
             raise UsageError(f"layers names different layers, got {self.layers!r}")
         if self.fuse is None:
             object.__setattr__(self, "fuse", "max" if self.convention == "torchcam" else "mean")
@@ -86,7 +86,7 @@ class XGradCamConfig(MapConfig):
 class HiresCamConfig(MapConfig):
     """Which layers, and what is done with their weighted channels."""
 
-    convention: Literal["paper", "pytorch-grad-cam"] = "paper"  # type: ignore[assignment]
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
 
 
@@ -104,7 +104,7 @@ class LayerCamConfig(MapConfig):
 class EigenCamConfig(MapConfig):
     """Which layers; the target plays no part."""
 
-    convention: Literal["paper", "pytorch-grad-cam"] = "paper"  # type: ignore[assignment]
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first."""
 
 
@@ -121,7 +121,7 @@ class ScoreCamConfig(MapConfig):
 class AblationCamConfig(MapConfig):
     """Which layers, and by what the drops are divided."""
 
-    convention: Literal["paper", "pytorch-grad-cam"] = "paper"  # type: ignore[assignment]
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """`paper`: drop / |score|, which for the positive scores that the paper assumes is its drop / score.
     `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
 
@@ -137,7 +137,7 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
     numerator: Literal["second", "first"] = "second"
     """Which mean derivative stands in the weights' numerator. `second` is Grad-CAM++'s, and without noise the map is
     Grad-CAM++'s. `first` is the formula as torch-cam's documentation reports it from the paper."""
-    convention: Literal["paper", "torchcam"] = "paper"  # type: ignore[assignment]
+    convention: Literal["paper", "torchcam"] = "paper"
     """Whose numbers. `torchcam`: sum of activation x gradient^3 in the denominator, scaled to run from 0 to 1."""
 
     def __post_init__(self) -> None:

@@ -1,19 +1,18 @@
 """Occlusion: how much the score falls when each window of the picture is covered (Zeiler, Fergus 2013)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.targets import Target
-from cnnviz_jax.wording import word_and_number
-from cnnviz_plugins.explain.perturbation.plugin import FILLS, OcclusionConfig
+from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 from cnnviz_plugins.explain.perturbation.windows import Windows
 
 
@@ -41,15 +40,11 @@ class Occlusion(Fold):
     def build(cls, config: OcclusionConfig, model: Model) -> "Occlusion":
         """Return the fold for `model`, its grid of windows laid out."""
         height, width, depth = model.input_shape
-        windows = Windows.over((height, width), config.window, config.stride, config.edge)
-        if isinstance(config.fill, tuple) and len(config.fill) != depth:
-            raise UsageError(f"fill has {len(config.fill)} values, pictures have {depth} channels")
+        windows = Windows.over((height, width), config.window, config.stride, config.edge or "full")
+        config = replace(config, fill=settled(config.fill, model))
         for channel in config.channels or ():
             if not 0 <= channel < depth:
                 raise UsageError(f"pictures have channels 0 to {depth - 1}, got channel {channel}")
-        if config.fill == "model-mean":
-            mean = model.structure.mean
-            config = OcclusionConfig(**{**vars(config), "fill": mean})
         notes = (
             ("window", (windows.height, windows.width)),
             ("stride", windows.step),
@@ -66,11 +61,11 @@ class Occlusion(Fold):
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> tuple[Float[Array, "h w c"], Float[Array, " k"]]:
         """Return the picture as it looks where covered, and what is read off the untouched one."""
-        cover = self._cover(image, key)
+        covered = cover(self.config.fill, image, key)
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(image.shape[-1]), jnp.asarray(self.config.channels))
-            cover = jnp.where(chosen, cover, image)
-        return cover, self._reading(model, image, target)
+            covered = jnp.where(chosen, covered, image)
+        return covered, self._reading(model, image, target)
 
     def evaluate(
         self,
@@ -82,8 +77,8 @@ class Occlusion(Fold):
         key: Any,
     ) -> Float[Array, ""]:
         """Return the number of window `index`."""
-        cover, untouched = context
-        reading = self._reading(model, jnp.where(self.windows.mask(index), cover, image), target)
+        covered, untouched = context
+        reading = self._reading(model, jnp.where(self.windows.mask(index), covered, image), target)
         if self.config.score == "distribution":
             return 0.5 * jnp.abs(reading - untouched).sum()
         if self.config.score == "drop":
@@ -94,34 +89,10 @@ class Occlusion(Fold):
         """Return the grid and its map of the picture."""
         grid = gathered.reshape(self.windows.rows, self.windows.cols)
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}
-        return Heatmap(values=gather[self.config.gather](grid), low_res=grid)
+        return Heatmap(values=gather[self.config.gather or "grid"](grid), low_res=grid)
 
     def _reading(self, model: Model, image: Float[Array, "h w c"], target: Target) -> Float[Array, " k"]:
         """Return what is compared: the score, or the predicted distribution."""
         if self.config.score == "distribution":
             return jax.nn.softmax(model.run(image)[0])
         return model.score(image, target)[0][None]
-
-    def _cover(self, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "h w c"]:
-        fill = self.config.fill
-        if not isinstance(fill, str):
-            return jnp.broadcast_to(jnp.asarray(fill, image.dtype), image.shape)
-        word, sigma = word_and_number(fill, "fill", FILLS)
-        if word == "mean":
-            return jnp.broadcast_to(image.mean((0, 1)), image.shape)
-        if word == "noise":
-            return jax.random.uniform(key, image.shape, image.dtype)
-        return _blurred(image, sigma or 0.0)
-
-
-def _blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]:
-    """Return the picture under a Gaussian of `sigma` pixels, borders repeated, cut at 4 sigma."""
-    radius = max(1, round(4 * sigma))
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    taps = (taps / taps.sum()).astype(np.float32)
-    for axis in (0, 1):
-        pad = [(radius, radius) if a == axis else (0, 0) for a in range(3)]
-        padded = jnp.pad(image, pad, mode="edge")
-        shifted = [jax.lax.slice_in_dim(padded, i, i + image.shape[axis], axis=axis) for i in range(len(taps))]
-        image = sum((tap * part for tap, part in zip(taps, shifted, strict=True)), jnp.zeros_like(image))
-    return image

@@ -1,4 +1,4 @@
-"""The perturbation family: occlusion."""
+"""The perturbation family: what the score does when parts of the picture are covered, masked or kept."""
 
 from __future__ import annotations
 
@@ -14,6 +14,15 @@ from cnnviz_jax.wording import word_and_number
 FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""
 
+SEGMENT_FILLS = {**FILLS, "segment-mean": False}
+"""The same for techniques that cover segments."""
+
+SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
+"""Words that `segments` may be, each with a number."""
+
+Fill = float | tuple[float, ...] | str
+Segmentation = str | tuple[tuple[int, ...], ...]
+
 
 @dataclass(frozen=True, kw_only=True)
 class OcclusionConfig:
@@ -26,35 +35,279 @@ class OcclusionConfig:
     fill: float | tuple[float, ...] | str = 0.5
     """What covers: a pixel value, one per channel, or `mean` (of the picture), `model-mean` (what the model
     subtracts), `blur(sigma in pixels)`, `noise` (uniform)."""
-    edge: Literal["full", "truncate"] = "full"
-    """`full`: only whole windows. `truncate`: one more at the border, cut off there, as Captum does."""
-    score: Literal["drop", "raw", "one_minus", "distribution"] = "drop"
+    edge: Literal["full", "truncate"] | None = None
+    """`full`: only whole windows. `truncate`: one more at the border, cut off there, as Captum does. As the
+    convention has it when not given; the paper's is `full`."""
+    score: Literal["drop", "raw", "one_minus", "distribution"] | None = None
     """`drop`: score less covered score. `raw`: the covered score. `one_minus`: 1 less it. `distribution`: total
-    variation distance between the predicted distributions."""
-    gather: Literal["grid", "average", "sum"] = "grid"
-    """`grid`: one number per window, enlarged. `average` or `sum`: per pixel, over the windows that cover it."""
+    variation distance between the predicted distributions. As the convention has it when not given; the paper's is
+    `drop`."""
+    gather: Literal["grid", "average", "sum"] | None = None
+    """`grid`: one number per window, enlarged. `average` or `sum`: per pixel, over the windows that cover it. As the
+    convention has it when not given; the paper's is `grid`."""
     channels: tuple[int, ...] | None = None
     """Which channels are covered; all when not given."""
+    convention: Literal["paper", "captum", "pair", "tf-explain", "xplique"] = "paper"
+    """Whose edge, score and gather. `captum`: truncate, drop, average. `pair` and `xplique`: full, drop, sum.
+    `tf-explain`: truncate, one_minus, grid."""
 
     def __post_init__(self) -> None:
+        for option, chosen in zip(("edge", "score", "gather"), _OCCLUSION_CONVENTIONS[self.convention], strict=True):
+            if getattr(self, option) is None:
+                object.__setattr__(self, option, chosen)
         for word, value in (("window", self.window), ("stride", self.stride)):
             sizes = value if isinstance(value, tuple) else (value,)
             if value is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
                 raise WindowError(f"{word} is one or two positive whole numbers of pixels, got {value!r}")
-        if isinstance(self.fill, str):
-            word, number = word_and_number(self.fill, "fill", FILLS)
-            if word == "blur" and not (number or 0) > 0:
-                raise UsageError(f"fill: blur takes a positive sigma in pixels, got {self.fill!r}")
+        check_fill(self.fill, FILLS)
+
+
+_OCCLUSION_CONVENTIONS = {
+    "paper": ("full", "drop", "grid"),
+    "captum": ("truncate", "drop", "average"),  # captum/attr/_core/occlusion.py
+    "pair": ("full", "drop", "sum"),  # PAIR saliency/core/occlusion.py
+    "tf-explain": ("truncate", "one_minus", "grid"),  # tf_explain/core/occlusion_sensitivity.py
+    "xplique": ("full", "drop", "sum"),  # xplique/attributions/occlusion.py
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RiseConfig:
+    """How many masks, how coarse, and how much of the picture each keeps."""
+
+    masks: int = 4000
+    """Random masks per picture."""
+    grid: int | tuple[int, int] = 7
+    """Cells of a mask along each axis, before it is enlarged."""
+    probability: float = 0.5
+    """Chance that a cell is kept."""
+    fill: float | tuple[float, ...] | str = "model-mean"
+    """What shows where a mask is 0: as for `occlusion`. The paper multiplies the network's own input, so that what
+    the model subtracts shows."""
+    convention: Literal["paper", "xplique"] = "paper"
+    """`paper` divides by masks x probability, `xplique` by how often each pixel was kept."""
+
+    def __post_init__(self) -> None:
+        cells = self.grid if isinstance(self.grid, tuple) else (self.grid,)
+        if self.masks < 1:
+            raise UsageError(f"masks is at least 1, got {self.masks}")
+        if len(cells) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in cells):
+            raise UsageError(f"grid is one or two positive whole numbers of cells, got {self.grid!r}")
+        if not 0 < self.probability <= 1:
+            raise UsageError(f"probability is above 0 and at most 1, got {self.probability}")
+        check_fill(self.fill, FILLS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentConfig:
+    """What the parts of a picture are, and what covers them."""
+
+    segments: str | tuple[tuple[int, ...], ...] = "grid(8)"
+    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the pictures, or superpixels
+    of scikit-image, made for each picture: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str = "segment-mean"
+    """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour."""
+
+    def __post_init__(self) -> None:
+        check_fill(self.fill, SEGMENT_FILLS)
+        if not isinstance(self.segments, str):
+            object.__setattr__(self, "segments", _mask(self.segments))
+            return
+        _, number = word_and_number(self.segments, "segments", SEGMENTERS)
+        if not number or number != int(number) or number < 1:
+            raise UsageError(f"segments takes a positive whole number, got {self.segments!r}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureAblationConfig(SegmentConfig):
+    """What the parts of a picture are, and what covers each of them in turn."""
+
+    fill: float | tuple[float, ...] | str = 0.5
+    """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
+    own input, which is `model-mean` here."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimeConfig(SegmentConfig):
+    """What the parts of a picture are, and how the linear model of them is fitted."""
+
+    samples: int = 1000
+    """Random pictures with half of their parts covered, per picture."""
+    kernel_width: float = 0.25
+    """Width of the kernel that weights a sample by its cosine distance from the picture."""
+    ridge: float = 1.0
+    """Penalty on the squared weights of the linear model."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _positive("samples", self.samples)
+        _positive("kernel_width", self.kernel_width)
+        if self.ridge < 0:
+            raise UsageError(f"ridge is not negative, got {self.ridge}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelShapConfig(SegmentConfig):
+    """What the parts of a picture are, and how many coalitions of them are asked."""
+
+    samples: int = 2048
+    """Coalitions per picture. If there are no more than so many, all are asked and the values are exact."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.samples < 4:
+            raise UsageError(f"samples is at least 4, got {self.samples}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class SobolConfig(SegmentConfig):
+    """What the parts of a picture are, and how their strengths are drawn."""
+
+    fill: float | tuple[float, ...] | str = "model-mean"
+    """What shows as a part fades: as for `occlusion`, or `segment-mean`. The paper multiplies the network's own
+    input."""
+    designs: int = 32
+    """Rows of each sampling matrix; a power of two for `sampler="sobol"`."""
+    sampler: Literal["sobol", "random"] = "sobol"
+    """`sobol`: the same low-discrepancy points for every picture. `random`: uniform from the key."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.designs < 2:
+            raise UsageError(f"designs is at least 2, got {self.designs}")
+        if self.sampler == "sobol" and self.designs & (self.designs - 1):
+            raise UsageError(f"designs is a power of two for sampler='sobol', got {self.designs}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtremalPerturbationConfig:
+    """How large the kept parts are, and how their masks are found."""
+
+    areas: tuple[float, ...] = (0.1,)
+    """Shares of the picture to keep; one mask is found for each, and the map is their mean."""
+    game: Literal["preserve", "delete", "dual"] = "preserve"
+    """`preserve`: what is kept raises the score. `delete`: what is lost lowers it. `dual`: both at once."""
+    steps: int = 800
+    """Steps of gradient ascent per mask."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What shows where the mask is 0: as for `occlusion`; `blur` of 20 pixels in 224 when not given."""
+    levels: int = 8
+    """Strengths of blur between which the mask chooses; 2 mixes picture and fill."""
+    step_px: int | None = None
+    """Spacing of the mask's parameters in pixels; 7 in 224 when not given."""
+    sigma_px: float | None = None
+    """Smoothness of the mask in pixels; 21 in 224 when not given."""
+    rate: float = 0.01
+    """Step length."""
+    momentum: float = 0.9
+    """Share of the last direction that is kept."""
+    area_weight: float = 300.0
+    """Weight of the area constraint at the first step."""
+    area_growth: float = 1.0035
+    """Factor on that weight at every step."""
+    flip: bool = True
+    """Look at every second step's picture in the mirror, as the authors' code does."""
+
+    def __post_init__(self) -> None:
+        if not self.areas or any(not 0 < area < 1 for area in self.areas):
+            raise UsageError(f"areas are shares between 0 and 1, got {self.areas!r}")
+        for name in ("steps", "rate", "area_weight", "area_growth"):
+            _positive(name, getattr(self, name))
+        for name in ("step_px", "sigma_px"):
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name))
+        if self.levels < 2:
+            raise UsageError(f"levels is at least 2, got {self.levels}")
+        if not 0 <= self.momentum < 1:
+            raise UsageError(f"momentum is at least 0 and below 1, got {self.momentum}")
+        if self.fill is not None:
+            check_fill(self.fill, FILLS)
+
+
+def check_fill(fill: Fill, words: dict[str, bool]) -> None:
+    """Raise `UsageError` unless `fill` is a value, one per channel, or one of `words`."""
+    if isinstance(fill, str):
+        word, number = word_and_number(fill, "fill", words)
+        if word == "blur" and not (number or 0) > 0:
+            raise UsageError(f"fill: blur takes a positive sigma in pixels, got {fill!r}")
+
+
+def _positive(name: str, value: float) -> None:
+    if not value > 0:
+        raise UsageError(f"{name} is positive, got {value!r}")
+
+
+def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
+    mask = tuple(tuple(row) if isinstance(row, list | tuple) else () for row in rows)
+    if not mask or not mask[0] or len({len(row) for row in mask}) != 1:
+        raise UsageError("segments is a word or a mask of height x width part numbers")
+    if any(number != int(number) or number < 0 for row in mask for number in row):
+        raise UsageError("the part numbers of segments are whole and count from 0")
+    return tuple(tuple(int(number) for number in row) for row in mask)
 
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the perturbation family."""
-    yield TechniqueSpec(
-        name="occlusion",
-        kind="explain",
-        summary="how much the score falls when each window of the picture is covered",
-        config=OcclusionConfig,
-        build="cnnviz_plugins.explain.perturbation.occlusion:Occlusion.build",
-        references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",),
-    )
+    for name, summary, config, build, reference in _FAMILY:
+        yield TechniqueSpec(
+            name=name,
+            kind="explain",
+            summary=summary,
+            config=config,
+            build=f"cnnviz_plugins.explain.perturbation.{build}.build",
+            references=(reference,),
+        )
+
+
+_FAMILY: tuple[tuple[str, str, type, str, str], ...] = (
+    (
+        "occlusion",
+        "how much the score falls when each window of the picture is covered",
+        OcclusionConfig,
+        "occlusion:Occlusion",
+        "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",
+    ),
+    (
+        "rise",
+        "mean score over random masks that keep a pixel",
+        RiseConfig,
+        "rise:Rise",
+        "Petsiuk, Das, Saenko 2018, arXiv:1806.07421",
+    ),
+    (
+        "feature-ablation",
+        "how much the score falls when each part of the picture is covered",
+        FeatureAblationConfig,
+        "feature_ablation:FeatureAblation",
+        "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
+    ),
+    (
+        "lime",
+        "weights of a linear model of which parts are covered, fitted near the picture",
+        LimeConfig,
+        "lime:Lime",
+        "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",
+    ),
+    (
+        "kernel-shap",
+        "Shapley values of the picture's parts",
+        KernelShapConfig,
+        "kernel_shap:KernelShap",
+        "Lundberg, Lee 2017, arXiv:1705.07874",
+    ),
+    (
+        "sobol",
+        "share of the score's variance in which each part has a hand",
+        SobolConfig,
+        "sobol:Sobol",
+        "Fel et al. 2021, arXiv:2111.04138",
+    ),
+    (
+        "extremal-perturbation",
+        "the smooth mask of a given area that raises the score most",
+        ExtremalPerturbationConfig,
+        "extremal_perturbation:ExtremalPerturbation",
+        "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485",
+    ),
+)

@@ -36,7 +36,9 @@ class Windows:
         size = _pair(window if window is not None else max(1, min(image) // 7))
         step = _pair(stride) if stride is not None else (max(1, size[0] // 4), max(1, size[1] // 4))
         if size[0] > image[0] or size[1] > image[1]:
-            raise WindowError(f"a window of {size[0]} x {size[1]} pixels does not fit a picture of {image[0]} x {image[1]}")
+            raise WindowError(
+                f"a window of {size[0]} x {size[1]} pixels does not fit a picture of {image[0]} x {image[1]}"
+            )
         free = [(image[axis] - size[axis]) for axis in (0, 1)]
         if edge == "truncate":
             counts = [-(-free[axis] // step[axis]) + 1 for axis in (0, 1)]

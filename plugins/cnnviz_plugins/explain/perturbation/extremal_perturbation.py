@@ -1,0 +1,120 @@
+"""Extremal perturbation: the smooth mask of a given area that raises the score most (Fong et al. 2019)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.targets import Target
+from cnnviz_jax.wording import word_and_number
+from cnnviz_plugins.explain.perturbation.fills import blurred, cover, settled
+from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig, Fill
+from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExtremalPerturbation(Fold):
+    """The mean over areas of the mask that keeps so much of the picture and raises the score most, (h, w) in [0, 1].
+
+    Each mask is found by gradient ascent on score - weight * mean (sorted mask - ideal)^2, the ideal being 0 but for
+    the area's share of ones; the weight grows at every step. `extras["masks"]` has one mask per area,
+    `extras["rewards"]` what each reached, `extras["kept"]` the share it keeps.
+
+    Cost: areas * steps forward and backward passes per picture, two of each with `game="dual"`.
+    Source: Fong, Patrick, Vedaldi 2019, sections 3 and 4; numbers of facebookresearch/TorchRay.
+    """
+
+    config: ExtremalPerturbationConfig
+    fill: Fill
+    mask: SmoothMask
+
+    @classmethod
+    def build(cls, config: ExtremalPerturbationConfig, model: Model) -> "ExtremalPerturbation":
+        """Return the fold for `model`, lengths scaled to its pictures."""
+        height, width, _ = model.input_shape
+        share = min(height, width) / 224
+        step = config.step_px or max(1, round(7 * share))
+        sigma = config.sigma_px or max(1.0, 21 * share)
+        fill = settled(config.fill, model) if config.fill is not None else f"blur({max(1.0, 20 * share):g})"
+        notes = (("step_px", step), ("sigma_px", sigma), ("fill", fill))
+        return cls(config=config, fill=fill, mask=SmoothMask((height, width), step, sigma), notes=notes)
+
+    @property
+    def evaluations(self) -> int:
+        """One per area."""
+        return len(self.config.areas)
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
+        """Return the picture from most to least covered, and the distances that masks are made of."""
+        return self._levels(image, key), self.mask.offsets()
+
+    def _levels(self, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "levels h w c"]:
+        if isinstance(self.fill, str):
+            word, sigma = word_and_number(self.fill, "fill", FILLS)
+            if word == "blur" and sigma:
+                last = self.config.levels - 1
+                return jnp.stack([*(blurred(image, sigma * (1 - level / last)) for level in range(last)), image])
+        return jnp.stack([cover(self.fill, image, key), image])
+
+    def evaluate(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: Any,
+        index: Int[Array, ""],
+        key: Any,
+    ) -> tuple[Float[Array, "h w"], Float[Array, ""]]:
+        """Return the mask of area `index` and the reward it reaches."""
+        levels, offsets = context
+        config = self.config
+        pixels = image.shape[0] * image.shape[1]
+        area = jnp.asarray(config.areas, jnp.float32)[index]
+        ideal = (jnp.arange(pixels, dtype=jnp.float32) >= jnp.floor(pixels * (1 - area))).astype(jnp.float32)
+
+        def reward(mask: Float[Array, "h w"], step: Int[Array, ""]) -> Float[Array, ""]:
+            def score(kept: Float[Array, "h w"]) -> Float[Array, ""]:
+                seen = between(levels, kept)
+                mirrored = jnp.where(step % 2 == 0, seen[:, ::-1], seen) if config.flip else seen
+                return model.score(mirrored, target)[0]
+
+            if config.game == "preserve":
+                return score(mask)
+            return -score(1 - mask) if config.game == "delete" else score(mask) - score(1 - mask)
+
+        def energy(heights: Any, step: Int[Array, ""]) -> Float[Array, ""]:
+            mask = self.mask(heights, offsets)
+            weight = config.area_weight * config.area_growth ** step.astype(jnp.float32)
+            return reward(mask, step) - weight * ((jnp.sort(mask.reshape(-1)) - ideal) ** 2).mean()
+
+        def ascend(step: Int[Array, ""], state: Any) -> Any:
+            heights, direction = state
+            slope = jax.grad(energy)(heights, step)
+            # As PyTorch's SGD with dampening: the first step takes the whole gradient.
+            direction = jnp.where(step == 0, slope, config.momentum * direction + (1 - config.momentum) * slope)
+            return jnp.clip(heights + config.rate * direction, 0, 1), direction
+
+        start = jnp.ones(self.mask.shape, jnp.float32)
+        heights, _ = jax.lax.fori_loop(0, config.steps, ascend, (start, jnp.zeros_like(start)))
+        mask = self.mask(heights, offsets)
+        return mask, reward(mask, jnp.int32(1))
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return the masks' mean."""
+        masks, rewards = gathered
+        extras = {"masks": masks, "rewards": rewards, "kept": masks.mean((1, 2))}
+        return Heatmap(values=masks.mean(0), extras=extras)
+
+
+def between(levels: Float[Array, "levels h w c"], kept: Float[Array, "h w"]) -> Float[Array, "h w c"]:
+    """Return the picture that shows at each pixel the level that `kept` in [0, 1] asks for, read linearly."""
+    place = kept * (len(levels) - 1)
+    lower = jnp.clip(jnp.floor(place), 0, len(levels) - 2)
+    part = (place - lower)[None, :, :, None]
+    at = lower.astype(jnp.int32)[None, :, :, None]
+    near = [jnp.take_along_axis(levels, at + more, 0) for more in (0, 1)]
+    return (near[0] + part * (near[1] - near[0]))[0]

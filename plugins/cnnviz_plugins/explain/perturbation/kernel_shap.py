@@ -1,0 +1,104 @@
+"""KernelSHAP: Shapley values of the picture's parts, as a weighted regression (Lundberg, Lee 2017)."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.perturbation.least_squares import least_squares
+from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
+from cnnviz_plugins.explain.perturbation.plugin import KernelShapConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class KernelShap(PartsFold):
+    """The Shapley value of every part: its mean contribution over all orders in which parts may appear.
+
+    They sum to score - score of the picture with all parts covered (`extras["base"]`), exactly: the sum is a
+    constraint, not an observation of large weight. Where all coalitions are asked (2^parts <= samples) the values
+    are exact; otherwise coalitions are drawn by the Shapley kernel in pairs with their complements.
+
+    Cost: `samples` forward passes per picture, or 2^parts where that is less.
+    Randomness: pair i of a picture comes from fold_in(picture's key, i); none where all coalitions are asked.
+    Source: Lundberg, Lee 2017, theorem 2; drawing by the kernel as Captum does; pairs: Covert, Lee 2021.
+    """
+
+    config: KernelShapConfig
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether all coalitions are asked."""
+        return self.segments.count < 31 and 2**self.segments.count <= self.config.samples
+
+    @property
+    def evaluations(self) -> int:
+        """One per coalition."""
+        return 2**self.segments.count if self.is_exact else self.config.samples
+
+    def prepare(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
+    ) -> tuple[Parts, Key[Array, ""]]:
+        """Return the picture's parts and its key, which both coalitions of a pair need."""
+        return self.parts(image, key), key
+
+    def evaluate(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: tuple[Parts, Key[Array, ""]],
+        index: Int[Array, ""],
+        key: Any,
+    ) -> tuple[Bool[Array, " count"], Float[Array, ""]]:
+        """Return coalition `index` and its score."""
+        parts, root = context
+        kept = self._every(index) if self.is_exact else self._drawn(index, root)
+        return kept, model.score(parts.keeping(image, kept), target)[0]
+
+    def _every(self, index: Int[Array, ""]) -> Bool[Array, " count"]:
+        return (index >> jnp.arange(self.segments.count, dtype=index.dtype)) & 1 == 1
+
+    def _drawn(self, index: Int[Array, ""], root: Key[Array, ""]) -> Bool[Array, " count"]:
+        """No part, all parts, then pairs: a coalition of m parts with chance ~ 1 / (m (count - m)), its complement."""
+        count = self.segments.count
+        sizes = np.arange(1, count)
+        for_size, for_parts = jax.random.split(jax.random.fold_in(root, index // 2))
+        size = jax.random.choice(for_size, jnp.asarray(sizes), p=jnp.asarray(_chances(sizes, count), jnp.float32))
+        rank = jnp.argsort(jnp.argsort(jax.random.uniform(for_parts, (count,))))
+        drawn = (rank < size) ^ (index % 2 == 1)
+        return jnp.where(index < 2, index == 1, drawn)
+
+    def finish(self, model: Model, image: Any, target: Target, context: tuple[Parts, Any], gathered: Any) -> Heatmap:
+        """Return the Shapley values as a map."""
+        kept, scores = gathered
+        count = self.segments.count
+        sizes = kept.sum(1)
+        base = scores[0]
+        rise = scores[-1 if self.is_exact else 1] - base
+        if self.is_exact:
+            weights = jnp.asarray(_kernel(count), jnp.float32)[sizes]
+        else:
+            weights = ((sizes > 0) & (sizes < count)).astype(jnp.float32)
+        # Values are rise / count each plus something that sums to 0: the constraint holds whatever the data.
+        centred = kept.astype(jnp.float32) - (sizes / count)[:, None].astype(jnp.float32)
+        outputs = scores - base - rise * (sizes / count).astype(jnp.float32)
+        apart = least_squares(centred, outputs, weights)
+        values = rise / count + apart - apart.mean()
+        return self.shown(context[0], values, base=base)
+
+
+def _chances(sizes: Int[np.ndarray, " m"], count: int) -> Float[np.ndarray, " m"]:
+    chance = 1 / (sizes * (count - sizes))
+    return chance / chance.sum()  # type: ignore[no-any-return]
+
+
+def _kernel(count: int) -> Float[np.ndarray, " sizes"]:
+    """The Shapley kernel by the size of a coalition; the empty and the full one are the constraint."""
+    inner = [(count - 1) / (math.comb(count, m) * m * (count - m)) for m in range(1, count)]
+    return np.array([0.0, *inner, 0.0])

@@ -1,0 +1,74 @@
+"""What techniques over the parts of a picture share: segments, what covers them, and a number per part as a map."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Bool, Float, Int, Key
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.plugin import SegmentConfig
+from cnnviz_plugins.explain.perturbation.segments import Segments
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Parts:
+    """One picture's parts and what shows where they are covered."""
+
+    segments: Int[Array, "h w"]
+    cover: Float[Array, "h w c"]
+    there: Bool[Array, " count"]
+    """Which parts have pixels."""
+
+    def keeping(self, image: Float[Array, "h w c"], kept: Bool[Array, " count"]) -> Float[Array, "h w c"]:
+        """Return the picture with the other parts covered."""
+        return jnp.where(kept[self.segments][:, :, None], image, self.cover)
+
+    def fading(self, image: Float[Array, "h w c"], strength: Float[Array, " count"]) -> Float[Array, "h w c"]:
+        """Return the picture with each part between its cover (0) and itself (1)."""
+        return self.cover + (image - self.cover) * strength[self.segments][:, :, None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PartsFold(Fold):
+    """A fold whose evaluations cover parts of the picture.
+
+    `values` gives every pixel the number of its part; `low_res` is the grid of numbers where the parts are a grid.
+    `extras["per_segment"]` are the numbers, `extras["segments"]` the part of each pixel.
+
+    Raises (when built):
+        UsageError: The mask or the fill does not fit the pictures, or scikit-image is needed and absent.
+    """
+
+    config: SegmentConfig
+    segments: Segments
+
+    @classmethod
+    def build(cls, config: Any, model: Model) -> Self:
+        """Return the fold for `model`, its parts laid out."""
+        segments = Segments.of(config.segments, model)
+        config = replace(config, fill=settled(config.fill, model))
+        return cls(config=config, segments=segments, notes=(("parts", segments.count),))
+
+    def parts(self, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Parts:
+        """Return one picture's parts."""
+        segments = self.segments(image)
+        there = jnp.zeros(self.segments.count, bool).at[segments.reshape(-1)].set(True)
+        return Parts(segments, cover(self.config.fill, image, key, segments, self.segments.count), there)
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
+        """Return the picture's parts."""
+        return self.parts(image, key)
+
+    def shown(self, parts: Parts, per_segment: Float[Array, " count"], **extras: Any) -> Heatmap:
+        """Return a number per part as a map."""
+        return Heatmap(
+            values=per_segment[parts.segments],
+            low_res=self.segments.low_res(per_segment),
+            extras={"per_segment": per_segment, "segments": parts.segments, **extras},
+        )

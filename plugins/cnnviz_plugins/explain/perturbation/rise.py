@@ -1,0 +1,92 @@
+"""RISE: the mean score over random masks that keep a pixel (Petsiuk et al. 2018)."""
+
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Int, Key
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.plugin import RiseConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rise(Fold):
+    """Sum over masks of score(masked picture) * mask, over masks * probability, (h, w).
+
+    A mask is a coarse grid of zeros and ones, enlarged bilinearly to (cells + 1) times the cell and moved by a random
+    part of a cell. Masks are made from the key as they are used; there is no array of all of them.
+
+    The paper scores by probability: pass `cv.targets.class_score(index, of="probability")` for its numbers. With a
+    logit the map has an offset, since every mask counts with its score whatever its sign.
+
+    Cost: `masks` forward passes per picture; memory for one chunk of masked pictures.
+    Randomness: mask i of a picture comes from fold_in(picture's key, i).
+    Source: Petsiuk, Das, Saenko 2018, sections 3.1 and 3.2; eclique/RISE explanations.py;
+    `xplique`: xplique/attributions/rise.py, which divides by the masks' sum per pixel.
+    """
+
+    gather: Literal["sum", "stack"] = "sum"
+    config: RiseConfig
+
+    @classmethod
+    def build(cls, config: RiseConfig, model: Model) -> "Rise":
+        """Return the fold for `model`."""
+        return cls(config=replace(config, fill=settled(config.fill, model)))
+
+    @property
+    def evaluations(self) -> int:
+        """One per mask."""
+        return self.config.masks
+
+    def prepare(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
+    ) -> Float[Array, "h w c"]:
+        """Return the picture as it looks where masked."""
+        return cover(self.config.fill, image, key)
+
+    def evaluate(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: Float[Array, "h w c"],
+        index: Int[Array, ""],
+        key: Key[Array, ""],
+    ) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
+        """Return mask `index` times its score, and the mask."""
+        cells = self.config.grid if isinstance(self.config.grid, tuple) else (self.config.grid,)
+        mask = random_mask(key, (image.shape[0], image.shape[1]), (cells[0], cells[-1]), self.config.probability)
+        score = model.score(context + (image - context) * mask[:, :, None], target)[0]
+        return score * mask, mask
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return the map."""
+        total, kept = gathered
+        if self.config.convention == "xplique":
+            return Heatmap(values=total / (kept + 1e-4), extras={"kept": kept / self.config.masks})
+        share = self.config.masks * self.config.probability
+        return Heatmap(values=total / share, extras={"kept": kept / self.config.masks})
+
+
+def random_mask(
+    key: Key[Array, ""], size: tuple[int, int], cells: tuple[int, int], probability: float
+) -> Float[Array, "h w"]:
+    """Return one mask: which cells are kept, enlarged bilinearly and moved by part of a cell."""
+    for_cells, for_shift = jax.random.split(key)
+    kept = jax.random.bernoulli(for_cells, probability, cells).astype(jnp.float32)
+    edges = [-(-pixels // count) for pixels, count in zip(size, cells, strict=True)]
+    shifts = [jax.random.randint(k, (), 0, e) for k, e in zip(jax.random.split(for_shift), edges, strict=True)]
+    rows, cols = (_enlarging(n, c, e, s) for n, c, e, s in zip(size, cells, edges, shifts, strict=True))
+    return jnp.einsum("ij,jk,lk->il", rows, kept, cols, precision="highest")
+
+
+def _enlarging(pixels: int, cells: int, edge: int, shift: Int[Array, ""]) -> Float[Array, "pixels cells"]:
+    """The bilinear enlargement of `cells` cells to (cells + 1) * edge pixels, cut out from `shift` on, as a matrix."""
+    place = (jnp.arange(pixels) + shift).astype(jnp.float32) + 0.5
+    at = jnp.clip(place * (cells / ((cells + 1) * edge)) - 0.5, 0, cells - 1)
+    return jax.nn.relu(1 - jnp.abs(at[:, None] - jnp.arange(cells, dtype=jnp.float32)))

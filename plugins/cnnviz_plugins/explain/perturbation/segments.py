@@ -1,0 +1,96 @@
+"""Segments of a picture: a regular grid, a given mask, or superpixels of scikit-image made for each picture."""
+
+import importlib
+import importlib.util
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+
+from cnnviz_jax import Model
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.wording import word_and_number
+from cnnviz_plugins.explain.perturbation.plugin import SEGMENTERS, Segmentation
+
+
+@dataclass(frozen=True)
+class Segments:
+    """Which segment each pixel of a picture belongs to, numbered from 0."""
+
+    word: str
+    number: int
+    count: int
+    """Segments there are at most; a segment of no pixel changes nothing."""
+    grid: tuple[int, int] | None
+    """Rows and columns of a regular grid."""
+    mask: tuple[tuple[int, ...], ...] | None
+    """A given mask."""
+
+    @classmethod
+    def of(cls, option: Segmentation, model: Model) -> "Segments":
+        """Return the segments that the option `segments` means for `model`'s pictures.
+
+        Raises:
+            UsageError: A given mask has another size than the pictures, or scikit-image is not installed.
+        """
+        height, width, _ = model.input_shape
+        if not isinstance(option, str):
+            shape = (len(option), len(option[0]))
+            if shape != (height, width):
+                raise UsageError(f"segments is a mask of {shape[0]} x {shape[1]}, pictures are {height} x {width}")
+            return cls("given", 0, max(map(max, option)) + 1, None, option)
+        word, number = word_and_number(option, "segments", SEGMENTERS)
+        size = int(number or 0)
+        if word == "grid":
+            grid = (min(size, height), min(size, width))
+            return cls(word, size, grid[0] * grid[1], grid, None)
+        if importlib.util.find_spec("skimage") is None:
+            raise UsageError(
+                f"segments={option!r} needs scikit-image: install cnnviz-jax[segments], or use segments='grid(8)'"
+            )
+        # SLIC drops segments smaller than half the mean, so twice the number asked for is the most there can be.
+        return cls(word, size, 2 * size if word == "slic" else size, None, None)
+
+    def __call__(self, image: Float[Array, "h w c"]) -> Int[Array, "h w"]:
+        """Return the segment of each pixel; traceable, superpixels are made on the host."""
+        size = image.shape[:2]
+        if self.mask is not None:
+            return jnp.asarray(self.mask, jnp.int32)
+        if self.grid is not None:
+            rows, cols = (jnp.arange(n) * parts // n for n, parts in zip(size, self.grid, strict=True))
+            return (rows[:, None] * self.grid[1] + cols[None, :]).astype(jnp.int32)
+        shape = jax.ShapeDtypeStruct(size, jnp.int32)
+        found = jax.pure_callback(self._superpixels, shape, image, vmap_method="sequential")
+        return jnp.asarray(found, jnp.int32)
+
+    def low_res(self, per_segment: Float[Array, " count"]) -> Float[Array, "rows cols"] | None:
+        """Return the numbers as the grid they stand in, where there is one."""
+        return None if self.grid is None else per_segment.reshape(self.grid)
+
+    def _superpixels(self, image: Any) -> Int[np.ndarray, "h w"]:
+        segmentation: Any = importlib.import_module("skimage.segmentation")
+
+        picture = np.asarray(image, np.float64)
+        colour = picture.shape[-1] == 3
+        if self.word == "slic":
+            found = segmentation.slic(
+                picture, n_segments=self.number, compactness=10.0, convert2lab=colour, start_label=0, channel_axis=-1
+            )
+        elif self.word == "quickshift":  # the parameters of LIME's image explainer
+            found = segmentation.quickshift(
+                picture, kernel_size=4, max_dist=200, ratio=0.2, convert2lab=colour, rng=0, channel_axis=-1
+            )
+        else:
+            found = segmentation.felzenszwalb(picture, channel_axis=-1)
+        return _largest_first(found, self.count)
+
+
+def _largest_first(segments: Int[np.ndarray, "h w"], count: int) -> Int[np.ndarray, "h w"]:
+    """Return segments numbered by size, largest first; if more than `count`, the smallest share the last."""
+    _, numbers, sizes = np.unique(segments, return_inverse=True, return_counts=True)
+    rank = np.empty(len(sizes), np.int32)
+    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+    return np.minimum(rank[numbers.reshape(segments.shape)], count - 1).astype(np.int32)
