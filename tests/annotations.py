@@ -1,21 +1,34 @@
 """The run-time check of annotations in tests: beartype on every function, but not on constructors."""
 
 from collections.abc import Callable
-from typing import Any, Self
+from functools import reduce
+from operator import or_
+from types import UnionType
+from typing import Any, Self, Union, get_args, get_origin
 
-from beartype import BeartypeConf, beartype
-
-_WHOLE_NUMBERS_ARE_FLOATS = BeartypeConf(is_pep484_tower=True)
+from beartype import beartype
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
     """Return `function` with arguments and result checked against its annotations.
 
     Constructors are left alone: jax rebuilds registered dataclasses with shapes, axis numbers and
-    placeholders in the place of arrays. `Self` is not checked: beartype reads it in whole classes only.
+    placeholders in the place of arrays.
     """
     if function.__name__ == "__init__":
         return function
     hints = function.__annotations__
-    hints |= {name: Any for name, hint in hints.items() if hint is Self}
-    return beartype(function, conf=_WHOLE_NUMBERS_ARE_FLOATS)
+    hints |= {name: _checkable(hint) for name, hint in hints.items()}
+    return beartype(function)
+
+
+def _checkable(hint: Any) -> Any:
+    """Return the hint with `Any` for what beartype cannot check: `Self` outside classes, plain protocols."""
+    if hint is Self:
+        return Any
+    if isinstance(hint, type) and getattr(hint, "_is_protocol", False):
+        return hint if getattr(hint, "_is_runtime_protocol", False) else Any
+    if get_origin(hint) in (Union, UnionType):
+        parts = [_checkable(part) for part in get_args(hint)]
+        return Any if Any in parts else reduce(or_, parts)
+    return hint
