@@ -105,7 +105,9 @@ def _check_complete(shards: Sequence[RunFolder], runs: Sequence[dict[str, Any]])
     for folder, run in zip(shards, runs, strict=True):
         if not folder.done.exists():
             index = run["shard"][0]
-            raise SweepUsageError(f"shard {index}/{count} in {folder.root} is not finished; run --shard {index}/{count} again")
+            raise SweepUsageError(
+                f"shard {index}/{count} in {folder.root} is not finished; run --shard {index}/{count} again"
+            )
         if file_sha256(folder.results / TOTALS) != read_manifest(folder)["sha256"][TOTALS]:
             raise SweepUsageError(f"{folder.results / TOTALS} is damaged; `cnnviz verify` says more")
 

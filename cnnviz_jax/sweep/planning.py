@@ -115,7 +115,9 @@ def estimate(costs: Costs, pictures: int, devices: int, *, checkpoint_every_s: f
 def measure(settled: Settled, *, repeats: int = 3) -> tuple[float, float]:
     """Return seconds per picture of one device, and of loading on this host; runs a few steps, writes nothing."""
     step, work = settled.step, settled.work
-    extent = Extent(first=0, stop=settled.count, tile=step.tile, devices=step.mesh.size, places=tuple(range(step.mesh.size)))
+    extent = Extent(
+        first=0, stop=settled.count, tile=step.tile, devices=step.mesh.size, places=tuple(range(step.mesh.size))
+    )
     fields = tuple(work.fields)
     local = next(iter(batches(settled.source, extent, work.model.input_shape, fields)))
     model = jax.device_put(work.model, step.replicated)

@@ -58,7 +58,7 @@ def read_manifest(folder: RunFolder) -> dict[str, Any]:
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)  # type: ignore[arg-type]  # names are data
+    np.savez(buffer, **dict(sorted(arrays.items())))  # type: ignore[arg-type]  # names are data
     return buffer.getvalue()
 
 

@@ -6,6 +6,7 @@ same bytes.
 """
 
 import dataclasses
+import functools
 import re
 import shutil
 from collections.abc import Sequence
@@ -72,15 +73,27 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Settled:
-    """A sweep settled against model, pictures, devices and memory: ready to run, nothing run yet."""
+    """A sweep settled against model, pictures and devices: ready to run, nothing run yet."""
 
     spec: SweepSpec
     work: Work
     source: Source
     count: int
     """Pictures of the population, all shards."""
-    step: Step
+    tile: int
+    """Pictures per device and step."""
+    devices: tuple[Any, ...]
+    memory_budget: str
     identity: dict[str, Any]
+
+    @functools.cached_property
+    def step(self) -> Step:
+        """The compiled step; compiled when first asked for.
+
+        Raises:
+            OutOfMemoryError: It does not fit the budget.
+        """
+        return settle_tile(self.work, self.devices, self.tile, self.spec.inner_chunk, self.memory_budget)
 
     @property
     def fingerprint(self) -> str:
@@ -91,7 +104,7 @@ class Settled:
         """Return the first picture of a shard and one past its last; whole tiles."""
         tiles, (index, count) = -(-self.count // self.step.tile), shard
         first, stop = tiles * index // count, tiles * (index + 1) // count
-        return min(first * self.step.tile, self.count), min(stop * self.step.tile, self.count)
+        return min(first * self.tile, self.count), min(stop * self.tile, self.count)
 
 
 def settle(
@@ -101,11 +114,11 @@ def settle(
     options: RunOptions | None = None,
     devices: Sequence[Any] | None = None,
 ) -> Settled:
-    """Return the sweep ready to run: parts built, tile chosen, step compiled.
+    """Return the sweep ready to run: parts built, tile chosen; compiled only where that chooses the tile.
 
     Raises:
         SweepUsageError: Something in the specification does not exist or does not fit.
-        OutOfMemoryError: The step does not fit the budget.
+        OutOfMemoryError: No tile fits the budget.
     """
     options = options or RunOptions()
     source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
@@ -113,16 +126,14 @@ def settle(
     work = Work.plan(spec, model, source)
     identity = work.identity(spec, source, count)
     tile, chunk = spec.tile, spec.inner_chunk
-    if folder.run.exists() and not options.restart:
-        frozen = read_json(folder.run)["identity"]
-        tile = frozen["tile"] if tile == "auto" else tile
-    chosen = list(jax.devices()) if devices is None else list(devices)
-    step = settle_tile(work, chosen, tile, chunk, options.memory_budget)
-    agreed = min(int(row[0]) for row in gather([step.tile]))
-    if agreed != step.tile:
-        step = settle_tile(work, chosen, agreed, chunk, options.memory_budget)
-    identity |= {"tile": step.tile, "inner_chunks": list(work.inner_chunks(step.tile, chunk))}
-    return Settled(spec, work, source, count, step, identity)
+    if tile == "auto" and folder.run.exists() and not options.restart:
+        tile = read_json(folder.run)["identity"]["tile"]
+    chosen = tuple(jax.devices()) if devices is None else tuple(devices)
+    if tile == "auto":
+        tile = settle_tile(work, chosen, tile, chunk, options.memory_budget).tile
+        tile = min(int(row[0]) for row in gather([tile]))
+    identity |= {"tile": tile, "inner_chunks": list(work.inner_chunks(tile, chunk))}
+    return Settled(spec, work, source, count, tile, chosen, options.memory_budget, identity)
 
 
 def run_sweep(

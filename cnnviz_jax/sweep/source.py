@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -28,6 +28,7 @@ class Example:
     """What is known beside the picture, such as `label`, an int32, -1 where unknown."""
 
 
+@runtime_checkable
 class Source(Protocol):
     """A list of pictures with random access; must be picklable for `--workers`."""
 

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
-from jaxtyping import Array, Int
+from jaxtyping import Array, Bool
 
 from cnnviz_jax.engine import compiler_options
 from cnnviz_jax.engine.memory import is_exhausted
@@ -25,7 +25,8 @@ OK, UNREADABLE, NONFINITE = 1, 2, 3
 """What `status` says of a picture; 0 is "not written"."""
 STATUSES = ("unwritten", "ok", "unreadable", "nonfinite")
 
-_FIXED_BYTES = 64 << 20
+FIXED_BYTES = 64 << 20
+"""What any step adds to a process, measured on the CPU."""
 _compilations = 0
 
 
@@ -69,11 +70,24 @@ def compile_step(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, .
     """Return the step compiled for a tile of that many pictures on these devices.
 
     Everything is inside `shard_map`: each device runs the same program on its own tile, so that results do not
-    depend on their number, and nothing is ever gathered.
+    depend on their number, and nothing is ever gathered. The same work in one process is compiled once.
 
     Raises:
         OutOfMemoryError: The compiler says that it cannot fit.
     """
+    key = (work.key, tuple(devices), tile, inner_chunks)
+    step = _steps.pop(key) if key in _steps else _compiled(work, devices, tile, inner_chunks)
+    _steps[key] = step
+    while len(_steps) > _KEPT:
+        _steps.pop(next(iter(_steps)))
+    return step
+
+
+_KEPT = 8
+_steps: dict[Any, Step] = {}
+
+
+def _compiled(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]) -> Step:
     global _compilations
     mesh = Mesh(np.asarray(devices), (AXIS,))
     by_device, alike = NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())
@@ -177,7 +191,7 @@ def tile_outputs(
             stored[f"target/{name}"] = jnp.asarray(target.index, jnp.int32)
     status = jnp.where(readable, jnp.where(finite, OK, NONFINITE), UNREADABLE)
     status = jnp.where(inside, status, 0).astype(jnp.uint8)
-    stored = {name: _blank(value, readable) for name, value in stored.items()}
+    stored = {name: _blank(value, readable & finite) for name, value in stored.items()}
     if "label" in fields:
         stored["label"] = jnp.where(inside, fields["label"], -1).astype(jnp.int32)
     counted = deltas[COUNTS]["count"].at[status.astype(jnp.int32)].add(inside.astype(jnp.int32))
@@ -197,9 +211,9 @@ def _kept(planned: Planned, heatmap: Any) -> tuple[Array, Array | None]:
     return (raw / scale.reshape(-1, *(1,) * (raw.ndim - 1))).astype(jnp.float16), scale
 
 
-def _blank(value: Array, readable: Int[Array, " b"]) -> Array:
-    """Return the fill value where there was no picture."""
-    mask = readable.reshape(-1, *(1,) * (value.ndim - 1))
+def _blank(value: Array, usable: Bool[Array, " b"]) -> Array:
+    """Return the fill value where there was no picture, or nothing finite to say of it."""
+    mask = usable.reshape(-1, *(1,) * (value.ndim - 1))
     fill = jnp.asarray(jnp.nan if jnp.issubdtype(value.dtype, jnp.floating) else -1, value.dtype)
     return jnp.where(mask, value, fill)
 
@@ -210,4 +224,4 @@ def _need_bytes(executable: Any) -> int:
         return 0
     # Measured on the CPU: resident growth is 1.3 to 1.5 times temporaries plus outputs, and a constant.
     work = analysis.temp_size_in_bytes + analysis.output_size_in_bytes - analysis.alias_size_in_bytes
-    return int(analysis.argument_size_in_bytes + 1.5 * max(work, 0) + _FIXED_BYTES)
+    return int(analysis.argument_size_in_bytes + 1.5 * max(work, 0) + FIXED_BYTES)

@@ -97,6 +97,13 @@ class Work:
         return cls(model, explanations, reducers, {name: source.fields[name] for name in wanted}, has_classes)
 
     @property
+    def key(self) -> Any:
+        """Equal for work that one compiled step can do: the model's numbers do not matter."""
+        explanations = tuple((repr(planned.asked), planned.fold) for planned in self.explanations)
+        fields = tuple(sorted(self.fields.items()))
+        return self.model.structure, explanations, tuple(self.reducers.items()), fields, self.has_classes
+
+    @property
     def capacity(self) -> int:
         """Pictures that the deltas of one device can hold before they must be flushed."""
         return min([2**31 - 1, *(reducer.capacity for reducer in self.reducers.values())])
