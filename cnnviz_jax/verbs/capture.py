@@ -13,6 +13,7 @@ from cnnviz_jax.engine import compiled
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model import Model
 from cnnviz_jax.pictures import Pictures, check_images
+from cnnviz_jax.verbs.options import require_model
 
 _BATCH = 32
 
