@@ -94,7 +94,8 @@ class TechniqueSpec:
     explain: `build(config, model)` -> a `cnnviz_jax.engine.Fold`, or a function
     `(model, image, target, key) -> heatmap`;
     synthesize: `build(config, model, target)` -> a `cnnviz_jax.engine.Iteration`;
-    inspect: `build(config, model)` -> a function `(provenance) -> result`.
+    inspect: `build(config, model)` -> a function `(provenance) -> result`;
+    survey: `build(config, model)` -> a `cnnviz_jax.engine.survey.SurveyPlan`.
     """
 
     name: str
@@ -109,6 +110,8 @@ class TechniqueSpec:
     """See the class docstring."""
     references: tuple[str, ...] = ()
     """Papers and sources."""
+    in_report: bool = True
+    """Whether `cv.report` runs it when no techniques are named; off for close variants and for those that take long."""
 
 
 @dataclass(frozen=True, kw_only=True)

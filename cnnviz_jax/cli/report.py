@@ -38,6 +38,7 @@ def run(words: list[str], settings: Settings) -> int:
     parser.add_argument("words", nargs="*", metavar="WORDS", help="the model, then pictures or folders of pictures")
     model_arguments(parser)
     parser.add_argument("--target", metavar="CLASS", help="what is explained; each picture's top class if left out")
+    parser.add_argument("--techniques", metavar="NAMES", help="names joined by commas, in place of the usual ones")
     parser.add_argument("--seed", metavar="INT", help="seed of everything random; the same seed gives the same page")
     parser.add_argument("--out", metavar="FILE", default=DEFAULT_OUT, help="the page (default: %(default)s)")
     found = parser.parse_intermixed_args(words)
@@ -51,6 +52,9 @@ def run(words: list[str], settings: Settings) -> int:
     examples = None if is_factory(word) else registry.model(word).examples
     if not files and examples is None:
         raise UsageError(f"no pictures, and none come with the model {word!r}; write {USAGE}")
+    techniques = None if found.techniques is None else [word.strip() for word in found.techniques.split(",")]
+    for technique in techniques or ():
+        registry.technique(technique)  # a name that nothing offers is refused before the work
     seed = seed_number(found.seed)
 
     import numpy as np
@@ -64,7 +68,9 @@ def run(words: list[str], settings: Settings) -> int:
         images, names = load_record(examples)(EXAMPLES)
     target = None if found.target is None else target_classes(found.target, model.labels)
     with progress_on_stderr(quiet=settings.quiet) as progress:
-        page = cv.report(model, images, out, target=target, names=names, key=seed, progress=progress)
+        page = cv.report(
+            model, images, out, target=target, techniques=techniques, names=names, key=seed, progress=progress
+        )
     left_out = tuple(f"{name} is left out: {reason}" for name, reason in page.refused.items())
     announce(out, left_out, started_s=started_s, settings=settings)
     return 0

@@ -117,19 +117,24 @@ def run_fold(
         MemoryBudgetError: Not even one evaluation at a time fits.
     """
     run = _FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget)
-    parts = []
+    parts: list[Any] = []
     total = len(images) * fold.evaluations
-    for first in range(0, len(images), run.batch):
-        count = min(run.batch, len(images) - first)
+    first = 0
+    while first < len(images):
         done = first * fold.evaluations
         part = run.pictures(first, lambda more, done=done: progress(min(done + more, total), total, "evaluations"))
+        count = min(run.batch, len(images) - first)  # read afterwards: a batch shrinks when memory runs out
         parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], part))
-        progress(min(first + count, len(images)) * fold.evaluations, total, "evaluations")
+        first += count
+        progress(first * fold.evaluations, total, "evaluations")
     return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)  # type: ignore[no-any-return]
 
 
 class _FoldRun:
-    """The compiled programs of one fold over one set of pictures: begin, step over a chunk, end."""
+    """The compiled programs of one fold over one set of pictures.
+
+    Three of them, begin, step over a chunk, end; or one, where one evaluation is all there is.
+    """
 
     def __init__(
         self, fold: Fold, model: "Model", images: Array, target: "Target", keys: Any, chunk: Chunk, budget: int | None
@@ -151,22 +156,22 @@ class _FoldRun:
         return max(1, min(len(self.images), self.size // self.chunk))
 
     def pictures(self, first: int, done: Callable[[int], None]) -> Any:
-        """Return results and scores of the batch that begins at picture `first`, halving the chunk when memory runs out."""
+        """Return results and scores of the batch from picture `first` on, halving the chunk when memory runs out."""
         while True:
             try:
                 return self._pictures(first, done)
             except Exception as error:
                 if not is_exhausted(error):
                     raise
-                if self.chunk == 1:
+                if self.size == 1:
                     raise MemoryBudgetError("memory ran out with one evaluation at a time") from error
-                batch = self.batch
-                self.size = max(1, self.chunk // 2) * batch
-                self.step = self._compile_step(self.size)
+                self.step = self._compile_step(self.size // 2)
 
     def _pictures(self, first: int, done: Callable[[int], None]) -> Any:
         rows = np.minimum(np.arange(first, first + self.batch), len(self.images) - 1)  # the last batch repeats
         images, target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.images, self.target, self.keys))
+        if self.fold.evaluations == 1:
+            return jax.block_until_ready(self.step(self.model, images, target, keys))
         begin = compiled(partial(_begin, self.fold, self._slots), (_begin, self.fold, self._slots), self._shapes()[:4])
         scores, context, gathered = begin(self.model, images, target, keys)
         flight = InFlight()
@@ -194,6 +199,8 @@ class _FoldRun:
     def _compile_step(self, size: int) -> Executable:
         self.size = size
         shapes = self._shapes()
+        if self.fold.evaluations == 1:
+            return compiled(partial(_whole, self.fold), (_whole, self.fold), shapes)
         _, context, gathered = jax.eval_shape(partial(_begin, self.fold, self._slots), *shapes)
         args = (*shapes, context, gathered, jax.ShapeDtypeStruct((), jnp.int32))
         function = partial(_step, self.fold, self.chunk)
@@ -246,6 +253,13 @@ def _step(
         return jax.lax.dynamic_update_slice_in_dim(total, new, start, axis=1)
 
     return jax.tree.map(add if fold.gather == "sum" else put, gathered, partials), start + chunk
+
+
+def _whole(fold: Fold, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
+    """Return what begin, one step and end return; one program compiles sooner and shares the forward pass."""
+    scores, context, gathered = _begin(fold, 1, model, images, target, keys)
+    gathered, _ = _step(fold, 1, model, images, target, keys, context, gathered, jnp.int32(0))
+    return _end(fold, model, images, target, context, gathered), scores
 
 
 def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:

@@ -13,6 +13,7 @@ from cnnviz_jax.errors import CnnvizError, ImageError
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.model import Layer, Model, predictions
 from cnnviz_jax.pictures import Pictures, check_images
+from cnnviz_jax.records import Kind
 from cnnviz_jax.results import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
@@ -30,20 +31,22 @@ def report(
     out: str | Path | None = None,
     *,
     target: Any = None,
+    techniques: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     key: Any = None,
     progress: Progress | None = None,
 ) -> Report:
     """Return, and write to `out`, predictions and every installed technique's result side by side.
 
-    Every technique of the kinds explain, inspect and synthesize runs with its defaults, also those of
-    third parties. One that refuses this model is listed with its reason.
+    Every technique of the kinds explain, inspect and synthesize whose record says `in_report` runs with its
+    defaults, also those of third parties. One that refuses this model is listed with its reason.
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
         images: A few pictures in [0, 1], or one picture.
         out: The page to write, such as `page.html`; `None` writes nothing.
         target: What is explained; each picture's top class when not given.
+        techniques: Names of the techniques to run; all whose record says `in_report` when not given.
         names: One name per picture.
         key: Seed or key of everything random.
         progress: Called as `progress(done, total, what)`, in thousandths of a technique.
@@ -60,10 +63,11 @@ def report(
     if out is not None:
         renderer_for(Report.__name__, Path(out))
         check_writable(Path(out))
+    kinds = _chosen(techniques)
     run = _Tasks(progress or silent)
-    attributions = _explanations(run, model, images, target, key)
-    syntheses = _syntheses(run, model, key)
-    inspections = {name: (lambda tick, name=name: inspect(name, model)) for name in _of_kind("inspect")}
+    attributions = _explanations([name for name in kinds if kinds[name] == "explain"], model, images, target, key)
+    syntheses = _syntheses([name for name in kinds if kinds[name] == "synthesize"], model, key)
+    inspections = {name: (lambda tick, name=name: inspect(name, model)) for name in kinds if kinds[name] == "inspect"}
     results = run.all({**attributions, **inspections, **syntheses})
     page = Report(
         title=f"{model.name}: what it looks at, what it answers to",
@@ -116,13 +120,21 @@ class _Tasks:
         return results
 
 
-def _of_kind(kind: str) -> list[str]:
-    return [name for name, spec in plugins().techniques.items() if spec.kind == kind]
+def _chosen(techniques: Sequence[str] | None) -> dict[str, Kind]:
+    """Return name and kind of the techniques to run.
+
+    Raises:
+        UnknownNameError: A name that nothing offers.
+    """
+    manager = plugins()
+    if techniques is None:
+        return {name: spec.kind for name, spec in manager.techniques.items() if spec.in_report}
+    return {name: manager.technique(name).kind for name in techniques}
 
 
-def _explanations(run: _Tasks, model: Model, images: Any, target: Any, key: Any) -> dict[str, Task]:
+def _explanations(names: Sequence[str], model: Model, images: Any, target: Any, key: Any) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
-    for name in _of_kind("explain"):
+    for name in names:
         tasks[name] = lambda tick, name=name: explain(name, model, images, target, key=key, progress=tick)
         first = next((layer.name for layer in model.layers.values() if layer.kind == "conv" and layer.is_map), None)
         if first is not None and _shows_maps(name, model):  # channel maps are worth seeing at the first layer too
@@ -144,13 +156,13 @@ def _shows_maps(name: str, model: Model) -> bool:
     return isinstance(built, Fold) and built.view == "maps"
 
 
-def _syntheses(run: _Tasks, model: Model, key: Any) -> dict[str, Task]:
+def _syntheses(names: Sequence[str], model: Model, key: Any) -> dict[str, Task]:
     convolutions = [layer for layer in model.layers.values() if layer.kind == "conv" and layer.is_map]
     picked = (
         sorted({round(i) for i in np.linspace(0, len(convolutions) - 1, _SYNTHESIZED_LAYERS)}) if convolutions else []
     )
     tasks: dict[str, Task] = {}
-    for name in _of_kind("synthesize"):
+    for name in names:
         for layer in (convolutions[i] for i in picked):
             channels = range(min(_SYNTHESIZED_CHANNELS, layer.channels))
             tasks[f"{name} {layer.name}"] = lambda tick, name=name, layer=layer, channels=channels: synthesize(
