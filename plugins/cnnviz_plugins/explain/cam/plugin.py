@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, replace
+from typing import Literal, Self
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
@@ -24,7 +24,8 @@ class MapConfig:
     """Several layers whose maps are fused, in place of one."""
     fuse: Fuse | None = None
     """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
-    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9."""
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
     relu: bool | None = None
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal["paper", "pytorch-grad-cam", "torchcam"] = "paper"
@@ -35,10 +36,20 @@ class MapConfig:
             raise UsageError(f"give layer or layers, not both: got {self.layer!r} and {self.layers!r}")
         if len(set(self.layers)) != len(tuple(self.layers)):
             raise UsageError(f"layers names different layers, got {self.layers!r}")
-        if self.fuse is None:
-            object.__setattr__(self, "fuse", "max" if self.convention == "torchcam" else "mean")
-        if self.relu is None:
-            object.__setattr__(self, "relu", True)
+
+    @property
+    def fusion(self) -> Fuse:
+        """`fuse`, or what the convention has in its place."""
+        return self.fuse or ("max" if self.convention == "torchcam" else "mean")
+
+    @property
+    def rectified(self) -> bool:
+        """`relu`, or what the paper or the convention has in its place."""
+        return True if self.relu is None else self.relu
+
+    def settled(self) -> Self:
+        """Return the same with nothing left to the convention."""
+        return replace(self, fuse=self.fusion, relu=self.rectified)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,11 +64,14 @@ class GradCamConfig(MapConfig):
     """`sum` adds the weighted channels up, as the paper does; `each` returns them one by one."""
 
     def __post_init__(self) -> None:
-        if self.relu is None:
-            object.__setattr__(self, "relu", self.convention not in ("captum", "tf-explain"))
         super().__post_init__()
         if self.channels == "each" and len(self.layers) > 1:
             raise UsageError("channels='each' shows the channels of one layer; give one")
+
+    @property
+    def rectified(self) -> bool:
+        """`relu`, or what the paper or the convention has in its place."""
+        return self.convention not in ("captum", "tf-explain") if self.relu is None else self.relu
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,10 +108,10 @@ class HiresCamConfig(MapConfig):
 class LayerCamConfig(MapConfig):
     """Which layers; several are fused as in the paper when `fuse` is not given."""
 
-    def __post_init__(self) -> None:
-        if self.fuse is None:
-            object.__setattr__(self, "fuse", "mean" if self.convention == "pytorch-grad-cam" else "tanh-max")
-        super().__post_init__()
+    @property
+    def fusion(self) -> Fuse:
+        """`fuse`, or the paper's; torch-cam fuses Layer-CAM's maps as the paper does."""
+        return self.fuse or ("mean" if self.convention == "pytorch-grad-cam" else "tanh-max")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -179,6 +193,10 @@ class FullgradConfig:
             raise UsageError("signed terms cannot be rescaled to run from 0 to 1; say rescale='none'")
 
 
+_IN_REPORT = frozenset({"grad-cam", "layer-cam"})
+"""The techniques that a page shows unasked; the others are close variants or take long."""
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the CAM family."""
@@ -187,6 +205,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
             name=name,
             kind="explain",
             summary=summary,
+            in_report=name in _IN_REPORT,
             config=config,
             build=f"cnnviz_plugins.explain.cam.{build}.build",
             references=(reference,),

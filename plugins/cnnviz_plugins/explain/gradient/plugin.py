@@ -119,6 +119,10 @@ _TABLE: tuple[tuple[str, str, type, str, str], ...] = (
 )
 
 
+_IN_REPORT = frozenset({"saliency", "smoothgrad", "integrated-gradients", "guided-backprop", "deconvnet"})
+"""The techniques that a page shows unasked; the others are close variants or take long."""
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the gradient family."""
@@ -127,6 +131,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
             name=name,
             kind="explain",
             summary=summary,
+            in_report=name in _IN_REPORT,
             config=config,
             build=f"cnnviz_plugins.explain.gradient.{place}.build",
             references=tuple(reference.split("; ")),

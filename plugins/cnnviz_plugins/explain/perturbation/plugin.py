@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from cnnviz_jax.errors import UsageError, WindowError
@@ -52,17 +52,26 @@ class OcclusionConfig:
     `tf-explain`: truncate, one_minus, grid."""
 
     def __post_init__(self) -> None:
-        for option, chosen in zip(("edge", "score", "gather"), _OCCLUSION_CONVENTIONS[self.convention], strict=True):
-            if getattr(self, option) is None:
-                object.__setattr__(self, option, chosen)
         for word, value in (("window", self.window), ("stride", self.stride)):
             sizes = value if isinstance(value, tuple) else (value,)
             if value is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
                 raise WindowError(f"{word} is one or two positive whole numbers of pixels, got {value!r}")
         check_fill(self.fill, FILLS)
 
+    def settled(self) -> OcclusionConfig:
+        """Return the same with nothing left to the convention."""
+        edge, score, gather = _OCCLUSION_CONVENTIONS[self.convention]
+        return replace(self, edge=self.edge or edge, score=self.score or score, gather=self.gather or gather)
 
-_OCCLUSION_CONVENTIONS = {
+
+_OCCLUSION_CONVENTIONS: dict[
+    str,
+    tuple[
+        Literal["full", "truncate"],
+        Literal["drop", "raw", "one_minus", "distribution"],
+        Literal["grid", "average", "sum"],
+    ],
+] = {
     "paper": ("full", "drop", "grid"),
     "captum": ("truncate", "drop", "average"),  # captum/attr/_core/occlusion.py
     "pair": ("full", "drop", "sum"),  # PAIR saliency/core/occlusion.py
@@ -246,6 +255,10 @@ def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(number) for number in row) for row in mask)
 
 
+_IN_REPORT = frozenset({"occlusion"})
+"""The techniques that a page shows unasked; the others are close variants or take long."""
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the perturbation family."""
@@ -254,6 +267,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
             name=name,
             kind="explain",
             summary=summary,
+            in_report=name in _IN_REPORT,
             config=config,
             build=f"cnnviz_plugins.explain.perturbation.{build}.build",
             references=(reference,),
