@@ -265,11 +265,16 @@ def test_of_several_orbax_steps_the_newest_is_read(tmp_path):
     np.testing.assert_array_equal(read_weights(tmp_path)["x"], [10, 10])
 
 
-def test_a_damaged_orbax_folder_is_told(tmp_path):
+@pytest.mark.parametrize("part", ["manifest", "data"])
+def test_a_damaged_orbax_folder_is_told(tmp_path, part):
     folder = save_orbax(tmp_path / "run")
-    (folder / "manifest.ocdbt").write_bytes(b"nonsense")
-    with pytest.raises(WeightsError, match=r"the Orbax checkpoint .* is damaged"):
+    files = [folder / "manifest.ocdbt"] if part == "manifest" else list(folder.rglob("d/*"))
+    assert files
+    for file in files:
+        file.write_bytes(file.read_bytes()[:-9])
+    with pytest.raises(WeightsError, match=r"the Orbax checkpoint .* is damaged") as fault:
         read_weights(folder)
+    assert "\n" not in str(fault.value)
 
 
 def test_what_is_no_checkpoint_is_told_with_what_would_be(tmp_path):

@@ -6,6 +6,7 @@ Light: imports no jax; a network's module is imported when it is built.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.hookspecs import hookimpl
@@ -22,7 +23,7 @@ PUBLISHED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
 
 
 def _builder(name: str) -> Callable[..., Any]:
-    def build(weights: str | None = None) -> Any:
+    def build(weights: str | Path | None = None) -> Any:
         from cnnviz_plugins.models.published import build as build_published
 
         return build_published(name, weights)

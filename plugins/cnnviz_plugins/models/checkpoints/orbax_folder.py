@@ -11,6 +11,7 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
+import tensorstore
 from jaxtyping import Shaped
 
 from cnnviz_jax.errors import WeightsError
@@ -30,6 +31,7 @@ def read_orbax(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
             f"{str(path)!r} is a folder but no Orbax checkpoint: neither it nor its newest step has a {_TREE_FILE}"
         )
     try:
+        _read_through(folder)
         with ocp.PyTreeCheckpointer() as checkpointer:
             tree = checkpointer.metadata(folder.absolute()).item_metadata.tree
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
@@ -41,6 +43,17 @@ def read_orbax(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     if not arrays:
         raise WeightsError(f"the Orbax checkpoint {str(path)!r} holds no arrays")
     return arrays
+
+
+def _read_through(folder: Path) -> None:
+    """Read every byte once, one key after another, so that damage shows here.
+
+    Where it shows inside Orbax, the reads it had under way end on a closed event loop and complain on stderr.
+    """
+    if (folder / "manifest.ocdbt").exists():
+        store = tensorstore.KvStore.open({"driver": "ocdbt", "base": f"file://{folder.absolute()}/"}).result()
+        for key in store.list().result():
+            store.read(key).result()
 
 
 def _tree_folder(path: Path) -> Path | None:

@@ -78,7 +78,8 @@ def train(config: TrainConfig) -> ShapesNetwork:
     update = jax.jit(update, compiler_options=compiler_options() or None, donate_argnums=0)
     batches, started = _batches(config), time.monotonic()
     for step, (images, labels) in enumerate(batches, 1):
-        state, loss = update(state, images, labels)
+        with jax.numpy_dtype_promotion("standard"):  # optax raises real numbers to whole powers
+            state, loss = update(state, images, labels)
         if step % 100 == 0:
             left_s = (time.monotonic() - started) / step * (config.steps - step)
             print(f"step {step} of {config.steps}: loss {float(loss):.4f}, {left_s:.0f} s left", flush=True)

@@ -1,0 +1,96 @@
+"""The bundled network is as good as it says, looks at the object, and can be trained again."""
+
+import json
+
+import jax
+import numpy as np
+import pytest
+from flax import nnx
+
+from cnnviz_jax.errors import WeightsError
+from cnnviz_plugins.models.checkpoints import read_weights
+from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
+from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
+from cnnviz_plugins.models.shapes.pictures import CLASSES, draw_pictures
+from cnnviz_plugins.models.shapes.train import TrainConfig, accuracy, save, train
+
+
+@pytest.fixture(scope="module")
+def network():
+    return load_shapes()
+
+
+def test_at_least_97_percent_of_pictures_beyond_those_measured_in_training_are_named_rightly(network):
+    assert accuracy(network, pictures=1000, first=100_000)["all"] >= 0.97
+
+
+def test_the_report_beside_the_weights_says_at_least_97_percent():
+    report = json.loads(WEIGHTS.with_suffix(".json").read_text())
+    assert report["accuracy"]["all"] >= 0.97
+    assert set(report["accuracy"]) == {"all", *CLASSES}
+    assert report["parameters"] == sum(leaf.size for leaf in jax.tree.leaves(nnx.state(load_shapes(), nnx.Param)))
+
+
+def test_the_checkpoint_is_under_a_megabyte_in_few_files_and_names_no_place_on_a_disk():
+    files = [file for file in WEIGHTS.rglob("*") if file.is_file()]
+    assert sum(file.stat().st_size for file in files) < 1_000_000
+    assert len(files) <= 12
+    for file in files:
+        assert str(WEIGHTS.parent).encode() not in file.read_bytes()
+        assert b"/tmp/" not in file.read_bytes()
+
+
+def test_covering_the_object_lowers_its_score_and_covering_the_background_hardly(network):
+    """Class evidence is local to the object, so its mask is ground truth for explanations."""
+    pictures = draw_pictures(range(200, 300))
+    images = np.stack([picture.image for picture in pictures])
+    masks = np.stack([picture.mask for picture in pictures])[..., None]
+    rows = np.arange(len(pictures)), np.array([picture.label for picture in pictures])
+    grey = np.median(images, axis=(1, 2), keepdims=True)
+    graph, state = nnx.split(network)
+    score = jax.jit(
+        lambda images: nnx.merge(graph, state)((images - np.array(MEAN, np.float32)) / np.array(STD, np.float32))
+    )
+    whole = np.asarray(score(images))[rows]
+    without_object = np.asarray(score(np.where(masks, grey, images)))[rows]
+    without_background = np.asarray(score(np.where(masks, images, grey)))[rows]
+    assert np.mean(without_object < whole) > 0.97
+    assert np.mean(np.abs(without_background - whole) < whole - without_object) > 0.9
+
+
+def test_maps_under_the_average_are_16_px_wide_so_that_cam_applies(network):
+    graph, state = nnx.split(network)
+    seen = {}
+
+    def run(state, images):
+        network = nnx.merge(graph, state)
+        under = network.average.__call__
+        network.average = lambda maps: seen.setdefault("maps", maps) is None or under(maps)
+        return network(images)
+
+    scores = jax.eval_shape(run, state, np.zeros((2, 64, 64, 3), np.float32))
+    assert seen["maps"].shape == (2, 16, 16, 96)
+    assert scores.shape == (2, len(CLASSES))
+
+
+def test_training_learns_and_what_it_saves_loads_again(tmp_path):
+    config = TrainConfig(out=tmp_path / "w", steps=2, batch=10, pictures=20, test_pictures=20)
+    trained = train(config)
+    start = ShapesNetwork(len(CLASSES), rngs=nnx.Rngs(config.seed))
+    assert np.abs(np.asarray(trained.fc.kernel[...]) - np.asarray(start.fc.kernel[...])).max() > 0
+    for _ in range(2):  # the second time over the first
+        save(trained, config.out)
+    again = load_shapes(config.out)
+    for (path, variable), (_, same) in zip(
+        nnx.to_flat_state(nnx.state(trained)), nnx.to_flat_state(nnx.state(again)), strict=True
+    ):
+        np.testing.assert_array_equal(variable.get_value(), same.get_value(), err_msg=str(path))
+    assert [child.name for child in tmp_path.iterdir()] == ["w"]
+
+
+def test_weights_of_another_network_do_not_fit(tmp_path):
+    arrays = read_weights(WEIGHTS)
+    arrays["conv1.kernel"] = arrays["conv1.kernel"][..., :8]
+    np.savez(tmp_path / "w.npz", **arrays)
+    with pytest.raises(WeightsError, match=r"1 misshaped: 'conv1.kernel' is \(7, 7, 3, 8\), expected \(7, 7, 3, 24\)"):
+        load_shapes(tmp_path / "w.npz")
