@@ -70,7 +70,7 @@ def frame_window(rows: Sequence[FieldRow], shape: tuple[int, int]) -> tuple[int,
     return -beyond_x - edge, -beyond_y - edge, width + beyond_x + edge, height + beyond_y + edge
 
 
-def _pair(pair: tuple[Fraction, Fraction] | None) -> str:
+def _pair(pair: tuple[float | Fraction, float | Fraction] | None) -> str:
     if pair is None:
         return "varies"
     texts = [f"{float(value):.4g}".replace("-", "−") for value in pair]
