@@ -105,7 +105,10 @@ class Synthesis:
     """The objective at every step."""
     activation: Float[Array, " n"]
     """The objective reached by `raw`."""
-    status: tuple[Status, ...] = static()
+    extras: dict[str, Shaped[Array, "..."]] = field(default_factory=dict)
+    """Further arrays by name: `best` and `best_activation`; where asked for `frames` (n s h w c), `transparency`,
+    and `exemplar_maximum`, `exemplar_index` and `ratio`, the activation reached over the data set's maximum."""
+    status: tuple[Status, ...] = static(kw_only=True)
     """`ok`, or why there is no picture to believe: `no_gradient`, `dead`, `diverged`."""
     provenance: Provenance = static()
     warnings: tuple[str, ...] = static(default=())

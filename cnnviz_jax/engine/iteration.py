@@ -4,10 +4,10 @@ A technique says how one target's state starts, steps and finishes. The engine s
 once, in chunks that fit memory, with one compiled program for all targets of a layer.
 """
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -35,14 +35,28 @@ class Iteration:
 
     steps: int
     """How many steps are taken."""
-    size: tuple[int, int] | None = None
-    """Height and width of the pictures it works on, where they are not the model's own."""
-    layer: str | None = None
+    layer: str | None = field(default=None, compare=False)
     """The layer looked at, if there is one."""
-    notes: tuple[tuple[str, Any], ...] = ()
+    notes: tuple[tuple[str, Any], ...] = field(default=(), compare=False)
     """Further facts for the result's provenance."""
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = field(default=(), compare=False)
     """What the user should know before believing the result."""
+
+    def prepare(
+        self, model: "Model", target: "Target", exemplars: Float[np.ndarray, "n h w c"] | None
+    ) -> tuple["Model", "Target"]:
+        """Return the model and the batched target that the steps work on; on the host, before anything is traced.
+
+        Args:
+            model: At its own size.
+            target: As the user gave it, batched.
+            exemplars: Pictures of a data set, where the user gave some.
+        """
+        return model, target
+
+    def compared(self, model: "Model", target: "Target") -> "Target":
+        """Return the target whose maximum over a data set the result is measured against."""
+        return target
 
     def start(self, model: "Model", target: "Target", key: Key[Array, ""]) -> Any:
         """Return the state before the first step; any pytree of fixed shapes."""
@@ -50,19 +64,38 @@ class Iteration:
 
     def step(
         self, model: "Model", target: "Target", state: Any, index: Int[Array, ""], key: Key[Array, ""]
-    ) -> tuple[Any, Float[Array, ""]]:
+    ) -> tuple[Any, Float[Array, "..."]]:
         """Return the next state and the objective before this step. `key` is `fold_in(target's key, index + 1)`."""
         raise TypeError(f"{type(self).__name__} defines no step")
+
+    def snapshot(self, model: "Model", target: "Target", state: Any) -> Float[Array, "..."]:
+        """Return what a video shows of a state."""
+        raise TypeError(f"{type(self).__name__} defines no snapshot")
 
     def finish(self, model: "Model", target: "Target", state: Any) -> Any:
         """Return the target's result; any pytree."""
         raise TypeError(f"{type(self).__name__} defines no finish")
 
     def result(
-        self, outcome: Any, curves: Float[np.ndarray, "n steps"], provenance: Provenance, warnings: tuple[str, ...]
+        self,
+        outcome: Any,
+        curves: Float[np.ndarray, "n steps ..."],
+        frames: Float[np.ndarray, "n frames ..."] | None,
+        provenance: Provenance,
+        warnings: tuple[str, ...],
     ) -> Any:
-        """Return the public result from what `finish` gave for all targets; on the host, not traced."""
+        """Return the public result from what `finish` and `snapshot` gave for all targets; on the host, not traced."""
         raise TypeError(f"{type(self).__name__} defines no result")
+
+
+class Kept(Protocol):
+    """Where finished targets are kept, so that an interrupted run loses only what was under way."""
+
+    def load(self, index: int) -> list[np.ndarray] | None:
+        """Return the arrays of target `index`, or `None` if it is not there."""
+
+    def save(self, index: int, arrays: list[np.ndarray]) -> None:
+        """Keep the arrays of target `index`."""
 
 
 def run_iteration(
@@ -71,17 +104,21 @@ def run_iteration(
     target: "Target",
     keys: Key[Array, " n"],
     *,
+    snapshots: Sequence[int] = (),
+    kept: Kept | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress = silent,
-) -> tuple[Any, Float[np.ndarray, "n steps"]]:
-    """Return what `finish` makes of every target, and the objective at every step.
+) -> tuple[Any, Float[np.ndarray, "n steps ..."], Float[np.ndarray, "n frames ..."] | None]:
+    """Return what `finish` makes of every target, the objective at every step, and the snapshots.
 
     Args:
         iteration: How one target's state starts, steps and finishes.
-        model: The model, at the size the iteration works on.
+        model: The model, as `prepare` returned it.
         target: Batched: every leaf has one entry per target.
         keys: One key per target.
+        snapshots: Before which steps a snapshot is taken; `steps` itself is after the last.
+        kept: Finished targets are read from there and written to it.
         chunk: Targets at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of targets x steps are done.
@@ -89,70 +126,116 @@ def run_iteration(
     Raises:
         MemoryBudgetError: Not even one target at a time fits.
     """
+    run = _IterationRun(iteration, model, target, keys, tuple(snapshots), memory_budget)
     count = len(keys)
-    total = count * iteration.steps
-
-    def shapes(size: int) -> tuple[Any, ...]:
-        whole = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype), model)
-        rows = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype), (target, keys))
-        return whole, *rows
-
-    def compile_step(size: int) -> Executable:
-        args = shapes(size)
-        state = jax.eval_shape(partial(_start, iteration), *args)
-        full = (args[0], args[1], state, jax.ShapeDtypeStruct((), jnp.int32), args[2])
-        return compiled(partial(_step, iteration), (_step, iteration), full, donate=(2,))
-
-    size, step = fitting(compile_step, chunk, count, memory_budget)
-    parts: list[Any] = []
-    first = 0
-    while first < count:
-        rows = np.minimum(np.arange(first, first + size), count - 1)  # the last chunk repeats its last target
-        part = jax.tree.map(lambda leaf, rows=rows: leaf[rows], (target, keys))
-        done = first * iteration.steps
-
-        def report(index: int, done: int = done, width: int = min(size, count - first)) -> None:
-            progress(done + index * width, total, "steps")
-
+    found = {i: arrays for i in range(count) if kept is not None and (arrays := kept.load(i)) is not None}
+    tree = run.shapes_of_one() if found else None
+    if tree is not None:
+        wanted = [leaf.shape[1:] for leaf in jax.tree.leaves(tree)]
+        found = {i: arrays for i, arrays in found.items() if [a.shape for a in arrays] == wanted}
+    todo = [i for i in range(count) if i not in found]
+    total, done = count * iteration.steps, len(found) * iteration.steps
+    progress(done, total, "steps")
+    size = 0
+    if todo:
+        size, run.step = fitting(run.compile_step, chunk, len(todo), memory_budget)
+    while todo:
+        rows = np.asarray([todo[min(k, len(todo) - 1)] for k in range(size)])  # the last chunk repeats its last target
+        width = min(size, len(todo))
         try:
-            out = _run_chunk(iteration, model, *part, compile_start=(iteration, size), step=step, report=report)
+            out = run.chunk(rows, lambda index, done=done, width=width: progress(done + index * width, total, "steps"))
         except Exception as error:
             if not is_exhausted(error):
                 raise
             if size == 1:
                 raise MemoryBudgetError("memory ran out with one target at a time") from error
             size //= 2
-            step = compile_step(size)
+            run.step = run.compile_step(size)
             continue
-        keep = min(size, count - first)
-        parts.append(jax.tree.map(lambda leaf, keep=keep: np.asarray(leaf)[:keep], out))
-        first += keep
+        leaves, treedef = jax.tree.flatten(out)
+        tree = treedef if tree is None else tree
+        for place, number in enumerate(todo[:width]):
+            found[number] = [np.asarray(leaf)[place] for leaf in leaves]
+            if kept is not None:
+                kept.save(number, found[number])
+        todo, done = todo[width:], done + width * iteration.steps
     progress(total, total, "steps")
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)  # type: ignore[no-any-return]
+    treedef = tree if isinstance(tree, jax.tree_util.PyTreeDef) else jax.tree.structure(tree)
+    stacked = [np.stack(column) for column in zip(*(found[i] for i in range(count)), strict=True)]
+    outcome, curves, frames = jax.tree.unflatten(treedef, stacked)
+    return outcome, curves, frames
 
 
-def _run_chunk(
-    iteration: Iteration,
-    model: "Model",
-    target: "Target",
-    keys: Any,
-    *,
-    compile_start: tuple[Any, ...],
-    step: Executable,
-    report: Callable[[int], None],
-) -> Any:
-    args = (model, target, keys)
-    state = compiled(partial(_start, iteration), (_start, *compile_start), args)(*args)
-    curve, flight = [], InFlight()
-    for index in range(iteration.steps):
-        state, value = step(model, target, state, jnp.int32(index), keys)
-        curve.append(value)
-        flight.add(value)
-        report(max(0, index - 1))
-    flight.drain()
-    end = (model, target, state)
-    finished = compiled(partial(_finish, iteration), (_finish, *compile_start), end)(*end)
-    return finished, np.stack([np.asarray(value) for value in curve], axis=1)
+class _IterationRun:
+    """The compiled programs of one iteration: start, step, snapshot, finish."""
+
+    def __init__(
+        self,
+        iteration: Iteration,
+        model: "Model",
+        target: "Target",
+        keys: Any,
+        snapshots: tuple[int, ...],
+        budget: int | None,
+    ) -> None:
+        self.iteration, self.model, self.target, self.keys = iteration, model, target, keys
+        self.snapshots, self.budget = snapshots, budget
+        self.step: Executable
+
+    def arguments(self, size: int) -> tuple[Any, ...]:
+        """The shapes of model, target and keys for so many targets."""
+        whole = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype), self.model)
+        rows = (self.target, self.keys)
+        return whole, *jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype), rows)
+
+    def compile_step(self, size: int) -> Executable:
+        """The step for so many targets."""
+        args = self.arguments(size)
+        state = jax.eval_shape(partial(_start, self.iteration), *args)
+        full = (args[0], args[1], state, jax.ShapeDtypeStruct((), jnp.int32), args[2])
+        return compiled(partial(_step, self.iteration), (_step, self.iteration), full, donate=(2,))
+
+    def shapes_of_one(self) -> Any:
+        """The shapes of everything that is kept of a chunk of one target."""
+        model, target, keys = self.arguments(1)
+        state = jax.eval_shape(partial(_start, self.iteration), model, target, keys)
+        index = jax.ShapeDtypeStruct((), jnp.int32)
+        _, value = jax.eval_shape(partial(_step, self.iteration), model, target, state, index, keys)
+        finished = jax.eval_shape(partial(_finish, self.iteration), model, target, state)
+        curve = jax.ShapeDtypeStruct((1, self.iteration.steps, *value.shape[1:]), value.dtype)
+        frames = None
+        if self.snapshots:
+            frame = jax.eval_shape(partial(_snapshot, self.iteration), model, target, state)
+            frames = jax.ShapeDtypeStruct((1, len(self.snapshots), *frame.shape[1:]), frame.dtype)
+        return finished, curve, frames
+
+    def chunk(self, rows: Any, report: Callable[[int], None]) -> Any:
+        """What is kept of the targets `rows`: results, curves, frames."""
+        iteration, model = self.iteration, self.model
+        target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.target, self.keys))
+        args = (model, target, keys)
+        state = compiled(partial(_start, iteration), (_start, iteration), args)(*args)
+        curve, frames, flight = [], [], InFlight()
+
+        def look() -> None:
+            end = (model, target, state)
+            frame = compiled(partial(_snapshot, iteration), (_snapshot, iteration), end)(*end)
+            frames.append(np.asarray(frame))
+
+        for index in range(iteration.steps):
+            if index in self.snapshots:
+                look()
+            state, value = self.step(model, target, state, jnp.int32(index), keys)
+            curve.append(value)
+            flight.add(value)
+            report(max(0, index - 1))
+        flight.drain()
+        if iteration.steps in self.snapshots:
+            look()
+        end = (model, target, state)
+        finished = compiled(partial(_finish, iteration), (_finish, iteration), end)(*end)
+        curves = np.stack([np.asarray(value) for value in curve], axis=1)
+        return jax.tree.map(np.asarray, (finished, curves, np.stack(frames, axis=1) if frames else None))
 
 
 def _start(iteration: Iteration, model: "Model", target: "Target", keys: Any) -> Any:
@@ -168,3 +251,7 @@ def _step(iteration: Iteration, model: "Model", target: "Target", state: Any, in
 
 def _finish(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
     return jax.vmap(lambda t, s: iteration.finish(model, t, s))(target, state)
+
+
+def _snapshot(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
+    return jax.vmap(lambda t, s: iteration.snapshot(model, t, s))(target, state)

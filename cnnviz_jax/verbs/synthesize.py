@@ -1,19 +1,39 @@
 """The door for synthesis: pictures that excite units most."""
 
+import dataclasses
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
-from cnnviz_jax.engine import Chunk, Iteration, Progress, keys_for, root_key, run_iteration, silent, word_id
-from cnnviz_jax.errors import PluginError, TargetError
+from cnnviz_jax.engine import (
+    Chunk,
+    Iteration,
+    Progress,
+    compiled,
+    keys_for,
+    picture_ids,
+    root_key,
+    run_iteration,
+    silent,
+    word_id,
+)
+from cnnviz_jax.errors import ImageError, PluginError, TargetError, UsageError
 from cnnviz_jax.model import Model
+from cnnviz_jax.objectives import Given, WholeLayer, count_of, settled
+from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.records import load
 from cnnviz_jax.results import Provenance, Synthesis
-from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
+from cnnviz_jax.verbs.kept import KeptTargets, arrays_digest, digest
+from cnnviz_jax.verbs.options import technique_and_config, versions
+
+_EXEMPLARS_AT_ONCE = 32
 
 
 def synthesize(
@@ -23,75 +43,200 @@ def synthesize(
     layer: str | None = None,
     channels: Sequence[int] | None = None,
     target: Any = None,
+    images: Pictures | None = None,
+    exemplars: Pictures | None = None,
     key: Any = None,
+    snapshots: int = 0,
+    folder: str | Path | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress | None = None,
     **options: Any,
 ) -> Synthesis:
-    """Return pictures made to raise a score: a channel's mean activation, a class, a neuron.
+    """Return pictures made to raise a score: a channel's mean activation, a class, a neuron, any sum of such.
 
     Args:
         technique: Name of a synthesize technique; `cnnviz techniques` lists them.
         model: From `cv.adapt` or `cv.load_model`.
-        layer: Layer whose channels are maximised.
+        layer: Layer whose channels are maximised; for techniques that look at a whole layer, that layer.
         channels: Which of them, one picture each; `None` for all.
-        target: Instead of a layer: class indices, or one of `cv.targets`.
+        target: Instead of a layer: class indices, or one of `cv.targets` or `cnnviz_jax.objectives`.
+        images: Pictures to start from or to be met again, one per target or one for all; in [0, 1].
+        exemplars: Pictures of a data set: the result says what each target reaches on them at most. In [0, 1].
         key: Seed or key of the start; a channel's picture is the same alone or among others.
+        snapshots: How many pictures of the ascent are kept for a video, the first and the last among them.
+        folder: Finished targets are kept there, and the same call finds them again.
         chunk: Targets at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
         **options: The technique's own; see `cnnviz synthesize TECHNIQUE --help`.
 
     Raises:
-        CnnvizError: A subclass says which of name, option, layer or target does not fit, and what would.
+        CnnvizError: A subclass says which of name, option, layer, target or picture does not fit, and what would.
 
     Cost: steps x targets forward and backward passes.
     """
-    require_model(model)
-    spec, config = technique_and_config(technique, "synthesize", options)
-    resolved, ids = _targets(model, layer, channels, target)
+    spec, config, layer = _technique(technique, layer, model, options)
+    if snapshots < 0 or snapshots == 1:
+        raise UsageError(f"snapshots is 0 for none, or 2 and more, the first and the last picture; got {snapshots}")
+    resolved, ids = _targets(model, layer, channels, target, config)
+    if images is not None:
+        resolved, ids = _with_pictures(resolved, ids, np.asarray(images, np.float32), model)
+    population = None if exemplars is None else check_images(exemplars, model.input_shape)
     iteration = load(spec.build)(config, model, resolved)
     if not isinstance(iteration, Iteration):
         raise PluginError(f"technique {technique!r} built a {type(iteration).__name__}; an Iteration is needed")
-    sized = model.at_size(*iteration.size) if iteration.size else model
+    sized, placed = iteration.prepare(model, resolved, population)
     seed = root_key(key)
-    keys = keys_for(seed, ids)
-    outcome, curves = run_iteration(
-        iteration, sized, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent
-    )
+    words, seed_text = resolved.describe(model), bytes(np.asarray(jax.random.key_data(seed), ">u4")).hex()
+    moments = tuple(sorted({round(k) for k in np.linspace(0, iteration.steps, snapshots)})) if snapshots else ()
+    kept = None
+    if folder is not None:
+        common = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration), "model": model.name}
+        common |= {"parameters": digest(model), "key": seed_text, "versions": versions(), "snapshots": moments}
+        rows = [jax.tree.map(lambda leaf, i=i: leaf[i], placed) for i in range(len(ids))]
+        kept = KeptTargets(
+            Path(folder), common, [(w, str(i), arrays_digest(r)) for w, i, r in zip(words, ids, rows, strict=True)]
+        )
+    outcome, curves, frames = run_iteration(
+        iteration, sized, placed, keys_for(seed, ids), snapshots=moments, kept=kept, chunk=chunk,
+        memory_budget=memory_budget, progress=progress or silent,
+    )  # fmt: skip
     provenance = Provenance(
         technique=spec.name,
         model=model.name,
         config=config,
-        targets=resolved.describe(model),
+        targets=words,
         layer=iteration.layer or layer,
-        seed=bytes(np.asarray(jax.random.key_data(seed), ">u4")).hex(),
+        seed=seed_text,
         versions=versions(),
-        notes=iteration.notes,
+        notes=(*iteration.notes, *((("frame_steps", moments),) if moments else ())),
     )
-    return iteration.result(outcome, curves, provenance, (*model.warnings, *iteration.warnings))
+    made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
+    if population is None:
+        return made
+    return _measured(made, model, iteration.compared(model, resolved), population)
 
 
-def _targets(model: Model, layer: str | None, channels: Any, target: Any) -> tuple[targets.Target, Any]:
+def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
+    """The technique's record and config; a layer that is the technique's own option goes there."""
+    from cnnviz_jax.manager import plugins
+
+    fields = {field.name for field in dataclasses.fields(plugins().technique(name, "synthesize").config)}
+    if "layer" not in fields:
+        spec, config = technique_and_config(name, "synthesize", options)
+        return spec, config, layer
+    if layer is not None:
+        options = {**options, "layer": model.layers.resolve(layer)}
+    elif "layer" in options:
+        options = {**options, "layer": model.layers.resolve(options["layer"])}
+    else:
+        raise UsageError(f"{name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
+    spec, config = technique_and_config(name, "synthesize", options)
+    return spec, config, None
+
+
+def _some_layer(model: Model) -> str:
+    maps = [layer.name for layer in model.layers.values() if layer.is_map]
+    return (maps or list(model.layers))[len(maps) // 2]
+
+
+def _targets(
+    model: Model, layer: str | None, channels: Any, target: Any, config: Any
+) -> tuple[targets.Target, Any]:
+    own = getattr(config, "layer", None)
+    if own is not None and target is None:
+        if channels is not None:
+            raise TargetError(f"channels mean nothing here: the technique looks at all of {own!r}")
+        whole = WholeLayer(layer=own).batched(1)
+        return whole, np.asarray([word_id(own)], np.uint32)
     if (layer is None) == (target is None):
         raise TargetError("say what to excite: layer= (with channels=) or target=, one of the two")
     if layer is None:
         if channels is not None:
             raise TargetError("channels belong to a layer; say layer=")
         if isinstance(target, targets.Target):
-            leaves = jax.tree.leaves(target)
-            count = max((np.atleast_1d(np.asarray(leaf)).shape[0] for leaf in leaves), default=1)
-            resolved = targets.settle(target, model).batched(count)
+            resolved = settled(target, model).batched(count_of(target))
+            if isinstance(resolved, targets.Channel):
+                return resolved, _channel_ids(resolved.layer, np.asarray(resolved.channel))
             words = resolved.describe(model)
-            return resolved, np.asarray([word_id(word) for word in words], np.uint32)
-        resolved = targets.settle(targets.ClassScore(np.atleast_1d(np.asarray(target))), model).batched(np.size(target))
+            rows = [jax.tree.map(lambda leaf, i=i: leaf[i], resolved) for i in range(count_of(target))]
+            texts = (f"{word} {arrays_digest(row)}" for word, row in zip(words, rows, strict=True))
+            return resolved, np.asarray([word_id(text) for text in texts], np.uint32)
+        try:
+            classes = np.atleast_1d(np.asarray(target))
+        except ValueError as error:
+            raise TargetError(f"a target is class indices or one of cv.targets, got {target!r}") from error
+        resolved = targets.settle(targets.ClassScore(classes), model).batched(len(classes))
         return resolved, np.asarray(resolved.index)  # type: ignore[attr-defined]
     name = model.layers.resolve(layer)
     chosen = np.arange(model.layers[name].channels) if channels is None else np.atleast_1d(np.asarray(channels))
     if chosen.size == 0 or chosen.dtype.kind not in "iu":
         raise TargetError(f"channels are whole numbers, got {channels!r}")
     resolved = targets.settle(targets.Channel(layer=name, channel=jnp.asarray(chosen)), model).batched(len(chosen))
-    root = jax.random.key(word_id(name), impl="threefry2x32")
-    ids = jax.vmap(lambda c: jax.random.bits(jax.random.fold_in(root, c)))(jnp.asarray(chosen))
-    return resolved, np.asarray(ids, np.uint32)
+    return resolved, _channel_ids(name, chosen)
+
+
+def _channel_ids(layer: str, channels: Any) -> np.ndarray:
+    root = jax.random.key(word_id(layer), impl="threefry2x32")
+    ids = jax.vmap(lambda c: jax.random.bits(jax.random.fold_in(root, c)))(jnp.asarray(channels))
+    return np.asarray(ids, np.uint32)
+
+
+def _with_pictures(
+    target: targets.Target, ids: np.ndarray, images: np.ndarray, model: Model
+) -> tuple[targets.Target, np.ndarray]:
+    """Each target with a picture of its own; one of either serves all of the other."""
+    images = images[None] if images.ndim == 3 else images
+    if images.ndim != 4 or images.shape[-1] != model.input_shape[2] or not np.isfinite(images).all():
+        raise ImageError(f"pictures are finite and (n, h, w, {model.input_shape[2]}), got shape {images.shape}")
+    count = max(len(ids), len(images))
+    if len(ids) not in (1, count) or len(images) not in (1, count):
+        raise TargetError(f"{len(ids)} targets and {len(images)} pictures; give one for each, or one for all")
+    own = picture_ids(images)
+    if len(ids) < count:
+        target = jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=0), target)
+        ids = np.repeat(ids, count)
+    images, own = np.broadcast_to(images, (count, *images.shape[1:])), np.broadcast_to(own, count)
+    mixed = [word_id(f"{a} {b}") for a, b in zip(ids, own, strict=True)]
+    return Given(target, {"picture": jnp.asarray(images)}), np.asarray(mixed, np.uint32)
+
+
+def _measured(made: Synthesis, model: Model, target: targets.Target, images: np.ndarray) -> Synthesis:
+    """The result with what each target reaches on a data set at most, and the ratio of the two."""
+    scores = exemplar_scores(model, target, images)
+    copies = len(made.activation) // scores.shape[1]
+    most, which = np.repeat(scores.max(0), copies), np.repeat(scores.argmax(0), copies)
+    ratio = np.where(most > 0, made.activation / np.where(most > 0, most, 1), 0).astype(np.float32)
+    extras = {**made.extras, "exemplar_maximum": most, "exemplar_index": which.astype(np.int32), "ratio": ratio}
+    live = np.asarray(most > 0) & (np.asarray(made.status) == "ok")
+    facts = (("exemplars", len(images)), ("live", int(live.sum())), ("live_above", int((ratio[live] > 1).sum())))
+    provenance = dataclasses.replace(made.provenance, notes=(*made.provenance.notes, *facts))
+    return dataclasses.replace(made, extras=extras, provenance=provenance)
+
+
+def exemplar_scores(
+    model: Model, target: targets.Target, images: Float[np.ndarray, "n h w c"]
+) -> Float[np.ndarray, "n targets"]:
+    """Return the score of every target on every picture, at the model's own size.
+
+    Args:
+        model: At its own size.
+        target: Batched: one entry per target in every leaf.
+        images: Pictures in [0, 1].
+    """
+    rows = []
+    for first in range(0, len(images), _EXEMPLARS_AT_ONCE):
+        batch = images[np.minimum(np.arange(first, first + _EXEMPLARS_AT_ONCE), len(images) - 1)]
+        args = (model, target, jnp.asarray(batch))
+        scores = compiled(partial(_scored, target.layers, target.needs_outputs), (_scored, target.layers), args)(*args)
+        rows.append(np.asarray(scores)[: len(images) - first])
+    return np.concatenate(rows)
+
+
+def _scored(layers: tuple[str, ...], need_outputs: bool, model: Model, target: targets.Target, images: Array) -> Array:
+    def one(image: Array) -> Array:
+        outputs, taps = model.run(image, read=layers, need_outputs=need_outputs)
+        return jax.vmap(lambda each: each.score(outputs, taps))(target)
+
+    return jax.vmap(one)(images)

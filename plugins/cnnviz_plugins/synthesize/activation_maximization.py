@@ -3,119 +3,109 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax
-import jax.numpy as jnp
-import numpy as np
-import optax
-from jaxtyping import Array, Float, Int, Key
-
-from cnnviz_jax import Model, Synthesis
-from cnnviz_jax.engine import Iteration
-from cnnviz_jax.errors import ModelError
-from cnnviz_jax.results import Provenance, Status
+from cnnviz_jax import Model
+from cnnviz_jax.errors import TargetError, UsageError
+from cnnviz_jax.objectives import Diversity, Given, terms_of
 from cnnviz_jax.targets import Target
+from cnnviz_plugins.synthesize.ascent import Ascent
+from cnnviz_plugins.synthesize.canvases import PICTURE, planned, side
 from cnnviz_plugins.synthesize.plugin import ActivationMaximizationConfig
-from cnnviz_plugins.synthesize.recipes import RECIPES, Recipe
+from cnnviz_plugins.synthesize.recipes import RECIPES, Recipe, changed
+from cnnviz_plugins.synthesize.taps import tapped
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActivationMaximization(Iteration):
-    """Gradient ascent on a picture, by a recipe's start, update rule and display.
-
-    Status of each target: `no_gradient` if the gradient was zero at every step, `diverged` if the objective
-    or the picture is not finite, `dead` if the objective never rose above 0, else `ok`.
+class ActivationMaximization(Ascent):
+    """Gradient ascent on a picture by a recipe, any of whose parts may be another.
 
     Raises (when built):
-        ModelError: The model cannot be traced at the canvas size that was asked for.
+        ModelError: The model cannot be run at the canvas size that was asked for.
+        UsageError: A part does not exist, or does not go with another.
+        TargetError: Diversity is asked for of single pictures.
 
-    Cost: steps + 1 forward and steps backward passes per target, up to the layer; one compilation per layer.
-    Randomness: the start, from the key of (seed, layer, channel).
+    Cost: steps x views forward and backward passes per picture and two forward passes, up to the layer; one
+    compilation per layer.
+    Randomness: start and views, from the key of (seed, layer, channel).
     Source: Erhan, Bengio, Courville, Vincent 2009, section 3.1; recipes name their own.
     """
-
-    recipe: Recipe
-    canvas: tuple[int, int, int]
 
     @classmethod
     def build(cls, config: ActivationMaximizationConfig, model: Model, target: Target) -> "ActivationMaximization":
         """Return the iteration for `model`."""
-        recipe = RECIPES[config.recipe]
-        size, warnings = _canvas(config, model, recipe)
-        return cls(
-            recipe=recipe,
-            steps=config.steps or recipe.steps,
-            size=size,
-            canvas=(*size, model.input_shape[2]),
-            layer=target.layers[0] if target.layers else None,
-            notes=(("canvas", size),),
-            warnings=warnings,
-        )
-
-    def start(self, model: Model, target: Target, key: Key[Array, ""]) -> dict[str, Any]:
-        """Return the first picture, the optimiser's state and whether a gradient was ever seen."""
-        image = self.recipe.start(self.canvas, key)
-        moments = self.recipe.optimizer().init(image)
-        return {"image": image, "moments": moments, "moved": jnp.bool_(False)}
-
-    def step(
-        self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
-    ) -> tuple[dict[str, Any], Float[Array, ""]]:
-        """Return the state one ascent step on, and the objective before it."""
-        value, gradient = jax.value_and_grad(lambda image: model.score(image, target)[0])(state["image"])
-        update, moments = self.recipe.optimizer().update(gradient, state["moments"], state["image"])
-        moved = state["moved"] | jnp.any(gradient != 0)
-        return {"image": optax.apply_updates(state["image"], update), "moments": moments, "moved": moved}, value
-
-    def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
-        """Return the last picture, as it is and as shown, with the objective it reaches."""
-        image = state["image"]
-        reached = model.score(image, target)[0]
-        return {"raw": image, "shown": self.recipe.shown(image), "reached": reached, "moved": state["moved"]}
-
-    def result(
-        self,
-        outcome: dict[str, Any],
-        curves: Float[np.ndarray, "n steps"],
-        provenance: Provenance,
-        warnings: tuple[str, ...],
-    ) -> Synthesis:
-        """Return the pictures with a status each."""
-        raw, reached, moved = outcome["raw"], outcome["reached"], outcome["moved"]
-        finite = np.isfinite(raw).reshape(len(raw), -1).all(1) & np.isfinite(reached) & np.isfinite(curves).all(1)
-        fired = (curves > 0).any(1) | (reached > 0)
-        status = tuple(_status(*each) for each in zip(moved, finite, fired, strict=True))
-        silent = [name for name, word in zip(provenance.targets, status, strict=True) if word != "ok"]
-        found = (f"no picture to believe for {', '.join(silent[:5])}{', ...' if len(silent) > 5 else ''}",) if silent else ()
-        return Synthesis(
-            images=np.where(finite[:, None, None, None], np.nan_to_num(outcome["shown"]), 0.5),
-            raw=raw,
-            curves=curves,
-            activation=reached,
-            status=status,
-            provenance=provenance,
-            warnings=(*warnings, *found),
-        )
+        recipe = recipe_of(config)
+        if config.copies == 1 and any(isinstance(plain, Diversity) for plain in terms_of(target)):
+            raise TargetError("diversity compares the pictures of one group; say copies=2 or more")
+        return built(cls, recipe, model, target, size=side(config.size), margin=config.margin, warmup=config.warmup,
+                     copies=config.copies, notes=(("recipe", config.recipe),))  # fmt: skip
 
 
-def _status(moved: bool, finite: bool, fired: bool) -> Status:
-    if not finite:
-        return "diverged"
-    if not moved:
-        return "no_gradient"
-    return "ok" if fired else "dead"
+def recipe_of(config: ActivationMaximizationConfig) -> Recipe:
+    """Return the recipe with the parts that the config names in place of its own."""
+    return changed(
+        RECIPES[config.recipe],
+        steps=config.steps,
+        parametrization=config.parametrization,
+        transforms=config.transforms,
+        views=config.views,
+        regularizers=config.regularizers,
+        update=config.optimizer,
+        display=config.display,
+        tap=config.tap,
+        keep=config.keep,
+    )
 
 
-def _canvas(
-    config: ActivationMaximizationConfig, model: Model, recipe: Recipe
-) -> tuple[tuple[int, int], tuple[str, ...]]:
-    if config.size is not None:
-        size = (config.size, config.size) if isinstance(config.size, int) else (config.size[0], config.size[-1])
-        model.at_size(*size)  # refuses here, before the work, where the model is fixed to another size
-        return size, ()
-    try:
-        model.at_size(*recipe.canvas)
-    except ModelError:
-        size = model.input_shape[:2]
-        published = "{} x {}".format(*recipe.canvas)
-        return size, (f"canvas {size[0]} x {size[1]}: {model.name} takes no other size (the recipe's is {published})",)
-    return recipe.canvas, ()
+def built(
+    kind: type[Any],
+    recipe: Recipe,
+    model: Model,
+    target: Target,
+    *,
+    size: tuple[int, int] | None = None,
+    margin: int | None = None,
+    warmup: int | None = None,
+    copies: int = 1,
+    notes: tuple[tuple[str, Any], ...] = (),
+    **fields: Any,
+) -> Any:
+    """Return an ascent of class `kind` with tap, canvas and warm-up decided.
+
+    Args:
+        kind: `Ascent` or a subclass.
+        recipe: Everything about the ascent.
+        model: At its own size.
+        target: Batched.
+        size: Of the canvas; `None` for a neuron's field, the picture's size or the recipe's own.
+        margin: Pixels around a neuron's field; `None` for as far as views wander.
+        warmup: Steps with leaking ReLUs; `None` for an eighth where a ReLU cannot be gone round, else none.
+        copies: Pictures made together for each target.
+        notes: Further facts for the provenance.
+        **fields: Further fields of `kind`.
+    """
+    read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
+    canvas = planned(
+        model, read, size=size, usual=recipe.canvas, margin=recipe.reach_px if margin is None else margin
+    )
+    rectified = any(operation.kind == "relu" for operation in model.program.operations)
+    if warmup and not rectified:
+        raise UsageError(f"warmup makes ReLUs leak, and {model.name} has none")
+    if warmup is None:
+        warmup = max(1, recipe.steps // 8) if closed and rectified else 0
+    mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
+    facts: list[tuple[str, Any]] = [*notes, ("canvas", canvas.size), ("tap", layers)]
+    facts += [("offsets", canvas.offsets)] if canvas.offsets is not None else []
+    facts += [("warmup_steps", warmup)] if warmup else []
+    has_picture = isinstance(target, Given) and PICTURE in target.arrays
+    return kind(
+        recipe=recipe,
+        canvas=canvas,
+        shape=(*canvas.size, model.input_shape[2]),
+        mean=tuple(float(m) for m in mean),
+        steps=recipe.steps,
+        copies=copies,
+        warmup=warmup,
+        layer=target.layers[0] if target.layers else None,
+        notes=tuple(facts),
+        warnings=canvas.warnings,
+        **{"starts_at_picture": has_picture, **fields},
+    )

@@ -1,64 +1,184 @@
-"""Recipes: published sets of start, steps, update rule and display, each a small frozen dataclass."""
+"""Recipes: published sets of start, steps, update rule, views, constraints and display, each a frozen dataclass."""
 
+import dataclasses
 from dataclasses import dataclass
-from typing import Protocol, runtime_checkable
+from typing import Any, Literal
 
-import jax
-import jax.numpy as jnp
-import optax
-from jaxtyping import Array, Float, Key
+from cnnviz_jax.errors import UsageError
+from cnnviz_plugins.synthesize.displays import DISPLAYS, AsIs, Display, Standardized
+from cnnviz_plugins.synthesize.maco import MacoPhase
+from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Parametrization, Pixel
+from cnnviz_plugins.synthesize.regularizers import (
+    REGULARIZERS,
+    BlurEvery,
+    Clip,
+    ClipContribution,
+    ClipNorm,
+    Constraint,
+    Decay,
+    Penalty,
+)
+from cnnviz_plugins.synthesize.transforms import TRANSFORMS, Changing, Crop, Jitter, Moving, Noise, Pad, Rotate, Scale
+from cnnviz_plugins.synthesize.updates import UPDATES, Adam, Gradient, Nadam, Progress, Rms, UnitNorm, Update
+from cnnviz_plugins.synthesize.wording import part, parts
+
+Tap = Literal["before", "after", "layer"]
+Keep = Literal["last", "best"]
+
+PARAMETRIZATIONS: dict[str, type] = {
+    "pixel": Pixel, "fourier": Fourier, "laplacian": LaplacianPyramid, "maco": MacoPhase,
+}  # fmt: skip
+"""The built-in parametrisations by name."""
 
 
-@runtime_checkable
-class Recipe(Protocol):
-    """What activation maximisation needs to know; images are in [0, 1] units."""
-
-    canvas: tuple[int, int]
-    steps: int
-
-    def start(self, shape: tuple[int, int, int], key: Key[Array, ""]) -> Float[Array, "h w c"]:
-        """Return the picture before the first step."""
-
-    def optimizer(self) -> optax.GradientTransformation:
-        """Return the update rule; it is given gradients of the objective and maximises it."""
-
-    def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-        """Return the picture as the recipe displays it, in [0, 1]."""
-
-
-@dataclass(frozen=True)
-class Chollet2016:
-    """The script behind the well-known VGG16 filter pictures.
-
-    Start (rand - 0.5) * 20 + 128 on the 0..255 scale, 128 x 128; 20 steps of x + g / (rms(g) + 1e-5);
-    shown centred, with standard deviation 0.1, around 0.5.
-
-    Source: Chollet 2016, "How convolutional neural networks see the world", The Keras Blog,
-    `conv_filter_visualization.py`.
-    """
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """Everything that decides a synthesised picture but the model, the target and the key."""
 
     canvas: tuple[int, int] = (128, 128)
-    steps: int = 20
+    """Height and width in pixels."""
+    steps: int = 512
+    """Steps of ascent."""
+    parametrization: Parametrization = Fourier()
+    """What is optimised in place of pixels, and its start."""
+    update: Update = Adam()
+    """The rule of a step."""
+    transforms: tuple[Any, ...] = ()
+    """Random views of the picture, in order."""
+    views: int = 1
+    """Views per step, averaged."""
+    regularizers: tuple[Any, ...] = ()
+    """Penalties and constraints, in order."""
+    display: Display = AsIs()
+    """How the finished picture is shown."""
+    tap: Tap = "before"
+    """Whether a unit is read before the ReLU or after it, where the layer has one next to it."""
+    border: int = 0
+    """Positions of a channel's map left out at every side."""
+    keep: Keep = "last"
+    """Which picture is the result: the last or the best so far."""
+    transparency: bool = False
+    """Whether the absolute gradient of the picture is added up over the steps."""
 
-    def start(self, shape: tuple[int, int, int], key: Key[Array, ""]) -> Float[Array, "h w c"]:
-        """Return uniform noise of +-10 around 128, on the 0..255 scale, as [0, 1]."""
-        return (jax.random.uniform(key, shape) * 20 - 10 + 128) / 255
+    def __post_init__(self) -> None:
+        if self.steps < 1 or self.views < 1:
+            raise UsageError(f"steps and views are at least 1, got {self.steps} and {self.views}")
+        for made, sort, kinds in (
+            ((self.parametrization,), "parametrization", Parametrization),
+            ((self.update,), "optimizer", Update),
+            (self.transforms, "transform", (Moving, Changing, Pad)),
+            (self.regularizers, "regularizer", (Penalty, Constraint)),
+            ((self.display,), "display", Display),
+        ):
+            for each in made:
+                if not isinstance(each, kinds):
+                    raise UsageError(f"{each!r} is no {sort}: it lacks the methods of one")
+        bound = [type(each).__name__ for each in self.regularizers if isinstance(each, Constraint)]
+        if bound and not isinstance(self.parametrization, Pixel):
+            raise UsageError(f"{', '.join(bound)} change pixels after each step and need parametrization pixel(...)")
 
-    def optimizer(self) -> optax.GradientTransformation:
-        """Return steps of root-mean-square 1 on the 0..255 scale."""
+    @property
+    def penalties(self) -> tuple[Any, ...]:
+        """What is taken from the objective."""
+        return tuple(each for each in self.regularizers if isinstance(each, Penalty))
 
-        def rms_one(updates: Float[Array, "h w c"], params: object = None) -> Float[Array, "h w c"]:
-            # The script's gradient is taken on the 0..255 scale, so it is 1/255 of ours; epsilon stays the script's.
-            gradient = updates / 255
-            return gradient / (jnp.sqrt(jnp.mean(jnp.square(gradient))) + 1e-5)
+    @property
+    def constraints(self) -> tuple[Any, ...]:
+        """What is applied after a step."""
+        return tuple(each for each in self.regularizers if isinstance(each, Constraint))
 
-        return optax.chain(optax.stateless(rms_one), optax.scale(1 / 255))
-
-    def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-        """Return the picture centred, standard deviation 0.1, plus 0.5, clipped; eps as in the script."""
-        scaled = image * 255
-        centred = scaled - scaled.mean()
-        return jnp.clip(centred / (centred.std() + 1e-5) * 0.1 + 0.5, 0, 1)
+    @property
+    def reach_px(self) -> int:
+        """By how many pixels views may wander."""
+        return sum(each.reach_px for each in self.transforms if isinstance(each, Moving))
 
 
-RECIPES: dict[str, Recipe] = {"chollet2016": Chollet2016()}
+_YOSINSKI = Recipe(
+    canvas=(227, 227),
+    parametrization=Pixel("normal", 10.0, None, 255.0, 0.0),
+    keep="best",
+)  # the start is the data's mean plus N(0, 10), and the picture shown is the best so far
+_PROGRESS, _CONSTANT = Progress(2.0, 100.0, 255.0), Gradient(100.0, 255.0)
+
+RECIPES: dict[str, Recipe] = {
+    # Chollet 2016, "How convolutional neural networks see the world", The Keras Blog, conv_filter_visualization.py.
+    "chollet2016": Recipe(
+        canvas=(128, 128),
+        steps=20,
+        parametrization=Pixel("uniform", 20.0, 128.0, 255.0, 0.0),
+        update=Rms(1.0, 255.0, 1e-5),
+        display=Standardized(0.1, 0, 255.0, 1e-5),
+        tap="after",
+    ),
+    # Chollet 2020, keras.io/examples/vision/visualizing_what_convnets_learn; its pictures are in -1..1.
+    "keras2020": Recipe(
+        canvas=(180, 180),
+        steps=30,
+        parametrization=Pixel("uniform", 0.25, 0.0, 2.0, -1.0),
+        update=UnitNorm(10.0, 2.0),
+        display=Standardized(0.15, 25, 2.0, 1e-5),
+        tap="after",
+        border=2,
+    ),
+    # Yosinski et al. 2015, arXiv 1506.06579, table 1; rates from the toolbox's doc/running-optimize-image.md.
+    "yosinski1": dataclasses.replace(
+        _YOSINSKI, steps=500, update=_PROGRESS, regularizers=(BlurEvery(0.5, 4), ClipNorm(50.0), Clip())
+    ),
+    "yosinski2": dataclasses.replace(
+        _YOSINSKI, steps=750, update=_CONSTANT, regularizers=(Decay(0.3), ClipNorm(20.0), Clip())
+    ),
+    "yosinski3": dataclasses.replace(
+        _YOSINSKI, steps=1000, update=_CONSTANT, regularizers=(Decay(0.0001), BlurEvery(1.0, 4), Clip())
+    ),
+    "yosinski4": dataclasses.replace(
+        _YOSINSKI,
+        steps=1000,
+        update=dataclasses.replace(_PROGRESS, most=1e8),
+        regularizers=(BlurEvery(0.5, 4), ClipContribution(90.0), Clip()),
+    ),
+    # Olah, Mordvintsev, Schubert 2017, "Feature Visualization", Distill; Lucid, optvis/render.py and transform.py.
+    "lucid": Recipe(
+        canvas=(128, 128),
+        steps=512,
+        parametrization=Fourier(0.01, 1.0),
+        update=Adam(0.05),
+        transforms=(Pad(12, 0.5), Jitter(8), Scale(0.9, 1.1), Rotate(-10.0, 10.0), Jitter(4)),
+    ),
+    # Fel et al. 2023, arXiv 2306.06805; Xplique, features_visualizations/maco.py; noise on a scale of -1..1.
+    "maco": Recipe(
+        canvas=(128, 128),
+        steps=256,
+        parametrization=MacoPhase(1.2),
+        update=Nadam(1.0),
+        transforms=(Crop(0.5, 0.05), Noise(0.08, 2.0)),
+        views=32,
+        transparency=True,
+    ),
+}
+"""The recipes by name."""
+
+
+def changed(recipe: Recipe, **said: Any) -> Recipe:
+    """Return a recipe with what the user said in place of its own; `None` leaves it.
+
+    Args:
+        recipe: The published one.
+        **said: Values of its fields; parts as text, such as `transforms="jitter(8)"`.
+
+    Raises:
+        UsageError: A part does not exist, or does not go with another.
+    """
+    known: dict[str, dict[str, type]] = {
+        "parametrization": PARAMETRIZATIONS, "update": UPDATES, "transforms": TRANSFORMS, "regularizers": REGULARIZERS,
+        "display": DISPLAYS,
+    }  # fmt: skip
+    values: dict[str, Any] = {}
+    for name, value in said.items():
+        if value is None:
+            continue
+        if name in ("transforms", "regularizers"):
+            value = parts(value, name.removesuffix("s"), known[name])
+        elif name in known:
+            value = part(value, {"update": "optimizer"}.get(name, name), known[name])
+        values[name] = value
+    return dataclasses.replace(recipe, **values)

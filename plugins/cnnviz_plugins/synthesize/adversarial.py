@@ -1,0 +1,133 @@
+"""The least change of a picture that makes it another class: an attack on the network, not an explanation of it."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int, Key
+
+from cnnviz_jax import Model, Synthesis
+from cnnviz_jax.engine import Iteration
+from cnnviz_jax.errors import TargetError
+from cnnviz_jax.objectives import Given
+from cnnviz_jax.results import Provenance, Status
+from cnnviz_jax.targets import ClassScore, Target
+from cnnviz_plugins.synthesize.canvases import PICTURE
+from cnnviz_plugins.synthesize.pictured import need_picture
+from cnnviz_plugins.synthesize.plugin import AdversarialConfig
+
+_HALVINGS = 12
+
+
+@dataclass(frozen=True, kw_only=True)
+class Adversarial(Iteration):
+    """Steps to where a linear model of the margin would reach zero, then the way back is halved until it is least.
+
+    The margin is the target class's logit less the best other. Pixels stay in [0, 1]. Status `dead` means that the
+    class was not reached in the steps allowed.
+
+    Raises (when built):
+        ImageError: There is no picture.
+        TargetError: The target is no class.
+
+    Cost: steps forward and backward passes per picture, and 13 forward passes.
+    Source: Moosavi-Dezfooli, Fawzi, Frossard 2016, "DeepFool", section 3, towards one class only.
+    """
+
+    overshoot: float
+    shape: tuple[int, int, int]
+
+    @classmethod
+    def build(cls, config: AdversarialConfig, model: Model, target: Target) -> "Adversarial":
+        """Return the iteration for `model`."""
+        size = need_picture(target, "adversarial")
+        if not (isinstance(target, Given) and isinstance(target.objective, ClassScore)):
+            raise TargetError("adversarial moves a picture towards a class; say target= with a class index")
+        said = "an adversarial change attacks the network; it does not show what the network looks for"
+        shape = (*size, model.input_shape[2])
+        return cls(steps=config.steps, overshoot=config.overshoot, shape=shape, warnings=(said,))
+
+    def prepare(self, model: Model, target: Target, exemplars: Any) -> tuple[Model, Target]:
+        """Return the model at the pictures' size, and the target as a margin."""
+        assert isinstance(target, Given)  # by `build`
+        assert isinstance(target.objective, ClassScore)
+        return model.at_size(*self.shape[:2]), replace(target, objective=replace(target.objective, of="margin"))
+
+    def start(self, model: Model, target: Target, key: Key[Array, ""]) -> dict[str, Any]:
+        """Return the picture."""
+        return {"image": self._picture(target), "moved": jnp.bool_(False)}
+
+    def _picture(self, target: Target) -> Float[Array, "h w c"]:
+        return target.arrays[PICTURE]  # type: ignore[attr-defined, no-any-return]
+
+    def step(
+        self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
+    ) -> tuple[dict[str, Any], Float[Array, ""]]:
+        """Return the picture one step nearer to the class, or as it is once there, and the margin before."""
+        margin, gradient = jax.value_and_grad(lambda image: model.score(image, target)[0])(state["image"])
+        squares = jnp.square(gradient).sum()
+        length = (1 + self.overshoot) * (jnp.abs(margin) + 1e-4) / jnp.maximum(squares, 1e-20)
+        new = jnp.clip(state["image"] + length * gradient, 0, 1)
+        image = jnp.where((margin > 0) | (squares == 0), state["image"], new)
+        return {"image": image, "moved": state["moved"] | (squares > 0)}, margin
+
+    def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "1 h w c"]:
+        """Return the picture."""
+        return state["image"][None]  # type: ignore[no-any-return]
+
+    def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
+        """Return the nearest picture of the class on the straight way to the one found."""
+        picture, found = self._picture(target), state["image"]
+
+        def margin(share: Array) -> Array:
+            return model.score(picture + share * (found - picture), target)[0]
+
+        low, high = jnp.float32(0), jnp.float32(1)
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            inside = margin(middle) > 0
+            low, high = jnp.where(inside, low, middle), jnp.where(inside, middle, high)
+        share = jnp.where(margin(jnp.float32(0)) > 0, 0.0, high)
+        raw = picture + share * (found - picture)
+        return {"raw": raw, "reached": model.score(raw, target)[0], "moved": state["moved"], "picture": picture}
+
+    def result(
+        self,
+        outcome: dict[str, Any],
+        curves: Float[np.ndarray, "n steps ..."],
+        frames: Float[np.ndarray, "n frames ..."] | None,
+        provenance: Provenance,
+        warnings: tuple[str, ...],
+    ) -> Synthesis:
+        """Return the changed pictures, with how much they were changed."""
+        change = (outcome["raw"] - outcome["picture"]).reshape(len(curves), -1)
+        extras = {
+            "picture": outcome["picture"],
+            "change_l2": np.sqrt(np.square(change).sum(1)),
+            "change_linf": np.abs(change).max(1),
+        }
+        extras |= {} if frames is None else {"frames": frames[:, :, 0]}
+        pairs = zip(outcome["moved"], outcome["reached"], strict=True)
+        status = tuple(_status(bool(moved), float(margin)) for moved, margin in pairs)
+        missed = [name for name, word in zip(provenance.targets, status, strict=True) if word != "ok"]
+        said = (f"the class was not reached for {', '.join(missed[:5])}",) if missed else ()
+        return Synthesis(
+            images=np.clip(np.nan_to_num(outcome["raw"]), 0, 1),
+            raw=outcome["raw"],
+            curves=curves,
+            activation=outcome["reached"],
+            extras=extras,
+            status=status,
+            provenance=provenance,
+            warnings=(*warnings, *said),
+        )
+
+
+def _status(moved: bool, margin: float) -> Status:
+    if not np.isfinite(margin):
+        return "diverged"
+    if margin > 0:
+        return "ok"
+    return "dead" if moved else "no_gradient"

@@ -1,0 +1,250 @@
+"""Gradient ascent on a picture: the iteration that all synthesis techniques of this family are made of."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jaxtyping import Array, Float, Int, Key
+
+from cnnviz_jax import Model, Synthesis
+from cnnviz_jax.engine import Iteration
+from cnnviz_jax.objectives import Given, group_scores, terms_of
+from cnnviz_jax.results import Provenance, Status
+from cnnviz_jax.targets import Channel, Neuron, Target
+from cnnviz_plugins.synthesize.canvases import PICTURE, Canvas, placed
+from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
+from cnnviz_plugins.synthesize.recipes import Recipe
+from cnnviz_plugins.synthesize.taps import tapped
+from cnnviz_plugins.synthesize.transforms import viewed
+
+_LEAK = 0.3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ascent(Iteration):
+    """A picture, or a group of them, stepped towards a higher score of random views, by a recipe.
+
+    Status of each picture: `diverged` if it or its score is not finite; `no_gradient` if the gradient was zero at
+    every step; `dead` if a unit or channel is nowhere above 0; else `ok`.
+    """
+
+    recipe: Recipe
+    canvas: Canvas
+    shape: tuple[int, int, int]
+    mean: tuple[float, ...]
+    """The colour that the model subtracts, in [0, 1]; mid-grey where it subtracts none."""
+    copies: int = 1
+    """Pictures made together for each target."""
+    warmup: int = 0
+    """First steps during which ReLUs leak, less with every step."""
+    starts_at_picture: bool = False
+    """Whether the target's own picture is the start."""
+
+    def prepare(
+        self, model: Model, target: Target, exemplars: Float[np.ndarray, "n h w c"] | None
+    ) -> tuple[Model, Target]:
+        """Return the model on the canvas and the target there, with the exemplars' spectrum where it is wanted."""
+        sized, moved = placed(model, self.compared(model, target), self.canvas)
+        if exemplars is not None and isinstance(self.recipe.parametrization, MacoPhase):
+            spectrum = mean_spectrum(np.asarray(exemplars), *self.shape[:2])
+            given = moved if isinstance(moved, Given) else Given(moved, {})
+            count = len(jax.tree.leaves(moved)[0])
+            each = jnp.broadcast_to(jnp.asarray(spectrum), (count, *spectrum.shape))
+            moved = replace(given, arrays={**given.arrays, SPECTRUM: each})
+        return sized, moved
+
+    def compared(self, model: Model, target: Target) -> Target:
+        """Return the target as it is read, so that a data set's maximum is that of the same values."""
+        return tapped(model, target, self.recipe.tap, self.recipe.border)[0]
+
+    def given(self, target: Target) -> dict[str, Array]:
+        """Return the arrays that go with a target."""
+        own = target.arrays if isinstance(target, Given) else {}
+        return {"mean": jnp.asarray(self.mean, jnp.float32), **own}
+
+    def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
+        """Return what the objective needs of the target's own picture; computed once, before the first step."""
+        return ()
+
+    def scores(
+        self, target: Target, context: Any, outputs: Any, taps: dict[str, Array], images: Float[Array, "k h w c"]
+    ) -> Float[Array, " k"]:
+        """Return what is maximised, for each picture of a group, from the model's values for one view of each."""
+        return group_scores(target, outputs, taps, self.copies)
+
+    def taken(
+        self, model: Model, context: Any, images: Float[Array, "k h w c"], key: Any, progress: Array
+    ) -> Float[Array, " k"]:
+        """Return what is taken from the score of each picture: the recipe's penalties."""
+        each = (penalty.weight * jax.vmap(penalty.penalty)(images) for penalty in self.recipe.penalties)
+        return sum(each, jnp.zeros(self.copies))
+
+    def start(self, model: Model, target: Target, key: Key[Array, ""]) -> dict[str, Any]:
+        """Return the first parameters, the optimiser's state and an empty record."""
+        given, form = self.given(target), self.recipe.parametrization
+
+        def one(number: Int[Array, ""]) -> Any:
+            if self.starts_at_picture:
+                return form.parameters(given[PICTURE])
+            own = key if self.copies == 1 else jax.random.fold_in(key, number)
+            return form.start(self.shape, own, given)
+
+        parameters = jax.vmap(one)(jnp.arange(self.copies))
+        images = jax.vmap(lambda p: form.image(p, self.shape, given))(parameters)
+        state = {
+            "parameters": parameters,
+            "moments": jax.vmap(self.recipe.update.transformation().init)(parameters),
+            "moved": jnp.zeros(self.copies, bool),
+            "best": images,
+            "best_score": jnp.full(self.copies, -jnp.inf),
+            "context": self.context(model, target, given),
+        }
+        return state | ({"transparency": jnp.zeros_like(images)} if self.recipe.transparency else {})
+
+    def read(self, model: Model, target: Target, image: Array, rules: Any) -> tuple[Any, dict[str, Array]]:
+        """Return the model's outputs, if the target needs them, and the values of its layers."""
+        return model.run(image, read=target.layers, rules=rules, need_outputs=target.needs_outputs)
+
+    def step(
+        self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
+    ) -> tuple[dict[str, Any], Float[Array, "..."]]:
+        """Return the state one step on, and the objective of each picture before it."""
+        recipe, given = self.recipe, self.given(target)
+        progress = index.astype(jnp.float32) / max(self.steps - 1, 1)
+        rules = self._leaking(index)
+
+        def total(parameters: Any, delta: Array) -> tuple[Array, tuple[Array, Array]]:
+            images = jax.vmap(lambda p: recipe.parametrization.image(p, self.shape, given))(parameters) + delta
+            scores = self._of_views(model, target, state["context"], images, key, progress, rules)
+            taken = self.taken(model, state["context"], images, key, progress)
+            return (scores - taken).sum(), (scores, images)
+
+        zero = jnp.zeros((self.copies, *self.shape))
+        if recipe.transparency:
+            (gradient, seen), (scores, images) = jax.grad(total, (0, 1), has_aux=True)(state["parameters"], zero)
+            state = state | {"transparency": state["transparency"] + jnp.abs(seen)}
+        else:
+            gradient, (scores, images) = jax.grad(total, has_aux=True)(state["parameters"], zero)
+        update, moments = jax.vmap(recipe.update.transformation().update)(gradient, state["moments"], state["parameters"])
+        parameters = optax.apply_updates(state["parameters"], update)
+        for each in recipe.constraints:
+            parameters = jax.vmap(lambda p, g, each=each: each.constrained(p, g, index, given["mean"]))(
+                parameters, gradient
+            )
+        better = (scores > state["best_score"]) & (index >= self.warmup)
+        moved = jnp.stack([jnp.any(leaf != 0, axis=tuple(range(1, leaf.ndim))) for leaf in jax.tree.leaves(gradient)])
+        new = state | {
+            "parameters": parameters,
+            "moments": moments,
+            "moved": state["moved"] | moved.any(0),
+            "best": jnp.where(better[:, None, None, None], images, state["best"]),
+            "best_score": jnp.where(better, scores, state["best_score"]),
+        }
+        return new, scores if self.copies > 1 else scores[0]
+
+    def _leaking(self, index: Int[Array, ""]) -> dict[str, Any] | None:
+        """ReLUs that leak in the first steps, so that a closed one can be opened."""
+        if not self.warmup:
+            return None
+        slope = _LEAK * jnp.maximum(0.0, 1 - index.astype(jnp.float32) / self.warmup)
+        return {"relu": lambda x: jnp.where(x > 0, x, slope.astype(x.dtype) * x)}
+
+    def _of_views(
+        self, model: Model, target: Target, context: Any, images: Array, key: Any, progress: Array, rules: Any
+    ) -> Float[Array, " k"]:
+        views = self.recipe.views
+
+        def of_view(number: Int[Array, ""]) -> Array:
+            own = jax.random.fold_in(key, number)
+            keys = jax.vmap(lambda i: jax.random.fold_in(own, i))(jnp.arange(self.copies))
+            seen = jax.vmap(lambda image, k: viewed(image, self.recipe.transforms, k, progress))(images, keys)
+            outputs, taps = jax.vmap(lambda image: self.read(model, target, image, rules))(seen)
+            return self.scores(target, context, outputs, taps, seen)
+
+        return jax.vmap(of_view)(jnp.arange(views)).mean(0)
+
+    def _plain(self, model: Model, target: Target, context: Any, images: Array) -> tuple[Array, Array]:
+        """The scores of the pictures as they are, and how high the unit gets anywhere."""
+        outputs, taps = jax.vmap(lambda image: self.read(model, target, image, None))(images)
+        return self.scores(target, context, outputs, taps, images), _peak(target, taps, self.copies)
+
+    def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "k rows columns c"]:
+        """Return the pictures as shown, in the middle of the ascent."""
+        given, form = self.given(target), self.recipe.parametrization
+        return jax.vmap(lambda p: self.recipe.display.shown(form.image(p, self.shape, given)))(state["parameters"])
+
+    def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
+        """Return the pictures, as they are and as shown, with what they reach."""
+        given, form = self.given(target), self.recipe.parametrization
+        last = jax.vmap(lambda p: form.image(p, self.shape, given))(state["parameters"])
+        reached, peak = self._plain(model, target, state["context"], last)
+        best_reached, best_peak = self._plain(model, target, state["context"], state["best"])
+        is_best = best_reached > reached
+        best = jnp.where(is_best[:, None, None, None], state["best"], last)
+        best_reached = jnp.where(is_best, best_reached, reached)
+        best_peak = jnp.where(is_best, best_peak, peak)
+        raw, value, top = (best, best_reached, best_peak) if self.recipe.keep == "best" else (last, reached, peak)
+        found = {
+            "raw": raw, "shown": jax.vmap(self.recipe.display.shown)(raw), "reached": value, "peak": top,
+            "moved": state["moved"], "best": best, "best_reached": best_reached,
+        }  # fmt: skip
+        return found | ({"transparency": state["transparency"]} if self.recipe.transparency else {})
+
+    def result(
+        self,
+        outcome: dict[str, Any],
+        curves: Float[np.ndarray, "n steps ..."],
+        frames: Float[np.ndarray, "n frames ..."] | None,
+        provenance: Provenance,
+        warnings: tuple[str, ...],
+    ) -> Synthesis:
+        """Return the pictures with a status each; the pictures of a group follow each other."""
+        outcome = {name: array.reshape(-1, *array.shape[2:]) for name, array in outcome.items()}  # n*k ...
+        if self.copies > 1:
+            curves = np.moveaxis(curves, 2, 1).reshape(-1, self.steps)
+            words = (f"{t} ({i + 1} of {self.copies})" for t in provenance.targets for i in range(self.copies))
+            provenance = replace(provenance, targets=tuple(words))
+        raw, reached = outcome["raw"], outcome["reached"]
+        finite = np.isfinite(raw).reshape(len(raw), -1).all(1) & np.isfinite(reached) & np.isfinite(curves).all(1)
+        fired = (outcome["peak"] > 0) | (np.isinf(outcome["peak"]))
+        status = tuple(_status(*map(bool, each)) for each in zip(outcome["moved"], finite, fired, strict=True))
+        silent = [name for name, word in zip(provenance.targets, status, strict=True) if word != "ok"]
+        more = ", ..." if len(silent) > 5 else ""
+        found = (f"no picture to believe for {', '.join(silent[:5])}{more}",) if silent else ()
+        extras = {"best": outcome["best"], "best_activation": outcome["best_reached"]}
+        extras |= {name: outcome[name] for name in ("transparency",) if name in outcome}
+        if frames is not None:
+            extras["frames"] = np.moveaxis(frames, 2, 1).reshape(-1, frames.shape[1], *frames.shape[3:])
+        return Synthesis(
+            images=np.where(finite[:, None, None, None], np.nan_to_num(outcome["shown"]), 0.5),
+            raw=raw,
+            curves=curves,
+            activation=reached,
+            extras=extras,
+            status=status,
+            provenance=provenance,
+            warnings=(*warnings, *found),
+        )
+
+
+def _peak(target: Target, taps: dict[str, Array], count: int) -> Float[Array, " k"]:
+    """How high the one unit or channel gets anywhere; infinite for any other target, which cannot be dead."""
+    (plain, *others) = terms_of(target)
+    if others or not isinstance(plain, Channel | Neuron):
+        return jnp.full(count, jnp.inf)
+    values = taps[plain.layer]
+    if isinstance(plain, Neuron) or values.ndim < 4:
+        return jax.vmap(lambda value: plain.score(None, {plain.layer: value}))(values)
+    return values[..., plain.channel].max((1, 2))
+
+
+def _status(moved: bool, finite: bool, fired: bool) -> Status:
+    if not finite:
+        return "diverged"
+    if not moved:
+        return "no_gradient"
+    return "ok" if fired else "dead"

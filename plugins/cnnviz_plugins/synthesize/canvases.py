@@ -1,0 +1,171 @@
+"""On how large a canvas a picture is made, and where a single neuron stands on a canvas of its own."""
+
+from dataclasses import dataclass, replace
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Int
+
+from cnnviz_jax import Model
+from cnnviz_jax.canvas import on_canvas
+from cnnviz_jax.errors import ImageError, ModelError
+from cnnviz_jax.objectives import Given, mapped, terms_of
+from cnnviz_jax.targets import Neuron, Target
+
+PICTURE = "picture"
+"""Under which name a target's own picture is given."""
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """Where pictures are made."""
+
+    size: tuple[int, int]
+    """Height and width in pixels."""
+    offsets: tuple[tuple[int, int], ...] | None = None
+    """For neurons: row and column of the model's own input where each target's canvas begins."""
+    strides: tuple[int, int] = (1, 1)
+    """For neurons: pixels from one unit of the layer to the next."""
+    warnings: tuple[str, ...] = ()
+
+
+def planned(
+    model: Model, target: Target, *, size: tuple[int, int] | None, usual: tuple[int, int], margin: int
+) -> Canvas:
+    """Return the canvas for some targets; nothing is resized in silence.
+
+    Args:
+        model: At its own size.
+        target: Batched, read where it is tapped.
+        size: What the user asked for.
+        usual: The recipe's own.
+        margin: Pixels around a neuron's receptive field.
+
+    Raises:
+        ModelError: The model cannot be run at the size that was asked for.
+        ImageError: Pictures to start from have another size.
+    """
+    picture = _picture_size(target)
+    if size is not None:
+        if picture is not None and picture != size:
+            raise ImageError(
+                f"the pictures are {picture[0]} x {picture[1]} and the canvas {size[0]} x {size[1]}; "
+                "resize the pictures, or leave size out"
+            )
+        placed(model, target, Canvas(size))  # refuses here, before the work
+        return Canvas(size)
+    neurons = all(isinstance(plain, Neuron) for plain in terms_of(target))
+    if neurons and len(terms_of(target)) == 1 and (picture is None or picture == model.input_shape[:2]):
+        return _of_neurons(model, target, margin)
+    if picture is not None:
+        placed(model, target, Canvas(picture))
+        return Canvas(picture)
+    if neurons:
+        return Canvas(model.input_shape[:2])
+    try:
+        placed(model, target, Canvas(usual))
+    except ModelError as reason:
+        own = model.input_shape[:2]
+        said = f"canvas {own[0]} x {own[1]}: {model.name} takes no other size here"
+        return Canvas(own, warnings=(f"{said} (the recipe's is {usual[0]} x {usual[1]}): {reason}",))
+    return Canvas(usual)
+
+
+def placed(model: Model, target: Target, canvas: Canvas) -> tuple[Model, Target]:
+    """Return the model on the canvas, and the target there: neurons at their new places, pictures cut to it.
+
+    Raises:
+        ModelError: The model, or the part below the target's layers, cannot be run at that size.
+    """
+    sized = on_canvas(model, *canvas.size, target.layers, need_outputs=target.needs_outputs)
+    if canvas.offsets is None:
+        return sized, target
+    corners = np.asarray(canvas.offsets)
+    steps = jnp.asarray(corners // np.asarray(canvas.strides), jnp.int32)
+
+    def moved(plain: Target) -> Target:
+        if not isinstance(plain, Neuron):
+            return plain
+        return replace(plain, row=jnp.asarray(plain.row) - steps[:, 0], col=jnp.asarray(plain.col) - steps[:, 1])
+
+    target = mapped(target, moved)
+    if isinstance(target, Given) and PICTURE in target.arrays:
+        pictures = np.asarray(target.arrays[PICTURE])
+        height, width = canvas.size
+        cut = [p[top : top + height, left : left + width] for p, (top, left) in zip(pictures, corners, strict=True)]
+        target = replace(target, arrays={**target.arrays, PICTURE: jnp.asarray(np.stack(cut))})
+    return sized, target
+
+
+def _picture_size(target: Target) -> tuple[int, int] | None:
+    if not (isinstance(target, Given) and PICTURE in target.arrays):
+        return None
+    shape = target.arrays[PICTURE].shape
+    return int(shape[1]), int(shape[2])
+
+
+def _of_neurons(model: Model, target: Target, margin: int) -> Canvas:
+    """Each neuron's receptive field and margin, cut out in phase with all strides, so that the unit is the same."""
+    (plain,) = terms_of(target)
+    assert isinstance(plain, Neuron)  # said by the caller
+    own = model.input_shape[:2]
+    whole = Canvas(own)
+    layer = model.layers[plain.layer]
+    field = model.program.site(plain.layer).receptive_field
+    if not layer.is_map or field.stride is None or not field.aligned or any(s.denominator > 1 for s in field.stride):
+        return whole
+    strides = int(field.stride[0]), int(field.stride[1])
+    units = np.stack([np.asarray(plain.row), np.asarray(plain.col)], -1)  # n 2
+    boxes = np.asarray([field.box(int(r), int(c), clip=False) for r, c in units])
+    sizes, corners = [], []
+    for axis in (0, 1):
+        size, corner = _cut(boxes[:, axis], boxes[:, axis + 2], own[axis], strides[axis], margin)
+        sizes.append(size)
+        corners.append(corner)
+    canvas = Canvas((sizes[0], sizes[1]), tuple((int(a), int(b)) for a, b in zip(*corners, strict=True)), strides)
+    if canvas.size == own or not _same_fields(model, target, canvas, boxes):
+        return whole
+    return canvas
+
+
+def _cut(
+    first: Int[np.ndarray, " n"], last: Int[np.ndarray, " n"], extent: int, stride: int, margin: int
+) -> tuple[int, Int[np.ndarray, " n"]]:
+    """Return one length for all, and where each begins: both in phase with the stride and the far edge."""
+    corner = stride * np.floor_divide(np.maximum(first - margin, 0), stride)
+    stop = np.where(last + margin >= extent - 1, extent, last + margin + 1)
+    need = int((stop - corner).max())
+    size = min(extent, extent - stride * ((extent - need) // stride))
+    beyond = (stop == extent) | (corner + size > extent)
+    return size, np.where(beyond, extent - size, corner)
+
+
+def _same_fields(model: Model, target: Target, canvas: Canvas, boxes: Int[np.ndarray, "n 4"]) -> bool:
+    """Whether every unit sees, on the canvas, what it sees in the whole picture."""
+    try:
+        sized, moved = placed(model, target, canvas)
+    except ModelError:
+        return False
+    (plain,) = terms_of(moved)
+    field = sized.program.site(plain.layers[0]).receptive_field
+    rows, columns = np.asarray(plain.row), np.asarray(plain.col)  # type: ignore[attr-defined]
+    shape = sized.layers[plain.layers[0]].shape
+    if (rows < 0).any() or (columns < 0).any() or (rows >= shape[0]).any() or (columns >= shape[1]).any():
+        return False
+    own = model.input_shape
+    for row, column, box, (top, left) in zip(rows, columns, boxes, canvas.offsets or (), strict=True):
+        found = np.asarray(field.box(int(row), int(column), clip=False)) + (top, left, top, left)
+        if not np.array_equal(found, box):
+            return False
+        # Where the field ends outside the picture, the canvas must end there too: padding is a part of what is seen.
+        for near, far, start, size, extent in ((0, 2, top, canvas.size[0], own[0]), (1, 3, left, canvas.size[1], own[1])):
+            if (box[near] < start and start > 0) or (box[far] >= start + size and start + size < extent):
+                return False
+    return True
+
+
+def side(size: int | tuple[int, int] | None) -> tuple[int, int] | None:
+    """Return height and width of a size given as one number or two."""
+    if size is None:
+        return None
+    return (size[0], size[-1]) if isinstance(size, tuple) else (size, size)

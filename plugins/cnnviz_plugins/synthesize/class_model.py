@@ -1,0 +1,47 @@
+"""Class model: the picture of highest class score that stays near the mean (Simonyan et al. 2013)."""
+
+from dataclasses import dataclass
+
+from cnnviz_jax import Model
+from cnnviz_jax.errors import TargetError
+from cnnviz_jax.objectives import terms_of
+from cnnviz_jax.targets import ClassScore, Target
+from cnnviz_plugins.synthesize.activation_maximization import built
+from cnnviz_plugins.synthesize.ascent import Ascent
+from cnnviz_plugins.synthesize.canvases import side
+from cnnviz_plugins.synthesize.parametrizations import Pixel
+from cnnviz_plugins.synthesize.plugin import ClassModelConfig
+from cnnviz_plugins.synthesize.recipes import Recipe
+from cnnviz_plugins.synthesize.regularizers import L2
+from cnnviz_plugins.synthesize.updates import Adam
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassModel(Ascent):
+    """argmax over pictures x of S_c(x) - weight * ||x - mean||^2, from the mean.
+
+    The paper does not say how steps are taken; here it is by Adam.
+
+    Raises (when built):
+        TargetError: The target is no class.
+
+    Cost: steps forward and backward passes per class, and two forward passes.
+    Source: Simonyan, Vedaldi, Zisserman 2013, section 2.
+    """
+
+    @classmethod
+    def build(cls, config: ClassModelConfig, model: Model, target: Target) -> "ClassModel":
+        """Return the iteration for `model`."""
+        if not all(isinstance(plain, ClassScore) for plain in terms_of(target)):
+            raise TargetError("class-model maximises class scores; say target= with class indices")
+        mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
+        recipe = Recipe(
+            canvas=model.input_shape[:2],
+            steps=config.steps,
+            parametrization=Pixel("zero", 0.0),
+            update=Adam(config.rate),
+            regularizers=(L2(config.penalty, tuple(float(m) for m in mean), squared=True),),
+            tap="layer",
+        )
+        made: ClassModel = built(cls, recipe, model, target, size=side(config.size))
+        return made

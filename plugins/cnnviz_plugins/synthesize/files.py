@@ -1,0 +1,135 @@
+"""Synthesised pictures as files: a stitched grid, a moving one, and every number."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from cnnviz_jax import Synthesis
+from cnnviz_jax.errors import RenderError, UsageError, did_you_mean
+
+Pixels = UInt8[np.ndarray, "rows columns 3"]
+
+_FRAME_MS = 80
+_LAST_FRAME_MS = 1500
+
+
+def grid(synthesis: Synthesis, path: Path, **display: Any) -> None:
+    """Write the pictures side by side, pixel by pixel.
+
+    Args:
+        synthesis: What to draw.
+        path: A file of any form that Pillow writes.
+        **display: `columns` (by default as square as can be), `margin_px` (5), and `best`: only so many, those of the
+            highest activation above 0, best first.
+    """
+    options = _options(display, columns=None, margin_px=5, best=None)
+    order = _order(synthesis, options["best"])
+    tiles = [tile(np.asarray(synthesis.images)[i], synthesis.status[i]) for i in order]
+    Image.fromarray(stitched(tiles, columns=options["columns"], margin_px=options["margin_px"])).save(path)
+
+
+def animation(synthesis: Synthesis, path: Path, **display: Any) -> None:
+    """Write the ascent as a looping grid; it rests on the last frame. Options as in `grid`.
+
+    Raises:
+        RenderError: The synthesis kept no snapshots.
+    """
+    options = _options(display, columns=None, margin_px=5, best=None)
+    if "frames" not in synthesis.extras:
+        raise RenderError("this synthesis kept no pictures of its ascent; make it with snapshots=24, say")
+    order = _order(synthesis, options["best"])
+    frames = np.asarray(synthesis.extras["frames"])
+    sheets = []
+    for step in range(frames.shape[1]):
+        tiles = [tile(frames[i, step], synthesis.status[i]) for i in order]
+        sheet = Image.fromarray(stitched(tiles, columns=options["columns"], margin_px=options["margin_px"]))
+        sheets.append(sheet.quantize(128, dither=Image.Dither.NONE))
+    times = [_FRAME_MS] * (len(sheets) - 1) + [_LAST_FRAME_MS]
+    sheets[0].save(path, save_all=True, append_images=sheets[1:], duration=times, loop=0)
+
+
+def numbers(synthesis: Synthesis, path: Path, **display: Any) -> None:
+    """Write every number but the pictures as JSON: one entry per picture, and the provenance.
+
+    Raises:
+        UsageError: An option is given.
+    """
+    _options(display)
+    extras = {
+        name: np.asarray(array) for name, array in synthesis.extras.items() if np.ndim(array) == 1
+    }  # arrays of one number per picture
+    entries = []
+    for i, status in enumerate(synthesis.status):
+        entry: dict[str, Any] = {"target": _label(synthesis, i), "status": status}
+        entry["activation"] = _number(np.asarray(synthesis.activation)[i])
+        entry |= {name: _number(array[i]) for name, array in extras.items()}
+        entry["curve"] = [_number(value) for value in np.asarray(synthesis.curves)[i]]
+        entries.append(entry)
+    provenance = synthesis.provenance.as_dict()
+    text = json.dumps(
+        {"pictures": entries, "warnings": synthesis.warnings, "provenance": provenance}, indent=1, ensure_ascii=False
+    )
+    path.write_text(text + "\n", encoding="utf-8")
+
+
+def tile(image: Float[np.ndarray, "h w c"], status: str = "ok") -> Pixels:
+    """Return a picture as red, green, blue; one whose status is not `ok` is crossed out instead."""
+    height, width, channels = image.shape
+    if status != "ok":
+        rows, columns = np.mgrid[:height, :width] / max(height - 1, width - 1, 1)
+        slope = (height - 1) / max(width - 1, 1)
+        crossed = (np.abs(rows - slope * columns) < 0.02) | (np.abs(rows + slope * columns - rows.max()) < 0.02)
+        return np.repeat(np.where(crossed, 150, 255).astype(np.uint8)[..., None], 3, -1)
+    shown = np.clip(np.nan_to_num(image), 0, 1)
+    if channels != 3:  # one channel is grey; for others the mean is all that a screen can show
+        shown = np.repeat(shown.mean(-1, keepdims=True), 3, -1)
+    return np.asarray(np.round(255 * shown), np.uint8)
+
+
+def stitched(tiles: list[Pixels], *, columns: int | None = None, margin_px: int = 5) -> Pixels:
+    """Return pictures side by side on black, as square as can be unless `columns` says otherwise."""
+    if not tiles:
+        raise RenderError("there is no picture to draw: no target has an activation above 0")
+    columns = columns or math.ceil(math.sqrt(len(tiles)))
+    rows = math.ceil(len(tiles) / columns)
+    height, width = max(t.shape[0] for t in tiles), max(t.shape[1] for t in tiles)
+    sheet = np.zeros((rows * (height + margin_px) - margin_px, columns * (width + margin_px) - margin_px, 3), np.uint8)
+    for i, each in enumerate(tiles):
+        top, left = i // columns * (height + margin_px), i % columns * (width + margin_px)
+        sheet[top : top + each.shape[0], left : left + each.shape[1]] = each
+    return sheet
+
+
+def _order(synthesis: Synthesis, best: int | None) -> list[int]:
+    count = len(synthesis.status)
+    if best is None:
+        return list(range(count))
+    reached = np.asarray(synthesis.activation)
+    alive = [i for i in range(count) if synthesis.status[i] == "ok" and reached[i] > 0]
+    return sorted(alive, key=lambda i: -reached[i])[:best]
+
+
+def _label(synthesis: Synthesis, index: int) -> str:
+    names = synthesis.provenance.targets
+    return names[index] if index < len(names) else str(index)
+
+
+def _number(value: Any) -> float | int | None:
+    """JSON has no infinity and no NaN; there they are `null`."""
+    value = value.item()
+    return value if isinstance(value, int) or math.isfinite(value) else None
+
+
+def _options(display: dict[str, Any], **defaults: Any) -> dict[str, Any]:
+    for name, value in display.items():
+        if name not in defaults:
+            raise UsageError(f"no display option {name!r} here.{did_you_mean(name, defaults)} There are {list(defaults)}")
+        least = 0 if name == "margin_px" else 1
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
+            raise UsageError(f"{name} is a whole number of at least {least}, got {value!r}")
+    return {**defaults, **display}

@@ -1,0 +1,94 @@
+"""Inversion: a picture that a layer cannot tell from the given one (Mahendran, Vedaldi 2015)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Model
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.synthesize.activation_maximization import built
+from cnnviz_plugins.synthesize.ascent import Ascent
+from cnnviz_plugins.synthesize.parametrizations import Pixel
+from cnnviz_plugins.synthesize.pictured import need_picture, seen
+from cnnviz_plugins.synthesize.plugin import InversionConfig
+from cnnviz_plugins.synthesize.recipes import Recipe
+from cnnviz_plugins.synthesize.regularizers import Clip
+from cnnviz_plugins.synthesize.updates import Adam
+
+
+@dataclass(frozen=True)
+class AlphaNorm:
+    """Mean of (2 |image - 0.5|)^alpha: keeps intensities in range, hardly felt inside it."""
+
+    weight: float
+    alpha: float = 6.0
+
+    def penalty(self, image: Float[Array, "h w c"]) -> Float[Array, ""]:
+        """Return the mean."""
+        return jnp.mean(jnp.abs(2 * (image - 0.5)) ** self.alpha)
+
+
+@dataclass(frozen=True)
+class Smoothness:
+    """Mean of (squared difference downwards + squared difference to the right)^(beta / 2)."""
+
+    weight: float
+    beta: float = 2.0
+
+    def penalty(self, image: Float[Array, "h w c"]) -> Float[Array, ""]:
+        """Return the mean over pixels that have both neighbours."""
+        squares = jnp.square(image[1:, :-1] - image[:-1, :-1]) + jnp.square(image[:-1, 1:] - image[:-1, :-1])
+        # Away from zero under a fractional power, whose slope there is infinite.
+        return jnp.sum((squares + 1e-12) ** (self.beta / 2)) / image.size if self.beta != 2 else squares.sum() / image.size
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inversion(Ascent):
+    """argmin over pictures x of ||f(x) - f(x0)||^2 / ||f(x0)||^2 + alpha-norm + total variation.
+
+    The score that is maximised is minus the first term: 0 for a picture that the layer cannot tell from the given
+    one, -1 for one to which it answers with zeros.
+
+    Raises (when built):
+        ImageError: There is no picture.
+
+    Cost: steps forward and backward passes per picture, up to the layer.
+    Randomness: the start, mid-grey with faint noise.
+    Source: Mahendran, Vedaldi 2015, section 3; steps are by Adam in place of gradient descent with momentum, so that
+    one rate serves all layers.
+    """
+
+    inverted: str
+
+    @classmethod
+    def build(cls, config: InversionConfig, model: Model, target: Target) -> "Inversion":
+        """Return the iteration for `model`."""
+        recipe = Recipe(
+            canvas=need_picture(target, "inversion"),
+            steps=config.steps,
+            parametrization=Pixel("normal", 0.02),
+            update=Adam(config.rate),
+            regularizers=(
+                AlphaNorm(config.alpha_weight, config.alpha),
+                Smoothness(config.beta_weight, config.beta),
+                Clip(),
+            ),
+            tap="layer",
+        )
+        made: Inversion = built(cls, recipe, model, target, inverted=config.layer, starts_at_picture=False)
+        return made
+
+    def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
+        """Return the layer's values for the picture."""
+        return seen(model, self.inverted, given)
+
+    def scores(
+        self, target: Target, context: Any, outputs: Any, taps: dict[str, Array], images: Float[Array, "k h w c"]
+    ) -> Float[Array, " k"]:
+        """Return minus the relative squared distance."""
+        whole = jnp.maximum(jnp.square(context).sum(), 1e-12)
+        return -jax.vmap(lambda value: jnp.square(value - context).sum() / whole)(taps[self.inverted])

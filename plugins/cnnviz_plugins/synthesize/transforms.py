@@ -1,0 +1,274 @@
+"""Random views of the picture: what moves it becomes one affine resample on a canvas of fixed size.
+
+A transform is a frozen dataclass. One that moves the picture has `matrix`, which maps a view's coordinates to the
+picture's, (row, column, 1) from the centre, in pixels; the matrices of all are multiplied and the picture is
+resampled once, bilinearly. One that changes values has `values` and acts on the view after that, in order.
+Where a view looks past the picture's edge it sees `pad`'s value, or without `pad` the nearest pixel.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from cnnviz_jax.errors import UsageError
+
+Matrix = Float[Array, "3 3"]
+Size = tuple[int, int]
+
+
+@runtime_checkable
+class Moving(Protocol):
+    """A transform that moves the picture."""
+
+    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return where each place of the view lies in the picture; `progress` runs from 0 to 1 over the steps."""
+
+    @property
+    def reach_px(self) -> int:
+        """How many pixels a unit's view of the picture may wander by it."""
+
+
+@runtime_checkable
+class Changing(Protocol):
+    """A transform that changes values."""
+
+    def values(self, view: Float[Array, "h w c"], key: Key[Array, ""], progress: Float[Array, ""]) -> Any:
+        """Return the changed view."""
+
+
+@dataclass(frozen=True)
+class Pad:
+    """A border of one value around the picture; on a fixed canvas it decides what lies outside, however wide."""
+
+    width: int = 12
+    """In pixels, as published."""
+    value: float = 0.5
+    """Its colour, in [0, 1]."""
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """A shift by whole pixels, uniform over `px` + 1 places along each axis, centred."""
+
+    px: int = 8
+
+    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return the shift."""
+        shift = jax.random.randint(key, (2,), 0, self.px + 1) - self.px // 2
+        return jnp.eye(3).at[:2, 2].set(shift.astype(jnp.float32))
+
+    @property
+    def reach_px(self) -> int:
+        """Half of it."""
+        return -(-self.px // 2)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """A zoom by a uniform factor; above 1 the picture grows."""
+
+    low: float = 0.9
+    high: float = 1.1
+
+    def __post_init__(self) -> None:
+        if not 0 < self.low <= self.high:
+            raise UsageError(f"scale goes from a positive factor up, got {self.low} to {self.high}")
+
+    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return the zoom about the centre."""
+        factor = jax.random.uniform(key, (), minval=self.low, maxval=self.high)
+        return jnp.diag(jnp.stack([1 / factor, 1 / factor, jnp.float32(1)]))
+
+    @property
+    def reach_px(self) -> int:
+        """None is counted: the centre stays."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Rotate:
+    """A turn about the centre by a uniform angle, in degrees."""
+
+    low: float = -10.0
+    high: float = 10.0
+
+    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return the turn."""
+        angle = jnp.deg2rad(jax.random.uniform(key, (), minval=self.low, maxval=self.high))
+        cos, sin = jnp.cos(angle), jnp.sin(angle)
+        return jnp.eye(3).at[0, 0].set(cos).at[0, 1].set(-sin).at[1, 0].set(sin).at[1, 1].set(cos)
+
+    @property
+    def reach_px(self) -> int:
+        """None is counted: the centre stays."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Crop:
+    """A square crop, enlarged to the canvas, at a random place; its share of the picture goes from `first` to `last`.
+
+    Source: Fel et al. 2023; Xplique, `maco_optimisation_step`: centres normal around the middle with standard
+    deviation `centre_sd` of the picture, shares normal with standard deviation `share_sd`, at least `least`.
+    """
+
+    first: float = 0.5
+    last: float = 0.05
+    centre_sd: float = 0.15
+    share_sd: float = 0.05
+    least: float = 0.05
+
+    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return the enlargement."""
+        draw = jax.random.normal(key, (3,))
+        share = self.first + (self.last - self.first) * progress + self.share_sd * draw[2]
+        share = jnp.clip(share, self.least, 1.0)
+        centre = self.centre_sd * draw[:2] * jnp.asarray(size, jnp.float32)
+        return jnp.diag(jnp.stack([share, share, jnp.float32(1)])).at[:2, 2].set(centre)
+
+    @property
+    def reach_px(self) -> int:
+        """None: crops are for whole pictures."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Octaves:
+    """The picture is shown small first and larger octave by octave, so that large patterns come before fine ones."""
+
+    count: int = 3
+    """Octaves; each lasts for the same number of steps."""
+    factor: float = 1.4
+    """By how much one is larger than the one before; the last has the picture's own size."""
+
+    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return the reduction of this step's octave."""
+        octave = jnp.minimum(jnp.floor(progress * self.count), self.count - 1)
+        shrink = self.factor ** (self.count - 1 - octave)
+        return jnp.diag(jnp.stack([shrink, shrink, jnp.float32(1)]))
+
+    @property
+    def reach_px(self) -> int:
+        """None: octaves are for whole pictures."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Left and right exchanged, every other time."""
+
+    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return the reflection or none."""
+        sign = jnp.where(jax.random.bernoulli(key), -1.0, 1.0)
+        return jnp.eye(3).at[1, 1].set(sign)
+
+    @property
+    def reach_px(self) -> int:
+        """None: the centre stays."""
+        return 0
+
+
+@dataclass(frozen=True)
+class Blur:
+    """A Gaussian blur of the view."""
+
+    sigma: float = 1.0
+    """In pixels."""
+
+    def values(self, view: Float[Array, "h w c"], key: Key[Array, ""], progress: Float[Array, ""]) -> Any:
+        """Return the blurred view."""
+        return blurred(view, self.sigma)
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Gaussian noise of standard deviation `sd` and uniform noise of width `sd`, in units of a picture's `span`."""
+
+    sd: float = 0.08
+    span: float = 1.0
+
+    def values(self, view: Float[Array, "h w c"], key: Key[Array, ""], progress: Float[Array, ""]) -> Any:
+        """Return the noisy view."""
+        normal, even = jax.random.split(key)
+        noise = jax.random.normal(normal, view.shape) + jax.random.uniform(even, view.shape) - 0.5
+        return view + self.sd / self.span * noise
+
+
+TRANSFORMS: dict[str, type] = {
+    "pad": Pad, "jitter": Jitter, "scale": Scale, "rotate": Rotate, "crop": Crop, "flip": Flip, "blur": Blur,
+    "noise": Noise, "octaves": Octaves,
+}  # fmt: skip
+"""The built-in transforms by name."""
+
+
+def viewed(
+    image: Float[Array, "h w c"], transforms: Sequence[Any], key: Key[Array, ""], progress: Float[Array, ""]
+) -> Float[Array, "h w c"]:
+    """Return one random view of the picture, of the picture's size."""
+    size = image.shape[:2]
+    keys = jax.random.split(key, max(len(transforms), 1))
+    fill = next((each.value for each in transforms if isinstance(each, Pad)), None)
+    matrices = [t.matrix(k, size, progress) for t, k in zip(transforms, keys, strict=False) if isinstance(t, Moving)]
+    if matrices:
+        total = matrices[0]
+        for matrix in matrices[1:]:
+            total = jnp.einsum("ij,jk->ik", total, matrix, precision="highest")
+        image = resampled(image, total, fill)
+    for each, k in zip(transforms, keys, strict=False):
+        if isinstance(each, Changing):
+            image = each.values(image, k, progress)
+    return image
+
+
+def resampled(image: Float[Array, "h w c"], matrix: Matrix, fill: float | None) -> Float[Array, "h w c"]:
+    """Return the picture resampled bilinearly at `matrix @ (row, column, 1)`, measured from its centre.
+
+    Args:
+        image: The picture.
+        matrix: Where each place of the result lies in the picture.
+        fill: What lies outside the picture; `None` for the nearest pixel.
+    """
+    height, width, _ = image.shape
+    middle = jnp.asarray([(height - 1) / 2, (width - 1) / 2])
+    rows, columns = jnp.meshgrid(jnp.arange(height) - middle[0], jnp.arange(width) - middle[1], indexing="ij")
+    # Written out: a matrix product would be rounded to fewer bits on accelerators.
+    y = matrix[0, 0] * rows + matrix[0, 1] * columns + matrix[0, 2] + middle[0]
+    x = matrix[1, 0] * rows + matrix[1, 1] * columns + matrix[1, 2] + middle[1]
+    top, left = jnp.floor(y), jnp.floor(x)
+
+    def corner(row: Array, column: Array) -> Array:
+        i, j = row.astype(jnp.int32), column.astype(jnp.int32)
+        value = image[jnp.clip(i, 0, height - 1), jnp.clip(j, 0, width - 1)]
+        if fill is None:
+            return value
+        inside = (i >= 0) & (i < height) & (j >= 0) & (j < width)
+        return jnp.where(inside[..., None], value, jnp.asarray(fill, value.dtype))
+
+    down, right = (y - top)[..., None], (x - left)[..., None]
+    upper = corner(top, left) * (1 - right) + corner(top, left + 1) * right
+    lower = corner(top + 1, left) * (1 - right) + corner(top + 1, left + 1) * right
+    return upper * (1 - down) + lower * down
+
+
+def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]:
+    """Return the picture under a Gaussian of `sigma` pixels, cut at 4 sigma, reflected at the edges.
+
+    The same as `scipy.ndimage.gaussian_filter` with its defaults, channel by channel.
+    """
+    radius = int(4 * sigma + 0.5)
+    if sigma <= 0 or radius == 0:
+        return image
+    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    weights = jnp.asarray(weights / weights.sum(), image.dtype)
+    for axis in (0, 1):
+        pad = [(radius, radius) if k == axis else (0, 0) for k in range(3)]
+        wide = jnp.pad(image, pad, mode="symmetric")
+        image = sum(
+            weights[k] * jax.lax.slice_in_dim(wide, k, k + image.shape[axis], axis=axis) for k in range(2 * radius + 1)
+        )  # type: ignore[assignment]
+    return image

@@ -1,0 +1,95 @@
+"""Parts by name: `pad(12, 0.5), jitter(8)` as frozen dataclasses, the built-in ones and those of any package.
+
+A word is a built-in part's name, or `package.module:Class` for one of your own. Light: imports nothing heavy
+until a part is looked up.
+"""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import re
+from typing import Any
+
+from cnnviz_jax.errors import UsageError, did_you_mean
+
+_PART = re.compile(r"\s*([A-Za-z_][\w.-]*(?::[\w.]+)?)\s*(?:\((.*)\))?\s*", re.DOTALL)
+
+
+def parts(text: str, sort: str, known: dict[str, type]) -> tuple[Any, ...]:
+    """Return the parts that a text such as `pad(12, 0.5), jitter(8)` names, in order; `none` names no part.
+
+    Args:
+        text: Names with arguments, joined by commas.
+        sort: What they are, for errors, such as `transform`.
+        known: The built-in ones by name.
+
+    Raises:
+        UsageError: A name or argument does not exist, or a value is refused.
+    """
+    if text.strip().lower() in ("", "none"):
+        return ()
+    return tuple(part(each, sort, known) for each in _split(text, sort))
+
+
+def part(text: str, sort: str, known: dict[str, type]) -> Any:
+    """Return the one part that a text such as `adam(0.05)` names.
+
+    Raises:
+        UsageError: The name or an argument does not exist, or a value is refused.
+    """
+    match = _PART.fullmatch(text)
+    if match is None:
+        raise UsageError(f"{sort} {text!r} is not a name with arguments, such as {_example(known)}")
+    name, inside = match[1], match[2] or ""
+    kind = _imported(name, sort) if ":" in name else known.get(name.replace("_", "-"))
+    if kind is None:
+        listed = ", ".join(known)
+        raise UsageError(f"no {sort} {name!r}.{did_you_mean(name, known)} There are {listed}, and package.module:Class")
+    try:
+        call = ast.parse(f"f({inside})", mode="eval").body
+        values = [ast.literal_eval(each) for each in call.args]  # type: ignore[attr-defined]
+        named = {each.arg: ast.literal_eval(each.value) for each in call.keywords}  # type: ignore[attr-defined]
+        return kind(*values, **named)
+    except (SyntaxError, ValueError, TypeError) as error:
+        if isinstance(error, UsageError):
+            raise
+        fields = ", ".join(f"{f.name}={f.default!r}" for f in dataclasses.fields(kind))
+        raise UsageError(f"{sort} {text.strip()!r} cannot be read: {error}; it is {name}({fields})") from error
+
+
+def spelled(made: Any, known: dict[str, type]) -> str:
+    """Return the text that names a part, such as `jitter(8)`."""
+    kind = type(made)
+    names = {each: name for name, each in known.items()}
+    values = ", ".join(f"{f.name}={getattr(made, f.name)!r}" for f in dataclasses.fields(made))
+    return f"{names.get(kind, f'{kind.__module__}:{kind.__qualname__}')}({values})"
+
+
+def _split(text: str, sort: str) -> list[str]:
+    """Split at commas outside of brackets."""
+    found, depth, start = [], 0, 0
+    for place, letter in enumerate(text):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == "," and depth == 0:
+            found.append(text[start:place])
+            start = place + 1
+    if depth:
+        raise UsageError(f"{sort} {text!r} has a bracket without its partner")
+    return [each for each in (*found, text[start:]) if each.strip()]
+
+
+def _imported(name: str, sort: str) -> type:
+    module, _, attribute = name.partition(":")
+    try:
+        kind = getattr(importlib.import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"{sort} {name!r} cannot be imported: {error}") from error
+    if not (isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen):  # type: ignore[attr-defined]
+        raise UsageError(f"{sort} {name!r} is no frozen dataclass")
+    return kind
+
+
+def _example(known: dict[str, type]) -> str:
+    return f"{next(iter(known))}(...)"
