@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from cnnviz_jax.engine import Fold as Fold
     from cnnviz_jax.engine import Iteration as Iteration
     from cnnviz_jax.hookspecs import hookimpl as hookimpl
+    from cnnviz_jax.measurement import Comparison as Comparison
+    from cnnviz_jax.measurement import Measurement as Measurement
     from cnnviz_jax.model import Layer as Layer
     from cnnviz_jax.model import Model as Model
     from cnnviz_jax.model import predictions as predictions
@@ -33,11 +35,16 @@ if TYPE_CHECKING:
     from cnnviz_jax.results import ReceptiveFields as ReceptiveFields
     from cnnviz_jax.results import Report as Report
     from cnnviz_jax.results import Synthesis as Synthesis
+    from cnnviz_jax.units import Distributions as Distributions
+    from cnnviz_jax.units import Exemplars as Exemplars
     from cnnviz_jax.verbs.capture import capture as capture
+    from cnnviz_jax.verbs.compare import compare as compare
     from cnnviz_jax.verbs.explain import explain as explain
     from cnnviz_jax.verbs.inspect import inspect as inspect
+    from cnnviz_jax.verbs.measure import measure as measure
     from cnnviz_jax.verbs.render import render as render
     from cnnviz_jax.verbs.report import report as report
+    from cnnviz_jax.verbs.survey import survey as survey
     from cnnviz_jax.verbs.synthesize import synthesize as synthesize
 
 _HOME = {
@@ -48,15 +55,20 @@ _HOME = {
     "ModelSpec": "records",
     "AdapterSpec": "records",
     "Attribution": "results",
+    "Comparison": "measurement",
     "FilterBank": "results",
+    "Distributions": "units",
+    "Exemplars": "units",
     "Heatmap": "results",
     "Layer": "model",
+    "Measurement": "measurement",
     "Model": "model",
     "ReceptiveFields": "results",
     "Report": "results",
     "Synthesis": "results",
     "adapt": "adaptation",
     "capture": "verbs.capture",
+    "compare": "verbs.compare",
     "errors": "errors",
     "example_pictures": "adaptation",
     "explain": "verbs.explain",
@@ -64,9 +76,11 @@ _HOME = {
     "inspect": "verbs.inspect",
     "load_image": "pictures",
     "load_model": "adaptation",
+    "measure": "verbs.measure",
     "predictions": "model",
     "render": "verbs.render",
     "report": "verbs.report",
+    "survey": "verbs.survey",
     "synthesize": "verbs.synthesize",
     "targets": "targets",
 }

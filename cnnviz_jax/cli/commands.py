@@ -5,8 +5,11 @@ from __future__ import annotations
 COMMANDS = {
     "report": "write one offline page: predictions, explanations, filters, receptive fields",
     "explain": "show where a model looks in pictures",
+    "measure": "measure how faithful a technique's maps are",
+    "compare": "set techniques side by side: which is most faithful for a network",
     "synthesize": "make the inputs that excite channels or classes most",
     "inspect": "show what a model itself holds: filters, receptive fields",
+    "survey": "show what units answer to over a folder of pictures: exemplars, distributions",
     "sweep": "explain and survey a whole data set, resumable, on any number of devices",
     "sweep-status": "show how far a sweep is",
     "verify": "check everything in a sweep's run folder against its hashes",
