@@ -44,10 +44,21 @@ def explanations(path: Path, count: int = 3) -> None:
     Image.open(sheet).convert("RGB").quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
+def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
+    """Write what the units of a layer answer to over the bundled network's own test pictures."""
+    from cnnviz_plugins.models.shapes.pictures import draw_images
+
+    model = cv.load_model("shapes")
+    images, labels = draw_images(list(range(count)))
+    for name, dpi in (("exemplars", 80), ("distributions", 90)):
+        cv.render(cv.survey(name, model, images, labels, layer=layer), folder / f"{name}.png", dpi=dpi)
+
+
 def main() -> None:
     """Write every picture."""
     matplotlib.use("Agg")
     explanations(HERE / "explanations.png")
+    surveys(HERE)
 
 
 if __name__ == "__main__":

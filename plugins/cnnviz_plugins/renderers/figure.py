@@ -13,12 +13,23 @@ from matplotlib.figure import Figure
 from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_jax.results import Attribution
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
+from cnnviz_plugins.renderers.figures.distributions import distributions_figure
+from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
+from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
 from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
-from cnnviz_plugins.renderers.options import FieldOptions, FilterOptions, HeatOptions, SynthesisOptions, parse
+from cnnviz_plugins.renderers.options import (
+    FieldOptions,
+    FilterOptions,
+    HeatOptions,
+    MeasureOptions,
+    SynthesisOptions,
+    UnitOptions,
+    parse,
+)
 
 DPI = 150
 
@@ -68,7 +79,11 @@ def _synthesis(result: Any, display: dict[str, Any]) -> Figure:
 
 _DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
     "Attribution": _attribution,
+    "Distributions": lambda result, display: distributions_figure(result, parse(UnitOptions, display)),
+    "Exemplars": lambda result, display: exemplars_figure(result, parse(UnitOptions, display)),
+    "Comparison": lambda result, display: comparison_figure(result, parse(MeasureOptions, display)),
     "FilterBank": lambda result, display: filters_figure(result, parse(FilterOptions, display)),
+    "Measurement": lambda result, display: measurement_figure(result, parse(MeasureOptions, display)),
     "ReceptiveFields": lambda result, display: fields_figure(result, parse(FieldOptions, display)),
     "Synthesis": _synthesis,
 }

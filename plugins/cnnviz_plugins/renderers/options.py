@@ -55,6 +55,14 @@ class FieldOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class MeasureOptions:
+    """How measures and comparisons are shown."""
+
+    limit: int = 64
+    """Most pictures of a measure, or techniques of a comparison, shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SynthesisOptions:
     """How synthesised pictures are shown."""
 
@@ -62,6 +70,16 @@ class SynthesisOptions:
     """The pictures, or the objective over the steps."""
     limit: int = 100
     """Most pictures or curves shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class UnitOptions:
+    """How results about units are shown."""
+
+    limit: int = 24
+    """Most units drawn."""
+    columns: int = 9
+    """Most pictures per unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +124,7 @@ def parse(kind: type[Options], display: dict[str, Any]) -> Options:
         _check(name, value, hints[name])
     # A whole number is fine where a fraction is meant.
     options = kind(**{name: float(v) if hints[name] is float else v for name, v in display.items()})
-    for name, low, high in (("opacity", 0, 1), ("limit", 1, 4096), ("inputs", 1, 4096)):
+    for name, low, high in (("opacity", 0, 1), ("limit", 1, 4096), ("inputs", 1, 4096), ("columns", 1, 64)):
         value = getattr(options, name, low)
         if not low <= value <= high:
             raise UsageError(f"{name} is {value:g}; it must lie from {low} to {high}")

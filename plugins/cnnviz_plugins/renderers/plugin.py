@@ -14,7 +14,16 @@ def cnnviz_renderers() -> Iterator[RendererSpec]:
     yield RendererSpec(
         name="figure",
         summary="matplotlib figures: heatmaps over pictures, grids, filters, receptive fields, curves",
-        accepts=("Attribution", "FilterBank", "ReceptiveFields", "Synthesis"),
+        accepts=(
+            "Attribution",
+            "Comparison",
+            "Distributions",
+            "Exemplars",
+            "FilterBank",
+            "Measurement",
+            "ReceptiveFields",
+            "Synthesis",
+        ),
         suffixes=(".png", ".svg", ".pdf"),
         render="cnnviz_plugins.renderers.figure:render",
     )

@@ -1,0 +1,94 @@
+"""The survey engine: one streaming pass over a population of pictures, reducers in, exact totals out."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import numpy as np
+
+from cnnviz_jax.engine.compile import compiled
+from cnnviz_jax.engine.memory import Chunk, fitting
+from cnnviz_jax.engine.progress import Progress
+from cnnviz_jax.engine.reducers import Reducer, Total, read_batch, update_all
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model import Model
+    from cnnviz_jax.population import Population
+
+
+def _none(classes: int) -> Mapping[str, Reducer]:
+    return {}
+
+
+@dataclass(frozen=True, kw_only=True)
+class SurveyPlan:
+    """What a survey technique's `build(config, model)` returns."""
+
+    reducers: Mapping[str, Reducer]
+    """What is gathered in the one pass, by name; `cnnviz sweep` runs these on many devices."""
+    finish: Callable[..., Any]
+    """`finish(found, population, provenance)` -> the result; `found` holds each reducer's `finish` by name."""
+    labelled: Callable[[int], Mapping[str, Reducer]] = _none
+    """`labelled(classes)`: further reducers where pictures have labels."""
+
+
+def run_survey(
+    reducers: Mapping[str, Reducer],
+    model: "Model",
+    population: "Population",
+    *,
+    batch: Chunk,
+    memory_budget: int | None,
+    progress: Progress,
+) -> tuple[dict[str, Total], dict[int, str]]:
+    """Return what each reducer finished with, and why pictures were left out, by their number.
+
+    One program of one shape, compiled once; the last batch is padded. Deltas stay on the device and are
+    merged on the host only before a counter could overflow, and at the end.
+    """
+    each = tuple(reducers.values())
+    empty = [jax.tree.map(np.array, reducer.init()) for reducer in each]
+
+    def compile_for(size: int) -> Any:
+        shapes = (
+            jax.ShapeDtypeStruct((size, *model.input_shape), np.float32),
+            jax.ShapeDtypeStruct((size,), np.uint32),
+            jax.ShapeDtypeStruct((size,), np.bool_),
+            jax.ShapeDtypeStruct((size,), np.int32),
+        )
+        return compiled(_step(each), ("survey", each), (model, empty, *shapes), donate=(1,))
+
+    size, program = fitting(compile_for, batch, len(population), memory_budget)
+    capacity = max(size, min((reducer.capacity for reducer in each), default=size))
+    totals = [reducer.empty() for reducer in each]
+    unreadable: dict[int, str] = {}
+    deltas: Any = empty
+    since = done = 0
+    for part in population.batches(size, model.input_shape):
+        if since + size > capacity:
+            totals, deltas, since = _merged(each, totals, deltas), empty, 0
+        deltas = program(model, deltas, part.images, part.ids, part.valid, part.labels)
+        unreadable |= part.unreadable
+        since += size
+        done = min(done + size, len(population))
+        progress(done, len(population), "pictures")
+    totals = _merged(each, totals, deltas)
+    return {name: reducer.finish(total) for (name, reducer), total in zip(reducers.items(), totals, strict=True)}, (
+        unreadable
+    )
+
+
+def _step(reducers: tuple[Reducer, ...]) -> Callable[..., Any]:
+    def step(model: Any, deltas: Any, images: Any, ids: Any, valid: Any, labels: Any) -> Any:
+        read = read_batch(reducers, model, images, ids, valid, {"label": labels})
+        return list(update_all(reducers, deltas, read))
+
+    return step
+
+
+def _merged(reducers: tuple[Reducer, ...], totals: list[Total], deltas: Any) -> list[Total]:
+    return [
+        reducer.merge([total, reducer.lift(delta)])
+        for reducer, total, delta in zip(reducers, totals, jax.device_get(deltas), strict=True)
+    ]

@@ -1,0 +1,79 @@
+"""The door for populations: what units answer to over many pictures, in one streaming pass."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from cnnviz_jax.engine import Chunk, Progress, silent
+from cnnviz_jax.engine.survey import SurveyPlan, run_survey
+from cnnviz_jax.errors import ImageError, PluginError
+from cnnviz_jax.model import Model
+from cnnviz_jax.population import Population
+from cnnviz_jax.records import load
+from cnnviz_jax.results import Provenance
+from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
+
+
+def survey(
+    technique: str,
+    model: Model,
+    images: Any,
+    labels: Any = None,
+    *,
+    layer: str | None = None,
+    names: Sequence[str] | None = None,
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | None = None,
+    **options: Any,
+) -> Any:
+    """Return what a survey technique found out about a layer's units, such as `Exemplars` or `Distributions`.
+
+    Pictures are read once, a batch at a time; any number of them fits.
+
+    Args:
+        technique: Name of a survey technique; `cnnviz techniques --kind survey` lists them.
+        model: From `cv.adapt` or `cv.load_model`.
+        images: Pictures (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
+        labels: One class index per picture, -1 where unknown; for a folder `"folders"` or a CSV file.
+        layer: The layer whose units are looked at; the last one with a map when not given.
+        names: One name per picture, where `images` is an array.
+        batch: Pictures at once; decides speed and memory.
+        memory_budget: Bytes the compiled program may need; `None` for a share of what is free.
+        progress: Called as `progress(done, total, what)`.
+        **options: The technique's own; see `cnnviz survey TECHNIQUE --help`.
+
+    Raises:
+        CnnvizError: A subclass says which of name, option, picture, label or layer does not fit, and what would.
+
+    Cost: one forward pass per picture, up to the layer, and a fraction of it for the reducers.
+    """
+    require_model(model)
+    if layer is not None:
+        options = {"layer": model.layers.resolve(layer), **options}
+    spec, config = technique_and_config(technique, "survey", options)
+    population = Population.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels)
+    plan = load(spec.build)(config, model)
+    if not isinstance(plan, SurveyPlan):
+        raise PluginError(f"technique {spec.name!r} built a {type(plan).__name__}; a SurveyPlan is needed")
+    reducers = dict(plan.reducers)
+    if population.is_labelled:
+        reducers |= plan.labelled(len(population.class_names) or model.class_count)
+    found, unreadable = run_survey(
+        reducers, model, population, batch=batch, memory_budget=memory_budget, progress=progress or silent
+    )
+    if len(unreadable) == len(population):
+        raise ImageError(f"none of {len(population)} pictures can be read; the first: {unreadable[0]}")
+    read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
+    provenance = Provenance(
+        technique=spec.name,
+        model=model.name,
+        config=config,
+        layer=read,
+        versions=versions(),
+        notes=(
+            ("pictures", len(population) - len(unreadable)),
+            ("unreadable", tuple(unreadable.values())),
+            ("population", population.source.digest()),
+        ),
+    )
+    return plan.finish(found, population, provenance)

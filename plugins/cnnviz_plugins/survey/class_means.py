@@ -1,0 +1,102 @@
+"""How strongly each unit answers to each class, and how selective it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax.engine.reducers import (
+    LIMBS,
+    Batch,
+    Delta,
+    Reducer,
+    Total,
+    by_position,
+    exact_limbs,
+    exact_totals,
+    normalised,
+)
+from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, UNIT_EXPONENT
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassMeans(Reducer):
+    """Per class and unit, the mean over pictures of the unit's largest positive value; sums are exact.
+
+    Needs the field `label`; pictures without a known label, or not finite for a unit, are left out.
+
+    Result of `finish`: `mean` (classes, c) float64, 0 where a class has no picture, and `count` (classes, c).
+    """
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one picture: (h, w, c) or (c,)."""
+    classes: int
+    """Labels run from 0 to classes - 1."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The label."""
+        return ("label",)
+
+    @property
+    def capacity(self) -> int:
+        """As many pictures as int32 digits can add."""
+        return ADDITIONS
+
+    def init(self) -> Delta:
+        """Return zero sums."""
+        table = (self.classes, self.shape[-1])
+        return {"sum": jnp.zeros((*table, LIMBS), jnp.int32), "count": jnp.zeros(table, jnp.int32)}
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the sums with the batch's added."""
+        x = by_position(batch.values[self.layer])
+        finite = jnp.isfinite(x).all(1)
+        labels = batch.fields["label"]
+        known = batch.valid & (labels >= 0) & (labels < self.classes)
+        usable = finite & known[:, None]
+        strongest = jnp.where(usable, jnp.maximum(x.max(1), 0), jnp.zeros((), jnp.float32))
+        rows = jnp.where(known, labels, 0)
+        return {
+            "sum": delta["sum"].at[rows].add(exact_limbs(strongest)),
+            "count": delta["count"].at[rows].add(usable.astype(jnp.int32)),
+        }
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return the sums of all, digits normalised."""
+        added = {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+        return {**added, "sum": normalised(added["sum"])}
+
+    def finish(self, total: Total) -> Total:
+        """Return the means, each rounded once."""
+        sums, count = exact_totals(total["sum"]), total["count"]
+        unit = 1 << -UNIT_EXPONENT
+        mean = np.zeros(count.shape)
+        for at in np.argwhere(count > 0):
+            place = tuple(at)
+            mean[place] = sums[place] / (int(count[place]) * unit)
+        return {"mean": mean, "count": count}
+
+
+def selectivity(mean: Float[np.ndarray, "classes c"]) -> Float[np.ndarray, " c"]:
+    """Return (best - rest) / (best + rest) per unit: 0 answers to all classes alike, 1 to one class only.
+
+    `best` is the largest class mean and `rest` the mean of the others; a silent unit, or one class, gives 0.
+
+    Source: Morcos et al. 2018, section 2.3, here on each picture's largest positive value.
+    """
+    if len(mean) < 2:
+        return np.zeros(mean.shape[1])
+    best = mean.max(0)
+    rest = (mean.sum(0) - best) / (len(mean) - 1)
+    both = best + rest
+    return np.where(both > 0, (best - rest) / np.where(both > 0, both, 1), 0.0)

@@ -1,0 +1,124 @@
+"""Exemplars: the pictures that fire each unit most, and the part of each that the unit sees."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Int
+
+from cnnviz_jax import Model
+from cnnviz_jax.engine.reducers import TopK, Total
+from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.model import Layer
+from cnnviz_jax.population import Population
+from cnnviz_jax.results import Provenance
+from cnnviz_jax.units import Exemplars, surveyed_layer
+from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
+from cnnviz_plugins.survey.pictures_fired import PicturesFired
+from cnnviz_plugins.survey.plugin import ExemplarsConfig
+
+_SHOWN = 6
+
+
+def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
+    """Return what is gathered for exemplars, and how the result is made of it.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        UsageError: No such unit, or k below 1.
+
+    Cost: one forward pass per picture up to the layer; about 7 % of it for the best k (CPU). The pictures of
+    the units that are drawn are read a second time at the end.
+    """
+    layer = surveyed_layer(model, config.layer, config.units)
+    where: Any = {"layer": layer.name, "shape": layer.shape}
+
+    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> Exemplars:
+        return _result(config, model, layer, found, population, provenance)
+
+    return SurveyPlan(
+        reducers={
+            "top": TopK(**where, k=config.k, entries=config.entries),
+            "fired": PicturesFired(**where, threshold=config.threshold),
+        },
+        labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
+        finish=finish,
+    )
+
+
+def _result(
+    config: ExemplarsConfig,
+    model: Model,
+    layer: Layer,
+    found: Mapping[str, Total],
+    population: Population,
+    provenance: Provenance,
+) -> Exemplars:
+    top, fired = found["top"], found["fired"]
+    columns = layer.shape[1] if layer.is_map else 1
+    place = np.stack(np.divmod(top["pos"], columns), -1)
+    place[top["id"] < 0] = -1
+    units = config.units or tuple(int(unit) for unit in np.flatnonzero(fired["fired"])[:_SHOWN]) or (0,)
+    wanted = np.unique(top["id"][list(units)])
+    wanted = wanted[wanted >= 0]
+    shape = (0, *model.input_shape)
+    images = np.stack([population.image(int(i)) for i in wanted]) if len(wanted) else np.zeros(shape, np.float32)
+    means = found["classes"]["mean"] if "classes" in found else None
+    classes = 0 if means is None else len(means)
+    names = (*population.class_names, *(f"class {i}" for i in range(len(population.class_names), classes)))[:classes]
+    return Exemplars(
+        layer=layer.name,
+        value=top["value"],
+        id=top["id"],
+        place=place,
+        box=_boxes(layer, model.input_shape, place),
+        threshold=config.threshold,
+        fired=fired["fired"],
+        nonfinite=top["nonfinite"],
+        pictures=int(fired["pictures"][0]),
+        units=tuple(units),
+        images=images,
+        image_ids=wanted,
+        names=tuple(population.source.name(int(i)) for i in wanted),
+        labels=np.array([population.label(int(i)) for i in wanted], np.int64),
+        class_names=names,
+        class_means=means,
+        selectivity=None if means is None else selectivity(means),
+        provenance=provenance,
+        warnings=(*model.warnings, *_findings(layer, config, top, fired, provenance)),
+    )
+
+
+def _boxes(
+    layer: Layer, input_shape: tuple[int, int, int], place: Int[np.ndarray, "c k 2"]
+) -> Int[np.ndarray, "c k 4"]:
+    """Return what each entry's unit sees, clipped to the picture; -1 where there is no entry."""
+    box = np.full((*place.shape[:2], 4), -1, np.int64)
+    for axis, length in enumerate(input_shape[:2]):
+        unit = place[..., axis]
+        first, last = np.zeros(1, np.int64), np.full(1, length - 1)
+        if layer.receptive_field is not None:
+            reach = (layer.receptive_field.rows, layer.receptive_field.columns)[axis]
+            first, last = np.asarray(reach.first, np.int64), np.asarray(reach.last, np.int64)
+        at = np.where(unit < 0, 0, unit) if len(first) > 1 else np.zeros_like(unit)
+        box[..., axis], box[..., axis + 2] = first[at], last[at]
+    box[place[..., 0] < 0] = -1
+    return box
+
+
+def _findings(
+    layer: Layer, config: ExemplarsConfig, top: Total, fired: Total, provenance: Provenance
+) -> tuple[str, ...]:
+    found = []
+    silent = np.flatnonzero(fired["fired"] == 0)
+    if len(silent):
+        listed = ", ".join(map(str, silent[:8])) + (", ..." if len(silent) > 8 else "")
+        found.append(
+            f"{len(silent)} of {len(fired['fired'])} units of {layer.name} never exceed {config.threshold:g}: {listed}"
+        )
+    if (top["nonfinite"] > 0).any():
+        found.append(f"{int(top['nonfinite'].max())} pictures were left out: values that are not finite")
+    unreadable = dict(provenance.notes)["unreadable"]
+    if unreadable:
+        found.append(f"{len(unreadable)} pictures could not be read, such as {unreadable[0]}")
+    return tuple(found)

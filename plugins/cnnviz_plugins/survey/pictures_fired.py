@@ -1,0 +1,52 @@
+"""In how many pictures each unit fires."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+import numpy as np
+
+from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, by_position
+
+
+@dataclass(frozen=True, kw_only=True)
+class PicturesFired(Reducer):
+    """Per unit (channel) of one layer, pictures in which it exceeds a threshold anywhere.
+
+    A picture with a value that is not finite in a unit's map is left out for that unit and counted.
+
+    Result of `finish`: `fired` (c,), `pictures` (1,), `nonfinite` (c,).
+    """
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one picture: (h, w, c) or (c,)."""
+    threshold: float = 0.0
+    """A unit fires above this."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    def init(self) -> Delta:
+        """Return zero counts."""
+        counts = jnp.zeros((self.shape[-1],), jnp.int32)
+        return {"fired": counts, "pictures": jnp.zeros((1,), jnp.int32), "nonfinite": counts}
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the counts with the batch's added."""
+        x = by_position(batch.values[self.layer])
+        finite = jnp.isfinite(x).all(1)
+        valid = batch.valid[:, None]
+        fired = (x.max(1) > self.threshold) & finite & valid
+        return {
+            "fired": delta["fired"] + fired.sum(0, dtype=jnp.int32),
+            "pictures": delta["pictures"] + batch.valid.sum(dtype=jnp.int32)[None],
+            "nonfinite": delta["nonfinite"] + (valid & ~finite).sum(0, dtype=jnp.int32),
+        }
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return the counts added."""
+        return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}

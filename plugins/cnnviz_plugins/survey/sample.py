@@ -1,0 +1,98 @@
+"""A fair sample of a population that does not depend on order, batches or devices: the pictures of lowest rank."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, UInt32
+
+from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, by_position, positions
+from cnnviz_jax.errors import UsageError
+
+_NO_ID = 2**32 - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class PositionSample(Reducer):
+    """All units' values at a few positions of a few pictures, for statistics of pairs of units.
+
+    A picture's rank is a hash of its number, without collisions; the pictures of lowest rank are kept, and of
+    each the positions that the hash names, evenly spaced. So the sample is the same however it is gathered.
+    A picture with a value that is not finite at those positions is left out.
+
+    Result of `finish`: `values` (rows, c), one row per kept position, and `id` (rows,), in order of number.
+    """
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one picture: (h, w, c) or (c,)."""
+    pictures: int = 512
+    """Pictures kept."""
+    each: int = 8
+    """Positions kept of each; all of them where there are fewer."""
+
+    def __post_init__(self) -> None:
+        if self.pictures < 2 or self.each < 1:
+            raise UsageError(
+                f"a sample has 2 or more pictures and 1 or more positions, got {self.pictures}, {self.each}"
+            )
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def kept(self) -> int:
+        """Positions kept of a picture."""
+        return min(self.each, positions(self.shape))
+
+    def init(self) -> Delta:
+        """Return empty slots."""
+        return {
+            "rank": jnp.full((self.pictures,), _NO_ID, jnp.uint32),
+            "id": jnp.full((self.pictures,), _NO_ID, jnp.uint32),
+            "values": jnp.zeros((self.pictures, self.kept, self.shape[-1]), jnp.float32),
+        }
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the slots with the lowest ranks of both."""
+        x = by_position(batch.values[self.layer])  # b n c
+        count = x.shape[1]
+        hashed = mixed(batch.ids)
+        steps = jnp.arange(self.kept, dtype=jnp.uint32) * jnp.uint32(count // self.kept)
+        places = (mixed(hashed)[:, None] % jnp.uint32(count) + steps) % jnp.uint32(count)  # b kept
+        taken = jnp.take_along_axis(x, places.astype(jnp.int32)[:, :, None], 1)
+        usable = batch.valid & jnp.isfinite(taken).all((1, 2))
+        ranks = jnp.concatenate([delta["rank"], jnp.where(usable, hashed, jnp.uint32(_NO_ID))])
+        ids = jnp.concatenate([delta["id"], jnp.where(usable, batch.ids, jnp.uint32(_NO_ID))])
+        values = jnp.concatenate([delta["values"], jnp.where(usable[:, None, None], taken, 0)])
+        order = jnp.lexsort((ids, ranks))[: self.pictures]
+        return {"rank": ranks[order], "id": ids[order], "values": values[order]}
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return the slots with the lowest ranks of all."""
+        rank, ids, values = (np.concatenate([total[name] for total in totals]) for name in ("rank", "id", "values"))
+        order = np.lexsort((ids, rank))[: self.pictures]
+        return {"rank": rank[order], "id": ids[order], "values": values[order]}
+
+    def finish(self, total: Total) -> Total:
+        """Return the rows of pictures that are there, in order of number."""
+        order = np.argsort(total["id"], kind="stable")
+        order = order[total["id"][order] != _NO_ID]
+        values = total["values"][order].reshape(-1, self.shape[-1])
+        return {"values": values, "id": np.repeat(total["id"][order], self.kept)}
+
+
+def mixed(number: UInt32[Array, "*shape"]) -> UInt32[Array, "*shape"]:
+    """Return a hash of whole numbers: a bijection of 32 bits, so different numbers never share one.
+
+    Source: the finaliser of MurmurHash3 (Appleby), preceded by an odd constant so that 0 is not fixed.
+    """
+    x = number + jnp.uint32(0x9E3779B9)
+    x = (x ^ jax.lax.shift_right_logical(x, jnp.uint32(16))) * jnp.uint32(0x85EBCA6B)
+    x = (x ^ jax.lax.shift_right_logical(x, jnp.uint32(13))) * jnp.uint32(0xC2B2AE35)
+    return x ^ jax.lax.shift_right_logical(x, jnp.uint32(16))

@@ -1,0 +1,167 @@
+"""Exemplars: the k best pictures of each unit, streamed, equal to sorting the whole table."""
+
+import numpy as np
+import pytest
+
+import cnnviz_jax as cv
+from cnnviz_jax.engine import compilations
+from cnnviz_jax.errors import ImageError, LayerNotFoundError, UsageError
+
+from ..explain.small import model, pictures
+
+COUNT, K = 23, 5
+
+
+@pytest.fixture(scope="module")
+def images():
+    return pictures(COUNT)
+
+
+@pytest.fixture(scope="module")
+def table(images):
+    """All activations of conv2, (n, positions, units)."""
+    return cv.capture(model(), images, ["conv2"])["conv2"].reshape(COUNT, -1, 8)
+
+
+@pytest.fixture(scope="module")
+def result(images):
+    labels = np.arange(COUNT) % 3
+    return cv.survey("exemplars", model(), images, labels, layer="conv2", k=K, batch=7, threshold=0.2)
+
+
+def slow(table, k):
+    """By unit: (value, picture, position) of a full sort by value falling, picture and position rising."""
+    entries = []
+    for unit in range(table.shape[2]):
+        best = [(-table[n, :, unit].max(), n, int(table[n, :, unit].argmax())) for n in range(len(table))]
+        entries.append(sorted(best)[:k])
+    return entries
+
+
+def test_entries_equal_a_full_sort_by_value_picture_and_position(result, table):
+    columns = cv.capture(model(), pictures(1), ["conv2"])["conv2"].shape[2]
+    for unit, entries in enumerate(slow(table, K)):
+        np.testing.assert_allclose(result.value[unit], [-entry[0] for entry in entries], rtol=1e-5)
+        assert result.id[unit].tolist() == [entry[1] for entry in entries]
+        assert result.place[unit].tolist() == [list(divmod(entry[2], columns)) for entry in entries]
+
+
+def test_a_picture_has_one_entry_unless_positions_compete(result, images):
+    assert all(len(set(row)) == K for row in result.id.tolist())
+    every = cv.survey("exemplars", model(), images[:2], layer="conv2", k=K, entries="position")
+    assert every.value[0, -1] > -np.inf  # two pictures fill five places
+
+
+@pytest.mark.parametrize("batch", [1, 7, "auto"])
+def test_the_batch_changes_no_entry(batch, images, result):
+    again = cv.survey("exemplars", model(), images, layer="conv2", k=K, batch=batch)
+    np.testing.assert_array_equal(again.id, result.id)
+    np.testing.assert_array_equal(again.place, result.place)
+    np.testing.assert_allclose(again.value, result.value, rtol=1e-5)
+
+
+def test_one_program_serves_all_batches(images):
+    cv.survey("exemplars", model(), images, layer="conv1", k=2, batch=4)
+    before = compilations()
+    cv.survey("exemplars", model(), images, layer="conv1", k=2, batch=4)
+    cv.survey("exemplars", model(), images[:9], layer="conv1", k=2, batch=4)
+    assert compilations() == before
+
+
+def test_the_box_holds_what_the_unit_sees(result):
+    field = model().layers["conv2"].receptive_field
+    for unit in range(8):
+        for rank in range(K):
+            assert tuple(result.box[unit, rank]) == field.box(*result.place[unit, rank].tolist())
+
+
+def test_the_crop_of_an_interior_unit_alone_gives_the_recorded_value():
+    """conv1 and conv2 with SAME padding see 8 x 8; the crop goes through a network without padding."""
+    import jax
+
+    from ..explain.small import parameters
+
+    images = pictures(40, 24, 24)
+    found = cv.survey("exemplars", model(24, 24), images, layer="conv2", k=9, units=tuple(range(8)))
+    weights, checked = parameters(), 0
+
+    def conv(x, name):
+        kernel, bias = weights[name]["kernel"], weights[name]["bias"]
+        return (
+            jax.lax.conv_general_dilated(x, kernel, (1, 1), "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC")) + bias
+        )
+
+    for unit in range(8):
+        for rank in range(9):
+            crop = found.crop(unit, rank)
+            if not (
+                crop.shape == (8, 8, 3) and (found.place[unit, rank] > 1).all() and (found.place[unit, rank] < 10).all()
+            ):
+                continue
+            x = jax.nn.relu(conv(crop[None], "conv1"))
+            x = jax.lax.reduce_window(x, -np.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "VALID")
+            value = conv(x, "conv2")[0, 0, 0, unit]
+            np.testing.assert_allclose(value, found.value[unit, rank], atol=1e-5)
+            checked += 1
+    assert checked > 3
+
+
+def test_fired_counts_pictures_above_the_threshold(result, table):
+    np.testing.assert_array_equal(result.fired, (table.max(1) > 0.2).sum(0))
+    assert result.pictures == COUNT
+
+
+def test_class_means_are_those_of_a_slow_loop(result, table):
+    strongest = np.maximum(table.max(1), 0).astype(np.float64)
+    for label in range(3):
+        np.testing.assert_allclose(
+            result.class_means[label], strongest[np.arange(COUNT) % 3 == label].mean(0), rtol=1e-5
+        )
+
+
+def test_selectivity_is_one_for_a_unit_of_one_class_and_zero_for_one_of_all():
+    from cnnviz_plugins.survey.class_means import selectivity
+
+    np.testing.assert_allclose(selectivity(np.array([[2.0, 1, 0], [0, 1, 0], [0, 1, 0]])), [1, 0, 0])
+
+
+def test_pictures_that_are_not_finite_are_left_out_and_counted(images):
+    broken = images.copy()
+    broken[4, 0, 0, 0] = np.nan
+    found = cv.survey("exemplars", model(), broken, layer="conv1", k=COUNT)
+    assert not (found.id == 4).any()
+    assert (found.nonfinite == 1).all()
+    assert "left out" in " ".join(found.warnings)
+
+
+def test_pictures_are_kept_for_the_chosen_units_only(images):
+    found = cv.survey("exemplars", model(), images, layer="conv2", k=2, units=(3,))
+    np.testing.assert_array_equal(found.image(3, 1), images[found.id[3, 1]])
+    other = next(u for u in range(8) if not set(found.id[u]) <= set(found.image_ids))
+    rank = next(r for r in range(2) if found.id[other, r] not in found.image_ids)
+    with pytest.raises(UsageError, match=f"no picture of unit {other}, entry {rank}, is kept"):
+        found.crop(other, rank)
+
+
+def test_fewer_pictures_than_k_leave_empty_places(images):
+    found = cv.survey("exemplars", model(), images[:2], layer="conv2", k=4)
+    assert (found.id[:, 2:] == -1).all()
+    assert (found.value[:, 2:] == -np.inf).all()
+
+
+def test_a_vector_layer_sees_the_whole_picture(images):
+    found = cv.survey("exemplars", model(), images, layer="head", k=2)
+    assert (found.box == [0, 0, 11, 9]).all()
+
+
+def test_wrong_arguments_are_told_in_a_sentence(images):
+    with pytest.raises(UsageError, match="layer 'conv2' has units 0 to 7, got 8"):
+        cv.survey("exemplars", model(), images, layer="conv2", units=[8])
+    with pytest.raises(LayerNotFoundError, match="no layer 'conv9'"):
+        cv.survey("exemplars", model(), images, layer="conv9")
+    with pytest.raises(UsageError, match="labels are one whole number per picture, 23 of them"):
+        cv.survey("exemplars", model(), images, [1, 2])
+    with pytest.raises(ImageError, match=r"a survey takes pictures \(n, h, w, c\)"):
+        cv.survey("exemplars", model(), images[:, :5])
+    with pytest.raises(UsageError, match="k is 1 or more"):
+        cv.survey("exemplars", model(), images, k=0)
