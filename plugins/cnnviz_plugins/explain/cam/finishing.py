@@ -58,13 +58,13 @@ def finished(
         config: What the user chose.
     """
     how = CONVENTIONS[config.convention]
-    kept = [jax.nn.relu(raw) if config.relu else raw for raw in raws]
+    kept = [jax.nn.relu(raw) if config.rectified else raw for raw in raws]
     if len(raws) == 1:
         low_res = scaled(kept[0], how.scale, how.epsilon)
         values = resized(low_res, size, how.resize)
         extras = {"before_relu": raws[0]}
     else:
-        fuse: Fuse = config.fuse or "mean"
+        fuse = config.fusion
         largest = max(raw.shape[0] for raw in raws), max(raw.shape[1] for raw in raws)
         ready = [_ready(each, fuse, how.epsilon) for each in kept]
         low_res = _fused([resized(each, largest, how.resize) for each in ready], fuse)

@@ -1,6 +1,6 @@
 """Grad-CAM: a layer's channels, weighted by their mean gradient (Selvaraju et al. 2017)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import jax.numpy as jnp
@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
 from cnnviz_jax.results import View
-from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, chosen, notes
+from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map
 from cnnviz_plugins.explain.cam.plugin import GradCamConfig
 
 
@@ -26,9 +26,8 @@ class GradCam(LayerMaps):
     @classmethod
     def build(cls, config: GradCamConfig, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
-        layers = chosen(config, model)
         view: View = "heatmap" if config.channels == "sum" else "maps"
-        return cls(config=config, layers=layers, layer=", ".join(layers), view=view, notes=notes(config, layers))
+        return replace(super().build(config, model), view=view)
 
     def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols *c"]:
         """Return the map before the ReLU."""

@@ -34,8 +34,8 @@ class LayerMaps(Fold):
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
-        layers = chosen(config, model)
-        return cls(config=config, layers=layers, layer=", ".join(layers), notes=notes(config, layers))
+        layers, settled = chosen(config, model), config.settled()
+        return cls(config=settled, layers=layers, layer=", ".join(layers), notes=notes(settled, layers))
 
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
@@ -73,8 +73,9 @@ def chosen(config: MapConfig, model: Model) -> tuple[str, ...]:
 
 
 def notes(config: MapConfig, layers: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
-    """Return what the result says of several layers."""
-    return (("layers", layers), ("fused", config.fuse)) if len(layers) > 1 else ()
+    """Return what was decided, for the result."""
+    several = (("layers", layers), ("fuse", config.fuse)) if len(layers) > 1 else ()
+    return (("relu", config.relu), *several)
 
 
 def values_of(model: Model, image: Float[Array, "h w c"], layers: tuple[str, ...]) -> dict[str, Map]:

@@ -40,8 +40,8 @@ class Occlusion(Fold):
     def build(cls, config: OcclusionConfig, model: Model) -> "Occlusion":
         """Return the fold for `model`, its grid of windows laid out."""
         height, width, depth = model.input_shape
+        config = replace(config.settled(), fill=settled(config.fill, model))
         windows = Windows.over((height, width), config.window, config.stride, config.edge or "full")
-        config = replace(config, fill=settled(config.fill, model))
         for channel in config.channels or ():
             if not 0 <= channel < depth:
                 raise UsageError(f"pictures have channels 0 to {depth - 1}, got channel {channel}")
@@ -49,6 +49,9 @@ class Occlusion(Fold):
             ("window", (windows.height, windows.width)),
             ("stride", windows.step),
             ("positions", (windows.rows, windows.cols)),
+            ("edge", config.edge),
+            ("score", config.score),
+            ("gather", config.gather),
         )
         return cls(config=config, windows=windows, notes=notes)
 
