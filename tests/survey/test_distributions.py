@@ -114,7 +114,7 @@ def test_the_table_has_a_row_per_unit(result):
 
 
 def test_a_share_outside_its_range_is_refused(network):
-    with pytest.raises(UsageError, match="twins_at lies above 0 and up to 1, got 1.5"):
+    with pytest.raises(UsageError, match=r"twins_at lies above 0 and up to 1, got 1\.5"):
         cv.survey("distributions", network, pictures(2), twins_at=1.5)
 
 

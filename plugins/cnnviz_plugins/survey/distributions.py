@@ -124,7 +124,8 @@ def _saturated(histogram: Total, share: float) -> Bool[np.ndarray, " c"]:
     rows = np.arange(len(count))
     for sign in (-1, 1):
         outermost += np.where(distance > 0, count[rows, np.clip(zero + sign * distance, 0, count.shape[1] - 1)], 0)
-    return (distance > 0) & (outermost / total >= share)
+    is_saturated: np.ndarray = (distance > 0) & (outermost / total >= share)
+    return is_saturated
 
 
 def _spread(rate: Float[np.ndarray, " c"]) -> tuple[int, ...]:

@@ -110,7 +110,7 @@ def _rates(axes: Axes, result: Distributions) -> None:
         axes.plot(at, 1.5, "x", color=_DEAD, markersize=4)
     axes.set(xlim=(-0.6, len(order) - 0.4), ylim=(0, 103), xlabel="unit's place in that order")
     axes.set_ylabel("% of positions (bars), of pictures (dots)", fontsize=SMALL_PT)
-    axes.xaxis.label.set_size(SMALL_PT)
+    axes.xaxis.label.set_fontsize(SMALL_PT)
     axes.tick_params(length=2, pad=2)
     for side in ("right", "top"):
         axes.spines[side].set_visible(False)

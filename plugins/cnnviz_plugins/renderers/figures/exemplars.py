@@ -32,8 +32,7 @@ def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
     step = 2 * picture_h + 2 * _WORD + 0.22
     sheet_w = max(2 * _EDGE + _LABEL + columns * (_PICTURE + _GAP), 5.6)
     words = [
-        "Above: the whole picture, the box marks what the unit sees at its strongest position. Below: the inside "
-        "of the box. The number is the unit's value there.",
+        "Above: the whole picture, its box is what the unit sees at its strongest position. Below: inside the box.",
         channel_note(result.images.shape[-1]),
     ]
     hidden = len(result.units) - len(units)
@@ -65,11 +64,10 @@ def _entry(sheet: Sheet, result: Exemplars, at: tuple[int, int], x: float, y: fl
     sheet.text(x, y, number(value) + ("" if fires else " silent"), size=SMALL_PT, color=FAINT)
     axes.imshow(rgb(result.image(*at)), aspect="auto")
     top, left, bottom, right = (int(edge) for edge in result.box[at])
-    outline = {"fill": False, "edgecolor": _BOX if fires else _SILENT}
-    corner, size = (left - 0.5, top - 0.5), (right - left + 1, bottom - top + 1)
+    corner, wide, high = (left - 0.5, top - 0.5), right - left + 1, bottom - top + 1
     # A dark line under the bright one shows on any picture.
-    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="black", linewidth=2.2))
-    axes.add_patch(Rectangle(corner, *size, linewidth=1.1, **outline))
+    axes.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor="black", linewidth=2.2))
+    axes.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=_BOX if fires else _SILENT, linewidth=1.1))
     crop = rgb(result.crop(*at))
     scale = min(_PICTURE / crop.shape[1], picture_h / crop.shape[0])
     below = sheet.axes(x, y + _WORD + picture_h + 0.06, crop.shape[1] * scale, crop.shape[0] * scale)
