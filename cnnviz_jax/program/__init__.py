@@ -4,10 +4,25 @@
 """
 
 from cnnviz_jax.program.checks import Check
+from cnnviz_jax.program.evaluate import Definition
+from cnnviz_jax.program.flat import Node
 from cnnviz_jax.program.kernels import KernelRef
+from cnnviz_jax.program.operations import Operation
 from cnnviz_jax.program.receptive_field import Field
 from cnnviz_jax.program.relu import deconv_relu, guided_relu
 from cnnviz_jax.program.sites import Site
 from cnnviz_jax.program.trace import Handler, Program
 
-__all__ = ["Check", "Field", "Handler", "KernelRef", "Program", "Site", "deconv_relu", "guided_relu"]
+__all__ = [
+    "Check",
+    "Definition",
+    "Field",
+    "Handler",
+    "KernelRef",
+    "Node",
+    "Operation",
+    "Program",
+    "Site",
+    "deconv_relu",
+    "guided_relu",
+]

@@ -1,0 +1,45 @@
+"""Deep Taylor decomposition, where it is a composite of relevance rules (Montavon et al. 2017)."""
+
+from dataclasses import dataclass
+
+from cnnviz_jax import Model
+from cnnviz_jax.errors import RuleError
+from cnnviz_plugins.explain.relevance.kinds import PASSING_KINDS
+from cnnviz_plugins.explain.relevance.lrp import Lrp, unruled_warning
+from cnnviz_plugins.explain.relevance.plan import Settings
+from cnnviz_plugins.explain.relevance.plugin import DeepTaylorConfig
+from cnnviz_plugins.explain.relevance.propagation import model_plan
+from cnnviz_plugins.explain.relevance.wording import COMPOSITES, rule_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class DeepTaylor(Lrp):
+    """Relevance of each pixel, (h, w, c), of one sign: that of the score.
+
+    The decomposition takes ReLU networks whose biases are not positive; positive ones are left out of the sharing.
+
+    Raises (when built):
+        RuleError: The network has activations other than ReLU.
+
+    Cost: one forward and one backward pass per picture; layers count twice, the first three times.
+    Source: Montavon, Lapuschkin, Binder, Samek, Müller 2017, sections 4.1 and 5.
+    """
+
+    @classmethod
+    def build(cls, config: DeepTaylorConfig, model: Model) -> "DeepTaylor":  # type: ignore[override]
+        """Return the fold for `model`."""
+        others = [
+            f"{name} ({site.kind})"
+            for name, site in model.program.layers.items()
+            if site.kind in PASSING_KINDS - {"relu"} and site.operation is not None
+        ]
+        if others:
+            raise RuleError(
+                f"deep-taylor is derived for ReLU networks, and {model.name} has {', '.join(others[:3])}"
+                f"{', ...' if len(others) > 3 else ''}; lrp with composite='deep-taylor' uses the same rules there"
+            )
+        rows = tuple((pattern, rule_of(rule, config.epsilon)) for pattern, rule in COMPOSITES["deep-taylor"])
+        settings = Settings(rows=rows, epsilon=config.epsilon, bias=False)
+        plan = model_plan(model, settings)
+        warnings = unruled_warning("deep-taylor", plan)
+        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=warnings)

@@ -1,0 +1,161 @@
+"""Layers with weights, as the program has them: the product, and all that follows it affinely, as one `W x + b`.
+
+So BatchNorm behind a convolution is folded into it, whoever wrote it and in whatever order its arithmetic stands. No
+kernel is turned or re-built: a scale `s` per unit of the product makes `(s K)+ x = s+ (K+ x) + s- (K- x)`.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Model
+from cnnviz_jax.program import Node, Operation
+
+RECASTS = frozenset({
+    "reshape", "squeeze", "expand_dims", "transpose", "convert_element_type", "copy", "copy_p", "name",
+    "reduce_precision", "optimization_barrier", "sharding_constraint",
+})  # fmt: skip
+"""Primitives that rearrange or recast the numbers of one operand, none left out or doubled."""
+
+
+@dataclass(frozen=True, eq=False)
+class Stretch:
+    """One layer with weights on the program."""
+
+    operation: Operation
+    value: int
+    """The value behind everything that is folded in."""
+    chain: tuple[Node, ...]
+    """The nodes behind the product, in order: recasts, and affine ones with one image-dependent operand."""
+
+    @property
+    def source(self) -> int:
+        """The value that the weights multiply."""
+        return self.operation.inputs[0]
+
+    @property
+    def fixed(self) -> tuple[int, ...]:
+        """The values it reads that the image does not feed, the kernel first."""
+        seen = {self.source, self.operation.node.outputs[0], *(node.outputs[0] for node in self.chain)}
+        found = [number for node in (self.operation.node, *self.chain) for number in node.inputs if number not in seen]
+        kernel = () if self.operation.kernel is None else (self.operation.kernel,)
+        return tuple(dict.fromkeys((*kernel, *found)))
+
+    @property
+    def has_scale(self) -> bool:
+        """Whether the chain may change the sign or the size of weights."""
+        return any(node.name not in RECASTS and node.name not in ("add", "add_any") for node in self.chain)
+
+
+def stretch_of(model: Model, operation: Operation, ends: frozenset[int], closed: frozenset[int]) -> Stretch | None:
+    """Return the layer that an operation begins; `None` if the image makes its weights.
+
+    Args:
+        model: The model.
+        operation: A convolution or a dense layer.
+        ends: Values that must be computed as they are, because somebody reads them: the chain does not pass them.
+        closed: Orders of the nodes that belong to something else, such as an activation.
+    """
+    if operation.kernel is None or len(operation.inputs) != 1:
+        return None
+    graph, depends = model.program.graph, model.program.analysis.depends
+    chain: list[Node] = []
+    value = operation.node.outputs[0]
+    while value not in ends and value not in graph.output_ids and len(graph.values[value].consumers) == 1:
+        node = graph.values[value].consumers[0]
+        moving = [number for number in node.inputs if depends(number)]
+        if moving != [value] or len(node.outputs) != 1 or node.order in closed:
+            break
+        is_affine = node.name in ("add", "add_any", "sub", "mul", "neg") or (
+            node.name == "div" and node.inputs[0] == value
+        )
+        before, after = graph.values[value].shape, graph.values[node.outputs[0]].shape
+        if not (node.name in RECASTS or (is_affine and before == after)):
+            break
+        chain.append(node)
+        value = node.outputs[0]
+    while chain and chain[-1].name in RECASTS:  # what only rearranges behind the last scale needs no folding
+        chain.pop()
+    value = chain[-1].outputs[0] if chain else operation.node.outputs[0]
+    return Stretch(operation, value, tuple(chain))
+
+
+class FoldedLayer:
+    """A stretch with its numbers: `W x + b` and the variants of `W` that rules ask for.
+
+    Args:
+        stretch: The layer.
+        x: Its input.
+        fixed: The values of `stretch.fixed`, in order.
+        is_non_negative: Whether `x` is known to have no negative entries, which saves half of some rules' work.
+    """
+
+    def __init__(self, stretch: Stretch, x: Array, fixed: Sequence[Array], *, is_non_negative: bool) -> None:
+        self._stretch, self._fixed = stretch, dict(zip(stretch.fixed, fixed, strict=True))
+        self._kernel = fixed[0]
+        self.is_non_negative = is_non_negative
+        shape = jax.eval_shape(lambda x: self._product(x, self._kernel), x)
+        self._zero = jnp.zeros(shape.shape, shape.dtype)
+        self._scale: Array | None = None
+        """What the chain multiplies each unit of the product by; `None` where it multiplies none."""
+        if stretch.has_scale:
+            after, back = jax.vjp(self._after, self._zero)
+            self._scale = back(jnp.ones_like(after))[0]
+
+    def value(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """`W x + b`, exactly as the program computes it."""
+        return self._after(self._product(x, self._kernel))
+
+    def bias(self) -> Float[Array, "..."]:
+        """`b`: the value where the product is zero."""
+        return self._after(self._zero)
+
+    def whole(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """`W x`."""
+        return self._scaled(self._product(x, self._kernel))
+
+    def signed(self, x: Float[Array, "..."], sign: int) -> Float[Array, "..."]:
+        """`W+ x` for a positive sign, `W- x` for a negative one."""
+        same = self._product(x, self._clipped(sign))
+        if self._scale is not None:
+            same = jnp.where(self._scale > 0, same, self._product(x, self._clipped(-sign)))
+        return self._scaled(same)
+
+    def ones(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """`x` summed by weights that are all 1."""
+        return self._rearranged(self._product(x, jnp.ones_like(self._kernel)))
+
+    def squares(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """`x` summed by the squares of `W`."""
+        product = self._product(x, jnp.square(self._kernel))
+        return self._rearranged(product if self._scale is None else jnp.square(self._scale) * product)
+
+    def _product(self, x: Array, kernel: Array) -> Array:
+        operation = self._stretch.operation
+        known = {**self._fixed, self._stretch.source: x, operation.kernel: kernel}
+        product: Array = operation.node.apply([known[number] for number in operation.node.inputs])[0]
+        return product
+
+    def _clipped(self, sign: int) -> Array:
+        return jnp.maximum(self._kernel, 0) if sign > 0 else jnp.minimum(self._kernel, 0)
+
+    def _after(self, product: Array) -> Array:
+        """The chain."""
+        for node in self._stretch.chain:
+            product = node.apply([self._fixed.get(number, product) for number in node.inputs])[0]
+        return product
+
+    def _rearranged(self, product: Array) -> Array:
+        """The chain without its arithmetic."""
+        for node in self._stretch.chain:
+            product = node.apply([product])[0] if node.name in RECASTS else product
+        return product
+
+    def _scaled(self, product: Array) -> Array:
+        """The chain without its shifts."""
+        if self._scale is None:
+            return self._rearranged(product)
+        return self._rearranged(self._scale * product)

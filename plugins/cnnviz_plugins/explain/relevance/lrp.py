@@ -1,0 +1,61 @@
+"""Layer-wise relevance propagation: the score handed back layer by layer, by rules (Bach et al. 2015)."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.results import View
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.relevance.plan import Plan, Settings
+from cnnviz_plugins.explain.relevance.plugin import LrpConfig
+from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
+from cnnviz_plugins.explain.relevance.wording import COMPOSITES, row_of, rule_of
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lrp(Fold):
+    """Relevance of each pixel, (h, w, c): shares of the score, negative ones against it.
+
+    `extras` has `root`, the relevance that went in (the score, for a logit), and `conservation_gap`, the sum of the
+    values less the root: what biases and stabilisers kept.
+
+    Cost: one forward and one backward pass per picture; a layer counts up to four times by its rule.
+    Source: Bach et al. 2015, sections 3.2 and 3.3; Montavon et al. 2019; composites: Kohlbrenner et al. 2020.
+    """
+
+    view: View = "pixels"
+    settings: Settings
+
+    @classmethod
+    def build(cls, config: LrpConfig, model: Model) -> "Lrp":
+        """Return the fold for `model`, every layer with its rule.
+
+        Raises:
+            RuleError: The rules do not fit the model.
+        """
+        own = tuple(row_of(text, config.epsilon) for text in config.rules)
+        rows = tuple((pattern, rule_of(rule, config.epsilon)) for pattern, rule in COMPOSITES[config.composite])
+        settings = Settings(rows=own + rows, own=len(own), epsilon=config.epsilon, bias=config.bias)
+        plan = model_plan(model, settings)
+        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=unruled_warning("lrp", plan))
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> Relevance:
+        """Return the picture's relevance."""
+        return relevance_of(model, image, target, self.settings)
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+        """Return it with the two sums."""
+        values, root = gathered.values[0], gathered.root[0]
+        return Heatmap(values=values, extras={"root": root, "conservation_gap": values.sum() - root})
+
+
+def unruled_warning(technique: str, plan: Plan) -> tuple[str, ...]:
+    """Return a warning that names the operations without a rule, if there are any."""
+    if not plan.unruled:
+        return ()
+    return (f"{technique} has no rule for {'; '.join(plan.unruled)}: gradient times input stands in for one",)

@@ -1,0 +1,87 @@
+"""The rules: how a layer with weights shares relevance among its inputs.
+
+Throughout `x` is the layer's input, `W` its weights with all that follows affinely folded in, `b` its bias, and a rule
+is the layer's value together with the way back. Positive and negative parts are written `+` and `-`.
+"""
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array, Float
+
+from cnnviz_plugins.explain.relevance.layers import FoldedLayer
+from cnnviz_plugins.explain.relevance.sharing import inverse, scaled, taken, valued
+from cnnviz_plugins.explain.relevance.wording import Rule
+
+
+def ruled(
+    rule: Rule,
+    layer: FoldedLayer,
+    x: Float[Array, "..."],
+    value: Float[Array, "..."],
+    bias: Float[Array, "..."],
+    *,
+    bounds: tuple[Float[Array, "..."], Float[Array, "..."]] | None,
+    epsilon: float,
+) -> Float[Array, "..."]:
+    """Return `value`, with the rule as its way back to `x`.
+
+    Args:
+        rule: Which rule.
+        layer: The layer.
+        x: Its input.
+        value: What it computes, `W x` and its own bias.
+        bias: The bias that takes a share; zeros where it takes none.
+        bounds: The least and the greatest that `x` can be, for the rule z^B.
+        epsilon: Stabiliser of the denominators.
+    """
+    x_fixed, bias = lax.stop_gradient(x), lax.stop_gradient(bias)
+    if rule.word == "epsilon":
+        way = layer.whole(taken(x, x))
+        return valued(value, scaled(way, inverse(way + bias, rule.number)))
+    if rule.word in ("z+", "alpha-beta"):
+        alpha = 1.0 if rule.word == "z+" else rule.number
+        way = _part(layer, x, bias, 1, alpha, epsilon)
+        if alpha > 1:
+            way = way + _part(layer, x, bias, -1, 1 - alpha, epsilon)
+        return valued(value, way)
+    if rule.word == "gamma":
+        return valued(value, _gamma(rule.number, layer, x, bias, epsilon))
+    if rule.word == "z^B":
+        if bounds is None:
+            raise ValueError("the rule z^B needs the bounds of its layer's input")
+        low, high = bounds
+        way = layer.whole(taken(x, x)) - layer.signed(taken(x, low), 1) - layer.signed(taken(x, high), -1)
+    else:
+        start = taken(x, jnp.ones_like(x_fixed))
+        way = layer.ones(start) if rule.word == "flat" else layer.squares(start)
+    return valued(value, scaled(way, inverse(way, epsilon)))
+
+
+def _of_sign(layer: FoldedLayer, x: Array, sign: int) -> Array:
+    """The contributions `W x` that are positive, or those that are negative, summed."""
+    total = layer.signed(taken(x, jnp.maximum(x, 0)), sign)
+    return total if layer.is_non_negative else total + layer.signed(taken(x, jnp.minimum(x, 0)), -sign)
+
+
+def _clipped(value: Array, sign: int) -> Array:
+    return jnp.maximum(value, 0) if sign > 0 else jnp.minimum(value, 0)
+
+
+def _part(layer: FoldedLayer, x: Array, bias: Array, sign: int, portion: float, epsilon: float) -> Array:
+    """The contributions of one sign, sharing `portion` of the relevance."""
+    way = _of_sign(layer, x, sign)
+    return scaled(way, portion * inverse(way + _clipped(bias, sign), epsilon))
+
+
+def _gamma(gamma: float, layer: FoldedLayer, x: Array, bias: Array, epsilon: float) -> Array:
+    """Contributions with the sign of the whole count 1 + gamma times, the others once."""
+    whole = layer.whole(taken(x, x))
+    is_up = whole + bias >= 0
+    total: Array | None = None
+    for sign in (1, -1):
+        way = whole + gamma * _of_sign(layer, x, sign)
+        share = inverse(way + bias + gamma * _clipped(bias, sign), epsilon)
+        chosen = scaled(way, jnp.where(is_up == (sign > 0), share, 0))
+        total = chosen if total is None else total + chosen
+    assert total is not None
+    return total

@@ -1,0 +1,85 @@
+"""Excitation backprop and deep Taylor: relevance by positive shares alone."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import cnnviz_jax as cv
+from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, RuleError, UsageError
+from tests.explain import small
+
+from .nets import of_parts, two_layers
+
+
+def test_a_walk_goes_on_by_positive_shares():
+    # 2 pixels -> 2 ReLU units -> 1 score, by hand: the units hold 1 and 2; the walk takes 1/3 and 2/3 of the way.
+    def forward(params, x):
+        return jax.nn.relu(x.reshape(len(x), -1) @ params["hidden"]) @ params["head"]
+
+    params = {"hidden": jnp.array([[1.0, 2.0], [0.0, -1.0]]), "head": jnp.array([[1.0, -3.0], [1.0, 0.0]])}
+    net = cv.adapt(forward, params, input_shape=(1, 2, 1))
+    result = cv.explain("excitation-backprop", net, np.array([[[1.0], [0.0]]], np.float32), 0)
+    np.testing.assert_allclose(result.values[0], [[1, 0]], atol=1e-6)
+    params = {**params, "hidden": jnp.array([[1.0, 0.5], [0.0, 1.5]])}
+    result = cv.explain("excitation-backprop", net.with_params(params), np.ones((1, 2, 1), np.float32), 0)
+    np.testing.assert_allclose(result.values[0], [[1 / 3 + 2 / 3 / 4, 2 / 3 * 3 / 4]], atol=1e-6)
+
+
+def test_equals_slow_loops_over_the_walk():
+    net, params = two_layers()
+    picture = small.pictures(1, 5, 4, 2)
+    hidden = np.asarray(net.run(jnp.asarray(picture[0]), read=("relu",))[1]["relu"])
+    x = (picture[0] - np.array([0.4, 0.6])) / np.array([0.5, 0.25])
+    kernel, head = np.asarray(params["conv"]["kernel"]), np.asarray(params["head"]["kernel"])[:, 1].reshape(3, 2, 3)
+    above = np.maximum(hidden * head, 0)
+    above = above / above.sum()
+    expected = np.zeros((5, 4))
+    for row, column, unit in np.ndindex(3, 2, 3):
+        window = (slice(row, row + 3), slice(column, column + 3))
+        share = np.maximum(x[window] * kernel[..., unit], 0)
+        expected[window] += (share / share.sum() * above[row, column, unit]).sum(-1)
+    found = cv.explain("excitation-backprop", net, picture, 1)
+    np.testing.assert_allclose(found.values[0], expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("layer", [None, "conv2", "max_pool"])
+def test_probabilities_sum_to_one_at_the_picture_and_at_any_layer(layer):
+    result = cv.explain("excitation-backprop", small.model(), small.pictures(3), 2, layer=layer)
+    found = result.values if layer is None else result.low_res
+    assert found.min() >= 0
+    np.testing.assert_allclose(found.sum((1, 2)), 1, atol=1e-4)
+    assert result.values.shape == (3, 12, 10)
+
+
+def test_deep_taylor_is_that_composite_of_lrp_and_of_one_sign():
+    images = small.pictures(2)
+    result = cv.explain("deep-taylor", small.model(), images, 1)
+    expected = cv.explain("lrp", small.model(), images, 1, composite="deep-taylor", bias=False)
+    np.testing.assert_array_equal(result.values, expected.values)
+    assert (result.values * np.sign(result.scores)[:, None, None, None]).min() >= 0
+    np.testing.assert_allclose(result.values.sum((1, 2, 3)), result.scores, rtol=1e-3)
+
+
+def test_deep_taylor_refuses_other_activations_by_name():
+    with pytest.raises(RuleError, match=r"deep-taylor is derived for ReLU networks, and parts has .*silu \(silu\)"):
+        cv.explain("deep-taylor", of_parts(), small.pictures(1, 9, 7), 0)
+
+
+@pytest.mark.parametrize(
+    ("technique", "options", "error", "text"),
+    [
+        ("excitation-backprop", {"layer": "conv3"}, LayerNotFoundError, "no layer 'conv3' in small"),
+        ("excitation-backprop", {"layer": "head"}, LayerKindError, "layer 'head' of small is no map"),
+        ("deep-taylor", {"epsilon": -1.0}, UsageError, "epsilon is a number from 0 on"),
+    ],
+)
+def test_says_what_is_wrong(technique, options, error, text):
+    with pytest.raises(error, match=text):
+        cv.explain(technique, small.model(), small.pictures(1), 0, **options)
+
+
+@pytest.mark.parametrize("technique", ["excitation-backprop", "deep-taylor"])
+def test_nothing_is_nan_on_constant_pictures(technique):
+    images = np.stack([np.full((12, 10, 3), level, np.float32) for level in (0, 0.5, 1)])
+    assert np.isfinite(cv.explain(technique, small.model(), images, 3).values).all()
