@@ -55,8 +55,8 @@ class ZarrSource:
         self._path, self._shape = path, input_shape
         self._open()
         _checked_images({"images": self._arrays["images"]}, path, input_shape)
-        count = len(self._arrays["images"])
-        self._arrays = {n: a for n, a in self._arrays.items() if n == "images" or (a.ndim and len(a) == count)}
+        count = self._arrays["images"].shape[0]
+        self._arrays = {n: a for n, a in self._arrays.items() if n == "images" or (a.ndim and a.shape[0] == count)}
         self.fields = {n: (a.shape[1:], _plain(a.dtype)) for n, a in self._arrays.items() if n != "images"}
 
     def _open(self) -> None:
@@ -80,7 +80,7 @@ class ZarrSource:
         self._open()
 
     def __len__(self) -> int:
-        return len(self._arrays["images"])
+        return int(self._arrays["images"].shape[0])
 
     def __getitem__(self, index: int) -> Example:
         """Return a picture and its fields, or why its chunk cannot be read."""
@@ -142,6 +142,6 @@ def _checked_images(arrays: dict[str, Any], path: Path, input_shape: tuple[int, 
         )
     if images.dtype.kind != "f" and images.dtype != np.uint8:
         raise SweepUsageError(f"{path}: images are {images.dtype}; floats in [0, 1] or uint8 are taken")
-    if not len(images):
+    if not images.shape[0]:
         raise SweepUsageError(f"{path}: no pictures, the first axis is empty")
     return images

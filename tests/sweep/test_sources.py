@@ -50,13 +50,12 @@ def test_labels_from_a_csv_with_or_without_a_heading(tmp_path):
         open_source(str(folder), toy.SHAPE, labels=str(table))
 
 
-def test_npz_zarr_and_grain_give_the_same_pictures_and_the_same_run(tmp_path, monkeypatch):
+def test_npz_zarr_and_a_factory_give_the_same_pictures_and_the_same_run(tmp_path):
     npz = toy.write_npz(tmp_path / "pictures.npz", count=13)
     with np.load(npz) as archive:
         group = zarr.create_group(str(tmp_path / "pictures.zarr"))
         for name in archive.files:
             group.create_array(name, data=archive[name], chunks=(5, *archive[name].shape[1:]))
-    monkeypatch.setattr(toy, "ranged", lambda: grain.RangeDataSource(0, 13, 1), raising=False)
     contents = []
     for number, source in enumerate((npz, tmp_path / "pictures.zarr", "tests.sweep.toy:pictures")):
         folder = harness.sweep(tmp_path / str(number), source=str(source), limit=13)

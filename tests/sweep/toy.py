@@ -67,7 +67,7 @@ def whole_numbers(seed=0):
 
 @functools.cache
 def net(seed=0) -> cv.Model:
-    return cv.adapt(plain, parameters(int(seed)), input_shape=SHAPE, name="plain")
+    return cv.adapt(plain, jax.tree.map(jnp.asarray, parameters(seed)), input_shape=SHAPE, name="plain")
 
 
 @functools.cache
@@ -77,7 +77,7 @@ def other_net() -> cv.Model:
 
 @functools.cache
 def exact_net() -> cv.Model:
-    return cv.adapt(plain, whole_numbers(), input_shape=SHAPE, name="exact")
+    return net().with_params(jax.tree.map(jnp.asarray, whole_numbers()))
 
 
 class Pictures:

@@ -1,0 +1,100 @@
+"""Where this process stands among others, and what is set before JAX starts."""
+
+import os
+import stat
+
+import pytest
+
+from cnnviz_jax.cli import main
+from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices, use_compile_cache
+from cnnviz_jax.sweep.memory import device_budget
+
+
+def test_flags_win_over_variables_and_all_three_are_needed():
+    given = {"CNNVIZ_COORDINATOR": "a:1", "CNNVIZ_NUM_PROCESSES": "4", "CNNVIZ_PROCESS_ID": "2"}
+    found = Launch.settled(environment=given)
+    assert (found.coordinator, found.processes, found.process) == ("a:1", 4, 2)
+    assert Launch.settled(process=0, environment=given).process == 0
+    assert Launch.settled(environment={}).coordinator is None
+    with pytest.raises(SweepUsageError, match="--num-processes and --process-id missing"):
+        Launch.settled(coordinator="a:1", environment={})
+    with pytest.raises(SweepUsageError, match="process 4 of 4: ids run from 0 to 3"):
+        Launch.settled(coordinator="a:1", processes=4, process=4, environment={})
+    with pytest.raises(SweepUsageError, match="CNNVIZ_PROCESS_ID is a whole number, got 'two'"):
+        Launch.settled(environment={**given, "CNNVIZ_PROCESS_ID": "two"})
+
+
+@pytest.mark.parametrize(
+    ("environment", "several"),
+    [
+        ({}, False),
+        ({"SLURM_JOB_ID": "5", "SLURM_NTASKS": "8"}, False),  # inside sbatch without srun
+        ({"SLURM_JOB_ID": "5", "SLURM_STEP_NODELIST": "n1", "SLURM_NTASKS": "1"}, False),
+        ({"SLURM_JOB_ID": "5", "SLURM_STEP_NODELIST": "n[1-2]", "SLURM_NTASKS": "2"}, True),
+        ({"OMPI_MCA_orte_hnp_uri": "x", "OMPI_COMM_WORLD_SIZE": "2"}, True),
+        ({"OMPI_MCA_orte_hnp_uri": "x", "OMPI_COMM_WORLD_SIZE": "1"}, False),
+        ({"TPU_WORKER_HOSTNAMES": "a,b"}, True),
+        ({"TPU_WORKER_HOSTNAMES": "localhost"}, False),
+    ],
+)
+def test_launchers_are_known_by_their_environment(environment, several):
+    assert several_announced(environment) is several
+
+
+def test_devices_cannot_be_split_once_jax_is_there():
+    with pytest.raises(SweepUsageError, match="before JAX starts"):
+        simulate_devices(2)
+
+
+def test_the_compile_cache_is_private_and_keyed_by_jaxlib_and_cpu(tmp_path, monkeypatch):
+    for name in [name for name in os.environ if name.startswith("JAX_")]:
+        monkeypatch.setenv(name, os.environ[name])  # put back afterwards
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    for name in ("COMPILATION_CACHE_DIR", "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"):
+        monkeypatch.setenv(f"JAX_{name}", "")
+    import jaxlib
+
+    folder = use_compile_cache(None)
+    assert folder.parent == tmp_path / "cnnviz" / "compiled"
+    assert folder.name.startswith(f"{jaxlib.__version__}-")
+    assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+    assert os.environ["JAX_COMPILATION_CACHE_DIR"] == str(folder)
+    assert os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] == "0"
+    assert use_compile_cache("off") is None
+    assert os.environ["JAX_ENABLE_COMPILATION_CACHE"] == "false"
+
+
+def test_budgets_are_shares_or_sizes():
+    assert device_budget("8GiB") == 8 * 2**30
+    assert device_budget("500 MiB") == 500 * 2**20
+    assert 0 < device_budget("0.25") < device_budget("0.5")
+    with pytest.raises(SweepUsageError, match="a share such as 0.6 or a size such as 8GiB, got 'lots'"):
+        device_budget("lots")
+    with pytest.raises(SweepUsageError, match="a share above 1"):
+        device_budget("8")
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["--source", "x", "--explain", "saliency"], "say where the run lives: --run DIR"),
+        (["--run", "r", "--explain", "saliency"], "which pictures?"),
+        (["--run", "r", "--source", "x", "--explain", "saliency", "--model", "shape"], "Did you mean 'shapes'?"),
+        (["--run", "r", "--source", "x", "--explain", "saliency", "--tile", "no"], 'tile is "auto" or a whole number'),
+        (["--run", "r", "--source", "x", "--explain", "saliency", "--bogus"], "unrecognized arguments: --bogus"),
+        (["absent.toml", "--run", "r"], "no specification at 'absent.toml'"),
+    ],
+)
+def test_mistakes_on_the_command_line_are_told_in_a_sentence(tmp_path, monkeypatch, capsys, words, sentence):
+    monkeypatch.chdir(tmp_path)
+    assert main(["sweep", *words]) == 2
+    assert sentence in capsys.readouterr().err
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_help_lists_the_exit_codes(capsys):
+    assert main(["sweep", "--help"]) == 0
+    told = capsys.readouterr().out
+    assert "75  stopped by a signal or a lost peer" in told
+    assert "--memory-budget" in told
