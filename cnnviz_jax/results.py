@@ -6,6 +6,7 @@ fields, so a result passes through `jax.tree` and `jax.jit` like any pytree.
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -14,6 +15,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Shaped
 
 from cnnviz_jax.program import Field
+
+Numbers = Array | np.ndarray
+"""Where results hold their arrays: on the device while traced, on the host when returned."""
 
 View = Literal["heatmap", "pixels", "maps"]
 """How values are meant to be looked at: one map over the picture, signed pixels, or independent channel maps."""
@@ -56,11 +60,11 @@ class Provenance:
 class Heatmap:
     """What a fold returns for one image (or, with a leading n, for many)."""
 
-    values: Float[Array, "*n h w"] | Float[Array, "*n h w c"]
+    values: Float[Numbers, "*n h w"] | Float[Numbers, "*n h w c"]
     """At the image's size, or, for channel maps, at the layer's."""
-    low_res: Float[Array, "*n rows cols"] | None = None
+    low_res: Float[Numbers, "*n rows cols"] | None = None
     """The raw map before upsampling, where the method makes one."""
-    extras: dict[str, Shaped[Array, "..."]] = field(default_factory=dict)
+    extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name, such as a completeness gap."""
 
 
@@ -69,17 +73,17 @@ class Heatmap:
 class Attribution:
     """Which parts of each picture a score rests on; positive means in favour."""
 
-    values: Float[Array, "n h w"] | Float[Array, "n h w c"]
+    values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"]
     """Raw signed values; unit: score, or score per unit of intensity for gradients."""
-    low_res: Float[Array, "n rows cols"] | None
+    low_res: Float[Numbers, "n rows cols"] | None
     """The raw map before upsampling, where the method makes one."""
-    scores: Float[Array, " n"]
+    scores: Float[Numbers, " n"]
     """The target's score on the untouched picture."""
     target: Any
     """Class index per picture (int32), or the `cnnviz_jax.targets.Target` that was scored."""
-    images: Float[Array, "n h w c"]
+    images: Float[Numbers, "n h w c"]
     """The pictures, in [0, 1]."""
-    extras: dict[str, Shaped[Array, "..."]] = field(default_factory=dict)
+    extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
     view: View = static(default="heatmap")
     provenance: Provenance = static(kw_only=True)
@@ -97,15 +101,15 @@ class Attribution:
 class Synthesis:
     """Pictures made to excite units, one per target."""
 
-    images: Float[Array, "n h w c"]
+    images: Float[Numbers, "n h w c"]
     """As the recipe shows them, in [0, 1]."""
-    raw: Float[Array, "n h w c"]
+    raw: Float[Numbers, "n h w c"]
     """In the model's input units, before any display step."""
-    curves: Float[Array, "n steps"]
+    curves: Float[Numbers, "n steps"]
     """The objective at every step."""
-    activation: Float[Array, " n"]
+    activation: Float[Numbers, " n"]
     """The objective reached by `raw`."""
-    extras: dict[str, Shaped[Array, "..."]] = field(default_factory=dict)
+    extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further arrays by name: `best` and `best_activation`; where asked for `frames` (n s h w c), `transparency`,
     and `exemplar_maximum`, `exemplar_index` and `ratio`, the activation reached over the data set's maximum."""
     status: tuple[Status, ...] = static(kw_only=True)
@@ -119,7 +123,7 @@ class Synthesis:
 class FilterBank:
     """The kernel of one layer."""
 
-    kernel: Float[Array, "h w i o"]
+    kernel: Float[Numbers, "h w i o"]
     layer: str = static()
     provenance: Provenance = static()
     warnings: tuple[str, ...] = static(default=())
@@ -142,9 +146,9 @@ class ReceptiveFields:
 class Prediction:
     """The best classes of one picture."""
 
-    classes: Int[np.ndarray, " k"]
-    scores: Float[np.ndarray, " k"]
-    probabilities: Float[np.ndarray, " k"]
+    classes: Int[Numbers, " k"]
+    scores: Float[Numbers, " k"]
+    probabilities: Float[Numbers, " k"]
     labels: tuple[str, ...]
 
 
@@ -159,7 +163,7 @@ class Report:
     """The layer table, one dict a row."""
     names: tuple[str, ...]
     """One name per picture."""
-    images: Float[np.ndarray, "n h w c"]
+    images: Float[Numbers, "n h w c"]
     predictions: tuple[Prediction, ...]
     attributions: dict[str, Attribution]
     """By technique; each covers all pictures."""

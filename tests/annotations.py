@@ -6,7 +6,9 @@ from operator import or_
 from types import UnionType
 from typing import Any, Self, Union, get_args, get_origin
 
-from beartype import beartype
+from beartype import BeartypeConf, beartype
+
+_WHOLE_NUMBERS_ARE_FLOATS = BeartypeConf(is_pep484_tower=True)
 
 
 def checked(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -19,7 +21,7 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     hints = function.__annotations__
     hints |= {name: _checkable(hint) for name, hint in hints.items()}
-    return beartype(function)
+    return beartype(function, conf=_WHOLE_NUMBERS_ARE_FLOATS)
 
 
 def _checkable(hint: Any) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from cnnviz_jax.cli.model_choice import check_model, load
@@ -50,11 +49,6 @@ def _row(layer: Layer) -> dict[str, Any]:
         "shape": [int(size) for size in layer.shape],
         "channels": int(layer.channels),
         "kernel": None if kernel is None else [int(size) for size in kernel.shape],
-        "receptive_field": None if field is None else [_number(size) for size in field.size],
-        "stride": None if field is None or field.stride is None else [_number(step) for step in field.stride],
+        "receptive_field": None if field is None else list(field.size),
+        "stride": None if field is None or field.stride is None else list(field.stride),
     }
-
-
-def _number(value: Fraction | int) -> int | str:
-    """Return a whole number as such and a fraction, which JSON does not know, as text."""
-    return int(value) if value == int(value) else str(value)

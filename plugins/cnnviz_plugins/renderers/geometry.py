@@ -3,7 +3,6 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from fractions import Fraction
 
 from cnnviz_jax.program import Field
 from cnnviz_jax.results import ReceptiveFields
@@ -70,7 +69,7 @@ def frame_window(rows: Sequence[FieldRow], shape: tuple[int, int]) -> tuple[int,
     return -beyond_x - edge, -beyond_y - edge, width + beyond_x + edge, height + beyond_y + edge
 
 
-def _pair(pair: tuple[float | Fraction, float | Fraction] | None) -> str:
+def _pair(pair: tuple[int | float, int | float] | None) -> str:
     if pair is None:
         return "varies"
     texts = [f"{float(value):.4g}".replace("-", "−") for value in pair]

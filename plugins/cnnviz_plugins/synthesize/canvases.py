@@ -112,7 +112,7 @@ def _of_neurons(model: Model, target: Target, margin: int) -> Canvas:
     whole = Canvas(own)
     layer = model.layers[plain.layer]
     field = model.program.site(plain.layer).receptive_field
-    if not layer.is_map or field.stride is None or not field.aligned or any(s.denominator > 1 for s in field.stride):
+    if not layer.is_map or field.stride is None or not field.aligned or any(s != int(s) for s in field.stride):
         return whole
     strides = int(field.stride[0]), int(field.stride[1])
     units = np.stack([np.asarray(plain.row), np.asarray(plain.col)], -1)  # n 2
