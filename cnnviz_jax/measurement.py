@@ -32,10 +32,10 @@ Reduction = Literal["max_abs", "sum", "sum_abs"]
 class Measured:
     """What a measure finds for one picture (or, with a leading n, for many)."""
 
-    values: Float[Array, "*n"]
-    curve: Float[Array, "*n points"] | None = None
+    values: Float[Array | np.ndarray, "*n"]
+    curve: Float[Array | np.ndarray, "*n points"] | None = None
     """The numbers behind the value, where it is made of several."""
-    extras: dict[str, Shaped[Array, "..."]] = field(default_factory=dict)
+    extras: dict[str, Shaped[Array | np.ndarray, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
 
 
@@ -121,13 +121,13 @@ class HostMetric:
 class Measurement:
     """How faithful maps are by one measure: a number per picture, and the curve behind it."""
 
-    values: Float[Array, " n"]
-    curve: Float[Array, "n points"] | None
+    values: Float[Array | np.ndarray, " n"]
+    curve: Float[Array | np.ndarray, "n points"] | None
     """The numbers behind each value, where it is made of several."""
-    scores: Float[Array, " n"]
+    scores: Float[Array | np.ndarray, " n"]
     """The explained score on the untouched picture."""
-    images: Float[Array, "n h w c"]
-    extras: dict[str, Shaped[Array, "..."]] = field(default_factory=dict)
+    images: Float[Array | np.ndarray, "n h w c"]
+    extras: dict[str, Shaped[Array | np.ndarray, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
     at: tuple[float, ...] = static(default=())
     """Where the points of the curve stand."""
@@ -209,7 +209,7 @@ class Comparison:
 
 
 def map_of(
-    values: Any, images: Float[np.ndarray, "n h w c"], reduction: Reduction, what: str
+    values: Any, images: Float[np.ndarray, "n h w c"], reduction: str, what: str
 ) -> tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w c"]]:
     """Return a map of the pictures as one number per pixel, and as it came with a last axis of channels.
 

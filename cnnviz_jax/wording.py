@@ -31,7 +31,7 @@ def word_and_number(text: str, option: str, words: dict[str, bool]) -> tuple[str
         raise UsageError(f"{option}: {match[2]!r} is no number") from error
 
 
-Fill = float | tuple[float, ...] | str
+Fill = float | int | tuple[float | int, ...] | str
 """What stands for "nothing there": a number, one per channel, or words; see `cnnviz_jax.fills`."""
 
 FILL_WORDS = {"zero": False, "value": True, "mean": False, "model-mean": False, "blur": True, "noise": False}

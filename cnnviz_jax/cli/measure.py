@@ -68,7 +68,7 @@ def run(words: list[str], settings: Settings) -> int:
             images,
             maps,
             mask=load_masks(masks, model),
-            reduction=reduction,  # type: ignore[arg-type]  # checked there
+            reduction=reduction,
             key=key,
             chunk=chunk,
             progress=progress,

@@ -67,8 +67,11 @@ class Fold:
 
     def finish(
         self, model: "Model", image: Float[Array, "h w c"], target: "Target", context: Any, gathered: Any
-    ) -> Heatmap:
-        """Return the picture's result from what `gather` made of all evaluations."""
+    ) -> Any:
+        """Return the picture's result from what `gather` made of all evaluations.
+
+        A technique's is a `Heatmap`, a measure's `cnnviz_jax.measurement.Measured`.
+        """
         raise TypeError(f"{type(self).__name__} defines no finish")
 
 
@@ -100,7 +103,7 @@ def run_fold(
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress = silent,
-) -> tuple[Heatmap, Float[np.ndarray, " n"]]:
+) -> tuple[Any, Float[np.ndarray, " n"]]:
     """Return the fold's results and the untouched scores of all pictures.
 
     Args:
@@ -266,7 +269,7 @@ def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: A
     if fold.gather == "stack":
         gathered = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
 
-    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Heatmap:
+    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
         return fold.finish(model, image, target, context, gathered)
 
     return jax.vmap(one)(images, target, context, gathered)

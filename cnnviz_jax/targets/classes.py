@@ -1,7 +1,6 @@
 """The score of a class: its logit, probability, log-probability or margin."""
 
 import dataclasses
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -86,6 +85,6 @@ class ClassScore(Target):
         return tuple(before + model.class_name(int(i)) for i in np.atleast_1d(np.asarray(self.index)))
 
 
-def class_score(index: int | Sequence[int], of: Unit = "logit") -> ClassScore:
+def class_score(index: Any, of: str = "logit") -> ClassScore:
     """Return the target "score of class `index`", one index or one per image."""
-    return ClassScore(jnp.asarray(index), of)
+    return ClassScore(jnp.asarray(index), of)  # type: ignore[arg-type]  # checked against the model

@@ -36,4 +36,4 @@ class Custom(Target):
 
 def custom(function: Callable[[Any], Float[Array, ""]], name: str | None = None) -> Custom:
     """Return the target "whatever `function` makes of one image's outputs"."""
-    return Custom(function=function, name=name or getattr(function, "__name__", "custom score"))
+    return Custom(function=function, name=name or str(getattr(function, "__name__", "custom score")))

@@ -37,7 +37,8 @@ class Pixels(Target):
         mask = jnp.broadcast_to(self.mask, (count, *self.mask.shape[1:])) if len(self.mask) == 1 else self.mask
         if len(mask) != count:
             raise TargetError(f"the target has {len(mask)} masks for {count} pictures; give one, or one for each")
-        index = jnp.broadcast_to(jnp.asarray(self.index), (count,)) if jnp.ndim(self.index) == 0 else self.index
+        index = jnp.asarray(self.index)
+        index = jnp.broadcast_to(index, (count,)) if index.ndim == 0 else index
         if len(index) != count:
             raise TargetError(f"the target names {len(index)} classes for {count} pictures; give one, or one for each")
         return dataclasses.replace(self, index=index, mask=mask)

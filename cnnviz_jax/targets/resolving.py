@@ -31,7 +31,7 @@ def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h 
         resolved = custom(target)
     else:
         try:
-            resolved = ClassScore(np.asarray(target))
+            resolved = ClassScore(jnp.asarray(np.asarray(target)))
         except (TypeError, ValueError) as error:
             raise TargetError(
                 f"a target is a class index, one per picture, or one of cv.targets; got {target!r}"

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Neuron(Target):
     """The activation of one unit: layer, position, channel; for layers without a map, `row` and `col` are 0."""
 
@@ -61,7 +61,7 @@ class Neuron(Target):
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Channel(Target):
     """The mean activation of one channel over all positions of a layer."""
 

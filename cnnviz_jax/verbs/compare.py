@@ -6,13 +6,13 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Array
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Chunk, Progress, root_key, silent
 from cnnviz_jax.errors import CnnvizError, ImageError, UsageError
 from cnnviz_jax.manager import plugins
-from cnnviz_jax.measurement import Comparison, Measurement, Reduction
+from cnnviz_jax.measurement import Comparison, Measurement
 from cnnviz_jax.model import Model
 from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.results import Attribution, Provenance
@@ -28,9 +28,9 @@ def compare(
     metrics: Sequence[str] | None = None,
     target: Any = None,
     *,
-    mask: Bool[np.ndarray, "n h w"] | None = None,
+    mask: Array | np.ndarray | None = None,
     options: Mapping[str, Mapping[str, Any]] | None = None,
-    reduction: Reduction = "max_abs",
+    reduction: str = "max_abs",
     names: Sequence[str] | None = None,
     key: Any = None,
     chunk: Chunk = "auto",

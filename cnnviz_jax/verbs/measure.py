@@ -6,12 +6,12 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Chunk, Progress, keys_for, picture_ids, root_key, run_fold, silent
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
-from cnnviz_jax.measurement import Case, HostMetric, Measurement, MetricFold, Reduction, judged, map_of
+from cnnviz_jax.measurement import Case, HostMetric, Measurement, MetricFold, judged, map_of
 from cnnviz_jax.model import Model
 from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.records import load
@@ -24,11 +24,11 @@ def measure(
     metric: str,
     model: Model,
     images: Pictures | None,
-    attribution: Attribution | Float[np.ndarray, "n h w"] | Float[np.ndarray, "n h w c"],
+    attribution: Attribution | Array | np.ndarray,
     target: Any = None,
     *,
-    mask: Bool[np.ndarray, "n h w"] | None = None,
-    reduction: Reduction = "max_abs",
+    mask: Array | np.ndarray | None = None,
+    reduction: str = "max_abs",
     key: Any = None,
     ids: Sequence[int] | None = None,
     chunk: Chunk = "auto",
@@ -79,6 +79,7 @@ def measure(
     whole = judged(inner, heat, raw, shown)
     tell = progress or silent
     labels: tuple[str, ...] = ()
+    found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with
     if isinstance(built, MetricFold):
         if built.needs_mask and shown is None:
             raise UsageError(f"{spec.name} compares with the object's mask; pass mask=, (n, h, w), true on the object")
@@ -93,8 +94,8 @@ def measure(
         scores = np.asarray(made.scores) if made is not None else np.zeros(len(pictures), np.float32)
     else:
         raise PluginError(f"measure {spec.name!r} built a {type(built).__name__}; a MetricFold or HostMetric is needed")
-    values: Any = np.asarray(found.values, np.float32)  # type: ignore[union-attr]
-    curve = None if found.curve is None else np.asarray(found.curve)  # type: ignore[union-attr]
+    values = np.asarray(found.values, np.float32)
+    curve = None if found.curve is None else np.asarray(found.curve)
     if not np.isfinite(values).all():
         raise ModelError(f"{spec.name} is not finite for picture {int(np.argmin(np.isfinite(values)))}")
     return Measurement(
@@ -140,7 +141,7 @@ class _Again:
         model: Model,
         images: Float[np.ndarray, "n h w c"],
         target: targets.Target,
-        reduction: Reduction,
+        reduction: str,
         chunk: Chunk,
         memory_budget: int | None,
         metric: str,
@@ -152,7 +153,7 @@ class _Again:
         self.ids = picture_ids(images)
         words = made.provenance.seed
         data = np.frombuffer(bytes.fromhex(words), ">u4").astype(np.uint32)
-        self.key = jax.random.wrap_key_data(data, impl="threefry2x32")
+        self.key = jax.random.wrap_key_data(jax.numpy.asarray(data), impl="threefry2x32")
 
     def __call__(
         self, *, model: Model | None = None, images: Any = None, progress: Progress | None = None
@@ -165,7 +166,7 @@ class _Again:
             self.images if images is None else images,
             self.target,
             key=self.key,
-            ids=self.ids,
+            ids=self.ids.tolist(),
             chunk=self.chunk,
             memory_budget=self.memory_budget,
             progress=progress,

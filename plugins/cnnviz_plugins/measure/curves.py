@@ -54,7 +54,7 @@ class Deletion(MetricFold):
         changed = self._picture(is_taken, image, nothing)
         return model.score(changed, target.inner.scored_as(self.config.score))[0]
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:  # type: ignore[override]
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:
         """Return the area and the curve."""
         area = (gathered[1:] + gathered[:-1]).sum() / (2 * self.config.steps)
         return Measured(values=area, curve=gathered)

@@ -40,7 +40,7 @@ class AverageDrop(MetricFold):
         scored = target.inner.scored_as(self.config.score)
         return model.score(image, scored)[0], model.score(image * kept[..., None], scored)[0]
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:  # type: ignore[override]
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:
         """Return the share that is lost; 0 where there was nothing to lose."""
         score, kept = (part[0] for part in gathered)
         return Measured(values=self._value(score, kept), extras={"kept_score": kept})

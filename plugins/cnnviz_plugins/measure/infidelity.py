@@ -50,7 +50,7 @@ class Infidelity(MetricFold):
         now = model.score(image - taken, target.inner.scored_as(self.config.score))[0]
         return (taken * shares).sum(), context - now
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:  # type: ignore[override]
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:
         """Return the mean squared error."""
         forecast, change = gathered
         square = (forecast**2).mean()

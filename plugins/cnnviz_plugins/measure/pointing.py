@@ -47,10 +47,10 @@ class PointingGame(MetricFold):
         positive = jnp.maximum(heat, 0.0)
         total = positive.sum()
         energy = jnp.where(inside, positive, 0.0).sum() / jnp.where(total > 0, total, 1.0)
-        extras = {"energy_inside": energy, "object_share": inside.mean()}
+        extras: dict[str, Any] = {"energy_inside": energy, "object_share": inside.mean()}
         return Measured(values=is_hit.astype(jnp.float32), extras=extras)
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Measured) -> Measured:  # type: ignore[override]
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Measured) -> Measured:
         """Return it."""
-        extras = {name: extra[0] for name, extra in gathered.extras.items()}
+        extras: dict[str, Any] = {name: extra[0] for name, extra in gathered.extras.items()}
         return Measured(values=gathered.values[0], extras=extras)

@@ -84,7 +84,7 @@ def _redrawn(array: jax.Array, seed: list[int], draw: str) -> jax.Array:
     return jax.numpy.asarray(drawn.astype(values.dtype))
 
 
-def _ranks(heat: Float[np.ndarray, "n h w"], sign: str) -> Float[np.ndarray, "n p"]:
+def _ranks(heat: Float[jax.Array | np.ndarray, "n h w"], sign: str) -> Float[np.ndarray, "n p"]:
     """Return the rank of each pixel in its map; equal ones share the mean of their ranks."""
     flat = np.asarray(heat).reshape(len(heat), -1)
     rows = []

@@ -67,7 +67,7 @@ class Road(MetricFold):
         imputed = jnp.where(is_gone[..., None], _imputed(image, is_gone) + noise, image)
         return model.score(imputed, target.inner.scored_as(self.config.score))[0]
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:  # type: ignore[override]
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:
         """Return the mean and the curve."""
         shares = len(self.config.shares)
         if self.config.order != "combined":

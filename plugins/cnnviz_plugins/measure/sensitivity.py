@@ -35,7 +35,7 @@ def max_sensitivity(config: MaxSensitivityConfig, model: Model) -> HostMetric:
     return HostMetric(run=run, better="lower", at=at, axis="shaken copy")
 
 
-def _norm(maps: Float[np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
+def _norm(maps: Float[jax.Array | np.ndarray, "n h w c"]) -> Float[np.ndarray, " n"]:
     return np.linalg.norm(np.asarray(maps, np.float64).reshape(len(maps), -1), axis=1).astype(np.float32)
 
 

@@ -40,6 +40,6 @@ class Sparseness(MetricFold):
         weights = 2 * jnp.arange(1, count + 1, dtype=jnp.float32) - count - 1
         return (weights * shares).sum() / (count * jnp.where(top > 0, shares.sum(), 1.0))
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:  # type: ignore[override]
+    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:
         """Return it."""
         return Measured(values=gathered[0])

@@ -72,7 +72,7 @@ def completeness(
     image: Float[Array, "h w c"],
     start: Float[Array, "h w c"],
     target: Target,
-) -> dict[str, Float[Array, ""]]:
+) -> dict[str, Any]:
     """Return the baseline's score, and the sum of `values` less the difference of scores.
 
     Cost: two forward passes.
