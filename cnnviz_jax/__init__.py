@@ -46,6 +46,8 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.report import report as report
     from cnnviz_jax.verbs.survey import survey as survey
     from cnnviz_jax.verbs.synthesize import synthesize as synthesize
+    from cnnviz_jax.weights import EffectiveReceptiveField as EffectiveReceptiveField
+    from cnnviz_jax.weights import FilterVariety as FilterVariety
 
 _HOME = {
     "Iteration": "engine",
@@ -58,7 +60,9 @@ _HOME = {
     "Comparison": "measurement",
     "FilterBank": "results",
     "Distributions": "units",
+    "EffectiveReceptiveField": "weights",
     "Exemplars": "units",
+    "FilterVariety": "weights",
     "Heatmap": "results",
     "Layer": "model",
     "Measurement": "measurement",

@@ -103,8 +103,8 @@ class Population:
             known = known if len(known) >= classes else tuple(f"class {i}" for i in range(classes))
         if names is not None and len(names) != len(array):
             raise UsageError(f"{len(names)} names for {len(array)} pictures; give one for each")
-        source = _Arrays(array.astype(np.float32), numbers, None if names is None else tuple(names))
-        return cls(source=source, class_names=known if numbers is not None else ())
+        arrays = _Arrays(array.astype(np.float32), numbers, None if names is None else tuple(names))
+        return cls(source=arrays, class_names=known if numbers is not None else ())
 
     def __len__(self) -> int:
         return len(self.source)

@@ -50,8 +50,16 @@ def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
 
     model = cv.load_model("shapes")
     images, labels = draw_images(list(range(count)))
-    for name, dpi in (("exemplars", 80), ("distributions", 90)):
+    for name, dpi in (("exemplars", 60), ("distributions", 90)):
         cv.render(cv.survey(name, model, images, labels, layer=layer), folder / f"{name}.png", dpi=dpi)
+
+
+def weights(folder: Path) -> None:
+    """Write what the bundled network's weights say of themselves."""
+    model = cv.load_model("shapes")
+    cv.render(cv.inspect("filter-variety", model), folder / "filter-variety.png", dpi=90)
+    field = cv.inspect("effective-receptive-field", model, layer="conv3")
+    cv.render(field, folder / "effective-receptive-field.png", dpi=90)
 
 
 def main() -> None:
@@ -59,6 +67,7 @@ def main() -> None:
     matplotlib.use("Agg")
     explanations(HERE / "explanations.png")
     surveys(HERE)
+    weights(HERE)
 
 
 if __name__ == "__main__":

@@ -25,6 +25,28 @@ class ReceptiveFieldConfig:
     """The only layer to list; all of them when not given."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class VarietyConfig:
+    """Which layer, and when filters count as twins."""
+
+    layer: str | None = None
+    """The only layer to compare; all that have a kernel when not given."""
+    twins_at: float = 0.95
+    """Filters are twins from this |cosine| on."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectiveFieldConfig:
+    """Which layer, and over how many pictures."""
+
+    layer: str | None = None
+    """Layer whose central unit is looked at; the last one with more than one position when not given."""
+    samples: int = 32
+    """Pictures of noise that are averaged over."""
+    seed: int = 0
+    """Of the pictures and of the channels' signs."""
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the inspect techniques."""
@@ -43,4 +65,20 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         config=ReceptiveFieldConfig,
         build="cnnviz_plugins.inspect.receptive_field:build",
         references=("Araujo, Norris, Sim 2019, Distill, doi:10.23915/distill.00021",),
+    )
+    yield TechniqueSpec(
+        name="filter-variety",
+        kind="inspect",
+        summary="which filters repeat each other, which are zero, how many dimensions they use",
+        config=VarietyConfig,
+        build="cnnviz_plugins.inspect.variety:build",
+        references=("Roy and Vetterli 2007, EUSIPCO (effective rank)",),
+    )
+    yield TechniqueSpec(
+        name="effective-receptive-field",
+        kind="inspect",
+        summary="how strongly each pixel moves the central unit of a layer",
+        config=EffectiveFieldConfig,
+        build="cnnviz_plugins.inspect.effective_field:build",
+        references=("Luo et al. 2016, arXiv:1701.04128",),
     )

@@ -14,6 +14,7 @@ from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_jax.results import Attribution
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.distributions import distributions_figure
+from cnnviz_plugins.renderers.figures.effective_field import effective_field_figure
 from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
@@ -21,6 +22,7 @@ from cnnviz_plugins.renderers.figures.maps import maps_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
 from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
+from cnnviz_plugins.renderers.figures.variety import variety_figure
 from cnnviz_plugins.renderers.options import (
     FieldOptions,
     FilterOptions,
@@ -80,10 +82,12 @@ def _synthesis(result: Any, display: dict[str, Any]) -> Figure:
 _DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
     "Attribution": _attribution,
     "Distributions": lambda result, display: distributions_figure(result, parse(UnitOptions, display)),
+    "EffectiveReceptiveField": lambda result, display: effective_field_figure(result, parse(UnitOptions, display)),
     "Exemplars": lambda result, display: exemplars_figure(result, parse(UnitOptions, display)),
     "Comparison": lambda result, display: comparison_figure(result, parse(MeasureOptions, display)),
     "FilterBank": lambda result, display: filters_figure(result, parse(FilterOptions, display)),
     "Measurement": lambda result, display: measurement_figure(result, parse(MeasureOptions, display)),
+    "FilterVariety": lambda result, display: variety_figure(result, parse(UnitOptions, display)),
     "ReceptiveFields": lambda result, display: fields_figure(result, parse(FieldOptions, display)),
     "Synthesis": _synthesis,
 }

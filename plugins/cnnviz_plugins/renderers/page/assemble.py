@@ -11,6 +11,7 @@ from cnnviz_plugins.renderers.options import HtmlOptions
 from cnnviz_plugins.renderers.page.embed import Embedded
 from cnnviz_plugins.renderers.page.explanations import cards, map_section, prediction_rows
 from cnnviz_plugins.renderers.page.fields import field_section
+from cnnviz_plugins.renderers.page.figures import figure_section
 from cnnviz_plugins.renderers.page.weights import filter_section, synthesis_section
 from cnnviz_plugins.renderers.wording import options_of, seconds, size
 
@@ -61,7 +62,7 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
         {"name": name, **embedded.picture(f"picture-{k}", np.asarray(report.images[k]))}
         for k, name in enumerate(report.names)
     ]
-    sections: dict[str, list[dict[str, Any]]] = {"maps": [], "filters": [], "fields": [], "syntheses": []}
+    sections: dict[str, list[dict[str, Any]]] = {"maps": [], "filters": [], "fields": [], "figures": [], "syntheses": []}
     columns: list[list[dict[str, Any]]] = []
     for name, attribution in report.attributions.items():
         summary = _summary(report, name, attribution)
@@ -76,7 +77,7 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
         elif isinstance(one, ReceptiveFields):
             sections["fields"].append(field_section(one, summary, pictures))
         else:
-            raise RenderError(f"the page has no view for {name}, which is a {type(one).__name__}")
+            sections["figures"].append(figure_section(one, summary))
     for name, synthesis in report.syntheses.items():
         summary = _summary(report, name, synthesis)
         sections["syntheses"].append(synthesis_section(synthesis, summary, options.limit))

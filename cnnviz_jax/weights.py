@@ -1,0 +1,62 @@
+"""What is returned about weights: how much variety the filters of a layer have, and what a unit really sees."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax.results import Provenance
+from cnnviz_jax.units import Groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerVariety:
+    """How much the filters of one layer differ."""
+
+    layer: str
+    cosine: Float[np.ndarray, "o o"]
+    """|cosine| of every pair of filters; 0 for a filter of zeros."""
+    twins: Groups
+    """Filters that are the same up to size and sign."""
+    dead: tuple[int, ...]
+    """Filters of zeros."""
+    effective_rank: float
+    """Dimensions that the filters really use: exp of the entropy of the singular values."""
+    largest_rank: int
+    """The most it could be: the smaller of filters and weights per filter."""
+    distinct: int
+    """Filters left when the dead and all but one of each group of twins are taken away."""
+    verdict: str
+    """One sentence."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterVariety:
+    """How much the filters of each layer differ, in execution order."""
+
+    layers: tuple[LayerVariety, ...]
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class EffectiveReceptiveField:
+    """How strongly each pixel moves the central unit of a layer."""
+
+    layer: str
+    unit: tuple[int, int]
+    """Row and column of that unit."""
+    sensitivity: Float[np.ndarray, "h w"]
+    """Mean over pictures of |d unit / d pixel|, summed over colour channels."""
+    box: tuple[int, int, int, int]
+    """Top, left, bottom, right (inclusive) of what the unit can see."""
+    centre: tuple[float, float]
+    """Row and column of the mean of the sensitivity; (nan, nan) never: the box's middle where nothing moves it."""
+    sigma: tuple[float, float]
+    """Its standard deviation along rows and columns, in pixels."""
+    share: float
+    """Least share of the box's pixels that holds 95 % of the sensitivity."""
+    samples: int
+    """Pictures drawn."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
