@@ -68,7 +68,7 @@ def _plain(value: Any) -> Any:
         return tuple(_plain(each) for each in value)
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return value.item()
-    return tuple(value.tolist()) if hasattr(value, "tolist") else value
+    return _plain(value.tolist()) if hasattr(value, "tolist") else value
 
 
 def _in_words(hint: Any) -> str:
