@@ -130,7 +130,8 @@ def run_fold(
         parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], part))
         first += count
         progress(first * fold.evaluations, total, "evaluations")
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)  # type: ignore[no-any-return]
+    whole: tuple[Any, Any] = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return whole
 
 
 class _FoldRun:
