@@ -29,8 +29,8 @@ def run(words: list[str], settings: Settings) -> int:
         shards = shard_folders(found.runs)
         out = out_folder(found.runs, found.out)
         spec = read_json(shards[0].run)["spec"]
-        check_model(spec["model"], spec["weights"], registry)
-        merge(shards, out, load(spec["model"], spec["weights"]))
+        check_model(spec["model"], spec.get("weights"), registry)
+        merge(shards, out, load(spec["model"], spec.get("weights")))
     except SweepStop as stop:
         print(f"cnnviz: {stop}", file=sys.stderr)
         return stop.code

@@ -113,7 +113,7 @@ def _check_complete(shards: Sequence[RunFolder], runs: Sequence[dict[str, Any]])
 
 
 def _reducers(run: dict[str, Any], model: Model) -> dict[str, Reducer]:
-    spec = SweepSpec.from_mapping({name: value for name, value in run["spec"].items() if value is not None})
+    spec = SweepSpec.from_mapping(run["spec"])
     source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
     return Work.plan(spec, model, source).reducers
 

@@ -146,8 +146,11 @@ class SweepSpec:
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
-        """Return plain dicts and lists, ready for JSON."""
-        return dataclasses.asdict(self)
+        """Return plain dicts and lists, ready for JSON, from which `from_mapping` makes the same again."""
+        table = dataclasses.asdict(self)
+        for key in ("explain", "survey"):
+            table[key] = [_set({**part, **dict(part.pop("options"))}) for part in table[key]]
+        return _set(table)
 
 
 def part_from_words(text: str) -> dict[str, Any]:
@@ -202,6 +205,10 @@ def _options(part: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 def _plain(value: Any) -> Any:
     return tuple(_plain(each) for each in value) if isinstance(value, list) else value
+
+
+def _set(table: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in table.items() if value is not None and name != "options"}
 
 
 def _is_whole(value: Any) -> bool:

@@ -45,7 +45,9 @@ def stopped(tmp_path, halfway):
 
 
 def flip_a_bit_in_the_biggest_file(step):
-    biggest = max((path for path in (step / "state").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size)
+    biggest = max(
+        (path for path in (step / "state").rglob("*") if path.is_file()), key=lambda path: path.stat().st_size
+    )
     data = bytearray(biggest.read_bytes())
     data[len(data) // 2] ^= 1
     biggest.write_bytes(data)
@@ -108,7 +110,9 @@ def test_nothing_is_touched_when_no_checkpoint_can_be_trusted(stopped):
     for step in step_folders(stopped / "ckpt"):
         flip_a_bit_in_every_data_file(step)
     before = {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file() and path.name != "lock"}
-    with pytest.raises(CheckpointError, match=r"none of the 3 checkpoints .* can be trusted .* begin anew with --restart"):
+    with pytest.raises(
+        CheckpointError, match=r"none of the 3 checkpoints .* can be trusted .* begin anew with --restart"
+    ):
         harness.sweep(stopped)
     assert {path: path.read_bytes() for path in stopped.rglob("*") if path.is_file() and path.name != "lock"} == before
 

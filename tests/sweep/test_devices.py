@@ -78,7 +78,9 @@ def test_no_device_ever_waits_for_another_or_does_its_work(tmp_path):
 def test_the_count_of_collectives_can_fail():
     mesh = jax.sharding.Mesh(np.asarray(jax.devices()[:2]), ("data",))
     spec = jax.sharding.PartitionSpec("data")
-    summed = jax.shard_map(lambda x: jax.lax.psum(x, "data"), mesh=mesh, in_specs=spec, out_specs=jax.sharding.PartitionSpec())
+    summed = jax.shard_map(
+        lambda x: jax.lax.psum(x, "data"), mesh=mesh, in_specs=spec, out_specs=jax.sharding.PartitionSpec()
+    )
     text = jax.jit(summed).lower(jax.ShapeDtypeStruct((4,), np.float32)).compile().as_text()
     assert COLLECTIVES.findall(text)
 

@@ -51,7 +51,11 @@ def test_the_compile_cache_is_private_and_keyed_by_jaxlib_and_cpu(tmp_path, monk
     for name in [name for name in os.environ if name.startswith("JAX_")]:
         monkeypatch.setenv(name, os.environ[name])  # put back afterwards
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    for name in ("COMPILATION_CACHE_DIR", "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"):
+    for name in (
+        "COMPILATION_CACHE_DIR",
+        "PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS",
+        "PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES",
+    ):
         monkeypatch.setenv(f"JAX_{name}", "")
     import jaxlib
 

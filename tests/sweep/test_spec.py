@@ -25,6 +25,13 @@ def test_toml_and_the_command_lines_words_mean_the_same(tmp_path):
     assert from_file == from_words == harness.spec()
 
 
+def test_a_specification_survives_json():
+    import json
+
+    chosen = harness.spec(explain=[{"technique": "saliency", "target": {"layer": "conv2", "channel": 1}}], seed=3)
+    assert SweepSpec.from_mapping(json.loads(json.dumps(chosen.as_dict()))) == chosen
+
+
 def test_options_win_over_the_file(tmp_path):
     assert SweepSpec.read(harness.written_spec(tmp_path), seed=9, limit=5) == harness.spec(seed=9, limit=5)
 
