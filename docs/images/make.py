@@ -58,6 +58,9 @@ def weights(folder: Path) -> None:
     """Write what the bundled network's weights say of themselves."""
     model = cv.load_model("shapes")
     cv.render(cv.inspect("filter-variety", model), folder / "filter-variety.png", dpi=90)
+    images, _ = cv.example_pictures("shapes", 2)
+    maps = cv.explain("feature-maps", model, images, layer="conv3", select="strongest", count=8)
+    cv.render(maps, folder / "feature-maps.png", dpi=80, scale="shared")
     field = cv.inspect("effective-receptive-field", model, layer="conv3")
     cv.render(field, folder / "effective-receptive-field.png", dpi=90)
 

@@ -5,8 +5,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError
-
-from ..explain.small import model, parameters
+from tests.explain.small import model, parameters
 
 
 def test_filters_are_the_parameters_themselves():

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
@@ -28,6 +30,8 @@ class FeatureMaps(Fold):
     view: View = "maps"
     layer: str  # type: ignore[assignment]  # always resolved
     channels: tuple[int, ...] | None
+    select: str = "given"
+    count: int | None = None
 
     @classmethod
     def build(cls, config: FeatureMapsConfig, model: Model) -> "FeatureMaps":
@@ -36,8 +40,16 @@ class FeatureMaps(Fold):
         for channel in config.channels or ():
             if not 0 <= channel < layer.channels:
                 raise UsageError(f"layer {layer.name!r} has channels 0 to {layer.channels - 1}, got {channel}")
-        notes = () if config.channels is None else (("channels", config.channels),)
-        return cls(layer=layer.name, channels=config.channels, notes=notes)
+        count = config.count
+        if count is not None and count < 1:
+            raise UsageError(f"count is 1 or more channels, got {count}")
+        channels = config.channels
+        if config.select == "given" and count is not None:
+            channels = (channels or tuple(range(layer.channels)))[:count]
+        notes = () if channels is None else (("channels", channels),)
+        most = layer.channels if channels is None else len(channels)
+        kept = most if count is None else min(count, most)
+        return cls(layer=layer.name, channels=channels, select=config.select, count=kept, notes=notes)
 
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
@@ -47,5 +59,12 @@ class FeatureMaps(Fold):
         return value if self.channels is None else value[..., list(self.channels)]
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
-        """Return it."""
-        return Heatmap(values=gathered[0])
+        """Return it, or the channels that answer most to this picture with their numbers."""
+        value = gathered[0]
+        if self.select == "given":
+            return Heatmap(values=value)
+        flat = value.reshape(-1, value.shape[-1])
+        rank = flat.max(0) if self.select == "strongest" else flat.std(0)
+        best = jax.lax.top_k(rank, self.count)[1]  # equal ones in their own order
+        numbers = jnp.asarray(self.channels or range(value.shape[-1]), jnp.int32)[best]
+        return Heatmap(values=value[..., best], extras={"channels": numbers})

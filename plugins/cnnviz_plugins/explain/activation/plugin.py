@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import TechniqueSpec
@@ -17,6 +18,10 @@ class FeatureMapsConfig:
     """Layer whose maps are shown; the last one with more than one position when not given."""
     channels: tuple[int, ...] | None = None
     """Which channels, in this order; all when not given."""
+    select: Literal["given", "strongest", "most_variable"] = "given"
+    """`strongest`: by largest value, `most_variable`: by standard deviation over positions, per picture, best first."""
+    count: int | None = None
+    """Only the first so many of them; all when not given."""
 
 
 @hookimpl
