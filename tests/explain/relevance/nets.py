@@ -84,13 +84,13 @@ def of_parts(channels=3):
     params = dict(zip(("stem", "inner", "side", "gate", "join", "head"), kernels, strict=True))
 
     def forward(params, x):
-        x = jax.nn.relu(conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), params["stem"]))
+        x = conv(jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), params["stem"])
+        centred = x - x.mean((1, 2, 3), keepdims=True)
+        x = jax.nn.relu(centred * jax.lax.rsqrt(jnp.square(centred).mean((1, 2, 3), keepdims=True) + 1e-3))
         x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 2, 1), (1, 2, 2, 1), "SAME")
         x = x + jax.nn.silu(conv(x, params["inner"], "SAME"))
         x = x * jax.nn.sigmoid(x.mean((1, 2)) @ params["gate"])[:, None, None]
         x = jnp.concatenate([x, jax.nn.relu(conv(x, params["side"]))], -1)
-        centred = x - x.mean((1, 2, 3), keepdims=True)
-        x = centred * jax.lax.rsqrt(jnp.square(centred).mean((1, 2, 3), keepdims=True) + 1e-3)
         x = jax.nn.leaky_relu(conv(x, params["join"], "SAME"))
         x = jax.lax.reduce_window(x, 0.0, jax.lax.add, (1, 2, 2, 1), (1, 2, 2, 1), "SAME") / 4
         return x.mean((1, 2)) @ params["head"]

@@ -12,7 +12,7 @@ from cnnviz_plugins.explain.relevance.wording import COMPOSITES
 from tests.explain import oneconv, small
 
 from . import slow
-from .nets import normed, of_parts, two_layers
+from .nets import NHWC, normed, of_parts, two_layers
 
 RULES = ["epsilon(0.1)", "epsilon(0)", "gamma(0.5)", "z+", "alpha-beta(2)", "z^B", "flat", "w^2"]
 
@@ -183,11 +183,26 @@ def test_says_what_is_wrong(options, error, text):
         lrp(small.model(), small.pictures(1), **options)
 
 
-@pytest.mark.parametrize("composite", ["epsilon", "epsilon-gamma-box", "epsilon-alpha2-beta1-flat"])
-@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize(("composite", "channels"), [("epsilon-gamma-box", 1), ("epsilon-alpha2-beta1-flat", 5)])
 def test_nothing_is_nan_on_constant_pictures_and_dead_networks(composite, channels):
     images = np.stack([np.full((9, 7, channels), level, np.float32) for level in (0, 0.5, 1)])
     net = of_parts(channels)
     assert np.isfinite(lrp(net, images, composite=composite, epsilon=0.0).values).all()
     dead = net.with_params(jax.tree.map(jnp.zeros_like, net.params))
     np.testing.assert_array_equal(lrp(dead, images, composite=composite, epsilon=0.0).values, 0)
+
+
+def test_padding_takes_no_share_of_flat_relevance_and_depthwise_weights_are_kept_apart():
+    def forward(params, x):
+        x = jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)))
+        x = jax.lax.conv_general_dilated(
+            x, params["kernel"], (3, 3), "VALID", dimension_numbers=NHWC, feature_group_count=2
+        )
+        return jax.nn.relu6(x).reshape(len(x), -1)
+
+    kernel = jnp.stack([jnp.full((3, 3, 1), 0.5), jnp.full((3, 3, 1), 0.25)], -1)
+    net = cv.adapt(forward, {"kernel": kernel}, input_shape=(2, 2, 2))
+    picture = np.ones((2, 2, 2), np.float32)
+    found = lrp(net, picture, 1, composite="epsilon-plus-flat", epsilon=0.0).values[0]
+    np.testing.assert_allclose(found[..., 0], 0, atol=1e-6)  # the other channel's weights
+    np.testing.assert_allclose(found[..., 1], 0.25, atol=1e-6)  # 4 x 0.25, shared by 4 pixels and no padding

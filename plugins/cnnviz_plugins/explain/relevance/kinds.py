@@ -1,5 +1,9 @@
 """What each operation of a program means for relevance: which pass it on, which rearrange it, which share it out."""
 
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
 from cnnviz_jax import Model
 from cnnviz_jax.program import Node
 from cnnviz_plugins.explain.relevance.layers import RECASTS
@@ -51,6 +55,22 @@ def sees_the_picture(model: Model, number: int) -> bool:
         return moving[0] if is_plain and is_kept and len(moving) == 1 else None
 
     return model.program.graph.walk(number, through) == model.program.graph.image_id
+
+
+def present(model: Model, number: int) -> Array:
+    """Return an array like a value, 1 where it holds what was computed and 0 where it was padded."""
+    values = model.program.graph.values
+    nodes: list[Node] = []
+    while (node := values[number].producer) is not None and (node.name in RECASTS or node.name == "pad"):
+        nodes.append(node)
+        number = node.inputs[0]
+    found = jnp.ones(values[number].shape, values[number].dtype)
+    for node in reversed(nodes):
+        if node.name == "pad":
+            found = lax.pad(found, jnp.zeros((), found.dtype), node.params["padding_config"])
+        else:
+            found = node.apply([found])[0]
+    return found
 
 
 def is_divisor(model: Model, number: int) -> bool:

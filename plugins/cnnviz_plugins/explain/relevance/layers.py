@@ -91,12 +91,15 @@ class FoldedLayer:
         x: Its input.
         fixed: The values of `stretch.fixed`, in order.
         is_non_negative: Whether `x` is known to have no negative entries, which saves half of some rules' work.
+        present: 1 where `x` is a unit of the network, 0 where it is padding.
     """
 
-    def __init__(self, stretch: Stretch, x: Array, fixed: Sequence[Array], *, is_non_negative: bool) -> None:
+    def __init__(
+        self, stretch: Stretch, x: Array, fixed: Sequence[Array], *, is_non_negative: bool, present: Array
+    ) -> None:
         self._stretch, self._fixed = stretch, dict(zip(stretch.fixed, fixed, strict=True))
         self._kernel = fixed[0]
-        self.is_non_negative = is_non_negative
+        self.is_non_negative, self.present = is_non_negative, present
         shape = jax.eval_shape(lambda x: self._product(x, self._kernel), x)
         self._zero = jnp.zeros(shape.shape, shape.dtype)
         self._scale: Array | None = None
@@ -135,7 +138,7 @@ class FoldedLayer:
 
     def _product(self, x: Array, kernel: Array) -> Array:
         operation = self._stretch.operation
-        known = {**self._fixed, self._stretch.source: x, operation.kernel: kernel}
+        known: dict[int | None, Array] = {**self._fixed, self._stretch.source: x, operation.kernel: kernel}
         product: Array = operation.node.apply([known[number] for number in operation.node.inputs])[0]
         return product
 

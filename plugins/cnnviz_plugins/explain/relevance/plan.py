@@ -27,6 +27,7 @@ from cnnviz_plugins.explain.relevance.kinds import (
     is_mean_of,
     is_non_negative,
     moving_inputs,
+    present,
     sees_the_picture,
 )
 from cnnviz_plugins.explain.relevance.layers import FoldedLayer, Stretch, stretch_of
@@ -179,7 +180,9 @@ class _Planner:
         is_positive = is_non_negative(self.model, stretch.source, self.positives)
 
         def compute(x: Any, *fixed: Any) -> Any:
-            layer = FoldedLayer(stretch, x, fixed, is_non_negative=is_positive)
+            layer = FoldedLayer(
+                stretch, x, fixed, is_non_negative=is_positive, present=present(self.model, stretch.source)
+            )
             bias = layer.bias() if self.settings.bias else jnp.zeros_like(layer.bias())
             bounds = self.bounds(stretch.source) if rule.word == "z^B" else None
             return ruled(rule, layer, x, layer.value(x), bias, bounds=bounds, epsilon=self.settings.epsilon)

@@ -34,7 +34,7 @@ def ruled(
         bounds: The least and the greatest that `x` can be, for the rule z^B.
         epsilon: Stabiliser of the denominators.
     """
-    x_fixed, bias = lax.stop_gradient(x), lax.stop_gradient(bias)
+    bias = lax.stop_gradient(bias)
     if rule.word == "epsilon":
         way = layer.whole(taken(x, x))
         return valued(value, scaled(way, inverse(way + bias, rule.number)))
@@ -52,7 +52,7 @@ def ruled(
         low, high = bounds
         way = layer.whole(taken(x, x)) - layer.signed(taken(x, low), 1) - layer.signed(taken(x, high), -1)
     else:
-        start = taken(x, jnp.ones_like(x_fixed))
+        start = taken(x, layer.present)
         way = layer.ones(start) if rule.word == "flat" else layer.squares(start)
     return valued(value, scaled(way, inverse(way, epsilon)))
 
