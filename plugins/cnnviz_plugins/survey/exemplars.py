@@ -27,8 +27,8 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
         LayerNotFoundError: No such layer.
         UsageError: No such unit, or k below 1.
 
-    Cost: one forward pass per picture up to the layer; about 7 % of it for the best k (CPU). The pictures of
-    the units that are drawn are read a second time at the end.
+    Cost: one forward pass per picture up to the layer; a few percent more for the best k, more where
+    the network is as small as LeNet (CPU). The pictures of the units that are drawn are read a second time at the end.
     """
     layer = surveyed_layer(model, config.layer, config.units)
     where: Any = {"layer": layer.name, "shape": layer.shape}
