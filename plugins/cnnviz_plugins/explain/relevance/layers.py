@@ -138,7 +138,7 @@ class FoldedLayer:
 
     def _product(self, x: Array, kernel: Array) -> Array:
         operation = self._stretch.operation
-        known: dict[int | None, Array] = {**self._fixed, self._stretch.source: x, operation.kernel: kernel}
+        known = {**self._fixed, self._stretch.source: x, self._stretch.fixed[0]: kernel}
         product: Array = operation.node.apply([known[number] for number in operation.node.inputs])[0]
         return product
 
