@@ -95,5 +95,5 @@ def mixed(number: UInt32[Array, "*shape"]) -> UInt32[Array, "*shape"]:
     x = number + jnp.uint32(0x9E3779B9)
     x = (x ^ jax.lax.shift_right_logical(x, jnp.uint32(16))) * jnp.uint32(0x85EBCA6B)
     x = (x ^ jax.lax.shift_right_logical(x, jnp.uint32(13))) * jnp.uint32(0xC2B2AE35)
-    x = x ^ jax.lax.shift_right_logical(x, jnp.uint32(16))
-    return x
+    hashed: Array = x ^ jax.lax.shift_right_logical(x, jnp.uint32(16))
+    return hashed
