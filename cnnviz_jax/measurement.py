@@ -210,7 +210,7 @@ class Comparison:
 
 def map_of(
     values: Any, images: Float[np.ndarray, "n h w c"], reduction: str, what: str
-) -> tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w c"]]:
+) -> tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w k"]]:
     """Return a map of the pictures as one number per pixel, and as it came with a last axis of channels.
 
     Raises:

@@ -62,7 +62,7 @@ def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
     """Return the table, the most faithful technique first, then one panel of mean curves per measure that has some."""
     rows = result.rows()[: options.limit]
     curved = [metric for metric in result.metrics if _has_curve(result, metric)]
-    column_w, name_w, row_h, panel_h = 1.12, 2.0, 0.2, 2.3
+    column_w, name_w, row_h, panel_h = 1.3, 2.0, 0.2, 2.3
     sheet_w = max(2 * _EDGE + name_w + column_w * (len(result.metrics) + 2), 6.9)
     across = max(1, int((sheet_w - 2 * _EDGE) // 3.2))
     lines = -(-len(curved) // across)
@@ -92,7 +92,7 @@ def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: fl
     for place, head in enumerate(heads):
         left = _EDGE + name_w + place * column_w
         arrow = {"higher": "\n(higher is better)", "lower": "\n(lower is better)"}.get(_better(result, head), "\n")
-        sheet.text(left, top, plain(head, 22) + arrow, size=SMALL_PT - 0.5, color=FAINT)
+        sheet.text(left, top, plain(head, 24) + arrow, size=SMALL_PT - 0.5, color=FAINT)
     best = {metric: min(result.ranks(metric).values(), default=0.0) for metric in result.metrics}
     for line, row in enumerate(rows):
         at = top + 0.45 + line * row_h
@@ -103,7 +103,7 @@ def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: fl
         for place, head in enumerate(heads):
             value = row.get(head)
             ranks = result.ranks(head) if head in result.metrics else {}
-            is_best = value is not None and ranks.get(row["technique"]) == best.get(head)
+            is_best = row["technique"] in ranks and ranks[row["technique"]] == best[head]
             shown = "-" if value is None else number(float(value), 3)
             sheet.text(_EDGE + name_w + place * column_w, at, shown, size=TEXT_PT,
                        fontweight="bold" if is_best else "normal")  # fmt: skip
