@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.explain import explain as explain
     from cnnviz_jax.verbs.inspect import inspect as inspect
     from cnnviz_jax.verbs.measure import measure as measure
+    from cnnviz_jax.verbs.open_run import open_run as open_run
     from cnnviz_jax.verbs.render import render as render
     from cnnviz_jax.verbs.report import report as report
     from cnnviz_jax.verbs.survey import survey as survey
@@ -81,6 +82,7 @@ _HOME = {
     "load_image": "pictures",
     "load_model": "adaptation",
     "measure": "verbs.measure",
+    "open_run": "verbs.open_run",
     "predictions": "model",
     "render": "verbs.render",
     "report": "verbs.report",

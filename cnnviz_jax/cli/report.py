@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import time
 from pathlib import Path
 
@@ -41,7 +42,10 @@ def run(words: list[str], settings: Settings) -> int:
     parser.add_argument("--techniques", metavar="NAMES", help="names joined by commas, in place of the usual ones")
     parser.add_argument("--seed", metavar="INT", help="seed of everything random; the same seed gives the same page")
     parser.add_argument("--out", metavar="FILE", default=DEFAULT_OUT, help="the page (default: %(default)s)")
+    parser.add_argument("--run", metavar="DIR", help="show what `cnnviz sweep` left in its run folder instead")
     found = parser.parse_intermixed_args(words)
+    if found.run is not None:
+        return _report_of_run(found, settings, started_s)
     registry = settings.plugins()
     word, pictures = take_model(found.words, registry, found.model, usage=USAGE, default=DEFAULT_MODEL)
     check_model(word, found.weights, registry)
@@ -73,6 +77,23 @@ def run(words: list[str], settings: Settings) -> int:
         )
     left_out = tuple(f"{name} is left out: {reason}" for name, reason in page.refused.items())
     announce(out, left_out, started_s=started_s, settings=settings)
+    return 0
+
+
+def _report_of_run(found: argparse.Namespace, settings: Settings, started_s: float) -> int:
+    """Write the page of a sweep: some examples with their heatmaps, and the surveys."""
+    given = [found.model, found.weights, found.target, found.techniques, found.seed, *found.words]
+    if any(word is not None for word in given):
+        raise UsageError("--run shows what a sweep found; its folder knows model, pictures and techniques: name only --out")
+    registry = settings.plugins()
+    out = page_path(found.out)
+    check_form(out, registry, "Report", None)
+    check_writable(out)
+
+    import cnnviz_jax as cv
+
+    cv.open_run(found.run).report(out)
+    announce(out, (), started_s=started_s, settings=settings)
     return 0
 
 

@@ -4,44 +4,55 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from cnnviz_jax.engine.reducers import Confusion, FireCounts, LogHistogram, Moments, Reducer, TopK
+from cnnviz_jax.engine.survey import SurveyPlan
 from cnnviz_jax.errors import CnnvizError, did_you_mean
 from cnnviz_jax.manager import plugins
-from cnnviz_jax.records import load
+from cnnviz_jax.population import Population
+from cnnviz_jax.records import TechniqueSpec, load
 from cnnviz_jax.sweep.exits import SweepUsageError
 from cnnviz_jax.sweep.importing import import_reference, is_reference
+from cnnviz_jax.sweep.source import Source
 from cnnviz_jax.sweep.spec import Survey
+from cnnviz_jax.verbs.options import config_from
 
 if TYPE_CHECKING:
     from cnnviz_jax.model import Layer, Model
 
 
-def reducers_of(survey: Survey, model: "Model") -> dict[str, Reducer]:
-    """Return the reducers of one `[[survey]]` by layer, or by whatever its factory calls them.
+def survey_plan(survey: Survey) -> TechniqueSpec | None:
+    """Return the survey technique that a `[[survey]]` names; `None` for a core reducer or a factory."""
+    spec = plugins().techniques.get(survey.technique)
+    return spec if spec is not None and spec.kind == "survey" else None
 
-    A survey technique's `build(config, model)`, or a factory `(model, **options)`, returns a `Reducer`, a dict of
-    them by name, or an object with such a dict as its attribute `reducers`.
+
+def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Reducer]:
+    """Return the reducers of one `[[survey]]` by layer, or by whatever its technique or factory calls them.
+
+    A survey technique's `build(config, model)` returns a `SurveyPlan`, whose further reducers for labelled pictures
+    run where the source gives labels. A factory `(model, **options)` returns a `Reducer` or a dict of them by name.
 
     Raises:
         SweepUsageError: Nothing has that name, an option does not exist, or what was built is no reducer.
     """
-    registered = plugins().techniques
-    options = dict(survey.options)
-    if survey.technique in registered and registered[survey.technique].kind == "survey":
-        from cnnviz_jax.verbs.options import config_from
-
-        spec = registered[survey.technique]
-        built = load(spec.build)(config_from(spec, options), model)
-    elif survey.technique in CORE:
-        built = _called(CORE[survey.technique], model, survey, options)
-    elif is_reference(survey.technique):
-        built = _called(import_reference(survey.technique, "reducer"), model, survey, options)
-    else:
-        names = [*CORE, *(name for name, spec in registered.items() if spec.kind == "survey")]
-        raise SweepUsageError(
-            f"no survey {survey.technique!r}.{did_you_mean(survey.technique, names)} There are: "
-            f"{', '.join(sorted(set(names)))}, and package.module:factory"
-        )
-    return _by_name(built, survey)
+    options, spec = dict(survey.options), survey_plan(survey)
+    if spec is not None:
+        plan = load(spec.build)(config_from(spec, options), model)
+        if not isinstance(plan, SurveyPlan):
+            raise SweepUsageError(f"{survey.technique} built a {type(plan).__name__}; a SurveyPlan is needed")
+        found = dict(plan.reducers)
+        population = Population.of(source, model.input_shape, class_names=model.labels)
+        if population.is_labelled:
+            found |= plan.labelled(len(population.class_names) or model.class_count)
+        return _by_name(found, survey)
+    if survey.technique in CORE:
+        return _by_name(_called(CORE[survey.technique], model, survey, options), survey)
+    if is_reference(survey.technique):
+        return _by_name(_called(import_reference(survey.technique, "reducer"), model, survey, options), survey)
+    names = [*CORE, *(name for name, each in plugins().techniques.items() if each.kind == "survey")]
+    raise SweepUsageError(
+        f"no survey {survey.technique!r}.{did_you_mean(survey.technique, names)} There are: "
+        f"{', '.join(sorted(set(names)))}, and package.module:factory"
+    )
 
 
 def _called(function: Callable[..., Any], model: "Model", survey: Survey, options: dict[str, Any]) -> Any:
@@ -53,8 +64,8 @@ def _called(function: Callable[..., Any], model: "Model", survey: Survey, option
         raise SweepUsageError(f"{survey.technique}: {error}") from error
 
 
-def _by_name(built: Any, survey: Survey) -> dict[str, Reducer]:
-    found = getattr(built, "reducers", built)
+def _by_name(found: Any, survey: Survey) -> dict[str, Reducer]:
+    built = found
     if isinstance(found, Reducer):
         found = {"all": found}
     if not isinstance(found, Mapping) or not found or not all(isinstance(each, Reducer) for each in found.values()):

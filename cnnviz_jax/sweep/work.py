@@ -73,7 +73,7 @@ class Work:
             reducers = {
                 f"{survey.name}/{key}": reducer
                 for survey in spec.survey
-                for key, reducer in reducers_of(survey, model).items()
+                for key, reducer in reducers_of(survey, model, source).items()
             }
         except SweepUsageError:
             raise

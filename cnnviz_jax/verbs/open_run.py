@@ -1,0 +1,315 @@
+"""The door to what a sweep left behind: heatmaps by example, surveys, and a page of both; read when asked for."""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax.engine.reducers import Total
+from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
+from cnnviz_jax.model import Model
+from cnnviz_jax.pictures import Pictures
+from cnnviz_jax.population import Population
+from cnnviz_jax.records import load
+from cnnviz_jax.results import Attribution, Provenance, Report
+from cnnviz_jax.sweep.layout import RunFolder, read_json, read_lines
+from cnnviz_jax.sweep.reductions import survey_plan
+from cnnviz_jax.sweep.result import read_manifest, read_survey
+from cnnviz_jax.sweep.source import Source, open_source
+from cnnviz_jax.sweep.spec import Explanation, Survey, SweepSpec
+from cnnviz_jax.sweep.step import OK, STATUSES
+from cnnviz_jax.sweep.store import STATUS, ExampleStore
+from cnnviz_jax.sweep.work import weights_digest
+from cnnviz_jax.verbs.options import config_from, technique_and_config
+from cnnviz_jax.verbs.render import check_writable, render, renderer_for
+from cnnviz_jax.verbs.report import report
+
+_SHOWN = 8
+
+
+def open_run(run: str | Path, model: Model | None = None) -> "Run":
+    """Return a sweep's run folder opened for reading; nothing is loaded before it is asked for.
+
+    Args:
+        run: The run folder; also one that is still being written, for the examples that are done.
+        model: The model that was swept; loaded by the name the run knows when it is needed and not given.
+
+    Raises:
+        UsageError: There is no run in the folder.
+    """
+    folder = RunFolder(Path(run))
+    if not folder.run.exists():
+        inside = " Its shards are not merged: `cnnviz merge` does that." if folder.shards.is_dir() else ""
+        raise UsageError(f"no run in {folder.root}; give the folder that `cnnviz sweep --run` wrote.{inside}")
+    return Run(folder, model)
+
+
+class Run:
+    """What a sweep found: per-example heatmaps and scores by number, surveys by name."""
+
+    def __init__(self, folder: RunFolder, model: Model | None) -> None:
+        self.folder = folder
+        """Where it lies."""
+        self._frozen: dict[str, Any] = read_json(folder.run)
+        self._given = model
+
+    def __repr__(self) -> str:
+        state = "finished" if self.is_done else "not finished"
+        return f"Run({self.folder.root}: {len(self)} pictures, {', '.join(self.names)}, {state})"
+
+    def __len__(self) -> int:
+        return int(self._frozen["identity"]["pictures"])
+
+    @functools.cached_property
+    def spec(self) -> SweepSpec:
+        """What was asked for."""
+        return SweepSpec.from_mapping(self._frozen["spec"])
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run has come to its end."""
+        return self.folder.done.exists()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the explanations and surveys."""
+        return tuple(part.name for part in (*self.spec.explain, *self.spec.survey))
+
+    @functools.cached_property
+    def manifest(self) -> dict[str, Any]:
+        """Counts, versions and hashes of a finished run.
+
+        Raises:
+            UsageError: It is not finished.
+        """
+        self._require_done()
+        return read_manifest(self.folder)
+
+    @functools.cached_property
+    def model(self) -> Model:
+        """The model that was swept.
+
+        Raises:
+            UsageError: Its weights are not those that were swept.
+        """
+        from cnnviz_jax.cli.model_choice import load as load_word
+
+        found = self._given if self._given is not None else load_word(self.spec.model, self.spec.weights)
+        if weights_digest(found) != self._frozen["identity"]["weights_sha256"]:
+            raise UsageError(f"the weights of {found.name} are not those that were swept; pass the model: model=...")
+        return found
+
+    @functools.cached_property
+    def source(self) -> Source:
+        """The pictures.
+
+        Raises:
+            UsageError: They are not where they were, or not the same any more.
+        """
+        identity, spec = self._frozen["identity"], self.spec
+        height, width, channels = identity["preprocess"]["input_shape"]
+        found = open_source(spec.source, (height, width, channels), labels=spec.labels, crop_share=spec.crop_share)
+        if found.digest() != identity["source_digest"]:
+            raise UsageError(f"the pictures of {spec.source} are not those that were swept")
+        return found
+
+    @functools.cached_property
+    def _store(self) -> ExampleStore:
+        return ExampleStore.open(self.folder.examples)
+
+    @property
+    def arrays(self) -> tuple[str, ...]:
+        """Names of the per-example arrays, such as `pred`, `score/smoothgrad`, `heat/smoothgrad`."""
+        return tuple(self._store.arrays)
+
+    def array(self, name: str, ids: Sequence[int] | slice = slice(None)) -> np.ndarray:
+        """Return rows of a per-example array as it is stored.
+
+        Args:
+            name: One of `arrays`.
+            ids: Numbers of examples, or a slice of them.
+        """
+        if name not in self._store.arrays:
+            raise UsageError(f"no array {name!r}.{did_you_mean(name, self.arrays)} There are: {', '.join(self.arrays)}")
+        if isinstance(ids, slice):
+            return self._store.read(name, slice(*ids.indices(len(self))))
+        return self._store.read(name, np.asarray(self._checked(ids)))
+
+    def status(self, ids: Sequence[int] | slice = slice(None)) -> np.ndarray:
+        """Return the status of examples: 0 not written, 1 ok, 2 unreadable, 3 not finite."""
+        return self.array(STATUS, ids)
+
+    @functools.cached_property
+    def errors(self) -> dict[int, str]:
+        """Why pictures could not be read, by number."""
+        return {line["id"]: f"{line['path']}: {line['error']}" for line in read_lines(self.folder.root / "errors")}
+
+    def heatmaps(self, name: str, ids: Sequence[int] | slice = slice(None)) -> Float[np.ndarray, "n ..."]:
+        """Return the maps of an explanation as float32, in the technique's own unit.
+
+        Args:
+            name: Name of the explanation.
+            ids: Numbers of examples, or a slice of them. NaN where an example has no result.
+        """
+        self._explanation(name)
+        values = self.array(f"heat/{name}", ids).astype(np.float32)
+        if f"scale/{name}" in self._store.arrays:
+            values *= self.array(f"scale/{name}", ids).reshape(-1, *(1,) * (values.ndim - 1))
+        return values
+
+    def pictures(self, ids: Sequence[int]) -> Float[np.ndarray, "n h w c"]:
+        """Return pictures as the model saw them.
+
+        Raises:
+            ImageError: One cannot be read.
+        """
+        population = Population(source=self.source)
+        return np.stack([population.image(index) for index in self._checked(ids)])
+
+    def attribution(self, name: str, ids: Sequence[int]) -> Attribution:
+        """Return the explanations of some examples as `cnnviz_jax.explain` would, ready to be rendered.
+
+        Where the raw map is what was stored, `values` is that map enlarged bilinearly to the picture.
+
+        Args:
+            name: Name of the explanation.
+            ids: Numbers of examples.
+
+        Raises:
+            ImageError: An example has no result.
+        """
+        asked, ids = self._explanation(name), self._checked(ids)
+        if not ids:
+            raise UsageError("which examples? ids is empty")
+        status = self.status(ids)
+        if (status != OK).any():
+            at = int(np.argmax(status != OK))
+            raise ImageError(
+                f"example {ids[at]} has no result: {STATUSES[status[at]]} {self.errors.get(ids[at], '')}".strip()
+            )
+        images, maps = self.pictures(ids), self.heatmaps(name, ids)
+        target = self.array(f"target/{name}", ids) if f"target/{name}" in self._store.arrays else None
+        is_raw = maps.shape[1:3] != images.shape[1:3]
+        _, config = technique_and_config(asked.technique, "explain", dict(asked.options))
+        return Attribution(
+            values=_enlarged(maps, images.shape[1:3]) if is_raw else maps,
+            low_res=maps if is_raw and maps.ndim == 3 else None,
+            scores=self.array(f"score/{name}", ids),
+            target=target if target is not None else np.zeros(len(ids), np.int32),
+            images=images,
+            view=self._frozen["views"][name],
+            provenance=Provenance(
+                technique=asked.technique,
+                model=self._frozen["identity"]["model"],
+                config=config,
+                targets=tuple(map(self._class_name, target)) if target is not None else (str(asked.target),) * len(ids),
+                seed=str(self.spec.seed),
+                versions=tuple(sorted(self._frozen["environment"]["versions"].items())),
+                notes=(("run", str(self.folder.root)), ("examples", tuple(ids))),
+            ),
+        )
+
+    def survey(self, name: str) -> Any:
+        """Return a survey's result: what `cnnviz_jax.survey` returns for its technique, such as `Exemplars`.
+
+        A core reducer such as `top-k`, or one of a factory, gives its arrays by layer, a dict of dicts.
+
+        Raises:
+            UsageError: No survey has that name, or the run is not finished.
+        """
+        asked = self._survey(name)
+        found = self.survey_arrays(name)
+        spec = survey_plan(asked)
+        if spec is None:
+            return found
+        config = config_from(spec, dict(asked.options))
+        population = Population.of(self.source, self.model.input_shape, class_names=self.model.labels)
+        plan = load(spec.build)(config, self.model)
+        layer = next((layer for reducer in plan.reducers.values() for layer in reducer.layers), None)
+        provenance = Provenance(
+            technique=spec.name,
+            model=self.model.name,
+            config=config,
+            layer=layer,
+            versions=tuple(sorted(self._frozen["environment"]["versions"].items())),
+            notes=(
+                ("pictures", len(self) - self.manifest["counts"]["unreadable"]),
+                ("unreadable", tuple(self.errors.values())),
+                ("population", self._frozen["identity"]["source_digest"]),
+            ),
+        )
+        return plan.finish(found, population, provenance)
+
+    def survey_arrays(self, name: str) -> dict[str, Total]:
+        """Return a survey's arrays by reducer, as they are stored."""
+        self._require_done()
+        return read_survey(self.folder, self._survey(name).name)
+
+    def report(self, out: str | Path | None = None, *, ids: Sequence[int] | None = None) -> Report:
+        """Return, and write to `out`, a page of some examples with their explanations, and of the surveys.
+
+        Args:
+            out: The page to write, such as `page.html`; `None` writes nothing.
+            ids: Numbers of examples; some spread over those that have a result when not given.
+
+        Raises:
+            RenderError: `out` cannot be written; said before any work.
+        """
+        if out is not None:
+            renderer_for(Report.__name__, Path(out))
+            check_writable(Path(out))
+        chosen = self._checked(ids) if ids is not None else self._spread()
+        images: Pictures = self.pictures(chosen)
+        page = report(self.model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])
+        surveys = {part.name: self.survey(part.name) for part in self.spec.survey} if self.is_done else {}
+        page = dataclasses.replace(
+            page,
+            title=f"{self.model.name} over {len(self):,} pictures",
+            attributions={part.name: self.attribution(part.name, chosen) for part in self.spec.explain},
+            inspections={name: found for name, found in surveys.items() if not isinstance(found, dict)},
+        )
+        if out is not None:
+            render(page, out)
+        return page
+
+    def _spread(self) -> list[int]:
+        usable = np.flatnonzero(self.status() == OK)
+        if not len(usable):
+            raise ImageError(f"no example of {self.folder.root} has a result")
+        return [int(i) for i in np.unique(usable[np.linspace(0, len(usable) - 1, _SHOWN).astype(int)])]
+
+    def _checked(self, ids: Sequence[int]) -> list[int]:
+        numbers = [int(index) for index in ids]
+        for index in numbers:
+            if not 0 <= index < len(self):
+                raise UsageError(f"example {index} is out of range: this run has examples 0 to {len(self) - 1}")
+        return numbers
+
+    def _explanation(self, name: str) -> Explanation:
+        return self._part(name, {part.name: part for part in self.spec.explain}, "explanation")  # type: ignore[no-any-return]
+
+    def _survey(self, name: str) -> Survey:
+        return self._part(name, {part.name: part for part in self.spec.survey}, "survey")  # type: ignore[no-any-return]
+
+    def _part(self, name: str, parts: dict[str, Any], sort: str) -> Any:
+        if name not in parts:
+            known = ", ".join(parts) or "none"
+            raise UsageError(f"no {sort} {name!r} in this run.{did_you_mean(name, parts)} There are: {known}")
+        return parts[name]
+
+    def _class_name(self, index: Any) -> str:
+        labels = self._frozen["labels"]
+        return f"{int(index)} {labels[int(index)]}" if int(index) < len(labels) else str(int(index))
+
+    def _require_done(self) -> None:
+        if not self.is_done:
+            raise UsageError(f"the run in {self.folder.root} is not finished; run the same `cnnviz sweep` again")
+
+
+def _enlarged(maps: Float[np.ndarray, "n ..."], size: tuple[int, ...]) -> Float[np.ndarray, "n ..."]:
+    return np.asarray(jax.image.resize(maps, (len(maps), *size, *maps.shape[3:]), "linear"))
