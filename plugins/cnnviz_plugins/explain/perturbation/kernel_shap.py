@@ -67,10 +67,9 @@ class KernelShap(PartsFold):
     def _drawn(self, index: Int[Array, ""], root: Key[Array, ""]) -> Bool[Array, " count"]:
         """No part, all parts, then pairs: a coalition of m parts with chance ~ 1 / (m (count - m)), its complement."""
         count = self.segments.count
-        sizes = np.arange(1, count)
-        for_size, for_parts = jax.random.split(jax.random.fold_in(root, index // 2))
-        size = jax.random.choice(for_size, jnp.asarray(sizes), p=jnp.asarray(_chances(sizes, count), jnp.float32))
-        rank = jnp.argsort(jnp.argsort(jax.random.uniform(for_parts, (count,))))
+        number = jax.random.uniform(jax.random.fold_in(root, index // 2), (count + 1,))
+        size = 1 + (number[0] > jnp.asarray(_below(count), jnp.float32)).sum()
+        rank = jnp.argsort(jnp.argsort(number[1:]))
         drawn = (rank < size) ^ (index % 2 == 1)
         return jnp.where(index < 2, index == 1, drawn)
 
@@ -93,9 +92,11 @@ class KernelShap(PartsFold):
         return self.shown(context[0], values, base=base)
 
 
-def _chances(sizes: Int[np.ndarray, " m"], count: int) -> Float[np.ndarray, " m"]:
+def _below(count: int) -> Float[np.ndarray, " sizes"]:
+    """The chance that a coalition has at most 1, 2, ..., count - 2 parts."""
+    sizes = np.arange(1, count)
     chance = 1 / (sizes * (count - sizes))
-    return chance / chance.sum()  # type: ignore[no-any-return]
+    return np.cumsum(chance / chance.sum())[:-1]
 
 
 def _kernel(count: int) -> Float[np.ndarray, " sizes"]:

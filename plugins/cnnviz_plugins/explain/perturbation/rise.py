@@ -77,10 +77,10 @@ def random_mask(
     key: Key[Array, ""], size: tuple[int, int], cells: tuple[int, int], probability: float
 ) -> Float[Array, "h w"]:
     """Return one mask: which cells are kept, enlarged bilinearly and moved by part of a cell."""
-    for_cells, for_shift = jax.random.split(key)
-    kept = jax.random.bernoulli(for_cells, probability, cells).astype(jnp.float32)
+    drawn = jax.random.uniform(key, (2 + cells[0] * cells[1],))
+    kept = (drawn[2:] < probability).astype(jnp.float32).reshape(cells)
     edges = [-(-pixels // count) for pixels, count in zip(size, cells, strict=True)]
-    shifts = [jax.random.randint(k, (), 0, e) for k, e in zip(jax.random.split(for_shift), edges, strict=True)]
+    shifts = [(drawn[axis] * edges[axis]).astype(jnp.int32) for axis in (0, 1)]
     rows, cols = (_enlarging(n, c, e, s) for n, c, e, s in zip(size, cells, edges, shifts, strict=True))
     return jnp.einsum("ij,jk,lk->il", rows, kept, cols, precision="highest")
 

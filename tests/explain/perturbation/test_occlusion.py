@@ -7,8 +7,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError, WindowError
-
-from .small import model, pictures
+from tests.explain.small import model, pictures
 
 
 def occlusion(images, net=None, **options):
@@ -62,7 +61,7 @@ def test_gathers_over_the_windows_that_cover_a_pixel(gather):
 
 def test_scores_can_be_read_four_ways():
     image = pictures(1)[0]
-    grid, score, *_ = slow_grid(image, (6, 5), (6, 5), 0.5)
+    grid, _, *_ = slow_grid(image, (6, 5), (6, 5), 0.5)
     raw = occlusion(image, window=(6, 5), stride=(6, 5), score="raw").low_res[0]
     np.testing.assert_allclose(raw, grid, atol=2e-6)
     np.testing.assert_allclose(occlusion(image, window=(6, 5), stride=(6, 5), score="one_minus").low_res[0], 1 - raw)
@@ -128,9 +127,27 @@ def test_more_pictures_and_other_classes_do_not_compile_more():
         ({"fill": (0.1, 0.2)}, UsageError, "fill has 2 values, pictures have 3 channels"),
         ({"fill": "gray"}, UsageError, "fill is one of mean, model-mean, blur"),
         ({"channels": (3,)}, UsageError, "pictures have channels 0 to 2, got channel 3"),
-        ({"edge": "trunc"}, UsageError, "edge is one of 'full', 'truncate', got 'trunc'"),
+        ({"edge": "trunc"}, UsageError, "edge is one of 'full', 'truncate' or None, got 'trunc'"),
     ],
 )
 def test_says_what_is_wrong_with_an_option(options, error, text):
     with pytest.raises(error, match=text):
         occlusion(pictures(1), **options)
+
+
+@pytest.mark.parametrize(
+    ("convention", "same"),
+    [
+        ("captum", {"edge": "truncate", "score": "drop", "gather": "average"}),
+        ("pair", {"edge": "full", "score": "drop", "gather": "sum"}),
+        ("xplique", {"edge": "full", "score": "drop", "gather": "sum"}),
+        ("tf-explain", {"edge": "truncate", "score": "one_minus", "gather": "grid"}),
+    ],
+)
+def test_peers_conventions_name_what_they_choose(convention, same):
+    image = pictures(1)
+    named = occlusion(image, window=5, stride=4, convention=convention)
+    np.testing.assert_allclose(named.values, occlusion(image, window=5, stride=4, **same).values, atol=1e-6)
+    assert dict(named.provenance.notes).items() >= same.items()
+    own = occlusion(image, window=5, stride=4, convention=convention, gather="average")
+    assert dict(own.provenance.notes)["gather"] == "average"  # what is said outright holds

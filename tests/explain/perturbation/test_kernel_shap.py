@@ -1,0 +1,81 @@
+"""KernelSHAP: Shapley values, exact where all coalitions are asked."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+
+import cnnviz_jax as cv
+from cnnviz_jax.engine import compilations
+from cnnviz_jax.errors import UsageError
+
+from .linear import BLOCKS, contributions, linear, mixed, picture
+
+
+def shap(net, images, **options):
+    return cv.explain("kernel-shap", net, images, 0, **{"segments": BLOCKS, "fill": 0.0, **options})
+
+
+def brute_force(image):
+    """The mean contribution of each of eight parts over all coalitions of the others, by its definition."""
+    subsets = [frozenset(s) for size in range(9) for s in itertools.combinations(range(8), size)]
+    covered = np.stack([image * np.isin(BLOCKS, list(s))[..., None] for s in subsets]).astype(np.float32)
+    worth = dict(zip(subsets, np.asarray(mixed()(covered), np.float64)[:, 0], strict=True))
+    values = np.zeros(8)
+    for part in range(8):
+        for subset in subsets:
+            if part not in subset:
+                share = math.factorial(len(subset)) * math.factorial(7 - len(subset)) / math.factorial(8)
+                values[part] += share * (worth[subset | {part}] - worth[subset])
+    return values, worth[frozenset()]
+
+
+def test_equals_brute_force_shapley_values_on_eight_parts():
+    values, base = brute_force(picture())
+    result = shap(mixed(), picture())
+    np.testing.assert_allclose(result.extras["per_segment"][0], values, rtol=1e-3, atol=2e-5)
+    np.testing.assert_allclose(result.extras["base"][0], base, atol=1e-6)
+
+
+def test_values_sum_to_the_score_less_the_base_also_when_coalitions_are_drawn():
+    images = np.stack([picture(seed) for seed in (1, 2)])
+    for samples in (256, 60):
+        result = shap(mixed(), images, samples=samples)
+        total = result.extras["per_segment"].sum(1) + result.extras["base"]
+        np.testing.assert_allclose(total, result.scores, rtol=1e-5, atol=1e-5)
+
+
+def test_drawn_coalitions_find_a_linear_model_exactly_and_come_close_to_any():
+    result = shap(linear(), picture(), samples=100)
+    np.testing.assert_allclose(result.extras["per_segment"][0], contributions(picture()), rtol=1e-3, atol=1e-4)
+    drawn = shap(mixed(), picture(), samples=250).extras["per_segment"][0]
+    exact = brute_force(picture())[0]
+    assert np.abs(drawn - exact).max() < 0.1 * np.abs(exact).max()
+
+
+def test_a_part_without_pixels_is_worth_nothing():
+    gap = np.where(BLOCKS >= 3, BLOCKS + 1, BLOCKS)
+    result = shap(linear(), picture(), segments=gap, samples=512).extras["per_segment"][0]
+    np.testing.assert_allclose(result[3], 0, atol=1e-4)
+    np.testing.assert_allclose(np.delete(result, 3), contributions(picture()), rtol=1e-3, atol=1e-4)
+
+
+def test_one_part_is_worth_everything():
+    result = shap(linear(), picture(), segments="grid(1)")
+    np.testing.assert_allclose(result.extras["per_segment"][0, 0], result.scores[0] - 0.5, rtol=1e-5)
+
+
+def test_neither_chunk_nor_batch_matters_and_nothing_compiles_twice():
+    images = np.stack([picture(seed) for seed in range(3)])
+    together = shap(mixed(), images, samples=60, chunk=7).values
+    np.testing.assert_allclose(shap(mixed(), images[2:], samples=60, chunk=7).values, together[2:], atol=1e-4)
+    np.testing.assert_allclose(shap(mixed(), images, samples=60).values, together, atol=1e-4)
+    before = compilations()
+    shap(mixed(), picture(8), samples=60, chunk=7, key=3)
+    assert compilations() == before
+
+
+def test_says_how_many_samples_it_needs():
+    with pytest.raises(UsageError, match="samples is at least 4, got 3"):
+        shap(linear(), picture(), samples=3)
