@@ -1,0 +1,59 @@
+"""Pictures for the sweeps that `sweep.py` runs: generated ones, and a folder's repeated to 500."""
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz_jax.pictures import SUFFIXES, fit, open_picture
+from cnnviz_plugins.models.shapes.pictures import draw_pictures
+
+IMAGES = Path(os.environ.get("CNNVIZ_BENCHMARK_IMAGES", Path(__file__).parents[2] / "shared" / "data" / "images"))
+
+
+class Shapes:
+    """Test pictures of the bundled network's own family."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        (picture,) = draw_pictures([index])
+        return {"image": picture.image, "label": np.int32(picture.label)}
+
+    def digest(self) -> str:
+        return f"shapes test {self._count}"
+
+
+class Repeated:
+    """The pictures of a folder, over and over, fitted to 224 pixels as published ImageNet numbers have it."""
+
+    def __init__(self, folder: Path, count: int) -> None:
+        self._files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        return {"image": fit(open_picture(self._files[index % len(self._files)], 3), 224, 224, 224 / 256)}
+
+    def digest(self) -> str:
+        sizes = [(path.name, path.stat().st_size) for path in self._files]
+        return hashlib.sha256(repr((sizes, self._count)).encode()).hexdigest()
+
+    def name(self, index: int) -> str:
+        return f"{self._files[index % len(self._files)].name}, time {index // len(self._files)}"
+
+
+def shapes_2000() -> Shapes:
+    return Shapes(2000)
+
+
+def images_500() -> Repeated:
+    return Repeated(IMAGES, 500)
