@@ -6,6 +6,8 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
+from cnnviz_plugins.explain.gradient.configs import VargradConfig
+from cnnviz_plugins.explain.gradient.smoothgrad import Vargrad
 from tests.explain.small import model, pictures
 
 
@@ -63,7 +65,7 @@ def test_any_method_of_the_family_is_smoothed(method):
     ],
 )
 def test_conventions_are_written_in_the_result(convention, samples, noise, ddof):
-    notes = dict(cv.explain("vargrad", model(), pictures(1), 1, convention=convention).provenance.notes)
+    notes = dict(Vargrad.build(VargradConfig(convention=convention), model()).notes)
     assert (notes["samples"], notes["noise"], notes["ddof"]) == (samples, noise, ddof)
 
 
