@@ -1,10 +1,11 @@
 """Activation maximisation: pictures per second with the recipe chollet2016."""
 
-import cnnviz_jax as cv
 from measure import arguments, load, report
 
+import cnnviz_jax as cv
+
 parser = arguments(__doc__ or "")
-parser.add_argument("--layer", default=None, help="layer whose channels are maximised; the last convolution if not given")
+parser.add_argument("--layer", default=None, help="layer; the last convolution if not given")
 options = parser.parse_args()
 model, _ = load(options)
 convolutions = [layer.name for layer in model.layers.values() if layer.kind == "conv"]

@@ -1,7 +1,8 @@
 """Filters: readings per second; nothing is evaluated."""
 
-import cnnviz_jax as cv
 from measure import arguments, load, report
+
+import cnnviz_jax as cv
 
 options = arguments(__doc__ or "").parse_args()
 model, _ = load(options)

@@ -12,10 +12,10 @@ import time
 from pathlib import Path
 
 import numpy as np
-from cnnviz_plugins.models.shapes.pictures import draw_pictures
 
 import cnnviz_jax as cv
 from cnnviz_jax.manager import plugins
+from cnnviz_plugins.models.shapes.pictures import draw_pictures
 
 
 def hits(values: np.ndarray, masks: np.ndarray) -> np.ndarray:

@@ -1,7 +1,8 @@
 """SmoothGrad: pictures per second with default options."""
 
-import cnnviz_jax as cv
 from measure import arguments, load, report
+
+import cnnviz_jax as cv
 
 options = arguments(__doc__ or "").parse_args()
 model, images = load(options)

@@ -9,6 +9,11 @@ import tempfile
 import time
 from pathlib import Path
 
+import numpy as np
+from PIL import Image
+
+import cnnviz_jax as cv
+
 RUNS = 3
 
 
@@ -18,7 +23,8 @@ def elapsed_s(folder: Path, cache: Path) -> float:
         "JAX_COMPILATION_CACHE_DIR": str(cache),
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
-    command = [sys.executable, "-m", "cnnviz_jax.cli", "explain", "saliency", "shapes", "--out", str(folder / "out.png")]
+    verb = [sys.executable, "-m", "cnnviz_jax.cli", "explain", "saliency", "shapes"]
+    command = [*verb, str(folder / "picture.png"), "--out", str(folder / "out.png")]
     begun = time.perf_counter()
     subprocess.run(command, check=True, env=environment, capture_output=True)
     return time.perf_counter() - begun
@@ -26,6 +32,7 @@ def elapsed_s(folder: Path, cache: Path) -> float:
 
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
+    Image.fromarray((255 * cv.example_pictures("shapes", 1)[0][0]).astype(np.uint8)).save(folder / "picture.png")
     cold = [elapsed_s(folder, folder / f"cache{i}") for i in range(RUNS)]
     warm = [elapsed_s(folder, folder / "cache0") for _ in range(RUNS)]
     line = {

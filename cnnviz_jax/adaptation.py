@@ -86,7 +86,7 @@ def load_model(name: str, weights: str | Path | None = None) -> Model:
         UnknownNameError: No plugin offers that name; near matches are listed.
         WeightsError: The file is missing, broken or does not fit.
     """
-    return load(plugins().model(name).build)(None if weights is None else Path(weights))  # type: ignore[no-any-return]
+    return load(plugins().model(name).build)(None if weights is None else Path(weights))
 
 
 def example_pictures(name: str, count: int = 4) -> tuple[Float[np.ndarray, "n h w c"], tuple[str, ...]]:

@@ -153,7 +153,7 @@ class LayerTable(Mapping[str, Layer]):
 
     def __getitem__(self, name: str) -> Layer:
         resolved = self.resolve(name)
-        return self._layers[resolved] if resolved in self._layers else self._input
+        return self._layers.get(resolved, self._input)
 
     def __iter__(self) -> Iterator[str]:
         return iter(self._layers)
@@ -186,8 +186,7 @@ class Model:
         images = check_images(images, self.input_shape)
         batches = [images[i : i + _FORWARD_BATCH] for i in range(0, len(images), _FORWARD_BATCH)]
         outputs = [_forward(self, batch) for batch in batches]
-        logits = outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
-        return logits  # type: ignore[no-any-return]
+        return outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
 
     def __repr__(self) -> str:  # the parameters would fill pages
         height, width, channels = self.input_shape
@@ -257,7 +256,9 @@ class Model:
         """
         out = jax.eval_shape(_forward, self, jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32))
         if not hasattr(out, "shape") or len(out.shape) < 2:
-            raise TargetError(f"{self.name} does not return (n, classes) scores; explain a cv.targets.custom(...) instead")
+            raise TargetError(
+                f"{self.name} does not return (n, classes) scores; explain a cv.targets.custom(...) instead"
+            )
         return int(out.shape[-1])
 
     def class_name(self, index: int) -> str:
@@ -271,7 +272,9 @@ class Model:
         Raises:
             ModelError: The tree, a shape or a dtype differs.
         """
-        old, new = (jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), p) for p in (self.params, params))
+        old, new = (
+            jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), p) for p in (self.params, params)
+        )
         if old != new:
             raise ModelError(f"these parameters do not have the tree, shapes and dtypes of {self.name}")
         return Model(params, self.structure)
@@ -397,7 +400,7 @@ def _one_float(value: Array) -> Array:
 def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     if model.structure.head is not None:
         return jax.vmap(lambda image: model.run(image)[0])(images)
-    outputs = model.structure.pure.logits(model.structure.apply(model.params, images))
+    outputs = model.structure.pure.logits(model.structure.apply(model.params, jnp.asarray(images)))
     return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
 
 
@@ -422,5 +425,3 @@ def predictions(model: Model, images: Pictures, k: int = 5) -> tuple[Prediction,
         )
         for best, row, share in zip(order, logits, probability, strict=True)
     )
-
-

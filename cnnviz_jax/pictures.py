@@ -91,7 +91,7 @@ def _to_channels(picture: "Image.Image", path: Path, channels: int) -> "Image.Im
         raise ImageError(f"{path} holds floating-point pixels, which have no one right scale; pass an array in [0, 1]")
     if picture.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in picture.info:
         rgba = picture.convert("RGBA")
-        if rgba.getextrema()[3][0] < 255:  # type: ignore[index]
+        if np.asarray(rgba)[..., 3].min() < 255:
             white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
             rgba = Image.alpha_composite(white, rgba)
         picture = rgba.convert("RGB")

@@ -50,9 +50,10 @@ class Provenance:
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain dicts, lists, strings and numbers."""
         plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self) if f.name != "config"}
-        config = dataclasses.asdict(self.config) if dataclasses.is_dataclass(self.config) else self.config
+        known = dataclasses.is_dataclass(self.config) and not isinstance(self.config, type)
+        config = dataclasses.asdict(self.config) if known else self.config
         plain |= {"config": config, "versions": dict(self.versions), "notes": dict(self.notes)}
-        return json.loads(json.dumps(plain, default=str))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(plain, default=str))
 
 
 @jax.tree_util.register_dataclass

@@ -84,7 +84,9 @@ def _report_of_run(found: argparse.Namespace, settings: Settings, started_s: flo
     """Write the page of a sweep: some examples with their heatmaps, and the surveys."""
     given = [found.model, found.weights, found.target, found.techniques, found.seed, *found.words]
     if any(word is not None for word in given):
-        raise UsageError("--run shows what a sweep found; its folder knows model, pictures and techniques: name only --out")
+        raise UsageError(
+            "--run shows what a sweep found, model and pictures included; beside it only --out may be named"
+        )
     registry = settings.plugins()
     out = page_path(found.out)
     check_form(out, registry, "Report", None)

@@ -73,7 +73,7 @@ def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
 
 
 @functools.cache
-def compiler_options() -> dict[str, str]:
+def compiler_options() -> dict[str, str | bool]:
     """Return the compiler options that this backend wants and accepts.
 
     XLA:CPU of jax 0.10 sends convolutions without padding to a path several times slower than its
@@ -81,7 +81,7 @@ def compiler_options() -> dict[str, str]:
     """
     if jax.default_backend() != "cpu":
         return {}
-    options = {"xla_cpu_experimental_ynn_fusion_type": ""}
+    options: dict[str, str | bool] = {"xla_cpu_experimental_ynn_fusion_type": ""}
     try:
         jax.jit(lambda x: x + 1).lower(jax.ShapeDtypeStruct((1,), "float32")).compile(compiler_options=options)
     except (RuntimeError, ValueError):  # this XLA does not know the option

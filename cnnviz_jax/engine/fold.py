@@ -124,14 +124,17 @@ def run_fold(
     total = len(images) * fold.evaluations
     first = 0
     while first < len(images):
-        done = first * fold.evaluations
-        part = run.pictures(first, lambda more, done=done: progress(min(done + more, total), total, "evaluations"))
+        part = run.pictures(first, partial(_count_on, progress, first * fold.evaluations, total))
         count = min(run.batch, len(images) - first)  # read afterwards: a batch shrinks when memory runs out
         parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], part))
         first += count
         progress(first * fold.evaluations, total, "evaluations")
     whole: tuple[Any, Any] = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     return whole
+
+
+def _count_on(progress: Progress, done: int, total: int, more: int) -> None:
+    progress(min(done + more, total), total, "evaluations")
 
 
 class _FoldRun:

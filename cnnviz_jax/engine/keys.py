@@ -27,7 +27,7 @@ def root_key(key: Any = None) -> Key[Array, ""]:
             raise UsageError(
                 f"key uses {jax.random.key_impl(key)}; results must not depend on the batch: use {_IMPLEMENTATION}"
             )
-        return key  # type: ignore[no-any-return]
+        return key
     if hasattr(key, "dtype") and key.dtype == jnp.uint32 and key.shape == (2,):
         return jax.random.wrap_key_data(key, impl=_IMPLEMENTATION)
     raise UsageError(f"key is a whole number or a jax.random.key(...), got {key!r}")

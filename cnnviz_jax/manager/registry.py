@@ -102,15 +102,15 @@ class Plugins:
 
     def adapter(self, name: str) -> AdapterSpec:
         """Return the adapter of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
-        return self._find("adapter", name)[1]  # type: ignore[no-any-return]
+        return self._find("adapter", name)[1]
 
     def model(self, name: str) -> ModelSpec:
         """Return the model of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
-        return self._find("model", name)[1]  # type: ignore[no-any-return]
+        return self._find("model", name)[1]
 
     def renderer(self, name: str) -> RendererSpec:
         """Return the renderer of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
-        return self._find("renderer", name)[1]  # type: ignore[no-any-return]
+        return self._find("renderer", name)[1]
 
     def technique(self, name: str, kind: Kind | None = None) -> TechniqueSpec:
         """Return the technique of that name, which must be of that kind if one is given.

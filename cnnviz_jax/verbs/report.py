@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +68,9 @@ def report(
     run = _Tasks(progress or silent)
     attributions = _explanations([name for name in kinds if kinds[name] == "explain"], model, images, target, key)
     syntheses = _syntheses([name for name in kinds if kinds[name] == "synthesize"], model, key)
-    inspections = {name: (lambda tick, name=name: inspect(name, model)) for name in kinds if kinds[name] == "inspect"}
+    inspections: dict[str, Task] = {
+        name: partial(_inspected, name, model) for name in kinds if kinds[name] == "inspect"
+    }
     results = run.all({**attributions, **inspections, **syntheses})
     page = Report(
         title=f"{model.name}: what it looks at, what it answers to",
@@ -135,13 +138,19 @@ def _chosen(techniques: Sequence[str] | None) -> dict[str, Kind]:
 def _explanations(names: Sequence[str], model: Model, images: Any, target: Any, key: Any) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
     for name in names:
-        tasks[name] = lambda tick, name=name: explain(name, model, images, target, key=key, progress=tick)
+        tasks[name] = partial(_explained, name, model, images, target, key)
         first = next((layer.name for layer in model.layers.values() if layer.kind == "conv" and layer.is_map), None)
         if first is not None and _shows_maps(name, model):  # channel maps are worth seeing at the first layer too
-            tasks[f"{name} {first}"] = lambda tick, name=name, first=first: explain(
-                name, model, images, target, key=key, progress=tick, layer=first
-            )
+            tasks[f"{name} {first}"] = partial(_explained, name, model, images, target, key, layer=first)
     return tasks
+
+
+def _explained(name: str, model: Model, images: Any, target: Any, key: Any, tick: Progress, **options: Any) -> Any:
+    return explain(name, model, images, target, key=key, progress=tick, **options)
+
+
+def _inspected(name: str, model: Model, tick: Progress) -> Any:
+    return inspect(name, model)
 
 
 def _shows_maps(name: str, model: Model) -> bool:
@@ -164,11 +173,13 @@ def _syntheses(names: Sequence[str], model: Model, key: Any) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
     for name in names:
         for layer in (convolutions[i] for i in picked):
-            channels = range(min(_SYNTHESIZED_CHANNELS, layer.channels))
-            tasks[f"{name} {layer.name}"] = lambda tick, name=name, layer=layer, channels=channels: synthesize(
-                name, model, layer=layer.name, channels=list(channels), key=key, progress=tick
-            )
+            tasks[f"{name} {layer.name}"] = partial(_synthesized, name, model, layer, key)
     return tasks
+
+
+def _synthesized(name: str, model: Model, layer: Layer, key: Any, tick: Progress) -> Any:
+    channels = list(range(min(_SYNTHESIZED_CHANNELS, layer.channels)))
+    return synthesize(name, model, layer=layer.name, channels=channels, key=key, progress=tick)
 
 
 def _facts(model: Model) -> dict[str, str]:

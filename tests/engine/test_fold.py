@@ -12,8 +12,7 @@ from cnnviz_jax.engine import Fold, compilations, keys_for, picture_ids, root_ke
 from cnnviz_jax.engine import fold as fold_module
 from cnnviz_jax.errors import ImageError, MemoryBudgetError, TargetError, UsageError
 from cnnviz_jax.results import Heatmap
-
-from ..explain.small import model, pictures
+from tests.explain.small import model, pictures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +147,7 @@ def test_a_wrong_picture_gets_a_sentence(images, text):
 
 def test_weights_that_are_not_finite_are_refused():
     params = {**model().params, "head": {"kernel": jnp.full((8, 4), jnp.nan), "bias": jnp.zeros(4)}}
-    from ..explain.small import forward
+    from tests.explain.small import forward
 
     with pytest.raises(cv.errors.WeightsError, match=r"not finite: head\.kernel"):
         cv.adapt(forward, params, input_shape=(12, 10, 3))

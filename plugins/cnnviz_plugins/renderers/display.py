@@ -157,13 +157,13 @@ def reduce_channels(pixels: Float[np.ndarray, "*n h w c"], reduction: Reduction)
     """
     pixels = np.asarray(pixels, np.float64)
     if reduction == "max_abs":
-        return np.abs(pixels).max(-1)  # type: ignore[no-any-return]
+        return np.abs(pixels).max(-1)
     if reduction == "sum_abs":
-        return np.abs(pixels).sum(-1)  # type: ignore[no-any-return]
+        return np.abs(pixels).sum(-1)
     if reduction == "signed_sum":
-        return pixels.sum(-1)  # type: ignore[no-any-return]
+        return pixels.sum(-1)
     if reduction == "l2":
-        return np.sqrt((pixels**2).sum(-1))  # type: ignore[no-any-return]
+        return np.sqrt((pixels**2).sum(-1))
     raise UsageError(
         f"no channel reduction {reduction!r}.{did_you_mean(str(reduction), REDUCTIONS)} "
         f"There are {', '.join(REDUCTIONS)}"

@@ -29,7 +29,7 @@ def channel_note(channels: int) -> str:
 def grey(image: Float[np.ndarray, "h w c"]) -> Float[np.ndarray, "h w"]:
     """Return the luminance (BT.601) of a colour picture, the mean of any other, in [0, 1]."""
     image = np.clip(finite(image), 0, 1)
-    return image @ np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else image.mean(-1)  # type: ignore[no-any-return]
+    return image @ np.array([0.299, 0.587, 0.114]) if image.shape[-1] == 3 else image.mean(-1)
 
 
 def painted(levels: Float[np.ndarray, "h w"], colormap: str) -> UInt8[np.ndarray, "h w 3"]:

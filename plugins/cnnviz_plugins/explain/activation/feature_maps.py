@@ -28,7 +28,7 @@ class FeatureMaps(Fold):
     """
 
     view: View = "maps"
-    layer: str  # type: ignore[assignment]  # always resolved
+    layer: str  # always resolved
     channels: tuple[int, ...] | None
     select: str = "given"
     count: int | None = None
@@ -65,6 +65,6 @@ class FeatureMaps(Fold):
             return Heatmap(values=value)
         flat = value.reshape(-1, value.shape[-1])
         rank = flat.max(0) if self.select == "strongest" else flat.std(0)
-        best = jax.lax.top_k(rank, self.count)[1]  # equal ones in their own order
+        best = jax.lax.top_k(rank, self.count or value.shape[-1])[1]  # equal ones in their own order
         numbers = jnp.asarray(self.channels or range(value.shape[-1]), jnp.int32)[best]
         return Heatmap(values=value[..., best], extras={"channels": numbers})
