@@ -194,7 +194,10 @@ class WeightedSum(Target):
     def describe(self, model: "Model") -> tuple[str, ...]:
         """Return texts such as `conv1 channel 2 + 3 x conv1 channel 4`."""
         columns = [
-            [_signed(float(w), text) for w, text in zip(np.broadcast_to(np.asarray(weight), len(texts)), texts, strict=True)]
+            [
+                _signed(float(w), text)
+                for w, text in zip(np.broadcast_to(np.asarray(weight), len(texts)), texts, strict=True)
+            ]
             for weight, texts in ((w, term.describe(model)) for term, w in zip(self.terms, self.weights, strict=True))
         ]
         rows = max(map(len, columns), default=1)

@@ -37,7 +37,7 @@ def load(reference: Lazy) -> Callable[..., Any]:
         if not hasattr(loaded, part):
             raise PluginError(f"a record names {reference!r}, and {module} has no {attribute}")
         loaded = getattr(loaded, part)
-    return loaded  # type: ignore[no-any-return]
+    return loaded
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,8 @@ class TechniqueSpec:
     `(model, image, target, key) -> heatmap`;
     synthesize: `build(config, model, target)` -> a `cnnviz_jax.engine.Iteration`;
     inspect: `build(config, model)` -> a function `(provenance) -> result`;
-    survey: `build(config, model)` -> a `cnnviz_jax.engine.survey.SurveyPlan`.
+    survey: `build(config, model)` -> a `cnnviz_jax.engine.survey.SurveyPlan`;
+    measure: `build(config, model)` -> a `cnnviz_jax.measurement.MetricFold` or `HostMetric`.
     """
 
     name: str
@@ -108,10 +109,12 @@ class TechniqueSpec:
     """A frozen dataclass of numbers, strings, tuples, literals and `None`: Python options and CLI flags at once."""
     build: Lazy
     """See the class docstring."""
+    subject: Literal["units", "classes", "pictures"] = "units"
+    """What a synthesize technique works on: any unit, classes only, or given pictures."""
     references: tuple[str, ...] = ()
     """Papers and sources."""
     in_report: bool = True
-    """Whether `cv.report` runs it when no techniques are named; off for close variants and for those that take long."""
+    """Whether `cv.report` runs it unasked; off for close variants and for those that take long."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,7 +130,7 @@ class RendererSpec:
     suffixes: tuple[str, ...]
     """File suffixes it writes, such as `.png`; may be shared when `accepts` differ."""
     render: Lazy
-    """`render(result, path, **display)`: writes one file to `path`, which is a temporary name moved into place after."""
+    """`render(result, path, **display)`: writes one file to `path`, a temporary name moved into place afterwards."""
 
 
 Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec

@@ -2,21 +2,18 @@
 
 import dataclasses
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import (
     Chunk,
     Iteration,
     Progress,
-    compiled,
     keys_for,
     picture_ids,
     root_key,
@@ -30,10 +27,9 @@ from cnnviz_jax.objectives import Given, WholeLayer, count_of, settled
 from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.records import load
 from cnnviz_jax.results import Provenance, Synthesis
+from cnnviz_jax.verbs.exemplars import measured
 from cnnviz_jax.verbs.kept import KeptTargets, arrays_digest, digest
 from cnnviz_jax.verbs.options import technique_and_config, versions
-
-_EXEMPLARS_AT_ONCE = 32
 
 
 def synthesize(
@@ -82,6 +78,8 @@ def synthesize(
     resolved, ids = _targets(model, layer, channels, target, config)
     if images is not None:
         resolved, ids = _with_pictures(resolved, ids, np.asarray(images, np.float32), model)
+    elif spec.subject == "pictures":
+        raise ImageError(f"{technique} works on pictures; say images=")
     population = None if exemplars is None else check_images(exemplars, model.input_shape)
     iteration = load(spec.build)(config, model, resolved)
     if not isinstance(iteration, Iteration):
@@ -115,7 +113,7 @@ def synthesize(
     made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
     if population is None:
         return made
-    return _measured(made, model, iteration.compared(model, resolved), population)
+    return measured(made, model, iteration.compared(model, resolved), population)
 
 
 def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
@@ -141,9 +139,7 @@ def _some_layer(model: Model) -> str:
     return (maps or list(model.layers))[len(maps) // 2]
 
 
-def _targets(
-    model: Model, layer: str | None, channels: Any, target: Any, config: Any
-) -> tuple[targets.Target, Any]:
+def _targets(model: Model, layer: str | None, channels: Any, target: Any, config: Any) -> tuple[targets.Target, Any]:
     own = getattr(config, "layer", None)
     if own is not None and target is None:
         if channels is not None:
@@ -200,43 +196,3 @@ def _with_pictures(
     images, own = np.broadcast_to(images, (count, *images.shape[1:])), np.broadcast_to(own, count)
     mixed = [word_id(f"{a} {b}") for a, b in zip(ids, own, strict=True)]
     return Given(target, {"picture": jnp.asarray(images)}), np.asarray(mixed, np.uint32)
-
-
-def _measured(made: Synthesis, model: Model, target: targets.Target, images: np.ndarray) -> Synthesis:
-    """The result with what each target reaches on a data set at most, and the ratio of the two."""
-    scores = exemplar_scores(model, target, images)
-    copies = len(made.activation) // scores.shape[1]
-    most, which = np.repeat(scores.max(0), copies), np.repeat(scores.argmax(0), copies)
-    ratio = np.where(most > 0, made.activation / np.where(most > 0, most, 1), 0).astype(np.float32)
-    extras = {**made.extras, "exemplar_maximum": most, "exemplar_index": which.astype(np.int32), "ratio": ratio}
-    live = np.asarray(most > 0) & (np.asarray(made.status) == "ok")
-    facts = (("exemplars", len(images)), ("live", int(live.sum())), ("live_above", int((ratio[live] > 1).sum())))
-    provenance = dataclasses.replace(made.provenance, notes=(*made.provenance.notes, *facts))
-    return dataclasses.replace(made, extras=extras, provenance=provenance)
-
-
-def exemplar_scores(
-    model: Model, target: targets.Target, images: Float[np.ndarray, "n h w c"]
-) -> Float[np.ndarray, "n targets"]:
-    """Return the score of every target on every picture, at the model's own size.
-
-    Args:
-        model: At its own size.
-        target: Batched: one entry per target in every leaf.
-        images: Pictures in [0, 1].
-    """
-    rows = []
-    for first in range(0, len(images), _EXEMPLARS_AT_ONCE):
-        batch = images[np.minimum(np.arange(first, first + _EXEMPLARS_AT_ONCE), len(images) - 1)]
-        args = (model, target, jnp.asarray(batch))
-        scores = compiled(partial(_scored, target.layers, target.needs_outputs), (_scored, target.layers), args)(*args)
-        rows.append(np.asarray(scores)[: len(images) - first])
-    return np.concatenate(rows)
-
-
-def _scored(layers: tuple[str, ...], need_outputs: bool, model: Model, target: targets.Target, images: Array) -> Array:
-    def one(image: Array) -> Array:
-        outputs, taps = model.run(image, read=layers, need_outputs=need_outputs)
-        return jax.vmap(lambda each: each.score(outputs, taps))(target)
-
-    return jax.vmap(one)(images)

@@ -18,8 +18,8 @@ def synthesize(net=None, **options):
 
 def test_takes_the_steps_of_the_script():
     net = model()
-    result = synthesize(layer="conv2", channels=[3], steps=4)
-    start = synthesize(layer="conv2", channels=[3], steps=1)
+    result = synthesize(layer="conv2", channels=[3], steps=4, tap="layer")
+    start = synthesize(layer="conv2", channels=[3], steps=1, tap="layer")
 
     def loss(image255):
         return net.run(image255 / 255, read=("conv2",), need_outputs=False)[1]["conv2"][..., 3].mean()
@@ -45,7 +45,7 @@ def test_takes_the_steps_of_the_script():
 
 
 def test_raises_the_objective_and_reports_what_the_picture_reaches():
-    result = synthesize(layer="conv2", channels=[0, 1, 5])
+    result = synthesize(layer="conv2", channels=[0, 1, 5], tap="layer")
     assert result.curves.shape == (3, 20)
     assert (result.activation > result.curves[:, 0]).all()
     for i, channel in enumerate((0, 1, 5)):

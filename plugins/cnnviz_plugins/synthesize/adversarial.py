@@ -60,7 +60,7 @@ class Adversarial(Iteration):
         return {"image": self._picture(target), "moved": jnp.bool_(False)}
 
     def _picture(self, target: Target) -> Float[Array, "h w c"]:
-        return target.arrays[PICTURE]  # type: ignore[attr-defined, no-any-return]
+        return target.arrays[PICTURE]
 
     def step(
         self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
@@ -75,7 +75,7 @@ class Adversarial(Iteration):
 
     def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "1 h w c"]:
         """Return the picture."""
-        return state["image"][None]  # type: ignore[no-any-return]
+        return state["image"][None]
 
     def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
         """Return the nearest picture of the class on the straight way to the one found."""

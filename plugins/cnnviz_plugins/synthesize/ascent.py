@@ -94,16 +94,15 @@ class Ascent(Iteration):
             return form.start(self.shape, own, given)
 
         parameters = jax.vmap(one)(jnp.arange(self.copies))
-        images = jax.vmap(lambda p: form.image(p, self.shape, given))(parameters)
         state = {
             "parameters": parameters,
             "moments": jax.vmap(self.recipe.update.transformation().init)(parameters),
             "moved": jnp.zeros(self.copies, bool),
-            "best": images,
+            "best": jnp.zeros((self.copies, *self.shape)),
             "best_score": jnp.full(self.copies, -jnp.inf),
             "context": self.context(model, target, given),
         }
-        return state | ({"transparency": jnp.zeros_like(images)} if self.recipe.transparency else {})
+        return state | ({"transparency": jnp.zeros((self.copies, *self.shape))} if self.recipe.transparency else {})
 
     def read(self, model: Model, target: Target, image: Array, rules: Any) -> tuple[Any, dict[str, Array]]:
         """Return the model's outputs, if the target needs them, and the values of its layers."""
@@ -156,11 +155,11 @@ class Ascent(Iteration):
     def _of_views(
         self, model: Model, target: Target, context: Any, images: Array, key: Any, progress: Array, rules: Any
     ) -> Float[Array, " k"]:
-        views = self.recipe.views
+        views, alone = self.recipe.views, self.recipe.views * self.copies == 1
 
         def of_view(number: Int[Array, ""]) -> Array:
-            own = jax.random.fold_in(key, number)
-            keys = jax.vmap(lambda i: jax.random.fold_in(own, i))(jnp.arange(self.copies))
+            places = number * self.copies + jnp.arange(self.copies)
+            keys = key[None] if alone else jax.vmap(lambda i: jax.random.fold_in(key, i))(places)
             seen = jax.vmap(lambda image, k: viewed(image, self.recipe.transforms, k, progress))(images, keys)
             outputs, taps = jax.vmap(lambda image: self.read(model, target, image, rules))(seen)
             return self.scores(target, context, outputs, taps, seen)
@@ -183,7 +182,7 @@ class Ascent(Iteration):
         last = jax.vmap(lambda p: form.image(p, self.shape, given))(state["parameters"])
         reached, peak = self._plain(model, target, state["context"], last)
         best_reached, best_peak = self._plain(model, target, state["context"], state["best"])
-        is_best = best_reached > reached
+        is_best = (best_reached > reached) & jnp.isfinite(state["best_score"])
         best = jnp.where(is_best[:, None, None, None], state["best"], last)
         best_reached = jnp.where(is_best, best_reached, reached)
         best_peak = jnp.where(is_best, best_peak, peak)

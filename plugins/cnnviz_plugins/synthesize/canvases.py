@@ -66,7 +66,7 @@ def planned(
         placed(model, target, Canvas(usual))
     except ModelError as reason:
         own = model.input_shape[:2]
-        said = f"canvas {own[0]} x {own[1]}: {model.name} takes no other size here"
+        said = f"canvas {own[0]} x {own[1]}: {model.name} takes no other size"
         return Canvas(own, warnings=(f"{said} (the recipe's is {usual[0]} x {usual[1]}): {reason}",))
     return Canvas(usual)
 

@@ -1,9 +1,8 @@
 """Decorrelated colour: three channels in which the colours of natural pictures vary independently."""
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-
-import jax.numpy as jnp
 
 _SQUARE_ROOT = np.asarray([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 

@@ -12,7 +12,7 @@ from PIL import Image
 from cnnviz_jax import Synthesis
 from cnnviz_jax.errors import RenderError, UsageError, did_you_mean
 
-Pixels = UInt8[np.ndarray, "rows columns 3"]
+Pixels = UInt8[np.ndarray, "... 3"]
 
 _FRAME_MS = 80
 _LAST_FRAME_MS = 1500
@@ -24,13 +24,16 @@ def grid(synthesis: Synthesis, path: Path, **display: Any) -> None:
     Args:
         synthesis: What to draw.
         path: A file of any form that Pillow writes.
-        **display: `columns` (by default as square as can be), `margin_px` (5), and `best`: only so many, those of the
-            highest activation above 0, best first.
+        **display: `columns` (by default as square as can be), `margin_px` (5), `best`: only so many, those of the
+            highest activation above 0, best first; `block`: so many pictures make one square, squares stand in a
+            row; `exemplars` (0): so many parts of a data set's pictures to the right of each picture.
     """
-    options = _options(display, columns=None, margin_px=5, best=None)
-    order = _order(synthesis, options["best"])
-    tiles = [tile(np.asarray(synthesis.images)[i], synthesis.status[i]) for i in order]
-    Image.fromarray(stitched(tiles, columns=options["columns"], margin_px=options["margin_px"])).save(path)
+    options = _options(display, columns=None, margin_px=5, best=None, block=None, exemplars=0)
+    tiles = []
+    for i in _order(synthesis, options["best"]):
+        own = tile(np.asarray(synthesis.images)[i], synthesis.status[i])
+        tiles.append(_with_exemplars(own, synthesis, i, options["exemplars"], options["margin_px"]))
+    Image.fromarray(_sheet(tiles, options)).save(path)
 
 
 def animation(synthesis: Synthesis, path: Path, **display: Any) -> None:
@@ -39,7 +42,7 @@ def animation(synthesis: Synthesis, path: Path, **display: Any) -> None:
     Raises:
         RenderError: The synthesis kept no snapshots.
     """
-    options = _options(display, columns=None, margin_px=5, best=None)
+    options = _options(display, columns=None, margin_px=5, best=None, block=None)
     if "frames" not in synthesis.extras:
         raise RenderError("this synthesis kept no pictures of its ascent; make it with snapshots=24, say")
     order = _order(synthesis, options["best"])
@@ -47,8 +50,7 @@ def animation(synthesis: Synthesis, path: Path, **display: Any) -> None:
     sheets = []
     for step in range(frames.shape[1]):
         tiles = [tile(frames[i, step], synthesis.status[i]) for i in order]
-        sheet = Image.fromarray(stitched(tiles, columns=options["columns"], margin_px=options["margin_px"]))
-        sheets.append(sheet.quantize(128, dither=Image.Dither.NONE))
+        sheets.append(Image.fromarray(_sheet(tiles, options)).quantize(128, dither=Image.Dither.NONE))
     times = [_FRAME_MS] * (len(sheets) - 1) + [_LAST_FRAME_MS]
     sheets[0].save(path, save_all=True, append_images=sheets[1:], duration=times, loop=0)
 
@@ -105,6 +107,28 @@ def stitched(tiles: list[Pixels], *, columns: int | None = None, margin_px: int 
     return sheet
 
 
+def _sheet(tiles: list[Pixels], options: dict[str, Any]) -> Pixels:
+    margin, block = options["margin_px"], options["block"]
+    if block is None:
+        return stitched(tiles, columns=options["columns"], margin_px=margin)
+    parts = [tiles[first : first + block] for first in range(0, len(tiles), block)]
+    squares = [stitched(part, columns=options["columns"], margin_px=margin) for part in parts]
+    return stitched(squares, columns=len(squares), margin_px=4 * margin)
+
+
+def _with_exemplars(own: Pixels, synthesis: Synthesis, index: int, count: int, margin_px: int) -> Pixels:
+    """A picture with the parts of a data set's pictures that excite the same unit most, enlarged to its height."""
+    if not count:
+        return own
+    if "exemplar_crops" not in synthesis.extras:
+        raise RenderError("this synthesis knows no exemplars of units; make it with exemplars=, for a layer's channels")
+    parts = [own]
+    for crop in np.asarray(synthesis.extras["exemplar_crops"])[index][:count]:
+        width = max(1, round(own.shape[0] * crop.shape[1] / crop.shape[0]))
+        parts.append(np.asarray(Image.fromarray(tile(crop)).resize((width, own.shape[0]), Image.Resampling.BICUBIC)))
+    return stitched(parts, columns=len(parts), margin_px=max(1, margin_px // 2))
+
+
 def _order(synthesis: Synthesis, best: int | None) -> list[int]:
     count = len(synthesis.status)
     if best is None:
@@ -129,7 +153,7 @@ def _options(display: dict[str, Any], **defaults: Any) -> dict[str, Any]:
     for name, value in display.items():
         if name not in defaults:
             raise UsageError(f"no display option {name!r} here.{did_you_mean(name, defaults)} There are {list(defaults)}")
-        least = 0 if name == "margin_px" else 1
+        least = 0 if name in ("margin_px", "exemplars") else 1
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
             raise UsageError(f"{name} is a whole number of at least {least}, got {value!r}")
     return {**defaults, **display}

@@ -36,7 +36,8 @@ class MacoPhase:
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the picture."""
         phase = _standard(parameters)
-        spectrum = jax.lax.complex(jnp.cos(phase), jnp.sin(phase)) * self.magnitude(shape, given)
+        magnitude = self.magnitude(shape, given)
+        spectrum = jax.lax.complex(magnitude * jnp.cos(phase), magnitude * jnp.sin(phase))
         values = _standard(jnp.fft.irfft2(spectrum, shape[:2], axes=(0, 1)))
         return jax.nn.sigmoid(correlated(values))
 
@@ -54,7 +55,7 @@ class MacoPhase:
         return jnp.angle(jnp.fft.rfft2(decorrelated(jnp.log(inside / (1 - inside))), axes=(0, 1)))
 
 
-def mean_spectrum(images: Float[np.ndarray, "n h w c"], height: int, width: int) -> Float[np.ndarray, "h half c"]:
+def mean_spectrum(images: Float[np.ndarray, "n h w c"], height: int, width: int) -> Float[np.ndarray, "rows half c"]:
     """Return the mean magnitude of pictures in decorrelated colours, for a canvas of another size if need be.
 
     Args:

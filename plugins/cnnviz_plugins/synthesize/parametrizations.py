@@ -71,7 +71,7 @@ class Pixel:
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the parameters."""
-        return parameters  # type: ignore[no-any-return]
+        return parameters
 
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
         """Return the picture."""
@@ -109,13 +109,14 @@ class Fourier:
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the picture."""
-        spectrum = jax.lax.complex(parameters[0], parameters[1]) * jnp.asarray(self.scale(shape))[..., None]
-        return jax.nn.sigmoid(correlated(jnp.fft.irfft2(spectrum, shape[:2], axes=(0, 1))))
+        scaled = parameters * jnp.asarray(self.scale(shape))[..., None]
+        values = jnp.fft.irfft2(jax.lax.complex(scaled[0], scaled[1]), shape[:2], axes=(0, 1))
+        return jax.nn.sigmoid(correlated(values))
 
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "2 h half c"]:
         """Return the spectrum of a picture; black and white end a little inside."""
-        spectrum = jnp.fft.rfft2(decorrelated(_logit(image)), axes=(0, 1)) / self.scale(image.shape)[..., None]
-        return jnp.stack([spectrum.real, spectrum.imag])
+        spectrum = jnp.fft.rfft2(decorrelated(_logit(image)), axes=(0, 1))
+        return jnp.stack([spectrum.real, spectrum.imag]) / jnp.asarray(self.scale(image.shape))[..., None]
 
 
 @dataclass(frozen=True)

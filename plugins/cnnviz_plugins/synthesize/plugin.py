@@ -247,6 +247,11 @@ _IN_REPORT = frozenset({"activation-maximization"})
 """The techniques that a page shows unasked; the others are close variants or take long."""
 
 
+_SUBJECTS: dict[str, Literal["units", "classes", "pictures"]] = {
+    "activation-maximization": "units", "class-model": "classes",
+}  # fmt: skip
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the synthesis techniques."""
@@ -258,7 +263,9 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
             in_report=name in _IN_REPORT,
             config=config,
             build=f"cnnviz_plugins.synthesize.{build}.build",
+            subject=_SUBJECTS.get(name, "pictures"),
             references=references,
+            in_report=name == "activation-maximization",
         )
 
 

@@ -31,6 +31,9 @@ PARAMETRIZATIONS: dict[str, type] = {
 """The built-in parametrisations by name."""
 
 
+_FOURIER, _ADAM, _AS_IS = Fourier(), Adam(), AsIs()
+
+
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
     """Everything that decides a synthesised picture but the model, the target and the key."""
@@ -39,9 +42,9 @@ class Recipe:
     """Height and width in pixels."""
     steps: int = 512
     """Steps of ascent."""
-    parametrization: Parametrization = Fourier()
+    parametrization: Parametrization = _FOURIER
     """What is optimised in place of pixels, and its start."""
-    update: Update = Adam()
+    update: Update = _ADAM
     """The rule of a step."""
     transforms: tuple[Any, ...] = ()
     """Random views of the picture, in order."""
@@ -49,7 +52,7 @@ class Recipe:
     """Views per step, averaged."""
     regularizers: tuple[Any, ...] = ()
     """Penalties and constraints, in order."""
-    display: Display = AsIs()
+    display: Display = _AS_IS
     """How the finished picture is shown."""
     tap: Tap = "before"
     """Whether a unit is read before the ReLU or after it, where the layer has one next to it."""

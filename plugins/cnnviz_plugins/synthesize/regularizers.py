@@ -163,7 +163,7 @@ class ClipNorm:
 
 @dataclass(frozen=True)
 class ClipContribution:
-    """Pixels that contribute little to the objective become the mean colour. Source: Yosinski et al. 2015, section 3."""
+    """Pixels that contribute little become the mean colour. Source: Yosinski et al. 2015, section 3."""
 
     percentile: float = 90.0
     """Pixels whose |sum over channels of gradient x value| is below this percentile."""

@@ -3,6 +3,8 @@
 A transform is a frozen dataclass. One that moves the picture has `matrix`, which maps a view's coordinates to the
 picture's, (row, column, 1) from the centre, in pixels; the matrices of all are multiplied and the picture is
 resampled once, bilinearly. One that changes values has `values` and acts on the view after that, in order.
+Each is handed random numbers in place of a key, four of them uniform in [0, 1): all that a step needs is drawn at
+once, because every draw of its own adds a second to the compilation.
 Where a view looks past the picture's edge it sees `pad`'s value, or without `pad` the nearest pixel.
 """
 
@@ -19,14 +21,21 @@ from cnnviz_jax.errors import UsageError
 
 Matrix = Float[Array, "3 3"]
 Size = tuple[int, int]
+Chance = Float[Array, "4"]
 
 
 @runtime_checkable
 class Moving(Protocol):
     """A transform that moves the picture."""
 
-    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
-        """Return where each place of the view lies in the picture; `progress` runs from 0 to 1 over the steps."""
+    def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
+        """Return where each place of the view lies in the picture.
+
+        Args:
+            chance: Four random numbers, uniform in [0, 1).
+            size: Height and width of the picture.
+            progress: From 0 at the first step to 1 at the last.
+        """
 
     @property
     def reach_px(self) -> int:
@@ -57,10 +66,10 @@ class Jitter:
 
     px: int = 8
 
-    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+    def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the shift."""
-        shift = jax.random.randint(key, (2,), 0, self.px + 1) - self.px // 2
-        return jnp.eye(3).at[:2, 2].set(shift.astype(jnp.float32))
+        shift = jnp.minimum(jnp.floor(chance[:2] * (self.px + 1)), self.px) - self.px // 2
+        return jnp.eye(3).at[:2, 2].set(shift)
 
     @property
     def reach_px(self) -> int:
@@ -79,9 +88,9 @@ class Scale:
         if not 0 < self.low <= self.high:
             raise UsageError(f"scale goes from a positive factor up, got {self.low} to {self.high}")
 
-    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+    def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the zoom about the centre."""
-        factor = jax.random.uniform(key, (), minval=self.low, maxval=self.high)
+        factor = self.low + (self.high - self.low) * chance[0]
         return jnp.diag(jnp.stack([1 / factor, 1 / factor, jnp.float32(1)]))
 
     @property
@@ -97,9 +106,9 @@ class Rotate:
     low: float = -10.0
     high: float = 10.0
 
-    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+    def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the turn."""
-        angle = jnp.deg2rad(jax.random.uniform(key, (), minval=self.low, maxval=self.high))
+        angle = jnp.deg2rad(self.low + (self.high - self.low) * chance[0])
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         return jnp.eye(3).at[0, 0].set(cos).at[0, 1].set(-sin).at[1, 0].set(sin).at[1, 1].set(cos)
 
@@ -123,9 +132,9 @@ class Crop:
     share_sd: float = 0.05
     least: float = 0.05
 
-    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+    def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the enlargement."""
-        draw = jax.random.normal(key, (3,))
+        draw = jnp.sqrt(2.0) * jax.lax.erf_inv(jnp.clip(2 * chance - 1, -0.999999, 0.999999))  # normal
         share = self.first + (self.last - self.first) * progress + self.share_sd * draw[2]
         share = jnp.clip(share, self.least, 1.0)
         centre = self.centre_sd * draw[:2] * jnp.asarray(size, jnp.float32)
@@ -146,7 +155,7 @@ class Octaves:
     factor: float = 1.4
     """By how much one is larger than the one before; the last has the picture's own size."""
 
-    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+    def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the reduction of this step's octave."""
         octave = jnp.minimum(jnp.floor(progress * self.count), self.count - 1)
         shrink = self.factor ** (self.count - 1 - octave)
@@ -162,9 +171,9 @@ class Octaves:
 class Flip:
     """Left and right exchanged, every other time."""
 
-    def matrix(self, key: Key[Array, ""], size: Size, progress: Float[Array, ""]) -> Matrix:
+    def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the reflection or none."""
-        sign = jnp.where(jax.random.bernoulli(key), -1.0, 1.0)
+        sign = jnp.where(chance[0] < 0.5, -1.0, 1.0)
         return jnp.eye(3).at[1, 1].set(sign)
 
     @property
@@ -211,17 +220,20 @@ def viewed(
 ) -> Float[Array, "h w c"]:
     """Return one random view of the picture, of the picture's size."""
     size = image.shape[:2]
-    keys = jax.random.split(key, max(len(transforms), 1))
+    if not transforms:
+        return image
     fill = next((each.value for each in transforms if isinstance(each, Pad)), None)
-    matrices = [t.matrix(k, size, progress) for t, k in zip(transforms, keys, strict=False) if isinstance(t, Moving)]
-    if matrices:
+    moving = [each for each in transforms if isinstance(each, Moving)]
+    if moving:
+        chances = jax.random.uniform(key, (len(moving), 4))
+        matrices = [each.matrix(chance, size, progress) for each, chance in zip(moving, chances, strict=True)]
         total = matrices[0]
         for matrix in matrices[1:]:
             total = jnp.einsum("ij,jk->ik", total, matrix, precision="highest")
         image = resampled(image, total, fill)
-    for each, k in zip(transforms, keys, strict=False):
+    for number, each in enumerate(transforms):
         if isinstance(each, Changing):
-            image = each.values(image, k, progress)
+            image = each.values(image, jax.random.fold_in(key, number), progress)
     return image
 
 
@@ -234,8 +246,9 @@ def resampled(image: Float[Array, "h w c"], matrix: Matrix, fill: float | None) 
         fill: What lies outside the picture; `None` for the nearest pixel.
     """
     height, width, _ = image.shape
-    middle = jnp.asarray([(height - 1) / 2, (width - 1) / 2])
-    rows, columns = jnp.meshgrid(jnp.arange(height) - middle[0], jnp.arange(width) - middle[1], indexing="ij")
+    middle = (height - 1) / 2, (width - 1) / 2
+    along = [jnp.arange(n, dtype=jnp.float32) - m for n, m in zip((height, width), middle, strict=True)]
+    rows, columns = jnp.meshgrid(*along, indexing="ij")
     # Written out: a matrix product would be rounded to fewer bits on accelerators.
     y = matrix[0, 0] * rows + matrix[0, 1] * columns + matrix[0, 2] + middle[0]
     x = matrix[1, 0] * rows + matrix[1, 1] * columns + matrix[1, 2] + middle[1]
@@ -270,5 +283,5 @@ def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]
         wide = jnp.pad(image, pad, mode="symmetric")
         image = sum(
             weights[k] * jax.lax.slice_in_dim(wide, k, k + image.shape[axis], axis=axis) for k in range(2 * radius + 1)
-        )  # type: ignore[assignment]
+        )
     return image
