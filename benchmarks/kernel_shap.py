@@ -1,0 +1,17 @@
+"""KernelSHAP: coalitions per second with default options."""
+
+from measure import arguments, load, report
+
+import cnnviz_jax as cv
+
+options = arguments(__doc__ or "").parse_args()
+model, images = load(options)
+evaluations = 2048
+
+
+def run() -> None:
+    """Explain all pictures once."""
+    cv.explain("kernel-shap", model, images, target=0)
+
+
+report("kernel-shap", options, run, len(images), evaluations * len(images))

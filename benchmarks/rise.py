@@ -1,0 +1,17 @@
+"""RISE: masks per second with default options."""
+
+from measure import arguments, load, report
+
+import cnnviz_jax as cv
+
+options = arguments(__doc__ or "").parse_args()
+model, images = load(options)
+evaluations = 4000
+
+
+def run() -> None:
+    """Explain all pictures once."""
+    cv.explain("rise", model, images, target=0)
+
+
+report("rise", options, run, len(images), evaluations * len(images))

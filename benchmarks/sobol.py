@@ -1,0 +1,17 @@
+"""Sobol: faded pictures per second with default options."""
+
+from measure import arguments, load, report
+
+import cnnviz_jax as cv
+
+options = arguments(__doc__ or "").parse_args()
+model, images = load(options)
+evaluations = 32 * (64 + 2)
+
+
+def run() -> None:
+    """Explain all pictures once."""
+    cv.explain("sobol", model, images, target=0)
+
+
+report("sobol", options, run, len(images), evaluations * len(images))
