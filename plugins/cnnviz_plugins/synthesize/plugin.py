@@ -265,7 +265,6 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
             build=f"cnnviz_plugins.synthesize.{build}.build",
             subject=_SUBJECTS.get(name, "pictures"),
             references=references,
-            in_report=name == "activation-maximization",
         )
 
 
