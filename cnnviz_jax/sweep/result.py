@@ -53,7 +53,7 @@ def read_totals(folder: RunFolder) -> dict[str, Total]:
 
 def read_manifest(folder: RunFolder) -> dict[str, Any]:
     """Return the manifest."""
-    return read_json(folder.results / MANIFEST)  # type: ignore[no-any-return]
+    return read_json(folder.results / MANIFEST)
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
@@ -56,13 +58,26 @@ def verify(folder: RunFolder, progress: Callable[[int, int, str], None] | None =
 
 def _checkpoints(folder: RunFolder, fingerprint: str, found: Verified) -> None:
     for path in step_folders(folder.checkpoints):
-        try:
-            read_state(path, fingerprint)
+        fault = _fault_of(path, fingerprint)
+        if fault is not None:
+            time.sleep(_SECOND_LOOK_S)  # a live run deletes old steps, file by file
+            fault = _fault_of(path, fingerprint) if path.exists() else None
+        elif path.exists():
             found.checkpoints += 1
-        except Exception as error:  # whatever a damaged file makes a library raise
-            if path.exists():  # a live run deletes old steps
-                text = str(error).strip().splitlines()
-                found.faults.append(f"checkpoint {path.name}: {text[0][:160] if text else type(error).__name__}")
+        if fault is not None:
+            found.faults.append(f"checkpoint {path.name}: {fault}")
+
+
+_SECOND_LOOK_S = 0.5
+
+
+def _fault_of(path: Path, fingerprint: str) -> str | None:
+    try:
+        read_state(path, fingerprint)
+    except Exception as error:  # whatever a damaged file makes a library raise
+        text = str(error).strip().splitlines()
+        return text[0][:160] if text else type(error).__name__
+    return None
 
 
 def _examples(

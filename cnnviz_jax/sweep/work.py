@@ -148,7 +148,7 @@ class Work:
                 for name, reducer in self.reducers.items()
             },
         }
-        return json.loads(json.dumps(identity, default=str))  # type: ignore[no-any-return]
+        return json.loads(json.dumps(identity, default=str))
 
 
 def fingerprint(identity: dict[str, Any]) -> str:

@@ -87,7 +87,17 @@ def test_reducers_cost_a_fraction_of_the_forward_pass():
 def test_checkpoints_cost_next_to_nothing(tmp_path, env):
     """Every fifty steps, on a network of realistic size: the share of the run's time that goes into flushes."""
     words = ["--run", tmp_path / "run", "--model", "tests.sweep.test_costs:network", "--source"]
-    words += ["tests.sweep.test_costs:noise", "--survey", "top-k k=9", "--tile", 4, "--ckpt-every", "50steps", "--devices", 1]
+    words += [
+        "tests.sweep.test_costs:noise",
+        "--survey",
+        "top-k k=9",
+        "--tile",
+        4,
+        "--ckpt-every",
+        "50steps",
+        "--devices",
+        1,
+    ]
     code, told = harness.command(words, env)
     assert code == 0, told
     lines = [json.loads(line) for line in (tmp_path / "run" / "log" / "p00000.jsonl").read_text().splitlines()]

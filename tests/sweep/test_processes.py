@@ -11,12 +11,14 @@ import numpy as np
 import pytest
 
 from cnnviz_jax.sweep.checkpoint import step_folders
-from cnnviz_jax.sweep.exits import SweepStop
 from cnnviz_jax.sweep.layout import RunFolder, read_lines
 from cnnviz_jax.sweep.status import run_status
 from cnnviz_jax.sweep.store import ExampleStore
 from cnnviz_jax.sweep.verify import verify
 from tests.sweep import harness, toy
+
+# Orbax leaves event loops behind when a live run deletes the step that is read; harmless, and not ours.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 @pytest.fixture
@@ -227,18 +229,17 @@ def test_workers_change_no_bit_even_between_two_starts(words, env, reference, tm
 @pytest.mark.slow
 def test_exit_codes_of_the_command(words, env, tmp_path):
     run = tmp_path / "run"
-    slow = {**env, "SWEEP_TEST_PAUSE_S": "0.05"}
-    process = harness.start([*words, "--devices", 1], slow)
-    assert harness.wait_for(lambda: harness.flushes(run) > 0, process)
+    process = harness.start([*words, "--devices", 1], {**env, "SWEEP_TEST_PAUSE_S": "4"})
+    assert harness.wait_for(lambda: (run / "examples.zarr" / "status" / "zarr.json").exists(), process)
     code, told = harness.command([*words, "--devices", 1], env)
     assert (code, "is in use by process" in told) == (7, True), told
     harness.kill(process)
     process.communicate()
+    assert not (run / "DONE.json").exists()
     code, told = harness.command([*words, "--devices", 1, "--seed", 8], env)
     assert (code, "seed: 0 then, 8 now" in told) == (3, True), told
     code, told = harness.command([*words, "--devices", 1, "--memory-budget", "1MiB"], env)
     assert (code, "more than the budget of 1 MiB" in told) == (8, True), told
-    assert SweepStop.code == 1
 
 
 def test_the_second_signal_ends_at_once(words, env, tmp_path):
