@@ -89,7 +89,7 @@ class ExtremalPerturbation(Fold):
         def energy(heights: Any, step: Int[Array, ""]) -> Float[Array, ""]:
             mask = self.mask(heights, offsets)
             weight = config.area_weight * config.area_growth ** step.astype(jnp.float32)
-            return reward(mask, step) - weight * ((jnp.sort(mask.reshape(-1)) - ideal) ** 2).mean()
+            return reward(mask, step) - weight * ((self.mask.ranked(mask) - ideal) ** 2).mean()
 
         def ascend(step: Int[Array, ""], state: Any) -> Any:
             heights, direction = state

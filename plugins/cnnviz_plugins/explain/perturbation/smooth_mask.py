@@ -18,7 +18,7 @@ class SmoothMask:
     k(z) = exp(-2 max(z - 1/2, 0)^2): no mask is rougher than its kernel.
 
     Source: Fong, Patrick, Vedaldi 2019, section 3.2 and its appendix; the kernel and the temperature 20 of
-    facebookresearch/TorchRay, there with a margin around the picture, here without.
+    facebookresearch/TorchRay, there with zeros and a margin around the picture, here with its border repeated.
     """
 
     size: tuple[int, int]
@@ -46,6 +46,16 @@ class SmoothMask:
 
         return along(self.size[0]), along(self.size[1])
 
+    def ranked(self, mask: Float[Array, "h w"]) -> Float[Array, " pixels"]:
+        """Return the mask's values in ascending order; which of equal ones comes first is spread over the picture.
+
+        At the first step all values are nearly equal. In raster order the area constraint would then push the top of
+        the picture down and the bottom up, far more strongly than any score can.
+        """
+        values = mask.reshape(-1)
+        scattered = jnp.arange(len(values), dtype=jnp.float32) * 0.618034 % 1
+        return values[jnp.argsort(values + 1e-4 * scattered)]
+
     def __call__(
         self,
         parameters: Float[Array, "rows cols"],
@@ -54,7 +64,7 @@ class SmoothMask:
         """Return the mask of some parameters in [0, 1]."""
         near = jnp.arange(2 * self.radius + 1)
         rows, cols = ((jnp.arange(pixels) // self.step)[:, None] + near for pixels in self.size)
-        padded = jnp.pad(parameters, self.radius)
+        padded = jnp.pad(parameters, self.radius, mode="edge")  # else a mask of equal heights has higher corners
         heights = padded[rows][:, :, cols]  # h near w near
         distance2 = (offsets[0] ** 2)[:, :, None, None] + (offsets[1] ** 2)[None, None]
         bump = jnp.exp(-2 * jax.nn.relu(jnp.sqrt(distance2) - 0.5) ** 2)
