@@ -143,6 +143,7 @@ def assert_alike(other: cv.Attribution | None, first: cv.Attribution, turned: bo
     np.testing.assert_allclose(values, first.values, atol=2e-4 * scale, rtol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_neither_chunk_nor_order_of_pictures_changes_the_result(name: str) -> None:
     first = explained(name, NETWORKS[0])
