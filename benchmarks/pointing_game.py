@@ -29,7 +29,7 @@ def main() -> None:
     """Run all techniques and print what they score."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=200, help="held-out pictures")
-    parser.add_argument("--techniques", default=None, help="names joined by commas; all explain techniques if not given")
+    parser.add_argument("--techniques", default=None, help="names joined by commas; all if not given")
     parser.add_argument("--table", type=Path, default=None, help="Markdown file to write")
     options = parser.parse_args()
     drawn = draw_pictures(range(options.pictures))
