@@ -245,7 +245,7 @@ def _signed(weight: float, text: str) -> str:
     return f"{'-' if weight < 0 else '+'} {factor}{text}"
 
 
-def weighted(*pairs: tuple[float, Target]) -> WeightedSum:
+def weighted(*pairs: tuple[float, Any]) -> WeightedSum:
     """Return the sum of `weight * target` over the pairs; sums among them are opened."""
     terms: list[Target] = []
     weights: list[Any] = []

@@ -23,7 +23,9 @@ DEFAULT = "activation-maximization"
 """The technique of a line that names none."""
 USAGE = "cnnviz synthesize [TECHNIQUE] MODEL (--layer LAYER --channels 0:64 | --target CLASS) [PICTURES] [--out FILE]"
 _UNITS = (
-    Common(name="layer", metavar="LAYER", help="the layer, as `cnnviz layers MODEL` lists it; several joined by commas"),
+    Common(
+        name="layer", metavar="LAYER", help="the layer, as `cnnviz layers MODEL` lists it; several joined by commas"
+    ),
     Common(name="channels", metavar="LIST", help="its channels, such as 0:64, 3,7,40 or : for all"),
     Common(name="target", metavar="CLASS", help="class indices joined by commas, or a label, in place of a layer"),
     Common(name="exemplars", metavar="FOLDER", help="pictures of a data set: what units reach on them, side by side"),

@@ -181,9 +181,13 @@ class _Run:
         fitted = []
         for value, number in zip(inputs, node.inputs, strict=True):
             facts = self.facts[number]
-            if facts.depends or jnp.ndim(value) == 0 or all(
-                old in (1, new) and (old == 1 or axis not in self.spatial(node.outputs[0]))
-                for axis, (old, new) in enumerate(zip(jnp.shape(value), shapes[0], strict=False))
+            if (
+                facts.depends
+                or jnp.ndim(value) == 0
+                or all(
+                    old in (1, new) and (old == 1 or axis not in self.spatial(node.outputs[0]))
+                    for axis, (old, new) in enumerate(zip(jnp.shape(value), shapes[0], strict=False))
+                )
             ):
                 fitted.append(value)
             elif facts.uniform is not None:

@@ -8,8 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import ModelError, TargetError, UsageError
-
-from ..explain.small import forward, model, parameters
+from tests.explain.small import forward, model, parameters
 
 
 def synthesize(net=None, **options):
@@ -118,7 +117,11 @@ def test_a_model_of_fixed_size_keeps_its_size_and_says_so():
     [
         ({}, TargetError, "say what to excite"),
         ({"layer": "conv1", "target": 0}, TargetError, "say what to excite"),
-        ({"layer": "conv1", "channels": [6]}, TargetError, "channel 6 is out of range: layer 'conv1' has channels 0 to 5"),
+        (
+            {"layer": "conv1", "channels": [6]},
+            TargetError,
+            "channel 6 is out of range: layer 'conv1' has channels 0 to 5",
+        ),
         ({"target": 0, "channels": [1]}, TargetError, "channels belong to a layer"),
         ({"layer": "conv1", "steps": 0}, UsageError, "steps is at least 1"),
         ({"layer": "conv1", "recipe": "lucent"}, UsageError, "recipe is one of"),

@@ -9,8 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax import objectives
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.verbs.exemplars import exemplar_scores
-
-from ..explain.small import forward, model, parameters, pictures
+from tests.explain.small import forward, model, parameters, pictures
 
 PLAIN = {"recipe": "lucid", "transforms": "none", "parametrization": "pixel('zero', 0, 0.5)", "optimizer": "adam(0.02)"}
 
@@ -32,7 +31,7 @@ def test_the_optimum_of_a_linear_filter_in_a_ball_is_the_filter():
         net, target=cv.targets.neuron("conv", 9, 11, 1), margin=4, steps=60, parametrization="pixel('zero', 0, 0)",
         regularizers="l2(0.5, 0, True)", optimizer="gradient(0.2)",
     )  # fmt: skip
-    (top, left), = dict(made.provenance.notes)["offsets"]
+    ((top, left),) = dict(made.provenance.notes)["offsets"]
     image, expected = made.raw[0], np.zeros((20, 20, 2), np.float32)
     expected[8:11, 9:14] = kernel[..., 1]
     expected = expected[top : top + image.shape[0], left : left + image.shape[1]]
@@ -49,7 +48,7 @@ def test_a_neurons_picture_on_its_field_is_that_of_the_whole_canvas():
     target = cv.targets.neuron("conv2", 7, 8, 2)
     small = ascend(net, target=target, images=start, steps=15)
     whole = ascend(net, target=target, images=start, steps=15, size=32)
-    (top, left), = dict(small.provenance.notes)["offsets"]
+    ((top, left),) = dict(small.provenance.notes)["offsets"]
     h, w = small.raw.shape[1:3]
     assert (h, w) == (10, 10)
     first, last = net.layers["conv2"].receptive_field.box(7, 8)[:2], net.layers["conv2"].receptive_field.box(7, 8)[2:]
@@ -150,9 +149,7 @@ def test_exemplars_give_the_maximum_and_the_crops_of_a_data_set():
     np.testing.assert_allclose(made.extras["exemplar_maximum"], means.max(0), rtol=1e-5)
     np.testing.assert_array_equal(made.extras["exemplar_index"], means.argmax(0))
     positive = means.max(0) > 0
-    np.testing.assert_allclose(
-        made.extras["ratio"][positive], (made.activation / means.max(0))[positive], rtol=1e-4
-    )
+    np.testing.assert_allclose(made.extras["ratio"][positive], (made.activation / means.max(0))[positive], rtol=1e-4)
     crops = made.extras["exemplar_crops"]
     assert crops.shape == (2, 4, 8, 8, 3)
     best = means[:, 1].argmax()
@@ -193,12 +190,28 @@ def test_parameters_above_the_tap_do_not_matter_even_on_another_canvas():
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"target": objectives.diversity("conv2")}, TargetError, "diversity compares the pictures of one group; say copies"),
-        ({"layer": "conv2", "images": np.zeros((1, 9, 9, 3)), "size": 12}, ImageError, "the pictures are 9 x 9 and the canvas"),
+        (
+            {"target": objectives.diversity("conv2")},
+            TargetError,
+            "diversity compares the pictures of one group; say copies",
+        ),
+        (
+            {"layer": "conv2", "images": np.zeros((1, 9, 9, 3)), "size": 12},
+            ImageError,
+            "the pictures are 9 x 9 and the canvas",
+        ),
         ({"layer": "conv2", "images": np.zeros((3, 9, 9, 1))}, ImageError, r"pictures are finite and \(n, h, w, 3\)"),
-        ({"layer": "conv2", "channels": [1, 2], "images": np.zeros((3, 12, 10, 3))}, TargetError, "2 targets and 3 pictures"),
+        (
+            {"layer": "conv2", "channels": [1, 2], "images": np.zeros((3, 12, 10, 3))},
+            TargetError,
+            "2 targets and 3 pictures",
+        ),
         ({"layer": "conv2", "snapshots": 1}, UsageError, "snapshots is 0 for none, or 2 and more"),
-        ({"layer": "conv2", "regularizers": "decay(0.1)", "parametrization": "fourier"}, UsageError, "need parametrization"),
+        (
+            {"layer": "conv2", "regularizers": "decay(0.1)", "parametrization": "fourier"},
+            UsageError,
+            "need parametrization",
+        ),
         ({"layer": "conv2", "copies": 0}, UsageError, "copies is at least 1"),
     ],
 )

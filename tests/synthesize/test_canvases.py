@@ -8,9 +8,8 @@ import cnnviz_jax as cv
 from cnnviz_jax.canvas import below, on_canvas
 from cnnviz_jax.errors import ModelError
 from cnnviz_plugins.synthesize.canvases import placed, planned
-
-from ..adapters import networks
-from ..explain.small import forward, model, parameters
+from tests.adapters import networks
+from tests.explain.small import forward, model, parameters
 
 
 @pytest.mark.parametrize("framework", networks.FRAMEWORKS)
@@ -46,7 +45,9 @@ def test_a_part_that_could_be_run_whole_is_the_same_as_in_the_whole(framework):
 
 @pytest.mark.parametrize(
     ("size", "layer", "text"),
-    [((24, 20), "dense", "only on the size that the model was read at: a reshape is tied to it"),],
+    [
+        ((24, 20), "dense", "only on the size that the model was read at: a reshape is tied to it"),
+    ],
 )
 def test_what_is_tied_to_the_size_is_said(size, layer, text):
     with pytest.raises(ModelError, match=text):

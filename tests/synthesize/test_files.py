@@ -23,7 +23,9 @@ def synthesis(count=5, size=(6, 4), channels=3, frames=3):
     return cv.Synthesis(
         images=images, raw=images, curves=np.ones((count, 2), np.float32), extras=extras if frames else {},
         activation=np.asarray([3, 0, -1, 5, 1], np.float32)[:count], status=status,
-        provenance=Provenance(technique="t", model="m", config=None, targets=tuple(f"c channel {i}" for i in range(count))),
+        provenance=Provenance(
+            technique="t", model="m", config=None, targets=tuple(f"c channel {i}" for i in range(count))
+        ),
     )  # fmt: skip
 
 
@@ -64,12 +66,12 @@ def test_other_channel_counts_are_grey(channels, tmp_path):
 
 def test_the_ascent_is_a_looping_gif_that_rests_at_its_end(tmp_path):
     cv.render(synthesis(), tmp_path / "a.gif", margin_px=2)
-    film = Image.open(tmp_path / "a.gif")
-    assert (film.n_frames, film.size, film.info["loop"]) == (3, (16, 14), 0)
     durations = []
-    for k in range(3):
-        film.seek(k)
-        durations.append(film.info["duration"])
+    with Image.open(tmp_path / "a.gif") as film:
+        assert (film.n_frames, film.size, film.info["loop"]) == (3, (16, 14), 0)
+        for k in range(3):
+            film.seek(k)
+            durations.append(film.info["duration"])
     assert durations == [80, 80, 1500]
     with pytest.raises(RenderError, match="kept no pictures of its ascent"):
         cv.render(synthesis(frames=0), tmp_path / "b.gif")

@@ -8,8 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax import objectives
 from cnnviz_jax.errors import TargetError
-
-from ..explain.small import model, pictures
+from tests.explain.small import model, pictures
 
 IMAGE = jnp.asarray(pictures(1)[0])
 
@@ -92,7 +91,10 @@ def test_diversity_is_minus_the_mean_cosine_of_gram_matrices():
     [
         (lambda: channel(1) + 2, "only targets can be added to targets, got 2"),
         (lambda: channel(1) * "x", "a target is multiplied by a number, got 'x'"),
-        (lambda: objectives.settled(objectives.direction("conv2", np.ones(3)), model()), "8 numbers, one per channel; got 3"),
+        (
+            lambda: objectives.settled(objectives.direction("conv2", np.ones(3)), model()),
+            "8 numbers, one per channel; got 3",
+        ),
         (lambda: objectives.settled(channel(1) + channel(99), model()), "channel 99 is out of range"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Techniques that work on pictures or classes: inversion, caricature, deepdream, accentuation, adversarial, class model."""
+"""Techniques of pictures and classes: inversion, caricature, deepdream, accentuation, adversarial, class model."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,8 +6,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
-
-from ..explain.small import model, pictures
+from tests.explain.small import model, pictures
 
 
 def test_an_inversion_comes_near_the_layers_values_and_the_picture():
@@ -81,7 +80,12 @@ def test_a_class_model_raises_its_score_and_stays_near_the_mean():
     [
         ("inversion", {"layer": "conv1"}, ImageError, "inversion works on pictures; say images="),
         ("inversion", {"images": pictures(1)}, UsageError, "inversion looks at one layer; say layer=, such as"),
-        ("deepdream", {"layer": "conv1", "channels": [1], "images": pictures(1)}, TargetError, "channels mean nothing here"),
+        (
+            "deepdream",
+            {"layer": "conv1", "channels": [1], "images": pictures(1)},
+            TargetError,
+            "channels mean nothing here",
+        ),
         ("class-model", {"layer": "conv1"}, TargetError, "class-model maximises class scores"),
         ("adversarial", {"layer": "conv1", "images": pictures(1), "channels": [0]}, TargetError, "towards a class"),
         ("inversion", {"layer": "conv1", "images": pictures(1), "rate": 0}, UsageError, "rate is positive"),

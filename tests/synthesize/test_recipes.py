@@ -28,9 +28,7 @@ def test_chollet2016_is_the_keras_blog_script():
     assert (start.noise, start.amount, start.centre, start.span) == ("uniform", 20.0, 128.0, 255.0)
     assert recipe.display == Standardized(0.1, 0, 255.0, 1e-5)
     own = GRADIENT / 255  # the script's gradient is per grey level
-    np.testing.assert_allclose(
-        255 * update(recipe.update), own / (np.sqrt(np.mean(own**2)) + 1e-5), rtol=1e-5
-    )
+    np.testing.assert_allclose(255 * update(recipe.update), own / (np.sqrt(np.mean(own**2)) + 1e-5), rtol=1e-5)
 
 
 def test_keras2020_is_the_keras_example():

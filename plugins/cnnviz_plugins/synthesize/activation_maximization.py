@@ -83,9 +83,7 @@ def built(
         **fields: Further fields of `kind`.
     """
     read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
-    canvas = planned(
-        model, read, size=size, usual=recipe.canvas, margin=recipe.reach_px if margin is None else margin
-    )
+    canvas = planned(model, read, size=size, usual=recipe.canvas, margin=recipe.reach_px if margin is None else margin)
     rectified = any(operation.kind == "relu" for operation in model.program.operations)
     if warmup and not rectified:
         raise UsageError(f"warmup makes ReLUs leak, and {model.name} has none")

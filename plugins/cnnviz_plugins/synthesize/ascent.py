@@ -128,7 +128,9 @@ class Ascent(Iteration):
             state = state | {"transparency": state["transparency"] + jnp.abs(seen)}
         else:
             gradient, (scores, images) = jax.grad(total, has_aux=True)(state["parameters"], zero)
-        update, moments = jax.vmap(recipe.update.transformation().update)(gradient, state["moments"], state["parameters"])
+        with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers and multiplies them
+            climb = jax.vmap(recipe.update.transformation().update)
+            update, moments = climb(gradient, state["moments"], state["parameters"])
         parameters = optax.apply_updates(state["parameters"], update)
         for each in recipe.constraints:
             parameters = jax.vmap(lambda p, g, each=each: each.constrained(p, g, index, given["mean"]))(

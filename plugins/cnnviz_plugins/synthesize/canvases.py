@@ -154,11 +154,14 @@ def _same_fields(model: Model, target: Target, canvas: Canvas, boxes: Int[np.nda
         return False
     own = model.input_shape
     for row, column, box, (top, left) in zip(rows, columns, boxes, canvas.offsets or (), strict=True):
-        found = np.asarray(field.box(int(row), int(column), clip=False)) + (top, left, top, left)
+        found = np.asarray(field.box(int(row), int(column), clip=False)) + np.asarray([top, left, top, left])
         if not np.array_equal(found, box):
             return False
         # Where the field ends outside the picture, the canvas must end there too: padding is a part of what is seen.
-        for near, far, start, size, extent in ((0, 2, top, canvas.size[0], own[0]), (1, 3, left, canvas.size[1], own[1])):
+        for near, far, start, size, extent in (
+            (0, 2, top, canvas.size[0], own[0]),
+            (1, 3, left, canvas.size[1], own[1]),
+        ):
             if (box[near] < start and start > 0) or (box[far] >= start + size and start + size < extent):
                 return False
     return True

@@ -152,7 +152,9 @@ def _number(value: Any) -> float | int | None:
 def _options(display: dict[str, Any], **defaults: Any) -> dict[str, Any]:
     for name, value in display.items():
         if name not in defaults:
-            raise UsageError(f"no display option {name!r} here.{did_you_mean(name, defaults)} There are {list(defaults)}")
+            raise UsageError(
+                f"no display option {name!r} here.{did_you_mean(name, defaults)} There are {list(defaults)}"
+            )
         least = 0 if name in ("margin_px", "exemplars") else 1
         if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < least):
             raise UsageError(f"{name} is a whole number of at least {least}, got {value!r}")

@@ -43,7 +43,9 @@ class Smoothness:
         """Return the mean over pixels that have both neighbours."""
         squares = jnp.square(image[1:, :-1] - image[:-1, :-1]) + jnp.square(image[:-1, 1:] - image[:-1, :-1])
         # Away from zero under a fractional power, whose slope there is infinite.
-        return jnp.sum((squares + 1e-12) ** (self.beta / 2)) / image.size if self.beta != 2 else squares.sum() / image.size
+        return (
+            jnp.sum((squares + 1e-12) ** (self.beta / 2)) / image.size if self.beta != 2 else squares.sum() / image.size
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -56,7 +56,9 @@ class Pixel:
 
     def __post_init__(self) -> None:
         if self.noise not in ("uniform", "normal", "zero") or self.span <= 0:
-            raise UsageError(f"pixel: noise is uniform, normal or zero and span positive; got {self.noise!r}, {self.span}")
+            raise UsageError(
+                f"pixel: noise is uniform, normal or zero and span positive; got {self.noise!r}, {self.span}"
+            )
 
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the noise as a picture in [0, 1] units."""
@@ -135,7 +137,9 @@ class LaplacianPyramid:
 
     def __post_init__(self) -> None:
         if self.levels < 1 or self.sharpness <= 0:
-            raise UsageError(f"laplacian: levels is at least 1 and sharpness positive; got {self.levels}, {self.sharpness}")
+            raise UsageError(
+                f"laplacian: levels is at least 1 and sharpness positive; got {self.levels}, {self.sharpness}"
+            )
 
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> tuple[Float[Array, "..."], ...]:
         """Return the levels, finest first."""

@@ -10,9 +10,7 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import RendererSpec, TechniqueSpec
 
-RecipeName = Literal[
-    "chollet2016", "keras2020", "yosinski1", "yosinski2", "yosinski3", "yosinski4", "lucid", "maco"
-]
+RecipeName = Literal["chollet2016", "keras2020", "yosinski1", "yosinski2", "yosinski3", "yosinski4", "lucid", "maco"]
 
 
 @dataclass(frozen=True, kw_only=True)
