@@ -34,6 +34,17 @@ def workplace(tmp_path, monkeypatch):
     return tmp_path
 
 
+def sweep_pictures(workplace):
+    """The run that the sweep page reads: its own command, over 16 pictures, with less noise."""
+    images, _ = cv.example_pictures("shapes", 4)
+    for number in range(16):
+        folder = workplace / "pictures" / f"class{number % 2}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray((images[number % 4] * 255).astype(np.uint8)).save(folder / f"{number:02d}.png")
+    sweep = "sweep --run my-run --source pictures/ --labels folders --model shapes --survey exemplars"
+    assert main([*sweep.split(), "--explain", "grad-cam", "--explain", "smoothgrad samples=2"]) == 0
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
 def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
@@ -43,6 +54,8 @@ def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
     for block in blocks(page, "python"):
         if WEIGHTS in block.text and not (workplace / WEIGHTS).exists():
             (workplace / WEIGHTS).symlink_to(request.getfixturevalue("shared_data") / "weights" / WEIGHTS)
+        if '"my-run"' in block.text:
+            sweep_pictures(workplace)
         code = compile("\n" * block.line + block.text, str(page), "exec")
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(sys.modules, "example", module)
