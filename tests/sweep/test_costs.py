@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import jax
 import numpy as np
@@ -58,7 +59,7 @@ def test_reducers_cost_a_fraction_of_the_forward_pass():
     layers = [layer for layer in net.layers.values() if layer.kind == "conv"]
     top = [TopK(layer=layer.name, shape=layer.shape, k=9) for layer in layers]
     spread = [LogHistogram(layer=layer.name, shape=layer.shape) for layer in layers]
-    ids, valid = np.arange(8, dtype=np.uint32), np.ones(8, bool)
+    ids, valid = jax.numpy.arange(8, dtype=jax.numpy.uint32), jax.numpy.ones(8, bool)
 
     def maxima(model, images):
         """What any survey must do: the forward pass, and every channel's maximum."""
@@ -125,23 +126,25 @@ def noise():
 
 
 _MEASURE = """
-import resource, sys, json
+import re, sys, json
 from pathlib import Path
-import jax
-from cnnviz_jax.sweep import RunOptions, SweepSpec, run_sweep
+from cnnviz_jax.sweep import SweepSpec, run_sweep
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.run import settle
 from tests.sweep.test_costs import network
-explain = json.loads(sys.argv[1])
-spec = SweepSpec.from_mapping({"model": "m", "source": "tests.sweep.test_costs:noise", "tile": int(sys.argv[2]),
-                               "limit": int(sys.argv[2]), "explain": explain})
-model, folder = network(), RunFolder(Path(sys.argv[3]))
-settled = settle(spec, model, folder)
-need = settled.step.need_bytes
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+def resident(which):
+    return int(re.search(which + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
+
+explain, tile = json.loads(sys.argv[1]), int(sys.argv[2])
+spec = SweepSpec.from_mapping({"model": "m", "source": "tests.sweep.test_costs:noise", "tile": tile,
+                               "inner_chunk": 16, "limit": tile, "explain": explain})
+model = network()
+need = settle(spec, model, RunFolder(Path(sys.argv[3]))).step.need_bytes
+Path("/proc/self/clear_refs").write_text("5")  # forget the peak of compiling
+before = resident("VmRSS")
 run_sweep(spec, model, sys.argv[3])
-grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 - before
-print(json.dumps([need, grown]))
+print(json.dumps([need, resident("VmHWM") - before]))
 """
 
 
@@ -150,11 +153,13 @@ print(json.dumps([need, grown]))
     ("explain", "tile"),
     [
         ([{"technique": "saliency"}], 16),
-        ([{"technique": "smoothgrad", "samples": 2}], 8),
+        ([{"technique": "smoothgrad", "samples": 4}], 4),
         ([{"technique": "occlusion", "window": 16, "stride": 16}], 4),
     ],
 )
 def test_predicted_memory_is_what_a_process_grows_by(tmp_path, env, explain, tile):
+    if not Path("/proc/self/clear_refs").exists():
+        pytest.skip("the peak of a process can be reset on Linux only")
     ended = subprocess.run(
         [sys.executable, "-c", _MEASURE, json.dumps(explain), str(tile), str(tmp_path / "run")],
         env=env, cwd=harness.CHECKOUT, capture_output=True, text=True, timeout=400,
@@ -162,5 +167,5 @@ def test_predicted_memory_is_what_a_process_grows_by(tmp_path, env, explain, til
     assert ended.returncode == 0, ended.stderr
     need, grown = json.loads(ended.stdout.splitlines()[-1])
     print(f"predicted {need / 2**20:.0f} MiB, grew by {grown / 2**20:.0f} MiB")
-    assert grown > 100 * 2**20, "too small to say anything"
+    assert grown > 150 * 2**20, "too small to say anything"
     assert 0.6 * grown <= need <= 1.7 * grown

@@ -32,9 +32,10 @@ def test_a_stopped_run_goes_on_with_another_number_of_devices(tmp_path, referenc
     from cnnviz_jax.sweep.loop import Loop
 
     for devices in (3, 1, 8):
-        with monkeypatch.context() as patched, pytest.raises(Interrupted, match="stopped by a signal at picture"):
+        with monkeypatch.context() as patched:
             patched.setattr(Loop, "_agree", lambda self, number, asked: (True, True))
-            harness.sweep(tmp_path / "run", devices=devices)
+            with pytest.raises(Interrupted, match="stopped by a signal at picture"):
+                harness.sweep(tmp_path / "run", devices=devices)
     harness.assert_equal(harness.sweep(tmp_path / "run", devices=2).root, reference)
     assert harness.flushes(tmp_path / "run") > 3
 
@@ -113,7 +114,7 @@ def test_shards_that_are_missing_doubled_or_unfinished_are_named(tmp_path, shard
     with pytest.raises(SweepUsageError, match="say where the merged run goes"):
         out_folder(parts, None)
     (parts[1] / "DONE.json").unlink()
-    with pytest.raises(SweepUsageError, match="shard 1/3 in .* is not finished"):
+    with pytest.raises(SweepUsageError, match=r"shard 1/3 in .* is not finished"):
         merge(shard_folders(parts), RunFolder(tmp_path / "out"), toy.net())
     with pytest.raises(SweepUsageError, match="no run in"):
         shard_folders([tmp_path / "nowhere"])

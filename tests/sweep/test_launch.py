@@ -73,7 +73,7 @@ def test_budgets_are_shares_or_sizes():
     assert device_budget("8GiB") == 8 * 2**30
     assert device_budget("500 MiB") == 500 * 2**20
     assert 0 < device_budget("0.25") < device_budget("0.5")
-    with pytest.raises(SweepUsageError, match="a share such as 0.6 or a size such as 8GiB, got 'lots'"):
+    with pytest.raises(SweepUsageError, match=r"a share such as 0\.6 or a size such as 8GiB, got 'lots'"):
         device_budget("lots")
     with pytest.raises(SweepUsageError, match="a share above 1"):
         device_budget("8")

@@ -86,8 +86,10 @@ def test_processes_with_different_specifications_all_refuse_in_time(words, env, 
     port = harness.free_port()
     started = [
         harness.start(
-            [*words, "--devices", 1, "--seed", index, "--coordinator", f"127.0.0.1:{port}", "--num-processes", 2]
-            + ["--process-id", index, "--heartbeat", 10],
+            [
+                *[*words, "--devices", 1, "--seed", index, "--coordinator", f"127.0.0.1:{port}"],
+                *["--num-processes", 2, "--process-id", index, "--heartbeat", 10],
+            ],
             env,
         )
         for index in range(2)

@@ -109,7 +109,7 @@ def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, sentence):
 
 def test_a_pickle_in_an_npz_is_not_run(tmp_path):
     np.savez(tmp_path / "a.npz", images=np.asarray([{"a": 1}], object))
-    with pytest.raises(SweepUsageError, match="cannot be read as .npz"):
+    with pytest.raises(SweepUsageError, match=r"cannot be read as \.npz"):
         open_source(str(tmp_path / "a.npz"), toy.SHAPE)
 
 

@@ -81,7 +81,7 @@ def exact_net() -> cv.Model:
 
 
 class Pictures:
-    """Seeded pictures and labels. Environment: SWEEP_TEST_PAUSE_S per picture, SWEEP_TEST_LOADS a file to note loads in."""
+    """Seeded pictures and labels; SWEEP_TEST_PAUSE_S slows each, SWEEP_TEST_LOADS names a file to note loads in."""
 
     def __init__(self, count=COUNT, seed=0):
         self._count, self._seed = count, seed
