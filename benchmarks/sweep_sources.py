@@ -27,6 +27,7 @@ class Shapes:
         return {"image": picture.image, "label": np.int32(picture.label)}
 
     def digest(self) -> str:
+        """Return what tells this list of pictures from another."""
         return f"shapes test {self._count}"
 
 
@@ -44,10 +45,12 @@ class Repeated:
         return {"image": fit(open_picture(self._files[index % len(self._files)], 3), 224, 224, 224 / 256)}
 
     def digest(self) -> str:
+        """Return what tells this list of pictures from another."""
         sizes = [(path.name, path.stat().st_size) for path in self._files]
         return hashlib.sha256(repr((sizes, self._count)).encode()).hexdigest()
 
     def name(self, index: int) -> str:
+        """Return the picture's name for messages."""
         return f"{self._files[index % len(self._files)].name}, time {index // len(self._files)}"
 
 

@@ -34,10 +34,12 @@ def on_canvas(model: Model, height: int, width: int, layers: Sequence[str], *, n
     """
     try:
         sized = model.at_size(height, width)
-    except ModelError:
-        if need_outputs or not layers:
+    except ValueError as error:  # a ModelError is one; on a small canvas a map above the layers may shrink to nothing
+        if not need_outputs and layers:
+            return below(model, height, width, layers)
+        if isinstance(error, ModelError):
             raise
-        return below(model, height, width, layers)
+        raise ModelError(f"{model.name} cannot be read at {height} x {width} pixels: {error}") from error
     missing = [name for name in layers if name not in sized.layers]
     if missing:
         raise ModelError(f"{model.name} has no layer {missing[0]!r} at {height} x {width} pixels")

@@ -51,7 +51,7 @@ class Direction(_OfLayer):
     """
 
     layer: str = static()
-    vector: Float[Array, "*n c"] | Float[Array, "*n h w c"]
+    vector: Float[Array, "*n c"] | Float[Array, "*n h w c"]  # type: ignore[misc]  # static() gives no default
     power: float = static(default=0.0)
 
     def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:

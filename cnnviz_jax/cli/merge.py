@@ -13,10 +13,10 @@ def run(words: list[str], settings: Settings) -> int:
     """Join the shards and say where the result is."""
     parser = Parser(
         prog="cnnviz merge",
-        description="Join the shards of one sweep; the result is that of a run that was never cut up, to the last byte.",
+        description="Join the shards of one sweep; the result is that of a run never cut up, to the last byte.",
         allow_abbrev=False,
     )
-    parser.add_argument("runs", nargs="+", metavar="DIR", help="the --run folder of all shards, or every shard's folder")
+    parser.add_argument("runs", nargs="+", metavar="DIR", help="the folder of all shards, or every shard's")
     parser.add_argument("--out", metavar="DIR", help="where the result goes (default: the one folder named)")
     found = parser.parse_args(words)
     registry = settings.plugins()

@@ -164,7 +164,7 @@ def _parser() -> Parser:
     how.add_argument("--shard", default="0/1", metavar="i/n", help="only part i of n; `cnnviz merge` joins them")
     how.add_argument("--dry-run", action="store_true", help="print tile, memory, steps, sizes and time; write nothing")
     how.add_argument("--measure", action="store_true", help="with --dry-run: time a few steps for the estimate")
-    where = parser.add_argument_group("processes and devices; found by themselves under SLURM, Open MPI and on TPU slices")
+    where = parser.add_argument_group("processes and devices; found unasked under SLURM, Open MPI and on TPU slices")
     where.add_argument("--devices", type=int, metavar="N", help="split this machine's CPU into N devices")
     where.add_argument("--coordinator", metavar="HOST:PORT", help="of process 0; with the next two")
     where.add_argument("--num-processes", type=int, metavar="P")

@@ -13,7 +13,8 @@ from cnnviz_jax.cli.settings import Settings
 
 def run(words: list[str], settings: Settings) -> int:
     """Print the state of a run and of its shards."""
-    parser = Parser(prog="cnnviz sweep-status", description="Show how far a sweep is, also while it runs.", allow_abbrev=False)
+    description = "Show how far a sweep is, also while it runs."
+    parser = Parser(prog="cnnviz sweep-status", description=description, allow_abbrev=False)
     parser.add_argument("run", metavar="DIR", help="the run folder")
     parser.add_argument("--json", action="store_true", help="print JSON")
     found = parser.parse_args(words)

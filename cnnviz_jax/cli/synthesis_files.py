@@ -26,7 +26,7 @@ def write_beside(result: Any, out: Path, *, block: int | None) -> tuple[Path, ..
 
     folder = folder_beside(out)
     folder.mkdir(exist_ok=True)
-    shared = {} if block is None else {"block": block}
+    shared: dict[str, Any] = {} if block is None else {"block": block}
     written = [cv.render(result, out.with_suffix(".json"))]
     if "frames" in result.extras:
         written.append(cv.render(result, out.with_suffix(".gif"), **shared))

@@ -83,7 +83,7 @@ def run(words: list[str], settings: Settings) -> int:
     results = []
     with progress_on_stderr(quiet=settings.quiet) as progress:
         for each in [None] if layer is None else layer.split(","):
-            named = {} if each is None else {"layer": each.strip()}
+            named: dict[str, Any] = {} if each is None else {"layer": each.strip()}
             if line.common["channels"] is not None:
                 whole = named.get("layer", options.get("layer"))
                 count = model.layers[whole].channels if whole else None

@@ -143,7 +143,7 @@ def run_iteration(
         rows = np.asarray([todo[min(k, len(todo) - 1)] for k in range(size)])  # the last chunk repeats its last target
         width = min(size, len(todo))
         try:
-            out = run.chunk(rows, lambda index, done=done, width=width: progress(done + index * width, total, "steps"))
+            out = run.chunk(rows, partial(_count_on, progress, done, width, total))
         except Exception as error:
             if not is_exhausted(error):
                 raise
@@ -164,6 +164,10 @@ def run_iteration(
     stacked = [np.stack(column) for column in zip(*(found[i] for i in range(count)), strict=True)]
     outcome, curves, frames = jax.tree.unflatten(treedef, stacked)
     return outcome, curves, frames
+
+
+def _count_on(progress: Progress, done: int, width: int, total: int, index: int) -> None:
+    progress(done + index * width, total, "steps")
 
 
 class _IterationRun:

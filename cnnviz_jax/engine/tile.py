@@ -72,8 +72,11 @@ def explain_tile(
             gathered = jax.tree.map(lambda leaf: leaf[:, None], gathered)
     else:
         gathered = _gather(fold, evaluate, count, min(inner_chunk, count))
-    finish = jax.vmap(lambda image, target, context, own: fold.finish(model, image, target, context, own))
-    return finish(images, target, contexts, gathered), scores
+
+    def finish(image: Array, target: "Target", context: Any, own: Any) -> Heatmap:
+        return fold.finish(model, image, target, context, own)
+
+    return jax.vmap(finish)(images, target, contexts, gathered), scores
 
 
 def _gather(fold: Fold, evaluate: Any, count: int, chunk: int) -> Any:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _HOME = {"RunOptions": "run", "SweepSpec": "spec", "run_sweep": "run"}
 
-__all__ = sorted(_HOME)  # noqa: PLE0605
+__all__ = sorted(_HOME)
 
 
 def __getattr__(name: str) -> Any:

@@ -53,6 +53,7 @@ class ZarrSource:
 
     def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
         self._path, self._shape = path, input_shape
+        self._arrays: dict[str, Any] = {}
         self._open()
         _checked_images({"images": self._arrays["images"]}, path, input_shape)
         count = self._arrays["images"].shape[0]
@@ -68,7 +69,7 @@ class ZarrSource:
             arrays = {"images": found} if hasattr(found, "shape") else {_field_name(n): a for n, a in found.arrays()}
         except Exception as error:
             raise SweepUsageError(f"{self._path} cannot be read as zarr: {error}") from error
-        self._arrays: dict[str, Any] = arrays
+        self._arrays = arrays
         self._blocks: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._guard = threading.Lock()
 

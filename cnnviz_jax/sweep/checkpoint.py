@@ -59,12 +59,8 @@ class Checkpoints:
                 _check_shapes(found, empty)
                 break
             except Exception as error:  # whatever a damaged file makes a library raise
-                failed.append(
-                    (
-                        path,
-                        f"{type(error).__name__}: {str(error).strip().splitlines()[0][:120] if str(error).strip() else ''}",
-                    )
-                )
+                lines = str(error).strip().splitlines() or [""]
+                failed.append((path, f"{type(error).__name__}: {lines[0][:120]}"))
         if steps and found is None:
             reasons = "; ".join(f"{path.name}: {why}" for path, why in failed[:3])
             raise CheckpointError(

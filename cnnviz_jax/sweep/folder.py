@@ -6,6 +6,7 @@ import csv
 import hashlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +48,8 @@ class FolderSource:
         if not files:
             raise SweepUsageError(f"no pictures in {root}; {', '.join(SUFFIXES)} count")
         paths = tuple(path.relative_to(root).as_posix() for path in files)
-        numbers, classes = None, ()
+        numbers: Any = None
+        classes: tuple[str, ...] = ()
         if labels == "folders":
             numbers, classes = _from_folders(paths, root)
         elif labels is not None:

@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from cnnviz_jax.sweep.exits import SweepUsageError
 
@@ -124,7 +125,7 @@ def start_processes(launch: Launch) -> None:
     """
     import jax
 
-    timeouts = {
+    timeouts: dict[str, Any] = {
         "heartbeat_timeout_seconds": launch.heartbeat_s,
         "initialization_timeout": launch.init_timeout_s,
         "shutdown_timeout_seconds": launch.heartbeat_s,

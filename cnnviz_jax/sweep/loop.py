@@ -5,8 +5,8 @@ import os
 import resource
 import time
 from collections import deque
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any, cast
 
 import jax
 import numpy as np
@@ -68,7 +68,7 @@ class Loop:
         deltas = self._fresh_deltas()
         self._begun_s = self._flushed_s = self._agreed_s = time.monotonic()
         self._agree_at = 1
-        with listening() as signals, contextlib.closing(feed):
+        with listening() as signals, contextlib.closing(cast(Generator[Any, None, None], feed)):
             for number, local in enumerate(feed, 1):
                 with computing(self.step.tile, self.step.need_bytes):
                     deltas, outputs = self.step.run(model, deltas, self._placed(local), seed)
@@ -232,7 +232,8 @@ class Loop:
             status = ExampleStore.open(self.folder.examples).read(STATUS, slice(first, self.extent.stop))
             if (status == 0).any():
                 raise StorageError(
-                    f"{int((status == 0).sum())} examples have no result, picture {first + int(np.argmin(status != 0))} the first, "
+                    f"{int((status == 0).sum())} examples have no result, picture "
+                    f"{first + int(np.argmin(status != 0))} the first, "
                     f"though all were written; has something else written to {self.folder.examples}?"
                 )
             write_results(self.folder, self.work.reducers, self.totals, self._facts(status))

@@ -60,8 +60,9 @@ def settle_tile(work: Work, devices: Any, tile: int | str, inner_chunk: int | st
             return step
         if tile != "auto" or size == 1:
             raise OutOfMemoryError(
-                f"a tile of {size} needs about {need / 2**20:.0f} MiB per device, more than the budget of {limit / 2**20:.0f} "
-                f"MiB; try --tile {max(1, size // 2)}, a smaller --inner-chunk or a larger --memory-budget"
+                f"a tile of {size} needs about {need / 2**20:.0f} MiB per device, more than the budget of "
+                f"{limit / 2**20:.0f} MiB; try --tile {max(1, size // 2)}, a smaller --inner-chunk or a larger "
+                "--memory-budget"
             )
         # What a step needs grows linearly with the tile: go on where it should fit.
         fits = size * max(limit - FIXED_BYTES, 0) // max(need - FIXED_BYTES, 1)

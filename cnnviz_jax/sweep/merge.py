@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -142,7 +141,9 @@ def out_folder(words: Sequence[str | Path], out: str | None) -> RunFolder:
         return RunFolder(Path(out))
     if len(words) == 1 and RunFolder(Path(words[0])).shards.is_dir():
         return RunFolder(Path(words[0]))
-    raise SweepUsageError(f"say where the merged run goes: --out DIR (shards: {', '.join(map(os.fspath, words))})")
+    raise SweepUsageError(
+        f"say where the merged run goes: --out DIR (shards: {', '.join(str(word) for word in words)})"
+    )
 
 
 __all__ = ["STATUS", "merge", "out_folder", "part_of", "shard_folders"]

@@ -132,6 +132,7 @@ def settle(
     if tile == "auto":
         tile = settle_tile(work, chosen, tile, chunk, options.memory_budget).tile
         tile = min(int(row[0]) for row in gather([tile]))
+    tile = int(tile)
     identity |= {"tile": tile, "inner_chunks": list(work.inner_chunks(tile, chunk))}
     return Settled(spec, work, source, count, tile, chosen, options.memory_budget, identity)
 

@@ -32,8 +32,10 @@ class Example:
 class Source(Protocol):
     """A list of pictures with random access; must be picklable for `--workers`."""
 
-    fields: dict[str, tuple[tuple[int, ...], str]]
-    """Shape and dtype of each field that every example has."""
+    @property
+    def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Shape and dtype of each field that every example has."""
+        ...
 
     def __len__(self) -> int:
         """Return how many pictures there are."""

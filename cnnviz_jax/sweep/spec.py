@@ -29,7 +29,7 @@ class Explanation:
     target: Any = None
     """`None` for each picture's top class, `"label"` for its label, a class, or `{layer, channel[, row, col]}`."""
     keep: Keep = "auto"
-    """Which map is stored: the raw one (`low_res`) where the technique makes one, or `values`, at the picture's size."""
+    """Which map is stored: the raw one (`low_res`) where there is one, or `values`, at the picture's size."""
     dtype: Literal["float16", "float32"] = "float16"
     """float16 maps are stored with a power of two per picture, so that 11 bits are kept whatever their size."""
     options: tuple[tuple[str, Any], ...] = ()
@@ -81,7 +81,7 @@ class SweepSpec:
     def __post_init__(self) -> None:
         if not (self.explain or self.survey):
             raise SweepUsageError("nothing to do: name an [[explain]] technique or a [[survey]] (--explain, --survey)")
-        names = [each.name for each in (*self.explain, *self.survey)]
+        names = [each.name for each in self.explain] + [each.name for each in self.survey]
         for name in names:
             if not _NAME.fullmatch(name):
                 raise SweepUsageError(f"name {name!r} is not made of letters, digits, dots, dashes and underscores")

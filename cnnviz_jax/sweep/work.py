@@ -131,7 +131,7 @@ class Work:
             "source_digest": source.digest(),
             "pictures": count,
             "seed": spec.seed,
-            "rng": "threefry2x32/" + ("partitionable" if jax.config.jax_threefry_partitionable else "sequential"),
+            "rng": "threefry2x32/" + ("partitionable" if _keys_are_partitionable() else "sequential"),
             "explain": [
                 {
                     "technique": planned.asked.technique,
@@ -216,3 +216,7 @@ def _described(reducer: Reducer) -> dict[str, Any]:
 def _short(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def _keys_are_partitionable() -> bool:
+    return bool(jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]

@@ -78,7 +78,7 @@ class Run:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the explanations and surveys."""
-        return tuple(part.name for part in (*self.spec.explain, *self.spec.survey))
+        return (*(part.name for part in self.spec.explain), *(part.name for part in self.spec.survey))
 
     @functools.cached_property
     def manifest(self) -> dict[str, Any]:
@@ -291,10 +291,10 @@ class Run:
         return numbers
 
     def _explanation(self, name: str) -> Explanation:
-        return self._part(name, {part.name: part for part in self.spec.explain}, "explanation")  # type: ignore[no-any-return]
+        return self._part(name, {part.name: part for part in self.spec.explain}, "explanation")
 
     def _survey(self, name: str) -> Survey:
-        return self._part(name, {part.name: part for part in self.spec.survey}, "survey")  # type: ignore[no-any-return]
+        return self._part(name, {part.name: part for part in self.spec.survey}, "survey")
 
     def _part(self, name: str, parts: dict[str, Any], sort: str) -> Any:
         if name not in parts:

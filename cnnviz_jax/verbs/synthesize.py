@@ -163,7 +163,7 @@ def _targets(model: Model, layer: str | None, channels: Any, target: Any, config
             classes = np.atleast_1d(np.asarray(target))
         except ValueError as error:
             raise TargetError(f"a target is class indices or one of cv.targets, got {target!r}") from error
-        resolved = targets.settle(targets.ClassScore(classes), model).batched(len(classes))
+        resolved = targets.settle(targets.ClassScore(jnp.asarray(classes)), model).batched(len(classes))
         return resolved, np.asarray(resolved.index)  # type: ignore[attr-defined]
     name = model.layers.resolve(layer)
     chosen = np.arange(model.layers[name].channels) if channels is None else np.atleast_1d(np.asarray(channels))

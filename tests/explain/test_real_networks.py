@@ -53,9 +53,7 @@ def test_grad_cam_at_its_default_layer_tells_the_dog_from_the_cat(squeezenet, ca
 def test_occlusion_of_the_probability(squeezenet, cat_and_dog):
     target = cv.targets.class_score(243, of="probability")
     fill = tuple(squeezenet.structure.mean)  # 0 after normalisation
-    result = cv.explain(
-        "occlusion", squeezenet, cat_and_dog, target, window=32, stride=16, fill=fill, score="raw"
-    )
+    result = cv.explain("occlusion", squeezenet, cat_and_dog, target, window=32, stride=16, fill=fill, score="raw")
     grid = result.low_res[0]
     assert grid.shape == (13, 13)
     np.testing.assert_allclose(result.scores[0], 0.587579089, atol=3e-6)

@@ -1,5 +1,6 @@
 """Canvases: a neuron's own field, and layers below a head that fixes the model's size."""
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -102,3 +103,19 @@ def test_a_neurons_canvas_is_its_field_and_margin_in_phase_with_the_strides():
 def test_a_neuron_behind_a_global_layer_keeps_the_whole_picture():
     target = cv.targets.Neuron(layer="head", channel=jnp.zeros(1, jnp.int32)).batched(1)
     assert planned(model(), target, size=None, usual=(128, 128), margin=0).size == (12, 10)
+
+
+def test_a_canvas_on_which_a_later_map_shrinks_to_nothing_serves_the_layers_below():
+    def deep(params, x):
+        for name in ("conv1", "conv2"):
+            x = jax.lax.conv_general_dilated(
+                x, params[name]["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
+            )
+            x = jax.nn.relu(x)
+            x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 4, 4, 1), (1, 4, 4, 1), "VALID")
+        return x.mean((1, 2))
+
+    net = cv.adapt(deep, parameters(), input_shape=(32, 32, 3))
+    assert on_canvas(net, 8, 8, ["relu"], need_outputs=False).layers["relu"].shape == (8, 8, 6)
+    with pytest.raises(ModelError, match="8 x 8"):
+        on_canvas(net, 8, 8, [], need_outputs=True)

@@ -60,7 +60,7 @@ class Adversarial(Iteration):
         return {"image": self._picture(target), "moved": jnp.bool_(False)}
 
     def _picture(self, target: Target) -> Float[Array, "h w c"]:
-        return target.arrays[PICTURE]
+        return target.arrays[PICTURE]  # type: ignore[attr-defined]  # a Pictured
 
     def step(
         self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]

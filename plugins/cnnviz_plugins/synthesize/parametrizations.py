@@ -118,7 +118,8 @@ class Fourier:
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "2 h half c"]:
         """Return the spectrum of a picture; black and white end a little inside."""
         spectrum = jnp.fft.rfft2(decorrelated(_logit(image)), axes=(0, 1))
-        return jnp.stack([spectrum.real, spectrum.imag]) / jnp.asarray(self.scale(image.shape))[..., None]
+        height, width, channels = image.shape
+        return jnp.stack([spectrum.real, spectrum.imag]) / jnp.asarray(self.scale((height, width, channels)))[..., None]
 
 
 @dataclass(frozen=True)

@@ -219,7 +219,7 @@ def viewed(
     image: Float[Array, "h w c"], transforms: Sequence[Any], key: Key[Array, ""], progress: Float[Array, ""]
 ) -> Float[Array, "h w c"]:
     """Return one random view of the picture, of the picture's size."""
-    size = image.shape[:2]
+    size = (image.shape[0], image.shape[1])
     if not transforms:
         return image
     fill = next((each.value for each in transforms if isinstance(each, Pad)), None)
@@ -276,12 +276,12 @@ def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]
     radius = int(4 * sigma + 0.5)
     if sigma <= 0 or radius == 0:
         return image
-    weights = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
-    weights = jnp.asarray(weights / weights.sum(), image.dtype)
+    bell = np.exp(-0.5 * (np.arange(-radius, radius + 1) / sigma) ** 2)
+    weights = jnp.asarray(bell / bell.sum(), image.dtype)
     for axis in (0, 1):
         pad = [(radius, radius) if k == axis else (0, 0) for k in range(3)]
         wide = jnp.pad(image, pad, mode="symmetric")
-        image = sum(
-            weights[k] * jax.lax.slice_in_dim(wide, k, k + image.shape[axis], axis=axis) for k in range(2 * radius + 1)
-        )
+        size = image.shape[axis]
+        parts = [weights[k] * jax.lax.slice_in_dim(wide, k, k + size, axis=axis) for k in range(2 * radius + 1)]
+        image = sum(parts, jnp.zeros_like(image))
     return image

@@ -20,9 +20,9 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
     top_px, left_px, bottom_px, right_px = result.box
     words = [
         f"Mean |d unit / d pixel| over {result.samples} pictures of noise, unit {result.unit}.",
-        f"White: what the unit can see, {bottom_px - top_px + 1} × {right_px - left_px + 1} pixels. Dashed: two standard "
-        f"deviations, sigma {number(result.sigma[0])} × {number(result.sigma[1])} pixels. 95 % of the sensitivity "
-        f"lies on {percent(result.share)} of the box.",
+        f"White: what the unit can see, {bottom_px - top_px + 1} × {right_px - left_px + 1} pixels.",
+        f"Dashed: two standard deviations, sigma {number(result.sigma[0])} × {number(result.sigma[1])} pixels.",
+        f"95 % of the sensitivity lies on {percent(result.share)} of the box.",
         *(f"Warning: {warning}" for warning in result.warnings),
     ]
     sheet_w = 2 * _EDGE + _MAP + 1.2

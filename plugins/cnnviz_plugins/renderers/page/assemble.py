@@ -62,7 +62,8 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
         {"name": name, **embedded.picture(f"picture-{k}", np.asarray(report.images[k]))}
         for k, name in enumerate(report.names)
     ]
-    sections: dict[str, list[dict[str, Any]]] = {"maps": [], "filters": [], "fields": [], "figures": [], "syntheses": []}
+    names = ("maps", "filters", "fields", "figures", "syntheses")
+    sections: dict[str, list[dict[str, Any]]] = {name: [] for name in names}
     columns: list[list[dict[str, Any]]] = []
     for name, attribution in report.attributions.items():
         summary = _summary(report, name, attribution)
