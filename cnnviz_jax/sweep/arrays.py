@@ -102,7 +102,7 @@ class ZarrSource:
                 while len(self._blocks) > _KEPT_BLOCKS:
                     self._blocks.popitem(last=False)
             block = self._blocks[key]
-        return block[index - key[1] * rows]
+        return np.asarray(block[index - key[1] * rows])
 
     def digest(self) -> str:
         """Return a hash of the metadata and of the chunks' names and sizes."""
