@@ -32,6 +32,8 @@ def on_canvas(model: Model, height: int, width: int, layers: Sequence[str], *, n
     Raises:
         ModelError: The model, or the part below `layers`, is tied to its own size; says by what.
     """
+    if not need_outputs and _key(model, height, width, layers) in _truncated.get(model.structure, {}):
+        return below(model, height, width, layers)  # as before: reading the whole model would fail again
     try:
         sized = model.at_size(height, width)
     except ValueError as error:  # a ModelError is one; on a small canvas a map above the layers may shrink to nothing
@@ -54,9 +56,9 @@ def below(model: Model, height: int, width: int, layers: Sequence[str]) -> Model
     """
     old = model.structure
     known = _truncated.setdefault(old, {})
-    wanted = tuple(model.layers.resolve(name) for name in layers)
-    key = (height, width, wanted)
+    key = _key(model, height, width, layers)
     if key not in known:
+        wanted = key[2]
         shape = (height, width, model.input_shape[2])
         apply = resized(old.program, wanted)
         example = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
@@ -76,3 +78,7 @@ def below(model: Model, height: int, width: int, layers: Sequence[str]) -> Model
         structure = dataclasses.replace(old, apply=apply, input_shape=shape, program=program, head=None, sizes={})
         known[key] = structure
     return Model(model.params, known[key])
+
+
+def _key(model: Model, height: int, width: int, layers: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
+    return height, width, tuple(model.layers.resolve(name) for name in layers)
