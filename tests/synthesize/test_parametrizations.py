@@ -109,7 +109,8 @@ def test_a_photograph_is_fitted(form, shared_data):
         def loss(parameters):
             return jnp.square(form.image(parameters, photo.shape, GIVEN) - photo).mean()
 
-        update, moments = rule.update(jax.grad(loss)(state[0]), state[1])
+        with jax.numpy_dtype_promotion("standard"):  # optax counts steps in integers and multiplies them
+            update, moments = rule.update(jax.grad(loss)(state[0]), state[1])
         return optax.apply_updates(state[0], update), moments
 
     fitted = jax.jit(lambda p, m: jax.lax.fori_loop(0, 1000, step, (p, m)))(start, rule.init(start))[0]
