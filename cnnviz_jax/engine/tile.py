@@ -17,17 +17,26 @@ if TYPE_CHECKING:
     from cnnviz_jax.model import Model
     from cnnviz_jax.targets import Target
 
-_AT_ONCE = {"cpu": 16}
-_AT_ONCE_ACCELERATOR = 64
+_AT_ONCE = {"cpu": 64}
+_AT_ONCE_ACCELERATOR = 256
+# Loops inside a program cost XLA:CPU its threads and its quick convolutions: measured 4 times the time. A few
+# chunks are written out instead, with up to so many times more evaluations at once.
+_WRITTEN_OUT = 4
+_STRETCH = 4
 
 
 def inner_chunk_for(evaluations: int, tile: int, at_once: int | None = None) -> int:
     """Return how many evaluations of each picture of a tile run at once: about `at_once` over all of them.
 
-    The chunk divides the evaluations with the least padding: 50 evaluations, 16 wanted, gives 13 (four times).
+    More where that makes the chunks few enough to be written out one after another. The chunk divides the
+    evaluations with the least padding: 50 evaluations, 16 wanted, gives 13 (four times).
     """
     wanted = at_once or _AT_ONCE.get(jax.default_backend(), _AT_ONCE_ACCELERATOR)
-    chunks = -(-evaluations // max(1, min(evaluations, wanted // max(tile, 1))))
+    most, few = max(1, wanted // max(tile, 1)), -(-evaluations // _WRITTEN_OUT)
+    if few > most:
+        stretched = max(1, _STRETCH * wanted // max(tile, 1))
+        most = min(few, stretched)
+    chunks = -(-evaluations // min(evaluations, most))
     return -(-evaluations // chunks)
 
 
@@ -59,19 +68,18 @@ def explain_tile(
 
     scores, contexts = jax.vmap(begin)(images, target, keys)
 
-    def evaluate(index: Array) -> Any:
+    def evaluate(indices: Array) -> Any:
+        """Return some evaluations of every picture, b m ..."""
+
         def one(image: Array, target: "Target", context: Any, key: Any) -> Any:
-            return fold.evaluate(model, image, target, context, index, jax.random.fold_in(key, index))
+            def single(index: Array) -> Any:
+                return fold.evaluate(model, image, target, context, index, jax.random.fold_in(key, index))
+
+            return jax.vmap(single)(indices)
 
         return jax.vmap(one)(images, target, contexts, keys)
 
-    count = fold.evaluations
-    if count == 1:
-        gathered = evaluate(jnp.int32(0))
-        if fold.gather == "stack":
-            gathered = jax.tree.map(lambda leaf: leaf[:, None], gathered)
-    else:
-        gathered = _gather(fold, evaluate, count, min(inner_chunk, count))
+    gathered = _gather(fold, evaluate, min(inner_chunk, fold.evaluations))
 
     def finish(image: Array, target: "Target", context: Any, own: Any) -> Heatmap:
         return fold.finish(model, image, target, context, own)
@@ -79,22 +87,35 @@ def explain_tile(
     return jax.vmap(finish)(images, target, contexts, gathered), scores
 
 
-def _gather(fold: Fold, evaluate: Any, count: int, chunk: int) -> Any:
-    slots = -(-count // chunk) * chunk
-    indices = jnp.arange(slots, dtype=jnp.int32)
+def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
+    """Return what the fold gathers over all its evaluations, `chunk` of each picture at once."""
+    count = fold.evaluations
+    chunks = -(-count // chunk)
+    indices = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)
+
+    def part(own: Array) -> Any:
+        values = evaluate(jnp.minimum(own, count - 1))
+        if fold.gather == "stack":
+            return values
+        return jax.tree.map(lambda leaf: _sum_of_valid(leaf, own < count), values)
+
+    if chunks <= _WRITTEN_OUT:
+        parts = [part(indices[i]) for i in range(chunks)]
+        if fold.gather == "sum":
+            return jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *parts)
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1)[:, :count], *parts)
     if fold.gather == "stack":
-        stacked = jax.lax.map(evaluate, jnp.minimum(indices, count - 1), batch_size=chunk)
-        return jax.tree.map(lambda leaf: jnp.moveaxis(leaf[:count], 0, 1), stacked)
+        joined = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1), jax.lax.map(part, indices))  # b chunks m ...
+        return jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], -1, *leaf.shape[3:])[:, :count], joined)
 
     def add(total: Any, own: Array) -> tuple[Any, None]:
-        parts = jax.vmap(evaluate)(jnp.minimum(own, count - 1))  # chunk b ...
-        valid = own < count
+        return jax.tree.map(jnp.add, total, part(own)), None
 
-        def masked(leaf: Array) -> Array:
-            return jnp.where(valid.reshape(-1, *(1,) * (leaf.ndim - 1)), leaf, jnp.zeros((), leaf.dtype)).sum(0)
-
-        return jax.tree.map(lambda whole, leaf: whole + masked(leaf), total, parts), None
-
-    shapes = jax.eval_shape(evaluate, jax.ShapeDtypeStruct((), jnp.int32))
+    shapes = jax.eval_shape(part, jax.ShapeDtypeStruct((chunk,), jnp.int32))
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
-    return jax.lax.scan(add, zero, indices.reshape(-1, chunk))[0]
+    return jax.lax.scan(add, zero, indices)[0]
+
+
+def _sum_of_valid(leaf: Array, valid: Array) -> Array:
+    mask = valid.reshape(1, -1, *(1,) * (leaf.ndim - 2))
+    return jnp.where(mask, leaf, jnp.zeros((), leaf.dtype)).sum(1)

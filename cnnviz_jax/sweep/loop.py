@@ -168,9 +168,10 @@ class Loop:
         """Make everything up to this step durable and counted, and return empty deltas."""
         if number == self._flushed_step:
             return deltas
-        begun_s = time.monotonic()
         while self._waiting:
             self._keep(*self._waiting.popleft())
+        jax.block_until_ready(deltas)
+        begun_s = time.monotonic()
         self.store.flush()
         with computing(self.step.tile, self.step.need_bytes):
             gathered = gather_deltas(deltas)  # also a barrier: everybody's examples are durable

@@ -1,0 +1,48 @@
+"""A tile of pictures in one program against the host's loop over chunks, for every way to gather and to chunk."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from cnnviz_jax import targets
+from cnnviz_jax.engine import keys_for, root_key, run_fold
+from cnnviz_jax.engine.tile import explain_tile, inner_chunk_for
+from cnnviz_jax.manager import plugins
+from cnnviz_jax.records import load
+from tests.explain.small import model, pictures
+
+
+def built(name, **options):
+    spec = plugins().technique(name, "explain")
+    return load(spec.build)(spec.config(**options), model())
+
+
+@pytest.mark.parametrize("chunk", [1, 3, 10])
+@pytest.mark.parametrize(
+    ("name", "options"), [("smoothgrad", {"samples": 10}), ("occlusion", {"window": (6, 5), "stride": (3, 3)})]
+)
+def test_it_agrees_with_the_engines_own_loop(name, options, chunk):
+    fold, images = built(name, **options), jnp.asarray(pictures(3))
+    target = targets.ClassScore(jnp.asarray([0, 3, 1]))
+    keys = keys_for(root_key(0), range(3))
+    tile = jax.jit(lambda model: explain_tile(fold, model, images, target, keys, inner_chunk=chunk))
+    found, scores = tile(model())
+    expected, expected_scores = run_fold(fold, model(), images, target, keys)
+    np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=1e-6)
+    np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
+
+
+def test_a_single_evaluation_is_a_fold_too():
+    fold, images = built("grad-cam"), jnp.asarray(pictures(2))
+    target, keys = targets.ClassScore(jnp.asarray([0, 3])), keys_for(root_key(0), range(2))
+    found, _ = jax.jit(lambda model: explain_tile(fold, model, images, target, keys, inner_chunk=16))(model())
+    expected, _ = run_fold(fold, model(), images, target, keys)
+    np.testing.assert_allclose(found.low_res, expected.low_res, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("evaluations", "tile", "chunk"), [(1, 16, 1), (10, 16, 4), (50, 16, 13), (50, 1, 50), (1000, 16, 16), (7, 200, 1)]
+)
+def test_chunks_are_few_or_fit(evaluations, tile, chunk):
+    assert inner_chunk_for(evaluations, tile, 64) == chunk
