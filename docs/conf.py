@@ -34,7 +34,7 @@ nitpicky = True
 # No intersphinx, so that the build needs no network: only names of this project must lead somewhere.
 nitpick_ignore_regex = [
     ("py:.*", r"(?!cnnviz_(jax|plugins)\.).*"),
-    ("py:class", r"cnnviz_jax\.(model\.Structure|program\..*)"),  # behind the public names
+    ("py:class", r"cnnviz_jax\.(model\.Structure|program\..*|sweep\.layout\.RunFolder)"),  # behind the public names
 ]
 
 html_theme = "sphinx_book_theme"

@@ -85,7 +85,7 @@ def _report_of_run(found: argparse.Namespace, settings: Settings, started_s: flo
     given = [found.model, found.weights, found.target, found.techniques, found.seed, *found.words]
     if any(word is not None for word in given):
         raise UsageError(
-            "--run shows what a sweep found, model and pictures included; beside it only --out may be named"
+            "--run shows what a sweep found, model and pictures included: name only --out"
         )
     registry = settings.plugins()
     out = page_path(found.out)
