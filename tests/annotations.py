@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from types import UnionType
-from typing import Any, Self, Union, get_args, get_origin
+from typing import Any, Literal, Self, Union, get_args, get_origin
 
 from beartype import BeartypeConf, beartype
 
@@ -25,9 +25,15 @@ def checked(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _checkable(hint: Any) -> Any:
-    """Return the hint with `Any` for what beartype cannot check: `Self` outside classes, plain protocols."""
+    """Return the hint with `Any` for what beartype cannot check: `Self` outside classes, plain protocols.
+
+    A word out of a list (`Literal`) is only held to its type: functions answer a wrong word with a sentence of
+    their own, which is tested.
+    """
     if hint is Self:
         return Any
+    if get_origin(hint) is Literal:
+        return reduce(or_, (type(word) for word in get_args(hint)))
     if isinstance(hint, type) and getattr(hint, "_is_protocol", False):
         return hint if getattr(hint, "_is_runtime_protocol", False) else Any
     if get_origin(hint) in (Union, UnionType):
