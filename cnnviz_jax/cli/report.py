@@ -84,9 +84,7 @@ def _report_of_run(found: argparse.Namespace, settings: Settings, started_s: flo
     """Write the page of a sweep: some examples with their heatmaps, and the surveys."""
     given = [found.model, found.weights, found.target, found.techniques, found.seed, *found.words]
     if any(word is not None for word in given):
-        raise UsageError(
-            "--run shows what a sweep found, model and pictures included: name only --out"
-        )
+        raise UsageError("--run shows what a sweep found, model and pictures included: name only --out")
     registry = settings.plugins()
     out = page_path(found.out)
     check_form(out, registry, "Report", None)
