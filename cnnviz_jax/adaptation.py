@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.downloads import local_file
 from cnnviz_jax.errors import ImageError, ModelError, PluginError, WeightsError
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.model import AdaptOptions, Axes, Model, PureModel, Structure
@@ -82,11 +83,16 @@ def adapt(
 def load_model(name: str, weights: str | Path | None = None) -> Model:
     """Return a registered network by name, such as `shapes`, or `squeezenet1_1` with a file of weights.
 
+    Args:
+        name: One of those that `cnnviz models` lists.
+        weights: A file, an Orbax folder, or a URL, which is fetched into the cache folder once. Where it is `None`, the
+            weights that come with the network, or those that `cnnviz models --download` fetched.
+
     Raises:
         UnknownNameError: No plugin offers that name; near matches are listed.
         WeightsError: The file is missing, broken or does not fit.
     """
-    return load(plugins().model(name).build)(None if weights is None else Path(weights))
+    return load(plugins().model(name).build)(None if weights is None else local_file(weights))
 
 
 def example_pictures(name: str, count: int = 4) -> tuple[Float[np.ndarray, "n h w c"], tuple[str, ...]]:

@@ -65,7 +65,7 @@ class WeightsSpec:
     url: str | None = None
     """Where the publisher offers the file; nothing is downloaded unasked."""
     sha256: str | None = None
-    """Hex digest of that file."""
+    """Hex digest of that file; its first digits where the publisher tells no more."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from cnnviz_jax.cli.parsing import Parser, evaluations_at_once, model_arguments,
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.settings import Settings
 from cnnviz_jax.cli.tables import show
-from cnnviz_jax.cli.words import is_factory, picture_files, take_model
+from cnnviz_jax.cli.words import picture_files, take_model
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.manager import Plugins
 from cnnviz_jax.records import Kind
@@ -62,7 +62,7 @@ def run(words: list[str], settings: Settings) -> int:
     out = Path(found.out)
     check_form(out, registry, "Comparison", found.renderer)
     check_writable(out)
-    examples = None if is_factory(word) else registry.model(word).examples
+    examples = registry.model(word).examples if word in registry.models else None
     if not files and examples is None:
         raise UsageError(f"no pictures, and none come with the model {word!r}; write {USAGE}")
     key, chunk = seed_number(found.seed), evaluations_at_once(found.chunk)
@@ -71,7 +71,7 @@ def run(words: list[str], settings: Settings) -> int:
 
     import cnnviz_jax as cv
 
-    model = load(word, found.weights)
+    model = load(word, found.weights, quiet=settings.quiet)
     if files or examples is None:
         images, names = np.stack([cv.load_image(file, model) for file in files]), [file.name for file in files]
     else:

@@ -28,7 +28,7 @@ def run(words: list[str], settings: Settings) -> int:
     if others:
         raise UsageError(f"layers takes one model, got {' '.join(map(repr, others))} too; write {USAGE}")
     check_model(word, found.weights, registry)
-    model = load(word, found.weights)
+    model = load(word, found.weights, quiet=settings.quiet)
     rows = [_row(layer) for layer in model.layers.values()]
     height, width, channels = model.input_shape
     show(

@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.words import is_factory
+from cnnviz_jax.downloads import is_url, local_file
 from cnnviz_jax.errors import CnnvizError, ModelError, UnknownNameError, UsageError, WeightsError
-from cnnviz_jax.manager import Plugins
+from cnnviz_jax.manager import Plugins, plugins
 
 if TYPE_CHECKING:
     from cnnviz_jax.model import Model
@@ -23,18 +25,19 @@ def check_model(word: str, weights: str | None, registry: Plugins) -> None:
         UnknownNameError: The word is neither a registered name nor `package.module:factory`.
         WeightsError: The weights file is missing.
     """
-    if not is_factory(word):
+    if word not in registry.models and not is_factory(word):
         try:
             registry.model(word)
         except UnknownNameError as error:
             raise UnknownNameError(f"{error} A model of your own is given as package.module:factory.") from error
-    if weights is not None and not Path(weights).exists():
-        raise WeightsError(f"no weights at {weights!r}; give a .safetensors or .pth file, or an Orbax folder")
+    if weights is not None and not is_url(weights) and not Path(weights).exists():
+        raise WeightsError(f"no weights at {weights!r}; give a .safetensors or .pth file, an Orbax folder, or a URL")
 
 
-def load(word: str, weights: str | None) -> Model:
+def load(word: str, weights: str | None, *, quiet: bool = False) -> Model:
     """Return the model that a word names.
 
+    Weights given as a URL are fetched first, with progress on stderr unless `quiet`.
     A factory is called without arguments, or with the weights' path if `--weights` is given. It returns a
     `cnnviz_jax.Model`; or a native model; or a tuple of what `cnnviz_jax.adapt` takes, in which a last dict
     with `input_shape` holds its keyword arguments: `(fn, params, {"input_shape": (32, 32, 3)})`.
@@ -45,7 +48,10 @@ def load(word: str, weights: str | None) -> Model:
     """
     import cnnviz_jax as cv
 
-    if not is_factory(word):
+    if weights is not None and is_url(weights):
+        with progress_on_stderr(quiet=quiet) as progress:
+            weights = str(local_file(weights, progress))
+    if word in plugins().models or not is_factory(word):
         return cv.load_model(word, weights)
     factory = _find(word)
     try:

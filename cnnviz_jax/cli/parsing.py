@@ -27,7 +27,9 @@ def listing_parser(prog: str, description: str) -> Parser:
 def model_arguments(parser: Parser) -> None:
     """Add the options that choose a model."""
     parser.add_argument("--model", metavar="MODEL", help="a name that `cnnviz models` lists, or package.module:factory")
-    parser.add_argument("--weights", metavar="FILE", help="the model's weights: .safetensors, .pth or an Orbax folder")
+    parser.add_argument(
+        "--weights", metavar="FILE|URL", help="the model's weights: .safetensors, .pth and others, or an Orbax folder"
+    )
 
 
 def channel_indices(text: str, count: int | None = None) -> list[int]:

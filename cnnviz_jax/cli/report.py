@@ -12,7 +12,7 @@ from cnnviz_jax.cli.output import check_form
 from cnnviz_jax.cli.parsing import Parser, model_arguments, seed_number, target_classes
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.settings import Settings
-from cnnviz_jax.cli.words import is_factory, picture_files, take_model
+from cnnviz_jax.cli.words import picture_files, take_model
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.records import load as load_record
 from cnnviz_jax.verbs.render import check_writable
@@ -53,7 +53,7 @@ def run(words: list[str], settings: Settings) -> int:
     out = page_path(found.out)
     check_form(out, registry, "Report", None)
     check_writable(out)
-    examples = None if is_factory(word) else registry.model(word).examples
+    examples = registry.model(word).examples if word in registry.models else None
     if not files and examples is None:
         raise UsageError(f"no pictures, and none come with the model {word!r}; write {USAGE}")
     techniques = None if found.techniques is None else [word.strip() for word in found.techniques.split(",")]
@@ -65,7 +65,7 @@ def run(words: list[str], settings: Settings) -> int:
 
     import cnnviz_jax as cv
 
-    model = load(word, found.weights)
+    model = load(word, found.weights, quiet=settings.quiet)
     if files or examples is None:
         images, names = np.stack([cv.load_image(file, model) for file in files]), [file.name for file in files]
     else:

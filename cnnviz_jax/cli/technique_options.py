@@ -28,7 +28,11 @@ class Common:
 
 MODEL_OPTIONS = (
     Common(name="model", metavar="MODEL", help="a name that `cnnviz models` lists, or package.module:factory"),
-    Common(name="weights", metavar="FILE", help="the model's weights: .safetensors, .pth or an Orbax folder"),
+    Common(
+        name="weights",
+        metavar="FILE|URL",
+        help="the model's weights: .safetensors, .pth and others, or an Orbax folder",
+    ),
 )
 OUTPUT_OPTIONS = (
     Common(name="out", metavar="FILE", help="where to write; the suffix says how, as `cnnviz renderers` lists"),

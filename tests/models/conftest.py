@@ -19,8 +19,8 @@ def weights(data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def imagenet_input(data: Path) -> Callable[[str], np.ndarray]:
-    """Short side to 256 bilinear, centre crop 224, ImageNet mean and std."""
+def imagenet_picture(data: Path) -> Callable[[str], np.ndarray]:
+    """Short side to 256 bilinear, centre crop 224, in [0, 1]."""
 
     def read(name: str) -> np.ndarray:
         picture = Image.open(data / "images" / name).convert("RGB")
@@ -28,7 +28,16 @@ def imagenet_input(data: Path) -> Callable[[str], np.ndarray]:
         short = min(width, height)
         picture = picture.resize((round(width * 256 / short), round(height * 256 / short)), Image.Resampling.BILINEAR)
         left, top = (picture.width - 224) // 2, (picture.height - 224) // 2
-        crop = np.asarray(picture.crop((left, top, left + 224, top + 224)), np.float32) / 255
-        return ((crop - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).astype(np.float32)[None]
+        return np.asarray(picture.crop((left, top, left + 224, top + 224)), np.float32)[None] / 255
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def imagenet_input(imagenet_picture: Callable[[str], np.ndarray]) -> Callable[[str], np.ndarray]:
+    """The same with ImageNet mean and std."""
+
+    def read(name: str) -> np.ndarray:
+        return ((imagenet_picture(name) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).astype(np.float32)
 
     return read

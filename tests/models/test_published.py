@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import cnnviz_jax as cv
 from cnnviz_jax.errors import WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.published import PUBLISHED, build, load_network
@@ -74,14 +75,6 @@ def test_pth_and_safetensors_hold_the_same_network(weights):
         np.testing.assert_array_equal(variable.get_value(), same.get_value(), err_msg=str(path))
 
 
-@pytest.mark.parametrize(
-    ("name", "parameters"), [("squeezenet1_0", 1_248_424), ("squeezenet1_1", 1_235_496), ("lenet", 431_080)]
-)
-def test_parameter_counts_are_the_published_ones(name, parameters):
-    network = nnx.eval_shape(lambda: PUBLISHED[name].network(rngs=nnx.Rngs(0)))
-    assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param))) == parameters
-
-
 def test_modules_stand_where_torchvision_has_them():
     network = nnx.eval_shape(lambda: PUBLISHED["squeezenet1_1"].network(rngs=nnx.Rngs(0)))
     kinds = {".".join(map(str, path)): type(module).__name__ for path, module in nnx.iter_modules(network)}
@@ -102,6 +95,23 @@ def test_a_network_with_dropout_loads_in_inference_mode_and_repeats_itself(weigh
 def test_asking_without_weights_says_how_to_pass_a_file(name):
     with pytest.raises(WeightsError, match=rf"{name} needs weights .*`--weights FILE`.*load_model\('{name}'"):
         build(name, None)
+
+
+def test_mobilenet_gives_the_published_probability_with_the_padding_it_was_trained_with(weights, imagenet_picture):
+    model = cv.load_model("mobilenet_v2_tf", weights / "mobilenet_v2_tf.safetensors")
+    probabilities = np.asarray(jax.nn.softmax(model(imagenet_picture("goldfish.jpg"))[0]))
+    assert model.labels[int(probabilities.argmax())] == "goldfish"
+    assert probabilities[1] == pytest.approx(0.99765791, abs=1e-5)
+
+
+@pytest.mark.parametrize("file", ["cifar_resnet20.safetensors", "original/resnet20-12fca82f.th"])
+def test_cifar_resnet20_names_all_twenty_pictures(data, weights, file):
+    model = cv.load_model("cifar_resnet20", weights / file)
+    with np.load(data / "datasets" / "cifar10_foolbox20.npz") as pictures:
+        images, labels = pictures["images"].astype(np.float32) / 255, pictures["labels"]
+    assert images.shape == (20, 32, 32, 3)
+    np.testing.assert_array_equal(np.asarray(model(images)).argmax(-1), labels)
+    assert model.labels[3] == "cat"
 
 
 def test_weights_of_another_network_are_refused_with_the_names_that_differ(weights):

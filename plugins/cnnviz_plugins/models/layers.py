@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable
 
 import jax.numpy as jnp
+import numpy as np
 from flax import nnx
 from jaxtyping import Array, Float
 
@@ -15,30 +16,87 @@ class ReLU(nnx.Module):
         return nnx.relu(x)
 
 
+class ReLU6(nnx.Module):
+    """max(x, 0), and no more than 6."""
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The values of `x`, cut off at 0 and 6."""
+        return nnx.relu6(x)
+
+
 class MaxPool(nnx.Module):
     """Largest value of each window; with `ceil_mode` a last window may reach over the right and bottom edge.
 
     Args:
         window: Height and width of the window.
         stride: Step between windows.
+        padding: Pixels added on every side, which are never the largest.
         ceil_mode: Whether pixels that no whole window reaches get a window of their own, as in Caffe.
     """
 
-    def __init__(self, window: int, stride: int, *, ceil_mode: bool = False) -> None:
+    def __init__(self, window: int, stride: int, *, padding: int = 0, ceil_mode: bool = False) -> None:
         self.window = window
         self.stride = stride
+        self.padding = padding
         self.ceil_mode = ceil_mode
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols c"]:
         """The pooled maps."""
-        padding = [(0, self._overhang(size) if self.ceil_mode else 0) for size in x.shape[1:3]]
+        padding = [
+            (self.padding, self.padding + (self._overhang(size) if self.ceil_mode else 0)) for size in x.shape[1:3]
+        ]
         return nnx.max_pool(x, (self.window, self.window), (self.stride, self.stride), padding)
 
     def _overhang(self, size: int) -> int:
-        steps = -(-(size - self.window) // self.stride)
-        if steps * self.stride >= size:  # torch drops a window that would start outside the picture
+        padded = size + 2 * self.padding
+        steps = -(-(padded - self.window) // self.stride)
+        if steps * self.stride >= size + self.padding:  # torch drops a window that would start outside the picture
             steps -= 1
-        return max(0, steps * self.stride + self.window - size)
+        return max(0, steps * self.stride + self.window - padded)
+
+
+class AveragePool(nnx.Module):
+    """Mean of each window, without padding.
+
+    Args:
+        window: Height and width of the window.
+        stride: Step between windows.
+    """
+
+    def __init__(self, window: int, stride: int) -> None:
+        self.window = window
+        self.stride = stride
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols c"]:
+        """The pooled maps."""
+        return nnx.avg_pool(x, (self.window, self.window), (self.stride, self.stride))
+
+
+class AdaptiveAveragePool(nnx.Module):
+    """Means over a grid of `size` x `size` windows that cover the map, which thus may have any size.
+
+    Nothing is done to a map that has this size already, as it has in the published networks at 224 pixels.
+
+    Args:
+        size: Rows and columns of the grid.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n size size c"]:
+        """The means."""
+        if x.shape[1:3] == (self.size, self.size):
+            return x
+        rows, cols = (jnp.asarray(self._shares(length), x.dtype) for length in x.shape[1:3])
+        return jnp.einsum("ih,jw,nhwc->nijc", rows, cols, x)
+
+    def _shares(self, length: int) -> Float[np.ndarray, "size length"]:
+        shares = np.zeros((self.size, length))
+        for window in range(self.size):  # windows overlap where the size does not divide the length
+            first, last = window * length // self.size, -(-(window + 1) * length // self.size)
+            shares[window, first:last] = 1 / (last - first)
+        return shares
 
 
 class Add(nnx.Module):

@@ -1,4 +1,4 @@
-"""The named networks: the bundled `shapes`, and published ones that need their weights file.
+"""The named networks: the bundled `shapes`, and published ones with where their weights are offered.
 
 Light: imports no jax; a network's module is imported when it is built.
 """
@@ -12,21 +12,61 @@ from typing import Any
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import ModelSpec, WeightsSpec
 
+_TORCHVISION = "https://download.pytorch.org/models/"
+_CIFAR = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/"
+_ALEXNET = "Krizhevsky 2014, arXiv 1404.5997"
+_VGG = "Simonyan and Zisserman 2015, arXiv 1409.1556"
 _SQUEEZENET = "Iandola et al. 2016, arXiv 1602.07360"
+_RESNET = "He et al. 2016, arXiv 1512.03385"
+_MOBILENET = "Sandler et al. 2018, arXiv 1801.04381"
+_GOOGLENET = "Szegedy et al. 2015, arXiv 1409.4842"
+_DENSENET = "Huang et al. 2017, arXiv 1608.06993"
 
-PUBLISHED: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-    ("squeezenet1_0", "SqueezeNet 1.0 for ImageNet, torchvision's layer names", (_SQUEEZENET,)),
-    ("squeezenet1_1", "SqueezeNet 1.1 for ImageNet, torchvision's layer names", (_SQUEEZENET,)),
-    ("lenet", "LeNet for MNIST digits, as Caffe trains it", ("LeCun et al. 1998, Proc. IEEE 86(11)",)),
+PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
+    ("alexnet", "AlexNet for ImageNet, one tower", _ALEXNET, f"{_TORCHVISION}alexnet-owt-7be5be79.pth"),
+    ("vgg11", "VGG of 11 layers for ImageNet", _VGG, f"{_TORCHVISION}vgg11-8a719046.pth"),
+    ("vgg13", "VGG of 13 layers for ImageNet", _VGG, f"{_TORCHVISION}vgg13-19584684.pth"),
+    ("vgg16", "VGG of 16 layers for ImageNet", _VGG, f"{_TORCHVISION}vgg16-397923af.pth"),
+    ("vgg19", "VGG of 19 layers for ImageNet", _VGG, f"{_TORCHVISION}vgg19-dcbb9e9d.pth"),
+    ("vgg11_bn", "VGG of 11 layers with BatchNorm for ImageNet", _VGG, f"{_TORCHVISION}vgg11_bn-6002323d.pth"),
+    ("vgg13_bn", "VGG of 13 layers with BatchNorm for ImageNet", _VGG, f"{_TORCHVISION}vgg13_bn-abd245e5.pth"),
+    ("vgg16_bn", "VGG of 16 layers with BatchNorm for ImageNet", _VGG, f"{_TORCHVISION}vgg16_bn-6c64b313.pth"),
+    ("vgg19_bn", "VGG of 19 layers with BatchNorm for ImageNet", _VGG, f"{_TORCHVISION}vgg19_bn-c79401a0.pth"),
+    ("squeezenet1_0", "SqueezeNet 1.0 for ImageNet", _SQUEEZENET, f"{_TORCHVISION}squeezenet1_0-b66bff10.pth"),
+    ("squeezenet1_1", "SqueezeNet 1.1 for ImageNet", _SQUEEZENET, f"{_TORCHVISION}squeezenet1_1-b8a52dc0.pth"),
+    ("resnet18", "ResNet of 18 layers for ImageNet", _RESNET, f"{_TORCHVISION}resnet18-f37072fd.pth"),
+    ("resnet34", "ResNet of 34 layers for ImageNet", _RESNET, f"{_TORCHVISION}resnet34-b627a593.pth"),
+    ("resnet50", "ResNet of 50 layers for ImageNet", _RESNET, f"{_TORCHVISION}resnet50-0676ba61.pth"),
+    ("resnet101", "ResNet of 101 layers for ImageNet", _RESNET, f"{_TORCHVISION}resnet101-63fe2227.pth"),
+    ("resnet152", "ResNet of 152 layers for ImageNet", _RESNET, f"{_TORCHVISION}resnet152-394f9c45.pth"),
+    ("mobilenet_v2", "MobileNetV2 for ImageNet", _MOBILENET, f"{_TORCHVISION}mobilenet_v2-b0353104.pth"),
+    ("mobilenet_v2_tf", "MobileNetV2 for ImageNet, padded as TensorFlow does", _MOBILENET, None),
+    ("googlenet", "GoogLeNet for ImageNet", _GOOGLENET, f"{_TORCHVISION}googlenet-1378be20.pth"),
+    ("densenet121", "DenseNet of 121 layers for ImageNet", _DENSENET, f"{_TORCHVISION}densenet121-a639ec97.pth"),
+    ("cifar_resnet20", "ResNet of 20 layers for CIFAR-10", _RESNET, f"{_CIFAR}resnet20-12fca82f.th"),
+    ("cifar_resnet56", "ResNet of 56 layers for CIFAR-10", _RESNET, f"{_CIFAR}resnet56-4bfd9763.th"),
+    ("lenet", "LeNet for MNIST digits, as Caffe trains it", "LeCun et al. 1998, Proc. IEEE 86(11)", None),
 )
-"""Name, summary and references of each network with published weights."""
+"""Name, summary, reference and published file of each network."""
+
+_SHA256 = {
+    "resnet20-12fca82f.th": "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
+}
+# Files whose whole digest is known. The names of the others tell its first eight digits, as their publishers arrange.
 
 
-def _builder(name: str) -> Callable[..., Any]:
+def _weights(url: str | None) -> WeightsSpec:
+    if url is None:
+        return WeightsSpec()
+    file = url.rpartition("/")[2]
+    return WeightsSpec(url=url, sha256=_SHA256.get(file, file.rpartition(".")[0].rpartition("-")[2]))
+
+
+def _builder(name: str, weights_spec: WeightsSpec) -> Callable[..., Any]:
     def build(weights: str | Path | None = None) -> Any:
         from cnnviz_plugins.models.published import build as build_published
 
-        return build_published(name, weights)
+        return build_published(name, weights, weights_spec)
 
     return build
 
@@ -41,5 +81,8 @@ def cnnviz_models() -> Iterable[ModelSpec]:
         weights=WeightsSpec(bundled=True),
         examples="cnnviz_plugins.models.shapes.examples:examples",
     )
-    for name, summary, references in PUBLISHED:
-        yield ModelSpec(name=name, summary=summary, build=_builder(name), references=references)
+    for name, summary, reference, url in PUBLISHED:
+        weights = _weights(url)
+        yield ModelSpec(
+            name=name, summary=summary, build=_builder(name, weights), weights=weights, references=(reference,)
+        )

@@ -8,12 +8,29 @@ from pathlib import Path
 from flax import nnx
 
 import cnnviz_jax as cv
+from cnnviz_jax.downloads import cached_file
 from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.records import WeightsSpec
+from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
+from cnnviz_plugins.models.cifar_resnet import BLOCKS, CifarResNet
+from cnnviz_plugins.models.densenet import TABLES as DENSENETS
+from cnnviz_plugins.models.densenet import DenseNet, published_name
+from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.labels import labels_beside
 from cnnviz_plugins.models.lenet import LeNet
+from cnnviz_plugins.models.mobilenet import MobileNetV2
 from cnnviz_plugins.models.naming import load_arrays
+from cnnviz_plugins.models.resnet import TABLES as RESNETS
+from cnnviz_plugins.models.resnet import ResNet
+from cnnviz_plugins.models.squeezenet import TABLES as SQUEEZENETS
 from cnnviz_plugins.models.squeezenet import SqueezeNet
+from cnnviz_plugins.models.vgg import TABLES as VGGS
+from cnnviz_plugins.models.vgg import VGG
+
+
+def _as_it_is(name: str) -> str:
+    return name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,16 +48,40 @@ class Published:
     classes: int
     """Number of its classes."""
     labels: tuple[str, ...] | None = None
-    """Names of the classes where they are part of the network; else they may lie beside the weights."""
+    """Names of the classes where they are part of the network; others may lie beside the weights."""
+    name_in_file: Callable[[str], str] = _as_it_is
+    """Turns a name of the published file into the one that torchvision has now."""
+    left_out: tuple[str, ...] = ()
+    """Beginnings of names in the published file that only training uses."""
 
 
 _imagenet = partial(
     Published, input_shape=(224, 224, 3), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), classes=1000
 )
+_from_tensorflow = partial(_imagenet, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
+_cifar = partial(
+    Published,
+    input_shape=(32, 32, 3),
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    classes=10,
+    labels=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
+)
 
 PUBLISHED: dict[str, Published] = {
-    "squeezenet1_0": _imagenet(network=partial(SqueezeNet, "squeezenet1_0")),
-    "squeezenet1_1": _imagenet(network=partial(SqueezeNet, "squeezenet1_1")),
+    "alexnet": _imagenet(network=AlexNet),
+    **{name: _imagenet(network=partial(VGG, table)) for name, table in VGGS.items()},
+    **{f"{name}_bn": _imagenet(network=partial(VGG, table, batch_norm=True)) for name, table in VGGS.items()},
+    **{name: _imagenet(network=partial(SqueezeNet, name)) for name in SQUEEZENETS},
+    **{name: _imagenet(network=partial(ResNet, kind, counts)) for name, (kind, counts) in RESNETS.items()},
+    "mobilenet_v2": _imagenet(network=MobileNetV2),
+    "mobilenet_v2_tf": _from_tensorflow(network=partial(MobileNetV2, padding="tensorflow")),
+    "googlenet": _from_tensorflow(network=GoogLeNet, left_out=("aux1.", "aux2.")),
+    **{
+        name: _imagenet(network=partial(DenseNet, growth, counts), name_in_file=published_name)
+        for name, (growth, counts) in DENSENETS.items()
+    },
+    **{name: _cifar(network=partial(CifarResNet, blocks)) for name, blocks in BLOCKS.items()},
     "lenet": Published(
         network=LeNet,
         input_shape=(28, 28, 1),
@@ -53,37 +94,52 @@ PUBLISHED: dict[str, Published] = {
 """The networks by name."""
 
 
+_NOT_OFFERED = WeightsSpec()
+
+
 def load_network(name: str, weights: str | Path) -> nnx.Module:
     """The network `name` with the weights of a file, in inference mode.
 
     Raises:
         WeightsError: The file cannot be read or does not fit.
     """
+    entry = PUBLISHED[name]
     # Abstract first: initial values that the file replaces would cost seconds to draw.
-    network = nnx.eval_shape(lambda: PUBLISHED[name].network(rngs=nnx.Rngs(0)))
-    load_arrays(network, read_weights(weights), source=str(weights))
+    network = nnx.eval_shape(lambda: entry.network(rngs=nnx.Rngs(0)))
+    arrays = {
+        entry.name_in_file(key): array
+        for key, array in read_weights(weights).items()
+        if not key.startswith(entry.left_out)
+    }
+    load_arrays(network, arrays, source=str(weights))
     network.eval()
     return network
 
 
-def build(name: str, weights: str | Path | None) -> "cv.Model":
+def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_OFFERED) -> "cv.Model":
     """The network `name` as a model that can be explained.
 
+    Args:
+        name: A key of `PUBLISHED`.
+        weights: A file of weights; where it is `None`, the published file if the user has downloaded it.
+        published: Which file that is.
+
     Raises:
-        WeightsError: No file is given, or it cannot be read or does not fit.
+        WeightsError: No file is given and none was downloaded, or it cannot be read or does not fit.
     """
-    if weights is None:
-        raise WeightsError(
-            f"{name} needs weights and none came with this package; pass a file: "
-            f"`--weights FILE`, or `cnnviz_jax.load_model({name!r}, weights=FILE)`"
-        )
+    file = cached_file(published) if weights is None else Path(weights)
+    if file is None:
+        ways = f"`--weights FILE`, or `cnnviz_jax.load_model({name!r}, weights=FILE)`"
+        if published.url is not None:
+            ways += f", or fetch the published one by `cnnviz models --download {name}`"
+        raise WeightsError(f"{name} needs weights and none came with this package; pass a file: {ways}")
     entry = PUBLISHED[name]
     return cv.adapt(
-        load_network(name, weights),
+        load_network(name, file),
         input_shape=entry.input_shape,
         mean=entry.mean,
         std=entry.std,
-        labels=entry.labels or labels_beside(Path(weights), entry.classes),
+        labels=labels_beside(file, entry.classes) or entry.labels,
         adapter="nnx",
         name=name,
     )

@@ -1,0 +1,63 @@
+"""AlexNet in Flax NNX: the one-tower form that torchvision has, with its module paths."""
+
+from typing import Literal
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MaxPool, ReLU, run_through
+
+Row = tuple[int, int, int] | Literal["pool"]
+"""A convolution as (channels, window, stride), or a 3 x 3 max-pool of stride 2."""
+
+TABLE: tuple[Row, ...] = ((64, 11, 4), "pool", (192, 5, 1), "pool", (384, 3, 1), (256, 3, 1), (256, 3, 1), "pool")
+"""The rows; a ReLU follows each convolution (Krizhevsky 2014, arXiv 1404.5997)."""
+
+_GRID = 6
+
+
+class AlexNet(nnx.Module):
+    """Five convolutions and three dense layers; 61,100,840 parameters.
+
+    Args:
+        table: Rows of the convolutional part; see `TABLE`.
+        hidden: Units of the two hidden dense layers.
+        classes: Number of classes.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(
+        self, table: tuple[Row, ...] = TABLE, *, hidden: int = 4096, classes: int = 1000, rngs: nnx.Rngs
+    ) -> None:
+        layers: list[nnx.Module] = []
+        channels = 3
+        for row in table:
+            if row == "pool":
+                layers.append(MaxPool(3, 2))
+                continue
+            out, window, stride = row
+            padding = 2 if stride > 1 else window // 2
+            layers += [
+                nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs),
+                ReLU(),
+            ]
+            channels = out
+        self.features = nnx.List(layers)
+        self.avgpool = AdaptiveAveragePool(_GRID)
+        self.flatten = FlattenChannelsFirst()
+        self.classifier = nnx.List(
+            [
+                nnx.Dropout(0.5, deterministic=True),
+                nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
+                ReLU(),
+                nnx.Dropout(0.5, deterministic=True),
+                nnx.Linear(hidden, hidden, rngs=rngs),
+                ReLU(),
+                nnx.Linear(hidden, classes, rngs=rngs),
+            ]
+        )
+
+    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
+        """Scores of normalised images."""
+        maps = self.avgpool(run_through(images, self.features))
+        return run_through(self.flatten(maps), self.classifier)

@@ -1,0 +1,123 @@
+"""The ImageNet ResNets in Flax NNX, with torchvision's module paths: a kind of block and four counts per variant.
+
+As in torchvision, a bottleneck's stride is in its 3 x 3 convolution, not in its first 1 x 1 one as in the paper.
+"""
+
+from typing import Literal
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU, run_through
+
+Kind = Literal["basic", "bottleneck"]
+"""Two 3 x 3 convolutions, or 1 x 1, 3 x 3 and 1 x 1 with four times the channels at the end."""
+
+TABLES: dict[str, tuple[Kind, tuple[int, int, int, int]]] = {
+    "resnet18": ("basic", (2, 2, 2, 2)),
+    "resnet34": ("basic", (3, 4, 6, 3)),
+    "resnet50": ("bottleneck", (3, 4, 6, 3)),
+    "resnet101": ("bottleneck", (3, 4, 23, 3)),
+    "resnet152": ("bottleneck", (3, 8, 36, 3)),
+}
+"""Per variant: the kind of block and how many are in each of the four groups (He et al. 2016, table 1)."""
+
+_WINDOWS: dict[Kind, tuple[int, ...]] = {"basic": (3, 3), "bottleneck": (1, 3, 1)}
+_WIDENING: dict[Kind, int] = {"basic": 1, "bottleneck": 4}
+
+
+class Block(nnx.Module):
+    """Convolutions with BatchNorm beside a shortcut, which is itself a 1 x 1 convolution where the shape changes.
+
+    Args:
+        kind: See `Kind`.
+        channels: Channels coming in.
+        width: Channels of its 3 x 3 convolutions.
+        stride: Stride of the first of those.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(self, kind: Kind, channels: int, width: int, *, stride: int, rngs: nnx.Rngs) -> None:
+        windows, out = _WINDOWS[kind], width * _WIDENING[kind]
+        sizes = (channels, *[width] * (len(windows) - 1), out)
+        self.steps = len(windows)
+        for step, window in enumerate(windows):
+            strided = stride if step == windows.index(3) else 1
+            convolution = nnx.Conv(
+                sizes[step],
+                sizes[step + 1],
+                (window, window),
+                strides=strided,
+                padding=window // 2,
+                use_bias=False,
+                rngs=rngs,
+            )
+            setattr(self, f"conv{step + 1}", convolution)
+            setattr(self, f"bn{step + 1}", nnx.BatchNorm(sizes[step + 1], momentum=0.9, rngs=rngs))
+            setattr(self, f"relu{step + 1}", ReLU())  # torchvision has one for all, so that they share a name
+        self.downsample = _projection(channels, out, stride, rngs) if stride != 1 or channels != out else None
+        self.add = Add()
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
+        """The maps of the block."""
+        main = x
+        for step in range(1, self.steps + 1):
+            main = getattr(self, f"bn{step}")(getattr(self, f"conv{step}")(main))
+            if step < self.steps:
+                main = getattr(self, f"relu{step}")(main)
+        skipped = x if self.downsample is None else run_through(x, self.downsample)
+        return getattr(self, f"relu{self.steps}")(self.add(skipped, main))
+
+
+def _projection(channels: int, out: int, stride: int, rngs: nnx.Rngs) -> nnx.Module:
+    return nnx.List(
+        [
+            nnx.Conv(channels, out, (1, 1), strides=stride, padding="VALID", use_bias=False, rngs=rngs),
+            nnx.BatchNorm(out, momentum=0.9, rngs=rngs),
+        ]
+    )
+
+
+class ResNet(nnx.Module):
+    """ResNet (He et al. 2016) as torchvision lays it out.
+
+    Args:
+        kind: Kind of its blocks.
+        counts: Blocks in each of its four groups.
+        width: Channels of the first convolution; doubled from group to group.
+        classes: Number of classes.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(
+        self,
+        kind: Kind,
+        counts: tuple[int, int, int, int],
+        *,
+        width: int = 64,
+        classes: int = 1000,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.conv1 = nnx.Conv(3, width, (7, 7), strides=2, padding=3, use_bias=False, rngs=rngs)
+        self.bn1 = nnx.BatchNorm(width, momentum=0.9, rngs=rngs)
+        self.relu = ReLU()
+        self.maxpool = MaxPool(3, 2, padding=1)
+        channels = width
+        groups = []
+        for number, count in enumerate(counts):
+            blocks = []
+            for index in range(count):
+                stride = 2 if number and not index else 1
+                blocks.append(Block(kind, channels, width * 2**number, stride=stride, rngs=rngs))
+                channels = width * 2**number * _WIDENING[kind]
+            groups.append(nnx.List(blocks))
+        self.layer1, self.layer2, self.layer3, self.layer4 = groups
+        self.avgpool = GlobalAveragePool()
+        self.fc = nnx.Linear(channels, classes, rngs=rngs)
+
+    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
+        """Scores of normalised images."""
+        x = self.maxpool(self.relu(self.bn1(self.conv1(images))))
+        for group in (self.layer1, self.layer2, self.layer3, self.layer4):
+            x = run_through(x, group)
+        return self.fc(self.avgpool(x))

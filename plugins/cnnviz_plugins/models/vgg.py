@@ -1,0 +1,73 @@
+"""The VGG networks in Flax NNX, with torchvision's module paths: one list of numbers per variant."""
+
+from typing import Literal
+
+from flax import nnx
+from jaxtyping import Array, Float
+
+from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MaxPool, ReLU, run_through
+
+Row = int | Literal["pool"]
+"""Channels of a 3 x 3 convolution, or a 2 x 2 max-pool."""
+
+TABLES: dict[str, tuple[Row, ...]] = {
+    "vgg11": (64, "pool", 128, "pool", *[256] * 2, "pool", *[512] * 2, "pool", *[512] * 2, "pool"),
+    "vgg13": (*[64] * 2, "pool", *[128] * 2, "pool", *[256] * 2, "pool", *[512] * 2, "pool", *[512] * 2, "pool"),
+    "vgg16": (*[64] * 2, "pool", *[128] * 2, "pool", *[256] * 3, "pool", *[512] * 3, "pool", *[512] * 3, "pool"),
+    "vgg19": (*[64] * 2, "pool", *[128] * 2, "pool", *[256] * 4, "pool", *[512] * 4, "pool", *[512] * 4, "pool"),
+}
+"""Per variant: the convolutions, each with a ReLU after it, and the pools (Simonyan and Zisserman 2015, table 1)."""
+
+_GRID = 7
+
+
+class VGG(nnx.Module):
+    """VGG (Simonyan and Zisserman 2015) as torchvision lays it out.
+
+    Args:
+        table: Rows of the convolutional part; see `TABLES`.
+        batch_norm: Whether BatchNorm stands between each convolution and its ReLU.
+        hidden: Units of the two hidden dense layers.
+        classes: Number of classes.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(
+        self,
+        table: tuple[Row, ...],
+        *,
+        batch_norm: bool = False,
+        hidden: int = 4096,
+        classes: int = 1000,
+        rngs: nnx.Rngs,
+    ) -> None:
+        layers: list[nnx.Module] = []
+        channels = 3
+        for row in table:
+            if row == "pool":
+                layers.append(MaxPool(2, 2))
+                continue
+            layers.append(nnx.Conv(channels, row, (3, 3), padding=1, rngs=rngs))
+            if batch_norm:
+                layers.append(nnx.BatchNorm(row, momentum=0.9, rngs=rngs))
+            layers.append(ReLU())
+            channels = row
+        self.features = nnx.List(layers)
+        self.avgpool = AdaptiveAveragePool(_GRID)
+        self.flatten = FlattenChannelsFirst()
+        self.classifier = nnx.List(
+            [
+                nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
+                ReLU(),
+                nnx.Dropout(0.5, deterministic=True),
+                nnx.Linear(hidden, hidden, rngs=rngs),
+                ReLU(),
+                nnx.Dropout(0.5, deterministic=True),
+                nnx.Linear(hidden, classes, rngs=rngs),
+            ]
+        )
+
+    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
+        """Scores of normalised images."""
+        maps = self.avgpool(run_through(images, self.features))
+        return run_through(self.flatten(maps), self.classifier)

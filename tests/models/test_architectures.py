@@ -1,0 +1,83 @@
+"""Every named network has the published number of parameters; none is allocated to count them."""
+
+from functools import cache
+
+import jax
+import pytest
+from flax import nnx
+
+from cnnviz_plugins.models.densenet import published_name
+from cnnviz_plugins.models.naming import torch_slots
+from cnnviz_plugins.models.published import PUBLISHED
+
+PARAMETERS = {
+    "lenet": 431_080,
+    "alexnet": 61_100_840,
+    "vgg11": 132_863_336,
+    "vgg13": 133_047_848,
+    "vgg16": 138_357_544,
+    "vgg19": 143_667_240,
+    "vgg11_bn": 132_868_840,
+    "vgg13_bn": 133_053_736,
+    "vgg16_bn": 138_365_992,
+    "vgg19_bn": 143_678_248,
+    "squeezenet1_0": 1_248_424,
+    "squeezenet1_1": 1_235_496,
+    "resnet18": 11_689_512,
+    "resnet34": 21_797_672,
+    "resnet50": 25_557_032,
+    "resnet101": 44_549_160,
+    "resnet152": 60_192_808,
+    "mobilenet_v2": 3_504_872,
+    "mobilenet_v2_tf": 3_504_872,
+    "googlenet": 6_624_904,
+    "densenet121": 7_978_856,
+    "cifar_resnet20": 269_722,
+    "cifar_resnet56": 853_018,
+}
+"""From torchvision's table of weights; lenet from its prototxt; the last two from akamaster/pytorch_resnet_cifar10."""
+
+
+@cache
+def abstract(name):
+    return nnx.eval_shape(lambda: PUBLISHED[name].network(rngs=nnx.Rngs(0)))
+
+
+def test_every_published_network_is_counted():
+    assert PARAMETERS.keys() == PUBLISHED.keys()
+
+
+@pytest.mark.parametrize("name", PARAMETERS)
+def test_parameter_counts_are_the_published_ones(name):
+    assert sum(leaf.size for leaf in jax.tree.leaves(nnx.state(abstract(name), nnx.Param))) == PARAMETERS[name]
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("alexnet", {"features.10.weight": (256, 256, 3, 3), "classifier.1.weight": (4096, 9216)}),
+        ("vgg16", {"features.28.weight": (512, 512, 3, 3), "classifier.6.bias": (1000,)}),
+        ("vgg11_bn", {"features.26.running_var": (512,), "features.25.weight": (512, 512, 3, 3)}),
+        ("resnet50", {"layer2.0.downsample.0.weight": (512, 256, 1, 1), "layer4.2.bn3.running_mean": (2048,)}),
+        ("mobilenet_v2", {"features.1.conv.0.0.weight": (32, 1, 3, 3), "features.17.conv.3.bias": (320,)}),
+        ("googlenet", {"inception3a.branch2.1.conv.weight": (128, 96, 3, 3), "inception5b.branch4.1.bn.bias": (128,)}),
+        ("densenet121", {"features.denseblock4.denselayer16.conv1.weight": (128, 992, 1, 1)}),
+        ("cifar_resnet56", {"layer3.8.conv2.weight": (64, 64, 3, 3), "linear.weight": (10, 64)}),
+    ],
+)
+def test_parameters_have_the_names_and_shapes_of_the_published_files(name, parameters):
+    slots = torch_slots(abstract(name))
+    assert {key: slots[key].shape for key in parameters} == parameters
+
+
+@pytest.mark.parametrize("layer", ["norm1.weight", "conv2.weight", "norm2.running_var"])
+def test_the_old_names_in_the_published_densenet_are_understood(layer):
+    here = f"features.denseblock1.denselayer6.{layer}"
+    there = here.replace(layer, f"{layer[:4]}.{layer[4:]}")
+    assert there != here
+    assert published_name(there) == here
+    assert published_name(here) == here
+
+
+def test_names_outside_dense_layers_stay_as_they_are():
+    assert published_name("features.transition1.norm.weight") == "features.transition1.norm.weight"
