@@ -2,7 +2,8 @@
 
 `vgg`: conv, BatchNorm, functional relu and max pool, flatten, dropout, dense. `resnet`: a stem, a
 residual block with one ReLU module called twice, a block with a strided shortcut and a concat, global
-mean, dense. Attribute names are chosen so that every framework can use them.
+mean, dense. Attribute names are chosen so that every framework can use them. Sides are odd, so that
+`SAME` means the same padding in every framework. Further frameworks have files of their own beside this one.
 """
 
 import functools
@@ -20,7 +21,7 @@ from jax import lax
 import cnnviz_jax as cv
 
 NAMES = ("vgg", "resnet")
-INPUT_SHAPE = (16, 12, 3)
+INPUT_SHAPE = (15, 11, 3)
 CLASSES = 5
 
 _CONVS = {
@@ -37,7 +38,7 @@ _NORMS = {
     "vgg": {"bn1": 6, "bn2": 8},
     "resnet": {"stem_bn": 6, "layer1.bn1": 6, "layer1.bn2": 6, "layer2.bn1": 8},
 }
-_DENSE = {"vgg": ("dense", 4 * 3 * 8), "resnet": ("fc", 12)}
+_DENSE = {"vgg": ("dense", 3 * 2 * 8), "resnet": ("fc", 12)}
 
 
 def weights(name: str) -> dict[str, np.ndarray]:
@@ -131,7 +132,7 @@ class NnxVgg(nnx.Module):
         self.conv2 = Conv(6, 8, (3, 3), rngs=rngs)
         self.bn2 = nnx.BatchNorm(8, rngs=rngs)
         self.drop = nnx.Dropout(0.5, rngs=rngs)
-        self.dense = Linear(4 * 3 * 8, CLASSES, rngs=rngs)
+        self.dense = Linear(3 * 2 * 8, CLASSES, rngs=rngs)
 
     def __call__(self, x):
         for conv, bn in ((self.conv1, self.bn1), (self.conv2, self.bn2)):

@@ -1,4 +1,4 @@
-"""The adapters on offer: Flax Linen, Flax NNX, and any function. Imports no framework."""
+"""The adapters on offer, one for each framework and one for any function. Imports no framework."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import AdapterSpec
 
-_FRAMEWORKS = ("flax", "equinox", "haiku", "keras", "torch", "tensorflow")
+_FRAMEWORKS = ("flax", "equinox", "haiku", "keras", "tf_keras", "torch", "tensorflow")
 """Frameworks whose objects are callable but are no plain function of (params, x)."""
 
 
@@ -26,6 +26,30 @@ def cnnviz_adapters() -> Iterator[AdapterSpec]:
         summary="Flax NNX: adapt(module), or adapt(graphdef, state)",
         matches=_is_nnx,
         build="cnnviz_plugins.adapters.nnx:build",
+    )
+    yield AdapterSpec(
+        name="equinox",
+        summary="Equinox: adapt(module), or adapt(module, state)",
+        matches=_is_equinox,
+        build="cnnviz_plugins.adapters.equinox:build",
+    )
+    yield AdapterSpec(
+        name="haiku",
+        summary="Haiku: adapt(transformed, params), or adapt(transformed, params, state)",
+        matches=_is_haiku,
+        build="cnnviz_plugins.adapters.haiku:build",
+    )
+    yield AdapterSpec(
+        name="keras",
+        summary="Keras 3 on its JAX backend: adapt(model)",
+        matches=_is_keras,
+        build="cnnviz_plugins.adapters.keras:build",
+    )
+    yield AdapterSpec(
+        name="torch",
+        summary="PyTorch, exported and rewritten in JAX: adapt(module, input_shape=...)",
+        matches=_is_torch,
+        build="cnnviz_plugins.adapters.torch:build",
     )
     yield AdapterSpec(
         name="callable",
@@ -52,11 +76,34 @@ def _is_nnx(native: Any) -> bool:
     return _inherits(native, "flax.nnx", "Module") or _inherits(native, "flax.nnx", "GraphDef")
 
 
+def _is_equinox(native: Any) -> bool:
+    if _is_pair(native):
+        native = native[0]
+    return _inherits(native, "equinox", "Module") or _inherits(getattr(native, "__self__", None), "equinox", "Module")
+
+
+def _is_haiku(native: Any) -> bool:
+    if type(native) is tuple and len(native) in (2, 3):
+        native = native[0]
+    return _inherits(native, "haiku", "Transformed") or _inherits(native, "haiku", "TransformedWithState")
+
+
+def _is_keras(native: Any) -> bool:
+    return _inherits(native, "keras", "Layer") or _inherits(native, "tf_keras", "Layer")
+
+
+def _is_torch(native: Any) -> bool:
+    return _inherits(native, "torch.nn", "Module") or _inherits(native, "torch.export", "ExportedProgram")
+
+
 def _is_callable(native: Any) -> bool:
     if _is_pair(native):
         native = native[0]
+    owner = getattr(native, "__self__", None)  # of a bound method
     return callable(native) and not any(
-        kind.__module__.split(".")[0] in _FRAMEWORKS for kind in type(native).__mro__ if not isinstance(native, type)
+        kind.__module__.split(".")[0] in _FRAMEWORKS
+        for kind in (*type(native).__mro__, *type(owner).__mro__)
+        if not isinstance(native, type) and not isinstance(owner, type)
     )
 
 
