@@ -1,0 +1,122 @@
+"""Haiku: `cv.adapt(transformed, params, ...)` or `cv.adapt(transformed, params, state, ...)`.
+
+Haiku opens a named scope around every module's call, so layers have its names: the path in the parameter
+dictionary without the `~` of constructors, and without the outermost module where one holds everything.
+"""
+
+import contextlib
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import haiku as hk
+from jaxtyping import Array, Float
+
+from cnnviz_jax.errors import ModelError
+from cnnviz_jax.model import AdaptOptions, PureModel
+from cnnviz_plugins.adapters.call_flags import inference_kwargs
+from cnnviz_plugins.adapters.outputs import logits_of
+from cnnviz_plugins.adapters.parameters import owned
+
+
+def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
+    """Return a transformed function with its parameters and state as a `PureModel` that only reads its state.
+
+    Args:
+        native: What `hk.transform` or `hk.transform_with_state` returned, also under `hk.without_apply_rng`;
+            or a tuple of it and its parameters.
+        args: The parameters and, after `transform_with_state`, the state.
+        options: Layout and keyword arguments; inference flags of the function are found.
+
+    Raises:
+        ModelError: Parameters or state are missing, or the function takes other arguments.
+    """
+    if type(native) is tuple:
+        native, args = native[0], (*native[1:], *args)
+    stateful = isinstance(native, hk.TransformedWithState)
+    title = _title(native)
+    if options.method is not None:
+        raise ModelError(f"a transformed function has no methods; transform one that calls {options.method!r}")
+    wanted = ("params", "state") if stateful else ("params",)
+    if len(args) != len(wanted) or not all(isinstance(arg, Mapping) for arg in args):
+        found = ", ".join(type(arg).__name__ for arg in args) or "nothing"
+        raise ModelError(f"cv.adapt(transformed, {', '.join(wanted)}, ...) takes what init returned, got {found}")
+    takes_rng = "rng" in inspect.signature(native.apply).parameters
+    kwargs = inference_kwargs(native.apply, options, operands=(*wanted, *(("rng",) if takes_rng else ()), "x"))
+    modules = {module for arg in args for module in arg}
+    root = _root(modules)
+    names: dict[tuple[int, str, str], str] = {}
+    params: dict[str, Any] = {}
+    for i, arg in enumerate(args):
+        for module, entries in arg.items():
+            for word, leaf in entries.items():
+                name = ".".join(part for part in (_dotted(module, root), word) if part)
+                if name in params:
+                    raise ModelError(f"two parameters have the path {name}; rename a module called {module!r}")
+                names[i, module, word] = name
+                params[name] = owned(leaf, name)
+
+    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+        given: list[dict[str, dict[str, Any]]] = [{module: {} for module in arg} for arg in args]
+        for (i, module, word), name in names.items():
+            given[i][module][word] = params[name]
+        rng = (None,) if takes_rng else ()
+        with _explained(title):
+            outputs = native.apply(*given, *rng, x, **kwargs)
+        outputs = outputs[0] if stateful else outputs
+        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
+        return outputs
+
+    return PureModel(
+        fn=fn,
+        params=params,
+        param_paths=tuple(sorted(params)),
+        axes=options.axes or "NHWC",
+        logits=logits_of,
+        scope_root=root,
+        layer_aliases={module.replace("/", "."): _dotted(module, root) for module in modules if module != root},
+        framework="haiku",
+        name=title,
+    )
+
+
+def _title(native: Any) -> str:
+    function = getattr(native.apply, "_original_fn", native.apply)
+    while hasattr(function, "_original_fn"):
+        function = function._original_fn
+    return str(getattr(function, "__name__", type(function).__name__))
+
+
+def _root(modules: set[str]) -> str:
+    """Return the module that all others stand in, if there is one that has no parameters of its own."""
+    first = {module.split("/")[0] for module in modules}
+    alone = len(first) == 1 and not first & modules
+    return first.pop() if alone else ""
+
+
+def _dotted(module: str, root: str) -> str:
+    parts = [part for part in module.split("/") if part != "~"]
+    return ".".join(parts[1:] if root and parts[0] == root else parts)
+
+
+@contextlib.contextmanager
+def _explained(title: str) -> Iterator[None]:
+    """Turn Haiku's errors about parameters, states and keys into sentences that say what to pass."""
+    try:
+        yield
+    except ValueError as error:
+        text = (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+        if type(error).__name__ == "MissingRNGError":
+            raise ModelError(
+                f"{title} is in training mode: it draws random numbers; "
+                f"say call_kwargs={{...}} with the flag that means inference ({text})"
+            ) from error
+        if type(error).__name__ == "NonEmptyStateError":
+            raise ModelError(
+                f"{title} has state; use hk.transform_with_state and cv.adapt(transformed, params, state)"
+            ) from error
+        if "No value for" in text or "Unable to retrieve" in text or "retrieved shape" in text:
+            raise ModelError(
+                f"the parameters do not fit {title}, or input_shape is not the one they were made for: {text}"
+            ) from error
+        raise
