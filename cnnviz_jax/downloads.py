@@ -137,6 +137,7 @@ class _Download:
             with self._open() as response:
                 return self._receive(response)
         except urllib.error.HTTPError as error:
+            error.close()
             raise WeightsError(f"{self.url} answers {error.code} {error.reason}; nothing was downloaded") from error
         except urllib.error.URLError as error:
             if isinstance(error.reason, OSError) and error.reason.strerror:
@@ -161,6 +162,7 @@ class _Download:
         except urllib.error.HTTPError as error:
             if error.code != http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or not self.there:
                 raise
+            error.close()
             self.there = 0  # the part is as long as the file or longer, and was not taken for whole: start anew
             return self._request()
 

@@ -8,6 +8,13 @@ import pytest
 from PIL import Image
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A cache folder of the test's own: nothing that the user downloaded before is found."""
+    monkeypatch.setenv("CNNVIZ_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
 @pytest.fixture(scope="session")
 def data(shared_data: Path) -> Path:
     return shared_data
