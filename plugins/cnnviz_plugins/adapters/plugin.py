@@ -89,11 +89,13 @@ def _is_haiku(native: Any) -> bool:
 
 
 def _is_keras(native: Any) -> bool:
-    return _inherits(native, "keras", "Layer") or _inherits(native, "tf_keras", "Layer")
+    return _inherits(native, "keras", "Layer")
 
 
 def _is_torch(native: Any) -> bool:
-    return _inherits(native, "torch.nn", "Module") or _inherits(native, "torch.export", "ExportedProgram")
+    # On its torch backend a Keras layer is a module of both.
+    ours = _inherits(native, "torch.nn", "Module") or _inherits(native, "torch.export", "ExportedProgram")
+    return ours and not _is_keras(native)
 
 
 def _is_callable(native: Any) -> bool:

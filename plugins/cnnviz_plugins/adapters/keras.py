@@ -1,0 +1,112 @@
+"""Keras 3 on its JAX backend: `cv.adapt(model, ...)`, functional, sequential or subclassed.
+
+Keras opens a named scope around every layer's call, so layers are called as `model.summary()` lists them,
+and those of a nested model `nested.layer`.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import jax
+import keras
+from jaxtyping import Array, Float
+
+from cnnviz_jax.errors import ModelError
+from cnnviz_jax.model import AdaptOptions, PureModel
+from cnnviz_plugins.adapters.outputs import logits_of
+from cnnviz_plugins.adapters.parameters import owned
+
+
+def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
+    """Return a Keras model or layer as a `PureModel` over a flat dictionary of its variables.
+
+    Args:
+        native: The model, built.
+        args: Nothing: a Keras model holds its own weights.
+        options: Layout and keyword arguments; `training=False` is always said unless `call_kwargs` says otherwise.
+
+    Raises:
+        ModelError: Keras runs on another backend, the model is not built, or takes several inputs.
+    """
+    title = str(native.name)
+    backend = keras.backend.backend()
+    if backend != "jax":
+        raise ModelError(
+            f"{title} runs on Keras's {backend} backend; set KERAS_BACKEND=jax in the environment before keras is "
+            "first imported, and build or load the model again"
+        )
+    if args:
+        raise ModelError(f"{title} holds its own weights; cv.adapt(model, ...) takes no more, got {len(args)}")
+    if options.method is not None:
+        raise ModelError(
+            f"a Keras model is called as a whole; for {options.method!r} adapt keras.Model(model.inputs, outputs)"
+        )
+    if not native.built:
+        raise ModelError(f"{title} has no weights yet; call it once on a picture, or say model.build((None, h, w, c))")
+    trainable, fixed = list(native.trainable_variables), list(native.non_trainable_variables)
+    names = _names([variable.path for variable in (*trainable, *fixed)], title)
+    kwargs = {"training": False, **(options.call_kwargs or {})}
+    count = len(trainable)
+
+    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+        values = [params[name] for name in names]
+        # Keras promotes numbers by rules of its own; its code is not written for strict promotion.
+        with jax.numpy_dtype_promotion("standard"):
+            outputs, _ = native.stateless_call(values[:count], values[count:], x, **kwargs)
+        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
+        return outputs
+
+    variables = zip(names, (*trainable, *fixed), strict=True)
+    params = {name: owned(variable.value, name) for name, variable in variables}
+    axes = options.axes or ("NCHW" if _channels_first(native) else "NHWC")
+    return PureModel(
+        fn=fn,
+        params=params,
+        param_paths=tuple(sorted(params)),
+        axes=axes,
+        logits=logits_of,
+        framework="keras",
+        name=title,
+        input_shape=_input_shape(native, title, axes),
+    )
+
+
+def _names(paths: Sequence[str], title: str) -> list[str]:
+    """Return one dotted path per variable, without the model's own name; the second of a name is `name#1`."""
+    used: Counter[str] = Counter()
+    names = []
+    for path in paths:
+        name = path.removeprefix(f"{title}/").replace("/", ".")
+        names.append(f"{name}#{used[name]}" if used[name] else name)
+        used[name] += 1
+    return names
+
+
+def _channels_first(native: Any) -> bool:
+    formats = {layer.data_format for layer in _layers(native) if getattr(layer, "data_format", None)}
+    return "channels_first" in (formats or {keras.config.image_data_format()})
+
+
+def _layers(native: Any) -> Iterator[Any]:
+    yield native
+    for layer in getattr(native, "layers", ()):
+        yield from _layers(layer)
+
+
+def _input_shape(native: Any, title: str, axes: str) -> tuple[int, int, int] | None:
+    """Return height, width and channels where the model has fixed them.
+
+    Raises:
+        ModelError: It takes several inputs.
+    """
+    shape = getattr(native, "input_shape", None)
+    if isinstance(shape, dict | list) or (isinstance(shape, tuple) and shape and not isinstance(shape[-1], int)):
+        raise ModelError(
+            f"{title} takes {len(shape)} inputs; adapt a function of one picture that fixes the others: "
+            "cv.adapt(lambda params, x: ..., params, ...)"
+        )
+    if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:
+        return None
+    height, width, channels = shape[1:] if axes == "NHWC" else (*shape[2:], shape[1])
+    return int(height), int(width), int(channels)
