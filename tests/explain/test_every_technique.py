@@ -1,157 +1,97 @@
 """What holds for every explain technique of the registry, whoever brings it: third parties' and later ones too.
 
 Each technique is built for awkward networks and given awkward pictures. It either returns finite maps of the right
-shape or refuses in a sentence of ours; what it returns does not depend on the chunk. Techniques that come later are
-covered without a line here: `CHEAP` cuts the budget of whatever option has one of its names.
+shape or refuses in a sentence of ours; what it returns depends neither on the chunk nor on the number of devices.
 """
 
-import dataclasses
-import functools
-import typing
-
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
+from jax.sharding import PartitionSpec
 
-import cnnviz_jax as cv
-from cnnviz_jax.errors import CnnvizError
-from cnnviz_jax.manager import plugins
-from tests.explain.small import forward, parameters
+from cnnviz_jax import targets
+from cnnviz_jax.engine import Fold, WholePicture, keys_for, picture_ids, root_key
+from cnnviz_jax.engine import compile as compiling
+from cnnviz_jax.engine.tile import explain_tile, inner_chunk_for
+from cnnviz_jax.records import load
+from cnnviz_jax.verbs.options import technique_and_config
+from tests.explain.every import (
+    NETWORKS,
+    TECHNIQUES,
+    assert_alike,
+    awkward,
+    cheap,
+    check_contract,
+    compiled_without_optimising,
+    explained,
+    network,
+)
 
-CHEAP: dict[str, object] = {
-    "samples": 4,
-    "nodes": 3,
-    "steps": 4,
-    "masks": 6,
-    "points": 4,
-    "designs": 4,
-    "iterations": 3,
-    "rounds": 3,
-    "evaluations": 8,
-    "grid": 3,
-    "cells": 3,
-    "segments": 4,
-    "size": 16,
-    "min_size": 8,
-    "scales": (10.0,),
-    "window": 4,
-    "stride": 4,
-}
-"""A small value for any option of that name; one that a config refuses is left at its default."""
-
-TECHNIQUES = tuple(name for name, spec in plugins(quiet=True).techniques.items() if spec.kind == "explain")
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 
 
-def cheap(name: str) -> dict[str, object]:
-    """The options that cut a technique's budget, those of a kind its config takes."""
-    config = plugins().techniques[name].config
-    hints = typing.get_type_hints(config)
-    chosen: dict[str, object] = {}
-    for field in dataclasses.fields(config):
-        if field.name not in CHEAP:
-            continue
-        value, hint = CHEAP[field.name], hints[field.name]
-        kinds = (hint, *typing.get_args(hint))
-        is_tuple = isinstance(value, tuple) and any(typing.get_origin(kind) is tuple for kind in kinds)
-        if not (is_tuple or type(value) in kinds):
-            continue
-        try:
-            config(**chosen, **{field.name: value})
-        except (CnnvizError, TypeError, ValueError):
-            continue
-        chosen[field.name] = value
-    return chosen
+@pytest.fixture(scope="module", autouse=True)
+def _quick():
+    with pytest.MonkeyPatch.context() as patched:
+        compiled_without_optimising(patched)
+        yield
 
 
-def flat(params, x):
-    """No spatial structure at all: maps of 1 x 1 from the first layer on."""
-    with jax.named_scope("conv"):
-        x = jax.lax.conv_general_dilated(x, params, x.shape[1:3], "VALID", dimension_numbers=("NHWC", "HWIO", "NHWC"))
-    return jax.nn.relu(x).mean((1, 2))
-
-
-@functools.cache
-def network(kind: str) -> cv.Model:
-    if kind == "one channel":
-        return cv.adapt(forward, parameters(1), input_shape=(8, 12, 1), name=kind)
-    if kind == "all negative":  # every map under the ReLUs is negative: no gradient, no class is ever active
-        params = jax.tree.map(lambda leaf: -jnp.abs(leaf), parameters(3))
-        return cv.adapt(forward, params, input_shape=(8, 8, 3), name=kind)
-    kernel = np.random.default_rng(5).normal(size=(8, 6, 5, 4)).astype(np.float32)
-    return cv.adapt(flat, jnp.asarray(kernel), input_shape=(8, 6, 5), name=kind)
-
-
-NETWORKS = ("one channel", "all negative", "five channels, 1 x 1 maps")
-
-
-def awkward(shape: tuple[int, ...]) -> np.ndarray:
-    """Black, white, grey, and one picture like any other."""
-    usual = np.random.default_rng(1).uniform(size=shape)
-    return np.stack([np.zeros(shape), np.ones(shape), np.full(shape, 0.5), usual]).astype(np.float32)
-
-
-@functools.cache
-def explained(name: str, kind: str, chunk: int | str = "auto", turned: bool = False) -> cv.Attribution | None:
-    """The result, or `None` where the technique refuses this network in a sentence."""
-    net = network(kind)
-    images = awkward(net.input_shape)
-    try:
-        return cv.explain(name, net, images[::-1] if turned else images, 1, key=2, chunk=chunk, **cheap(name))
-    except CnnvizError as refusal:
-        text = str(refusal)
-        assert "not finite" not in text, text
-        assert len(text) > 20
-        assert "\n" not in text
-        return None
-
-
-@pytest.mark.filterwarnings("default")
-@pytest.mark.parametrize("kind", NETWORKS)
-@pytest.mark.parametrize("name", TECHNIQUES)
-def test_awkward_pictures_and_networks_never_give_a_nan(name: str, kind: str) -> None:
-    result = explained(name, kind)
-    if result is None:
-        return
-    for leaf in jax.tree.leaves((result.values, result.low_res, result.scores, result.extras)):
-        assert np.isfinite(np.asarray(leaf, np.float64)).all()
-        assert len(leaf) == len(result.images)
-    check_contract(result, name, network(kind))
-
-
-def check_contract(result: cv.Attribution, name: str, net: cv.Model) -> None:
-    height, width, _ = net.input_shape
-    values = np.asarray(result.values)
-    if result.view == "maps":
-        assert values.ndim == 4
-    else:
-        assert values.shape[1:3] == (height, width)
-    assert result.provenance.technique == name
-    assert result.provenance.targets == ("1",) * len(values)
-    assert result.provenance.as_dict()["config"] is not None
-    assert all(isinstance(warning, str) and warning for warning in result.warnings)
-    one = result[1]
-    np.testing.assert_array_equal(one.values[0], values[1])
-    if not values.any():
-        assert any("all zero" in warning for warning in result.warnings)
-
-
-def assert_alike(other: cv.Attribution | None, first: cv.Attribution, turned: bool = False) -> None:
-    assert other is not None
-    scale = max(float(np.abs(first.values).max()), 1e-6)
-    values = other.values[::-1] if turned else other.values
-    np.testing.assert_allclose(values, first.values, atol=2e-4 * scale, rtol=1e-3)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", TECHNIQUES)
-def test_neither_chunk_nor_order_of_pictures_changes_the_result(name: str) -> None:
+def usual(name: str):
+    """The result on the first network; skips where the technique refuses it."""
     first = explained(name, NETWORKS[0])
     if first is None:
         pytest.skip(f"{name} refuses this network")
+    return first
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_awkward_pictures_and_networks_never_give_a_nan(name: str) -> None:
+    for kind in NETWORKS:
+        result = explained(name, kind)
+        if result is not None:
+            check_contract(result, name, network(kind))
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_neither_chunk_nor_order_of_pictures_changes_the_result(name: str) -> None:
+    first = usual(name)
     for chunk in (1, 7):
-        assert_alike(explained(name, NETWORKS[0], chunk), first)
-    assert_alike(explained(name, NETWORKS[0], turned=True), first, turned=True)
+        assert_alike(explained(name, NETWORKS[0], chunk).values, first.values)
+    assert_alike(explained(name, NETWORKS[0], turned=True).values[::-1], first.values)
+
+
+@pytest.mark.parametrize("name", TECHNIQUES)
+def test_eight_devices_give_what_one_gives(name: str) -> None:
+    """As a sweep runs it: each device explains one picture, to the same bits whichever device it is.
+
+    `cv.explain`, on one device, runs another program: it differs by rounding, which on flat pictures can change the
+    order in which guided-ig moves equal pixels; so it is compared on the picture that is like any other.
+    """
+    first = usual(name)
+    net = network(NETWORKS[0])
+    spec, config = technique_and_config(name, "explain", cheap(name))
+    built = load(spec.build)(config, net)
+    fold = built if isinstance(built, Fold) else WholePicture(identity=(name, config), function=built)
+    images = np.concatenate([awkward(net.input_shape)] * 2)
+    keys = keys_for(root_key(2), picture_ids(images))
+    inner_chunk = inner_chunk_for(fold.evaluations, 1)
+
+    def local(model, images, target, keys):
+        return explain_tile(fold, model, images, target, keys, inner_chunk=inner_chunk)[0].values
+
+    mesh = jax.make_mesh((8,), ("device",), axis_types=(jax.sharding.AxisType.Auto,))
+    whole, split = PartitionSpec(), PartitionSpec("device")
+    mapped = jax.shard_map(local, mesh=mesh, in_specs=(whole, split, split, split), out_specs=split, check_vma=False)
+    args = (net, images, targets.resolve(1, net, images), keys)
+    program = jax.jit(mapped).lower(*args).compile(compiler_options=compiling.compiler_options())
+    values = program(*args)
+    assert len(values.devices()) == 8
+    values = np.asarray(values)
+    np.testing.assert_array_equal(values[4:], values[:4])
+    moved = np.asarray(program(net, np.roll(images, 3, 0), args[2], keys[np.roll(np.arange(8), 3)]))
+    np.testing.assert_array_equal(np.roll(moved, -3, 0), values)
+    assert_alike(values[3], first.values[3])
 
 
 def test_the_gradient_family_is_here() -> None:
