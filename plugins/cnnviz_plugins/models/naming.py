@@ -5,9 +5,8 @@ word of a name and the order of a kernel's axes differ: `weight` OIHW there, `ke
 A file with any name that ends in `kernel` is taken to be in Flax's names.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,6 +14,7 @@ from flax import nnx
 from jaxtyping import Shaped
 
 from cnnviz_jax.errors import WeightsError
+from cnnviz_plugins.models.checkpoints.faults import faults
 
 TORCH_WORDS: dict[str, str] = {
     "kernel": "weight",
@@ -27,7 +27,6 @@ TORCH_WORDS: dict[str, str] = {
 
 # State that only training uses: the batch counter of PyTorch's BatchNorm, the keys of Flax's dropout.
 _TRAINING_ONLY = ("num_batches_tracked", "rngs.key", "rngs.count")
-_SHOWN = 8
 
 
 @dataclass(frozen=True)
@@ -80,8 +79,8 @@ def load_arrays(network: nnx.Module, arrays: Mapping[str, Shaped[np.ndarray, "..
     in_flax_names = any(name.split(".")[-1] == "kernel" for name in arrays)
     slots = flax_slots(network) if in_flax_names else torch_slots(network)
     given = {name: array for name, array in arrays.items() if not name.endswith(_TRAINING_ONLY)}
-    if faults := _faults(slots, given):
-        raise WeightsError(f"the weights in {source!r} do not fit {type(network).__name__}: {'; '.join(faults)}")
+    if found := faults(slots, given):
+        raise WeightsError(f"the weights in {source!r} do not fit {type(network).__name__}: {'; '.join(found)}")
     state = {}
     for name, slot in slots.items():
         array = np.asarray(given[name]).transpose(slot.axes).astype(slot.dtype)
@@ -89,41 +88,3 @@ def load_arrays(network: nnx.Module, arrays: Mapping[str, Shaped[np.ndarray, "..
             raise WeightsError(f"{name!r} in {source!r} holds values that are not finite; the file is of no use")
         state[slot.path] = jnp.asarray(array)
     nnx.update(network, nnx.from_flat_state(state))
-
-
-def _faults(slots: Mapping[str, Slot], given: Mapping[str, Shaped[np.ndarray, "..."]]) -> list[str]:
-    missing, extra = _nearest_first(slots.keys() - given.keys(), given.keys() - slots.keys())
-    misshaped = [
-        f"{name!r} is {given[name].shape}, expected {slot.shape}"
-        for name, slot in slots.items()
-        if name in given and given[name].shape != slot.shape
-    ]
-    not_numbers = [
-        f"{name!r} is {given[name].dtype}, expected {slot.dtype}"
-        for name, slot in slots.items()
-        if name in given and not jnp.issubdtype(given[name].dtype, jnp.floating)
-    ]
-    groups = {"missing": missing, "extra": extra, "misshaped": misshaped, "not real numbers": not_numbers}
-    return [f"{len(names)} {fault}: {_listed(names)}" for fault, names in groups.items() if names]
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
-
-
-def _nearest_first(missing: Iterable[str], extra: Iterable[str]) -> tuple[list[str], list[str]]:
-    """Both lists quoted, each missing name that has a near extra one first and with that one beside it."""
-    missing, extra = sorted(missing), sorted(extra)
-    likeness = {
-        (lacked, found): SequenceMatcher(None, lacked, found).ratio() for lacked in missing[:64] for found in extra[:64]
-    }  # 64 by 64 takes 0.1 s, and more would not be read
-    pairs: dict[str, str] = {}
-    for (lacked, found), ratio in sorted(likeness.items(), key=lambda item: -item[1]):
-        if ratio > 0.75 and lacked not in pairs and found not in pairs.values():
-            pairs[lacked] = found
-    told = [f"{lacked!r} (did you mean it by {found!r}?)" for lacked, found in pairs.items()]
-    return (
-        told + [repr(lacked) for lacked in missing if lacked not in pairs],
-        [repr(found) for found in pairs.values()] + [repr(found) for found in extra if found not in pairs.values()],
-    )

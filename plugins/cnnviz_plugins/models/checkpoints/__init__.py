@@ -1,9 +1,11 @@
 """Readers of weights files: one module per format, one door, `read_weights`, that picks the right one.
+`restore` then puts what it reads into a network of your own.
 
 Every reader returns a flat dict from the file's own names to NumPy arrays, runs no code that the
 file brings, and needs no PyTorch.
 """
 
 from cnnviz_plugins.models.checkpoints.reading import read_weights
+from cnnviz_plugins.models.checkpoints.restoring import restore
 
-__all__ = ["read_weights"]
+__all__ = ["read_weights", "restore"]

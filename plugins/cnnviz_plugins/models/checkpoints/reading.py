@@ -12,6 +12,8 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cnnviz_jax.errors import WeightsError, did_you_mean
+from cnnviz_plugins.models.checkpoints.equinox_file import MAGIC, read_equinox
+from cnnviz_plugins.models.checkpoints.hdf5_file import read_hdf5
 from cnnviz_plugins.models.checkpoints.numpy_archive import read_npz
 from cnnviz_plugins.models.checkpoints.orbax_folder import read_orbax
 from cnnviz_plugins.models.checkpoints.safetensors_file import read_safetensors
@@ -25,6 +27,9 @@ READERS: dict[str, Reader] = {
     ".pt": read_torch,
     ".th": read_torch,
     ".npz": read_npz,
+    ".h5": read_hdf5,
+    ".keras": read_hdf5,
+    ".eqx": read_equinox,
 }
 """Reader by file suffix; an Orbax checkpoint is a folder and has none."""
 
@@ -33,7 +38,7 @@ def read_weights(path: str | Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     """All arrays of the checkpoint at `path`, under the names that the file gives them.
 
     Args:
-        path: A `.safetensors`, `.pth`, `.pt`, `.th` or `.npz` file, or an Orbax folder.
+        path: A `.safetensors`, `.pth`, `.pt`, `.th`, `.npz`, `.h5`, `.keras` or `.eqx` file, or an Orbax folder.
 
     Raises:
         WeightsError: Nothing is there, it is no checkpoint, it is damaged, or reading it would run code.
@@ -67,7 +72,14 @@ def _siblings(path: Path) -> list[Path]:
 def _by_content(path: Path, head: bytes) -> Reader | None:
     if head.startswith(b"PK\x03\x04") and zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            return read_npz if all(name.endswith(".npy") for name in archive.namelist()) else read_torch
+            names = archive.namelist()
+        if "model.weights.h5" in names:
+            return read_hdf5
+        return read_npz if all(name.endswith(".npy") for name in names) else read_torch
+    if head.startswith(b"\x89HDF\r\n\x1a\n"):
+        return read_hdf5
+    if head.startswith(MAGIC) or (path.suffix.lower() == ".eqx" and head.startswith(b"{")):
+        return read_equinox
     if head.startswith(b"\x80"):  # the PROTO opcode that opens every pickle since protocol 2
         return read_torch
     if head[8:9] == b"{":  # a header length of 8 bytes, then JSON
