@@ -83,6 +83,8 @@ REFUSED = {
     ("mobilenet-like", "guided-backprop"): "no ReLU",
     ("mobilenet-like", "deconvnet"): "no ReLU",
     ("mobilenet-like", "guided-grad-cam"): "no ReLU",
+    ("mobilenet-like", "concept-maps"): "concept-maps needs bank=",
+    ("batch norm", "concept-maps"): "concept-maps needs bank=",
     ("mobilenet-like", "deep-taylor"): r"deep-taylor is derived for ReLU networks, and .* has .*relu6",
 }
 """Who refuses which network, and a word of why; nobody else may."""

@@ -1,0 +1,180 @@
+"""CRAFT: concepts found by factorising a layer's activations, and how much each matters (Fel et al. 2023)."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy.stats import qmc
+
+from cnnviz_jax import Model, targets
+from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold, silent
+from cnnviz_jax.engine.reducers import Total
+from cnnviz_jax.engine.survey import SurveyPlan, run_survey
+from cnnviz_jax.errors import LayerKindError, UsageError
+from cnnviz_jax.model import Layer
+from cnnviz_jax.population import Population
+from cnnviz_jax.results import Provenance
+from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.concepts.crops import Crops
+from cnnviz_plugins.explain.concepts.directions import Directions, layer_value
+from cnnviz_plugins.explain.concepts.factors import factorised, presence
+from cnnviz_plugins.explain.concepts.kept import KeptValues
+from cnnviz_plugins.explain.concepts.plugin import CraftConfig
+from cnnviz_plugins.explain.concepts.results import ConceptBank
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConceptSobol(Fold):
+    """The total Sobol index of every concept of one picture, as each fades by a random amount at all places at once.
+
+    The layer is replaced by what the concepts make of it, so what they leave over plays no part; nothing below the
+    layer is evaluated again.
+
+    Source: Fel et al. 2023, section 3.3, with Jansen's estimator (Jansen 1999) and a Sobol sequence.
+    """
+
+    bank: Directions
+    designs: int
+
+    @property
+    def evaluations(self) -> int:
+        """Designs times matrices: A, B, and A with each concept from B."""
+        return self.designs * (len(self.bank.array) + 2)
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Float[Array, "rows cols k"]:
+        """Return how much of each concept is at each place."""
+        return presence(layer_value(model, image, str(self.layer)), jnp.asarray(self.bank.array))
+
+    def evaluate(
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: Float[Array, "rows cols k"],
+        index: Int[Array, ""],
+        key: Any,
+    ) -> Float[Array, ""]:
+        """Return the score of row index % designs of matrix index // designs."""
+        count = len(self.bank.array)
+        points = qmc.Sobol(2 * count, scramble=False).random(self.designs).astype(np.float32)
+        row = jnp.asarray(points)[index % self.designs]
+        matrix = index // self.designs
+        from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
+        value = (context * jnp.where(from_b, row[count:], row[:count])) @ jnp.asarray(self.bank.array)
+        return model.score(image, target, replace={str(self.layer): value})[0]
+
+    def finish(
+        self, model: Model, image: Any, target: Target, context: Any, gathered: Float[Array, " n"]
+    ) -> Float[Array, " k"]:
+        """Return the indices; zeros where the score does not vary."""
+        at_a, _, *mixed = gathered.reshape(-1, self.designs)
+        spread = 2 * self.designs * at_a.var(ddof=1)
+        total = ((at_a - jnp.stack(mixed)) ** 2).sum(1)
+        return jnp.where(spread > 0, total / jnp.where(spread > 0, spread, 1), 0)
+
+
+def build(config: CraftConfig, model: Model) -> SurveyPlan:
+    """Return what is gathered for CRAFT, and how the concepts are made of it.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        LayerKindError: The layer has no map.
+        TargetError: No such class.
+
+    Cost: one forward pass per picture; for each picture of the class one per crop up to the layer, and designs x
+    (concepts + 2) above it.
+    Source: Fel, Picard, Béthune, Boissin, Vigouroux, Colin, Cadène, Serre 2023, section 3.
+    """
+    layer = model.map_layer(config.layer) if config.layer is not None else _rectified(model)
+    targets.settle(targets.class_score(config.target), model)
+    kept = KeptValues(layer=layer.name, shape=layer.shape, pictures=config.pictures, wants_class=True)
+
+    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> ConceptBank:
+        return _bank(config, model, layer, found["kept"], population, provenance)
+
+    return SurveyPlan(reducers={"kept": kept}, finish=finish)
+
+
+def _rectified(model: Model) -> Layer:
+    rows = [each for each in model.layers.values() if each.kind in ("relu", "relu6") and each.is_map]
+    rows = [each for each in rows if each.shape[0] * each.shape[1] > 1]
+    if not rows:
+        raise LayerKindError(f"{model.name} has no ReLU with a map; name a layer= that is never negative")
+    return rows[-1]
+
+
+def _bank(
+    config: CraftConfig, model: Model, layer: Layer, kept: Total, population: Population, provenance: Provenance
+) -> ConceptBank:
+    if len(kept["values"]) and kept["values"].min() < 0:
+        raise UsageError(f"layer {layer.name!r} has negative values, and concepts add up; name one behind a ReLU")
+    ids = kept["id"][kept["predicted"] == config.target]
+    if not len(ids):
+        raise UsageError(
+            f"the model puts none of {len(kept['id'])} pictures in class {model.class_name(config.target)}; "
+            "give pictures of the class that target names"
+        )
+    crops = Crops.of(population, [int(i) for i in ids], config.crop, model.input_shape)
+    if config.concepts > min(len(crops), layer.channels):
+        raise UsageError(
+            f"{config.concepts} concepts in {len(crops)} crops of {layer.channels} channels; ask for as many at most"
+        )
+    table = _pooled(model, layer, crops)
+    weights, bank = factorised(table, config.concepts, config.iterations)
+    images = np.stack([population.image(int(i)) for i in ids])
+    target = targets.resolve(config.target, model, images)
+    fold = ConceptSobol(layer=layer.name, bank=Directions.of(bank), designs=config.designs)
+    indices, _ = run_fold(fold, model, images, target, keys_for(root_key(0), [int(i) for i in ids]))
+    importance = indices.mean(0)
+    order = np.argsort(-importance, kind="stable")
+    shown, weight = _shown(crops, weights[:, order], config.shown)
+    left = np.linalg.norm(table - weights @ bank) / max(float(np.linalg.norm(table)), 1e-30)
+    return ConceptBank(
+        layer=layer.name,
+        target=model.class_name(config.target),
+        bank=bank[order].astype(np.float32),
+        importance=importance[order],
+        error=float(left),
+        crops=shown,
+        weight=weight,
+        pictures=ids,
+        provenance=provenance,
+        warnings=(*model.warnings, *_findings(ids, float(left), importance)),
+    )
+
+
+def _pooled(model: Model, layer: Layer, crops: Crops) -> Float[np.ndarray, "n c"]:
+    """Return the mean over places of the layer's values for every crop."""
+    kept = KeptValues(layer=layer.name, shape=layer.shape[-1:], pictures=len(crops), pool="mean")
+    found, _ = run_survey(
+        {"kept": kept}, model, Population(source=crops), batch="auto", memory_budget=None, progress=silent
+    )
+    return found["kept"]["values"]
+
+
+def _shown(
+    crops: Crops, weights: Float[np.ndarray, "n k"], count: int
+) -> tuple[Float[np.ndarray, "k shown rows cols ch"], Float[np.ndarray, "k shown"]]:
+    best = np.argsort(-weights, axis=0, kind="stable")[:count].T
+    first = crops.pixels(0)
+    shown = np.zeros((len(best), count, *first.shape), np.float32)
+    weight = np.zeros((len(best), count), np.float32)
+    for k, rows in enumerate(best):
+        for rank, row in enumerate(rows):
+            if weights[row, k] > 0:
+                shown[k, rank], weight[k, rank] = crops.pixels(int(row)), weights[row, k]
+    return shown, weight
+
+
+def _findings(ids: Int[np.ndarray, " n"], left: float, importance: Float[np.ndarray, " k"]) -> list[str]:
+    found = []
+    if len(ids) < 10:
+        found.append(f"only {len(ids)} pictures of the class; concepts of so few are those of these pictures")
+    if left > 0.3:
+        found.append(f"the concepts leave {left:.0%} of the activations; ask for more of them")
+    if not importance.any():
+        found.append("the score does not vary with the concepts; nothing is known of their importance")
+    return found

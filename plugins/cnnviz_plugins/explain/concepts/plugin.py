@@ -1,0 +1,132 @@
+"""The concept family: directions in a layer that stand for a concept, given by pictures or found in activations.
+
+Two surveys, which learn directions from a population, and one explanation, which shows them in a picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.records import RendererSpec, TechniqueSpec
+
+_HERE = "cnnviz_plugins.explain.concepts"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TcavConfig:
+    """Which class is asked about, in which layer, and which pictures show what."""
+
+    layer: str | None = None
+    """Layer whose activations are told apart; the last one with more than one position when not given."""
+    target: int = 0
+    """Index of the class whose score is asked about."""
+    examined: str = "examined"
+    """Label, by name or number, of the pictures on which the class is asked about."""
+    random: str = "random"
+    """Label of the pictures that show nothing in particular. Every other label is a concept."""
+    pool: Literal["none", "mean"] = "none"
+    """`none`: a direction has a number for every place and channel, as in the paper. `mean`: one per channel, of means
+    over places."""
+    runs: int = 20
+    """Random sets with which each concept is told apart; the paper has up to 500."""
+    penalty: float = 0.01
+    """Weight of the squared direction against the mean loss of the classifier, activations scaled to size 1."""
+    pictures: int = 800
+    """Most pictures kept, of all labels together; chosen by their number where there are more."""
+    seed: int = 0
+    """Decides the random sets."""
+
+    def __post_init__(self) -> None:
+        if self.runs < 2:
+            raise UsageError(f"runs is at least 2, got {self.runs}; a t-test needs a spread")
+        if not self.penalty > 0:
+            raise UsageError(f"penalty is positive, got {self.penalty}")
+        if self.pictures < 8:
+            raise UsageError(f"pictures is at least 8, got {self.pictures}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class CraftConfig:
+    """Which class is taken apart, in which layer, and into how many concepts."""
+
+    layer: str | None = None
+    """A layer without negative values, such as a ReLU; the last ReLU with more than one position when not given."""
+    target: int = 0
+    """Index of the class; of the pictures only those that the model puts there are used."""
+    concepts: int = 10
+    """How many concepts are looked for."""
+    crop: float = 0.35
+    """Side of the crops as a share of the picture's; 80 px of 224, as the authors have it."""
+    pictures: int = 100
+    """Most pictures used."""
+    iterations: int = 300
+    """Rounds of the factorisation."""
+    designs: int = 32
+    """Rows of the sampling matrices for the Sobol indices; a power of two."""
+    shown: int = 6
+    """Crops kept for each concept."""
+
+    def __post_init__(self) -> None:
+        for name, least in (("concepts", 1), ("pictures", 1), ("iterations", 1), ("shown", 1), ("designs", 2)):
+            if getattr(self, name) < least:
+                raise UsageError(f"{name} is at least {least}, got {getattr(self, name)}")
+        if self.designs & (self.designs - 1):
+            raise UsageError(f"designs is a power of two, got {self.designs}")
+        if not 0 < self.crop <= 1:
+            raise UsageError(f"crop is a share above 0 and up to 1, got {self.crop}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConceptMapsConfig:
+    """Which concepts are shown."""
+
+    bank: str = ""
+    """The `.npz` that a survey `craft` or `tcav` was written to."""
+    concept: int | None = None
+    """Number of one concept, as a map at the picture's size; all, each at the layer's size, when not given."""
+
+
+@hookimpl
+def cnnviz_techniques() -> Iterable[TechniqueSpec]:
+    """Yield the concept family."""
+    yield TechniqueSpec(
+        name="tcav",
+        kind="survey",
+        summary="how often a class's score rises towards each concept that pictures show",
+        config=TcavConfig,
+        build=f"{_HERE}.tcav:build",
+        references=("Kim et al. 2018, arXiv:1711.11279",),
+    )
+    yield TechniqueSpec(
+        name="craft",
+        kind="survey",
+        summary="concepts found in a layer's activations on a class, and how much each matters",
+        config=CraftConfig,
+        build=f"{_HERE}.craft:build",
+        references=("Fel et al. 2023, arXiv:2211.10154",),
+    )
+    yield TechniqueSpec(
+        name="concept-maps",
+        kind="explain",
+        summary="where in a picture each concept of a survey is",
+        config=ConceptMapsConfig,
+        build=f"{_HERE}.concept_maps:build",
+        references=("Fel et al. 2023, arXiv:2211.10154", "Kim et al. 2018, arXiv:1711.11279"),
+        in_report=False,
+    )
+
+
+@hookimpl
+def cnnviz_renderers() -> Iterable[RendererSpec]:
+    """Yield the figure of concepts."""
+    yield RendererSpec(
+        name="concept-figure",
+        summary="scores of concepts as bars; concepts found, each by its crops",
+        accepts=("ConceptScores", "ConceptBank"),
+        suffixes=(".png", ".svg", ".pdf"),
+        render=f"{_HERE}.figure:render",
+    )

@@ -1,0 +1,196 @@
+"""TCAV: does a class's score rise towards a concept that pictures show (Kim et al. 2018)?"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import Array, Float, Int
+from scipy import stats
+
+from cnnviz_jax import Model, targets
+from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold
+from cnnviz_jax.engine.reducers import Total
+from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model import Layer
+from cnnviz_jax.population import Population
+from cnnviz_jax.results import Provenance
+from cnnviz_jax.targets import Target
+from cnnviz_jax.units import surveyed_layer
+from cnnviz_plugins.explain.concepts.classifier import direction
+from cnnviz_plugins.explain.concepts.directions import layer_gradient
+from cnnviz_plugins.explain.concepts.kept import KeptValues
+from cnnviz_plugins.explain.concepts.plugin import TcavConfig
+from cnnviz_plugins.explain.concepts.results import ConceptScores
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerGradient(Fold):
+    """The gradient of the score at the layer, as (gradient,), for each picture."""
+
+    shape: tuple[int, ...] = field(default=())
+
+    def evaluate(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
+    ) -> Float[Array, "..."]:
+        """Return the gradient."""
+        return layer_gradient(model, image, target, str(self.layer), self.shape)
+
+    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Float[Array, "..."]:
+        """Return it."""
+        return gathered[0]
+
+
+def build(config: TcavConfig, model: Model) -> SurveyPlan:
+    """Return what is gathered for TCAV, and how the scores are made of it.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        TargetError: No such class.
+
+    Cost: one forward pass per picture up to the layer; for each examined picture one forward and backward pass above.
+    Memory for the layer's values of `pictures` pictures.
+    Source: Kim, Wattenberg, Gilmer, Cai, Wexler, Viegas, Sayres 2018, section 3.
+    """
+    layer = surveyed_layer(model, config.layer, None)
+    targets.settle(targets.class_score(config.target), model)
+    shape = layer.shape[-1:] if config.pool == "mean" else layer.shape
+    kept = KeptValues(layer=layer.name, shape=shape, pictures=config.pictures, pool=config.pool, is_labelled=True)
+
+    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> ConceptScores:
+        return _scores(config, model, layer, found["kept"], population, provenance)
+
+    return SurveyPlan(reducers={"kept": kept}, finish=finish)
+
+
+def _scores(
+    config: TcavConfig, model: Model, layer: Layer, kept: Total, population: Population, provenance: Provenance
+) -> ConceptScores:
+    if not population.is_labelled:
+        raise UsageError(
+            "tcav needs labels that say what each picture shows: labels='folders', or one number per picture, with one "
+            f"label for {config.examined!r} and one for {config.random!r} pictures"
+        )
+    names, groups = _groups(config, kept, population)
+    examined, random = groups.pop("examined"), groups.pop("random")
+    rows = kept["values"].reshape(len(kept["values"]), -1).astype(np.float64)
+    rows = rows / max(float(np.sqrt(np.square(rows).sum(1).mean())), 1e-30)
+    size = min(len(random) // 2, *(len(group) for group in groups.values()))
+    gradients = _gradients(config, model, layer, [int(kept["id"][i]) for i in examined], population)
+    concepts = tuple(groups)
+    vectors = np.zeros((len(concepts), config.runs, rows.shape[1]))
+    accuracy = np.zeros((len(concepts), config.runs))
+    chance = np.zeros((config.runs, rows.shape[1]))
+    for run in range(config.runs):
+        drawn = np.random.default_rng([config.seed, run])
+        others = drawn.permutation(random)
+        chance[run], _ = _learned(rows, others[:size], others[size : 2 * size], config.penalty, drawn)
+        for k, group in enumerate(groups.values()):
+            some = drawn.permutation(group)[:size]
+            vectors[k, run], accuracy[k, run] = _learned(rows, some, others[:size], config.penalty, drawn)
+    score = (vectors @ gradients.T > 0).mean(-1)
+    random_score = (gradients @ chance.T > 0).mean(0)
+    mean = vectors.mean(1)
+    length = np.linalg.norm(mean, axis=1, keepdims=True)
+    mean = mean / np.where(length > 0, length, 1)
+    p_value = np.array([t_test(row, random_score) for row in score])
+    return ConceptScores(
+        layer=layer.name,
+        target=model.class_name(config.target),
+        concepts=tuple(names[label] for label in concepts),
+        score=score,
+        random_score=random_score,
+        p_value=p_value,
+        accuracy=accuracy,
+        vectors=mean.reshape(len(concepts), *kept["values"].shape[1:]).astype(np.float32),
+        derivative=mean @ gradients.T,
+        examined=kept["id"][examined],
+        provenance=provenance,
+        warnings=(*model.warnings, *_findings([names[label] for label in concepts], accuracy, p_value, size)),
+    )
+
+
+def _groups(
+    config: TcavConfig, kept: Total, population: Population
+) -> tuple[Mapping[Any, str], dict[Any, Int[np.ndarray, " n"]]]:
+    """Return the labels' names, and the rows of each: `examined`, `random`, and each concept by its number."""
+    known = population.class_names
+    labels = [int(label) for label in np.unique(kept["label"])]
+    names = {label: known[label] if label < len(known) else str(label) for label in labels}
+    found: dict[Any, Any] = {}
+    for role in ("examined", "random"):
+        word = getattr(config, role)
+        match = [label for label in labels if word in (names[label], str(label))]
+        if not match:
+            raise UsageError(f"no picture is labelled {word!r} ({role}); the labels are {', '.join(names.values())}")
+        found[role] = np.flatnonzero(kept["label"] == match[0])
+        labels.remove(match[0])
+    if not labels:
+        raise UsageError(f"every picture is labelled {config.examined!r} or {config.random!r}; concepts need some")
+    found |= {label: np.flatnonzero(kept["label"] == label) for label in labels}
+    few = [role if isinstance(role, str) else names[role] for role, rows in found.items() if len(rows) < 3]
+    if few or len(found["random"]) < 6:
+        raise UsageError(f"too few pictures of {few[0] if few else config.random}: 3 of each label and 6 random ones")
+    return names, found
+
+
+def _learned(
+    rows: Float[np.ndarray, "n d"],
+    first: Int[np.ndarray, " m"],
+    second: Int[np.ndarray, " m"],
+    penalty: float,
+    drawn: np.random.Generator,
+) -> tuple[Float[np.ndarray, " d"], float]:
+    """Return the direction from the second to the first, of length 1, and its accuracy on the third left out."""
+    both = np.concatenate([first, second])
+    is_first = np.arange(len(both)) < len(first)
+    order = np.concatenate([drawn.permutation(len(first)), len(first) + drawn.permutation(len(second))])
+    is_left_out = np.zeros(len(both), bool)
+    for begin, count in ((0, len(first)), (len(first), len(second))):
+        is_left_out[order[begin : begin + count // 3]] = True
+    weights, constant = direction(rows[both[~is_left_out]], is_first[~is_left_out], penalty)
+    tested = rows[both[is_left_out]] @ weights + constant > 0
+    length = float(np.linalg.norm(weights))
+    return weights / (length if length > 0 else 1), float((tested == is_first[is_left_out]).mean())
+
+
+def _gradients(
+    config: TcavConfig, model: Model, layer: Layer, ids: list[int], population: Population
+) -> Float[np.ndarray, "n d"]:
+    images = np.stack([population.image(i) for i in ids])
+    fold = LayerGradient(layer=layer.name, shape=layer.shape)
+    target = targets.resolve(config.target, model, images)
+    found, _ = run_fold(fold, model, images, target, keys_for(root_key(config.seed), ids))
+    if config.pool == "mean" and found.ndim == 4:
+        found = found.sum((1, 2))  # a mean that moves by v moves every place by v
+    return found.reshape(len(ids), -1).astype(np.float64)
+
+
+def t_test(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"]) -> float:
+    """Return the p-value of Student's two-sided t-test for two independent samples of one variance.
+
+    Samples without any spread differ surely or not at all: 0 or 1.
+    """
+    free = len(first) + len(second) - 2
+    pooled = (first.var(ddof=1) * (len(first) - 1) + second.var(ddof=1) * (len(second) - 1)) / free
+    difference = float(first.mean() - second.mean())
+    if pooled < 1e-20:
+        return 1.0 if abs(difference) < 1e-10 else 0.0
+    t = difference / np.sqrt(pooled * (1 / len(first) + 1 / len(second)))
+    return float(2 * stats.t.sf(abs(t), free))
+
+
+def _findings(
+    names: list[str], accuracy: Float[np.ndarray, "k runs"], p_value: Float[np.ndarray, " k"], size: int
+) -> list[str]:
+    found = []
+    weak = [name for name, own in zip(names, accuracy.mean(1), strict=True) if own < 0.7]
+    if weak:
+        found.append(f"the layer hardly tells {', '.join(weak)} from random pictures: the direction means little")
+    by_chance = [name for name, p in zip(names, p_value, strict=True) if p >= 0.05 / len(names)]
+    if by_chance:
+        found.append(f"{', '.join(by_chance)}: no different from random directions at p < 0.05 / {len(names)}")
+    if size < 15:
+        found.append(f"only {size} pictures on each side of a direction; the authors take 50 and more")
+    return found
