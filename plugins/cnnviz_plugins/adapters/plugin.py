@@ -49,7 +49,7 @@ def cnnviz_adapters() -> Iterator[AdapterSpec]:
         name="torch",
         summary="PyTorch, exported and rewritten in JAX: adapt(module, input_shape=...)",
         matches=_is_torch,
-        build="cnnviz_plugins.adapters.torch:build",
+        build="cnnviz_plugins.adapters.torch.module:build",
     )
     yield AdapterSpec(
         name="callable",

@@ -1,0 +1,158 @@
+"""Batch, layer, group and instance normalisation."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+
+from cnnviz_plugins.adapters.torch.operations import op
+
+
+@op("batch_norm")
+def batch_norm(
+    input: Any,  # noqa: A002  # PyTorch's name
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    training: bool,
+    momentum: float,
+    eps: float,
+    *unused: Any,
+) -> Any:
+    """Return the values normalised per channel, by the batch where that is what the model says."""
+    mean, var = running_mean, running_var
+    if training or mean is None:
+        axes = (0, *range(2, input.ndim))
+        mean, var = input.mean(axes), input.var(axes)
+    return _scaled(input, mean, var, weight, bias, eps)
+
+
+@op("_native_batch_norm_legit_no_training")
+def native_batch_norm(
+    input: Any,  # noqa: A002  # PyTorch's name
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    momentum: float,
+    eps: float,
+) -> tuple[Any, None, None]:
+    """Return the values normalised per channel by running statistics, as rewritten graphs say it."""
+    return _scaled(input, running_mean, running_var, weight, bias, eps), None, None
+
+
+@op("_native_batch_norm_legit.no_stats", "_native_batch_norm_legit_functional", "native_batch_norm")
+def native_batch_statistics(
+    input: Any,  # noqa: A002  # PyTorch's name
+    weight: Any,
+    bias: Any,
+    *rest: Any,
+) -> tuple[Any, ...]:
+    """Return the values normalised per channel by the batch; what else is returned only updates statistics."""
+    axes = (0, *range(2, input.ndim))
+    mean, var = input.mean(axes), input.var(axes)
+    return _scaled(input, mean, var, weight, bias, rest[-1]), mean, var, mean, var
+
+
+def _scaled(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> Any:
+    def wide(v: Any) -> Any:
+        return v.reshape((1, -1) + (1,) * (x.ndim - 2))
+
+    scale = lax.rsqrt(var + eps)
+    out = (x - wide(mean)) * wide(scale if weight is None else scale * weight)
+    return out if bias is None else out + wide(bias)
+
+
+@op("layer_norm")
+def layer_norm(
+    input: Any,  # noqa: A002  # PyTorch's name
+    normalized_shape: Sequence[int],
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    *unused: Any,
+) -> Any:
+    """Return the values normalised over the last axes."""
+    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    out = _centred(input, axes, eps)
+    out = out if weight is None else out * weight
+    return out if bias is None else out + bias
+
+
+@op("native_layer_norm")
+def native_layer_norm(*args: Any) -> tuple[Any, None, None]:
+    """Return the same, as rewritten graphs say it."""
+    return layer_norm(*args), None, None
+
+
+@op("group_norm")
+def group_norm(
+    input: Any,  # noqa: A002  # PyTorch's name
+    num_groups: int,
+    weight: Any = None,
+    bias: Any = None,
+    eps: float = 1e-5,
+    *unused: Any,
+) -> Any:
+    """Return the values normalised over groups of channels."""
+    n, c, *space = input.shape
+    grouped = input.reshape((n, num_groups, c // num_groups, *space))
+    out = _centred(grouped, tuple(range(2, grouped.ndim)), eps).reshape(input.shape)
+    wide = (1, c) + (1,) * len(space)
+    out = out if weight is None else out * weight.reshape(wide)
+    return out if bias is None else out + bias.reshape(wide)
+
+
+@op("native_group_norm")
+def native_group_norm(
+    input: Any,  # noqa: A002  # PyTorch's name
+    weight: Any,
+    bias: Any,
+    n: int,
+    c: int,
+    size: int,
+    group: int,
+    eps: float,
+) -> tuple[Any, None, None]:
+    """Return the same, as rewritten graphs say it."""
+    return group_norm(input, group, weight, bias, eps), None, None
+
+
+@op("instance_norm")
+def instance_norm(
+    input: Any,  # noqa: A002  # PyTorch's name
+    weight: Any,
+    bias: Any,
+    running_mean: Any,
+    running_var: Any,
+    use_input_stats: bool,
+    momentum: float,
+    eps: float,
+    *unused: Any,
+) -> Any:
+    """Return the values normalised per picture and channel, or by running statistics."""
+    if not use_input_stats:
+        return _scaled(input, running_mean, running_var, weight, bias, eps)
+    return group_norm(input, input.shape[1], weight, bias, eps)
+
+
+@op("rms_norm")
+def rms_norm(
+    input: Any,  # noqa: A002  # PyTorch's name
+    normalized_shape: Sequence[int],
+    weight: Any = None,
+    eps: float | None = None,
+) -> Any:
+    """Return the values divided by their root mean square over the last axes."""
+    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    eps = float(jnp.finfo(input.dtype).eps) if eps is None else eps
+    out = input * lax.rsqrt(jnp.mean(jnp.square(input), axes, keepdims=True) + eps)
+    return out if weight is None else out * weight
+
+
+def _centred(x: Any, axes: tuple[int, ...], eps: float) -> Any:
+    mean = x.mean(axes, keepdims=True)
+    var = jnp.square(x - mean).mean(axes, keepdims=True)
+    return (x - mean) * lax.rsqrt(var + eps)

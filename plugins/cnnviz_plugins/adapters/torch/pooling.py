@@ -1,0 +1,119 @@
+"""Pooling over windows of two spatial axes, also to a given output size."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from cnnviz_jax.errors import ModelError
+from cnnviz_plugins.adapters.torch.operations import op, pair
+
+
+@op("max_pool2d")
+def max_pool(
+    self: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
+) -> Any:
+    """Return the largest value of each window."""
+    window, step, dilation = pair(kernel_size), _step(kernel_size, stride), pair(dilation)
+    pads = _pads(self.shape[-2:], window, step, pair(padding), dilation, ceil_mode)
+    front = (1,) * (self.ndim - 2)
+    widths = [(0, 0)] * len(front) + pads
+    # A NumPy number: JAX knows a maximum only by a start that is known when tracing.
+    start = np.array(-np.inf if jnp.issubdtype(self.dtype, jnp.floating) else jnp.iinfo(self.dtype).min, self.dtype)
+    return lax.reduce_window(
+        self, start, lax.max, front + window, front + step, widths,
+        window_dilation=front + dilation,
+    )  # fmt: skip
+
+
+@op("max_pool2d_with_indices")
+def max_pool_with_indices(self: Any, *args: Any, **kwargs: Any) -> tuple[Any, None]:
+    """Return the largest value of each window; where it stood is not told."""
+    return max_pool(self, *args, **kwargs), None
+
+
+@op("avg_pool2d")
+def avg_pool(
+    self: Any,
+    kernel_size: Any,
+    stride: Any = (),
+    padding: Any = 0,
+    ceil_mode: bool = False,
+    count_include_pad: bool = True,
+    divisor_override: int | None = None,
+) -> Any:
+    """Return the mean of each window, with or without the border counted."""
+    window, step, border = pair(kernel_size), _step(kernel_size, stride), pair(padding)
+    pads = _pads(self.shape[-2:], window, step, border, (1, 1), ceil_mode)
+    front = (1,) * (self.ndim - 2)
+    widths = [(0, 0)] * len(front) + pads
+    total = lax.reduce_window(self, np.zeros((), self.dtype), lax.add, front + window, front + step, widths)
+    if divisor_override is not None:
+        return total / divisor_override
+    counts = [
+        _counts(n, k, s, low, high, p if count_include_pad else 0)
+        for n, k, s, (low, high), p in zip(self.shape[-2:], window, step, pads, border, strict=True)
+    ]
+    table = np.outer(*counts)
+    return total / (float(table.flat[0]) if (table == table.flat[0]).all() else jnp.asarray(table, self.dtype))
+
+
+@op("adaptive_avg_pool2d", "_adaptive_avg_pool2d")
+def adaptive_avg_pool(self: Any, output_size: Sequence[int]) -> Any:
+    """Return means of windows laid so that the result has the wanted size."""
+    sizes = _wanted(self, output_size)
+    if sizes == (1, 1):
+        return self.mean((-2, -1), keepdims=True)
+    if all(n % o == 0 for n, o in zip(self.shape[-2:], sizes, strict=True)):
+        return avg_pool(self, tuple(n // o for n, o in zip(self.shape[-2:], sizes, strict=True)))
+    return _adaptive(self, sizes, jnp.mean)
+
+
+@op("adaptive_max_pool2d")
+def adaptive_max_pool(self: Any, output_size: Sequence[int]) -> tuple[Any, None]:
+    """Return the largest values of windows laid so that the result has the wanted size; not where they stood."""
+    return _adaptive(self, _wanted(self, output_size), jnp.max), None
+
+
+def _step(kernel_size: Any, stride: Any) -> tuple[int, ...]:
+    return pair(stride) if stride not in ((), [], None) else pair(kernel_size)
+
+
+def _pads(sizes: Any, window: Any, step: Any, border: Any, dilation: Any, ceil_mode: bool) -> list[tuple[int, int]]:
+    """Return the border before and after; rounding up, the last window may stand half outside but must begin inside."""
+    pads = []
+    for n, k, s, p, d in zip(sizes, window, step, border, dilation, strict=True):
+        reach = d * (k - 1) + 1
+        room = n + 2 * p - reach
+        if room < 0:
+            raise ModelError(f"a pooling window of {reach} px does not fit into {n} px; say a larger input_shape")
+        count = room // s + 1
+        if ceil_mode and math.ceil(room / s) * s < n + p:
+            count = math.ceil(room / s) + 1
+        pads.append((p, max((count - 1) * s + reach - n - p, p)))
+    return pads
+
+
+def _counts(n: int, k: int, s: int, low: int, high: int, counted: int) -> Any:
+    """Return how many positions each window along an axis counts: those inside a border of `counted`."""
+    line = np.zeros(low + n + high)
+    line[low - counted : low + n + counted] = 1
+    return np.array([line[i : i + k].sum() for i in range(0, len(line) - k + 1, s)])
+
+
+def _wanted(self: Any, output_size: Any) -> tuple[int, ...]:
+    return tuple(n if o is None else o for n, o in zip(self.shape[-2:], pair(output_size), strict=True))
+
+
+def _adaptive(self: Any, sizes: tuple[int, ...], reduce: Any) -> Any:
+    for axis, out in zip((self.ndim - 2, self.ndim - 1), sizes, strict=True):
+        n = self.shape[axis]
+        parts = [
+            reduce(lax.slice_in_dim(self, i * n // out, -(-(i + 1) * n // out), axis=axis), axis=axis, keepdims=True)
+            for i in range(out)
+        ]
+        self = jnp.concatenate(parts, axis=axis)
+    return self

@@ -1,0 +1,81 @@
+"""Sums, means, extremes and norms over axes."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS, axes_of, dtype_of, op
+
+
+def _over_axes(reduce: Any) -> Any:
+    def reduction(self: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        value = self if dtype is None else self.astype(dtype_of(dtype))
+        return reduce(value, axis=axes_of(dim, self.ndim), keepdims=keepdim)
+
+    return reduction
+
+
+OPERATIONS |= {
+    "mean": _over_axes(jnp.mean),
+    "sum": _over_axes(jnp.sum),
+    "prod": _over_axes(jnp.prod),
+    "amax": _over_axes(jnp.max),
+    "amin": _over_axes(jnp.min),
+    "max.default": _over_axes(jnp.max),
+    "min.default": _over_axes(jnp.min),
+    "any": _over_axes(jnp.any),
+    "all": _over_axes(jnp.all),
+    "logsumexp": _over_axes(jax.scipy.special.logsumexp),
+    "cumsum": lambda self, dim, **unused: jnp.cumsum(self, axis=dim),
+}
+
+
+@op("max.dim")
+def max_dim(self: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
+    """Return the largest values along an axis, and where they stand."""
+    return jnp.max(self, axis=dim, keepdims=keepdim), jnp.argmax(self, axis=dim, keepdims=keepdim)
+
+
+@op("min.dim")
+def min_dim(self: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
+    """Return the smallest values along an axis, and where they stand."""
+    return jnp.min(self, axis=dim, keepdims=keepdim), jnp.argmin(self, axis=dim, keepdims=keepdim)
+
+
+@op("argmax")
+def argmax(self: Any, dim: int | None = None, keepdim: bool = False) -> Any:
+    """Return where the largest value stands."""
+    return jnp.argmax(self, axis=dim, keepdims=keepdim)
+
+
+@op("var", "var.correction")
+def var(self: Any, dim: Any = None, unbiased: Any = True, keepdim: bool = False, *, correction: Any = None) -> Any:
+    """Return the variance; unbiased unless told otherwise."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    freedom = (1 if unbiased else 0) if correction is None else correction
+    return jnp.var(self, axis=axes_of(dim, self.ndim), ddof=freedom, keepdims=keepdim)
+
+
+@op("std", "std.correction")
+def std(*args: Any, **kwargs: Any) -> Any:
+    """Return the standard deviation; unbiased unless told otherwise."""
+    return jnp.sqrt(var(*args, **kwargs))
+
+
+@op("linalg_vector_norm")
+def vector_norm(self: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:  # noqa: A002
+    """Return the norm of vectors along axes."""
+    axes = axes_of(dim, self.ndim)
+    if ord == 2:
+        return jnp.sqrt(jnp.sum(jnp.square(self), axis=axes, keepdims=keepdim))
+    if ord == float("inf"):
+        return jnp.max(jnp.abs(self), axis=axes, keepdims=keepdim)
+    return jnp.sum(jnp.abs(self) ** ord, axis=axes, keepdims=keepdim) ** (1 / ord)
+
+
+@op("norm")
+def norm(self: Any, p: float | None = 2, dim: Any = None, keepdim: bool = False) -> Any:
+    """Return the same, under its old name."""
+    return vector_norm(self, 2 if p is None else p, dim, keepdim)

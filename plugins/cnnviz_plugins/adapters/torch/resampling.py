@@ -1,0 +1,88 @@
+"""Resizing: nearest, bilinear and bicubic, with PyTorch's conventions for corners and scales."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from cnnviz_plugins.adapters.torch.operations import op
+
+
+
+@op("upsample_nearest2d")
+def nearest(self: Any, output_size: Any = None, *scales: Any) -> Any:
+    """Return the picture at another size, each pixel the one its corner falls on."""
+    return _nearest(self, output_size, scales, 0.0)
+
+
+@op("_upsample_nearest_exact2d")
+def nearest_exact(self: Any, output_size: Any = None, *scales: Any) -> Any:
+    """Return the picture at another size, each pixel the one its centre falls on."""
+    return _nearest(self, output_size, scales, 0.5)
+
+
+@op("upsample_bilinear2d")
+def bilinear(self: Any, output_size: Any, align_corners: bool, *scales: Any) -> Any:
+    """Return the picture at another size by linear interpolation along each axis."""
+    return _interpolated(self, output_size, align_corners, scales, _linear, clamped=True)
+
+
+@op("upsample_bicubic2d")
+def bicubic(self: Any, output_size: Any, align_corners: bool, *scales: Any) -> Any:
+    """Return the picture at another size by cubic interpolation along each axis."""
+    return _interpolated(self, output_size, align_corners, scales, _cubic, clamped=False)
+
+
+def _sizes(self: Any, output_size: Any, scales: Sequence[Any]) -> list[tuple[int, int, float]]:
+    """Return (old size, new size, step in old pixels) per axis."""
+    if len(scales) == 1 and isinstance(scales[0], Sequence):
+        scales = scales[0]  # the overload `vec` has them in one list
+    factors = [None, None] if not scales or scales[0] is None else list(scales)
+    old = self.shape[-2:]
+    new = output_size or [math.floor(n * f) for n, f in zip(old, factors, strict=True)]
+    return [(n, o, 1 / f if f else n / o) for n, o, f in zip(old, new, factors, strict=True)]
+
+
+def _nearest(self: Any, output_size: Any, scales: Sequence[Any], shift: float) -> Any:
+    for axis, (n, out, step) in zip((-2, -1), _sizes(self, output_size, scales), strict=True):
+        if out % n == 0:
+            self = jnp.repeat(self, out // n, axis=axis)
+        else:
+            places = np.minimum(np.floor((np.arange(out) + shift) * step).astype(int), n - 1)
+            self = jnp.take(self, places, axis=axis)
+    return self
+
+
+def _interpolated(
+    self: Any, output_size: Any, align_corners: bool, scales: Sequence[Any], kernel: Any, *, clamped: bool
+) -> Any:
+    for axis, (n, out, step) in zip((-2, -1), _sizes(self, output_size, scales), strict=True):
+        if align_corners:
+            source = np.arange(out) * ((n - 1) / (out - 1) if out > 1 else 0.0)
+        else:
+            source = (np.arange(out) + 0.5) * step - 0.5
+            source = np.maximum(source, 0) if clamped else source
+        first = np.floor(source).astype(int)
+        table = np.zeros((out, n))
+        for offset, weight in kernel(source - first):
+            np.add.at(table, (np.arange(out), np.clip(first + offset, 0, n - 1)), weight)
+        self = jnp.moveaxis(jnp.matmul(jnp.moveaxis(self, axis, -1), jnp.asarray(table.T, self.dtype)), -1, axis)
+    return self
+
+
+def _linear(t: Any) -> list[tuple[int, Any]]:
+    return [(0, 1 - t), (1, t)]
+
+
+def _cubic(t: Any) -> list[tuple[int, Any]]:
+    a = -0.75  # PyTorch's choice
+
+    def near(d: Any) -> Any:
+        return ((a + 2) * d - (a + 3)) * d * d + 1
+
+    def far(d: Any) -> Any:
+        return ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+
+    return [(-1, far(t + 1)), (0, near(t)), (1, near(1 - t)), (2, far(2 - t))]

@@ -1,0 +1,225 @@
+"""Shapes, joins, slices, indices and padding."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS, axes_of, op
+
+OPERATIONS |= {
+    "t": lambda self: self.T,
+    "numpy_T": lambda self: self.T,
+    "mT": lambda self: jnp.swapaxes(self, -1, -2),
+    "tril": lambda self, diagonal=0: jnp.tril(self, diagonal),
+    "triu": lambda self, diagonal=0: jnp.triu(self, diagonal),
+    "expand_as": lambda self, other: jnp.broadcast_to(self, other.shape),
+    "view_as": lambda self, other: self.reshape(other.shape),
+    "index_select": lambda self, dim, index: jnp.take(self, index, axis=dim),
+    "gather": lambda self, dim, index, **unused: jnp.take_along_axis(self, index, axis=dim),
+    "embedding": lambda weight, indices, *unused, **options: weight[indices],
+}
+
+
+@op("view", "reshape", "_unsafe_view", "view_copy", "_reshape_copy")
+def view(self: Any, size: Sequence[int]) -> Any:
+    """Return the values in another shape."""
+    return self.reshape(tuple(size))
+
+
+@op("flatten")
+def flatten(self: Any, start_dim: int = 0, end_dim: int = -1) -> Any:
+    """Return the values with a run of axes made one."""
+    first, last = start_dim % max(self.ndim, 1), end_dim % max(self.ndim, 1)
+    return self.reshape((*self.shape[:first], -1, *self.shape[last + 1 :]))
+
+
+@op("unflatten")
+def unflatten(self: Any, dim: int, sizes: Sequence[int]) -> Any:
+    """Return the values with one axis made several."""
+    axis = dim % self.ndim
+    return self.reshape((*self.shape[:axis], *sizes, *self.shape[axis + 1 :]))
+
+
+@op("transpose", "swapaxes", "swapdims")
+def transpose(self: Any, dim0: int, dim1: int) -> Any:
+    """Return the values with two axes exchanged."""
+    return jnp.swapaxes(self, dim0, dim1)
+
+
+@op("permute", "permute_copy")
+def permute(self: Any, dims: Sequence[int]) -> Any:
+    """Return the values with their axes in another order."""
+    return jnp.transpose(self, dims)
+
+
+@op("movedim")
+def movedim(self: Any, source: Any, destination: Any) -> Any:
+    """Return the values with axes moved."""
+    return jnp.moveaxis(self, source, destination)
+
+
+@op("unsqueeze", "unsqueeze_copy")
+def unsqueeze(self: Any, dim: int) -> Any:
+    """Return the values with an axis of length one more."""
+    return jnp.expand_dims(self, dim)
+
+
+@op("squeeze", "squeeze_copy")
+def squeeze(self: Any, dim: Any = None) -> Any:
+    """Return the values without axes of length one."""
+    return jnp.squeeze(self, tuple(d for d in axes_of(dim, self.ndim) if self.shape[d] == 1))
+
+
+@op("expand", "expand_copy", "broadcast_to")
+def expand(self: Any, size: Sequence[int], **unused: Any) -> Any:
+    """Return the values repeated along axes of length one; -1 keeps a length."""
+    new = len(size) - self.ndim
+    return jnp.broadcast_to(self, tuple(self.shape[i - new] if n == -1 else n for i, n in enumerate(size)))
+
+
+@op("repeat", "tile")
+def repeat(self: Any, repeats: Sequence[int]) -> Any:
+    """Return the whole repeated along each axis."""
+    return jnp.tile(self, tuple(repeats))
+
+
+@op("repeat_interleave")
+def repeat_interleave(self: Any, repeats: int, dim: int | None = None, **unused: Any) -> Any:
+    """Return each element repeated along an axis."""
+    return jnp.repeat(self, repeats, axis=dim)
+
+
+@op("cat", "concat", "concatenate")
+def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Return the values one after the other along an axis."""
+    return jnp.concatenate([t for t in tensors if t.shape != (0,)], axis=dim)
+
+
+@op("stack")
+def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
+    """Return the values along a new axis."""
+    return jnp.stack(tensors, axis=dim)
+
+
+@op("chunk")
+def chunk(self: Any, chunks: int, dim: int = 0) -> list[Any]:
+    """Return at most that many parts, all but the last of one size."""
+    return split(self, -(-self.shape[dim] // chunks), dim)
+
+
+@op("split", "split_with_sizes", "split_copy", "split_with_sizes_copy")
+def split(self: Any, split_size: Any, dim: int = 0) -> list[Any]:
+    """Return parts of a size, or of given sizes."""
+    length = self.shape[dim]
+    if isinstance(split_size, Sequence):
+        ends = np.cumsum(split_size)[:-1]
+    else:
+        ends = np.arange(split_size, length, split_size)
+    return jnp.split(self, ends.tolist(), axis=dim)
+
+
+@op("unbind", "unbind_copy")
+def unbind(self: Any, dim: int = 0) -> list[Any]:
+    """Return the slices along an axis, without it."""
+    return [jnp.take(self, i, axis=dim) for i in range(self.shape[dim])]
+
+
+@op("select", "select_copy")
+def select(self: Any, dim: int, index: int) -> Any:
+    """Return one slice along an axis, without it."""
+    where = [slice(None)] * self.ndim
+    where[dim % self.ndim] = index  # type: ignore[call-overload]
+    return self[tuple(where)]
+
+
+@op("slice", "slice_copy")
+def slice_(self: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    """Return a range along an axis."""
+    where = [slice(None)] * self.ndim
+    where[dim % self.ndim] = slice(start, None if end is None else min(end, self.shape[dim]), step)
+    return self[tuple(where)]
+
+
+@op("narrow")
+def narrow(self: Any, dim: int, start: int, length: int) -> Any:
+    """Return a range along an axis, by its length."""
+    return slice_(self, dim, start, start + length)
+
+
+@op("index", "_unsafe_index")
+def index(self: Any, indices: Sequence[Any]) -> Any:
+    """Return the elements that arrays of indices name."""
+    return self[tuple(slice(None) if i is None else i for i in indices)]
+
+
+@op("roll")
+def roll(self: Any, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
+    """Return the values moved round along axes."""
+    if not dims:
+        return jnp.roll(self, shifts[0])
+    return jnp.roll(self, tuple(shifts), tuple(dims))
+
+
+@op("flip")
+def flip(self: Any, dims: Sequence[int]) -> Any:
+    """Return the values in reverse along axes."""
+    return jnp.flip(self, tuple(dims))
+
+
+@op("pad")
+def pad(self: Any, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Any:
+    """Return the values with a border: of one value, mirrored, repeated or wrapped. Last axis first."""
+    widths = [(0, 0)] * self.ndim
+    for i in range(len(pad) // 2):
+        widths[-1 - i] = (pad[2 * i], pad[2 * i + 1])
+    cut = tuple(slice(max(-low, 0), n - max(-high, 0)) for n, (low, high) in zip(self.shape, widths, strict=True))
+    widths = [(max(low, 0), max(high, 0)) for low, high in widths]
+    kind = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
+    filled = {"constant_values": value or 0} if kind == "constant" else {}
+    return jnp.pad(self[cut], widths, kind, **filled)
+
+
+OPERATIONS |= {
+    "constant_pad_nd": lambda self, pad_, value=0: pad(self, pad_, "constant", value),
+    **{f"reflection_pad{k}d": lambda self, padding: pad(self, padding, "reflect") for k in (1, 2)},
+    **{f"replication_pad{k}d": lambda self, padding: pad(self, padding, "replicate") for k in (1, 2)},
+}
+
+
+@op("unfold")
+def unfold(self: Any, dimension: int, size: int, step: int) -> Any:
+    """Return windows along an axis as a new last axis."""
+    axis = dimension % self.ndim
+    starts = range(0, self.shape[axis] - size + 1, step)
+    return jnp.stack([jnp.moveaxis(narrow(self, axis, s, size), axis, -1) for s in starts], axis=axis)
+
+
+@op("pixel_shuffle")
+def pixel_shuffle(self: Any, upscale_factor: int) -> Any:
+    """Return channels spread over blocks of pixels."""
+    *front, c, h, w = self.shape
+    r = upscale_factor
+    blocks = self.reshape((*front, c // r**2, r, r, h, w))
+    k = len(front)
+    order = (*range(k), k, k + 3, k + 1, k + 4, k + 2)
+    return blocks.transpose(order).reshape((*front, c // r**2, h * r, w * r))
+
+
+@op("pixel_unshuffle")
+def pixel_unshuffle(self: Any, downscale_factor: int) -> Any:
+    """Return blocks of pixels as channels."""
+    *front, c, h, w = self.shape
+    r = downscale_factor
+    blocks = self.reshape((*front, c, h // r, r, w // r, r))
+    k = len(front)
+    order = (*range(k), k, k + 2, k + 4, k + 1, k + 3)
+    return blocks.transpose(order).reshape((*front, c * r**2, h // r, w // r))
+
+
+@op("channel_shuffle", "native_channel_shuffle")
+def channel_shuffle(self: Any, groups: int) -> Any:
+    """Return the channels with groups interleaved."""
+    n, c, *rest = self.shape
+    return self.reshape((n, groups, c // groups, *rest)).swapaxes(1, 2).reshape(self.shape)

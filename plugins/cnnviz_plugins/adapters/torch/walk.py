@@ -1,0 +1,98 @@
+"""Evaluating an exported graph on JAX arrays, operation by operation, each in the scope of its module."""
+
+import contextlib
+import importlib
+import operator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import jax
+import torch
+from torch.fx import Graph, Node
+
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS, Operation
+
+for _family in (
+    "elementwise", "shapes", "linear", "convolution", "pooling", "normalisation", "reductions", "resampling", "creation",
+):  # fmt: skip
+    importlib.import_module(f"cnnviz_plugins.adapters.torch.{_family}")
+
+_SYMBOLIC: Mapping[Any, Operation] = {torch.sym_int: int, torch.sym_float: float, torch.sym_max: max, torch.sym_min: min}
+"""What graphs with a free batch size call on sizes, which are plain numbers here."""
+
+
+def operation_of(target: Any) -> Operation | None:
+    """Return the JAX function for what a node calls, if one is known."""
+    if isinstance(target, torch._ops.OpOverload):
+        if target.namespace != "aten":
+            return None
+        name = target._opname
+        return OPERATIONS.get(f"{name}.{target._overloadname}", OPERATIONS.get(name))
+    if target in _SYMBOLIC:
+        return _SYMBOLIC[target]
+    known: Operation | None = target if getattr(target, "__module__", "") in ("_operator", "math") else None
+    return known
+
+
+def unknown_operations(graph: Graph) -> list[str]:
+    """Return the names of what the graph calls and nobody here knows."""
+    calls = {node.target for node in graph.nodes if node.op == "call_function" and operation_of(node.target) is None}
+    others = {node.op for node in graph.nodes if node.op not in ("placeholder", "call_function", "output", "get_attr")}
+    return sorted({str(target).removesuffix(".default") for target in calls} | others)
+
+
+def writes_in_place(graph: Graph) -> bool:
+    """Whether an operation of the graph changes its argument, such as `relu_`."""
+    targets = (node.target for node in graph.nodes if node.op == "call_function")
+    return any(isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable for target in targets)
+
+
+def evaluate(graph: Graph, given: Mapping[str, Any]) -> list[Any]:
+    """Return what the graph returns, with its placeholders set to `given`.
+
+    Args:
+        graph: A graph without unknown operations and without writes in place.
+        given: A value for every placeholder, by its name.
+    """
+    values: dict[Node, Any] = {}
+    for node in graph.nodes:
+        if node.op == "placeholder":
+            values[node] = given[node.name]
+        elif node.op == "output":
+            return list(torch.fx.node.map_arg(node.args[0], values.__getitem__))
+        elif node.op == "call_function":
+            function = operator.getitem if node.target is operator.getitem else operation_of(node.target)
+            assert function is not None, "unknown operations are found before"
+            args = _plain(torch.fx.node.map_arg(node.args, values.__getitem__))
+            kwargs = _plain(torch.fx.node.map_arg(node.kwargs, values.__getitem__))
+            with _scopes(_stack(node)):
+                values[node] = function(*args, **kwargs)
+    return []
+
+
+def _plain(arguments: Any) -> Any:
+    """Return torch.fx's immutable lists and dictionaries as plain ones."""
+    if isinstance(arguments, dict):
+        return {key: _plain(value) for key, value in arguments.items()}
+    if isinstance(arguments, list | tuple):
+        return type(arguments)(map(_plain, arguments)) if type(arguments) in (list, tuple) else list(map(_plain, arguments))
+    return arguments
+
+
+def _stack(node: Node) -> Iterator[str]:
+    """Yield one scope per module call around a node: its path below the module that called it, joined by dots."""
+    inside = ""
+    for path, _ in (node.meta.get("nn_module_stack") or {}).values():
+        path = path.split("@")[0]
+        inner = path[len(inside) + 1 :] if inside and path.startswith(inside + ".") else path
+        if inner and inner != inside:
+            yield inner.replace("/", ".")
+            inside = path
+
+
+@contextlib.contextmanager
+def _scopes(names: Iterable[str]) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        for name in names:
+            stack.enter_context(jax.named_scope(name))
+        yield
