@@ -1,6 +1,6 @@
-"""What surveys cost beside the plain forward pass: LeNet over MNIST, all units of a convolution in one pass.
+"""What surveys cost beside the plain forward pass: LeNet over MNIST, all units of its convolutions in one pass.
 
-Run: `python benchmarks/survey.py MNIST.npz lenet_mnist.safetensors [PICTURES]`; prints seconds and ratios.
+Run: `python benchmarks/survey.py MNIST.npz lenet_mnist.safetensors [PICTURES] [ROUNDS]`; prints seconds and ratios.
 """
 
 import sys
@@ -17,30 +17,38 @@ from cnnviz_plugins.survey.exemplars import build as exemplars
 from cnnviz_plugins.survey.pictures_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig, ExemplarsConfig
 
+BATCH = 64
 
-def main(data: str, weights: str, count: int = 10_000) -> None:
-    """Time one pass each, after one that compiles; the plain pass counts fired pictures of the logits only."""
+
+def passes(model: cv.Model) -> dict[str, dict[str, Reducer]]:
+    """Return what is gathered in each kind of pass; all of them run the network to its logits."""
+    last = list(model.layers.values())[-1]
+    plain: dict[str, Reducer] = {"plain": PicturesFired(layer=last.name, shape=last.shape)}
+    kinds, together = {"plain": plain}, dict(plain)
+    for layer in ("conv1", "conv2"):
+        best = dict(exemplars(ExemplarsConfig(layer=layer), model).reducers)
+        spread = dict(distributions(DistributionsConfig(layer=layer), model).reducers)
+        kinds |= {f"exemplars {layer}": plain | best, f"distributions {layer}": plain | spread}
+        together |= {f"{layer} {name}": reducer for name, reducer in (best | spread).items()}
+    return kinds | {"both, conv1 and conv2": together}
+
+
+def main(data: str, weights: str, count: int = 10_000, rounds: int = 3) -> None:
+    """Time every pass in turn, several rounds of it after one that compiles, and print the best of each."""
     model = cv.load_model("lenet", weights)
     images = np.load(data)["images"][:count].astype(np.float32)[..., None] / 256
     population = Population.of(images, model.input_shape)
-    last = list(model.layers.values())[-1]
-    plain: dict[str, Reducer] = {"plain": PicturesFired(layer=last.name, shape=last.shape)}
-    passes = {"plain": plain}
-    for layer in ("conv1", "conv2"):
-        passes[f"exemplars {layer}"] = plain | dict(exemplars(ExemplarsConfig(layer=layer), model).reducers)
-        passes[f"distributions {layer}"] = plain | dict(distributions(DistributionsConfig(layer=layer), model).reducers)
-    seconds = {}
-    for name, reducers in passes.items():
-        times = []
-        for _ in range(3):
+    kinds = passes(model)
+    seconds = dict.fromkeys(kinds, float("inf"))
+    for turn in range(rounds + 1):
+        for name, reducers in kinds.items():
             began = time.perf_counter()
-            run_survey(
-                reducers, model, population, batch=250, memory_budget=None, progress=lambda done, total, what: None
-            )
-            times.append(time.perf_counter() - began)
-        seconds[name] = min(times)
-        print(f"{name:<22}{seconds[name]:7.2f} s{seconds[name] / seconds['plain']:7.2f} x", flush=True)
+            run_survey(reducers, model, population, batch=BATCH, memory_budget=None, progress=lambda *_: None)
+            if turn:
+                seconds[name] = min(seconds[name], time.perf_counter() - began)
+    for name, best in seconds.items():
+        print(f"{name:<24}{best:7.2f} s{best / seconds['plain']:7.2f} x")
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], int(sys.argv[3]) if len(sys.argv) > 3 else 10_000)
+    main(sys.argv[1], sys.argv[2], *map(int, sys.argv[3:]))

@@ -11,7 +11,7 @@ from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
 from cnnviz_jax.engine.reducers.exact_sum import LIMBS, exact_limbs, exact_totals, normalised
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, positions
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, extremes, positions
 from cnnviz_jax.engine.reducers.together import fields_of, layers_of, needs_outputs, read_batch, update_all
 from cnnviz_jax.engine.reducers.top_k import TopK
 
@@ -29,6 +29,7 @@ __all__ = [
     "by_position",
     "exact_limbs",
     "exact_totals",
+    "extremes",
     "fields_of",
     "layers_of",
     "needs_outputs",

@@ -5,15 +5,16 @@ counts are exact and merge by addition. Bins grow with the value, as floats do: 
 ...) of either sign has the same number of bins, zero has its own.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, positions
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, extremes, positions
 from cnnviz_jax.errors import UsageError
 
 
@@ -29,7 +30,8 @@ class LogHistogram(Reducer):
     `maximum` (c,), 0 where nothing was seen, `nonfinite` (c,) positions, `fire_rate` (c,) share above zero.
 
     Error of a quantile read off the bins: at most 22 %, 12 % or 6 % for 2, 4 or 8 bins per octave.
-    Cost: about a third of a forward pass (CPU), one scatter-add per value.
+    Cost: about 2 ns per value (one CPU core), one addition to one flat table; where that stands beside a forward
+    pass depends on the network, see the page of `distributions`.
     """
 
     layer: str
@@ -78,13 +80,12 @@ class LogHistogram(Reducer):
         return np.concatenate([[-np.inf], -positive[::-1], [0.0, 0.0], positive, [np.inf]])
 
     def init(self) -> Delta:
-        """Return zero counts."""
+        """Return zero counts: per unit its bins and one for what is not finite, in one row, and one for padding."""
         c = self.shape[-1]
         return {
-            "count": jnp.zeros((c, self.bins), jnp.int32),
+            "table": jnp.zeros((c * (self.bins + 1) + 1,), jnp.int32),
             "minimum": jnp.full((c,), jnp.inf, jnp.float32),
             "maximum": jnp.full((c,), -jnp.inf, jnp.float32),
-            "nonfinite": jnp.zeros((c,), jnp.int32),
         }
 
     def bin_of(self, x: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
@@ -99,17 +100,25 @@ class LogHistogram(Reducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the counts with the batch's added."""
         x = by_position(batch.values[self.layer])
-        finite = jnp.isfinite(x)
-        counted = finite & batch.valid[:, None, None]
-        channel = jnp.broadcast_to(jnp.arange(x.shape[-1], dtype=jnp.int32), x.shape)
+        lowest, highest, _ = extremes(x)
+        valid = batch.valid[:, None]
+        first = jnp.arange(x.shape[-1], dtype=jnp.int32) * (self.bins + 1)
+        place = jnp.where(jnp.isfinite(x), self.bin_of(x), self.bins) + first
+        place = jnp.where(valid[:, None], place, len(delta["table"]) - 1)
         return {
-            "count": delta["count"]
-            .at[channel, self.bin_of(x)]
-            .add(counted.astype(jnp.int32), mode="promise_in_bounds"),
-            "minimum": jnp.minimum(delta["minimum"], jnp.where(counted, x, jnp.inf).min((0, 1))),
-            "maximum": jnp.maximum(delta["maximum"], jnp.where(counted, x, -jnp.inf).max((0, 1))),
-            "nonfinite": delta["nonfinite"] + (batch.valid[:, None, None] & ~finite).sum((0, 1), dtype=jnp.int32),
+            # One number says where each value is counted, and the addend is a constant: with an index of two
+            # numbers, or an addend per value, XLA's scatter takes seven times as long on the CPU.
+            "table": delta["table"].at[place.reshape(-1)].add(1, mode="promise_in_bounds"),
+            "minimum": jnp.minimum(delta["minimum"], jnp.where(valid, lowest, jnp.inf).min(0)),
+            "maximum": jnp.maximum(delta["maximum"], jnp.where(valid, highest, -jnp.inf).max(0)),
         }
+
+    def lift(self, delta: Mapping[str, Any]) -> Total:
+        """Return the table as counts per unit; what padding added is left out."""
+        wide = super().lift(delta)
+        table = wide["table"][:-1].reshape(-1, self.bins + 1)
+        extremes = {name: wide[name] for name in ("minimum", "maximum")}
+        return {"count": table[:, :-1].copy(), "nonfinite": table[:, -1].copy(), **extremes}
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return counts added, and the extremes of all."""

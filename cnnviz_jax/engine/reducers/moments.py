@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 
@@ -45,7 +46,9 @@ class Moments(Reducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the sums with the batch's added."""
         x = by_position(batch.values[self.layer])
-        first, second = x.sum(1), (x * x).sum(1)  # b c; the second is not finite where any value is not
+        # One pass for both, b c; the second is not finite where any value is not.
+        zero = jnp.zeros((), x.dtype)
+        first, second = jax.lax.reduce((x, x * x), (zero, zero), lambda a, b: (a[0] + b[0], a[1] + b[1]), (1,))
         finite = jnp.isfinite(first) & jnp.isfinite(second)
         usable = batch.valid[:, None] & finite
         sums = [exact_limbs(jnp.where(usable, s, jnp.zeros_like(s))).sum(0, dtype=jnp.int32) for s in (first, second)]

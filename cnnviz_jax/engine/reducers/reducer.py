@@ -6,7 +6,10 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Bool, Int, UInt32
+from jaxtyping import Array, Bool, Float, Int, UInt32
+
+_INFINITY = 0x7F800000
+"""The bits of a float32's infinity; of minus infinity the rank is their complement."""
 
 Delta = dict[str, Array]
 """What one device has gathered since the last flush; counters are int32."""
@@ -92,6 +95,30 @@ def _wide(leaf: np.ndarray) -> np.ndarray:
 def by_position(value: Any) -> Any:
     """Return a layer's values as (b, positions, c) float32; a layer without a map has one position."""
     return jax.numpy.reshape(value, (value.shape[0], -1, value.shape[-1])).astype(jax.numpy.float32)
+
+
+def extremes(x: Float[Array, "b n c"]) -> tuple[Float[Array, "b c"], Float[Array, "b c"], Bool[Array, "b c"]]:
+    """Return lowest and highest finite value per picture and unit, inf and -inf where none is, and whether all are.
+
+    All three in one pass, which reducers of the same layer share. A float's bits as an integer that rises with it:
+    integers have no NaN to watch, so that the CPU compares many at once; -0.0 lies just below 0.0.
+    """
+    bits = jax.lax.bitcast_convert_type(x, jax.numpy.int32)
+    size = bits & 0x7FFFFFFF
+    finite = size < _INFINITY
+    rank = bits ^ ((bits >> 31) & 0x7FFFFFFF)
+    lowest, highest, largest = jax.lax.reduce(
+        (jax.numpy.where(finite, rank, _INFINITY), jax.numpy.where(finite, rank, ~_INFINITY), size),
+        (jax.numpy.int32(_INFINITY), jax.numpy.int32(~_INFINITY), jax.numpy.int32(0)),
+        lambda a, b: (jax.numpy.minimum(a[0], b[0]), jax.numpy.maximum(a[1], b[1]), jax.numpy.maximum(a[2], b[2])),
+        (1,),
+    )
+    return _from_rank(lowest), _from_rank(highest), largest < _INFINITY
+
+
+def _from_rank(rank: Int[Array, "b c"]) -> Float[Array, "b c"]:
+    value: Array = jax.lax.bitcast_convert_type(rank ^ ((rank >> 31) & 0x7FFFFFFF), jax.numpy.float32)
+    return value
 
 
 def positions(shape: Sequence[int]) -> int:

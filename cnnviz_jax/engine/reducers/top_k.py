@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, extremes
 from cnnviz_jax.errors import UsageError
 
 _NO_ID = 2**32 - 1
@@ -112,15 +112,19 @@ class TopK(Reducer):
 
 def _candidates(x: Float[Array, "b n c"], entries: str) -> tuple[Array, Array, Array]:
     """Return values and positions (b, m, c), m = 1 or n, and which pictures are finite (b, c)."""
-    finite = jnp.isfinite(x).all(1)
-    x = jnp.where(x == 0, jnp.zeros_like(x), x)  # -0.0 would sort below 0.0
+    _, highest, finite = extremes(x)
     places = jnp.arange(x.shape[1], dtype=jnp.int32)[None, :, None]
     if entries == "position":
-        return x, jnp.broadcast_to(places, x.shape), finite
-    best = x.max(1, keepdims=True)
+        return _without_sign_of_zero(x), jnp.broadcast_to(places, x.shape), finite
+    best = _without_sign_of_zero(highest)[:, None]
     # A third of the cost of argmax on the CPU, and the first winner by construction.
     pos = jnp.where(x == best, places, jnp.int32(x.shape[1])).min(1, keepdims=True)
     return best, pos, finite
+
+
+def _without_sign_of_zero(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Return the same numbers with 0.0 for -0.0, which would sort below it."""
+    return jnp.where(x == 0, jnp.zeros_like(x), x)
 
 
 def _best_in_order(

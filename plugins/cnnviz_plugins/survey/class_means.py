@@ -16,6 +16,7 @@ from cnnviz_jax.engine.reducers import (
     by_position,
     exact_limbs,
     exact_totals,
+    extremes,
     normalised,
 )
 from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, UNIT_EXPONENT
@@ -60,11 +61,11 @@ class ClassMeans(Reducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the sums with the batch's added."""
         x = by_position(batch.values[self.layer])
-        finite = jnp.isfinite(x).all(1)
+        _, highest, finite = extremes(x)
         labels = batch.fields["label"]
         known = batch.valid & (labels >= 0) & (labels < self.classes)
         usable = finite & known[:, None]
-        strongest = jnp.where(usable, jnp.maximum(x.max(1), 0), jnp.zeros((), jnp.float32))
+        strongest = jnp.where(usable, jnp.maximum(highest, 0), jnp.zeros((), jnp.float32))
         rows = jnp.where(known, labels, 0)
         return {
             "sum": delta["sum"].at[rows].add(exact_limbs(strongest)),

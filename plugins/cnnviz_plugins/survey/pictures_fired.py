@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, by_position
+from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, by_position, extremes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,9 +38,9 @@ class PicturesFired(Reducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the counts with the batch's added."""
         x = by_position(batch.values[self.layer])
-        finite = jnp.isfinite(x).all(1)
+        _, highest, finite = extremes(x)
         valid = batch.valid[:, None]
-        fired = (x.max(1) > self.threshold) & finite & valid
+        fired = (highest > self.threshold) & finite & valid
         return {
             "fired": delta["fired"] + fired.sum(0, dtype=jnp.int32),
             "pictures": delta["pictures"] + batch.valid.sum(dtype=jnp.int32)[None],
