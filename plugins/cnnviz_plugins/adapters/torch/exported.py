@@ -24,9 +24,9 @@ class Exported:
     """
 
     def __init__(self, program: ExportedProgram, title: str) -> None:
-        """Rewrite the program where it writes in place or calls what is not known."""
+        """Rewrite the program where it writes over what it reads later, or calls what is not known."""
         with _quiet():
-            if walk.writes_in_place(program.graph):
+            if walk.writes_over_what_is_read(program.graph):
                 program = program.run_decompositions({})
             unknown = walk.unknown_operations(program.graph)
             if unknown:

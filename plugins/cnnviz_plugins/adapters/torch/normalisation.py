@@ -152,6 +152,13 @@ def rms_norm(
     return out if weight is None else out * weight
 
 
+@op("_weight_norm")
+def weight_norm(v: Any, g: Any, dim: int = 0) -> Any:
+    """Return the weight of length g and the direction of v, per slice along an axis."""
+    axes = tuple(k for k in range(v.ndim) if k != dim % v.ndim)
+    return v * (g / jnp.sqrt(jnp.sum(jnp.square(v), axes, keepdims=True)))
+
+
 def _centred(x: Any, axes: tuple[int, ...], eps: float) -> Any:
     mean = x.mean(axes, keepdims=True)
     var = jnp.square(x - mean).mean(axes, keepdims=True)

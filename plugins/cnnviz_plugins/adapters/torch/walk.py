@@ -26,7 +26,7 @@ def operation_of(target: Any) -> Operation | None:
     if isinstance(target, torch._ops.OpOverload):
         if target.namespace != "aten":
             return None
-        name = target._opname
+        name = target._opname.removesuffix("_") if target._schema.is_mutable else target._opname
         return OPERATIONS.get(f"{name}.{target._overloadname}", OPERATIONS.get(name))
     if target in _SYMBOLIC:
         return _SYMBOLIC[target]
@@ -41,10 +41,31 @@ def unknown_operations(graph: Graph) -> list[str]:
     return sorted({str(target).removesuffix(".default") for target in calls} | others)
 
 
-def writes_in_place(graph: Graph) -> bool:
-    """Whether an operation of the graph changes its argument, such as `relu_`."""
-    targets = (node.target for node in graph.nodes if node.op == "call_function")
-    return any(isinstance(target, torch._ops.OpOverload) and target._schema.is_mutable for target in targets)
+def writes_over_what_is_read(graph: Graph) -> bool:
+    """Whether something reads a value, or a view of it, after an operation such as `relu_` has changed it.
+
+    Where nothing does, the operation is the same as its plain form.
+    """
+    order = {node: k for k, node in enumerate(graph.nodes)}
+    for node in graph.nodes:
+        if not _is(node, mutable=True):
+            continue
+        changed = node.args[0]
+        if changed.op == "placeholder" or _is(changed, mutable=False, alias=True):
+            return True
+        others = [user for user in changed.users if user is not node]
+        if any(order[user] > order[node] or _is(user, mutable=False, alias=True) for user in others):
+            return True
+    return False
+
+
+def _is(node: Node, *, mutable: bool, alias: bool = False) -> bool:
+    """Whether a node calls an operation that writes, or one that does not and may return its argument or a view."""
+    if node.op != "call_function" or not isinstance(node.target, torch._ops.OpOverload):
+        return False
+    schema = node.target._schema
+    shares = any(result.alias_info is not None for result in schema.returns) or schema.name == "aten::dropout"
+    return schema.is_mutable == mutable and (shares or not alias)
 
 
 def evaluate(graph: Graph, given: Mapping[str, Any]) -> list[Any]:
