@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 import jax.numpy as jnp
 import numpy as np
 from flax import nnx
+from jax import lax
 from jaxtyping import Array, Float
 
 
@@ -69,7 +70,8 @@ class AveragePool(nnx.Module):
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols c"]:
         """The pooled maps."""
-        return nnx.avg_pool(x, (self.window, self.window), (self.stride, self.stride))
+        window, strides = (1, self.window, self.window, 1), (1, self.stride, self.stride, 1)
+        return lax.reduce_window(x, 0.0, lax.add, window, strides, "VALID") / self.window**2
 
 
 class AdaptiveAveragePool(nnx.Module):

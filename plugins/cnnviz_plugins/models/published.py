@@ -11,6 +11,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.downloads import cached_file
 from cnnviz_jax.errors import WeightsError
 from cnnviz_jax.records import WeightsSpec
+from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.cifar_resnet import BLOCKS, CifarResNet
@@ -105,7 +106,7 @@ def load_network(name: str, weights: str | Path) -> nnx.Module:
     """
     entry = PUBLISHED[name]
     # Abstract first: initial values that the file replaces would cost seconds to draw.
-    network = nnx.eval_shape(lambda: entry.network(rngs=nnx.Rngs(0)))
+    network = abstract(entry.network)
     arrays = {
         entry.name_in_file(key): array
         for key, array in read_weights(weights).items()
