@@ -7,6 +7,8 @@ mean, dense. Attribute names are chosen so that every framework can use them. Si
 """
 
 import functools
+import importlib
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -14,6 +16,7 @@ import flax.traverse_util
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 from flax import linen as nn
 from flax import nnx
 from jax import lax
@@ -256,10 +259,22 @@ class _Plain:
 
 
 FRAMEWORKS = ("linen", "nnx", "callable", "callable-nchw")
+FURTHER = ("equinox", "haiku", "keras", "torch")
+"""Frameworks that may not be installed; each has its networks in a file of its own."""
+EVERY = (*FRAMEWORKS, *FURTHER)
+
+
+def further(framework: str) -> Any:
+    """Return the module with that framework's networks, or skip the test where the framework is not installed."""
+    os.environ.setdefault("KERAS_BACKEND", "jax")
+    pytest.importorskip(framework, reason=f"{framework} is not installed")
+    return importlib.import_module(f"tests.adapters.{framework}_networks")
 
 
 def native(framework: str, name: str) -> tuple[Any, ...]:
     """Return what the user of that framework holds: the arguments of `cv.adapt`."""
+    if framework in FURTHER:
+        return further(framework).native(name)
     if framework == "linen":
         return linen(name)
     if framework == "nnx":
@@ -271,6 +286,29 @@ def adapted(framework: str, name: str, **options: Any) -> cv.Model:
     """Return the network as a model, adapted from that framework."""
     axes = "NCHW" if framework.endswith("nchw") else None
     return cv.adapt(*native(framework, name), input_shape=INPUT_SHAPE, axes=axes, **options)
+
+
+@functools.cache
+def model_of(framework: str, name: str) -> cv.Model:
+    """Return the same, made once in a process."""
+    return adapted(framework, name)
+
+
+def parameter(framework: str, path: str) -> str:
+    """Return what a framework calls the parameter that is `path` here."""
+    owner, _, word = path.rpartition(".")
+    norm = "bn" in owner
+    words = {
+        "equinox": {"kernel": "weight", "scale": "weight"},
+        "torch": {"kernel": "weight", "scale": "weight", "mean": "running_mean", "var": "running_var"},
+        "keras": {
+            "scale": "gamma", "mean": "moving_mean", "var": "moving_variance", "bias": "beta" if norm else "bias",
+        },
+        "haiku": {
+            "kernel": "w", "mean": "mean_ema.average", "var": "var_ema.average", "bias": "offset" if norm else "b",
+        },
+    }  # fmt: skip
+    return f"{owner}.{words.get(framework, {}).get(word, word)}"
 
 
 def images(count: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -93,3 +94,26 @@ def outputs(name: str, x: np.ndarray) -> dict[str, np.ndarray]:
     with torch.no_grad():
         module(torch.from_numpy(np.moveaxis(x, -1, 1).copy()))
     return {path: np.moveaxis(value, 1, -1) for path, value in found.items() if path}
+
+
+class _Guided(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x.clamp(min=0)
+
+    @staticmethod
+    def backward(ctx, signal):
+        (x,) = ctx.saved_tensors
+        return signal.clamp(min=0) * (x > 0)
+
+
+def guided_gradient(name: str, x: np.ndarray, target: int) -> np.ndarray:
+    """Return the guided gradient that PyTorch's own autograd gives, channels last."""
+    module = native(name)[0].eval()
+    tensor = torch.from_numpy(np.moveaxis(x, -1, 1).copy()).requires_grad_()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(torch, "relu", _Guided.apply)
+        patch.setattr(F, "relu", lambda x, inplace=False: _Guided.apply(x))
+        module(tensor)[:, target].sum().backward()
+    return np.moveaxis(tensor.grad.numpy(), 1, -1)

@@ -37,8 +37,8 @@ def test_the_layers_below_a_dense_head_run_on_any_canvas(framework):
 def test_a_part_that_could_be_run_whole_is_the_same_as_in_the_whole(framework):
     own = networks.adapted(framework, "resnet")
     last = [name for name, layer in own.layers.items() if layer.is_map][-1]
-    part, whole = below(own, 24, 20, [last]), own.at_size(24, 20)
-    image = jnp.asarray(np.random.default_rng(0).uniform(size=(24, 20, 3)), jnp.float32)
+    part, whole = below(own, 25, 21, [last]), own.at_size(25, 21)
+    image = jnp.asarray(np.random.default_rng(0).uniform(size=(25, 21, 3)), jnp.float32)
     found, expected = (m.run(image, read=(last,), need_outputs=False)[1][last] for m in (part, whole))
     np.testing.assert_allclose(found, expected, atol=1e-5)
     assert set(part.layers) <= set(whole.layers)
@@ -57,8 +57,8 @@ def test_what_is_tied_to_the_size_is_said(size, layer, text):
 
 def test_a_strided_window_whose_padding_may_change_is_refused():
     own = networks.adapted("callable", "resnet")
-    with pytest.raises(ModelError, match=r"stride 2 and padding on 16 units, .* 0 modulo 2 there will do"):
-        below(own, 23, 20, ["layer2.concat" if "layer2.concat" in own.layers else list(own.layers)[-3]])
+    with pytest.raises(ModelError, match=r"stride 2 and padding on 15 units, .* 1 modulo 2 there will do"):
+        below(own, 24, 21, ["layer2.concat" if "layer2.concat" in own.layers else list(own.layers)[-3]])
 
 
 def test_a_mean_over_the_map_is_tied_to_its_size():
