@@ -11,7 +11,16 @@ from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
 from cnnviz_jax.engine.reducers.exact_sum import LIMBS, exact_limbs, exact_totals, normalised
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, extremes, positions
+from cnnviz_jax.engine.reducers.reducer import (
+    Batch,
+    Delta,
+    Reducer,
+    Total,
+    by_position,
+    extremes,
+    over_positions,
+    positions,
+)
 from cnnviz_jax.engine.reducers.together import fields_of, layers_of, needs_outputs, read_batch, update_all
 from cnnviz_jax.engine.reducers.top_k import TopK
 
@@ -34,6 +43,7 @@ __all__ = [
     "layers_of",
     "needs_outputs",
     "normalised",
+    "over_positions",
     "positions",
     "quantiles",
     "read_batch",

@@ -3,12 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals, normalised
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, positions
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, over_positions, positions
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,9 +45,8 @@ class Moments(Reducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the sums with the batch's added."""
         x = by_position(batch.values[self.layer])
-        # One pass for both, b c; the second is not finite where any value is not.
-        zero = jnp.zeros((), x.dtype)
-        first, second = jax.lax.reduce((x, x * x), (zero, zero), lambda a, b: (a[0] + b[0], a[1] + b[1]), (1,))
+        # The second is not finite where any value is not.
+        first, second = over_positions((x, x * x), (0, 0), lambda a, b: (a[0] + b[0], a[1] + b[1]))  # b c
         finite = jnp.isfinite(first) & jnp.isfinite(second)
         usable = batch.valid[:, None] & finite
         sums = [exact_limbs(jnp.where(usable, s, jnp.zeros_like(s))).sum(0, dtype=jnp.int32) for s in (first, second)]

@@ -62,7 +62,8 @@ class TopK(Reducer):
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the k best of the slots and the batch."""
-        value, pos, finite = _candidates(by_position(batch.values[self.layer]), self.entries)
+        x = by_position(batch.values[self.layer])
+        value, pos, finite = _candidates(x, self.entries)
         usable = (batch.valid[:, None] & finite)[:, None, :]  # b 1 c
         ids = jnp.where(usable, batch.ids[:, None, None], jnp.uint32(_NO_ID))
         value = jnp.where(usable, value, -jnp.inf)
@@ -77,6 +78,8 @@ class TopK(Reducer):
         grows = (batch.ids[0] >= delta["next"]) & jnp.all(batch.ids[1:] > batch.ids[:-1])
         in_order, in_any_order = partial(_best_in_order, k=self.k), partial(_best_in_any_order, k=self.k)
         value, ids, pos = jax.lax.cond(grows, in_order, in_any_order, *joined)
+        if self.entries == "picture":
+            pos = _places(x, value, pos)
         left_out = (batch.valid[:, None] & ~finite).sum(0, dtype=jnp.int32)
         return {
             "value": value,
@@ -111,15 +114,28 @@ class TopK(Reducer):
 
 
 def _candidates(x: Float[Array, "b n c"], entries: str) -> tuple[Array, Array, Array]:
-    """Return values and positions (b, m, c), m = 1 or n, and which pictures are finite (b, c)."""
+    """Return values and positions (b, m, c), m = 1 or n, and which pictures are finite (b, c).
+
+    For one entry per picture the position is still open: minus 1 minus the picture's row in the batch.
+    """
     _, highest, finite = extremes(x)
-    places = jnp.arange(x.shape[1], dtype=jnp.int32)[None, :, None]
     if entries == "position":
+        places = jnp.arange(x.shape[1], dtype=jnp.int32)[None, :, None]
         return _without_sign_of_zero(x), jnp.broadcast_to(places, x.shape), finite
+    rows = -1 - jnp.arange(x.shape[0], dtype=jnp.int32)[:, None, None]
     best = _without_sign_of_zero(highest)[:, None]
-    # A third of the cost of argmax on the CPU, and the first winner by construction.
-    pos = jnp.where(x == best, places, jnp.int32(x.shape[1])).min(1, keepdims=True)
-    return best, pos, finite
+    return best, jnp.broadcast_to(rows, best.shape), finite
+
+
+def _places(x: Float[Array, "b n c"], value: Float[Array, "c k"], pos: Int[Array, "c k"]) -> Int[Array, "c k"]:
+    """Return the positions with the open ones found: the first place in the map that holds the entry's value.
+
+    Few pictures of a batch are kept, so looking for theirs only saves a pass over all values.
+    """
+    maps = x[jnp.where(pos < 0, -1 - pos, 0), :, jnp.arange(x.shape[2])[:, None]]  # c k n
+    places = jnp.arange(x.shape[1], dtype=jnp.int32)
+    found = jnp.where(maps == value[..., None], places, jnp.int32(x.shape[1])).min(-1)
+    return jnp.where(pos < 0, found, pos)
 
 
 def _without_sign_of_zero(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:

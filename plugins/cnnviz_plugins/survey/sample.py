@@ -67,11 +67,19 @@ class PositionSample(Reducer):
         places = (mixed(hashed)[:, None] % jnp.uint32(count) + steps) % jnp.uint32(count)  # b kept
         taken = jnp.take_along_axis(x, places.astype(jnp.int32)[:, :, None], 1)
         usable = batch.valid & jnp.isfinite(taken).all((1, 2))
-        ranks = jnp.concatenate([delta["rank"], jnp.where(usable, hashed, jnp.uint32(_NO_ID))])
-        ids = jnp.concatenate([delta["id"], jnp.where(usable, batch.ids, jnp.uint32(_NO_ID))])
-        values = jnp.concatenate([delta["values"], jnp.where(usable[:, None, None], taken, 0)])
-        order = jnp.lexsort((ids, ranks))[: self.pictures]
-        return {"rank": ranks[order], "id": ids[order], "values": values[order]}
+        new = (jnp.where(usable, hashed, jnp.uint32(_NO_ID)), jnp.where(usable, batch.ids, jnp.uint32(_NO_ID)))
+        ranks, ids = (jnp.concatenate(both) for both in zip((delta["rank"], delta["id"]), new, strict=True))
+        order = jnp.lexsort((ids, ranks))
+        # Rows that stay are not moved: a newcomer takes the slot of one that leaves. The merge puts them in order.
+        is_kept = jnp.zeros(ranks.shape, bool).at[order[: self.pictures]].set(True)
+        leaves, comes = ~is_kept[: self.pictures], is_kept[self.pictures :]
+        free = jnp.nonzero(leaves, size=len(comes), fill_value=self.pictures)[0]
+        slot = jnp.where(comes, free[jnp.cumsum(comes) - 1], self.pictures)
+        return {
+            "rank": delta["rank"].at[slot].set(new[0], mode="drop"),
+            "id": delta["id"].at[slot].set(new[1], mode="drop"),
+            "values": delta["values"].at[slot].set(jnp.where(usable[:, None, None], taken, 0), mode="drop"),
+        }
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the slots with the lowest ranks of all."""
