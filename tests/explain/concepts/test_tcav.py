@@ -89,6 +89,16 @@ def test_another_class_compiles_nothing_more(scores):
     np.testing.assert_array_equal(other.score[2], 1)  # class 1 wants blue
 
 
+def test_labels_can_be_given_names():
+    words = ("red", "green", "blue", "noise", "asked")
+    options = {"layer": "active", "runs": 2, "random": "noise", "examined": "asked", "label_names": words}
+    assert cv.survey("tcav", model(), *population(), **options).concepts == ("red", "green", "blue")
+
+
+def test_scores_are_drawn(scores, tmp_path):
+    assert cv.render(scores, tmp_path / "tcav.svg").read_text().count("class 1") >= 1
+
+
 def test_the_classifier_is_the_minimum_of_its_loss():
     drawn = np.random.default_rng(0)
     rows, first = drawn.normal(size=(30, 50)), np.arange(30) < 12

@@ -28,6 +28,8 @@ class TcavConfig:
     """Label, by name or number, of the pictures on which the class is asked about."""
     random: str = "random"
     """Label of the pictures that show nothing in particular. Every other label is a concept."""
+    label_names: tuple[str, ...] = ()
+    """Names of the labels 0, 1, 2, ...; a folder's own, or the model's classes, when not given."""
     pool: Literal["none", "mean"] = "none"
     """`none`: a direction has a number for every place and channel, as in the paper. `mean`: one per channel, of means
     over places."""

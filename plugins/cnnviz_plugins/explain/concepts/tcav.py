@@ -115,7 +115,7 @@ def _groups(
     config: TcavConfig, kept: Total, population: Population
 ) -> tuple[Mapping[Any, str], dict[Any, Int[np.ndarray, " n"]]]:
     """Return the labels' names, and the rows of each: `examined`, `random`, and each concept by its number."""
-    known = population.class_names
+    known = config.label_names or population.class_names
     labels = [int(label) for label in np.unique(kept["label"])]
     names = {label: known[label] if label < len(known) else str(label) for label in labels}
     found: dict[Any, Any] = {}

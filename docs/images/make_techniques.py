@@ -1,0 +1,144 @@
+"""Makes one picture for every page of an explanation, a measure or a survey of concepts.
+
+`python docs/images/make_techniques.py` makes all of them from the bundled network and its own test pictures, with the
+defaults of every technique but for `OPTIONS`; names of techniques behind it, those alone.
+"""
+
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import matplotlib
+import numpy as np
+from jaxtyping import Float, Int
+from PIL import Image
+
+import cnnviz_jax as cv
+from cnnviz_jax.manager import plugins
+from cnnviz_plugins.models.shapes.dice import Dice
+from cnnviz_plugins.models.shapes.pictures import draw_images, draw_pictures
+from cnnviz_plugins.models.shapes.textures import TEXTURES
+
+HERE = Path(__file__).parent / "techniques"
+OPTIONS: dict[str, dict[str, object]] = {
+    "extremal-perturbation": {"steps": 300},
+    "rise": {"masks": 2000},
+    "guided-ig": {"steps": 100},
+    "feature-maps": {"layer": "conv3", "select": "strongest", "count": 3},
+}
+PICTURES = 3
+LARGEST_BYTES = 40_000
+_TILE_PX, _GAP_PX = 128, 8
+
+
+def strip(images: Float[np.ndarray, "n h w 3"], maps: list[list[Float[np.ndarray, "r c"]]]) -> Image.Image:
+    """Return every picture with its maps beside it, in one row.
+
+    A map without negative values goes from black at 0 to white at its 99th percentile; any other from blue through
+    white at 0 to red, symmetric up to the 99th percentile of its sizes.
+    """
+    tiles = [tile for image, own in zip(images, maps, strict=True) for tile in (image, *map(coloured, own))]
+    row = Image.new("RGB", ((_TILE_PX + _GAP_PX) * len(tiles) - _GAP_PX, _TILE_PX), "white")
+    for place, tile in enumerate(tiles):
+        picture = Image.fromarray((np.clip(tile, 0, 1) * 255).round().astype(np.uint8))
+        row.paste(picture.resize((_TILE_PX, _TILE_PX), Image.Resampling.NEAREST), ((_TILE_PX + _GAP_PX) * place, 0))
+    return row
+
+
+def coloured(values: Float[np.ndarray, "r c"]) -> Float[np.ndarray, "r c 3"]:
+    """Return a map in colours."""
+    top = max(float(np.percentile(np.abs(values), 99)), 1e-30)
+    if values.min() < 0:
+        return matplotlib.colormaps["RdBu_r"](0.5 + 0.5 * np.clip(values / top, -1, 1))[..., :3]
+    return matplotlib.colormaps["inferno"](np.clip(values / top, 0, 1))[..., :3]
+
+
+def saved(picture: Image.Image, path: Path) -> None:
+    """Write a PNG of as many colours as fit `LARGEST_BYTES`."""
+    for colours in (255, 128, 64, 32):
+        picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+        if path.stat().st_size < LARGEST_BYTES:
+            return
+    raise SystemExit(f"{path.name} is larger than {LARGEST_BYTES} bytes")
+
+
+def figure(result: object, path: Path, dpi: int) -> None:
+    """Write the result's own figure, small."""
+    sheet = path.with_suffix(".large.png")
+    cv.render(result, sheet, dpi=dpi)
+    saved(Image.open(BytesIO(sheet.read_bytes())), path)
+    sheet.unlink()
+
+
+def explanation(name: str, model: cv.Model, images: Float[np.ndarray, "n h w 3"], **options: object) -> None:
+    """Write what an explain technique makes of the pictures."""
+    result = cv.explain(name, model, images, key=0, **options)
+    values = np.asarray(result.values)
+    if result.view == "maps":
+        maps = [[one[..., k] for k in range(min(3, one.shape[-1]))] for one in values]
+    else:
+        maps = [[np.abs(one).max(-1) if one.ndim == 3 else one] for one in values]
+    saved(strip(images, maps), HERE / f"{name}.png")
+
+
+def measures(model: cv.Model, names: list[str]) -> None:
+    """Write each measure of Grad-CAM's maps of twelve pictures."""
+    drawn = draw_pictures(range(12))
+    images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
+    maps = cv.explain("grad-cam", model, images, [each.label for each in drawn])
+    for name in names:
+        figure(cv.measure(name, model, images, maps, mask=masks, key=0), HERE / f"{name}.png", dpi=90)
+
+
+def concept_pictures() -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " n"]]:
+    """Return pictures all of one texture, any pictures, and pictures to examine; labels in that order.
+
+    Textures have the colours of two random points; examined are test pictures of the class `stripes`.
+    """
+    rows, cols = np.mgrid[:64, :64].astype(np.float32)
+    parts = []
+    for number, texture in enumerate(TEXTURES.values()):
+        dice = Dice(number, range(40), 0)
+        turn = dice.uniform(0, 3.14159, 1, 1)
+        share = texture(cols * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - cols * np.sin(turn), dice)
+        first, second = dice.uniform(0, 1, 1, 1, 3), dice.uniform(0, 1, 1, 1, 3)
+        parts.append(first + (second - first) * share[..., None])
+    parts.append(draw_images(range(200), split="train")[0])
+    parts.append(draw_images(range(6, 306, 10))[0])
+    return np.concatenate(parts).astype(np.float32), np.repeat(np.arange(6), [len(part) for part in parts])
+
+
+def concepts(model: cv.Model, names: list[str]) -> None:
+    """Write the surveys of concepts, and where the concepts found are."""
+    if "tcav" in names:
+        images, labels = concept_pictures()
+        words = (*TEXTURES, "random", "examined")
+        scores = cv.survey("tcav", model, images, labels, layer="relu4", target=6, pool="mean", label_names=words)
+        figure(scores, HERE / "tcav.png", dpi=110)
+    if {"craft", "concept-maps"} & set(names):
+        dots = draw_images(range(8, 408, 10))[0]
+        bank = cv.survey("craft", model, dots, target=8, concepts=6, layer="relu4")
+        figure(bank, HERE / "craft.png", dpi=65)
+        path = cv.render(bank, HERE / "bank.npz")
+        explanation("concept-maps", model, dots[:2], bank=str(path))
+        path.unlink()
+
+
+def main(asked: list[str]) -> None:
+    """Write the pictures of the techniques asked for, or of all."""
+    matplotlib.use("Agg")
+    HERE.mkdir(exist_ok=True)
+    model = cv.load_model("shapes")
+    images, _ = cv.example_pictures("shapes", PICTURES)
+    kinds = {name: spec.kind for name, spec in plugins().techniques.items()}
+    names = asked or [*(name for name, kind in kinds.items() if kind in ("explain", "measure")), "tcav", "craft"]
+    for name in names:
+        if kinds[name] == "explain" and name != "concept-maps":
+            explanation(name, model, images[:1] if name == "feature-maps" else images, **OPTIONS.get(name, {}))
+            print(name, flush=True)
+    measures(model, [name for name in names if kinds[name] == "measure"])
+    concepts(model, names)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
