@@ -19,7 +19,9 @@ HOOKS: dict[str, tuple[str, type]] = {
 }
 """Hook name to the sort of thing it yields and the record class of that sort."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.+-]*")
+_WORD = "[A-Za-z0-9][A-Za-z0-9_.+-]*"
+_NAME = re.compile(_WORD)
+_MODEL_NAME = re.compile(f"(?:{_WORD}:)?{_WORD}")  # `keras:ResNet50`: a network of a collection that has its own names
 
 
 def unknown_hooks(names: Iterable[str]) -> str:
@@ -67,7 +69,8 @@ def _shown(record: object) -> str:
 
 def _fault(record: Any) -> str | None:
     """Return what is wrong with a record, or `None`."""
-    if not isinstance(record.name, str) or not _NAME.fullmatch(record.name):
+    form = _MODEL_NAME if isinstance(record, records.ModelSpec) else _NAME
+    if not isinstance(record.name, str) or not form.fullmatch(record.name):
         return "name is not letters, digits, `-`, `_`, `+` and `.`"
     if not isinstance(record.summary, str) or not record.summary.strip():
         return "summary is not a line of text"

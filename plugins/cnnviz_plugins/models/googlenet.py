@@ -80,8 +80,8 @@ class Inception(nnx.Module):
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
         """The maps of the branches, in their order."""
-        others = [run_through(x, branch) for branch in (self.branch2, self.branch3, self.branch4)]
-        return jnp.concatenate([self.branch1(x), *others], axis=-1)
+        branches = ([self.branch1], self.branch2, self.branch3, self.branch4)
+        return jnp.concatenate([run_through(x, branch) for branch in branches], axis=-1)
 
 
 class GoogLeNet(nnx.Module):

@@ -49,6 +49,22 @@ PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
 )
 """Name, summary, reference and published file of each network."""
 
+KERAS: dict[str, tuple[str, ...]] = {
+    "caffe": ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152"),
+    "tf": (
+        *("Xception", "InceptionV3", "InceptionResNetV2", "MobileNet", "MobileNetV2"),
+        *("ResNet50V2", "ResNet101V2", "ResNet152V2", "NASNetMobile", "NASNetLarge"),
+    ),
+    "torch": ("DenseNet121", "DenseNet169", "DenseNet201"),
+    "inside": (
+        *("MobileNetV3Small", "MobileNetV3Large"),
+        *(f"EfficientNetB{number}" for number in range(8)),
+        *(f"EfficientNetV2{size}" for size in ("B0", "B1", "B2", "B3", "S", "M", "L")),
+        *(f"ConvNeXt{size}" for size in ("Tiny", "Small", "Base", "Large", "XLarge")),
+    ),
+}
+"""The networks of Keras Applications by how they are fed; see `keras_applications`."""
+
 _SHA256 = {
     "resnet20-12fca82f.th": "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
 }
@@ -71,9 +87,18 @@ def _builder(name: str, weights_spec: WeightsSpec) -> Callable[..., Any]:
     return build
 
 
+def _keras_builder(name: str, feeding: str) -> Callable[..., Any]:
+    def build(weights: str | Path | None = None) -> Any:
+        from cnnviz_plugins.models.keras_applications import build as build_keras
+
+        return build_keras(name, feeding, weights)
+
+    return build
+
+
 @hookimpl
 def cnnviz_models() -> Iterable[ModelSpec]:
-    """Yield the bundled network, then the published ones."""
+    """Yield the bundled network, then the published ones, then those of Keras Applications."""
     yield ModelSpec(
         name="shapes",
         summary="Small network for 64 x 64 pictures of shapes and textures, trained by this project; weights included",
@@ -86,3 +111,10 @@ def cnnviz_models() -> Iterable[ModelSpec]:
         yield ModelSpec(
             name=name, summary=summary, build=_builder(name, weights), weights=weights, references=(reference,)
         )
+    for feeding, names in KERAS.items():
+        for name in names:
+            yield ModelSpec(
+                name=f"keras:{name}",
+                summary=f"{name} of Keras Applications for ImageNet (needs the extra keras)",
+                build=_keras_builder(name, feeding),
+            )

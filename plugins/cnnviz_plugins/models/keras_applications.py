@@ -1,0 +1,72 @@
+"""Builds the networks of Keras Applications by name, with weights from a file; Keras downloads nothing here.
+
+What each is fed is known by four kinds. `caffe`: blue, green, red in 0..255 less a mean; `tf`: -1..1; `torch`: as
+torchvision; `inside`: 0..255, the network scales them itself. Pictures here are red, green, blue, so the first kernel
+of a `caffe` network gets its input channels turned round, which gives the same scores.
+"""
+
+import importlib
+import os
+from pathlib import Path
+from typing import Any
+
+import cnnviz_jax as cv
+from cnnviz_jax.errors import ModelError, WeightsError
+from cnnviz_plugins.models.checkpoints import read_weights
+from cnnviz_plugins.models.labels import labels_beside
+
+FEEDING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
+    "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
+    "tf": ((0.5,) * 3, (0.5,) * 3),
+    "torch": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "inside": ((0.0,) * 3, (1 / 255,) * 3),
+}
+"""Mean and standard deviation of pictures in [0, 1], by kind of preprocessing."""
+
+
+def build(name: str, feeding: str, weights: str | Path | None) -> "cv.Model":
+    """The network `name` of Keras Applications as a model that can be explained.
+
+    Args:
+        name: As Keras calls it, such as `ResNet50`.
+        feeding: A key of `FEEDING`.
+        weights: A `.h5`, `.weights.h5` or `.keras` file.
+
+    Raises:
+        ModelError: Keras is not installed, or does not have this network.
+        WeightsError: No file is given, or it cannot be read or does not fit.
+    """
+    title = f"keras:{name}"
+    applications = _applications(title)
+    if weights is None:
+        raise WeightsError(
+            f"{title} needs weights, and nothing is downloaded unasked; pass a file by `--weights FILE`, which Keras"
+            f" writes with keras.applications.{name}().save_weights('{name.lower()}.weights.h5')"
+        )
+    if not hasattr(applications, name):
+        raise ModelError(f"the installed Keras has no {name}; a newer one may: pip install --upgrade keras")
+    read_weights(weights)  # says what is damaged, and refuses links to other files, before Keras opens it
+    network = getattr(applications, name)(weights=None, classifier_activation=None)
+    try:
+        network.load_weights(weights)
+    except Exception as error:  # Keras lets those of its storage layers through as they are
+        reason = str(error).strip().splitlines() or [type(error).__name__]
+        raise WeightsError(f"the weights in {str(weights)!r} do not fit {title}: {reason[0]}") from error
+    if feeding == "caffe":
+        turn_first_kernel(network)
+    mean, std = FEEDING[feeding]
+    return cv.adapt(network, mean=mean, std=std, labels=labels_beside(Path(weights), 1000), adapter="keras", name=title)
+
+
+def turn_first_kernel(network: Any) -> None:
+    """Make a network that was trained on blue, green, red take red, green, blue."""
+    first = next(layer for layer in network.layers if getattr(layer, "kernel", None) is not None)
+    first.kernel.assign(first.kernel.value[:, :, ::-1])  # h w i o
+
+
+def _applications(title: str) -> Any:
+    os.environ.setdefault("KERAS_BACKEND", "jax")  # read by Keras when it is first imported
+    try:
+        return importlib.import_module("keras").applications
+    except ImportError as error:
+        raise ModelError(f"{title} needs Keras, which comes with `pip install 'cnnviz-jax[keras]'`") from error
