@@ -1,0 +1,165 @@
+"""What a sweep of windows recomputes: for every value the changed part, and how each node gets to it.
+
+The plan is made from facts alone, before anything runs. A value has a window where its changed part is a rectangle
+smaller than its map; from there on it is whole: where the part covers nearly all of the map, where an operation mixes
+places (flatten, a global mean), or where a primitive has no rule. Whole values are recomputed from the unchanged
+activations with the changed part laid over them, so a missing rule costs time and never exactness.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from math import prod
+
+from cnnviz_jax.program.analysis import Analysis
+from cnnviz_jax.program.flat import Graph, Node
+from cnnviz_jax.program.windows import pointwise, sliding
+from cnnviz_jax.program.windows.flops import flops_of
+from cnnviz_jax.program.windows.rulebook import RULES, Recipe
+from cnnviz_jax.program.windows.spans import Interval, Window, window_of
+
+_RULE_FILES = (pointwise, sliding)  # importing them fills RULES
+
+NEARLY_ALL = 0.95
+"""From this share of a map on, all of it is recomputed: cutting out the part costs more than it saves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One node, and how it is evaluated for a changed window."""
+
+    node: Node
+    recipe: Recipe | None
+    """How its window is computed; `None` where the whole value is."""
+    reason: str
+    """Why all of it is recomputed; empty for a window."""
+    flops: float
+    """Operations at one place of the sweep."""
+    dense_flops: float
+    """Operations of the whole value."""
+    read_elements: int
+    """Numbers that are cut out and laid over, at one place."""
+
+
+@dataclass(frozen=True, eq=False)
+class Plan:
+    """The steps from a changed picture to the wanted values."""
+
+    graph: Graph
+    analysis: Analysis
+    places: tuple[tuple[Interval, ...], tuple[Interval, ...]]
+    """The rows, and the columns, that may change together; a place of the sweep is one of each."""
+    wanted: tuple[int, ...]
+    steps: tuple[Step, ...]
+    windows: dict[int, Window | None]
+    """By value that the picture feeds: its changed part; `None` for all of it."""
+
+    @property
+    def flops(self) -> float:
+        """Operations at one place of the sweep."""
+        return sum(step.flops for step in self.steps)
+
+    @property
+    def dense_flops(self) -> float:
+        """Operations of one evaluation from the picture on."""
+        return sum(step.dense_flops for step in self.steps)
+
+    @property
+    def read_elements(self) -> int:
+        """Numbers that are cut out and laid over, at one place."""
+        return sum(step.read_elements for step in self.steps)
+
+
+class _Planner:
+    def __init__(self, graph: Graph, analysis: Analysis, places: tuple[Sequence[Interval], Sequence[Interval]]) -> None:
+        self.graph, self.analysis, self.places = graph, analysis, places
+        self.windows: dict[int, Window | None] = {}
+        image = self.worthwhile(graph.image_id)
+        self.windows[graph.image_id] = image
+
+    def shape(self, number: int) -> tuple[int, ...]:
+        return self.graph.values[number].shape
+
+    def depends(self, number: int) -> bool:
+        return self.analysis.depends(number)
+
+    def window(self, number: int) -> Window | None:
+        return self.windows[number]
+
+    def worthwhile(self, number: int) -> Window | None:
+        window = window_of(self.analysis.facts[number], self.shape(number), self.places)
+        return None if window is None or window.share(self.shape(number)) >= NEARLY_ALL else window
+
+    def step(self, node: Node) -> Step:
+        recipe, reason, window = self.recipe(node)
+        for number in node.outputs:
+            self.windows[number] = window
+        whole = self.shape(node.outputs[0])
+        dense = flops_of(node, self.shape, whole)
+        if recipe is None or window is None:
+            laid = sum(prod(self.shape(n)) for n in node.inputs if self.depends(n) and self.windows[n] is not None)
+            return Step(node, None, reason, dense, dense, laid)
+        part = window.shape(whole)
+        if node.name.startswith(("reduce_", "cum", "arg")) and not node.name.startswith("reduce_window"):
+            flops = dense * prod(part) / max(1, prod(whole))
+        else:
+            flops = flops_of(node, self.shape, part)
+        return Step(node, recipe, "", flops, dense, self.cut(node, recipe))
+
+    def cut(self, node: Node, recipe: Recipe) -> int:
+        """Numbers that a recipe reads from elsewhere than the very window that was computed."""
+        total = 0
+        for number, reading in zip(node.inputs, recipe.readings, strict=True):
+            source = self.windows.get(number) if self.depends(number) else None
+            spans = getattr(reading, "spans", None)
+            if source is not None and spans is not None:
+                region = Window(source.axes, spans)
+                total += 0 if region.is_same(source) else prod(region.shape(self.shape(number)))
+        return total
+
+    def recipe(self, node: Node) -> tuple[Recipe | None, str, Window | None]:
+        sources = [number for number in node.inputs if self.depends(number)]
+        if any(self.windows[number] is None for number in sources):
+            return None, "all of what it reads may have changed", None
+        found = [self.worthwhile(number) for number in node.outputs]
+        first = found[0] if found else None
+        if first is None:
+            window = window_of(self.analysis.facts[node.outputs[0]], self.shape(node.outputs[0]), self.places)
+            return None, "mixes places" if window is None else "the window covers the map", None
+        if any(other is None or other.axes != first.axes or not other.is_same(first) for other in found):
+            return None, "its results change in different places", None
+        rule = RULES.get(node.name)
+        recipe = rule(self, node, first) if rule is not None else None
+        if recipe is None:
+            return None, f"no window rule for this {node.name}" if rule else f"no window rule for {node.name}", None
+        return recipe, "", first
+
+
+def plan_windows(
+    graph: Graph,
+    analysis: Analysis,
+    wanted: Sequence[int],
+    rows: Sequence[Interval],
+    cols: Sequence[Interval],
+) -> Plan:
+    """Return the plan of a sweep that changes `rows` x `cols` of the picture, one of each at a time.
+
+    Args:
+        graph: The program.
+        analysis: Its facts.
+        wanted: The values to compute at every place.
+        rows: Rows of the picture that change together, as (first, one past the last).
+        cols: The same for columns.
+    """
+    planner = _Planner(graph, analysis, (rows, cols))
+    steps = [planner.step(node) for node in _needed(graph, analysis, wanted)]
+    return Plan(graph, analysis, (tuple(rows), tuple(cols)), tuple(wanted), tuple(steps), planner.windows)
+
+
+def _needed(graph: Graph, analysis: Analysis, wanted: Iterable[int]) -> list[Node]:
+    """The leaves that the picture feeds and that the wanted values need, in order."""
+    needed, kept = set(wanted), []
+    for leaf in reversed(graph.leaves):
+        if needed.intersection(leaf.outputs) and any(analysis.depends(number) for number in leaf.inputs):
+            kept.append(leaf)
+            needed.update(leaf.inputs)
+    return kept[::-1]

@@ -1,0 +1,98 @@
+"""Reading a region of a changed value: the unchanged map with the changed part laid over it.
+
+All sizes are known beforehand; only where the region and the part begin is read from tables by the place's number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+from jaxtyping import Array, Int
+
+from cnnviz_jax.program.windows.spans import Span, Window
+
+Place = tuple[Int[Array, ""], Int[Array, ""]]
+"""Which of the sweep's rows, and which of its columns."""
+
+
+def at(table: Int[np.ndarray, " places"], number: Int[Array, ""]) -> Any:
+    """Return an entry of a table, as a plain number where all are equal."""
+    return int(table[0]) if (table == table[0]).all() else jnp.asarray(table, jnp.int32)[number]
+
+
+@dataclass(frozen=True, eq=False)
+class Cut:
+    """How a region is cut out along one axis of the padded map, and where in it the part lies."""
+
+    start: Int[np.ndarray, " places"]
+    """Where the buffer begins in the map, before padding is added."""
+    size: int
+    """Length of the buffer: the region and, where the part reaches beyond it, that too."""
+    offset: Int[np.ndarray, " places"]
+    """Where the part lies in the buffer."""
+    skipped: int
+    """Where the region begins in the buffer."""
+    wanted: int
+    """Length of the region."""
+
+    @classmethod
+    def of(cls, region: Span, part: Span) -> "Cut":
+        """Return the cut for a region of a value whose changed part is `part`."""
+        before = max(0, int((region.start - part.start).max()))
+        after = max(0, int((part.stop - region.stop).max()))
+        start = region.start - before
+        return cls(start, before + region.size + after, part.start - start, before, region.size)
+
+    @property
+    def stop(self) -> Int[np.ndarray, " places"]:
+        """One past the buffer's end."""
+        return self.start + self.size
+
+
+def read(
+    base: Array, part: Array, cuts: tuple[Cut, Cut], axes: tuple[int, int], margin: tuple[int, int], place: Place
+) -> Array:
+    """Return a region of a changed value.
+
+    Args:
+        base: The unchanged value, with padding around its map.
+        part: Its changed part at this place.
+        cuts: Geometry along rows and columns.
+        axes: Which axes these are.
+        margin: Padding in front of rows and columns.
+        place: The place of the sweep.
+    """
+    starts: list[Any] = [0] * base.ndim
+    offsets: list[Any] = [0] * base.ndim
+    sizes, first, last = list(base.shape), [0] * base.ndim, list(base.shape)
+    for k, axis in enumerate(axes):
+        cut = cuts[k]
+        starts[axis] = at(cut.start + margin[k], place[k])
+        offsets[axis] = at(cut.offset, place[k])
+        sizes[axis], first[axis], last[axis] = cut.size, cut.skipped, cut.skipped + cut.wanted
+    buffer = lax.dynamic_slice(base, _indices(starts), sizes)
+    buffer = lax.dynamic_update_slice(buffer, part.astype(base.dtype), _indices(offsets))
+    return buffer if all(cut.size == cut.wanted for cut in cuts) else lax.slice(buffer, first, last)
+
+
+def slice_at(value: Array, window: Window, place: Place) -> Array:
+    """Return the window of a whole value."""
+    starts: list[Any] = [0] * value.ndim
+    for k, axis in enumerate(window.axes):
+        starts[axis] = at(window.spans[k].start, place[k])
+    return lax.dynamic_slice(value, _indices(starts), window.shape(value.shape))
+
+
+def lay(base: Array, part: Array, window: Window, place: Place) -> Array:
+    """Return the whole changed value: the unchanged one with its changed part laid over it."""
+    starts: list[Any] = [0] * base.ndim
+    for k, axis in enumerate(window.axes):
+        starts[axis] = at(window.spans[k].start, place[k])
+    return lax.dynamic_update_slice(base, part.astype(base.dtype), _indices(starts))
+
+
+def _indices(numbers: Sequence[Any]) -> tuple[Any, ...]:
+    return tuple(jnp.asarray(number, jnp.int32) for number in numbers)

@@ -1,0 +1,76 @@
+"""Where the rules of windows are kept, and what a rule answers: which regions to read, and what to make of them.
+
+A rule is asked for one node and for the window of its result that is wanted. It answers a `Recipe`, or `None` where
+it cannot: the value is then computed whole, which is always exact.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+from cnnviz_jax.program.flat import Node
+from cnnviz_jax.program.windows.spans import Span, Window
+
+
+@dataclass(frozen=True, eq=False)
+class Region:
+    """Read so much of a changed value; beyond its border stands `padding`."""
+
+    spans: tuple[Span, Span]
+    padding: float | int = 0
+    padding_value: int | None = None
+    """A value of the program that stands beyond the border, in place of `padding`."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Read, of a value that the picture does not feed, the part that stands beside the wanted window."""
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Read all of a value that the picture does not feed."""
+
+
+Reading = Region | Beside | Whole
+
+
+@dataclass(frozen=True, eq=False)
+class Recipe:
+    """How one node gives the wanted window of its results."""
+
+    readings: tuple[Reading, ...]
+    """One per input."""
+    compute: Callable[[list[Any]], list[Any]]
+    """From what was read to the windows of the results."""
+
+
+@runtime_checkable
+class Context(Protocol):
+    """What a rule may ask of the plan."""
+
+    def shape(self, number: int) -> tuple[int, ...]:
+        """Shape of a value."""
+
+    def depends(self, number: int) -> bool:
+        """Whether the picture feeds a value."""
+
+    def window(self, number: int) -> Window | None:
+        """The changed part of a value; `None` where all of it may change, or counts as changed."""
+
+
+Rule = Callable[[Context, Node, Window], Recipe | None]
+
+RULES: dict[str, Rule] = {}
+"""Primitive name -> rule."""
+
+
+def rule(*names: str) -> Callable[[Rule], Rule]:
+    """Enter a rule for the primitives `names`."""
+
+    def enter(function: Rule) -> Rule:
+        for name in names:
+            RULES[name] = function
+        return function
+
+    return enter

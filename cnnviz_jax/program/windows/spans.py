@@ -1,0 +1,103 @@
+"""Where the units of a value stand that a change of the picture can reach, along one axis and along both.
+
+A sweep changes the picture at many places. Sizes are those of the worst place, so that one compiled program serves
+all; where a span starts is a table with one entry per place, read by a traced number.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+from jaxtyping import Int
+
+from cnnviz_jax.program.facts import SPATIAL, Facts
+from cnnviz_jax.program.reach import Reach
+
+Interval = tuple[int, int]
+"""First row (or column) of the picture that changes, and one past the last."""
+
+
+@dataclass(frozen=True, eq=False)
+class Span:
+    """`size` neighbouring units from `start[place]` on; a region read for padding may begin below 0."""
+
+    start: Int[np.ndarray, " places"]
+    size: int
+
+    @property
+    def stop(self) -> Int[np.ndarray, " places"]:
+        """One past the last unit, for each place."""
+        return self.start + self.size
+
+    def is_same(self, other: "Span") -> bool:
+        """Whether both are the same units at every place."""
+        return self.size == other.size and np.array_equal(self.start, other.start)
+
+    def taps(self, size: int, stride: int, pad: int, dilation: int = 1) -> "Span":
+        """The units that sliding windows of `size` taps read to give these units; below 0 is padding."""
+        return Span(self.start * stride - pad, (self.size - 1) * stride + (size - 1) * dilation + 1)
+
+
+def reached(reach: Reach, units: int, places: Sequence[Interval]) -> Span:
+    """Return the units that see any of the rows (or columns) that change, kept inside the map."""
+    first, last = reach.spread(units).first, reach.spread(units).last
+    changed = np.asarray(places)
+    sees = (first[None, :] < changed[:, 1:]) & (last[None, :] >= changed[:, :1]) & (first <= last)[None, :]
+    some = sees.any(1)
+    low = np.where(some, sees.argmax(1), 0)
+    high = np.where(some, units - sees[:, ::-1].argmax(1), 1)
+    size = int((high - low).max())
+    return Span(np.minimum(low, units - size), size)
+
+
+@dataclass(frozen=True, eq=False)
+class Window:
+    """The changed part of a value: a rectangle of its map, all its channels."""
+
+    axes: tuple[int, int]
+    """Which axes of the value are its rows and its columns."""
+    spans: tuple[Span, Span]
+
+    def shape(self, whole: Sequence[int]) -> tuple[int, ...]:
+        """Shape of the part, of a value of shape `whole`."""
+        sizes = dict(zip(self.axes, (span.size for span in self.spans), strict=True))
+        return tuple(sizes.get(axis, size) for axis, size in enumerate(whole))
+
+    def along(self, whole: Sequence[int]) -> "Window":
+        """The part of a value of shape `whole` beside this one, where some axis is one unit that all places share."""
+        rows, cols = (
+            span if whole[axis] > 1 else Span(np.zeros_like(span.start), 1)
+            for axis, span in zip(self.axes, self.spans, strict=True)
+        )
+        return Window(self.axes, (rows, cols))
+
+    def share(self, whole: Sequence[int]) -> float:
+        """The part's share of the map."""
+        return prod(span.size for span in self.spans) / max(1, prod(whole[axis] for axis in self.axes))
+
+    def is_same(self, other: "Window") -> bool:
+        """Whether both are the same rectangle at every place."""
+        return all(a.is_same(b) for a, b in zip(self.spans, other.spans, strict=True))
+
+
+def map_axes(facts: Facts, shape: Sequence[int]) -> tuple[int, int] | None:
+    """Return which axes of a value are its rows and columns, each alone in its axis; `None` if they are not."""
+    found = [
+        next((position for position, axis in enumerate(facts.axes) if axis == ((k, shape[position]),)), None)
+        for k in SPATIAL
+    ]
+    rows, cols = found
+    return None if rows is None or cols is None else (rows, cols)
+
+
+def window_of(facts: Facts, shape: Sequence[int], places: tuple[Sequence[Interval], Sequence[Interval]]) -> Window | None:
+    """Return the part of a value that a sweep changes; `None` where it has no map to take a part of."""
+    axes = map_axes(facts, shape)
+    if axes is None:
+        return None
+    reach = facts.seen()
+    if any(len(part.first) not in (1, shape[axis]) for part, axis in zip(reach, axes, strict=True)):
+        return None
+    rows, cols = (reached(reach[k], shape[axes[k]], places[k]) for k in SPATIAL)
+    return Window(axes, (rows, cols))
