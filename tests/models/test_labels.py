@@ -1,4 +1,4 @@
-"""Class names come from the weights file or the list beside it, or not at all."""
+"""Class names come from the network, or from the weights file or the list beside it, or not at all."""
 
 import json
 
@@ -7,7 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from cnnviz_jax.errors import WeightsError
-from cnnviz_plugins.models.labels import labels_beside
+from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
+from cnnviz_plugins.models.published import PUBLISHED
 
 THOUSAND = [f"thing, {index}" for index in range(1000)]
 
@@ -38,3 +39,15 @@ def test_a_broken_list_beside_the_file_is_told(tmp_path, text):
     (tmp_path / "imagenet_classes.json").write_text(text)
     with pytest.raises(WeightsError, match=r"imagenet_classes\.json"):
         labels_beside(weights_file(tmp_path), 1000)
+
+
+def test_imagenet_has_a_thousand_classes_each_with_a_name_of_its_own(weights):
+    names = imagenet_classes()
+    assert len(set(names)) == 1000
+    listed = [name for _, name in json.loads((weights / "imagenet_classes.json").read_text(encoding="utf-8"))]
+    plain = [name.removesuffix(" (bird)").removesuffix(" (garment)").replace(" (tank suit)", "") for name in names]
+    assert [name.casefold() for name in plain] == [name.replace("_", " ").casefold() for name in listed]
+
+
+def test_an_imagenet_network_knows_its_classes_without_a_file_beside_its_weights():
+    assert PUBLISHED["resnet50"].labels[207] == "golden retriever"

@@ -13,7 +13,7 @@ from typing import Any
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ModelError, WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
-from cnnviz_plugins.models.labels import labels_beside
+from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 
 FEEDING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "caffe": ((123.68 / 255, 116.779 / 255, 103.939 / 255), (1 / 255,) * 3),
@@ -55,7 +55,9 @@ def build(name: str, feeding: str, weights: str | Path | None) -> "cv.Model":
     if feeding == "caffe":
         turn_first_kernel(network)
     mean, std = FEEDING[feeding]
-    return cv.adapt(network, mean=mean, std=std, labels=labels_beside(Path(weights), 1000), adapter="keras", name=title)
+    classes = network.output_shape[-1]
+    labels = labels_beside(Path(weights), classes) or (imagenet_classes() if classes == 1000 else None)
+    return cv.adapt(network, mean=mean, std=std, labels=labels, adapter="keras", name=title)
 
 
 def turn_first_kernel(network: Any) -> None:

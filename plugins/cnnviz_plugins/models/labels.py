@@ -1,4 +1,4 @@
-"""Finds the names of classes that came with a weights file."""
+"""The names of classes: of ImageNet's from here, of others from what came with a weights file."""
 
 import json
 from pathlib import Path
@@ -9,6 +9,14 @@ from cnnviz_plugins.models.checkpoints.safetensors_file import safetensors_metad
 
 IMAGENET_FILE = "imagenet_classes.json"
 """A list of 1000 names, or of [WordNet id, name] pairs, in torchvision's order."""
+
+
+def imagenet_classes() -> tuple[str, ...]:
+    """Names of the thousand classes in torchvision's order, which is that of their WordNet ids.
+
+    Each is the first word that WordNet has for the thing; two cranes, cardigans and maillots are told apart.
+    """
+    return tuple((Path(__file__).parent / "imagenet_classes.txt").read_text(encoding="utf-8").splitlines())
 
 
 def labels_beside(weights: Path, classes: int) -> tuple[str, ...] | None:

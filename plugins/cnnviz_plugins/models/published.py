@@ -18,7 +18,7 @@ from cnnviz_plugins.models.cifar_resnet import BLOCKS, CifarResNet
 from cnnviz_plugins.models.densenet import TABLES as DENSENETS
 from cnnviz_plugins.models.densenet import DenseNet, published_name
 from cnnviz_plugins.models.googlenet import GoogLeNet
-from cnnviz_plugins.models.labels import labels_beside
+from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
 from cnnviz_plugins.models.naming import load_arrays
@@ -49,7 +49,7 @@ class Published:
     classes: int
     """Number of its classes."""
     labels: tuple[str, ...] | None = None
-    """Names of the classes where they are part of the network; others may lie beside the weights."""
+    """Names of the classes; others may lie beside the weights."""
     name_in_file: Callable[[str], str] = _as_it_is
     """Turns a name of the published file into the one that torchvision has now."""
     left_out: tuple[str, ...] = ()
@@ -57,7 +57,12 @@ class Published:
 
 
 _imagenet = partial(
-    Published, input_shape=(224, 224, 3), mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225), classes=1000
+    Published,
+    input_shape=(224, 224, 3),
+    mean=(0.485, 0.456, 0.406),
+    std=(0.229, 0.224, 0.225),
+    classes=1000,
+    labels=imagenet_classes(),
 )
 _from_tensorflow = partial(_imagenet, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 _cifar = partial(
