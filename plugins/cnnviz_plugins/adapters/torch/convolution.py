@@ -11,7 +11,7 @@ from cnnviz_plugins.adapters.torch.operations import op, pair
 
 @op("conv1d", "conv2d", "conv3d")
 def conv(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any = None,
     stride: Any = 1,
@@ -32,7 +32,7 @@ def conv(
 
 @op("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def conv_transpose(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any = None,
     stride: Any = 1,
@@ -55,7 +55,7 @@ def conv_transpose(
 
 @op("convolution", "_convolution")
 def convolution(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any,
     stride: Sequence[int],
@@ -72,9 +72,7 @@ def convolution(
     return conv(input, weight, bias, stride, padding, dilation, groups)
 
 
-def _convolved(
-    x: Any, kernel: Any, bias: Any, stride: Any, pads: Any, spread: Any, dilation: Any, groups: int
-) -> Any:
+def _convolved(x: Any, kernel: Any, bias: Any, stride: Any, pads: Any, spread: Any, dilation: Any, groups: int) -> Any:
     single = x.ndim == kernel.ndim - 1  # PyTorch takes a picture without a batch, too
     x = x[None] if single else x
     space = "DHW"[-(kernel.ndim - 2) :]

@@ -18,7 +18,9 @@ def _made(fill: Any) -> Any:
 
 def _like(fill: Any) -> Any:
     def make(self: Any, size: Any = None, *, dtype: Any = None, **unused: Any) -> Any:
-        return jnp.full(self.shape if size is None else tuple(size), fill, self.dtype if dtype is None else dtype_of(dtype))
+        return jnp.full(
+            self.shape if size is None else tuple(size), fill, self.dtype if dtype is None else dtype_of(dtype)
+        )
 
     return make
 
@@ -56,7 +58,8 @@ def scalar_tensor(s: Any, *, dtype: Any = None, **unused: Any) -> Any:
 @op("arange", "arange.start", "arange.start_step")
 def arange(*bounds: Any, dtype: Any = None, **unused: Any) -> Any:
     """Return a range of numbers."""
-    return jnp.arange(*bounds, dtype=None if dtype is None else dtype_of(dtype))
+    numbers = jnp.arange(*bounds)
+    return numbers if dtype is None else numbers.astype(dtype_of(dtype))
 
 
 @op("linspace")
@@ -77,7 +80,7 @@ def nothing(*unused: Any, **options: Any) -> None:
 
 
 @op("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
-def dropout(input: Any, p: float, train: bool) -> Any:  # noqa: A002  # PyTorch's name
+def dropout(input: Any, p: float, train: bool) -> Any:  # PyTorch's name
     """Return the value as it is, or refuse where the model keeps dropping in inference."""
     if train and p > 0:
         raise _Random("dropout")

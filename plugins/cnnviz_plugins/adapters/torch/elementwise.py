@@ -91,7 +91,7 @@ def lerp(self: Any, end: Any, weight: Any) -> Any:
 
 
 @op("clamp", "clip", "clamp_min", "clamp_max")
-def clamp(self: Any, min: Any = None, max: Any = None) -> Any:  # noqa: A002  # PyTorch's names
+def clamp(self: Any, min: Any = None, max: Any = None) -> Any:  # PyTorch's names
     """Return the values kept between bounds; a lower bound of zero alone is a ReLU."""
     return jax.nn.relu(self) if max is None and min == 0 else jnp.clip(self, min, max)
 

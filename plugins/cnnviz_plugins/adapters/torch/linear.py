@@ -13,7 +13,7 @@ OPERATIONS |= dict.fromkeys(("matmul", "mm", "bmm", "dot", "mv"), lambda self, o
 
 
 @op("linear")
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:  # noqa: A002  # PyTorch's name
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:  # PyTorch's name
     """Return input @ weight.T + bias."""
     out = jnp.matmul(input, weight.T)
     return out if bias is None else out + bias

@@ -38,7 +38,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         raise ModelError("a ScriptModule cannot be exported; adapt the module that it was made from")
     title = type(native).__name__
     twin = _in_inference(native, options)
-    tensors = {**dict(native.named_parameters(remove_duplicate=False)), **dict(native.named_buffers(remove_duplicate=False))}
+    tensors = {
+        **dict(native.named_parameters(remove_duplicate=False)),
+        **dict(native.named_buffers(remove_duplicate=False)),
+    }
     names, params = _parameters(tensors)
     dtype = jax_dtype(dtype_of(native))
     programs: dict[tuple[int, ...], Exported] = {}

@@ -11,7 +11,7 @@ from cnnviz_plugins.adapters.torch.operations import op
 
 @op("batch_norm")
 def batch_norm(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any,
     running_mean: Any,
@@ -31,7 +31,7 @@ def batch_norm(
 
 @op("_native_batch_norm_legit_no_training")
 def native_batch_norm(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any,
     running_mean: Any,
@@ -45,7 +45,7 @@ def native_batch_norm(
 
 @op("_native_batch_norm_legit.no_stats", "_native_batch_norm_legit_functional", "native_batch_norm")
 def native_batch_statistics(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any,
     *rest: Any,
@@ -67,7 +67,7 @@ def _scaled(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> 
 
 @op("layer_norm")
 def layer_norm(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     normalized_shape: Sequence[int],
     weight: Any = None,
     bias: Any = None,
@@ -89,7 +89,7 @@ def native_layer_norm(*args: Any) -> tuple[Any, None, None]:
 
 @op("group_norm")
 def group_norm(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     num_groups: int,
     weight: Any = None,
     bias: Any = None,
@@ -107,7 +107,7 @@ def group_norm(
 
 @op("native_group_norm")
 def native_group_norm(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any,
     n: int,
@@ -122,7 +122,7 @@ def native_group_norm(
 
 @op("instance_norm")
 def instance_norm(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     weight: Any,
     bias: Any,
     running_mean: Any,
@@ -140,14 +140,14 @@ def instance_norm(
 
 @op("rms_norm")
 def rms_norm(
-    input: Any,  # noqa: A002  # PyTorch's name
+    input: Any,  # PyTorch's name
     normalized_shape: Sequence[int],
     weight: Any = None,
     eps: float | None = None,
 ) -> Any:
     """Return the values divided by their root mean square over the last axes."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    eps = float(jnp.finfo(input.dtype).eps) if eps is None else eps
+    eps = 2.0 ** -jnp.finfo(input.dtype).nmant if eps is None else eps  # type: ignore[no-untyped-call]
     out = input * lax.rsqrt(jnp.mean(jnp.square(input), axes, keepdims=True) + eps)
     return out if weight is None else out * weight
 

@@ -22,7 +22,8 @@ def max_pool(
     front = (1,) * (self.ndim - 2)
     widths = [(0, 0)] * len(front) + pads
     # A NumPy number: JAX knows a maximum only by a start that is known when tracing.
-    start = np.array(-np.inf if jnp.issubdtype(self.dtype, jnp.floating) else jnp.iinfo(self.dtype).min, self.dtype)
+    floating = jnp.issubdtype(self.dtype, jnp.floating)
+    start = np.array(-np.inf if floating else np.iinfo(self.dtype).min, self.dtype)
     return lax.reduce_window(
         self, start, lax.max, front + window, front + step, widths,
         window_dilation=front + dilation,

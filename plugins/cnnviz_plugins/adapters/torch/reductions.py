@@ -65,7 +65,7 @@ def std(*args: Any, **kwargs: Any) -> Any:
 
 
 @op("linalg_vector_norm")
-def vector_norm(self: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:  # noqa: A002
+def vector_norm(self: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the norm of vectors along axes."""
     axes = axes_of(dim, self.ndim)
     if ord == 2:

@@ -10,7 +10,6 @@ import numpy as np
 from cnnviz_plugins.adapters.torch.operations import op
 
 
-
 @op("upsample_nearest2d")
 def nearest(self: Any, output_size: Any = None, *scales: Any) -> Any:
     """Return the picture at another size, each pixel the one its corner falls on."""

@@ -181,11 +181,22 @@ def pad(self: Any, pad: Sequence[int], mode: str = "constant", value: Any = None
     return jnp.pad(self[cut], widths, kind, **filled)
 
 
-OPERATIONS |= {
-    "constant_pad_nd": lambda self, pad_, value=0: pad(self, pad_, "constant", value),
-    **{f"reflection_pad{k}d": lambda self, padding: pad(self, padding, "reflect") for k in (1, 2)},
-    **{f"replication_pad{k}d": lambda self, padding: pad(self, padding, "replicate") for k in (1, 2)},
-}
+@op("constant_pad_nd")
+def constant_pad(self: Any, pad_: Sequence[int], value: Any = 0) -> Any:
+    """Return the values with a border of one value."""
+    return pad(self, pad_, "constant", value)
+
+
+@op("reflection_pad1d", "reflection_pad2d")
+def reflection_pad(self: Any, padding: Sequence[int]) -> Any:
+    """Return the values with a mirrored border."""
+    return pad(self, padding, "reflect")
+
+
+@op("replication_pad1d", "replication_pad2d")
+def replication_pad(self: Any, padding: Sequence[int]) -> Any:
+    """Return the values with their border repeated."""
+    return pad(self, padding, "replicate")
 
 
 @op("unfold")

@@ -13,11 +13,17 @@ from torch.fx import Graph, Node
 from cnnviz_plugins.adapters.torch.operations import OPERATIONS, Operation
 
 for _family in (
-    "elementwise", "shapes", "linear", "convolution", "pooling", "normalisation", "reductions", "resampling", "creation",
+    "elementwise", "shapes", "linear", "convolution", "pooling", "normalisation", "reductions", "resampling",
+    "creation",
 ):  # fmt: skip
     importlib.import_module(f"cnnviz_plugins.adapters.torch.{_family}")
 
-_SYMBOLIC: Mapping[Any, Operation] = {torch.sym_int: int, torch.sym_float: float, torch.sym_max: max, torch.sym_min: min}
+_SYMBOLIC: Mapping[Any, Operation] = {
+    torch.sym_int: int,
+    torch.sym_float: float,
+    torch.sym_max: max,
+    torch.sym_min: min,
+}
 """What graphs with a free batch size call on sizes, which are plain numbers here."""
 
 
@@ -96,7 +102,8 @@ def _plain(arguments: Any) -> Any:
     if isinstance(arguments, dict):
         return {key: _plain(value) for key, value in arguments.items()}
     if isinstance(arguments, list | tuple):
-        return type(arguments)(map(_plain, arguments)) if type(arguments) in (list, tuple) else list(map(_plain, arguments))
+        kind = type(arguments) if type(arguments) in (list, tuple) else list
+        return kind(map(_plain, arguments))
     return arguments
 
 
