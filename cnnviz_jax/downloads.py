@@ -95,20 +95,11 @@ def fetch(
         WeightsError: No connection, no such file, no space, a connection that ended early, or another digest.
     """
     file = folder / _file_name(url)
-    if file.is_file() and _matches(_digest_of(file).hexdigest(), sha256):
-        return file
-    part = file.with_name(f"{file.name}.part")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with _alone(part):
-            digest = _Download(url, part, sha256, progress).run()
-            if not _matches(digest, sha256):
-                part.unlink()
-                raise WeightsError(
-                    f"what {url} gave has SHA-256 {digest}, not {_shown(sha256)}; it was thrown away. Try again, and"
-                    " if it comes back the same, do not use it"
-                )
-            part.replace(file)
+        with _alone_in(folder):
+            if not (file.is_file() and _matches(_digest_of(file).hexdigest(), sha256)):
+                _bring(url, file, sha256, progress)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             raise WeightsError(_no_space(file.name, folder)) from error
@@ -116,6 +107,18 @@ def fetch(
             f"cannot write {str(file)!r}: {error.strerror or error}; {CACHE_VARIABLE} names another folder"
         ) from error
     return file
+
+
+def _bring(url: str, file: Path, sha256: str | None, progress: Callable[[int, int, str], None] | None) -> None:
+    part = file.with_name(f"{file.name}.part")
+    digest = _Download(url, part, sha256, progress).run()
+    if not _matches(digest, sha256):
+        part.unlink()
+        raise WeightsError(
+            f"what {url} gave has SHA-256 {digest}, not {_shown(sha256)}; it was thrown away. Try again, and if it"
+            " comes back the same, do not use it"
+        )
+    part.replace(file)
 
 
 class _Download:
@@ -199,25 +202,19 @@ class _Download:
 
 
 @contextlib.contextmanager
-def _alone(part: Path) -> Iterator[None]:
-    """Refuse where another process downloads the same file."""
+def _alone_in(folder: Path) -> Iterator[None]:
+    """Wait for other processes that download into this folder, such as those of one sweep."""
     try:
         import fcntl
     except ImportError:  # not on Windows
         yield
         return
-    lock = part.with_name(f"{part.name}.lock")
-    with lock.open("w") as held:
-        try:
-            fcntl.flock(held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise WeightsError(
-                f"another process is downloading {part.name.removesuffix('.part')}; wait for it"
-            ) from error
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    held = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(held)
 
 
 def _file_name(url: str) -> str:

@@ -25,13 +25,19 @@ def check_model(word: str, weights: str | None, registry: Plugins) -> None:
         UnknownNameError: The word is neither a registered name nor `package.module:factory`.
         WeightsError: The weights file is missing.
     """
-    if word not in registry.models and not is_factory(word):
+    if not _is_own_factory(word, registry):
         try:
             registry.model(word)
         except UnknownNameError as error:
             raise UnknownNameError(f"{error} A model of your own is given as package.module:factory.") from error
     if weights is not None and not is_url(weights) and not Path(weights).exists():
         raise WeightsError(f"no weights at {weights!r}; give a .safetensors or .pth file, an Orbax folder, or a URL")
+
+
+def _is_own_factory(word: str, registry: Plugins) -> bool:
+    """Whether the word is the user's `package.module:factory`, and neither `keras:NAME` nor a slip in one."""
+    collections = {name.partition(":")[0] for name in registry.models if ":" in name}
+    return is_factory(word) and word.partition(":")[0] not in collections
 
 
 def load(word: str, weights: str | None, *, quiet: bool = False) -> Model:
@@ -51,7 +57,7 @@ def load(word: str, weights: str | None, *, quiet: bool = False) -> Model:
     if weights is not None and is_url(weights):
         with progress_on_stderr(quiet=quiet) as progress:
             weights = str(local_file(weights, progress))
-    if word in plugins().models or not is_factory(word):
+    if not _is_own_factory(word, plugins()):
         return cv.load_model(word, weights)
     factory = _find(word)
     try:

@@ -90,7 +90,7 @@ def _run(words: list[str], settings: Settings) -> int:
         keep=found.keep,
         shard=_shard(found.shard),
     )
-    model = load(spec.model, spec.weights)
+    model = load(spec.model, spec.weights, quiet=settings.quiet or jax.process_index() != 0)
     if found.dry_run:
         from cnnviz_jax.cli.sweep_plan import print_plan
 
@@ -142,7 +142,7 @@ def _parser() -> Parser:
     add("--run", metavar="DIR", help="the run folder: made if absent, gone on with if not")
     what = parser.add_argument_group("what is done")
     what.add_argument("--model", metavar="MODEL", help="a registered name or package.module:factory (default: shapes)")
-    what.add_argument("--weights", metavar="FILE", help="the model's weights file")
+    what.add_argument("--weights", metavar="FILE|URL", help="the model's weights")
     what.add_argument("--source", metavar="PATH", help="a folder, an .npz or .zarr, or package.module:factory")
     what.add_argument("--labels", metavar="folders|CSV", help="where the labels of a folder's pictures come from")
     what.add_argument("--crop-share", type=float, metavar="X", help="the crop's share of the resized short side")
