@@ -70,6 +70,10 @@ class MemoryBudgetError(CnnvizError, MemoryError):
     """Work that does not fit the memory budget even one evaluation at a time."""
 
 
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C during work whose finished part is kept; its text says how much that is and how to go on."""
+
+
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return ` Did you mean 'x' or 'y'?` for the closest known names, or an empty string."""
     lowered = {candidate.lower(): candidate for candidate in known}

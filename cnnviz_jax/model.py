@@ -358,10 +358,18 @@ class Model:
         taps = {name: self.program.site(name).to_canonical(values[name]) for name in wanted}
         if not need_outputs:
             return None, taps
-        if head is not None:
-            logits: Any = taps[head]
-            return jnp.asarray(logits, jnp.float32), {name: taps[name] for name in read}
-        return jax.tree.map(_one_float, self.structure.pure.logits(outputs)), taps
+        return self.logits_of(outputs, taps), {name: taps[name] for name in read}
+
+    def logits_of(self, outputs: Any, taps: Mapping[str, Any]) -> Any:
+        """Return one picture's logits from the program's outputs, or from the layer that stands for them.
+
+        Args:
+            outputs: What the program returns for a batch of one; not looked at where the model ends in a softmax.
+            taps: Canonical values at layers, the logits' layer among them where the model ends in a softmax.
+        """
+        if self.structure.head is not None:
+            return jnp.asarray(taps[self.structure.head], jnp.float32)
+        return jax.tree.map(_one_float, self.structure.pure.logits(outputs))
 
     def score(
         self,

@@ -47,8 +47,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _dispatch(words)
     except CnnvizError as error:
         return _refused(str(error), error, debug)
-    except KeyboardInterrupt:
-        print("cnnviz: interrupted", file=sys.stderr)
+    except KeyboardInterrupt as stopped:
+        print(f"cnnviz: {str(stopped) or 'interrupted'}", file=sys.stderr)
         return 130
     except BrokenPipeError:
         # The reader (`| head`) has gone; point stdout elsewhere so that closing it at exit stays silent.

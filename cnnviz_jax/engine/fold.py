@@ -4,7 +4,8 @@ A technique says what one evaluation of one picture is. The engine runs many at 
 pictures, in chunks that fit memory, always with one compiled shape, and reports progress.
 """
 
-from collections.abc import Callable, Hashable
+import time
+from collections.abc import Callable, Hashable, Iterator
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,14 +16,18 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax.engine.compile import Executable, compiled
+from cnnviz_jax.engine.iteration import Kept
 from cnnviz_jax.engine.memory import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
-from cnnviz_jax.errors import MemoryBudgetError
+from cnnviz_jax.engine.stopping import stoppable
+from cnnviz_jax.errors import Interrupted, MemoryBudgetError
 from cnnviz_jax.results import Heatmap, View
 
 if TYPE_CHECKING:
     from cnnviz_jax.model import Model
     from cnnviz_jax.targets import Target
+
+_KEEP_EVERY_S = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +53,21 @@ class Fold:
     def evaluations(self) -> int:
         """How many evaluations explain one picture."""
         return 1
+
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """After how many evaluations `refine` looks at what is there; the last is `evaluations`. Needs `stack`."""
+        return (self.evaluations,)
+
+    def plan(self, model: "Model") -> tuple[tuple[str, str], ...]:
+        """Return what a run would compute, as names and texts, for `cnnviz explain --plan`."""
+        return ()
+
+    def refine(
+        self, model: "Model", image: Float[Array, "h w c"], target: "Target", context: Any, gathered: Any
+    ) -> Any:
+        """Return the context of the next round, from what the rounds before gathered; of the same shapes."""
+        return context
 
     def prepare(self, model: "Model", image: Float[Array, "h w c"], target: "Target", key: Key[Array, ""]) -> Any:
         """Return what every evaluation of this picture shares; any pytree."""
@@ -103,6 +123,7 @@ def run_fold(
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress = silent,
+    kept: Kept | None = None,
 ) -> tuple[Any, Float[np.ndarray, " n"]]:
     """Return the fold's results and the untouched scores of all pictures.
 
@@ -115,11 +136,13 @@ def run_fold(
         chunk: Evaluations at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of pictures x evaluations are done.
+        kept: Where evaluations of unfinished pictures are kept and found again, picture by picture.
 
     Raises:
         MemoryBudgetError: Not even one evaluation at a time fits.
+        Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
-    run = _FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget)
+    run = _FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget, kept)
     parts: list[Any] = []
     total = len(images) * fold.evaluations
     first = 0
@@ -144,10 +167,18 @@ class _FoldRun:
     """
 
     def __init__(
-        self, fold: Fold, model: "Model", images: Array, target: "Target", keys: Any, chunk: Chunk, budget: int | None
+        self,
+        fold: Fold,
+        model: "Model",
+        images: Array,
+        target: "Target",
+        keys: Any,
+        chunk: Chunk,
+        budget: int | None,
+        kept: Kept | None = None,
     ) -> None:
         self.fold, self.model, self.images, self.target, self.keys = fold, model, images, target, keys
-        self.budget = budget
+        self.budget, self.kept = budget, kept
         most = fold.evaluations * len(images)
         size, self.step = fitting(self._compile_step, chunk, most, budget)
         self.size = size
@@ -159,7 +190,9 @@ class _FoldRun:
 
     @property
     def batch(self) -> int:
-        """Pictures at once."""
+        """Pictures at once; one where each is kept on its own."""
+        if self.kept is not None:
+            return 1
         return max(1, min(len(self.images), self.size // self.chunk))
 
     def pictures(self, first: int, done: Callable[[int], None]) -> Any:
@@ -181,19 +214,69 @@ class _FoldRun:
             return jax.block_until_ready(self.step(self.model, images, target, keys))
         begin = compiled(partial(_begin, self.fold, self._slots), (_begin, self.fold, self._slots), self._shapes()[:4])
         scores, context, gathered = begin(self.model, images, target, keys)
-        flight = InFlight()
-        for start in range(0, self.fold.evaluations, self.chunk):
-            gathered, token = self.step(self.model, images, target, keys, context, gathered, jnp.int32(start))
-            flight.add(token)
-            done(max(0, start - self.chunk) * self.batch)
+        gathered, complete = self._resumed(first, gathered)
+        flight, kept_at = InFlight(), time.monotonic()
+        with stoppable(self.kept is not None) as stop:
+            for start, is_fresh in self._chunks(complete):
+                if stop.asked or (self.kept is not None and time.monotonic() - kept_at > _KEEP_EVERY_S):
+                    self._keep(first, start, gathered)
+                    kept_at = time.monotonic()
+                if stop.asked:
+                    count = self.fold.evaluations
+                    raise Interrupted(
+                        f"interrupted: {start:,} of {count:,} evaluations of picture {first} are done and kept; "
+                        f"the same call goes on from there"
+                    )
+                if is_fresh:
+                    args = (self.model, images, target, context, gathered)
+                    context = compiled(partial(_refine, self.fold), (_refine, self.fold), args)(*args)
+                gathered, token = self.step(self.model, images, target, keys, context, gathered, jnp.int32(start))
+                flight.add(token)
+                done(max(0, start - self.chunk) * self.batch)
         flight.drain()
         args = (self.model, images, target, context, gathered)
         end = compiled(partial(_end, self.fold), (_end, self.fold), args)
         return end(*args), scores
 
+    def _chunks(self, complete: int) -> Iterator[tuple[int, bool]]:
+        """Where each chunk that is left begins, and whether the context is to be refined before it."""
+        begin = 0
+        for stop in self.fold.rounds:
+            is_fresh = begin > 0
+            for start in range(begin, stop, self.chunk):
+                if min(start + self.chunk, stop) > complete:
+                    yield start, is_fresh
+                    is_fresh = False
+            begin = stop
+
+    def _keep(self, first: int, complete: int, gathered: Any) -> None:
+        """Keep what is gathered of one picture after `complete` evaluations."""
+        leaves = [np.asarray(leaf)[0] for leaf in jax.tree.leaves(gathered)]
+        if self.fold.gather == "stack":
+            leaves = [leaf[:complete] for leaf in leaves]
+        if self.kept is not None:
+            self.kept.save(first, [np.asarray(complete), *leaves])
+
+    def _resumed(self, first: int, gathered: Any) -> tuple[Any, int]:
+        """What was kept of one picture and how many evaluations it is, or the empty start."""
+        found = self.kept.load(first) if self.kept is not None else None
+        if found is None:
+            return gathered, 0
+        complete, leaves = int(found[0]), found[1:]
+        if self.fold.gather == "sum":  # a chunk cannot be added in part
+            if all(start != complete for start, _ in self._chunks(0)):
+                return gathered, 0
+            old = [jnp.asarray(leaf)[None] for leaf in leaves]
+        else:
+            empty = jax.tree.leaves(gathered)
+            old = [e.at[0, :complete].set(leaf) for e, leaf in zip(empty, leaves, strict=True)]
+        return jax.tree.unflatten(jax.tree.structure(gathered), old), complete
+
     @property
     def _slots(self) -> int:
-        return -(-self.fold.evaluations // self.chunk) * self.chunk
+        """Room for every chunk, the last of each round written whole."""
+        begins = (0, *self.fold.rounds[:-1])
+        return max(b + -(-(e - b) // self.chunk) * self.chunk for b, e in zip(begins, self.fold.rounds, strict=True))
 
     def _shapes(self) -> tuple[Any, ...]:
         def rows(leaf: Any) -> jax.ShapeDtypeStruct:
@@ -267,6 +350,10 @@ def _whole(fold: Fold, model: "Model", images: Array, target: "Target", keys: An
     scores, context, gathered = _begin(fold, 1, model, images, target, keys)
     gathered, _ = _step(fold, 1, model, images, target, keys, context, gathered, jnp.int32(0))
     return _end(fold, model, images, target, context, gathered), scores
+
+
+def _refine(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
+    return jax.vmap(partial(fold.refine, model))(images, target, context, gathered)
 
 
 def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:

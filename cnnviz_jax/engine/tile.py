@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.engine.fold import Fold
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results import Heatmap
 
 if TYPE_CHECKING:
@@ -61,7 +62,12 @@ def explain_tile(
             a program decides its last bits.
 
     Cost: as `run_fold`; memory for `b * inner_chunk` evaluations.
+
+    Raises:
+        UsageError: The fold looks at what it gathered in between, which a tile of pictures cannot.
     """
+    if len(fold.rounds) > 1:
+        raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
 
     def begin(image: Array, target: "Target", key: Any) -> Any:
         return model.score(image, target)[0], fold.prepare(model, image, target, key)

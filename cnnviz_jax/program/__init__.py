@@ -12,15 +12,19 @@ from cnnviz_jax.program.receptive_field import Field
 from cnnviz_jax.program.relu import deconv_relu, guided_relu
 from cnnviz_jax.program.sites import Site
 from cnnviz_jax.program.trace import Handler, Program
+from cnnviz_jax.program.windows import ChangedWindows, Interval, Plan
 
 __all__ = [
+    "ChangedWindows",
     "Check",
     "Definition",
     "Field",
     "Handler",
+    "Interval",
     "KernelRef",
     "Node",
     "Operation",
+    "Plan",
     "Program",
     "Site",
     "deconv_relu",

@@ -27,6 +27,7 @@ from cnnviz_jax.program.owners import Owners
 from cnnviz_jax.program.recognition import operations
 from cnnviz_jax.program.scopes import Scopes
 from cnnviz_jax.program.sites import Site, find_sites, plain_site
+from cnnviz_jax.program.windows import ChangedWindows, Interval, plan_windows
 
 Handler = Callable[[Site, list[Any], Callable[..., Any]], Any]
 """`handler(site, inputs, default) -> value`: `default(*inputs)` is what the program computes there."""
@@ -236,6 +237,37 @@ class Program:
             return self.evaluator.run(known, (site.value,))[site.value]
 
         return Definition(operation.inputs, lambda *inputs: handler(site, list(inputs), default))
+
+    def windows(
+        self,
+        rows: Sequence[Interval],
+        cols: Sequence[Interval],
+        *,
+        read: Sequence[str] = (),
+        need_outputs: bool = True,
+    ) -> ChangedWindows:
+        """Return what evaluates the program exactly when the picture changes in one of `rows` x `cols` at a time.
+
+        Args:
+            rows: Rows of the picture that change together, as (first, one past the last).
+            cols: The same for columns.
+            read: Layers whose values are wanted.
+            need_outputs: Whether the outputs are.
+
+        Raises:
+            LayerNotFoundError: A name is unknown.
+        """
+        wanted = [self.site(name).value for name in read]
+        if need_outputs:
+            wanted += [number for number in self.graph.output_ids if self.analysis.depends(number)]
+        return ChangedWindows(plan_windows(self.graph, self.analysis, wanted, rows, cols), self.evaluator)
+
+    def outputs_of(self, params: Any, values: Mapping[int, Any]) -> Any:
+        """Return the outputs as the function gives them, from their values by number; others are computed."""
+        missing = [number for number in self.graph.output_ids if number not in values]
+        given = dict(zip(self.graph.param_ids, jax.tree.leaves(params), strict=True)) if missing else {}
+        found = {**self.evaluator.run(given, missing), **values} if missing else values
+        return jax.tree.unflatten(self._outputs_tree, [found[number] for number in self.graph.output_ids])
 
     def override(self, kind: str, make: Callable[[Site], Handler]) -> dict[str, Handler]:
         """Return handlers for all layers of a kind, for `run(handlers=...)`: `make(site)` gives each.

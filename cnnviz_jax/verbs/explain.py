@@ -1,6 +1,7 @@
 """The door for attribution: which parts of each picture a score rests on."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -14,7 +15,11 @@ from cnnviz_jax.model import Model
 from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.records import TechniqueSpec, load
 from cnnviz_jax.results import Attribution, Heatmap, Provenance
+from cnnviz_jax.verbs.kept import KeptTargets, arrays_digest, digest
 from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
+
+_WORTH_KEEPING = 64
+"""A picture of fewer evaluations is done again."""
 
 
 def explain(
@@ -28,6 +33,7 @@ def explain(
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress | None = None,
+    folder: str | Path | None = None,
     **options: Any,
 ) -> Attribution:
     """Return which parts of each picture the target's score rests on.
@@ -42,10 +48,12 @@ def explain(
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+        folder: Evaluations of unfinished pictures are kept there, on Ctrl-C too, and the same call goes on from them.
         **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
 
     Raises:
         CnnvizError: A subclass says which of name, option, picture, target or model does not fit, and what would.
+        Interrupted: Ctrl-C, with a `folder`: what was done is kept there.
 
     Cost: the technique's number of evaluations per picture, plus one forward pass.
     """
@@ -59,9 +67,19 @@ def explain(
     keys = keys_for(seed, picture_ids(images) if ids is None else ids)
     if len(keys) != len(images):
         raise UsageError(f"ids names {len(keys)} numbers for {len(images)} pictures")
+    kept = None
+    if folder is not None and fold.evaluations >= _WORTH_KEEPING:
+        common = {"technique": spec.name, "fold": repr(fold), "model": model.name, "parameters": digest(model)}
+        common |= {"versions": versions()}
+        rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
+        each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
+        kept = KeptTargets(Path(folder), common, each)
     heatmap, scores = run_fold(
-        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent
-    )
+        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
+        kept=kept,
+    )  # fmt: skip
+    if kept is not None:
+        kept.forget()
     if heatmap.values.ndim not in (3, 4):
         raise PluginError(
             f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one picture; "

@@ -53,6 +53,13 @@ class KeptTargets:
         except OSError as error:
             raise RenderError(f"cannot keep finished pictures in {self.folder}: {error.strerror or error}") from error
 
+    def forget(self) -> None:
+        """Remove the files, and the folder if nothing else is in it."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
 
 def digest(model: Model) -> str:
     """Return a short text that differs for models of other parameters."""

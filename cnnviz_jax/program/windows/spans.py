@@ -91,7 +91,9 @@ def map_axes(facts: Facts, shape: Sequence[int]) -> tuple[int, int] | None:
     return None if rows is None or cols is None else (rows, cols)
 
 
-def window_of(facts: Facts, shape: Sequence[int], places: tuple[Sequence[Interval], Sequence[Interval]]) -> Window | None:
+def window_of(
+    facts: Facts, shape: Sequence[int], places: tuple[Sequence[Interval], Sequence[Interval]]
+) -> Window | None:
     """Return the part of a value that a sweep changes; `None` where it has no map to take a part of."""
     axes = map_axes(facts, shape)
     if axes is None:

@@ -11,7 +11,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.perturbation.least_squares import least_squares
+from cnnviz_plugins.explain.perturbation.least_squares import least_squares, linear_model
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import KernelShapConfig
 
@@ -26,20 +26,31 @@ class KernelShap(PartsFold):
 
     Cost: `samples` forward passes per picture, or 2^parts where that is less.
     Randomness: pair i of a picture comes from fold_in(picture's key, i); none where all coalitions are asked.
-    Source: Lundberg, Lee 2017, theorem 2; drawing by the kernel as Captum does; pairs: Covert, Lee 2021.
+    Source: Lundberg, Lee 2017, theorem 2; drawing by the kernel as Captum does; pairs: Covert, Lee 2021; `xplique`:
+    xplique/attributions/kernel_shap.py, a regression without weights on single coalitions, and no constraint.
     """
 
     config: KernelShapConfig
 
+    @classmethod
+    def facts(cls, config: KernelShapConfig) -> tuple[tuple[str, Any], ...]:
+        """Return the number of coalitions that may be asked."""
+        return (("samples", config.samples),)
+
     @property
     def is_exact(self) -> bool:
         """Whether all coalitions are asked."""
-        return self.segments.count < 31 and 2**self.segments.count <= self.config.samples
+        few = self.segments.count < 31 and 2**self.segments.count <= self._samples
+        return few and self.config.convention == "paper"
+
+    @property
+    def _samples(self) -> int:
+        return int(self.config.samples or 0)
 
     @property
     def evaluations(self) -> int:
         """One per coalition."""
-        return 2**self.segments.count if self.is_exact else self.config.samples
+        return 2**self.segments.count if self.is_exact else self._samples
 
     def prepare(
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
@@ -66,16 +77,22 @@ class KernelShap(PartsFold):
 
     def _drawn(self, index: Int[Array, ""], root: Key[Array, ""]) -> Bool[Array, " count"]:
         """No part, all parts, then pairs: a coalition of m parts with chance ~ 1 / (m (count - m)), its complement."""
-        count = self.segments.count
-        number = jax.random.uniform(jax.random.fold_in(root, index // 2), (count + 1,))
+        count, is_alone = self.segments.count, self.config.convention == "xplique"
+        number = jax.random.uniform(jax.random.fold_in(root, index if is_alone else index // 2), (count + 1,))
         size = 1 + (number[0] > jnp.asarray(_below(count), jnp.float32)).sum()
         rank = jnp.argsort(jnp.argsort(number[1:]))
+        if is_alone:
+            return rank < size
         drawn = (rank < size) ^ (index % 2 == 1)
         return jnp.where(index < 2, index == 1, drawn)
 
     def finish(self, model: Model, image: Any, target: Target, context: tuple[Parts, Any], gathered: Any) -> Heatmap:
         """Return the Shapley values as a map."""
         kept, scores = gathered
+        if self.config.convention == "xplique":
+            plain = jnp.ones_like(scores)
+            slopes, intercept, _ = linear_model(kept.astype(jnp.float32), scores, plain, 0.0)
+            return self.shown(context[0], slopes, base=intercept)
         count = self.segments.count
         sizes = kept.sum(1)
         base = scores[0]

@@ -25,15 +25,21 @@ class Lime(PartsFold):
     Cost: `samples` forward passes per picture.
     Randomness: sample i of a picture comes from fold_in(picture's key, i).
     Source: Ribeiro, Singh, Guestrin 2016, section 3; numbers and kernel of marcotcr/lime lime_image.py, all parts kept
-    in the regression.
+    in the regression; `xplique`: xplique/attributions/lime.py, whose samples are all random and whose kernel is
+    exp(-d^2 / kernel_width^2) of the distance between pictures.
     """
 
     config: LimeConfig
 
+    @classmethod
+    def facts(cls, config: LimeConfig) -> tuple[tuple[str, Any], ...]:
+        """Return the numbers used."""
+        return tuple((name, getattr(config, name)) for name in ("samples", "distance", "kernel_width", "ridge"))
+
     @property
     def evaluations(self) -> int:
         """One per sample."""
-        return self.config.samples
+        return int(self.config.samples or 0)
 
     def evaluate(
         self,
@@ -43,17 +49,22 @@ class Lime(PartsFold):
         context: Parts,
         index: Int[Array, ""],
         key: Key[Array, ""],
-    ) -> tuple[Bool[Array, " count"], Float[Array, ""]]:
-        """Return which parts sample `index` keeps, and its score."""
+    ) -> tuple[Bool[Array, " count"], Float[Array, ""], Float[Array, ""]]:
+        """Return which parts sample `index` keeps, its score, and its squared distance from the picture."""
         drawn = jax.random.bernoulli(key, 0.5, (self.segments.count,))
-        kept = (drawn | (index == 0)) & context.there
-        return kept, model.score(context.keeping(image, kept), target)[0]
+        is_whole = (index == 0) & (self.config.convention == "paper")
+        kept = (drawn | is_whole) & context.there
+        sample = context.keeping(image, kept)
+        return kept, model.score(sample, target)[0], ((sample - image) ** 2).sum()
 
     def finish(self, model: Model, image: Any, target: Target, context: Parts, gathered: Any) -> Heatmap:
         """Return the weights as a map."""
-        kept, scores = gathered
+        kept, scores, apart = gathered
         design = kept.astype(jnp.float32)
-        distance = 1 - jnp.sqrt(design.sum(1) / context.there.sum().astype(jnp.float32))
-        weights = jnp.sqrt(jnp.exp(-((distance / self.config.kernel_width) ** 2)))
-        slopes, intercept, fit = linear_model(design, scores, weights, self.config.ridge)
+        if self.config.distance == "cosine":
+            apart = (1 - jnp.sqrt(design.sum(1) / context.there.sum().astype(jnp.float32))) ** 2
+        weights = jnp.exp(-apart / (self.config.kernel_width or 1.0) ** 2)
+        if self.config.convention == "paper":
+            weights = jnp.sqrt(weights)
+        slopes, intercept, fit = linear_model(design, scores, weights, self.config.ridge or 0.0)
         return self.shown(context, slopes, intercept=intercept, fit=fit)

@@ -1,7 +1,7 @@
 """Occlusion: how much the score falls when each window of the picture is covered (Zeiler, Fergus 2013)."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -11,7 +11,10 @@ from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.targets import Target
+from cnnviz_jax.window_sweep import WindowSweep
+from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.occlusion_plan import plan_rows
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 from cnnviz_plugins.explain.perturbation.windows import Windows
 
@@ -28,13 +31,20 @@ class Occlusion(Fold):
         WindowError: The window is larger than the picture.
         UsageError: The fill has another number of channels, or a channel does not exist.
 
-    Cost: rows * cols + 1 forward passes per picture; memory for one chunk of covered pictures.
+    With the engine `incremental` only what a window reaches is recomputed, with the same result. With `adaptive` a
+    share of the windows is computed and the others are interpolated; `extras["computed"]` says which.
+
+    Cost: rows * cols + 1 forward passes per picture, or their incremental share; memory for one chunk of covered
+    pictures, and for the activations of the untouched one where the engine is incremental.
     Randomness: only `fill="noise"`, one field of noise per picture.
     Source: Zeiler, Fergus 2013, section 4.2.
     """
 
     config: OcclusionConfig
     windows: Windows
+    sweep: WindowSweep | None
+    """Where only windows are recomputed: the windows."""
+    adaptive: CoarseFirst | None
 
     @classmethod
     def build(cls, config: OcclusionConfig, model: Model) -> "Occlusion":
@@ -45,6 +55,9 @@ class Occlusion(Fold):
         for channel in config.channels or ():
             if not 0 <= channel < depth:
                 raise UsageError(f"pictures have channels 0 to {depth - 1}, got channel {channel}")
+        sweep = windows.sweep
+        is_incremental = config.engine == "incremental" or (config.engine == "auto" and sweep.pays(model))
+        adaptive = None if config.adaptive is None else CoarseFirst.of(windows.rows, windows.cols, config.adaptive)
         notes = (
             ("window", (windows.height, windows.width)),
             ("stride", windows.step),
@@ -52,50 +65,101 @@ class Occlusion(Fold):
             ("edge", config.edge),
             ("score", config.score),
             ("gather", config.gather),
+            ("engine", "incremental" if is_incremental else "dense"),
+            *((("computed", adaptive.count),) if adaptive is not None else ()),
         )
-        return cls(config=config, windows=windows, notes=notes)
+        return cls(
+            config=config, windows=windows, sweep=sweep if is_incremental else None, adaptive=adaptive, notes=notes
+        )
 
     @property
     def evaluations(self) -> int:
-        """One per window."""
-        return self.windows.count
+        """One per window that is computed."""
+        return self.windows.count if self.adaptive is None else self.adaptive.count
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
-    ) -> tuple[Float[Array, "h w c"], Float[Array, " k"]]:
+    @property
+    def rounds(self) -> tuple[int, ...]:
+        """The coarse grid, then the rest."""
+        if self.adaptive is None or not self.adaptive.more:
+            return (self.evaluations,)
+        return (len(self.adaptive.coarse), self.evaluations)
+
+    def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
+        """Return positions, operations of both engines and the share of each layer."""
+        return plan_rows(self.windows, self.evaluations, self.sweep is not None, model)
+
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> "_Context":
         """Return the picture as it looks where covered, and what is read off the untouched one."""
         covered = cover(self.config.fill, image, key)
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(image.shape[-1]), jnp.asarray(self.config.channels))
             covered = jnp.where(chosen, covered, image)
-        return covered, self._reading(model, image, target)
+        wanted = None if self.config.score == "distribution" else target
+        unchanged = () if self.sweep is None else self.sweep.prepare(model, image, wanted)
+        order = None if self.adaptive is None else self.adaptive.start()
+        return _Context(covered, self._reading(model, image, target), unchanged, order)
+
+    def refine(
+        self, model: Model, image: Any, target: Target, context: "_Context", gathered: Float[Array, " p"]
+    ) -> "_Context":
+        """Return the same with the windows of the second round chosen."""
+        return context if self.adaptive is None else context._replace(order=self.adaptive.chosen(gathered))
 
     def evaluate(
         self,
         model: Model,
         image: Float[Array, "h w c"],
         target: Target,
-        context: tuple[Float[Array, "h w c"], Float[Array, " k"]],
+        context: "_Context",
         index: Int[Array, ""],
         key: Any,
     ) -> Float[Array, ""]:
-        """Return the number of window `index`."""
-        covered, untouched = context
-        reading = self._reading(model, jnp.where(self.windows.mask(index), covered, image), target)
+        """Return the number of window `index`, in order of computation."""
+        index = index if context.order is None else context.order[index]
+        reading = self._covered_reading(model, image, target, context, index)
         if self.config.score == "distribution":
-            return 0.5 * jnp.abs(reading - untouched).sum()
+            return 0.5 * jnp.abs(reading - context.untouched).sum()
         if self.config.score == "drop":
-            return (untouched - reading)[0]
+            return (context.untouched - reading)[0]
         return reading[0] if self.config.score == "raw" else 1 - reading[0]
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Float[Array, " p"]) -> Heatmap:
+    def finish(
+        self, model: Model, image: Any, target: Target, context: "_Context", gathered: Float[Array, " p"]
+    ) -> Heatmap:
         """Return the grid and its map of the picture."""
-        grid = gathered.reshape(self.windows.rows, self.windows.cols)
+        extras: dict[str, Array] = {}
+        if self.adaptive is not None and context.order is not None:
+            grid, extras["computed"] = self.adaptive.filled(gathered, context.order)
+        else:
+            grid = gathered.reshape(self.windows.rows, self.windows.cols)
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}
-        return Heatmap(values=gather[self.config.gather or "grid"](grid), low_res=grid)
+        return Heatmap(values=gather[self.config.gather or "grid"](grid), low_res=grid, extras=extras)
 
     def _reading(self, model: Model, image: Float[Array, "h w c"], target: Target) -> Float[Array, " k"]:
         """Return what is compared: the score, or the predicted distribution."""
         if self.config.score == "distribution":
             return jax.nn.softmax(model.run(image)[0])
         return model.score(image, target)[0][None]
+
+    def _covered_reading(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: "_Context", index: Int[Array, ""]
+    ) -> Float[Array, " k"]:
+        """Return the same with window `index` covered."""
+        if self.sweep is None:
+            return self._reading(model, jnp.where(self.windows.mask(index), context.covered, image), target)
+        place = index // self.windows.cols, index % self.windows.cols
+        if self.config.score == "distribution":
+            logits, _ = self.sweep.run(model, image, context.covered, context.unchanged, *place)
+            return jax.nn.softmax(logits)
+        return self.sweep.score(model, image, context.covered, context.unchanged, *place, target)[None]
+
+
+class _Context(NamedTuple):
+    """What all windows of one picture share."""
+
+    covered: Float[Array, "h w c"]
+    untouched: Float[Array, " k"]
+    unchanged: tuple[Array, ...]
+    """Activations of the untouched picture, where windows are computed from them."""
+    order: Int[Array, " computed"] | None
+    """Which window each evaluation computes, where not all are."""

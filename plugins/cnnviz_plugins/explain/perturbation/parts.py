@@ -52,14 +52,21 @@ class PartsFold(Fold):
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its parts laid out."""
         segments = Segments.of(config.segments, model)
+        config = config.settled()
         config = replace(config, fill=settled(config.fill, model))
-        return cls(config=config, segments=segments, notes=(("parts", segments.count),))
+        return cls(config=config, segments=segments, notes=(("parts", segments.count), *cls.facts(config)))
+
+    @classmethod
+    def facts(cls, config: Any) -> tuple[tuple[str, Any], ...]:
+        """Return what was left to a convention, for the result's notes."""
+        return ()
 
     def parts(self, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Parts:
         """Return one picture's parts."""
         segments = self.segments(image)
         there = jnp.zeros(self.segments.count, bool).at[segments.reshape(-1)].set(True)
-        return Parts(segments, cover(self.config.fill, image, key, segments, self.segments.count), there)
+        fill = self.config.fill if self.config.fill is not None else "segment-mean"
+        return Parts(segments, cover(fill, image, key, segments, self.segments.count), there)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
         """Return the picture's parts."""

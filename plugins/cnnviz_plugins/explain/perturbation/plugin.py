@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, fields, replace
+from typing import Any, Literal, Self
 
 from cnnviz_jax.errors import UsageError, WindowError
 from cnnviz_jax.hookspecs import hookimpl
@@ -47,6 +47,12 @@ class OcclusionConfig:
     convention has it when not given; the paper's is `grid`."""
     channels: tuple[int, ...] | None = None
     """Which channels are covered; all when not given."""
+    engine: Literal["auto", "dense", "incremental"] = "auto"
+    """`dense`: every covered picture is run whole. `incremental`: only what its window reaches is recomputed, with the
+    same result. `auto`: whichever is predicted to be faster."""
+    adaptive: float | None = None
+    """Share of the windows to compute, such as 0.25: a coarse grid first, then where it changes most; the others are
+    interpolated, and the result says which. All are computed when not given."""
     convention: Literal["paper", "captum", "pair", "tf-explain", "xplique"] = "paper"
     """Whose edge, score and gather. `captum`: truncate, drop, average. `pair` and `xplique`: full, drop, sum.
     `tf-explain`: truncate, one_minus, grid."""
@@ -57,6 +63,10 @@ class OcclusionConfig:
             if value is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
                 raise WindowError(f"{word} is one or two positive whole numbers of pixels, got {value!r}")
         check_fill(self.fill, FILLS)
+        if self.engine not in ("auto", "dense", "incremental"):
+            raise UsageError(f"engine is auto, dense or incremental, got {self.engine!r}")
+        if self.adaptive is not None and not 0 < self.adaptive <= 1:
+            raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
     def settled(self) -> OcclusionConfig:
         """Return the same with nothing left to the convention."""
@@ -114,11 +124,13 @@ class SegmentConfig:
     segments: str | tuple[tuple[int, ...], ...] = "grid(8)"
     """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the pictures, or superpixels
     of scikit-image, made for each picture: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
-    fill: float | tuple[float, ...] | str = "segment-mean"
-    """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given and
+    no convention says otherwise."""
 
     def __post_init__(self) -> None:
-        check_fill(self.fill, SEGMENT_FILLS)
+        if self.fill is not None:
+            check_fill(self.fill, SEGMENT_FILLS)
         if not isinstance(self.segments, str):
             object.__setattr__(self, "segments", _mask(self.segments))
             return
@@ -126,12 +138,16 @@ class SegmentConfig:
         if not number or number != int(number) or number < 1:
             raise UsageError(f"segments takes a positive whole number, got {self.segments!r}")
 
+    def settled(self) -> Self:
+        """Return the same with nothing left open."""
+        return self if self.fill is not None else replace(self, fill="segment-mean")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAblationConfig(SegmentConfig):
     """What the parts of a picture are, and what covers each of them in turn."""
 
-    fill: float | tuple[float, ...] | str = 0.5
+    fill: float | tuple[float, ...] | str | None = 0.5
     """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
     own input, which is `model-mean` here."""
 
@@ -140,39 +156,73 @@ class FeatureAblationConfig(SegmentConfig):
 class LimeConfig(SegmentConfig):
     """What the parts of a picture are, and how the linear model of them is fitted."""
 
-    samples: int = 1000
-    """Random pictures with half of their parts covered, per picture."""
-    kernel_width: float = 0.25
-    """Width of the kernel that weights a sample by its cosine distance from the picture."""
-    ridge: float = 1.0
-    """Penalty on the squared weights of the linear model."""
+    samples: int | None = None
+    """Random pictures with half of their parts covered, per picture; 1000, or the convention's (Xplique: 150), when
+    not given."""
+    distance: Literal["cosine", "euclidean"] | None = None
+    """How far a sample is: `cosine` of which parts are kept, or `euclidean` over the pixels, as Xplique has it."""
+    kernel_width: float | None = None
+    """Width of the kernel that weights a sample by its distance; 0.25, or the convention's (Xplique: 45)."""
+    ridge: float | None = None
+    """Penalty on the squared weights of the linear model; 1, or the convention's (Xplique: 2)."""
+    convention: Literal["paper", "xplique"] = "paper"
+    """Whose numbers. `paper`: those of the authors' lime_image.py. `xplique`: also covers by 0.5, takes every sample
+    at random, and does not take the square root of the kernel."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _positive("samples", self.samples)
-        _positive("kernel_width", self.kernel_width)
-        if self.ridge < 0:
+        for name in ("samples", "kernel_width"):
+            if getattr(self, name) is not None:
+                _positive(name, getattr(self, name))
+        if self.ridge is not None and self.ridge < 0:
             raise UsageError(f"ridge is not negative, got {self.ridge}")
+
+    def settled(self) -> Self:
+        """Return the same with nothing left open."""
+        given = {field.name: getattr(self, field.name) for field in fields(self)}
+        defaults = _LIME_CONVENTIONS[self.convention]
+        return replace(self, **{name: each for name, each in defaults.items() if given[name] is None})
+
+
+_LIME_CONVENTIONS: dict[str, dict[str, Any]] = {
+    # marcotcr/lime lime_image.py
+    "paper": {"samples": 1000, "distance": "cosine", "kernel_width": 0.25, "ridge": 1.0, "fill": "segment-mean"},
+    # xplique/attributions/lime.py, pictures of three channels
+    "xplique": {"samples": 150, "distance": "euclidean", "kernel_width": 45.0, "ridge": 2.0, "fill": 0.5},
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class KernelShapConfig(SegmentConfig):
     """What the parts of a picture are, and how many coalitions of them are asked."""
 
-    samples: int = 2048
-    """Coalitions per picture. If there are no more than so many, all are asked and the values are exact."""
+    samples: int | None = None
+    """Coalitions per picture; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
+    many, all are asked and the values are exact."""
+    convention: Literal["paper", "xplique"] = "paper"
+    """`xplique`: coalitions are always drawn, one by one, and a plain regression is fitted to them, so that the values
+    only come near those that sum to the difference of scores; covers by 0.5."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.samples < 4:
+        if self.samples is not None and self.samples < 4:
             raise UsageError(f"samples is at least 4, got {self.samples}")
+
+    def settled(self) -> Self:
+        """Return the same with nothing left open."""
+        samples, fill = (800, 0.5) if self.convention == "xplique" else (2048, "segment-mean")
+        return replace(
+            self,
+            samples=samples if self.samples is None else self.samples,
+            fill=fill if self.fill is None else self.fill,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class SobolConfig(SegmentConfig):
     """What the parts of a picture are, and how their strengths are drawn."""
 
-    fill: float | tuple[float, ...] | str = "model-mean"
+    fill: float | tuple[float, ...] | str | None = "model-mean"
     """What shows as a part fades: as for `occlusion`, or `segment-mean`. The paper multiplies the network's own
     input."""
     designs: int = 32

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.errors import WindowError
+from cnnviz_jax.window_sweep import WindowSweep
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,13 @@ class Windows:
         """Number of windows."""
         return self.rows * self.cols
 
+    @property
+    def sweep(self) -> WindowSweep:
+        """The same windows, for models that are run on windows alone."""
+        rows = tuple(_interval(row, self.step[0], self.height, self.image[0]) for row in range(self.rows))
+        cols = tuple(_interval(col, self.step[1], self.width, self.image[1]) for col in range(self.cols))
+        return WindowSweep(rows, cols)
+
     def mask(self, index: Int[Array, ""]) -> Bool[Array, "h w 1"]:
         """Return which pixels window `index` covers."""
         top, left = index // self.cols * self.step[0], index % self.cols * self.step[1]
@@ -72,6 +80,10 @@ class Windows:
     def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
         """Return, for each pixel, the mean over the windows that cover it; 0 where none does."""
         return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
+
+
+def _interval(number: int, step: int, size: int, end: int) -> tuple[int, int]:
+    return number * step, min(number * step + size, end)
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
