@@ -115,11 +115,15 @@ def network(steps: Any, layout: str, *, linear: bool) -> Any:
 def bumped(steps: Any, layout: str, height: int, width: int) -> tuple[np.ndarray, np.ndarray]:
     """Which image rows each row of the last map depends on, and which image columns each of its columns."""
     apply = network(steps, layout, linear=True)
+    images = np.ones((1 + height + width, 1, height, width, 1))
+    for k in range(height):
+        images[1 + k, :, k] += 1
+    for k in range(width):
+        images[1 + height + k, :, :, k] += 1
     with jax.enable_x64(True):
-        base = jnp.ones((1, height, width, 1), jnp.float64)
-        rows = [base.at[:, k].add(1.0) for k in range(height)]
-        columns = [base.at[:, :, k].add(1.0) for k in range(width)]
-        values = np.asarray(jax.jit(jax.vmap(lambda x: apply((), x)))(jnp.stack([base, *rows, *columns])))
+        lowered = jax.jit(jax.vmap(lambda x: apply((), x))).lower(images)
+        # Run once on a few pixels: compiling is what costs, and half of that is optimising.
+        values = np.asarray(lowered.compile(compiler_options={"xla_backend_optimization_level": 0})(images))
     changed = np.abs(values[1:] - values[0]) > 1e-9
     tables = []
     for axis, lines in (("H", changed[:height]), ("W", changed[height:])):
@@ -128,17 +132,21 @@ def bumped(steps: Any, layout: str, height: int, width: int) -> tuple[np.ndarray
     return tables[0], tables[1]
 
 
-@settings(max_examples=25, deadline=None)
+@pytest.mark.slow
+@settings(max_examples=200, deadline=None)
 @given(steps=STEPS, height=SIZES, width=SIZES, layout=st.sampled_from(["NHWC", "NCHW"]))
 def test_boxes_are_exact_for_every_unit_of_a_random_graph(steps: Any, height: int, width: int, layout: str) -> None:
     site = traced(network(steps, layout, linear=False), (), (height, width, 1)).layers["last"]
     assert site.axes == layout
     fields = (site.receptive_field.rows, site.receptive_field.columns)
-    for axis, (reach, sees) in enumerate(zip(fields, bumped(steps, layout, height, width), strict=True)):
+    tables = bumped(steps, layout, height, width)
+    for axis, (reach, sees) in enumerate(zip(fields, tables, strict=True)):
         assert len(sees) == len(reach.first) == site.canonical_shape[axis]
         for unit, pixels in enumerate(sees):
             if not pixels.any():
-                assert reach.first[unit] > reach.last[unit]
+                # A box is empty if it is along either axis: all columns may lie in padding whatever the row.
+                other = fields[1 - axis]
+                assert reach.first[unit] > reach.last[unit] or (other.first > other.last).all()
                 continue
             ends = np.flatnonzero(pixels)[[0, -1]]
             assert (reach.first[unit], reach.last[unit]) == tuple(ends), (unit, axis)
