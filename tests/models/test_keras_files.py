@@ -109,3 +109,10 @@ def test_without_h5py_the_extra_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "h5py", None)
     with pytest.raises(WeightsError, match=r"needs h5py, which comes with `pip install 'cnnviz-jax\[keras\]'`"):
         read_weights(path)
+
+
+def test_an_array_that_claims_more_than_any_memory_holds_is_told(tmp_path):
+    with h5py.File(tmp_path / "w.h5", "w") as file:
+        file.create_dataset("x", (1 << 50,), "f8", chunks=(1024,))  # nothing is written, so the file stays small
+    with pytest.raises(WeightsError, match="is not a whole Keras or HDF5 file"):
+        read_weights(tmp_path / "w.h5")

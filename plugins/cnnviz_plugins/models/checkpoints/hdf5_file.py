@@ -35,7 +35,7 @@ def read_hdf5(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     try:
         with h5py.File(_opened(path), "r") as file:
             arrays = dict(_arrays(file, "", str(path), h5py))
-    except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, ValueError) as error:
+    except (OSError, zipfile.BadZipFile, KeyError, RuntimeError, MemoryError, ValueError) as error:
         if isinstance(error, WeightsError):
             raise
         raise WeightsError(f"{str(path)!r} is not a whole Keras or HDF5 file: {error}") from error
