@@ -214,7 +214,14 @@ def _padded(reach: Reach, *, units: int, low: int, inner: int) -> Reach:
 @rule("concatenate")
 def _concatenate(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
     position = node.params["dimension"]
-    sizes = [context.shape(number)[position] for number in node.inputs]
+    lengths = [context.shape(number)[position] for number in node.inputs]
+    # Borders of no length, such as `jnp.pad(mode="edge")` puts around axes that it does not pad, join nothing.
+    filled = [(fact, size) for fact, size in zip(facts, lengths, strict=True) if size]
+    if not any(fact.depends for fact, _ in filled):
+        return unknown(context, node, facts)
+    if len(filled) == 1:
+        return [filled[0][0]]
+    facts, sizes = [fact for fact, _ in filled], [size for _, size in filled]
     known = [fact for fact in facts if fact.depends]
     role = next((single(fact.axes[position]) for fact in known if single(fact.axes[position]) is not None), None)
     if role == "B":

@@ -138,3 +138,11 @@ def test_a_conv_behind_an_opaque_region_tells_the_layout_again() -> None:
     program: Program = traced(network, PARAMS, (8, 8, 3))
     assert program.layers["conv"].axes.endswith("HWC")
     assert program.layers["conv"].receptive_field.box(1, 1) == (0, 0, 7, 7)
+
+
+def test_borders_of_no_length_join_no_pictures() -> None:
+    def fn(_: Any, x: Any) -> Any:
+        return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
+
+    program = traced(fn, (), (6, 5, 3))
+    assert program.checks == ()

@@ -142,6 +142,28 @@ def slice_(self: Any, dim: int = 0, start: Any = None, end: Any = None, step: in
     return self[tuple(where)]
 
 
+@op("slice_scatter")
+def slice_scatter(self: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
+    """Return self with a range along an axis replaced."""
+    where = [slice(None)] * self.ndim
+    where[dim % self.ndim] = slice(start, None if end is None else min(end, self.shape[dim]), step)
+    return self.at[tuple(where)].set(src)
+
+
+@op("select_scatter")
+def select_scatter(self: Any, src: Any, dim: int, index: int) -> Any:
+    """Return self with one slice along an axis replaced."""
+    where = [slice(None)] * self.ndim
+    where[dim % self.ndim] = index  # type: ignore[call-overload]
+    return self.at[tuple(where)].set(src)
+
+
+@op("copy")
+def copy(self: Any, src: Any, non_blocking: bool = False) -> Any:
+    """Return src in the shape and dtype of self."""
+    return jnp.broadcast_to(src, self.shape).astype(self.dtype)
+
+
 @op("narrow")
 def narrow(self: Any, dim: int, start: int, length: int) -> Any:
     """Return a range along an axis, by its length."""
