@@ -28,7 +28,9 @@ from . import torch_networks as references  # noqa: E402  # after the skip
 GROUPS = ((1, 8, 1, 1), (6, 8, 2, 2), (6, 12, 2, 2))
 NARROW_VGG = (4, "pool", 6, "pool", 8, 8, "pool", 8, 8, "pool", 10, 10, "pool")
 NARROW_INCEPTIONS = tuple(
-    row if len(row) == 2 else (row[0], *(max(2, width // 16) for width in row[1:])) for row in GOOGLENET
+    row if len(row) == 2 else (row[0], *(max(2, width // 16) for width in row[1:]))
+    for row in GOOGLENET
+    if row[0] in ("inception3a", "maxpool3", "inception4a", "maxpool4", "inception5b")
 )
 NARROW = {
     "alexnet": (

@@ -294,9 +294,9 @@ class GoogLeNet(nn.Module):
     def forward(self, x):
         x = functional.max_pool2d(self.conv1(x), 3, 2, ceil_mode=True)
         x = functional.max_pool2d(self.conv3(self.conv2(x)), 3, 2, ceil_mode=True)
-        for name in self.names:
-            if name in ("4a", "5a"):
-                x = functional.max_pool2d(x, 3 if name == "4a" else 2, 2, ceil_mode=True)
+        for before, name in zip(("3", *self.names), self.names, strict=False):
+            if name[0] != before[0]:
+                x = functional.max_pool2d(x, 3 if name[0] == "4" else 2, 2, ceil_mode=True)
             x = getattr(self, f"inception{name}")(x)
         return self.fc(x.mean((2, 3)))
 
