@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.results import ReceptiveFields as ReceptiveFields
     from cnnviz_jax.results import Report as Report
     from cnnviz_jax.results import Synthesis as Synthesis
+    from cnnviz_jax.units import Dissection as Dissection
     from cnnviz_jax.units import Distributions as Distributions
     from cnnviz_jax.units import Exemplars as Exemplars
     from cnnviz_jax.verbs.capture import capture as capture
@@ -60,6 +61,7 @@ _HOME = {
     "Attribution": "results",
     "Comparison": "measurement",
     "FilterBank": "results",
+    "Dissection": "units",
     "Distributions": "units",
     "EffectiveReceptiveField": "weights",
     "Exemplars": "units",

@@ -151,6 +151,55 @@ class Distributions:
         return rows
 
 
+@dataclass(frozen=True, kw_only=True)
+class Dissection:
+    """How much the strongest places of each unit (channel) of a layer overlap each concept."""
+
+    layer: str
+    pictures: int
+    """Pictures that were read."""
+    concepts: tuple[str, ...]
+    """Names, such as `texture:dots`, the category before the colon."""
+    iou: Float[np.ndarray, "c concepts"]
+    """Pixels that both cover over pixels that either covers, over the whole population."""
+    threshold: Float[np.ndarray, " c"]
+    """A unit covers the pixels where its map is above this."""
+    share: float
+    """Share of a unit's values that may lie above its threshold."""
+    detector_at: float
+    """A unit is a detector of a concept above this overlap."""
+    units: tuple[int, ...]
+    """Units that are drawn."""
+    images: Float[np.ndarray, "u k h w ch"]
+    """Their best pictures."""
+    masks: Bool[np.ndarray, "u k h w"]
+    """Where in them the unit is above its threshold."""
+    ids: Int[np.ndarray, "u k"]
+    """Numbers of those pictures; -1 where there were fewer than k."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def detectors(self) -> dict[int, str]:
+        """The concept of each unit that is a detector: that of its largest overlap, if it exceeds `detector_at`."""
+        best = self.iou.argmax(1)
+        return {unit: self.concepts[best[unit]] for unit in range(len(best)) if self.iou[unit].max() > self.detector_at}
+
+    def table(self) -> list[dict[str, float | int | str]]:
+        """Return one row per unit: its best concept, the overlap, and whether it is a detector."""
+        best, detectors = self.iou.argmax(1), self.detectors
+        return [
+            {
+                "unit": unit,
+                "concept": self.concepts[best[unit]],
+                "iou": float(self.iou[unit, best[unit]]),
+                "threshold": float(self.threshold[unit]),
+                "state": "detector" if unit in detectors else "",
+            }
+            for unit in range(len(best))
+        ]
+
+
 def surveyed_layer(model: Model, name: str | None, units: tuple[int, ...] | None) -> Layer:
     """Return the layer whose units are looked at, `units` checked.
 

@@ -13,7 +13,7 @@ from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.settings import Settings
 from cnnviz_jax.cli.technique_help import verb_help
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
-from cnnviz_jax.cli.words import take_model, take_technique
+from cnnviz_jax.cli.words import is_factory, take_model, take_technique
 from cnnviz_jax.errors import ImageError, UsageError
 from cnnviz_jax.verbs.render import check_writable
 
@@ -35,8 +35,11 @@ def run(words: list[str], settings: Settings) -> int:
     word, others = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
     if len(others) != 1:
-        raise UsageError(f"a survey takes one folder, .npz or .zarr of pictures, got {len(others)}; write {USAGE}")
-    if not Path(others[0]).exists():
+        raise UsageError(
+            "a survey takes one folder, .npz, .zarr or package.module:factory of pictures, "
+            f"got {len(others)}; write {USAGE}"
+        )
+    if not Path(others[0]).exists() and not is_factory(others[0]):
         raise ImageError(f"no folder {others[0]!r}")
     out = Path(line.common["out"] or f"{spec.name}.png")
     check_form(out, registry, None, line.common["renderer"])

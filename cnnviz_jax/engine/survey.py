@@ -10,7 +10,7 @@ import numpy as np
 from cnnviz_jax.engine.compile import compiled
 from cnnviz_jax.engine.memory import Chunk, fitting
 from cnnviz_jax.engine.progress import Progress
-from cnnviz_jax.engine.reducers import Reducer, Total, read_batch, update_all
+from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
 
 if TYPE_CHECKING:
     from cnnviz_jax.model import Model
@@ -31,6 +31,10 @@ class SurveyPlan:
     """`finish(found, population, provenance)` -> the result; `found` holds each reducer's `finish` by name."""
     labelled: Callable[[int], Mapping[str, Reducer]] = _none
     """`labelled(classes)`: further reducers where pictures have labels."""
+    then: tuple[Callable[..., Mapping[str, Reducer]], ...] = ()
+    """Further passes over the same pictures: each `(found, population)` -> reducers that know what was found so far.
+
+    `cnnviz sweep` runs one pass only and refuses a plan that has more."""
 
 
 def run_survey(
@@ -49,13 +53,14 @@ def run_survey(
     """
     each = tuple(reducers.values())
     empty = [jax.tree.map(np.array, reducer.init()) for reducer in each]
+    fields = population.described(fields_of(each))
 
     def compile_for(size: int) -> Any:
         shapes = (
             jax.ShapeDtypeStruct((size, *model.input_shape), np.float32),
             jax.ShapeDtypeStruct((size,), np.uint32),
             jax.ShapeDtypeStruct((size,), np.bool_),
-            jax.ShapeDtypeStruct((size,), np.int32),
+            {name: jax.ShapeDtypeStruct((size, *shape), kind) for name, (shape, kind) in fields.items()},
         )
         return compiled(_step(each), ("survey", each), (model, empty, *shapes), donate=(1,))
 
@@ -65,10 +70,10 @@ def run_survey(
     unreadable: dict[int, str] = {}
     deltas: Any = empty
     since = done = 0
-    for part in population.batches(size, model.input_shape):
+    for part in population.batches(size, model.input_shape, tuple(fields)):
         if since + size > capacity:
             totals, deltas, since = _merged(each, totals, deltas), empty, 0
-        deltas = program(model, deltas, part.images, part.ids, part.valid, part.labels)
+        deltas = program(model, deltas, part.images, part.ids, part.valid, part.fields)
         unreadable |= part.unreadable
         since += size
         done = min(done + size, len(population))
@@ -80,8 +85,8 @@ def run_survey(
 
 
 def _step(reducers: tuple[Reducer, ...]) -> Callable[..., Any]:
-    def step(model: Any, deltas: Any, images: Any, ids: Any, valid: Any, labels: Any) -> Any:
-        read = read_batch(reducers, model, images, ids, valid, {"label": labels})
+    def step(model: Any, deltas: Any, images: Any, ids: Any, valid: Any, fields: Any) -> Any:
+        read = read_batch(reducers, model, images, ids, valid, fields)
         return list(update_all(reducers, deltas, read))
 
     return step

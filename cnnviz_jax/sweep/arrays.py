@@ -18,7 +18,10 @@ _KEPT_BLOCKS = 8
 
 
 class NpzSource:
-    """The array `images` of an `.npz`, with every other array of that length as a field; `labels` is `label`."""
+    """The array `images` of an `.npz`, with every other array of that length as a field; `labels` is `label`.
+
+    `concept_names` names what the field `concepts` shows.
+    """
 
     def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
         try:
@@ -27,6 +30,7 @@ class NpzSource:
         except (OSError, ValueError, KeyError) as error:
             raise SweepUsageError(f"{path} cannot be read as .npz: {error}") from error
         self._images = _checked_images(arrays, path, input_shape)
+        self.concept_names = tuple(map(str, arrays.pop("concept_names", ())))
         self._more = {n: a for n, a in arrays.items() if n != "images" and a.ndim and len(a) == len(self._images)}
         self._shape, self._digest = input_shape, file_sha256(path)
         self.fields = {name: (array.shape[1:], _plain(array.dtype)) for name, array in self._more.items()}

@@ -57,6 +57,11 @@ class FactorySource:
         self.__dict__.update(state)
         self._open()
 
+    @property
+    def concept_names(self) -> tuple[str, ...]:
+        """Names of what its field `concepts` shows, where the source tells them."""
+        return tuple(map(str, getattr(self._inner, "concept_names", ())))
+
     def __len__(self) -> int:
         return len(self._inner)
 

@@ -39,6 +39,11 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
         plan = load(spec.build)(config_from(spec, options), model)
         if not isinstance(plan, SurveyPlan):
             raise SweepUsageError(f"{survey.technique} built a {type(plan).__name__}; a SurveyPlan is needed")
+        if plan.then:
+            raise SweepUsageError(
+                f"{survey.technique} reads the pictures {len(plan.then) + 1} times and a sweep reads them once; "
+                f"`cnnviz survey {survey.technique}` runs it"
+            )
         found = dict(plan.reducers)
         population = Population.of(source, model.input_shape, class_names=model.labels)
         if population.is_labelled:

@@ -1,6 +1,7 @@
 """The door for populations: what units answer to over many pictures, in one streaming pass."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from cnnviz_jax.engine import Chunk, Progress, silent
@@ -21,6 +22,7 @@ def survey(
     *,
     layer: str | None = None,
     names: Sequence[str] | None = None,
+    fields: Mapping[str, Any] | None = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress | None = None,
@@ -37,6 +39,8 @@ def survey(
         labels: One class index per picture, -1 where unknown; for a folder `"folders"` or a CSV file.
         layer: The layer whose units are looked at; the last one with a map when not given.
         names: One name per picture, where `images` is an array.
+        fields: Further arrays by name, one row per picture, that the technique reads, where `images` is an array;
+            `concepts` (n, concepts, h, w) for `dissection`.
         batch: Pictures at once; decides speed and memory.
         memory_budget: Bytes the compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
@@ -45,22 +49,33 @@ def survey(
     Raises:
         CnnvizError: A subclass says which of name, option, picture, label or layer does not fit, and what would.
 
-    Cost: one forward pass per picture, up to the layer, and a fraction of it for the reducers.
+    Cost: one forward pass per picture, up to the layer, for each pass of the technique, and a fraction of it for the
+    reducers.
     """
     require_model(model)
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
-    population = Population.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels)
+    population = Population.of(
+        images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields
+    )
     plan = load(spec.build)(config, model)
     if not isinstance(plan, SurveyPlan):
         raise PluginError(f"technique {spec.name!r} built a {type(plan).__name__}; a SurveyPlan is needed")
     reducers = dict(plan.reducers)
     if population.is_labelled:
         reducers |= plan.labelled(len(population.class_names) or model.class_count)
-    found, unreadable = run_survey(
-        reducers, model, population, batch=batch, memory_budget=memory_budget, progress=progress or silent
+    run = partial(
+        run_survey,
+        model=model,
+        population=population,
+        batch=batch,
+        memory_budget=memory_budget,
+        progress=progress or silent,
     )
+    found, unreadable = run(reducers)
+    for further in plan.then if len(unreadable) < len(population) else ():
+        found |= run(dict(further(found, population)))[0]
     if len(unreadable) == len(population):
         raise ImageError(f"none of {len(population)} pictures can be read; the first: {unreadable[0]}")
     read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)

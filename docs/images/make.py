@@ -46,9 +46,12 @@ def explanations(path: Path, count: int = 3) -> None:
 
 def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
     """Write what the units of a layer answer to over the bundled network's own test pictures."""
+    from cnnviz_jax.sweep.source import open_source
     from cnnviz_plugins.models.shapes.pictures import draw_images
 
     model = cv.load_model("shapes")
+    masked = open_source("cnnviz_plugins.models.shapes.concepts:pictures", model.input_shape)
+    cv.render(cv.survey("dissection", model, masked, layer=layer), folder / "dissection.png", dpi=120)
     images, labels = draw_images(list(range(count)))
     for name, dpi in (("exemplars", 60), ("distributions", 90)):
         cv.render(cv.survey(name, model, images, labels, layer=layer), folder / f"{name}.png", dpi=dpi)

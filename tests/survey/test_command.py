@@ -52,6 +52,8 @@ def test_a_folder_becomes_the_figure_and_broken_pictures_are_told(folder, capsys
 
 def test_a_survey_without_a_folder_is_refused(folder, capsys):
     assert main(["survey", "exemplars", "tests.survey.planted:model"]) == 2
-    assert "a survey takes one folder, .npz or .zarr of pictures, got 0" in capsys.readouterr().err
+    assert (
+        "a survey takes one folder, .npz, .zarr or package.module:factory of pictures, got 0" in capsys.readouterr().err
+    )
     assert main(["survey", "exemplars", "tests.survey.planted:model", "nowhere"]) == 2
     assert "no folder 'nowhere'" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The survey family: exemplars and distributions of a layer's units."""
+"""The survey family: exemplars, distributions and dissection of a layer's units."""
 
 from __future__ import annotations
 
@@ -46,6 +46,26 @@ class DistributionsConfig:
     """Positions kept of each of them."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class DissectionConfig:
+    """Which units, what the masks show, and when a unit counts as a detector."""
+
+    layer: str | None = None
+    """Layer whose units are looked at; the last one with more than one position when not given."""
+    units: tuple[int, ...] | None = None
+    """Units that are drawn; those of the largest overlap when not given. Numbers cover all units."""
+    concepts: tuple[str, ...] = ()
+    """Names of the masks, such as `texture:dots`, the category before the colon; the source's own when not given."""
+    share: float = 0.005
+    """Share of a unit's values that lie above its threshold."""
+    detector_at: float = 0.04
+    """A unit is a detector of a concept if their overlap, intersection over union, exceeds this."""
+    shown: int = 8
+    """Units drawn when none are named."""
+    k: int = 4
+    """Pictures drawn of each."""
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the survey techniques."""
@@ -67,4 +87,12 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         config=DistributionsConfig,
         build="cnnviz_plugins.survey.distributions:build",
         references=("Morcos et al. 2018, arXiv:1803.06959 (class selectivity)",),
+    )
+    yield TechniqueSpec(
+        name="dissection",
+        kind="survey",
+        summary="which units detect which concept: overlap of their strongest places with concept masks",
+        config=DissectionConfig,
+        build="cnnviz_plugins.survey.dissection:build",
+        references=("Bau et al. 2017, arXiv:1704.05796, section 2",),
     )

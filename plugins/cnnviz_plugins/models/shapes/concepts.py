@@ -1,0 +1,48 @@
+"""The bundled network's own test pictures with their concept masks, as a source that surveys read."""
+
+from collections.abc import Mapping
+from functools import lru_cache
+
+import numpy as np
+
+from cnnviz_plugins.models.shapes.pictures import CONCEPTS, SIZE_PX, draw_pictures
+
+_BLOCK = 32
+_COUNT = 500
+
+
+class ConceptPictures:
+    """The first test pictures: each an image, its class, and one mask for every concept that pictures can show."""
+
+    concept_names = CONCEPTS
+
+    def __init__(self, count: int = _COUNT) -> None:
+        self._count = count
+
+    def __len__(self) -> int:
+        return self._count
+
+    def __getitem__(self, index: int) -> Mapping[str, np.ndarray | int]:
+        """Return `image` (h, w, 3), `label`, and `concepts` (concepts, h, w) of bools."""
+        block, row = divmod(index, _BLOCK)
+        images, labels, masks = _drawn(block)
+        return {"image": images[row], "label": int(labels[row]), "concepts": masks[row]}
+
+    def digest(self) -> str:
+        """Return a text that tells these pictures from others."""
+        return f"shapes test pictures 0 to {self._count - 1}"
+
+
+def pictures() -> ConceptPictures:
+    """Return 500 test pictures, fifty of each class."""
+    return ConceptPictures()
+
+
+@lru_cache(maxsize=4)
+def _drawn(block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    drawn = draw_pictures(range(block * _BLOCK, (block + 1) * _BLOCK))
+    masks = np.zeros((_BLOCK, len(CONCEPTS), SIZE_PX, SIZE_PX), bool)
+    for row, picture in enumerate(drawn):
+        for name, mask in picture.concepts.items():
+            masks[row, CONCEPTS.index(name)] = mask
+    return np.stack([one.image for one in drawn]), np.array([one.label for one in drawn]), masks

@@ -1,0 +1,130 @@
+"""How much each unit's strongest places overlap each concept's masks, counted in pixels of the picture."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float
+
+from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model import Layer
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overlap(Reducer):
+    """Per unit (channel) of one layer and concept, the pixels that both, and that each alone, covers.
+
+    A unit covers the pixels where its map, bilinear between the centres of its receptive fields, exceeds the unit's
+    threshold. Needs the field `concepts` (concepts, height, width). A unit's pixels count towards a concept's union
+    in pictures that show any concept of the same category. Counts are exact and add in any order.
+
+    Result of `finish`: `both` (c, concepts), `unit` (c, categories), `concept` (concepts,).
+    """
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one picture, (h, w, c)."""
+    picture: tuple[int, int]
+    """Height and width of the pictures and of the masks."""
+    centres: tuple[tuple[float, ...], tuple[float, ...]]
+    """Pixel coordinates of the middles of the units' fields, along rows and columns, rising."""
+    thresholds: tuple[float, ...]
+    """Per unit; it covers what is above."""
+    categories: tuple[int, ...]
+    """Category of each concept, from 0 without gaps."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The masks."""
+        return ("concepts",)
+
+    @property
+    def capacity(self) -> int:
+        """As many pictures as keep a count of pixels below 2**31."""
+        return (2**31 - 1) // (self.picture[0] * self.picture[1])
+
+    def init(self) -> Delta:
+        """Return zero counts."""
+        units, concepts = self.shape[-1], len(self.categories)
+        return {
+            "both": jnp.zeros((units, concepts), jnp.int32),
+            "unit": jnp.zeros((units, max(self.categories) + 1), jnp.int32),
+            "concept": jnp.zeros((concepts,), jnp.int32),
+        }
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the counts with the batch's added.
+
+        Raises:
+            UsageError: The masks have another size or number.
+        """
+        masks = batch.fields["concepts"]
+        if masks.shape[1:] != (len(self.categories), *self.picture):
+            raise UsageError(
+                f"masks of {len(self.categories)} concepts have shape (n, concepts, height, width) = "
+                f"(n, {len(self.categories)}, {self.picture[0]}, {self.picture[1]}), got {masks.shape}"
+            )
+        shown = masks.astype(bool) & batch.valid[:, None, None, None]
+        covers = covered(batch.values[self.layer], self.centres, self.picture, self.thresholds)
+        covers &= batch.valid[:, None, None, None]
+        count = len(batch.valid)
+        # Sums of ones in float32 are exact below 2**24 pixels, and a product of matrices adds them fastest.
+        ones = covers.reshape(count, -1, self.shape[-1]).astype(jnp.float32)
+        there = shown.reshape(count, len(self.categories), -1).astype(jnp.float32)
+        both = jnp.einsum("bkp,bpc->bck", there, ones).astype(jnp.int32)
+        per_picture = ones.sum(1).astype(jnp.int32)  # b c
+        member = jnp.asarray(np.eye(max(self.categories) + 1, dtype=bool)[list(self.categories)])  # concepts categories
+        told = (shown.any((2, 3))[:, :, None] & member).any(1)  # b categories
+        unit = (per_picture[:, :, None] * told[:, None, :].astype(jnp.int32)).sum(0, dtype=jnp.int32)
+        return {
+            "both": delta["both"] + both.sum(0, dtype=jnp.int32),
+            "unit": delta["unit"] + unit,
+            "concept": delta["concept"] + shown.sum((0, 2, 3), dtype=jnp.int32),
+        }
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return the counts added."""
+        return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+
+
+def covered(
+    maps: Float[Array, "b h w c"],
+    centres: tuple[tuple[float, ...], tuple[float, ...]],
+    picture: tuple[int, int],
+    thresholds: Sequence[float],
+) -> Bool[Array, "b height width c"]:
+    """Return where each unit's map, brought to the picture's size, exceeds its threshold; traceable."""
+    rows, columns = (jnp.asarray(between(axis, size)) for axis, size in zip(centres, picture, strict=True))
+    wide = jnp.einsum("bhwc,vw->bhvc", maps.astype(jnp.float32), columns, precision="highest")
+    full = jnp.einsum("bhvc,uh->buvc", wide, rows, precision="highest")
+    return full > jnp.asarray(thresholds, jnp.float32)
+
+
+def between(centres: Sequence[float], size: int) -> Float[np.ndarray, "size units"]:
+    """Return the weights of each unit at each pixel: linear between centres, the outermost unit's beyond."""
+    eye = np.eye(len(centres))
+    weights = [np.interp(np.arange(size), centres, unit) for unit in eye]
+    return np.stack(weights, 1).astype(np.float32)
+
+
+def centres_of(layer: Layer, picture: tuple[int, int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Return the middles of the units' fields; evenly spread where they do not rise, as behind a global operation."""
+    found = []
+    for axis, size in enumerate(picture):
+        units = layer.shape[axis]
+        field = layer.receptive_field
+        middles = [i * size / units + (size / units - 1) / 2 for i in range(units)]
+        if field is not None and field.shape[axis] == units:
+            exact = [float(field.centre(*((i, 0) if axis == 0 else (0, i)))[axis]) for i in range(units)]
+            middles = exact if all(a < b for a, b in pairwise(exact)) else middles
+        found.append(tuple(middles))
+    return found[0], found[1]
