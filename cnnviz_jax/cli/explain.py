@@ -17,7 +17,9 @@ from cnnviz_jax.cli.words import picture_files, take_model, take_technique
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.verbs.render import check_writable
 
-USAGE = "cnnviz explain TECHNIQUE MODEL PICTURES... [--target CLASS] [--out FILE] [options]"
+USAGE = "cnnviz explain TECHNIQUE MODEL PICTURES... [--target CLASS] [--out FILE] [--plan] [options]"
+_PLAN = "--plan"
+"""Print what would be computed, memory and expected time, and stop there."""
 _TARGET = Common(
     name="target",
     metavar="CLASS",
@@ -32,7 +34,8 @@ def run(words: list[str], settings: Settings) -> int:
     if words and words[0] in ("-h", "--help"):
         print(verb_help("explain", USAGE, "Show where a model looks in pictures.", registry))
         return 0
-    spec, rest = take_technique(words, registry, "explain")
+    is_plan = _PLAN in words
+    spec, rest = take_technique([word for word in words if word != _PLAN], registry, "explain")
     common = (*MODEL_OPTIONS, _TARGET, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
     line = read_line(spec, rest, common=common, words_help="the model, then pictures or folders of pictures")
     word, pictures = take_model(line.words, registry, line.common["model"], usage=USAGE)
@@ -41,8 +44,9 @@ def run(words: list[str], settings: Settings) -> int:
         raise UsageError(f"no pictures to explain; write {USAGE}")
     files = picture_files(pictures)
     out = Path(line.common["out"] or f"{spec.name}.png")
-    check_form(out, registry, "Attribution", line.common["renderer"])
-    check_writable(out)
+    if not is_plan:
+        check_form(out, registry, "Attribution", line.common["renderer"])
+        check_writable(out)
     chunk = evaluations_at_once(line.common["chunk"])
     key = seed_number(line.common["seed"])
 
@@ -56,8 +60,18 @@ def run(words: list[str], settings: Settings) -> int:
     if "target" not in options:
         given = line.common["target"]
         options["target"] = None if given is None else target_classes(given, model.labels)
+    if is_plan:
+        from cnnviz_jax.verbs.explain_plan import explain_plan
+
+        rows = explain_plan(spec.name, model, images, key=key, chunk=chunk, **options)
+        width = max(len(name) for name, _ in rows)
+        print("\n".join(f"{name:<{width}}  {text}" for name, text in rows))
+        return 0
+    unfinished = out.with_name(f"{out.stem}-unfinished")
     with progress_on_stderr(quiet=settings.quiet) as progress:
-        result = cv.explain(spec.name, model, images, key=key, chunk=chunk, progress=progress, **options)
+        result = cv.explain(
+            spec.name, model, images, key=key, chunk=chunk, progress=progress, folder=unfinished, **options
+        )
     if not settings.quiet:
         for file, what, score in zip(files, result.provenance.targets, result.scores, strict=True):
             print(f"{file.name}: {what}, score {float(score):.4g}")

@@ -6,16 +6,19 @@ and memory are the engine's.
 """
 
 from cnnviz_jax.engine.compile import compilations, compiled, compiler_options
-from cnnviz_jax.engine.fold import Fold, WholePicture, run_fold
+from cnnviz_jax.engine.fold import Fold, WholePicture
+from cnnviz_jax.engine.fold_run import run_fold
 from cnnviz_jax.engine.iteration import Iteration, run_iteration
 from cnnviz_jax.engine.keys import keys_for, picture_ids, root_key, word_id
 from cnnviz_jax.engine.memory import Chunk, budget_bytes
+from cnnviz_jax.engine.preview import Preview, preview
 from cnnviz_jax.engine.progress import Progress, seconds_left, silent
 
 __all__ = [
     "Chunk",
     "Fold",
     "Iteration",
+    "Preview",
     "Progress",
     "WholePicture",
     "budget_bytes",
@@ -24,6 +27,7 @@ __all__ = [
     "compiler_options",
     "keys_for",
     "picture_ids",
+    "preview",
     "root_key",
     "run_fold",
     "run_iteration",

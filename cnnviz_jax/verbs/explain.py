@@ -1,12 +1,13 @@
 """The door for attribution: which parts of each picture a score rests on."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Array, Float, Key
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Chunk, Fold, Progress, WholePicture, keys_for, picture_ids, root_key, run_fold, silent
@@ -57,16 +58,9 @@ def explain(
 
     Cost: the technique's number of evaluations per picture, plus one forward pass.
     """
-    require_model(model)
-    spec, config = technique_and_config(technique, "explain", options)
-    images = check_images(images, model.input_shape)
-    resolved = targets.resolve(target, model, images)
-    built = load(spec.build)(config, model)
-    fold = _as_fold(built, spec.name, (spec.name, config))
-    seed = root_key(key)
-    keys = keys_for(seed, picture_ids(images) if ids is None else ids)
-    if len(keys) != len(images):
-        raise UsageError(f"ids names {len(keys)} numbers for {len(images)} pictures")
+    prepared = Prepared.of(technique, model, images, target, key, ids, options)
+    spec, config, images, resolved = prepared.spec, prepared.config, prepared.images, prepared.target
+    fold, keys = prepared.fold, prepared.keys
     kept = None
     if folder is not None and fold.evaluations >= _WORTH_KEEPING:
         common = {"technique": spec.name, "fold": repr(fold), "model": model.name, "parameters": digest(model)}
@@ -95,7 +89,7 @@ def explain(
         config=config,
         targets=resolved.describe(model),
         layer=fold.layer,
-        seed=bytes(np.asarray(jax.random.key_data(seed), ">u4")).hex(),
+        seed=bytes(np.asarray(jax.random.key_data(prepared.seed), ">u4")).hex(),
         versions=versions(),
         notes=fold.notes,
     )
@@ -117,6 +111,43 @@ def explain(
             *_findings(heatmap, images, spec.name, scores),
         ),
     )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """Everything that is settled before a technique runs."""
+
+    spec: TechniqueSpec
+    config: Any
+    images: Float[np.ndarray, "n h w c"]
+    target: targets.Target
+    fold: Fold
+    seed: Key[Array, ""]
+    keys: Key[Array, " n"]
+
+    @classmethod
+    def of(
+        cls,
+        technique: str | TechniqueSpec,
+        model: Model,
+        images: Pictures,
+        target: Any,
+        key: Any,
+        ids: Sequence[int] | None,
+        options: Mapping[str, Any],
+    ) -> "Prepared":
+        """Return the arguments of `explain` checked, looked up and resolved."""
+        require_model(model)
+        spec, config = technique_and_config(technique, "explain", dict(options))
+        images = check_images(images, model.input_shape)
+        resolved = targets.resolve(target, model, images)
+        built = load(spec.build)(config, model)
+        fold = _as_fold(built, spec.name, (spec.name, config))
+        seed = root_key(key)
+        keys = keys_for(seed, picture_ids(images) if ids is None else ids)
+        if len(keys) != len(images):
+            raise UsageError(f"ids names {len(keys)} numbers for {len(images)} pictures")
+        return cls(spec=spec, config=config, images=images, target=resolved, fold=fold, seed=seed, keys=keys)
 
 
 def _as_fold(built: Any, name: str, identity: Any) -> Fold:

@@ -9,7 +9,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Fold, compilations, keys_for, picture_ids, root_key, run_fold
-from cnnviz_jax.engine import fold as fold_module
+from cnnviz_jax.engine import fold_run as fold_module
 from cnnviz_jax.errors import ImageError, MemoryBudgetError, TargetError, UsageError
 from cnnviz_jax.results import Heatmap
 from tests.explain.small import model, pictures
@@ -56,7 +56,7 @@ def test_progress_rises_to_the_total():
 
 def test_the_chunk_is_halved_when_memory_runs_out(monkeypatch):
     asked = []
-    real = fold_module._FoldRun._pictures
+    real = fold_module.FoldRun._pictures
 
     def short_of_memory(self, first, done):
         asked.append(self.chunk)
@@ -64,7 +64,7 @@ def test_the_chunk_is_halved_when_memory_runs_out(monkeypatch):
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
         return real(self, first, done)
 
-    monkeypatch.setattr(fold_module._FoldRun, "_pictures", short_of_memory)
+    monkeypatch.setattr(fold_module.FoldRun, "_pictures", short_of_memory)
     images = pictures(2)
     heat, _ = run(images, count=9, chunk=9)
     np.testing.assert_allclose(heat.values, 36 * images[..., 0], rtol=1e-6)
@@ -75,7 +75,7 @@ def test_memory_that_never_suffices_is_an_error(monkeypatch):
     def never(self, first, done):
         raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
 
-    monkeypatch.setattr(fold_module._FoldRun, "_pictures", never)
+    monkeypatch.setattr(fold_module.FoldRun, "_pictures", never)
     with pytest.raises(MemoryBudgetError, match="one evaluation at a time"):
         run(pictures(1))
 

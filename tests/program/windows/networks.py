@@ -1,4 +1,4 @@
-"""Networks of known shapes, written small: each asks `get(name, shape)` for its parameters and works in either layout."""
+"""Networks of known shapes, small: each asks `get(name, shape)` for its parameters and works in either layout."""
 
 import functools
 import math

@@ -1,4 +1,4 @@
-"""What a sweep of occlusion would compute, in rows of text: positions, operations of both engines, each layer's share."""
+"""What a sweep of occlusion would compute, in rows of text: positions, operations of both engines, share of each layer."""
 
 from collections import defaultdict
 

@@ -63,8 +63,6 @@ class OcclusionConfig:
             if value is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
                 raise WindowError(f"{word} is one or two positive whole numbers of pixels, got {value!r}")
         check_fill(self.fill, FILLS)
-        if self.engine not in ("auto", "dense", "incremental"):
-            raise UsageError(f"engine is auto, dense or incremental, got {self.engine!r}")
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 

@@ -1,0 +1,311 @@
+"""Running a fold: begin, chunks of evaluations, end; each compiled once, in chunks that fit memory, kept on the way."""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float, Key
+
+from cnnviz_jax.engine.compile import Executable, compiled
+from cnnviz_jax.engine.fold import Fold
+from cnnviz_jax.engine.iteration import Kept
+from cnnviz_jax.engine.memory import Chunk, fitting, is_exhausted
+from cnnviz_jax.engine.progress import InFlight, Progress, silent
+from cnnviz_jax.engine.stopping import stoppable
+from cnnviz_jax.errors import Interrupted, MemoryBudgetError
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model import Model
+    from cnnviz_jax.targets import Target
+
+_KEEP_EVERY_S = 60.0
+
+
+def run_fold(
+    fold: Fold,
+    model: "Model",
+    images: Float[Array | np.ndarray, "n h w c"],
+    target: "Target",
+    keys: Key[Array, " n"],
+    *,
+    chunk: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress = silent,
+    kept: Kept | None = None,
+) -> tuple[Any, Float[np.ndarray, " n"]]:
+    """Return the fold's results and the untouched scores of all pictures.
+
+    Args:
+        fold: What one evaluation of one picture is.
+        model: The model.
+        images: Pictures in [0, 1].
+        target: Batched: every leaf has one entry per picture.
+        keys: One key per picture.
+        chunk: Evaluations at once; `"auto"` plans from the compiled program's memory.
+        memory_budget: Bytes one program may need; `None` for a share of what is free.
+        progress: Told how many of pictures x evaluations are done.
+        kept: Where evaluations of unfinished pictures are kept and found again, picture by picture.
+
+    Raises:
+        MemoryBudgetError: Not even one evaluation at a time fits.
+        Interrupted: Ctrl-C was pressed, and what was done is kept.
+    """
+    run = FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget, kept)
+    parts: list[Any] = []
+    total = len(images) * fold.evaluations
+    first = 0
+    while first < len(images):
+        part = run.pictures(first, partial(_count_on, progress, first * fold.evaluations, total))
+        count = min(run.batch, len(images) - first)  # read afterwards: a batch shrinks when memory runs out
+        parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], part))
+        first += count
+        progress(first * fold.evaluations, total, "evaluations")
+    whole: tuple[Any, Any] = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
+    return whole
+
+
+def _count_on(progress: Progress, done: int, total: int, more: int) -> None:
+    progress(min(done + more, total), total, "evaluations")
+
+
+@dataclass(frozen=True)
+class Once:
+    """One batch of pictures in two calls."""
+
+    begin: Callable[[], Any]
+    chunk: Callable[[], Any]
+
+
+class FoldRun:
+    """The compiled programs of one fold over one set of pictures.
+
+    Three of them, begin, step over a chunk, end; or one, where one evaluation is all there is.
+    """
+
+    def __init__(
+        self,
+        fold: Fold,
+        model: "Model",
+        images: Array,
+        target: "Target",
+        keys: Any,
+        chunk: Chunk,
+        budget: int | None,
+        kept: Kept | None = None,
+    ) -> None:
+        self.fold, self.model, self.images, self.target, self.keys = fold, model, images, target, keys
+        self.budget, self.kept = budget, kept
+        most = fold.evaluations * len(images)
+        size, self.step = fitting(self._compile_step, chunk, most, budget)
+        self.size = size
+
+    @property
+    def chunk(self) -> int:
+        """Evaluations of one picture at once."""
+        return min(self.size, self.fold.evaluations)
+
+    @property
+    def batch(self) -> int:
+        """Pictures at once; one where each is kept on its own."""
+        if self.kept is not None:
+            return 1
+        return max(1, min(len(self.images), self.size // self.chunk))
+
+    def once(self) -> "Once":
+        """Return the beginning and one chunk of the first batch as two calls, to be timed."""
+        rows = np.minimum(np.arange(self.batch), len(self.images) - 1)
+        images, target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.images, self.target, self.keys))
+        if self.fold.evaluations == 1:
+            return Once(lambda: (), lambda: self.step(self.model, images, target, keys))
+        begin = self._begin_program()
+        _, context, _ = begin(self.model, images, target, keys)
+
+        def chunk() -> Any:  # a chunk reuses the memory of what is gathered, so each gets its own
+            gathered = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), self._begun()[2])
+            return self.step(self.model, images, target, keys, context, gathered, jnp.int32(0))
+
+        return Once(lambda: begin(self.model, images, target, keys), chunk)
+
+    def pictures(self, first: int, done: Callable[[int], None]) -> Any:
+        """Return results and scores of the batch from picture `first` on, halving the chunk when memory runs out."""
+        while True:
+            try:
+                return self._pictures(first, done)
+            except Exception as error:
+                if not is_exhausted(error):
+                    raise
+                if self.size == 1:
+                    raise MemoryBudgetError("memory ran out with one evaluation at a time") from error
+                self.step = self._compile_step(self.size // 2)
+
+    def _pictures(self, first: int, done: Callable[[int], None]) -> Any:
+        rows = np.minimum(np.arange(first, first + self.batch), len(self.images) - 1)  # the last batch repeats
+        images, target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.images, self.target, self.keys))
+        if self.fold.evaluations == 1:
+            return jax.block_until_ready(self.step(self.model, images, target, keys))
+        begin = self._begin_program()
+        scores, context, gathered = begin(self.model, images, target, keys)
+        gathered, complete = self._resumed(first, gathered)
+        flight, kept_at = InFlight(), time.monotonic()
+        with stoppable(self.kept is not None) as stop:
+            for start, is_fresh in self.chunks(complete):
+                if stop.asked or (self.kept is not None and time.monotonic() - kept_at > _KEEP_EVERY_S):
+                    self._keep(first, start, gathered)
+                    kept_at = time.monotonic()
+                if stop.asked:
+                    count = self.fold.evaluations
+                    raise Interrupted(
+                        f"interrupted: {start:,} of {count:,} evaluations of picture {first} are done and kept; "
+                        f"the same call goes on from there"
+                    )
+                if is_fresh:
+                    args = (self.model, images, target, context, gathered)
+                    context = compiled(partial(_refine, self.fold), (_refine, self.fold), args)(*args)
+                gathered, token = self.step(self.model, images, target, keys, context, gathered, jnp.int32(start))
+                flight.add(token)
+                done(max(0, start - self.chunk) * self.batch)
+        flight.drain()
+        args = (self.model, images, target, context, gathered)
+        end = compiled(partial(_end, self.fold), (_end, self.fold), args)
+        return end(*args), scores
+
+    def _begin_program(self) -> Executable:
+        identity = (_begin, self.fold, self._slots)
+        return compiled(partial(_begin, self.fold, self._slots), identity, self._shapes()[:4])
+
+    def _begun(self) -> Any:
+        """The shapes of scores, context and what is gathered."""
+        return jax.eval_shape(partial(_begin, self.fold, self._slots), *self._shapes())
+
+    def chunks(self, complete: int) -> Iterator[tuple[int, bool]]:
+        """Where each chunk that is left begins, and whether the context is to be refined before it."""
+        begin = 0
+        for stop in self.fold.rounds:
+            is_fresh = begin > 0
+            for start in range(begin, stop, self.chunk):
+                if min(start + self.chunk, stop) > complete:
+                    yield start, is_fresh
+                    is_fresh = False
+            begin = stop
+
+    def _keep(self, first: int, complete: int, gathered: Any) -> None:
+        """Keep what is gathered of one picture after `complete` evaluations."""
+        leaves = [np.asarray(leaf)[0] for leaf in jax.tree.leaves(gathered)]
+        if self.fold.gather == "stack":
+            leaves = [leaf[:complete] for leaf in leaves]
+        if self.kept is not None:
+            self.kept.save(first, [np.asarray(complete), *leaves])
+
+    def _resumed(self, first: int, gathered: Any) -> tuple[Any, int]:
+        """What was kept of one picture and how many evaluations it is, or the empty start."""
+        found = self.kept.load(first) if self.kept is not None else None
+        if found is None:
+            return gathered, 0
+        complete, leaves = int(found[0]), found[1:]
+        if self.fold.gather == "sum":  # a chunk cannot be added in part
+            if all(start != complete for start, _ in self.chunks(0)):
+                return gathered, 0
+            old = [jnp.asarray(leaf)[None] for leaf in leaves]
+        else:
+            empty = jax.tree.leaves(gathered)
+            old = [e.at[0, :complete].set(leaf) for e, leaf in zip(empty, leaves, strict=True)]
+        return jax.tree.unflatten(jax.tree.structure(gathered), old), complete
+
+    @property
+    def _slots(self) -> int:
+        """Room for every chunk, the last of each round written whole."""
+        begins = (0, *self.fold.rounds[:-1])
+        return max(b + -(-(e - b) // self.chunk) * self.chunk for b, e in zip(begins, self.fold.rounds, strict=True))
+
+    def _shapes(self) -> tuple[Any, ...]:
+        def rows(leaf: Any) -> jax.ShapeDtypeStruct:
+            return jax.ShapeDtypeStruct((self.batch, *leaf.shape[1:]), leaf.dtype)
+
+        model = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype), self.model)
+        images, target, keys = jax.tree.map(rows, (self.images, self.target, self.keys))
+        return model, images, target, keys
+
+    def _compile_step(self, size: int) -> Executable:
+        self.size = size
+        shapes = self._shapes()
+        if self.fold.evaluations == 1:
+            return compiled(partial(_whole, self.fold), (_whole, self.fold), shapes)
+        _, context, gathered = self._begun()
+        args = (*shapes, context, gathered, jax.ShapeDtypeStruct((), jnp.int32))
+        function = partial(_step, self.fold, self.chunk)
+        return compiled(function, (_step, self.fold, self.chunk), args, donate=(5,))
+
+
+def _begin(fold: Fold, slots: int, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
+    def one(image: Array, target: "Target", key: Any) -> Any:
+        context = fold.prepare(model, image, target, key)
+        return model.score(image, target)[0], context
+
+    scores, contexts = jax.vmap(one)(images, target, keys)
+
+    def evaluate(image: Array, target: "Target", key: Any, context: Any) -> Any:
+        return fold.evaluate(model, image, target, context, jnp.int32(0), key)
+
+    shape = jax.eval_shape(jax.vmap(evaluate), images, target, keys, contexts)
+    lead = (lambda leaf: leaf.shape) if fold.gather == "sum" else (lambda leaf: (leaf.shape[0], slots, *leaf.shape[1:]))
+    return scores, contexts, jax.tree.map(lambda leaf: jnp.zeros(lead(leaf), leaf.dtype), shape)
+
+
+def _step(
+    fold: Fold,
+    chunk: int,
+    model: "Model",
+    images: Array,
+    target: "Target",
+    keys: Any,
+    context: Any,
+    gathered: Any,
+    start: Array,
+) -> Any:
+    indices = start + jnp.arange(chunk, dtype=jnp.int32)
+    valid = indices < fold.evaluations
+    indices = jnp.minimum(indices, fold.evaluations - 1)
+
+    def picture(image: Array, target: "Target", key: Any, context: Any) -> Any:
+        def one(index: Array) -> Any:
+            return fold.evaluate(model, image, target, context, index, jax.random.fold_in(key, index))
+
+        return jax.vmap(one)(indices)
+
+    partials = jax.vmap(picture)(images, target, keys, context)
+
+    def add(total: Array, new: Array) -> Array:
+        mask = valid.reshape(1, chunk, *(1,) * (new.ndim - 2))
+        return total + jnp.where(mask, new, jnp.zeros((), new.dtype)).sum(1)
+
+    def put(total: Array, new: Array) -> Array:
+        return jax.lax.dynamic_update_slice_in_dim(total, new, start, axis=1)
+
+    return jax.tree.map(add if fold.gather == "sum" else put, gathered, partials), start + chunk
+
+
+def _whole(fold: Fold, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
+    """Return what begin, one step and end return; one program compiles sooner and shares the forward pass."""
+    scores, context, gathered = _begin(fold, 1, model, images, target, keys)
+    gathered, _ = _step(fold, 1, model, images, target, keys, context, gathered, jnp.int32(0))
+    return _end(fold, model, images, target, context, gathered), scores
+
+
+def _refine(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
+    known = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
+    return jax.vmap(partial(fold.refine, model))(images, target, context, known)
+
+
+def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
+    if fold.gather == "stack":
+        gathered = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
+
+    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
+        return fold.finish(model, image, target, context, gathered)
+
+    return jax.vmap(one)(images, target, context, gathered)

@@ -1,0 +1,56 @@
+"""What `explain` would compute and take: its plan, without its result."""
+
+from typing import Any
+
+from cnnviz_jax.engine import Chunk, preview
+from cnnviz_jax.model import Model
+from cnnviz_jax.pictures import Pictures
+from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.verbs.explain import Prepared
+
+
+def explain_plan(
+    technique: str | TechniqueSpec,
+    model: Model,
+    images: Pictures,
+    target: Any = None,
+    *,
+    key: Any = None,
+    chunk: Chunk = "auto",
+    memory_budget: int | None = None,
+    **options: Any,
+) -> tuple[tuple[str, str], ...]:
+    """Return names and texts: evaluations, memory, expected time, and what the technique says of its own work.
+
+    The time is measured: the program is compiled and a few chunks are run.
+
+    Args:
+        technique: As for `explain`.
+        model: From `cv.adapt` or `cv.load_model`.
+        images: Pictures in [0, 1], or one picture.
+        target: As for `explain`.
+        key: As for `explain`.
+        chunk: Evaluations at once.
+        memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
+        **options: The technique's own.
+
+    Raises:
+        CnnvizError: As for `explain`.
+
+    Cost: compiling the technique, and a few chunks of evaluations.
+    """
+    made = Prepared.of(technique, model, images, target, key, None, options)
+    found = preview(made.fold, model, made.images, made.target, made.keys, chunk=chunk, memory_budget=memory_budget)
+    count, evaluations = len(made.images), made.fold.evaluations
+    own = made.fold.plan(model)
+    return (
+        ("pictures", f"{count:,}"),
+        ("evaluations", f"{evaluations:,} per picture, {min(found.chunk, evaluations):,} at once"),
+        *(row for row in own if not row[0].startswith(" ")),
+        ("memory", f"{found.need_bytes / 2**20:,.0f} MiB, predicted"),
+        (
+            "expected time",
+            f"{found.expected_s:.3g} s, from a short calibration: a chunk took {found.chunk_s:.3g} s just now",
+        ),
+        *(row for row in own if row[0].startswith(" ")),
+    )
