@@ -18,6 +18,9 @@ __all__ = ["Analysis", "analyse"]
 _RULE_FILES = (arithmetic_rules, layout_rules)  # importing them fills RULES
 _LAYOUTS: dict[int, tuple[Role, ...]] = {4: ("B", 0, 1, "C"), 3: ("B", 0, 1), 2: ("B", "C"), 1: ("B",)}
 _RANDOM = ("random_", "rng_", "threefry")
+_OUTSIDE = ("pure_callback", "io_callback", "ffi_call")
+"""Computed by something that is not JAX."""
+
 _PLAIN_BODIES = ("scatter", "reduce", "select_and", "arg", "sort", "top_k")
 _CONSTANT_LIMIT = 1 << 22
 
@@ -70,7 +73,10 @@ class Analysis:
             results = [self._stack(node, inputs)]
         else:
             rule = RULES.get(node.name)
-            if rule is None and _compat.subprograms(node.equation) and not node.name.startswith(_PLAIN_BODIES):
+            closed = node.name in _OUTSIDE or (
+                bool(_compat.subprograms(node.equation)) and not node.name.startswith(_PLAIN_BODIES)
+            )
+            if rule is None and closed:
                 self.opaque.append(node)
             results = (rule or unknown)(self, node, inputs)
         for number, fact in zip(node.outputs, results, strict=True):

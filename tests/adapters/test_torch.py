@@ -177,7 +177,7 @@ def test_control_flow_on_numbers_is_said():
 
 
 def test_a_picture_of_the_wrong_kind_is_said():
-    with pytest.raises(ModelError, match="Small cannot be exported .* of shape .*1, 1, 16, 12"):
+    with pytest.raises(ModelError, match=r"Small cannot be exported .* of shape .*1, 1, 16, 12"):
         cv.adapt(Small(), input_shape=(16, 12, 1))
 
 
