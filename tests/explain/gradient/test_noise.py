@@ -61,6 +61,7 @@ def test_any_method_of_the_family_is_smoothed(method):
         ("captum", 5, "absolute(1)", 0),
         ("pair", 25, "relative(0.15)", 0),
         ("xplique", 50, "absolute(0.2)", 1),
+        ("innvestigate", 64, "absolute(1)", 0),
         ("tf-explain", 5, "absolute(1)", 0),
     ],
 )
@@ -76,6 +77,13 @@ def test_input_x_gradient_of_a_linear_model_is_its_terms():
     result = cv.explain("input-x-gradient", net, image, 0)
     np.testing.assert_allclose(result.values, weights * image, rtol=1e-6)
     np.testing.assert_allclose(result.values.sum(), result.scores[0], rtol=1e-5)
+
+
+def test_captums_saliency_is_the_gradients_size():
+    plain = cv.explain("saliency", model(), pictures(1), 1).values
+    np.testing.assert_array_equal(
+        cv.explain("saliency", model(), pictures(1), 1, convention="captum").values, np.abs(plain)
+    )
 
 
 @pytest.mark.parametrize(

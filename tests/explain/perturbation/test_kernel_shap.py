@@ -3,6 +3,7 @@
 import itertools
 import math
 
+import jax
 import numpy as np
 import pytest
 
@@ -52,6 +53,24 @@ def test_drawn_coalitions_find_a_linear_model_exactly_and_come_close_to_any():
     drawn = shap(mixed(), picture(), samples=250).extras["per_segment"][0]
     exact = brute_force(picture())[0]
     assert np.abs(drawn - exact).max() < 0.1 * np.abs(exact).max()
+
+
+def test_xpliques_numbers_by_name():
+    """800 coalitions, each drawn by itself: a size by the kernel, then parts at random; a plain regression; grey."""
+    key = jax.random.fold_in(jax.random.key(5, impl="threefry2x32"), 2)
+    chance = np.array([1 / (m * (8 - m)) for m in range(1, 8)])
+    below = np.cumsum(chance / chance.sum()).astype(np.float32)[:-1]
+    rows = np.zeros((800, 8))
+    for i in range(800):
+        number = np.asarray(jax.random.uniform(jax.random.fold_in(key, i), (9,)))
+        rows[i, np.argsort(number[1:], kind="stable")[: 1 + (number[0] > below).sum()]] = 1
+    shown = np.where(rows[:, BLOCKS][..., None] > 0, picture(), np.float32(0.5))
+    design = np.column_stack([rows, np.ones(800)])
+    solved = np.linalg.lstsq(design, np.asarray(mixed()(shown))[:, 0], rcond=None)[0]
+    options = {"segments": BLOCKS, "key": 5, "ids": [2], "convention": "xplique"}
+    result = cv.explain("kernel-shap", mixed(), picture(), 0, **options)
+    np.testing.assert_allclose(result.extras["per_segment"][0], solved[:8], rtol=2e-3, atol=1e-4)
+    assert dict(result.provenance.notes)["samples"] == 800
 
 
 def test_a_part_without_pixels_is_worth_nothing():

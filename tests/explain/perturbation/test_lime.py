@@ -42,6 +42,21 @@ def test_equals_a_slow_loop():
     np.testing.assert_allclose(result.extras["fit"][0], 1 - error / spread, atol=1e-3)
 
 
+def test_xpliques_numbers_by_name():
+    """150 samples, all at random, grey, weighed by exp(-|x - x'|^2 / 45^2) over pixels, a ridge of 2."""
+    key = jax.random.fold_in(jax.random.key(5, impl="threefry2x32"), 2)
+    rows = np.stack([np.asarray(jax.random.bernoulli(jax.random.fold_in(key, i), 0.5, (8,))) for i in range(150)])
+    shown = np.where(rows[:, BLOCKS][..., None], picture(), np.float32(0.5))
+    weights = np.exp(-((shown - picture()) ** 2).sum((1, 2, 3)) / 45**2)
+    design, penalty = np.column_stack([rows, np.ones(150)]), np.diag([2.0] * 8 + [0])
+    right = design.T @ (weights * np.asarray(mixed()(shown))[:, 0])
+    solved = np.linalg.solve(design.T @ (weights[:, None] * design) + penalty, right)
+    result = cv.explain("lime", mixed(), picture(), 0, segments=BLOCKS, key=5, ids=[2], convention="xplique")
+    np.testing.assert_allclose(result.extras["per_segment"][0], solved[:8], rtol=1e-3, atol=1e-4)
+    notes = dict(result.provenance.notes)
+    assert (notes["samples"], notes["distance"], notes["kernel_width"], notes["ridge"]) == (150, "euclidean", 45.0, 2.0)
+
+
 @pytest.mark.parametrize(
     ("options", "text"),
     [

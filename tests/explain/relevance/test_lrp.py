@@ -74,7 +74,9 @@ def test_lrp_0_is_input_times_gradient_on_relu_networks():
     np.testing.assert_allclose(found.values, expected, atol=2e-5 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("composite", sorted(COMPOSITES))
+@pytest.mark.parametrize(
+    "composite", sorted(name for name in COMPOSITES if "preset" not in name)
+)  # whose epsilon keeps
 def test_all_relevance_arrives_without_biases(composite):
     net = small.model().with_params(unbiased(small.parameters()))
     result = lrp(net, small.pictures(3), composite=composite)
@@ -127,6 +129,20 @@ def test_bundled_network_has_its_norms_folded_and_its_skip_shared():
 def test_own_rules_go_before_the_composites():
     result = lrp(small.model(), small.pictures(1), composite="z+", rules=("conv*=gamma(0.1)", "conv1=flat"))
     assert dict(result.provenance.notes)["rules"] == ("conv1: gamma(0.1)", "conv2: gamma(0.1)", "head: z+")
+
+
+def test_innvestigates_presets_and_epsilon_by_name():
+    """alpha 1 or 2 at convolutions, epsilon 0.1 at dense layers, flat at the first; plain epsilon is 1e-7."""
+    images = small.pictures(1)
+    for composite, rules in (
+        ("sequential-preset-a", ("conv1: alpha-beta(1)", "conv2: alpha-beta(1)", "head: epsilon(0.1)")),
+        ("sequential-preset-b-flat", ("conv1: flat", "conv2: alpha-beta(2)", "head: epsilon(0.1)")),
+    ):
+        result = lrp(small.model(), images, composite=composite)
+        assert dict(result.provenance.notes)["rules"] == rules
+    named = lrp(small.model(), images, convention="innvestigate")
+    assert dict(named.provenance.notes)["epsilon"] == 1e-7
+    np.testing.assert_array_equal(named.values, lrp(small.model(), images, epsilon=1e-7).values)
 
 
 def test_a_layers_unit_and_a_probability_can_be_the_root():

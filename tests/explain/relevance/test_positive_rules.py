@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, RuleError, UsageError
+from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, RuleError, TargetError, UsageError
 from tests.explain import small
 
 from .nets import of_parts, two_layers
@@ -43,6 +43,41 @@ def test_equals_slow_loops_over_the_walk():
     np.testing.assert_allclose(found.values[0], expected, atol=1e-5)
 
 
+def test_contrast_with_the_opposite_by_hand():
+    # Units hold 1 and 2; the class takes the first by +3, its opposite the second by -(-1): 1 against 1, there.
+    def forward(params, x):
+        return jax.nn.relu(x.reshape(len(x), -1) @ params["hidden"]) @ params["head"]
+
+    params = {"hidden": jnp.array([[1.0, 0.5], [0.0, 1.5]]), "head": jnp.array([[3.0], [-1.0]])}
+    net = cv.adapt(forward, params, input_shape=(1, 2, 1))
+    result = cv.explain("excitation-backprop", net, np.ones((1, 2, 1), np.float32), 0, contrastive=True)
+    np.testing.assert_allclose(result.extras["before_relu"][0], [[1 - 1 / 4, -3 / 4]], atol=1e-6)
+    np.testing.assert_allclose(result.values[0], [[3 / 4, 0]], atol=1e-6)
+
+
+@pytest.mark.parametrize("layer", [None, "conv2"])
+def test_contrast_is_the_difference_of_two_walks_and_sums_to_nothing(layer):
+    images, net = small.pictures(2), small.model()
+    params = {**net.params, "head": {**net.params["head"], "kernel": -net.params["head"]["kernel"]}}
+    walks = [cv.explain("excitation-backprop", each, images, 2, layer=layer) for each in (net, net.with_params(params))]
+    one, other = (walk.values if layer is None else walk.low_res for walk in walks)
+    result = cv.explain("excitation-backprop", net, images, 2, layer=layer, contrastive=True)
+    np.testing.assert_allclose(result.extras["before_relu"], one - other, atol=1e-5)
+    np.testing.assert_allclose(result.extras["before_relu"].sum((1, 2)), 0, atol=1e-4)
+    assert dict(result.provenance.notes)["negated"] == "head"
+
+
+def test_contrast_tells_classes_apart_where_plain_walks_hardly_do():
+    images, net = small.pictures(3), small.model()
+
+    def likeness(**options):
+        one, other = (cv.explain("excitation-backprop", net, images, k, **options) for k in (0, 1))
+        a, b = (np.asarray(each.extras.get("before_relu", each.values)).ravel() for each in (one, other))
+        return np.corrcoef(a, b)[0, 1]
+
+    assert likeness(contrastive=True) < likeness() - 0.3
+
+
 @pytest.mark.parametrize("layer", [None, "conv2", "max_pool"])
 def test_probabilities_sum_to_one_at_the_picture_and_at_any_layer(layer):
     result = cv.explain("excitation-backprop", small.model(), small.pictures(3), 2, layer=layer)
@@ -71,12 +106,16 @@ def test_deep_taylor_refuses_other_activations_by_name():
     [
         ("excitation-backprop", {"layer": "conv3"}, LayerNotFoundError, "no layer 'conv3' in small"),
         ("excitation-backprop", {"layer": "head"}, LayerKindError, "layer 'head' of small is no map"),
+        ("excitation-backprop", {"contrastive": True, "target": "unit"}, TargetError, "it explains scores only"),
         ("deep-taylor", {"epsilon": -1.0}, UsageError, "epsilon is a number from 0 on"),
     ],
 )
 def test_says_what_is_wrong(technique, options, error, text):
+    is_unit = options.pop("target", None) == "unit"
     with pytest.raises(error, match=text):
-        cv.explain(technique, small.model(), small.pictures(1), 0, **options)
+        cv.explain(
+            technique, small.model(), small.pictures(1), cv.targets.channel("conv1", 1) if is_unit else 0, **options
+        )
 
 
 @pytest.mark.parametrize("technique", ["excitation-backprop", "deep-taylor"])

@@ -44,7 +44,9 @@ class ConceptSobol(Fold):
         """Designs times matrices: A, B, and A with each concept from B."""
         return self.designs * (len(self.bank.array) + 2)
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Float[Array, "rows cols k"]:
+    def prepare(
+        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any
+    ) -> Float[Array, "rows cols k"]:
         """Return how much of each concept is at each place."""
         return presence(layer_value(model, image, str(self.layer)), jnp.asarray(self.bank.array))
 

@@ -32,13 +32,17 @@ NOISES: dict[str, tuple[int, str]] = {
     "pair": (25, "relative(0.15)"),
     "xplique": (50, "absolute(0.2)"),
     "tf-explain": (5, "absolute(1.0)"),
+    "innvestigate": (64, "absolute(1.0)"),
 }
 """Noisy copies and their noise, by whose convention."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SaliencyConfig:
-    """Nothing to choose: the gradient is stored signed, and how channels are shown is the renderer's policy."""
+    """Whose sign: the gradient is stored signed, and how channels are shown is the renderer's policy."""
+
+    convention: Literal["paper", "captum"] = "paper"
+    """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,7 +71,7 @@ class SmoothgradConfig:
     `relative(0.15)`, or the convention's, when not given."""
     method: GradientMethod = "saliency"
     """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
-    convention: Literal["paper", "captum", "pair", "xplique", "tf-explain"] = "paper"
+    convention: Literal["paper", "captum", "pair", "xplique", "tf-explain", "innvestigate"] = "paper"
     """Whose number of copies and noise."""
 
     def __post_init__(self) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
@@ -15,7 +16,7 @@ from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 
 @dataclass(frozen=True, kw_only=True)
 class Saliency(Fold):
-    """The signed gradient of the score, (h, w, c).
+    """The signed gradient of the score, (h, w, c); by Captum's convention its size.
 
     Cost: one forward and one backward pass per picture.
     Source: Simonyan, Vedaldi, Zisserman 2013, section 3.
@@ -23,11 +24,12 @@ class Saliency(Fold):
 
     view: View = "pixels"
     method: str = "saliency"
+    is_absolute: bool = False
 
     @classmethod
     def build(cls, config: SaliencyConfig, model: Model) -> "Saliency":
         """Return the fold for `model`."""
-        return cls()
+        return cls(is_absolute=config.convention == "captum")
 
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
@@ -37,4 +39,4 @@ class Saliency(Fold):
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
         """Return it."""
-        return Heatmap(values=gathered[0])
+        return Heatmap(values=jnp.abs(gathered[0]) if self.is_absolute else gathered[0])

@@ -1,4 +1,4 @@
-"""Excitation backprop: a random walk down from the target, by positive weights alone (Zhang et al. 2016)."""
+"""Excitation backprop: a random walk down from the target, by positive weights alone (Zhang et al. 2016, 2018)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.errors import RuleError, TargetError
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.relevance.lrp import unruled_warning
 from cnnviz_plugins.explain.relevance.plan import Settings
@@ -26,9 +27,15 @@ class ExcitationBackprop(Fold):
     A walk is stuck at a unit without positive input. `extras` has `root`, 1 for a class, and `conservation_gap`, less
     than 0 by the share of walks that got stuck. With `layer`, `low_res` is the map there.
 
-    Cost: one forward and one backward pass per picture; layers count twice.
-    Source: Zhang, Lin, Brandt, Shen, Sclaroff 2016, section 3.2; the contrastive variant of 3.3 is not included.
+    Contrastive: the probability less that of the walk from the opposite of the class, a unit with the last layer's
+    weights negated, and 0 where that is negative; `extras["before_relu"]` is the difference, of which `root` is 0.
+
+    Cost: one forward and one backward pass per picture, layers counted twice; contrastive twice that.
+    Source: Zhang, Lin, Brandt, Shen, Sclaroff 2016, sections 3.2 and 3.3.
     """
+
+    opposite: tuple[int, ...] = ()
+    """Positions of the kernels that are negated, among the parameters; none without contrast."""
 
     @classmethod
     def build(cls, config: ExcitationBackpropConfig, model: Model) -> "ExcitationBackprop":
@@ -36,23 +43,56 @@ class ExcitationBackprop(Fold):
 
         Raises:
             LayerKindError: The layer has no map.
-            RuleError: The program has an operation with no way back.
+            RuleError: The program has an operation with no way back; or there is no last layer to negate.
         """
         layer = None if config.layer is None else model.map_layer(config.layer).name
         plan = model_plan(model, SETTINGS)
-        return cls(layer=layer, notes=(("rules", plan.rules),), warnings=unruled_warning("excitation-backprop", plan))
+        notes: tuple[tuple[str, Any], ...] = (("rules", plan.rules),)
+        opposite: tuple[int, ...] = ()
+        if config.contrastive:
+            top, opposite = _last_kernel(model)
+            if layer == top:
+                raise RuleError(
+                    f"contrastive excitation-backprop negates {top}, and reads below it; name a lower layer"
+                )
+            notes += (("negated", top),)
+        warnings = unruled_warning("excitation-backprop", plan)
+        return cls(layer=layer, opposite=opposite, notes=notes, warnings=warnings)
 
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
     ) -> Relevance:
         """Return the probabilities at the picture or the layer."""
         layer = self.layer if self.layer in model.program.layers else None  # "input" is the picture
-        return relevance_of(model, image, target, SETTINGS, layer)
+        found = relevance_of(model, image, target, SETTINGS, layer)
+        if not self.opposite:
+            return found
+        if target.layers:
+            raise TargetError(
+                "contrastive excitation-backprop sets a class against its opposite; it explains scores only"
+            )
+        leaves, tree = jax.tree.flatten(model.params)
+        turned = [-leaf if position in self.opposite else leaf for position, leaf in enumerate(leaves)]
+        other = relevance_of(Model(jax.tree.unflatten(tree, turned), model.structure), image, target, SETTINGS, layer)
+        return Relevance(found.values - other.values, found.root - other.root)
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
         """Return them summed over channels, at the picture's size."""
         low_res, root = gathered.values[0].sum(-1), gathered.root[0]
         extras = {"root": root, "conservation_gap": low_res.sum() - root}
+        if self.opposite:
+            extras["before_relu"] = low_res
+            low_res = jax.nn.relu(low_res)
         if low_res.shape == image.shape[:2]:
             return Heatmap(values=low_res, extras=extras)
         return Heatmap(values=jax.image.resize(low_res, image.shape[:2], "linear"), low_res=low_res, extras=extras)
+
+
+def _last_kernel(model: Model) -> tuple[str, tuple[int, ...]]:
+    """Return the last layer with weights, and the positions of its kernels among the parameters."""
+    place = {path: position for position, path in enumerate(model.structure.pure.param_paths)}
+    for name, layer in reversed(list(model.layers.items())):
+        positions = tuple(place[path] for path in layer.params if path in place)
+        if positions:
+            return name, positions
+    raise RuleError(f"{model.name} has no layer with a kernel to negate; leave contrastive out")

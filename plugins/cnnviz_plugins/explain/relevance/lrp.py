@@ -36,11 +36,12 @@ class Lrp(Fold):
         Raises:
             RuleError: The rules do not fit the model.
         """
-        own = tuple(row_of(text, config.epsilon) for text in config.rules)
-        rows = tuple((pattern, rule_of(rule, config.epsilon)) for pattern, rule in COMPOSITES[config.composite])
-        settings = Settings(rows=own + rows, own=len(own), epsilon=config.epsilon, bias=config.bias)
+        own = tuple(row_of(text, config.stabiliser) for text in config.rules)
+        rows = tuple((pattern, rule_of(rule, config.stabiliser)) for pattern, rule in COMPOSITES[config.composite])
+        settings = Settings(rows=own + rows, own=len(own), epsilon=config.stabiliser, bias=config.bias)
         plan = model_plan(model, settings)
-        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=unruled_warning("lrp", plan))
+        notes = (("rules", plan.rules), ("epsilon", config.stabiliser))
+        return cls(settings=settings, notes=notes, warnings=unruled_warning("lrp", plan))
 
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any

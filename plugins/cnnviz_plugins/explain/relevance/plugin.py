@@ -26,29 +26,45 @@ class LrpConfig:
         "epsilon-alpha2-beta1",
         "epsilon-alpha2-beta1-flat",
         "epsilon-gamma-box",
+        "sequential-preset-a",
+        "sequential-preset-a-flat",
+        "sequential-preset-b",
+        "sequential-preset-b-flat",
         "deep-taylor",
     ] = "epsilon"
-    """Rules for all layers, by a published name."""
+    """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
     rules: tuple[str, ...] = ()
     """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
     one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2; beta is a - 1."""
-    epsilon: float = 1e-6
-    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0."""
+    epsilon: float | None = None
+    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0. 1e-6, or the
+    convention's (iNNvestigate: 1e-7), when not given."""
     bias: bool = True
     """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
+    convention: Literal["paper", "innvestigate"] = "paper"
+    """Whose epsilon."""
+
+    @property
+    def stabiliser(self) -> float:
+        """The epsilon that is used."""
+        usual = 1e-7 if self.convention == "innvestigate" else 1e-6
+        return usual if self.epsilon is None else self.epsilon
 
     def __post_init__(self) -> None:
-        _check_epsilon(self.epsilon)
+        _check_epsilon(self.stabiliser)
         for text in self.rules:
             row_of(text)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExcitationBackpropConfig:
-    """Where the probabilities are read."""
+    """Where the probabilities are read, and what they are set against."""
 
     layer: str | None = None
     """The layer at which they are read and summed over channels; the picture when not given."""
+    contrastive: bool = False
+    """Whether the walk down from the opposite of the class, its last weights negated, is subtracted, and what is
+    left below 0 removed."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,11 +30,16 @@ COMPOSITES: dict[str, tuple[tuple[str, str], ...]] = {
     "epsilon-alpha2-beta1": (("kind:conv", "alpha-beta(2)"), ("*", "epsilon")),
     "epsilon-alpha2-beta1-flat": (("first", "flat"), ("kind:conv", "alpha-beta(2)"), ("*", "epsilon")),
     "epsilon-gamma-box": (("first", "z^B"), ("kind:conv", "gamma(0.25)"), ("*", "epsilon")),
+    "sequential-preset-a": (("kind:conv", "alpha-beta(1)"), ("*", "epsilon(0.1)")),
+    "sequential-preset-a-flat": (("first", "flat"), ("kind:conv", "alpha-beta(1)"), ("*", "epsilon(0.1)")),
+    "sequential-preset-b": (("kind:conv", "alpha-beta(2)"), ("*", "epsilon(0.1)")),
+    "sequential-preset-b-flat": (("first", "flat"), ("kind:conv", "alpha-beta(2)"), ("*", "epsilon(0.1)")),
     "deep-taylor": (("first", "z^B"), ("*", "z+")),
 }
 """Which rule goes where, by the name of the composite.
 
-Those that begin with `epsilon-` are the presets of Kohlbrenner et al. 2020 and of zennit's `composites`;
+Those that begin with `epsilon-` are the presets of Kohlbrenner et al. 2020 and of zennit's `composites`, those that
+begin with `sequential-` iNNvestigate's (innvestigate/analyzer/relevance_based/relevance_analyzer.py), epsilon 0.1;
 `deep-taylor` is Montavon et al. 2017 for pictures, which are bounded.
 """
 
