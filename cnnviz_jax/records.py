@@ -73,7 +73,7 @@ class ModelSpec:
     """A network that users ask for by name."""
 
     name: str
-    """Name under which it was published, such as `squeezenet1_1`."""
+    """Name under which it was published, such as `squeezenet1_1`, or, in a collection of many, `keras:VGG16`."""
     summary: str
     """One line for `cnnviz models`."""
     build: Lazy

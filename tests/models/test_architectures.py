@@ -1,11 +1,15 @@
 """Every named network has the published number of parameters; none is allocated to count them."""
 
+import re
 from functools import cache
 
 import jax
+import numpy as np
 import pytest
 from flax import nnx
 
+from cnnviz_jax.errors import WeightsError
+from cnnviz_plugins.models import published
 from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.densenet import published_name
 from cnnviz_plugins.models.naming import torch_slots
@@ -82,3 +86,23 @@ def test_the_old_names_in_the_published_densenet_are_understood(layer):
 
 def test_names_outside_dense_layers_stay_as_they_are():
     assert published_name("features.transition1.norm.weight") == "features.transition1.norm.weight"
+
+
+@pytest.mark.parametrize(
+    ("name", "name_in_file", "only_in_file"),
+    [
+        ("densenet121", lambda name: re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name), {}),
+        ("googlenet", lambda name: name, {"aux1.conv.conv.weight": (128, 512, 1, 1), "aux2.fc2.bias": (1000,)}),
+    ],
+)
+def test_the_published_file_loads_with_its_old_names_and_the_heads_of_its_training(
+    monkeypatch, name, name_in_file, only_in_file
+):
+    shapes = {name_in_file(key): slot.shape for key, slot in torch_slots(network_of(name)).items()}
+    arrays = {key: np.zeros(shape, np.float32) for key, shape in (shapes | only_in_file).items()}
+    monkeypatch.setattr(published, "read_weights", lambda _: arrays)
+    network = published.load_network(name, "published.pth")
+    assert not any(np.any(np.asarray(leaf)) for leaf in jax.tree.leaves(nnx.state(network, nnx.Param)))
+    arrays["head.bias"] = np.zeros(3, np.float32)
+    with pytest.raises(WeightsError, match=r"1 extra: 'head\.bias'"):
+        published.load_network(name, "published.pth")

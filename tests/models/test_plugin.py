@@ -8,6 +8,9 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax.errors import PluginError
+from cnnviz_jax.manager.contract import checked
+from cnnviz_jax.records import ModelSpec, RendererSpec
 from cnnviz_plugins.models.plugin import cnnviz_models
 from cnnviz_plugins.models.published import PUBLISHED
 from cnnviz_plugins.models.shapes.pictures import CLASSES, draw_pictures
@@ -60,3 +63,13 @@ def test_lenet_scales_bytes_as_caffe_does(data, weights):
         images, labels = digits["images"][:200, ..., None].astype(np.float32) / 255, digits["labels"][:200]
     assert model.labels[int(np.argmax(model(images)[0]))] == str(labels[0])
     assert np.mean(np.argmax(np.asarray(model(images)), -1) == labels) >= 0.985
+
+
+def test_only_a_network_may_have_the_name_of_its_collection_before_its_own():
+    network = ModelSpec(name="zoo:Net", summary="One of many", build=len)
+    assert checked("cnnviz_models", [network]) == [network]
+    with pytest.raises(PluginError, match="name is not letters, digits"):
+        checked("cnnviz_models", [ModelSpec(name="zoo:a:b", summary="One of many", build=len)])
+    renderer = RendererSpec(name="zoo:Net", summary="Draws", accepts=("*",), suffixes=(".png",), render=len)
+    with pytest.raises(PluginError, match="name is not letters, digits"):
+        checked("cnnviz_renderers", [renderer])
