@@ -1,7 +1,8 @@
 """Makes one picture for every page of an explanation, a measure or a survey of concepts.
 
 `python docs/images/make_techniques.py` makes all of them from the bundled network and its own test pictures, with the
-defaults of every technique but for `OPTIONS`; names of techniques behind it, those alone.
+defaults of every technique but for `OPTIONS`; names of techniques behind it, those alone. `make.py` makes the one of
+`feature-maps`.
 """
 
 import sys
@@ -24,7 +25,6 @@ OPTIONS: dict[str, dict[str, object]] = {
     "extremal-perturbation": {"steps": 300},
     "rise": {"masks": 2000},
     "guided-ig": {"steps": 100},
-    "feature-maps": {"layer": "conv3", "select": "strongest", "count": 3},
 }
 PICTURES = 3
 LARGEST_BYTES = 40_000
@@ -133,8 +133,8 @@ def main(asked: list[str]) -> None:
     kinds = {name: spec.kind for name, spec in plugins().techniques.items()}
     names = asked or [*(name for name, kind in kinds.items() if kind in ("explain", "measure")), "tcav", "craft"]
     for name in names:
-        if kinds[name] == "explain" and name != "concept-maps":
-            explanation(name, model, images[:1] if name == "feature-maps" else images, **OPTIONS.get(name, {}))
+        if kinds[name] == "explain" and name not in ("concept-maps", "feature-maps"):
+            explanation(name, model, images, **OPTIONS.get(name, {}))
             print(name, flush=True)
     measures(model, [name for name in names if kinds[name] == "measure"])
     concepts(model, names)

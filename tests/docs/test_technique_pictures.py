@@ -1,0 +1,34 @@
+"""Every page of an explanation, a measure or a survey of concepts shows a small picture that the project made."""
+
+import re
+
+import pytest
+
+from cnnviz_jax.manager import plugins
+
+from .pages import DOCS
+from .test_pages import built_in_techniques
+
+CONCEPTS = ("tcav", "craft")
+OF_THEIR_OWN = {"feature-maps": "../images/feature-maps.png"}
+SHOWN = sorted(
+    name
+    for name in built_in_techniques()
+    if plugins().techniques[name].kind in ("explain", "measure") or name in CONCEPTS
+)
+PICTURES = DOCS / "images" / "techniques"
+
+
+@pytest.mark.parametrize("name", SHOWN)
+def test_the_page_shows_its_own_picture(name):
+    text = (DOCS / "techniques" / f"{name}.md").read_text(encoding="utf-8")
+    shown = {path: words for words, path in re.findall(r"^!\[([^\]]+)\]\(([^)]+)\)$", text, re.M)}
+    path = OF_THEIR_OWN.get(name, f"../images/techniques/{name}.png")
+    assert shown.get(path), f"{name}.md does not show {path} with words beside it"
+    assert (DOCS / "techniques" / path).stat().st_size < (100_000 if name in OF_THEIR_OWN else 40_000)
+
+
+def test_the_pictures_are_few_and_small():
+    files = list(PICTURES.iterdir())
+    assert {file.stem for file in files} == set(SHOWN) - set(OF_THEIR_OWN)
+    assert sum(file.stat().st_size for file in files) < 2_000_000
