@@ -10,6 +10,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import haiku as hk
+import jax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ModelError
@@ -61,7 +62,8 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         for (i, module, word), name in names.items():
             given[i][module][word] = params[name]
         rng = (None,) if takes_rng else ()
-        with _explained(title):
+        # Haiku's own modules mix dtypes; its code is not written for strict promotion.
+        with _explained(title), jax.numpy_dtype_promotion("standard"):
             outputs = native.apply(*given, *rng, x, **kwargs)
         outputs = outputs[0] if stateful else outputs
         logits_of(outputs)  # says at once, not at first use, that the scores cannot be told

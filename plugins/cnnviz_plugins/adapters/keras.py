@@ -14,6 +14,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.model import AdaptOptions, PureModel
+from cnnviz_plugins.adapters.call_flags import inference_kwargs
 from cnnviz_plugins.adapters.outputs import logits_of
 from cnnviz_plugins.adapters.parameters import owned
 
@@ -24,7 +25,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     Args:
         native: The model, built.
         args: Nothing: a Keras model holds its own weights.
-        options: Layout and keyword arguments; `training=False` is always said unless `call_kwargs` says otherwise.
+        options: Layout and keyword arguments; inference flags of the call are found.
 
     Raises:
         ModelError: Keras runs on another backend, the model is not built, or takes several inputs.
@@ -46,7 +47,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         raise ModelError(f"{title} has no weights yet; call it once on a picture, or say model.build((None, h, w, c))")
     trainable, fixed = list(native.trainable_variables), list(native.non_trainable_variables)
     names = _names([variable.path for variable in (*trainable, *fixed)], title)
-    kwargs = {"training": False, **(options.call_kwargs or {})}
+    kwargs = inference_kwargs(native.call, options, operands=("x",))
     count = len(trainable)
 
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
