@@ -19,9 +19,9 @@ if TYPE_CHECKING:
     from cnnviz_jax.engine import Fold as Fold
     from cnnviz_jax.engine import Iteration as Iteration
     from cnnviz_jax.hookspecs import hookimpl as hookimpl
+    from cnnviz_jax.layers import Layer as Layer
     from cnnviz_jax.measurement import Comparison as Comparison
     from cnnviz_jax.measurement import Measurement as Measurement
-    from cnnviz_jax.model import Layer as Layer
     from cnnviz_jax.model import Model as Model
     from cnnviz_jax.model import predictions as predictions
     from cnnviz_jax.pictures import load_image as load_image
@@ -67,7 +67,7 @@ _HOME = {
     "Exemplars": "units",
     "FilterVariety": "weights",
     "Heatmap": "results",
-    "Layer": "model",
+    "Layer": "layers",
     "Measurement": "measurement",
     "Model": "model",
     "ReceptiveFields": "results",

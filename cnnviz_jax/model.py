@@ -7,7 +7,7 @@ they are arguments of everything that is compiled: one executable serves all che
 """
 
 import functools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -16,18 +16,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, ModelError, TargetError, did_you_mean
+from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
+from cnnviz_jax.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.program import Field, Handler, Program, Site
+from cnnviz_jax.program import Handler, Program, Site
 from cnnviz_jax.results import Prediction, static
 
 if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
 
 Axes = Literal["NHWC", "NCHW"]
-
-INPUT = "input"
-"""The picture itself, wherever a layer can be named; a layer of the model with that name goes first."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,79 +92,6 @@ class Structure:
     warnings: tuple[str, ...] = ()
     sizes: dict[tuple[int, int], "Structure"] = field(default_factory=dict)
     """The same model at other input sizes."""
-
-
-@dataclass(frozen=True)
-class Layer:
-    """One row of the layer table."""
-
-    name: str
-    """The framework's own path, joined by dots."""
-    kind: str
-    """What it computes: conv, dense, norm, relu, max_pool, add, module, ..."""
-    shape: tuple[int, ...]
-    """Shape of its value for one picture: (h, w, c) or (c,), whatever the model's own layout."""
-    channels: int
-    """Length of the channel axis."""
-    receptive_field: Field | None
-    """What each unit sees of the input."""
-    axes: str
-    """The layout inside the model, such as NHWC or NCHW."""
-    params: tuple[str, ...] = ()
-    """Paths of its kernel parameters."""
-    _kernel: Callable[[], Array] | None = field(default=None, repr=False, compare=False)
-
-    @functools.cached_property
-    def kernel(self) -> Float[Array, "..."] | None:
-        """The kernel as (h, w, in, out), or (in, out) for a dense layer; `None` if the layer has none."""
-        return None if self._kernel is None else self._kernel()
-
-    @property
-    def is_map(self) -> bool:
-        """Whether the value has two spatial axes."""
-        return len(self.shape) == 3
-
-
-class LayerTable(Mapping[str, Layer]):
-    """The layers of a model by name, in execution order; slashes are accepted for dots."""
-
-    def __init__(
-        self, layers: Mapping[str, Layer], aliases: Mapping[str, str], model: str, input_shape: tuple[int, int, int]
-    ) -> None:
-        self._layers, self._aliases, self._model = dict(layers), dict(aliases), model
-        self._input = Layer(INPUT, "input", input_shape, input_shape[-1], None, "NHWC")
-
-    def resolve(self, name: str) -> str:
-        """Return the name as listed.
-
-        Raises:
-            LayerNotFoundError: No layer is called so; near matches are offered.
-        """
-        dotted = str(name).replace("/", ".")
-        dotted = self._aliases.get(name, self._aliases.get(dotted, dotted))
-        if dotted not in self._layers and dotted != INPUT:
-            raise LayerNotFoundError(
-                f"no layer {name!r} in {self._model}.{did_you_mean(dotted, self._layers)} "
-                f"`model.layers` or `cnnviz layers` lists all {len(self._layers)}"
-            )
-        return dotted
-
-    def __getitem__(self, name: str) -> Layer:
-        resolved = self.resolve(name)
-        return self._layers.get(resolved, self._input)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._layers)
-
-    def __len__(self) -> int:
-        return len(self._layers)
-
-    def __contains__(self, name: object) -> bool:
-        dotted = str(name).replace("/", ".")
-        return dotted in self._layers or dotted in self._aliases
-
-    def __repr__(self) -> str:
-        return f"LayerTable({len(self)} layers of {self._model}: {', '.join(list(self)[:4])}, ...)"
 
 
 @jax.tree_util.register_dataclass

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model import Layer, Model
+from cnnviz_jax.layers import Layer
+from cnnviz_jax.model import Model
 from cnnviz_jax.results import Provenance
 
 Groups = tuple[tuple[int, ...], ...]

@@ -11,7 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cnnviz_jax.model import INPUT, Model, Structure
+from cnnviz_jax.layers import INPUT
+from cnnviz_jax.model import Model, Structure
 from cnnviz_jax.program import ChangedWindows, Interval, Plan
 
 if TYPE_CHECKING:

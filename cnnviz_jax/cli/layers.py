@@ -12,7 +12,7 @@ from cnnviz_jax.cli.words import take_model
 from cnnviz_jax.errors import UsageError
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Layer
+    from cnnviz_jax.layers import Layer
 
 USAGE = "cnnviz layers MODEL [--weights FILE] [--json]"
 

@@ -16,7 +16,8 @@ from cnnviz_jax.sweep.spec import Survey
 from cnnviz_jax.verbs.options import config_from
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Layer, Model
+    from cnnviz_jax.layers import Layer
+    from cnnviz_jax.model import Model
 
 
 def survey_plan(survey: Survey) -> TechniqueSpec | None:

@@ -11,8 +11,9 @@ import numpy as np
 
 from cnnviz_jax.engine import Progress, silent
 from cnnviz_jax.errors import CnnvizError, ImageError
+from cnnviz_jax.layers import Layer
 from cnnviz_jax.manager import plugins
-from cnnviz_jax.model import Layer, Model, predictions
+from cnnviz_jax.model import Model, predictions
 from cnnviz_jax.pictures import Pictures, check_images
 from cnnviz_jax.records import Kind
 from cnnviz_jax.results import Report

@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnviz_jax import FilterBank, Model
 from cnnviz_jax.errors import LayerKindError
-from cnnviz_jax.model import Layer
+from cnnviz_jax.layers import Layer
 from cnnviz_jax.results import Provenance
 from cnnviz_plugins.inspect.plugin import FiltersConfig
 

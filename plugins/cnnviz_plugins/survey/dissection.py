@@ -11,7 +11,7 @@ from cnnviz_jax import Model, capture
 from cnnviz_jax.engine.reducers import Reducer, TopK, Total
 from cnnviz_jax.engine.survey import SurveyPlan
 from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.model import Layer
+from cnnviz_jax.layers import Layer
 from cnnviz_jax.population import Population
 from cnnviz_jax.results import Provenance
 from cnnviz_jax.units import Dissection, surveyed_layer

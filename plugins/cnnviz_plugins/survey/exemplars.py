@@ -9,7 +9,7 @@ from jaxtyping import Int
 from cnnviz_jax import Model
 from cnnviz_jax.engine.reducers import TopK, Total
 from cnnviz_jax.engine.survey import SurveyPlan
-from cnnviz_jax.model import Layer
+from cnnviz_jax.layers import Layer
 from cnnviz_jax.population import Population
 from cnnviz_jax.results import Provenance
 from cnnviz_jax.units import Exemplars, surveyed_layer

@@ -14,7 +14,7 @@ from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold, silent
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.engine.survey import SurveyPlan, run_survey
 from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.model import Layer
+from cnnviz_jax.layers import Layer
 from cnnviz_jax.population import Population
 from cnnviz_jax.results import Provenance
 from cnnviz_jax.targets import Target
