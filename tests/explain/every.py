@@ -65,7 +65,8 @@ def cheap(name: str) -> dict[str, object]:
 
 def compiled_without_optimising(monkeypatch) -> None:
     """Have the engine's programs compiled quickly: half of these tests' time would go into making tiny nets fast."""
-    options = {**compiling.compiler_options(), "xla_backend_optimization_level": 0}
+    quick = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+    options = {**compiling.compiler_options(), **quick}
     monkeypatch.setattr(compiling, "compiler_options", lambda: options)
 
 

@@ -58,6 +58,15 @@ def test_maps_show_where_each_concept_is(bank, tmp_path):
     np.testing.assert_allclose(one.values, pictures(3)[..., 2], atol=1e-3)
 
 
+def test_maps_of_flat_pictures_are_finite_whatever_the_chunk(bank, tmp_path):
+    path = str(cv.render(bank, tmp_path / "bank.npz"))
+    flat = np.stack([np.full((SIZE, SIZE, 3), level, np.float32) for level in (0, 0.5, 1)])
+    maps = [cv.explain("concept-maps", model(), flat, 0, bank=path, chunk=chunk).values for chunk in ("auto", 1, 7)]
+    assert np.isfinite(maps[0]).all()
+    for other in maps[1:]:
+        np.testing.assert_allclose(other, maps[0], atol=1e-6)
+
+
 def test_importance_equals_a_slow_loop(bank):
     """Jansen's total index of each concept, by plain loops over pictures, designs and concepts."""
     points = qmc.Sobol(4, scramble=False).random(16)
