@@ -76,7 +76,7 @@ def of(package, name):
         ({"params": {}}, []),
         (of("equinox._module._module", "Module"), ["equinox"]),
         ((of("equinox._module._module", "Module"), {}), ["equinox"]),
-        (of("equinox._module._module", "Module").method, ["equinox"]),
+        (of("equinox._module._module", "Module").method, ["equinox", "callable"]),
         (of("haiku._src.transform", "Transformed"), ["haiku"]),
         ((of("haiku._src.transform", "TransformedWithState"), {}, {}), ["haiku"]),
         (of("keras.src.layers.layer", "Layer"), ["keras"]),

@@ -101,11 +101,8 @@ def _is_torch(native: Any) -> bool:
 def _is_callable(native: Any) -> bool:
     if _is_pair(native):
         native = native[0]
-    owner = getattr(native, "__self__", None)  # of a bound method
     return callable(native) and not any(
-        kind.__module__.split(".")[0] in _FRAMEWORKS
-        for kind in (*type(native).__mro__, *type(owner).__mro__)
-        if not isinstance(native, type) and not isinstance(owner, type)
+        kind.__module__.split(".")[0] in _FRAMEWORKS for kind in type(native).__mro__ if not isinstance(native, type)
     )
 
 
