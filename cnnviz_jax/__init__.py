@@ -48,6 +48,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.report import report as report
     from cnnviz_jax.verbs.survey import survey as survey
     from cnnviz_jax.verbs.synthesize import synthesize as synthesize
+    from cnnviz_jax.weights import Convolution as Convolution
     from cnnviz_jax.weights import EffectiveReceptiveField as EffectiveReceptiveField
     from cnnviz_jax.weights import FilterVariety as FilterVariety
 
@@ -60,6 +61,7 @@ _HOME = {
     "AdapterSpec": "records",
     "Attribution": "results",
     "Comparison": "measurement",
+    "Convolution": "weights",
     "FilterBank": "results",
     "Dissection": "units",
     "Distributions": "units",

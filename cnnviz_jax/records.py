@@ -94,7 +94,7 @@ class TechniqueSpec:
     explain: `build(config, model)` -> a `cnnviz_jax.engine.Fold`, or a function
     `(model, image, target, key) -> heatmap`;
     synthesize: `build(config, model, target)` -> a `cnnviz_jax.engine.Iteration`;
-    inspect: `build(config, model)` -> a function `(provenance) -> result`;
+    inspect: `build(config, model)` -> a function `(provenance) -> result`; in place of the model comes what it `takes`;
     survey: `build(config, model)` -> a `cnnviz_jax.engine.survey.SurveyPlan`;
     measure: `build(config, model)` -> a `cnnviz_jax.measurement.MetricFold` or `HostMetric`.
     """
@@ -111,6 +111,8 @@ class TechniqueSpec:
     """See the class docstring."""
     subject: Literal["units", "classes", "pictures"] = "units"
     """What a synthesize technique works on: any unit, classes only, or given pictures."""
+    takes: Literal["model", "picture", "run"] = "model"
+    """What an inspect technique looks at: `picture` is handed (h, w, c) in [0, 1], `run` the folder of a `Recorder`."""
     references: tuple[str, ...] = ()
     """Papers and sources."""
     in_report: bool = True

@@ -60,3 +60,22 @@ class EffectiveReceptiveField:
     """Pictures drawn."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Convolution:
+    """One kernel over one picture."""
+
+    image: Float[np.ndarray, "h w"]
+    """Brightness of the picture, the mean of its channels."""
+    kernel: Float[np.ndarray, "k l"]
+    kernel_name: str
+    response: Float[np.ndarray, "rows columns"]
+    """Sum of products under the kernel; the kernel is not flipped."""
+    pooled: Float[np.ndarray, "pooled_rows pooled_columns"] | None
+    at: tuple[int, int]
+    """Row and column of the response that is worked out."""
+    patch: Float[np.ndarray, "k l"]
+    """What lies under the kernel there, zeros beyond the picture."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()

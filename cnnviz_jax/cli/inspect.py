@@ -13,6 +13,8 @@ from cnnviz_jax.cli.technique_help import verb_help
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
 from cnnviz_jax.cli.words import take_model, take_technique
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.manager import Plugins
+from cnnviz_jax.records import TechniqueSpec
 from cnnviz_jax.verbs.render import check_writable
 
 USAGE = "cnnviz inspect TECHNIQUE MODEL [--layer LAYER] [--out FILE] [options]"
@@ -27,6 +29,8 @@ def run(words: list[str], settings: Settings) -> int:
         print(verb_help("inspect", USAGE, "Show what a model itself holds.", registry))
         return 0
     spec, rest = take_technique(words, registry, "inspect")
+    if spec.takes != "model":
+        return _run_without_model(spec, rest, registry, settings, started_s)
     line = read_line(spec, rest, common=(*MODEL_OPTIONS, _LAYER, *OUTPUT_OPTIONS), words_help="the model")
     word, others = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
@@ -41,5 +45,24 @@ def run(words: list[str], settings: Settings) -> int:
     model = load(word, line.common["weights"], quiet=settings.quiet)
     options = {"layer": line.common["layer"], **line.options}
     result = cv.inspect(spec.name, model, **options)
+    write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)
+    return 0
+
+
+def _run_without_model(
+    spec: TechniqueSpec, rest: list[str], registry: Plugins, settings: Settings, started_s: float
+) -> int:
+    """Run a technique that looks at a picture or at a recorded training."""
+    what = "a picture file" if spec.takes == "picture" else "the folder of a recorder"
+    line = read_line(spec, rest, common=OUTPUT_OPTIONS, words_help=what)
+    if len(line.words) != 1:
+        raise UsageError(f"inspect {spec.name} takes {what}, got {' '.join(map(repr, line.words)) or 'nothing'}")
+    out = Path(line.common["out"] or f"{spec.name}.png")
+    check_form(out, registry, None, line.common["renderer"])
+    check_writable(out)
+
+    import cnnviz_jax as cv
+
+    result = cv.inspect(spec.name, line.words[0], **line.options)
     write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)
     return 0

@@ -1,33 +1,57 @@
-"""The door for what can be read off a model without pictures: filters, receptive fields."""
+"""The door for what can be read off a model without a population: filters, receptive fields, one kernel, a training."""
 
+from pathlib import Path
 from typing import Any
 
-from cnnviz_jax.errors import PluginError
-from cnnviz_jax.model import Model
+import numpy as np
+
+from cnnviz_jax.errors import ImageError, PluginError, UsageError
+from cnnviz_jax.pictures import open_picture
 from cnnviz_jax.records import TechniqueSpec, load
 from cnnviz_jax.results import Provenance
 from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
 
 
-def inspect(technique: str | TechniqueSpec, model: Model, *, layer: str | None = None, **options: Any) -> Any:
+def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = None, **options: Any) -> Any:
     """Return what an inspect technique reads off the model, such as a `FilterBank` or `ReceptiveFields`.
 
     Args:
         technique: Name of an inspect technique, or its record; `cnnviz techniques` lists them.
-        model: From `cv.adapt` or `cv.load_model`.
+        model: From `cv.adapt` or `cv.load_model`. For a technique that looks at one picture, the picture: (h, w, c) in
+            [0, 1] or a file; for one that looks at a training, the folder of its `cv.Recorder`.
         layer: The layer to look at; `None` for the technique's default.
         **options: The technique's own; see `cnnviz inspect TECHNIQUE --help`.
 
     Raises:
         CnnvizError: A subclass says which of name, option or layer does not fit, and what would.
     """
-    require_model(model)
-    if layer is not None:
-        options = {"layer": model.layers.resolve(layer), **options}
-    spec, config = technique_and_config(technique, "inspect", options)
-    chosen = options.get("layer")
-    provenance = Provenance(technique=spec.name, model=model.name, config=config, layer=chosen, versions=versions())
-    read = load(spec.build)(config, model)
+    spec, config = technique_and_config(technique, "inspect", options if layer is None else {"layer": layer, **options})
+    subject, name = _subject(spec, model)
+    if spec.takes == "model" and layer is not None:
+        layer = model.layers.resolve(layer)
+        spec, config = technique_and_config(technique, "inspect", {**options, "layer": layer})
+    chosen = getattr(config, "layer", None)
+    provenance = Provenance(technique=spec.name, model=name, config=config, layer=chosen, versions=versions())
+    read = load(spec.build)(config, subject)
     if not callable(read):
         raise PluginError(f"technique {spec.name!r} built a {type(read).__name__}; a function of provenance is needed")
     return read(provenance)
+
+
+def _subject(spec: TechniqueSpec, given: Any) -> tuple[Any, str]:
+    """Return what the technique is handed, checked, and what that is called."""
+    if spec.takes == "model":
+        require_model(given)
+        return given, given.name
+    if spec.takes == "run":
+        if not isinstance(given, str | Path):
+            raise UsageError(f"{spec.name} takes the folder of a cv.Recorder, got {type(given).__name__}")
+        return Path(given), Path(given).name
+    if isinstance(given, str | Path):
+        return np.asarray(open_picture(given, 3), np.float32) / 255, Path(given).name
+    picture = np.asarray(given)
+    if picture.ndim != 3 or picture.dtype.kind != "f" or not picture.size:
+        raise ImageError(
+            f"{spec.name} takes a picture (h, w, c) of floats in [0, 1] or a file, got {picture.dtype} {picture.shape}"
+        )
+    return picture.astype(np.float32), "a picture"

@@ -66,6 +66,8 @@ def weights(folder: Path) -> None:
     cv.render(maps, folder / "feature-maps.png", dpi=80, scale="shared")
     field = cv.inspect("effective-receptive-field", model, layer="conv3")
     cv.render(field, folder / "effective-receptive-field.png", dpi=90)
+    crossed, _ = cv.example_pictures("shapes", 3)
+    cv.render(cv.inspect("convolve", crossed[2], pool="max"), folder / "convolve.png", dpi=90)
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import TechniqueSpec
@@ -47,6 +48,24 @@ class EffectiveFieldConfig:
     """Of the pictures and of the channels' signs."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class ConvolveConfig:
+    """Which kernel, how it moves, and what follows."""
+
+    kernel: str = "vertical-edge"
+    """`vertical-edge`, `horizontal-edge`, `identity`, `sharpen`, `blur`, or a file: `.npy`, or rows of numbers."""
+    stride: int = 1
+    """Pixels between neighbouring places of the kernel."""
+    padding: Literal["valid", "same"] = "valid"
+    """`valid`: whole windows only. `same`: zeros around the picture."""
+    pool: Literal["max", "mean"] | None = None
+    """What is taken of each window of the response; nothing when not given."""
+    window: int = 2
+    """Height and width of the windows that are pooled, side by side."""
+    at: tuple[int, int] | None = None
+    """Row and column of the response that is worked out; the largest in size when not given."""
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the inspect techniques."""
@@ -81,4 +100,13 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         config=EffectiveFieldConfig,
         build="cnnviz_plugins.inspect.effective_field:build",
         references=("Luo et al. 2016, arXiv:1701.04128",),
+    )
+    yield TechniqueSpec(
+        name="convolve",
+        kind="inspect",
+        takes="picture",
+        summary="a kernel over a picture: response, pooled response, the numbers of one window",
+        config=ConvolveConfig,
+        build="cnnviz_plugins.inspect.convolve:build",
+        in_report=False,
     )

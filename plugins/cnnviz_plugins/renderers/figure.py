@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_jax.results import Attribution
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
+from cnnviz_plugins.renderers.figures.convolution import convolution_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure
 from cnnviz_plugins.renderers.figures.distributions import distributions_figure
 from cnnviz_plugins.renderers.figures.effective_field import effective_field_figure
@@ -82,6 +83,7 @@ def _synthesis(result: Any, display: dict[str, Any]) -> Figure:
 
 _DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
     "Attribution": _attribution,
+    "Convolution": lambda result, display: convolution_figure(result, parse(UnitOptions, display)),
     "Dissection": lambda result, display: dissection_figure(result, parse(UnitOptions, display)),
     "Distributions": lambda result, display: distributions_figure(result, parse(UnitOptions, display)),
     "EffectiveReceptiveField": lambda result, display: effective_field_figure(result, parse(UnitOptions, display)),

@@ -17,6 +17,7 @@ def cnnviz_renderers() -> Iterator[RendererSpec]:
         accepts=(
             "Attribution",
             "Comparison",
+            "Convolution",
             "Dissection",
             "Distributions",
             "EffectiveReceptiveField",

@@ -1,0 +1,77 @@
+"""A kernel applied to a picture and then pooled, with the numbers of one window: the lecture's convolution."""
+
+from collections.abc import Callable
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.results import Provenance
+from cnnviz_jax.weights import Convolution
+from cnnviz_plugins.inspect.kernels import kernel_named
+from cnnviz_plugins.inspect.plugin import ConvolveConfig
+
+
+def build(config: ConvolveConfig, image: Float[np.ndarray, "h w c"]) -> Callable[[Provenance], Convolution]:
+    """Return what applies the kernel to the picture's brightness, the mean of its channels.
+
+    Raises:
+        UsageError: No such kernel, a window or stride below 1, a kernel or window larger than the picture, or a
+            position that the response does not have.
+
+    Cost: one convolution.
+    """
+    kernel = kernel_named(config.kernel)
+    grey = np.asarray(image, np.float64).mean(-1)
+    for name in ("stride", "window"):
+        if getattr(config, name) < 1:
+            raise UsageError(f"{name} is 1 or more pixels, got {getattr(config, name)}")
+    padded = _padded(grey, kernel.shape) if config.padding == "same" else grey
+    if any(k > n for k, n in zip(kernel.shape, padded.shape, strict=True)):
+        raise UsageError(f"a kernel of {kernel.shape} does not fit into a picture of {grey.shape}")
+
+    def read(provenance: Provenance) -> Convolution:
+        response = convolved(padded, kernel, config.stride)
+        pooled = None if config.pool is None else pooled_map(response, config.pool, config.window)
+        at = config.at or tuple(map(int, np.unravel_index(np.abs(response).argmax(), response.shape)))
+        if not (0 <= at[0] < response.shape[0] and 0 <= at[1] < response.shape[1]):
+            raise UsageError(f"at is {at}; the response has {response.shape[0]} rows and {response.shape[1]} columns")
+        top, left = at[0] * config.stride, at[1] * config.stride
+        patch = padded[top : top + kernel.shape[0], left : left + kernel.shape[1]]
+        return Convolution(
+            image=grey,
+            kernel=kernel,
+            kernel_name=config.kernel,
+            response=response,
+            pooled=pooled,
+            at=(at[0], at[1]),
+            patch=patch,
+            provenance=provenance,
+        )
+
+    return read
+
+
+def convolved(
+    picture: Float[np.ndarray, "h w"], kernel: Float[np.ndarray, "k l"], stride: int = 1
+) -> Float[np.ndarray, "rows columns"]:
+    """Return the sum of products under the kernel at every place; the kernel is not flipped, as in networks."""
+    windows = np.lib.stride_tricks.sliding_window_view(picture, kernel.shape)[::stride, ::stride]
+    return np.einsum("ijkl,kl->ij", windows, kernel)
+
+
+def pooled_map(response: Float[np.ndarray, "h w"], pool: str, window: int) -> Float[np.ndarray, "rows columns"]:
+    """Return the largest value or the mean of every whole window, side by side.
+
+    Raises:
+        UsageError: The window is larger than the map.
+    """
+    rows, columns = (length // window for length in response.shape)
+    if not rows or not columns:
+        raise UsageError(f"a window of {window} does not fit into a response of {response.shape}")
+    tiles = response[: rows * window, : columns * window].reshape(rows, window, columns, window)
+    return tiles.max((1, 3)) if pool == "max" else tiles.mean((1, 3))
+
+
+def _padded(picture: Float[np.ndarray, "h w"], shape: tuple[int, ...]) -> Float[np.ndarray, "rows columns"]:
+    return np.pad(picture, [((k - 1) // 2, k - 1 - (k - 1) // 2) for k in shape])
