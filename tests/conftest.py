@@ -11,6 +11,7 @@ os.environ.setdefault("JAX_NUM_CPU_DEVICES", "8")
 os.environ["JAX_NUMPY_DTYPE_PROMOTION"] = "strict"
 os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 os.environ["MPLBACKEND"] = "Agg"
+os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import socket
 from pathlib import Path

@@ -1,9 +1,6 @@
 """The two networks of the adapter contract in Keras 3: `vgg` functional, `resnet` subclassed."""
 
-import os
 from typing import Any
-
-os.environ.setdefault("KERAS_BACKEND", "jax")
 
 import keras
 import numpy as np

@@ -8,7 +8,6 @@ mean, dense. Attribute names are chosen so that every framework can use them. Si
 
 import functools
 import importlib
-import os
 from collections.abc import Callable
 from typing import Any
 
@@ -266,7 +265,6 @@ EVERY = (*FRAMEWORKS, *FURTHER)
 
 def further(framework: str) -> Any:
     """Return the module with that framework's networks, or skip the test where the framework is not installed."""
-    os.environ.setdefault("KERAS_BACKEND", "jax")
     pytest.importorskip(framework, reason=f"{framework} is not installed")
     return importlib.import_module(f"tests.adapters.{framework}_networks")
 

@@ -11,7 +11,6 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ModelError
 
-os.environ.setdefault("KERAS_BACKEND", "jax")
 keras = pytest.importorskip("keras", reason="keras is not installed")
 from keras import layers  # noqa: E402  # only where keras is installed
 

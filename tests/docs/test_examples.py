@@ -25,6 +25,8 @@ COMMANDS = {
 }
 """Each command once, with the first page that has it."""
 WEIGHTS = "squeezenet1_1.safetensors"
+OPTIONAL = ("equinox", "haiku", "keras", "torch")
+"""Frameworks without which pages that import them are skipped."""
 
 
 @pytest.fixture
@@ -51,6 +53,9 @@ def sweep_pictures(workplace):
 @pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
 def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
+    for framework in OPTIONAL:
+        if any(f"import {framework}" in block.text for block in blocks(page, "python")):
+            pytest.importorskip(framework, reason=f"{framework} is not installed")
     names = {"__name__": "example"}
     module = type(sys)("example")  # dataclasses look their module up
     module.__dict__.update(names)
