@@ -123,10 +123,10 @@ class FoldRun:
         if self.fold.evaluations == 1:
             return Once(lambda: (), lambda: self.step(self.model, images, target, keys))
         begin = self._begin_program()
-        _, context, _ = begin(self.model, images, target, keys)
+        _, context, empty = begin(self.model, images, target, keys)
 
         def chunk() -> Any:  # a chunk reuses the memory of what is gathered, so each gets its own
-            gathered = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), self._begun()[2])
+            gathered = jax.tree.map(jnp.copy, empty)
             return self.step(self.model, images, target, keys, context, gathered, jnp.int32(0))
 
         return Once(lambda: begin(self.model, images, target, keys), chunk)

@@ -64,8 +64,8 @@ class Layers:
         return x @ self.get(f"{name}.kernel", (x.shape[-1], out)) + self.get(f"{name}.bias", (out,))
 
 
-def vgg19(layers, x, width=64, hidden=4096, classes=1000):
-    for stage, (factor, count) in enumerate(((1, 2), (2, 2), (4, 4), (8, 4), (8, 4))):
+def vgg19(layers, x, width=64, hidden=4096, classes=1000, counts=(2, 2, 4, 4, 4)):
+    for stage, (factor, count) in enumerate(zip((1, 2, 4, 8, 8), counts, strict=True)):
         for i in range(count):
             x = jax.nn.relu(layers.conv(x, f"conv{stage}_{i}", width * factor))
         x = layers.pool(x, "max")
@@ -75,10 +75,10 @@ def vgg19(layers, x, width=64, hidden=4096, classes=1000):
     return layers.dense(x, "fc2", classes)
 
 
-def resnet50(layers, x, width=64, classes=1000):
+def resnet50(layers, x, width=64, classes=1000, blocks=(3, 4, 6, 3)):
     x = jax.nn.relu(layers.norm(layers.conv(x, "stem", width, 7, 2, "TORCH", bias=False), "stem.norm"))
     x = layers.pool(x, "max", 3, 2, (1, 1))
-    for stage, count in enumerate((3, 4, 6, 3)):
+    for stage, count in enumerate(blocks):
         inner = width * 2**stage
         for i in range(count):
             name, stride = f"s{stage}_{i}", 2 if stage and not i else 1
@@ -118,7 +118,7 @@ def mobilenet_v2(layers, x, width=4, classes=7):
 def densenet(layers, x, width=4, classes=7):
     x = layers.pool(jax.nn.relu(layers.norm(layers.conv(x, "stem", 2 * width, 3, 2), "stem.n")), "max", 3, 2, "SAME")
     for block in range(2):
-        for i in range(3):
+        for i in range(2):
             y = layers.conv(jax.nn.relu(layers.norm(x, f"d{block}{i}.na")), f"d{block}{i}.a", 2 * width, 1)
             y = layers.conv(jax.nn.relu(layers.norm(y, f"d{block}{i}.nb")), f"d{block}{i}.b", width, 3)
             x = layers.join([x, y])
@@ -138,8 +138,8 @@ def inception(layers, x, width=4, classes=7):
 
 
 NETWORKS = {
-    "vgg19": functools.partial(vgg19, width=4, hidden=16, classes=7),
-    "resnet50": functools.partial(resnet50, width=4, classes=7),
+    "vgg19": functools.partial(vgg19, width=4, hidden=16, classes=7, counts=(2, 1, 2, 1, 1)),
+    "resnet50": functools.partial(resnet50, width=4, classes=7, blocks=(1, 2, 1, 1)),
     "squeezenet": squeezenet,
     "mobilenet_v2": mobilenet_v2,
     "densenet": densenet,
@@ -177,7 +177,7 @@ def random_params(shapes, seed=0):
     rng = np.random.default_rng(seed)
 
     def one(leaf):
-        scale = math.sqrt(2 / math.prod(leaf.shape[:-1])) if len(leaf.shape) > 1 else 0.1
-        return jnp.asarray((scale * rng.normal(size=leaf.shape)).astype(np.float32))
+        scale = np.float32(math.sqrt(2 / math.prod(leaf.shape[:-1])) if len(leaf.shape) > 1 else 0.1)
+        return jnp.asarray(scale * rng.standard_normal(leaf.shape, np.float32))
 
     return jax.tree.map(one, shapes)

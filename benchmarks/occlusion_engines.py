@@ -1,0 +1,179 @@
+"""Occlusion by windows against occlusion by whole pictures: A B A B in one process, random networks at 224 px.
+
+Prints one JSON line for each network and window: seconds per position of both engines, their ratio and its spread,
+operations as the compiler counts them, and the peak of memory against what was predicted.
+"""
+
+import argparse
+import json
+import os
+import platform
+import resource
+import statistics
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+import cnnviz_jax as cv
+from cnnviz_jax import targets
+from cnnviz_jax.engine import keys_for, root_key
+from cnnviz_jax.engine.fold_run import FoldRun
+from cnnviz_plugins.explain.perturbation.occlusion import Occlusion
+from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from tests.program.windows.networks import forward_of, random_params, resnet50, shapes_of, vgg19
+
+NETWORKS = {"vgg19": vgg19, "resnet50": resnet50}
+
+
+def network(name: str, size: int, layout: str) -> cv.Model:
+    """Return a random network of a published shape."""
+    shapes = shapes_of(NETWORKS[name], (size, size), layout)
+    return cv.adapt(
+        forward_of(NETWORKS[name], layout), random_params(shapes), input_shape=(size, size, 3), name=f"{name}-shaped"
+    )
+
+
+def resident_mib() -> float:
+    """Return the memory that this process holds now."""
+    with open("/proc/self/statm") as pages:
+        return int(pages.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def forget_peak() -> None:
+    """Let the peak of memory begin anew, where the system can."""
+    with open("/proc/self/clear_refs", "w") as file:
+        file.write("5")
+
+
+def peak_mib() -> float:
+    """Return the peak of memory since `forget_peak`."""
+    with open("/proc/self/status") as lines:
+        return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:")) / 1024
+
+
+class Engine:
+    """One engine on one picture: its compiled programs, ready to run some chunks of the sweep."""
+
+    def __init__(
+        self, model: cv.Model, image: Any, window: int, stride: int, engine: str, options: Any, *, warm: bool = True
+    ) -> None:
+        config = OcclusionConfig(window=window, stride=stride, engine=engine)
+        self.fold = Occlusion.build(config, model)
+        chunk = "auto" if options.chunk is None else options.chunk
+        target = targets.resolve(0, model, image)
+        self.run = FoldRun(
+            self.fold, model, jnp.asarray(image), target, keys_for(root_key(0), [0]), chunk, options.budget
+        )
+        self.chunks = max(1, min(options.positions, self.fold.evaluations) // self.run.chunk)
+        if warm:
+            self.warmed()
+
+    def warmed(self) -> "Engine":
+        """Compute the unchanged activations and run one chunk; return the engine."""
+        self.parts = self.run.once()
+        jax.block_until_ready(self.parts.chunk())
+        return self
+
+    def seconds_per_position(self) -> float:
+        """Run some chunks and return the time of one position."""
+        begun = time.perf_counter()
+        for _ in range(self.chunks):
+            jax.block_until_ready(self.parts.chunk())
+        return (time.perf_counter() - begun) / (self.chunks * self.run.chunk)
+
+
+def compare(name: str, window: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Return the line of one network and window."""
+    model = network(name, options.size, options.layout)
+    image = np.random.default_rng(0).uniform(size=(1, options.size, options.size, 3)).astype(np.float32)
+    engines = {kind: Engine(model, image, window, options.stride, kind, options) for kind in ("dense", "incremental")}
+    times: dict[str, list[float]] = {kind: [] for kind in engines}
+    for _ in range(options.repeats):
+        for kind, engine in engines.items():
+            times[kind].append(engine.seconds_per_position())
+    plan = engines["dense"].fold.windows.sweep.plan(model)
+    ratios = [a / b for a, b in zip(times["dense"], times["incremental"], strict=True)]
+    medians = {kind: statistics.median(values) for kind, values in times.items()}
+    flops = {kind: (engine.run.step.flops or 0.0) / engine.run.chunk for kind, engine in engines.items()}
+    return {
+        "benchmark": "occlusion_engines",
+        "network": f"{name}-shaped {options.layout}",
+        "pixels": options.size,
+        "window": window,
+        "stride": options.stride,
+        "positions_timed": engines["dense"].chunks * engines["dense"].run.chunk,
+        "positions": engines["dense"].fold.evaluations,
+        "chunk": {kind: engine.run.chunk for kind, engine in engines.items()},
+        "ms_per_position": {kind: round(1e3 * seconds, 3) for kind, seconds in medians.items()},
+        "gflops_per_s": {kind: round(flops[kind] / medians[kind] / 1e9, 1) for kind in engines},
+        "dense_over_incremental": round(statistics.median(ratios), 3),
+        "spread": [round(min(ratios), 3), round(max(ratios), 3)],
+        "flops_ratio_compiled": round(flops["dense"] / max(flops["incremental"], 1.0), 3),
+        "flops_ratio_planned": round(plan.dense_flops / plan.flops, 3),
+        "predicted_mib": {kind: round(engine.run.step.need_bytes / 2**20) for kind, engine in engines.items()},
+        "resident_mib": round(resident_mib()),
+        "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "load": [round(value, 2) for value in os.getloadavg()],
+        "device": jax.devices()[0].device_kind,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+    }
+
+
+def peak(name: str, window: int, options: argparse.Namespace) -> dict[str, Any]:
+    """Run one engine alone and set the process's peak of memory while it sweeps beside the planner's prediction.
+
+    The prediction is of parameters, kept activations and one chunk; what the interpreter and the compiler hold is not.
+    """
+    model = network(name, options.size, options.layout)
+    image = np.random.default_rng(0).uniform(size=(1, options.size, options.size, 3)).astype(np.float32)
+    jax.block_until_ready(model.params)
+    parameters = sum(leaf.size * leaf.dtype.itemsize for leaf in jax.tree.leaves(model.params)) / 2**20
+    run = Engine(model, image, window, options.stride, options.engine, options, warm=False)
+    before = resident_mib() - parameters
+    forget_peak()
+    engine = run.warmed()
+    for _ in range(2):
+        engine.seconds_per_position()
+    top = peak_mib()
+    predicted = engine.run.step.need_bytes / 2**20
+    return {
+        "benchmark": "occlusion_engines_memory",
+        "network": f"{name}-shaped {options.layout}",
+        "window": window,
+        "engine": dict(engine.fold.notes)["engine"],
+        "chunk": engine.run.chunk,
+        "budget_mib": None if options.budget is None else round(options.budget / 2**20),
+        "parameters_mib": round(parameters),
+        "predicted_mib": round(predicted),
+        "without_sweep_mib": round(before),
+        "peak_memory_mib": round(top),
+        "peak_over_predicted": round((top - before) / predicted, 3),
+    }
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    parser.add_argument("--windows", nargs="+", type=int, default=[16, 32, 64])
+    parser.add_argument("--stride", type=int, default=2, help="step between windows in pixels")
+    parser.add_argument("--size", type=int, default=224, help="pixels of the picture's side")
+    parser.add_argument("--layout", default="NHWC", choices=["NHWC", "NCHW"])
+    parser.add_argument("--positions", type=int, default=96, help="windows of the sweep that are timed")
+    parser.add_argument("--chunk", type=int, default=None, help="windows at once; what memory allows when left out")
+    parser.add_argument("--budget", type=int, default=None, help="bytes one compiled program may need")
+    parser.add_argument("--repeats", type=int, default=5, help="rounds of A B; the median ratio is reported")
+    parser.add_argument("--memory", action="store_true", help="one engine alone: peak of memory against its prediction")
+    parser.add_argument("--engine", default="incremental", choices=["auto", "dense", "incremental"])
+    options = parser.parse_args()
+    for name in options.networks:
+        for window in options.windows:
+            print(json.dumps((peak if options.memory else compare)(name, window, options)), flush=True)
