@@ -190,7 +190,7 @@ def _facts(model: Model) -> dict[str, str]:
         "model": model.name,
         "framework": model.structure.pure.framework,
         "input": f"{height} x {width} x {channels}",
-        "parameters": f"{count:,}",
+        "weights and statistics": f"{count:,}",
         "layers": str(len(model.layers)),
         "device": jax.devices()[0].device_kind,
     }
