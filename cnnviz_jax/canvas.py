@@ -36,12 +36,10 @@ def on_canvas(model: Model, height: int, width: int, layers: Sequence[str], *, n
         return below(model, height, width, layers)  # as before: reading the whole model would fail again
     try:
         sized = model.at_size(height, width)
-    except ValueError as error:  # a ModelError is one; on a small canvas a map above the layers may shrink to nothing
-        if not need_outputs and layers:
-            return below(model, height, width, layers)
-        if isinstance(error, ModelError):
+    except ModelError:  # tied to its own size, or a map above the layers shrinks to nothing
+        if need_outputs or not layers:
             raise
-        raise ModelError(f"{model.name} cannot be read at {height} x {width} pixels: {error}") from error
+        return below(model, height, width, layers)
     missing = [name for name in layers if name not in sized.layers]
     if missing:
         raise ModelError(f"{model.name} has no layer {missing[0]!r} at {height} x {width} pixels")

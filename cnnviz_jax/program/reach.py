@@ -13,6 +13,8 @@ from fractions import Fraction
 import numpy as np
 from jaxtyping import Int
 
+from cnnviz_jax.errors import ModelError
+
 Table = Int[np.ndarray, " units"]
 
 
@@ -61,6 +63,8 @@ class Reach:
         """One unit that sees all that any unit sees."""
         if len(self.first) == 1 and self.law is None:
             return self
+        if not len(self.first):
+            raise ModelError(f"a map inside the model has no unit left: a side of {self.extent} pixels is too small")
         first, last = self.first.min(keepdims=True), self.last.max(keepdims=True)
         return Reach(self.extent, first, last, None, self.aligned)
 

@@ -45,7 +45,7 @@ class ShapesNetwork(nnx.Module):
         self.average = GlobalAveragePool()
         self.fc = nnx.Linear(96, classes, rngs=rngs)
 
-    def __call__(self, images: Float[Array, "n 64 64 3"]) -> Float[Array, "n classes"]:
+    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised pictures."""
         x = self.relu1(self.bn1(self.conv1(images)))  # n 32 32 24
         x = self.pool2(self.relu2(self.bn2(self.conv2(x))))  # n 16 16 48
