@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.adaptation import load_model as load_model
     from cnnviz_jax.engine import Fold as Fold
     from cnnviz_jax.engine import Iteration as Iteration
+    from cnnviz_jax.evolution import Evolution as Evolution
     from cnnviz_jax.hookspecs import hookimpl as hookimpl
     from cnnviz_jax.layers import Layer as Layer
     from cnnviz_jax.measurement import Comparison as Comparison
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.model import Model as Model
     from cnnviz_jax.model import predictions as predictions
     from cnnviz_jax.pictures import load_image as load_image
+    from cnnviz_jax.recorder import Recorder as Recorder
     from cnnviz_jax.records import AdapterSpec as AdapterSpec
     from cnnviz_jax.records import ModelSpec as ModelSpec
     from cnnviz_jax.records import RendererSpec as RendererSpec
@@ -66,7 +68,9 @@ _HOME = {
     "Dissection": "units",
     "Distributions": "units",
     "EffectiveReceptiveField": "weights",
+    "Evolution": "evolution",
     "Exemplars": "units",
+    "Recorder": "recorder",
     "FilterVariety": "weights",
     "Heatmap": "results",
     "Layer": "layers",

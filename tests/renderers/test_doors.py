@@ -14,11 +14,12 @@ from tests.renderers import made
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
 
-def test_three_renderers_are_offered_with_their_suffixes():
+def test_four_renderers_are_offered_with_their_suffixes():
     offered = {spec.name: spec for spec in cnnviz_renderers()}
     assert {name: spec.suffixes for name, spec in offered.items()} == {
         "figure": (".png", ".svg", ".pdf"),
         "html": (".html",),
+        "animation": (".gif",),
         "npz": (".npz",),
     }
 

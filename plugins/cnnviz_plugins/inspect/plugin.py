@@ -66,6 +66,22 @@ class ConvolveConfig:
     """Row and column of the response that is worked out; the largest in size when not given."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class EvolutionConfig:
+    """Which kernel of a recorded training, and which pictures its units answer to."""
+
+    layer: str | None = None
+    """Recorded kernel that is drawn, such as `conv1`; the first convolution, or dense layer, when not given."""
+    shape: tuple[int, int] | None = None
+    """Height and width that a dense kernel's inputs stand for."""
+    network: str | None = None
+    """`package.module:factory` of the network; the recorder's own when not given. Needed for `pictures`."""
+    pictures: str | None = None
+    """Folder, .npz or .zarr of pictures whose answers are followed."""
+    surveyed: str | None = None
+    """Layer whose answers are followed; the last one with more than one position when not given."""
+
+
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the inspect techniques."""
@@ -108,5 +124,14 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         summary="a kernel over a picture: response, pooled response, the numbers of one window",
         config=ConvolveConfig,
         build="cnnviz_plugins.inspect.convolve:build",
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="evolution",
+        kind="inspect",
+        takes="run",
+        summary="a recorded training: filters or decision lines, weights, answers, drift per step",
+        config=EvolutionConfig,
+        build="cnnviz_plugins.inspect.evolution:build",
         in_report=False,
     )

@@ -17,6 +17,7 @@ from cnnviz_plugins.renderers.figures.convolution import convolution_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure
 from cnnviz_plugins.renderers.figures.distributions import distributions_figure
 from cnnviz_plugins.renderers.figures.effective_field import effective_field_figure
+from cnnviz_plugins.renderers.figures.evolution import evolution_figure
 from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
@@ -26,6 +27,7 @@ from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
 from cnnviz_plugins.renderers.figures.variety import variety_figure
 from cnnviz_plugins.renderers.options import (
+    EvolutionOptions,
     FieldOptions,
     FilterOptions,
     HeatOptions,
@@ -87,6 +89,7 @@ _DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
     "Dissection": lambda result, display: dissection_figure(result, parse(UnitOptions, display)),
     "Distributions": lambda result, display: distributions_figure(result, parse(UnitOptions, display)),
     "EffectiveReceptiveField": lambda result, display: effective_field_figure(result, parse(UnitOptions, display)),
+    "Evolution": lambda result, display: evolution_figure(result, parse(EvolutionOptions, display)),
     "Exemplars": lambda result, display: exemplars_figure(result, parse(UnitOptions, display)),
     "Comparison": lambda result, display: comparison_figure(result, parse(MeasureOptions, display)),
     "FilterBank": lambda result, display: filters_figure(result, parse(FilterOptions, display)),

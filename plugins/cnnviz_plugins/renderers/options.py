@@ -83,6 +83,20 @@ class UnitOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
+class EvolutionOptions:
+    """How a training is shown."""
+
+    limit: int = 8
+    """Most filters drawn."""
+    columns: int = 8
+    """Most steps in the strip."""
+    extent: float = 2.0
+    """Half the width of the square in which decision lines are drawn."""
+    frame_ms: int = 250
+    """How long a frame of the animation stays."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class HtmlOptions:
     """How the page is shown: some of the options of its parts, under the same names."""
 
@@ -124,7 +138,8 @@ def parse(kind: type[Options], display: dict[str, Any]) -> Options:
         _check(name, value, hints[name])
     # A whole number is fine where a fraction is meant.
     options = kind(**{name: float(v) if hints[name] is float else v for name, v in display.items()})
-    for name, low, high in (("opacity", 0, 1), ("limit", 1, 4096), ("inputs", 1, 4096), ("columns", 1, 64)):
+    for name, low, high in (("opacity", 0, 1), ("limit", 1, 4096), ("inputs", 1, 4096), ("columns", 1, 64),
+                            ("extent", 1e-6, 1e6), ("frame_ms", 20, 10_000)):
         value = getattr(options, name, low)
         if not low <= value <= high:
             raise UsageError(f"{name} is {value:g}; it must lie from {low} to {high}")

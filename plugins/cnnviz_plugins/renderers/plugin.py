@@ -21,6 +21,7 @@ def cnnviz_renderers() -> Iterator[RendererSpec]:
             "Dissection",
             "Distributions",
             "EffectiveReceptiveField",
+            "Evolution",
             "Exemplars",
             "FilterBank",
             "FilterVariety",
@@ -37,6 +38,13 @@ def cnnviz_renderers() -> Iterator[RendererSpec]:
         accepts=("Report", "Attribution", "FilterBank", "ReceptiveFields", "Synthesis"),
         suffixes=(".html",),
         render="cnnviz_plugins.renderers.html:render",
+    )
+    yield RendererSpec(
+        name="animation",
+        summary="a recorded training as an animated GIF, one frame per step",
+        accepts=("Evolution",),
+        suffixes=(".gif",),
+        render="cnnviz_plugins.renderers.animation:render",
     )
     yield RendererSpec(
         name="npz",

@@ -1,0 +1,126 @@
+"""Evolution: the filters, decision lines, weights and answers of a recorded training, step by step."""
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax import Evolution, Model, Recorder, adapt, survey
+from cnnviz_jax.errors import LayerNotFoundError, UsageError, did_you_mean
+from cnnviz_jax.evolution import lengths
+from cnnviz_jax.recorder import Weights, with_weights
+from cnnviz_jax.results import Provenance
+from cnnviz_plugins.inspect.plugin import EvolutionConfig
+
+_SHARES = (0.01, 0.25, 0.5, 0.75, 0.99)
+
+
+def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolution]:
+    """Return what reads a training that a `cv.Recorder` kept.
+
+    Raises:
+        UsageError: The folder holds fewer than two steps, or pictures are named and no network is.
+        LayerNotFoundError: No such kernel.
+        WeightsError: A step is damaged.
+
+    Cost: reading every step; with pictures, one survey per step, all by one compiled program.
+    """
+    recorder = Recorder(run, network=config.network)
+    steps = recorder.steps
+    if len(steps) < 2:
+        raise UsageError(f"{run} holds {len(steps)} recorded steps; a cv.Recorder keeps them, and two are needed")
+    if config.pictures is not None and recorder.network is None:
+        raise UsageError("answers to pictures need the network: network=package.module:factory, or Recorder(network=)")
+
+    def read(provenance: Provenance) -> Evolution:
+        kept = [recorder.load(step) for step in steps]
+        names = tuple(name for name in kept[0] if np.issubdtype(kept[0][name].dtype, np.floating))
+        table = {name: np.stack([one[name].ravel() for one in kept]).astype(np.float64) for name in names}
+        layer = _kernel_name(kept[0], config.layer)
+        kernel = np.stack([one[layer] for one in kept]).astype(np.float32)
+        shown = _as_filters(kernel, config.shape)
+        prefix = layer.rpartition(".")[0]
+        bias = next((name for name in names if name != layer and name == f"{prefix}.bias".lstrip(".")), None)
+        biases = np.zeros((len(steps), shown.shape[-1]), np.float32)
+        if bias is not None and kept[0][bias].shape == biases.shape[1:]:
+            biases = np.stack([one[bias] for one in kept]).astype(np.float32)
+        answers, rates, surveyed = _answers(config, recorder, kept)
+        return Evolution(
+            steps=steps,
+            names=names,
+            drift=np.stack([_moved(table[name], np.arange(-1, len(steps) - 1).clip(0)) for name in names]),
+            distance=np.stack([_moved(table[name], np.zeros(len(steps), int)) for name in names]),
+            quantiles=np.stack([np.quantile(table[name], _SHARES, axis=1).T for name in names]),
+            shares=_SHARES,
+            layer=layer,
+            view="lines" if kernel.ndim == 3 and kernel.shape[1] == 2 else "filters",
+            kernel=shown,
+            bias=biases,
+            answers=answers,
+            fire_rate=rates,
+            surveyed=surveyed,
+            provenance=provenance,
+        )
+
+    return read
+
+
+def _moved(rows: Float[np.ndarray, "s n"], since: np.ndarray) -> Float[np.ndarray, " s"]:
+    before = lengths(rows[since])
+    return lengths(rows - rows[since]) / np.where(before > 0, before, 1)
+
+
+def _kernel_name(weights: Weights, asked: str | None) -> str:
+    kernels = [name for name, array in weights.items() if array.ndim in (2, 4)]
+    if not kernels:
+        raise LayerNotFoundError(f"no recorded parameter is a kernel (2 or 4 axes); there are {', '.join(weights)}")
+    if asked is None:
+        return next((name for name in kernels if weights[name].ndim == 4), None) or next(
+            (name for name in kernels if weights[name].shape[0] == 2), kernels[0]
+        )
+    found = [name for name in kernels if name == asked or name.startswith(f"{asked}.")]
+    if not found:
+        raise LayerNotFoundError(
+            f"no recorded kernel {asked!r}.{did_you_mean(asked, kernels)} There are {', '.join(kernels)}"
+        )
+    return found[0]
+
+
+def _as_filters(kernel: np.ndarray, shape: tuple[int, int] | None) -> Float[np.ndarray, "s h w i o"]:
+    if kernel.ndim == 5:
+        return kernel
+    count, inputs, units = kernel.shape
+    if shape is None:
+        return kernel.reshape(count, 1, 1, inputs, units)
+    if inputs % (shape[0] * shape[1]):
+        raise UsageError(f"shape is {shape[0]} x {shape[1]}, and the kernel has {inputs} inputs")
+    return kernel.reshape(count, *shape, -1, units)
+
+
+def _answers(
+    config: EvolutionConfig, recorder: Recorder, kept: list[Weights]
+) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
+    if config.pictures is None or recorder.network is None:
+        return None, None, None
+    model = _network(recorder.network)
+    quantiles, rates, layer = [], [], None
+    for weights in kept:
+        trained = model.with_params(with_weights(model.params, weights))
+        found = survey("distributions", trained, config.pictures, layer=config.surveyed)
+        places = [found.shares.index(share) for share in _SHARES]
+        quantiles.append(found.quantiles[:, places])
+        rates.append(found.fire_rate)
+        layer = found.layer
+    return np.stack(quantiles), np.stack(rates), layer
+
+
+def _network(word: str) -> Model:
+    module, _, name = word.partition(":")
+    try:
+        made: Any = getattr(importlib.import_module(module), name)()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"no network {word!r}: {error}; write package.module:factory") from error
+    return made if isinstance(made, Model) else adapt(made)

@@ -1,0 +1,129 @@
+"""A training: a strip of filters or decision lines over the steps, how far the weights moved, how units answer."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cnnviz_jax.evolution import Evolution, line_of
+from cnnviz_plugins.renderers.colormaps import palette
+from cnnviz_plugins.renderers.figures.sheet import (
+    FAINT,
+    SMALL_PT,
+    TEXT_PT,
+    TITLE_PT,
+    Sheet,
+    lines_height,
+    wrapped,
+)
+from cnnviz_plugins.renderers.options import EvolutionOptions
+from cnnviz_plugins.renderers.pictures import painted
+from cnnviz_plugins.renderers.wording import plain
+
+_EDGE, _TILE, _LINES, _GAP, _PLOT, _PLOT_H = 0.3, 0.6, 1.25, 0.08, 2.6, 1.6
+
+
+def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
+    """Return the strip, and below it the drift per step, the weights of the layer and the answers of its units."""
+    columns = min(len(result.steps), options.columns)
+    picked = np.unique(np.linspace(0, len(result.steps) - 1, columns).round().astype(int))
+    size = _LINES if result.view == "lines" else _TILE
+    rows = 1 if result.view == "lines" else min(result.kernel.shape[-1], options.limit)
+    plots = 2 if result.answers is None else 3
+    sheet_w = max(2 * _EDGE + 0.4 + len(picked) * (size + _GAP), 2 * _EDGE + plots * (_PLOT + 0.75))
+    caption = wrapped(_words(result, rows, options), sheet_w - 2 * _EDGE, SMALL_PT)
+    top = _EDGE + 0.65
+    plots_top = top + rows * (size + _GAP) + 0.5
+    sheet = Sheet(sheet_w, plots_top + _PLOT_H + 0.55 + lines_height(caption, SMALL_PT) + _EDGE)
+    heading = f"{result.provenance.model} · {result.layer} · {len(result.steps)} steps"
+    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 10)), size=TITLE_PT, fontweight="bold")
+    for place, column in enumerate(picked):
+        x = _EDGE + 0.4 + place * (size + _GAP)
+        sheet.text(x, top - 0.2, f"step {result.steps[column]}", size=SMALL_PT, color=FAINT)
+        for row in range(rows):
+            y = top + row * (size + _GAP)
+            if place == 0 and result.view == "filters":
+                sheet.text(_EDGE, y + 0.2, f"{row}", size=SMALL_PT, color=FAINT)
+            axes = sheet.axes(x, y, size, size, frame=result.view == "lines")
+            if result.view == "lines":
+                draw_lines(axes, result, int(column), options.extent)
+            else:
+                axes.imshow(tile(result, int(column), row), aspect="auto")
+    _drift(sheet.axes(_EDGE + 0.45, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result)
+    sheet.text(_EDGE + 0.45, plots_top, "change since the step before, relative", size=TEXT_PT)
+    kernel = result.names.index(result.layer)
+    left = _EDGE + 0.45 + _PLOT + 0.65
+    sheet.text(left, plots_top, "weights of the layer", size=TEXT_PT)
+    _bands(sheet.axes(left, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result, result.quantiles[kernel])
+    if result.answers is not None:
+        left += _PLOT + 0.65
+        sheet.text(left, plots_top, f"answers of {result.surveyed}, median unit", size=TEXT_PT)
+        _bands(sheet.axes(left, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result, np.median(result.answers, 1))
+    sheet.text(_EDGE, plots_top + _PLOT_H + 0.6, caption, size=SMALL_PT, color=FAINT)
+    return sheet.figure
+
+
+def tile(result: Evolution, step: int, unit: int) -> np.ndarray:
+    """Return one filter at one step as pixels, w / ||w||; colour for three inputs, else the mean over inputs."""
+    weights = result.kernel[step, ..., unit].astype(np.float64)
+    weights = weights / max(float(np.sqrt((weights**2).sum())), 1e-12)
+    if weights.shape[-1] == 3:
+        most = max(float(np.abs(weights).max()), 1e-12)
+        return np.round((weights / most + 1) * 127.5).astype(np.uint8)
+    flat = weights.mean(-1)
+    most = max(float(np.abs(flat).max()), 1e-12)
+    return painted((flat / most + 1) / 2, "RdBu_r")
+
+
+def draw_lines(axes: Axes, result: Evolution, step: int, extent: float) -> None:
+    """Draw where each unit is zero, with a tick towards its positive side."""
+    colours = palette("viridis")
+    units = result.kernel.shape[-1]
+    for unit in range(units):
+        weights = result.kernel[step, 0, 0, :, unit].astype(np.float64)
+        ends = line_of(weights, float(result.bias[step, unit]), extent)
+        if len(ends) < 2:
+            continue
+        colour = colours[int(230 * unit / max(units - 1, 1))] / 255
+        axes.plot(ends[:, 0], ends[:, 1], color=colour, linewidth=1.1)
+        middle = ends.mean(0)
+        tick = middle + 0.12 * extent * weights / max(float(np.hypot(*weights)), 1e-12)
+        axes.plot([middle[0], tick[0]], [middle[1], tick[1]], color=colour, linewidth=0.8)
+    axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[])
+
+
+def _drift(axes: Axes, result: Evolution) -> None:
+    colours = palette("viridis")
+    for row, name in enumerate(result.names[:8]):
+        colour = colours[int(230 * row / max(min(len(result.names), 8) - 1, 1))] / 255
+        axes.plot(result.steps[1:], result.drift[row, 1:], color=colour, linewidth=1.0, label=plain(name, 18))
+    axes.legend(fontsize=SMALL_PT - 1.5, frameon=False, labelspacing=0.2, handlelength=1.2)
+    _tidy(axes)
+
+
+def _bands(axes: Axes, result: Evolution, quantiles: np.ndarray) -> None:
+    """Draw the middle half and the middle 98 % as bands, the median as a line."""
+    for low, high, opacity in ((0, 4, 0.2), (1, 3, 0.4)):
+        axes.fill_between(
+            result.steps, quantiles[:, low], quantiles[:, high], color="#316dca", alpha=opacity, linewidth=0
+        )
+    axes.plot(result.steps, quantiles[:, 2], color="#1b1f24", linewidth=1.0)
+    _tidy(axes)
+
+
+def _tidy(axes: Axes) -> None:
+    axes.set_xlabel("step", fontsize=SMALL_PT)
+    axes.tick_params(length=2, pad=2)
+    for side in ("right", "top"):
+        axes.spines[side].set_visible(False)
+
+
+def _words(result: Evolution, rows: int, options: EvolutionOptions) -> str:
+    units = result.kernel.shape[-1]
+    if result.view == "lines":
+        what = (
+            f"Each line is where one of {units} units is zero, over ±{options.extent:g}; the tick points to above zero."
+        )
+    else:
+        what = f"{rows} of {units} filters, w / ‖w‖, each on its own scale, the mean over inputs unless they are three."
+    bands = "Bands hold the middle half and the middle 98 %, the line is the median."
+    return "\n".join([f"{what} {bands}", *(f"Warning: {warning}" for warning in result.warnings)])
