@@ -50,15 +50,18 @@ def test_occlusion_of_a_vector(net, options, expected):
 
 
 @pytest.mark.parametrize(
-    ("picture", "expected"),
+    ("layer", "unit", "picture", "expected"),
     [
-        ((0, 100, 0), [4, 4, 4]),
+        ("linear2", 0, (0, 100, 0), [4, 4, 4]),
         # 0 + 5 + 4 - 10 < 0 switches the first of the four hidden units off.
-        ((0, 5, 4), [3, 3, 3]),
+        ("linear2", 0, (0, 5, 4), [3, 3, 3]),
+        ("relu", 0, (0, 5, 4), [0, 0, 0]),
+        ("relu", 1, (0, 5, 4), [1, 1, 1]),
+        ("linear1", 0, (0, 5, 4), [1, 1, 1]),
     ],
 )
-def test_neuron_gradient(net, picture, expected):
-    heat = cv.explain("saliency", net, vector(*picture), cv.targets.neuron("linear2", 0, 0, 0)).values
+def test_neuron_gradient(net, layer, unit, picture, expected):
+    heat = cv.explain("saliency", net, vector(*picture), cv.targets.neuron(layer, 0, 0, unit)).values
     np.testing.assert_allclose(np.asarray(heat).ravel(), expected)
 
 
