@@ -11,8 +11,6 @@ from cnnviz_jax.program import Program
 from cnnviz_jax.program.windows import ChangedWindows, plan_windows
 from tests.program.windows.networks import NETWORKS, forward_of, random_params, shapes_of
 
-OPTIONS = {"xla_cpu_experimental_ynn_fusion_type": ""}
-
 
 @functools.cache
 def traced(name, size, layout):
@@ -36,7 +34,7 @@ def both(program, forward, params, rows, cols, size, numbers, seed=0):
         return run(*places)[program.graph.output_ids[0]][:, 0]
 
     def whole(params, x, covered, masks):
-        return forward(params, jnp.where(masks, covered, x))
+        return jax.vmap(lambda mask: forward(params, jnp.where(mask, covered, x))[0])(masks)
 
     masks = np.zeros((len(numbers), *size, 1), bool)
     for mask, (r, c) in zip(masks, numbers, strict=True):
@@ -64,12 +62,12 @@ def borders(rows, cols):
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("name", sorted(NETWORKS))
 def test_windows_at_every_border_equal_the_whole_network(name, layout):
-    size = (64, 48)
+    size = (64, 48) if layout == "NHWC" else (44, 60)
     program, forward, params = traced(name, size, layout)
-    rows, cols = sliding(size[0], 7), sliding(size[1], 9)
+    rows, cols = sliding(size[0], 5), sliding(size[1], 6)
     found, expected, plan = both(program, forward, params, rows, cols, size, borders(rows, cols))
     assert_same(found, expected)
-    assert plan.flops < 0.8 * plan.dense_flops
+    assert plan.flops < 0.85 * plan.dense_flops
     unknown = {step.reason for step in plan.steps if step.reason.startswith("no window rule")}
     assert unknown == set()
 
@@ -79,7 +77,7 @@ def test_a_window_of_any_size_gives_the_same(window):
     size = (48, 48)
     program, forward, params = traced("squeezenet", size, "NHWC")
     rows = sliding(48, window)
-    found, expected, plan = both(program, forward, params, rows, rows, size, borders(rows, rows) + [(0, 0)])
+    found, expected, plan = both(program, forward, params, rows, rows, size, [*borders(rows, rows), (0, 0)])
     np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
     if window == 48:
         assert all(step.recipe is None for step in plan.steps)
