@@ -81,7 +81,7 @@ class WindowSweep:
         sites = {name: program.site(name) for name in _read(model.structure, names, need_outputs)}
         taps = {name: site.to_canonical(values[site.value]) for name, site in sites.items()}
         if INPUT in names and INPUT not in program.layers:
-            taps[INPUT] = jnp.where(self.mask(image.shape[:2], row, col), covered, image)
+            taps[INPUT] = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), covered, image)
         if not need_outputs:
             return None, taps
         outputs = None if model.structure.head is not None else program.outputs_of(model.params, values)

@@ -63,10 +63,15 @@ def explain(
     fold, keys = prepared.fold, prepared.keys
     kept = None
     if folder is not None and fold.evaluations >= _WORTH_KEEPING:
-        common = {"technique": spec.name, "fold": repr(fold), "model": model.name, "parameters": digest(model)}
+        common: dict[str, Any] = {
+            "technique": spec.name,
+            "fold": repr(fold),
+            "model": model.name,
+            "parameters": digest(model),
+        }
         common |= {"versions": versions()}
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
-        each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
+        each: list[tuple[str, ...]] = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
         kept = KeptTargets(Path(folder), common, each)
     heatmap, scores = run_fold(
         fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,

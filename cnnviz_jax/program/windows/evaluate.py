@@ -214,7 +214,7 @@ def _padded(value: Array, kept: _Kept, values: dict[int, Any]) -> Array:
         return lax.pad(value, jnp.asarray(values[kept.padding_value], value.dtype), config)
     padding = kept.padding
     if not jnp.issubdtype(value.dtype, jnp.inexact) and np.isinf(padding):
-        limits = jnp.iinfo(value.dtype)
+        limits = np.iinfo(value.dtype)
         padding = int(limits.min if padding < 0 else limits.max)
     return lax.pad(value, jnp.asarray(padding, value.dtype), config)
 

@@ -54,11 +54,11 @@ def _convolution(context: Context, node: Node, wanted: Window) -> Recipe | None:
 
 
 def _lowest(dtype: Any) -> float | int:
-    return -np.inf if jnp.issubdtype(dtype, jnp.floating) else int(jnp.iinfo(dtype).min)
+    return -np.inf if jnp.issubdtype(dtype, jnp.floating) else int(np.iinfo(dtype).min)
 
 
 def _highest(dtype: Any) -> float | int:
-    return np.inf if jnp.issubdtype(dtype, jnp.floating) else int(jnp.iinfo(dtype).max)
+    return np.inf if jnp.issubdtype(dtype, jnp.floating) else int(np.iinfo(dtype).max)
 
 
 _POOLS: dict[str, tuple[Any, Any]] = {
@@ -106,7 +106,10 @@ def _pooling(context: Context, node: Node, wanted: Window) -> Recipe | None:
 
 @rule("pad")
 def _pad(context: Context, node: Node, wanted: Window) -> Recipe | None:
-    source, config = context.window(node.inputs[0]), [tuple(map(int, three)) for three in node.params["padding_config"]]
+    source, config = (
+        context.window(node.inputs[0]),
+        [(int(a), int(b), int(c)) for a, b, c in node.params["padding_config"]],
+    )
     if source is None or source.axes != wanted.axes or context.depends(node.inputs[1]):
         return None
     regions = []

@@ -1,4 +1,4 @@
-"""What a sweep of occlusion would compute, in rows of text: positions, operations of both engines, share of each layer."""
+"""What a sweep of occlusion would compute, in rows of text: positions, operations of both engines, shares of layers."""
 
 from collections import defaultdict
 
