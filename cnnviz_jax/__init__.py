@@ -52,6 +52,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.synthesize import synthesize as synthesize
     from cnnviz_jax.weights import Convolution as Convolution
     from cnnviz_jax.weights import EffectiveReceptiveField as EffectiveReceptiveField
+    from cnnviz_jax.weights import FilterMatch as FilterMatch
     from cnnviz_jax.weights import FilterVariety as FilterVariety
 
 _HOME = {
@@ -65,6 +66,7 @@ _HOME = {
     "Comparison": "measurement",
     "Convolution": "weights",
     "FilterBank": "results",
+    "FilterMatch": "weights",
     "Dissection": "units",
     "Distributions": "units",
     "EffectiveReceptiveField": "weights",

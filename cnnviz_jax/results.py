@@ -140,6 +140,8 @@ class ReceptiveFields:
     """Height, width, channels of the input."""
     kinds: dict[str, str]
     provenance: Provenance
+    unit: tuple[str, int, int] | None = None
+    """Layer, row and column of the unit whose way down is asked for; then `fields` end with its layer."""
     warnings: tuple[str, ...] = ()
 
 

@@ -79,3 +79,21 @@ class Convolution:
     """What lies under the kernel there, zeros beyond the picture."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterMatch:
+    """How much every patch of a picture looks like one filter."""
+
+    layer: str
+    unit: int
+    image: Float[np.ndarray, "h w c"]
+    kernel: Float[np.ndarray, "k l c"]
+    cosine: Float[np.ndarray, "rows columns"]
+    """Of the filter with the patch whose top left pixel is there."""
+    at: tuple[int, int]
+    """Row and column of the largest."""
+    patch: Float[np.ndarray, "k l c"]
+    """The patch there."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()

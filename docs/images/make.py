@@ -2,6 +2,7 @@
 
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import matplotlib
 import numpy as np
@@ -66,8 +67,15 @@ def weights(folder: Path) -> None:
     cv.render(maps, folder / "feature-maps.png", dpi=80, scale="shared")
     field = cv.inspect("effective-receptive-field", model, layer="conv3")
     cv.render(field, folder / "effective-receptive-field.png", dpi=90)
+    unit = cv.inspect("receptive-field", model, layer="conv5", unit=(7, 5))
+    cv.render(unit, folder / "receptive-field-unit.png", dpi=90)
     crossed, _ = cv.example_pictures("shapes", 3)
     cv.render(cv.inspect("convolve", crossed[2], pool="max"), folder / "convolve.png", dpi=90)
+    with TemporaryDirectory() as place:
+        photo = Path(place) / "photo.png"
+        Image.fromarray((crossed[0] * 255).astype(np.uint8)).save(photo)
+        match = cv.inspect("filter-match", model, picture=str(photo), unit=3)
+        cv.render(match, folder / "filter-match.png", dpi=90)
 
 
 def main() -> None:

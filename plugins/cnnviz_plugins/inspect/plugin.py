@@ -15,7 +15,9 @@ class FiltersConfig:
     """Which layer."""
 
     layer: str | None = None
-    """Layer whose kernel is shown; the first convolution when not given."""
+    """Layer whose kernel is shown; the first convolution, or dense layer, when not given."""
+    shape: tuple[int, int] | None = None
+    """Height and width that a dense layer's inputs stand for; the picture's where it reads the pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,6 +26,8 @@ class ReceptiveFieldConfig:
 
     layer: str | None = None
     """The only layer to list; all of them when not given."""
+    unit: tuple[int, int] | None = None
+    """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +50,18 @@ class EffectiveFieldConfig:
     """Pictures of noise that are averaged over."""
     seed: int = 0
     """Of the pictures and of the channels' signs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilterMatchConfig:
+    """Which filter, and which picture."""
+
+    layer: str | None = None
+    """Layer that reads the picture; the first convolution when not given."""
+    unit: int = 0
+    """Number of the filter."""
+    picture: str = ""
+    """A picture file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +132,14 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         config=EffectiveFieldConfig,
         build="cnnviz_plugins.inspect.effective_field:build",
         references=("Luo et al. 2016, arXiv:1701.04128",),
+    )
+    yield TechniqueSpec(
+        name="filter-match",
+        kind="inspect",
+        summary="where a picture looks most like a filter: the cosine with every patch",
+        config=FilterMatchConfig,
+        build="cnnviz_plugins.inspect.match:build",
+        in_report=False,
     )
     yield TechniqueSpec(
         name="convolve",

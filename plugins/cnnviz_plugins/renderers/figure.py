@@ -22,7 +22,9 @@ from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
+from cnnviz_plugins.renderers.figures.match import match_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
+from cnnviz_plugins.renderers.figures.path import path_figure
 from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
 from cnnviz_plugins.renderers.figures.variety import variety_figure
@@ -83,6 +85,10 @@ def _synthesis(result: Any, display: dict[str, Any]) -> Figure:
     return curves_figure(result, options) if options.view == "curves" else synthesis_figure(result, options)
 
 
+def _fields(result: Any, options: FieldOptions) -> Figure:
+    return fields_figure(result, options) if result.unit is None else path_figure(result, options)
+
+
 _DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
     "Attribution": _attribution,
     "Convolution": lambda result, display: convolution_figure(result, parse(UnitOptions, display)),
@@ -93,8 +99,9 @@ _DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
     "Exemplars": lambda result, display: exemplars_figure(result, parse(UnitOptions, display)),
     "Comparison": lambda result, display: comparison_figure(result, parse(MeasureOptions, display)),
     "FilterBank": lambda result, display: filters_figure(result, parse(FilterOptions, display)),
+    "FilterMatch": lambda result, display: match_figure(result, parse(UnitOptions, display)),
     "Measurement": lambda result, display: measurement_figure(result, parse(MeasureOptions, display)),
     "FilterVariety": lambda result, display: variety_figure(result, parse(UnitOptions, display)),
-    "ReceptiveFields": lambda result, display: fields_figure(result, parse(FieldOptions, display)),
+    "ReceptiveFields": lambda result, display: _fields(result, parse(FieldOptions, display)),
     "Synthesis": _synthesis,
 }

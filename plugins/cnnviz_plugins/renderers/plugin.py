@@ -24,6 +24,7 @@ def cnnviz_renderers() -> Iterator[RendererSpec]:
             "Evolution",
             "Exemplars",
             "FilterBank",
+            "FilterMatch",
             "FilterVariety",
             "Measurement",
             "ReceptiveFields",
