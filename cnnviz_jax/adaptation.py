@@ -1,5 +1,6 @@
 """From a native object to a `Model`: choose the adapter, fix the pictures' door, read the program, check it."""
 
+import dataclasses
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -29,6 +30,7 @@ def adapt(
     axes: Axes | None = None,
     call_kwargs: Mapping[str, Any] | None = None,
     method: str | None = None,
+    tokens: tuple[int, ...] | None = None,
     name: str | None = None,
 ) -> Model:
     """Return any JAX model as a `Model`, without touching its code.
@@ -47,6 +49,7 @@ def adapt(
         axes: Layout that the native function takes, `NHWC` or `NCHW`, where it is not the framework's own.
         call_kwargs: Keyword arguments of the call, in place of the inference flags found.
         method: Method to call in place of `__call__`.
+        tokens: For a transformer: tokens before the grid of patches, rows, columns; found where it is unambiguous.
         name: What to call the model in results.
 
     Raises:
@@ -68,6 +71,8 @@ def adapt(
         raise ModelError(f"input_shape is (height, width, channels) in whole pixels, got {shape!r}")
     shape = (int(shape[0]), int(shape[1]), int(shape[2]))
     _check_finite(pure)
+    if tokens is not None:
+        pure = dataclasses.replace(pure, tokens=_tokens(tokens))
     structure = structure_of(
         pure,
         shape,
@@ -77,7 +82,18 @@ def adapt(
         name=name or pure.name,
         params=pure.params,
     )
+    if tokens is not None and all(site.grid is None for site in structure.program.layers.values()):
+        before, rows, columns = tokens
+        raise ModelError(
+            f"tokens={tokens!r} means {before + rows * columns} tokens, and no layer of {structure.name} has so many"
+        )
     return Model(pure.params, structure)
+
+
+def _tokens(tokens: Any) -> tuple[int, int, int]:
+    if len(tokens) != 3 or not all(isinstance(n, int) for n in tokens) or tokens[0] < 0 or min(tokens[1:]) < 1:
+        raise ModelError(f"tokens is (tokens before the grid, rows, columns), such as (1, 14, 14); got {tokens!r}")
+    return tuple(tokens)
 
 
 def load_model(name: str, weights: str | Path | None = None) -> Model:
@@ -141,6 +157,7 @@ def structure_of(
         param_paths=pure.param_paths,
         scope_root=pure.scope_root,
         scope_hints=pure.scope_hints,
+        tokens=pure.tokens,
     )
     head, warnings = None, list(pure.notes)
     for check in program.checks:

@@ -70,6 +70,8 @@ class PureModel:
     name: str = "model"
     input_shape: tuple[int, int, int] | None = None
     """Height, width, channels, where the native model knows them."""
+    tokens: tuple[int, int, int] | None = None
+    """Where tokens are a map: tokens before it, rows, columns; found in the program where not said."""
     notes: tuple[str, ...] = ()
     """Things the user should know about how the model was read."""
 
@@ -152,6 +154,8 @@ class Model:
     def map_layer(self, name: str | None = None) -> Layer:
         """Return the layer called `name`, or the last one with a map of more than one position.
 
+        Of a transformer with a class token, it is the last one from which the other tokens still reach the scores.
+
         Raises:
             LayerNotFoundError: No layer has that name.
             LayerKindError: It has no map, or no layer has.
@@ -159,12 +163,20 @@ class Model:
         if name is not None:
             layer = self.layers[name]
             if not layer.is_map:
-                raise LayerKindError(f"layer {layer.name!r} of {self.name} is no map: its shape is {layer.shape}")
+                tokens = "; where it holds a grid of tokens say adapt(..., tokens=(before, rows, columns))"
+                raise LayerKindError(
+                    f"layer {layer.name!r} of {self.name} is no map: its shape is {layer.shape}"
+                    + (tokens if len(layer.shape) > 1 else "")
+                )
             return layer
-        maps = [layer for layer in self.layers.values() if layer.is_map and layer.shape[0] * layer.shape[1] > 1]
-        if not maps:
-            raise LayerKindError(f"{self.name} has no layer with a map of more than one position")
-        return maps[-1]
+        last = self.program.last_map
+        if last is None:
+            raise LayerKindError(
+                f"{self.name} has no layer with a map of more than one position; techniques that need none will do, "
+                "such as saliency and occlusion, and where tokens form a grid say "
+                "adapt(..., tokens=(before, rows, columns))"
+            )
+        return self.layers[last]
 
     def _layer(self, name: str, site: Site) -> Layer:
         shape = tuple(site.canonical_shape)
@@ -264,10 +276,12 @@ class Model:
             return outputs, {name: image if name == INPUT else taps[name] for name in read}
         wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
 
-        def native(name: str, change: Any) -> Any:
+        def native(name: str, change: Any, *, replaced: bool = False) -> Any:
             site = self.program.site(name)
             if callable(change):
-                return lambda value: site.from_canonical(change(site.to_canonical(value)))
+                return lambda value: site.with_canonical(value, change(site.to_canonical(value)))
+            if replaced and site.grid is not None:
+                return lambda value: site.with_canonical(value, change)
             return site.from_canonical(change)
 
         outputs, values = self.program.run(
@@ -275,7 +289,7 @@ class Model:
             image[None],
             read=wanted,
             add={name: native(name, delta) for name, delta in add.items()},
-            replace={name: native(name, value) for name, value in replace.items()},
+            replace={name: native(name, value, replaced=True) for name, value in replace.items()},
             rules=rules,
             handlers=handlers,
             need_outputs=need_outputs and head is None,

@@ -1,7 +1,7 @@
 """The layers of a program: operations and module calls, named, one row each, in execution order."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,7 @@ from cnnviz_jax.program.operations import AFFINE, GLUE, Operation, View
 from cnnviz_jax.program.owners import Owners
 from cnnviz_jax.program.receptive_field import Field
 from cnnviz_jax.program.scopes import Scopes, places
+from cnnviz_jax.program.tokens import TokenGrid, Tokens, grid_of, joined_grids
 
 _LETTERS: dict[Role, str] = {"B": "N", "C": "C", 0: "H", 1: "W"}
 
@@ -44,6 +45,8 @@ class Site:
     """What each unit sees of the image."""
     operation: Operation | None = None
     """The operation that makes it, unless it is a module of several."""
+    grid: TokenGrid | None = None
+    """How its tokens are a map, where they are one."""
 
     @property
     def axes(self) -> str:
@@ -52,8 +55,8 @@ class Site:
 
     @property
     def is_map(self) -> bool:
-        """Whether the value has two spatial axes."""
-        return 0 in self.roles and 1 in self.roles
+        """Whether the value has two spatial axes, or tokens that stand for them."""
+        return self.grid is not None or (0 in self.roles and 1 in self.roles)
 
     @property
     def order(self) -> tuple[int, ...]:
@@ -65,25 +68,46 @@ class Site:
     @property
     def canonical_shape(self) -> tuple[int, ...]:
         """Shape of one picture's value as (h, w, c) or (c,)."""
+        if self.grid is not None:
+            return self.grid.rows, self.grid.columns, self.shape[self.grid.channels]
         return tuple(self.shape[k] for k in self.order)
 
     def to_canonical(self, value: Array) -> Array:
-        """Turn a native value, batch of one, into (h, w, c) or (c,)."""
+        """Turn a native value, batch of one, into (h, w, c) or (c,); of tokens, those outside the grid are left out."""
+        if self.grid is not None:
+            return self.grid.to_map(value)
         batch = tuple(k for k, role in enumerate(self.roles) if role == "B")
         return jnp.transpose(value, (*batch, *self.order)).reshape(self.canonical_shape)
 
     def from_canonical(self, value: Array) -> Array:
-        """Turn (h, w, c) or (c,) into the native value, batch of one; lengths may be 1 to spread."""
+        """Turn (h, w, c) or (c,) into the native value, batch of one; lengths may be 1 to spread.
+
+        Tokens outside the grid become zero.
+        """
+        if self.grid is not None:
+            return self.grid.from_map(jnp.asarray(value), self.shape)
         batch = [k for k, role in enumerate(self.roles) if role == "B"]
         moved = jnp.expand_dims(jnp.asarray(value), tuple(range(len(batch))))
         places = [*batch, *self.order]
         return jnp.transpose(moved, [places.index(k) for k in range(len(places))])
 
+    def with_canonical(self, value: Array, new: Array) -> Array:
+        """Return a native value with (h, w, c) or (c,) put into it; tokens outside the grid keep theirs."""
+        return self.from_canonical(new) if self.grid is None else self.grid.with_map(value, jnp.asarray(new))
+
 
 def find_sites(
-    view: View, operations: Sequence[Operation], owners: Owners, scopes: Scopes
+    view: View,
+    operations: Sequence[Operation],
+    owners: Owners,
+    scopes: Scopes,
+    tokens: Tokens | None = None,
 ) -> tuple[dict[str, Site], dict[int, str]]:
-    """Return the layers by name, and the name of each operation by the order of its node."""
+    """Return the layers by name, and the name of each operation by the order of its node.
+
+    `tokens` says how many tokens stand before a grid of rows and columns; else it is found where it can be.
+    """
+    joined = joined_grids(view) if tokens is None else {tokens[0] + tokens[1] * tokens[2]: tokens}
     where = places(view, scopes, owners, operations)
     modules = module_calls(view, where)
     absorbed: dict[int, ModuleCall] = {}
@@ -110,7 +134,21 @@ def find_sites(
         name = ".".join((*where[operation.node.order].path, operation.kind))
         row = _site(view, name, operation.kind, operation.value, operation, owners, is_module=False)
         rows.append(((_order(view, operation.value), -100), name, row, -1))
-    return _numbered(rows, operations, hidden, absorbed, modules)
+    sites, names = _numbered(rows, operations, hidden, absorbed, modules)
+    return {name: _as_map(view, site, joined) for name, site in sites.items()}, names
+
+
+def _as_map(view: View, site: Site, joined: Mapping[int, Tokens]) -> Site:
+    """The same layer with its token grid, and a field for each place of it."""
+    facts = view.fact(site.value)
+    grid = grid_of(facts, site.shape, joined) if facts.depends else None
+    if grid is None:
+        return site
+    rows, columns = (
+        reach if len(reach.first) == size else reach.hull().spread(size)
+        for reach, size in zip(facts.seen(), (grid.rows, grid.columns), strict=True)
+    )
+    return replace(site, grid=grid, receptive_field=Field(rows, columns, is_map=True))
 
 
 def _numbered(

@@ -27,6 +27,7 @@ from cnnviz_jax.program.owners import Owners
 from cnnviz_jax.program.recognition import operations
 from cnnviz_jax.program.scopes import Scopes
 from cnnviz_jax.program.sites import Site, find_sites, plain_site
+from cnnviz_jax.program.tokens import Tokens, last_mixing
 from cnnviz_jax.program.windows import ChangedWindows, Interval, plan_windows
 
 Handler = Callable[[Site, list[Any], Callable[..., Any]], Any]
@@ -62,6 +63,7 @@ class Program:
         paths: Sequence[str],
         scope_root: str | Sequence[str],
         scope_hints: Iterable[str],
+        tokens: Tokens | None = None,
     ) -> None:
         """Read a traced program; use `Program.trace`."""
         self._open, self._consts = open_program, tuple(consts)
@@ -74,7 +76,7 @@ class Program:
         view, owners = View(self.graph, self.analysis), Owners(paths)
         self.operations = tuple(operations(view, owners))
         roots = (scope_root,) if isinstance(scope_root, str) else tuple(scope_root)
-        layers, self._operation_names = find_sites(view, self.operations, owners, Scopes(roots, scope_hints))
+        layers, self._operation_names = find_sites(view, self.operations, owners, Scopes(roots, scope_hints), tokens)
         for head in softmax_heads(view, self.operations):
             if all(site.value != head.inputs[0] for site in layers.values()):
                 name = f"{self._operation_names[head.node.order]}.input"
@@ -92,6 +94,7 @@ class Program:
         param_paths: Sequence[str] | None = None,
         scope_root: str | Sequence[str] = "",
         scope_hints: Iterable[str] = (),
+        tokens: Tokens | None = None,
     ) -> "Program":
         """Trace `fn(params, images)` for one picture and read the program.
 
@@ -103,6 +106,7 @@ class Program:
             scope_root: Beginning of the name stack that all layers share (Linen's class name), left out of names;
                 several if the model may have any of them.
             scope_hints: Regular expressions of name-stack parts that are no modules.
+            tokens: Where tokens are a map: tokens before it, rows, columns; by default it is found where it can be.
 
         Raises:
             ModelError: The function cannot be traced, or the paths are not one per leaf.
@@ -125,7 +129,35 @@ class Program:
         except Exception as error:
             shape = getattr(example, "shape", None)
             raise ModelError(f"the model fails on images of shape {shape}: {_first_line(error)}") from error
-        return cls(open_program, consts, params, outputs, paths=paths, scope_root=scope_root, scope_hints=scope_hints)
+        return cls(
+            open_program,
+            consts,
+            params,
+            outputs,
+            paths=paths,
+            scope_root=scope_root,
+            scope_hints=scope_hints,
+            tokens=tokens,
+        )
+
+    @property
+    def last_map(self) -> str | None:
+        """The last layer with a map of more than one position, or `None`.
+
+        Of tokens beside which others stand (a class token), it is the last sum or norm before tokens are mixed for the
+        last time: behind that, the scores may be read off the class token alone.
+        """
+        maps = [s for s in self.layers.values() if s.is_map and s.canonical_shape[0] * s.canonical_shape[1] > 1]
+        if not maps:
+            return None
+        grid = maps[-1].grid
+        tokens = 0 if grid is None else maps[-1].shape[grid.tokens]
+        mixing = last_mixing(self.graph, self.analysis.depends, tokens) if grid and tokens > grid.count else None
+        if mixing is not None:
+            orders = {s.name: getattr(self.graph.values[s.value].producer, "order", -1) for s in maps}
+            fit = [s for s in maps if orders[s.name] < mixing and s.kind in ("norm", "add")]
+            maps = fit or maps
+        return maps[-1].name
 
     def site(self, name: str) -> Site:
         """Return a layer; slashes are accepted for dots.
