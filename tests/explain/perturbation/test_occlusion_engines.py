@@ -150,3 +150,14 @@ def test_the_plan_names_positions_operations_memory_and_time():
     assert rows["memory"].endswith("MiB, predicted")
     assert {"FLOPs dense", "FLOPs incremental", "  conv1", "  conv2"} <= rows.keys()
     assert "% of " in rows["  conv2"]
+
+
+def test_boxes_of_feature_ablation_are_windows_too():
+    images = pictures(2)
+    options = {"target": 1, "segments": "grid(5)", "fill": "segment-mean"}
+    dense, windows = (
+        cv.explain("feature-ablation", model(), images, engine=engine, **options) for engine in ("dense", "incremental")
+    )
+    np.testing.assert_allclose(windows.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())
+    with pytest.raises(UsageError, match="needs parts that are boxes"):
+        cv.explain("feature-ablation", model(), images, engine="incremental", segments=((0,) * 10,) * 12)

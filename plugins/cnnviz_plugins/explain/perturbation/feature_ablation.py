@@ -1,12 +1,14 @@
 """Feature ablation: how much the score falls when each part of the picture is covered."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.targets import Target
+from cnnviz_jax.window_sweep import WindowSweep
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig
 
@@ -20,6 +22,23 @@ class FeatureAblation(PartsFold):
     """
 
     config: FeatureAblationConfig
+    sweep: WindowSweep | None = None
+    """Where parts are boxes and only what a box reaches is recomputed: the boxes."""
+
+    @classmethod
+    def build(cls, config: Any, model: Model) -> Self:
+        """Return the fold for `model`, its parts laid out; boxes as windows where that is predicted to be faster.
+
+        Raises:
+            UsageError: Windows are asked for and the parts are no boxes.
+        """
+        fold, chosen = super().build(config, model), config.engine
+        sweep = fold.segments.boxes(model.input_shape[:2])
+        if sweep is None and chosen == "incremental":
+            raise UsageError("engine='incremental' needs parts that are boxes, such as segments='grid(8)'")
+        if sweep is None or chosen == "dense" or (chosen == "auto" and not sweep.pays(model)):
+            return replace(fold, notes=(*fold.notes, ("engine", "dense")))
+        return replace(fold, sweep=sweep, notes=(*fold.notes, ("engine", "incremental")))
 
     @property
     def evaluations(self) -> int:
@@ -28,21 +47,25 @@ class FeatureAblation(PartsFold):
 
     def prepare(
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
-    ) -> tuple[Parts, Float[Array, ""]]:
-        """Return the picture's parts and its score."""
-        return self.parts(image, key), model.score(image, target)[0]
+    ) -> tuple[Parts, Float[Array, ""], tuple[Array, ...]]:
+        """Return the picture's parts, its score, and the untouched activations where boxes are windows."""
+        unchanged = () if self.sweep is None else self.sweep.prepare(model, image, target)
+        return self.parts(image, key), model.score(image, target)[0], unchanged
 
     def evaluate(
         self,
         model: Model,
         image: Float[Array, "h w c"],
         target: Target,
-        context: tuple[Parts, Float[Array, ""]],
+        context: tuple[Parts, Float[Array, ""], tuple[Array, ...]],
         index: Int[Array, ""],
         key: Any,
     ) -> Float[Array, ""]:
         """Return the fall of the score without part `index`."""
-        parts, score = context
+        parts, score, unchanged = context
+        if self.sweep is not None:
+            place = index // len(self.sweep.cols), index % len(self.sweep.cols)
+            return score - self.sweep.score(model, image, parts.cover, unchanged, *place, target)
         others = parts.there.at[index].set(False)
         return score - model.score(parts.keeping(image, others), target)[0]
 
@@ -51,7 +74,7 @@ class FeatureAblation(PartsFold):
         model: Model,
         image: Any,
         target: Target,
-        context: tuple[Parts, Float[Array, ""]],
+        context: tuple[Parts, Float[Array, ""], tuple[Array, ...]],
         gathered: Float[Array, " count"],
     ) -> Heatmap:
         """Return the falls as a map."""

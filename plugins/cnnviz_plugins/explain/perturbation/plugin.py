@@ -148,6 +148,8 @@ class FeatureAblationConfig(SegmentConfig):
     fill: float | tuple[float, ...] | str | None = 0.5
     """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
     own input, which is `model-mean` here."""
+    engine: Literal["auto", "dense", "incremental"] = "auto"
+    """As for `occlusion`; `incremental` needs parts that are boxes, as those of `grid(8)` are."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Model
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.window_sweep import WindowSweep
 from cnnviz_jax.wording import word_and_number
 from cnnviz_plugins.explain.perturbation.plugin import SEGMENTERS, Segmentation
 
@@ -65,6 +66,16 @@ class Segments:
         shape = jax.ShapeDtypeStruct(size, jnp.int32)
         found = jax.pure_callback(self._superpixels, shape, image, vmap_method="sequential")
         return jnp.asarray(found, jnp.int32)
+
+    def boxes(self, size: tuple[int, ...]) -> WindowSweep | None:
+        """Return the parts of a regular grid as windows of a picture of height and width `size`."""
+        if self.grid is None:
+            return None
+        rows, cols = (
+            tuple((-(-i * n // parts), -(-(i + 1) * n // parts)) for i in range(parts))
+            for n, parts in zip(size, self.grid, strict=True)
+        )
+        return WindowSweep(rows, cols)
 
     def low_res(self, per_segment: Float[Array, " count"]) -> Float[Array, "rows cols"] | None:
         """Return the numbers as the grid they stand in, where there is one."""
