@@ -32,7 +32,7 @@ def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
         ),
         *(f"Warning: {warning}" for warning in result.warnings),
     ]
-    sheet_w = 2 * _EDGE + 2 * _TILE + 2 * _MAP + 3 * _GAP + 0.7
+    sheet_w = 2 * _EDGE + 2 * _TILE + 2 * _MAP + 3 * _GAP + 1.05
     caption = wrapped("\n".join(words), sheet_w - 2 * _EDGE, SMALL_PT)
     top = _EDGE + 0.65
     sheet = Sheet(sheet_w, top + height + 0.15 + lines_height(caption, SMALL_PT) + _EDGE)
@@ -65,7 +65,7 @@ def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
         x += _MAP + _GAP
     scale = Scale(policy="symmetric", low=-most, high=most)
     sheet.color_bar(x - _GAP + 0.08, top, 0.1, min(1.6, height), scale, "RdBu_r", "cosine")
-    x += 0.35
+    x += 0.72
     best = float(result.cosine[row, column])
     sheet.text(x, top - 0.2, f"best patch, {best:.2f}", size=TEXT_PT)
     sheet.axes(x, top, _TILE, _TILE * high / wide).imshow(rgb(result.patch), aspect="auto")
