@@ -190,13 +190,16 @@ def _site(
 ) -> Site:
     known = view.graph.values[value]
     facts = view.fact(value)
+    roles = facts.roles
+    if roles and "B" not in roles and roles[0] is None and known.shape[0] == 1:
+        roles = ("B", *roles[1:])  # lost on the way (written into an array, merged with heads): the batch of one leads
     return Site(
         name=name,
         kind=kind,
         value=value,
         shape=known.shape,
         dtype=known.dtype,
-        roles=facts.roles,
+        roles=roles,
         is_module=is_module,
         kernel=None if operation is None else kernel_of(view, operation, owners),
         calls=1,

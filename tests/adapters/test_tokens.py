@@ -146,6 +146,7 @@ LOST = {
 
 def test_a_grid_that_cannot_be_found_can_be_said():
     silent = cv.adapt(with_tokens_from_elsewhere, LOST, input_shape=SHAPE)
+    assert silent.layers["block.tanh"].shape == (7, WIDTH)
     assert not silent.layers["block.tanh"].is_map
     with pytest.raises(
         LayerKindError, match=r"'block\.tanh' of \w+ is no map: .* say adapt\(\.\.\., tokens=\(before, rows"
