@@ -19,7 +19,9 @@ from cnnviz_jax.verbs.render import check_writable
 
 USAGE = "cnnviz explain TECHNIQUE MODEL PICTURES... [--target CLASS] [--out FILE] [--plan] [options]"
 _PLAN = "--plan"
-"""Print what would be computed, memory and expected time, and stop there."""
+_PLAN_OPTION = Common(
+    name="plan", metavar="", help="print what would be computed, its memory and its time, and stop there"
+)
 _TARGET = Common(
     name="target",
     metavar="CLASS",
@@ -36,7 +38,7 @@ def run(words: list[str], settings: Settings) -> int:
         return 0
     is_plan = _PLAN in words
     spec, rest = take_technique([word for word in words if word != _PLAN], registry, "explain")
-    common = (*MODEL_OPTIONS, _TARGET, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
+    common = (*MODEL_OPTIONS, _TARGET, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION, _PLAN_OPTION)
     line = read_line(spec, rest, common=common, words_help="the model, then pictures or folders of pictures")
     word, pictures = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)

@@ -8,8 +8,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 import cnnviz_jax as cv
+from cnnviz_jax.cli import main
 from cnnviz_jax.errors import Interrupted, UsageError
 from cnnviz_jax.verbs.explain_plan import explain_plan
 from tests.explain.small import forward, model, parameters, pictures
@@ -161,3 +163,14 @@ def test_boxes_of_feature_ablation_are_windows_too():
     np.testing.assert_allclose(windows.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())
     with pytest.raises(UsageError, match="needs parts that are boxes"):
         cv.explain("feature-ablation", model(), images, engine="incremental", segments=((0,) * 10,) * 12)
+
+
+def test_the_command_prints_the_plan_and_writes_nothing(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(np.full((64, 64, 3), 90, np.uint8)).save("grey.png")
+    line = ["explain", "occlusion", "shapes", "grey.png", "--window", "8", "--stride", "28", "--plan"]
+    assert main(line) == 0
+    printed = capsys.readouterr().out
+    for word in ("positions", "FLOPs dense", "FLOPs incremental", "memory", "expected time", "calibration"):
+        assert word in printed
+    assert [path.name for path in tmp_path.iterdir()] == ["grey.png"]
