@@ -61,7 +61,7 @@ class Field:
 
     @property
     def start(self) -> Pair | None:
-        """Row and column where the field of unit (0, 0) begins: `-padding`."""
+        """Row and column where the field of unit (0, 0) begins, `-padding`."""
         return self._law(lambda law: law[1])
 
     @property
