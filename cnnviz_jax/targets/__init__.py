@@ -7,7 +7,7 @@ and every channel; its words are structure. Whatever a target scores is a number
 from cnnviz_jax.targets.classes import ClassScore, Unit, class_score
 from cnnviz_jax.targets.custom import Custom, custom
 from cnnviz_jax.targets.dense import Pixels, box, pixels
-from cnnviz_jax.targets.resolving import resolve, settle
+from cnnviz_jax.targets.resolving import as_target, resolve, settle
 from cnnviz_jax.targets.similarity import Similarity, similarity
 from cnnviz_jax.targets.target import Target
 from cnnviz_jax.targets.units import Channel, Neuron, channel, neuron
@@ -21,6 +21,7 @@ __all__ = [
     "Similarity",
     "Target",
     "Unit",
+    "as_target",
     "box",
     "channel",
     "class_score",

@@ -3,11 +3,12 @@
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import TargetError
+from cnnviz_jax.errors import TargetError, did_you_mean
 from cnnviz_jax.targets.classes import ClassScore
 from cnnviz_jax.targets.custom import custom
 from cnnviz_jax.targets.target import Target
@@ -17,26 +18,58 @@ if TYPE_CHECKING:
 
 
 def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h w c"]) -> Target:
-    """Return `target` as a batched `Target`: `None` is each picture's top class, numbers are class indices.
+    """Return `target` as a batched `Target`: `None` is each picture's top class, see `as_target` for all else.
 
     Raises:
         TargetError: The target does not fit the model or the number of pictures.
     """
     if target is None:
         logits = np.asarray(model(images))
-        resolved: Target = ClassScore(jnp.asarray(logits.reshape(len(logits), -1, logits.shape[-1]).mean(1).argmax(-1)))
-    elif isinstance(target, Target):
-        resolved = target
-    elif callable(target):
-        resolved = custom(target)
-    else:
-        try:
-            resolved = ClassScore(jnp.asarray(np.asarray(target)))
-        except (TypeError, ValueError) as error:
-            raise TargetError(
-                f"a target is a class index, one per picture, or one of cv.targets; got {target!r}"
-            ) from error
-    return settle(resolved, model).batched(len(images))
+        target = logits.reshape(len(logits), -1, logits.shape[-1]).mean(1).argmax(-1)
+    return settle(as_target(target, model), model).batched(len(images))
+
+
+def as_target(target: Any, model: "Model") -> Target:
+    """Return what a user gives as one `Target`, not yet checked against the model.
+
+    Args:
+        target: Class indices or names, one or several; a `Target`, or several of one kind; a function of the outputs.
+        model: Its labels are the names.
+
+    Raises:
+        TargetError: It is none of these, or no class has that name.
+    """
+    if isinstance(target, Target):
+        return target
+    if callable(target):
+        return custom(target)
+    several = list(target) if isinstance(target, (list, tuple)) else [target]
+    if several and all(isinstance(each, Target) for each in several):
+        return _together(several)
+    if any(isinstance(each, str) for each in several):
+        indices = [_class_named(each, model) if isinstance(each, str) else each for each in several]
+        target = indices if isinstance(target, (list, tuple)) else indices[0]
+    try:
+        return ClassScore(jnp.asarray(np.asarray(target)))
+    except (TypeError, ValueError) as error:
+        raise TargetError(f"a target is a class, one per picture, or one of cv.targets; got {target!r}") from error
+
+
+def _together(several: list[Target]) -> Target:
+    """One target whose numbers are those of several, which must differ in numbers only."""
+    if len({jax.tree.structure(each) for each in several}) > 1:
+        kinds = ", ".join(sorted({type(each).__name__ for each in several}))
+        raise TargetError(f"targets in one list differ in numbers only, not in kind, layer or unit; got {kinds}")
+    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *several)
+
+
+def _class_named(name: str, model: "Model") -> int:
+    labels = [label.casefold() for label in model.labels or ()]
+    found = [index for index, label in enumerate(labels) if label == name.strip().casefold()]
+    if len(found) != 1:
+        problem = f"{len(found)} classes of {model.name} are" if found else f"no class of {model.name} is"
+        raise TargetError(f"{problem} called {name!r}; say its number.{did_you_mean(name.casefold(), labels)}")
+    return found[0]
 
 
 def settle(target: Target, model: "Model") -> Target:

@@ -151,20 +151,16 @@ def _targets(model: Model, layer: str | None, channels: Any, target: Any, config
     if layer is None:
         if channels is not None:
             raise TargetError("channels belong to a layer; say layer=")
-        if isinstance(target, targets.Target):
-            resolved = settled(target, model).batched(count_of(target))
-            if isinstance(resolved, targets.Channel):
-                return resolved, _channel_ids(resolved.layer, np.asarray(resolved.channel))
-            words = resolved.describe(model)
-            rows = [jax.tree.map(lambda leaf, i=i: leaf[i], resolved) for i in range(count_of(target))]
-            texts = (f"{word} {arrays_digest(row)}" for word, row in zip(words, rows, strict=True))
-            return resolved, np.asarray([word_id(text) for text in texts], np.uint32)
-        try:
-            classes = np.atleast_1d(np.asarray(target))
-        except ValueError as error:
-            raise TargetError(f"a target is class indices or one of cv.targets, got {target!r}") from error
-        resolved = targets.settle(targets.ClassScore(jnp.asarray(classes)), model).batched(len(classes))
-        return resolved, np.asarray(resolved.index)  # type: ignore[attr-defined]
+        target = targets.as_target(target, model)
+        resolved = settled(target, model).batched(count_of(target))
+        if isinstance(resolved, targets.ClassScore):
+            return resolved, np.asarray(resolved.index)
+        if isinstance(resolved, targets.Channel):
+            return resolved, _channel_ids(resolved.layer, np.asarray(resolved.channel))
+        words = resolved.describe(model)
+        rows = [jax.tree.map(lambda leaf, i=i: leaf[i], resolved) for i in range(count_of(target))]
+        texts = (f"{word} {arrays_digest(row)}" for word, row in zip(words, rows, strict=True))
+        return resolved, np.asarray([word_id(text) for text in texts], np.uint32)
     name = model.layers.resolve(layer)
     chosen = np.arange(model.layers[name].channels) if channels is None else np.atleast_1d(np.asarray(channels))
     if chosen.size == 0 or chosen.dtype.kind not in "iu":

@@ -85,6 +85,18 @@ def test_a_channel_that_cannot_be_excited_says_so():
     assert np.isfinite(result.images).all()
 
 
+def test_a_rate_with_which_nothing_rises_is_said_and_one_that_rises_is_not():
+    slow = synthesize(
+        layer="conv1", channels=[0, 1], recipe="yosinski2", size=12, steps=4, optimizer="gradient(1e-9, 255)"
+    )
+    assert "never above the start" in slow.warnings[-1]
+    assert "the rate of the steps does not suit this network" in slow.warnings[-1]
+    fast = synthesize(
+        layer="conv1", channels=[0, 1], recipe="yosinski3", size=12, steps=4, optimizer="progress(2, 1e8, 255)"
+    )
+    assert not any("never above the start" in text for text in fast.warnings)
+
+
 def test_layers_above_the_tap_are_not_run():
     params = parameters()
     whole = cv.adapt(forward, params, input_shape=(12, 10, 3))

@@ -148,3 +148,17 @@ def test_pixels_need_a_dense_output():
 def test_refuses_what_is_no_mask_or_embedding(make, text):
     with pytest.raises(TargetError, match=text):
         make()
+
+
+def test_classes_go_by_name_and_several_targets_of_one_kind_stand_in_a_list():
+    images = pictures(2)
+    named = cv.adapt(dense, {}, input_shape=(6, 4, 1), labels=("plus", "minus"))
+    one = np.zeros((2, 6, 4, 1), np.float32)
+    assert cv.explain("saliency", named, one, target=["Minus", 0]).provenance.targets == ("1 minus", "0 plus")
+    neurons = [targets.neuron("conv1", 0, 0, 1), targets.neuron("conv1", 1, 2, 0)]
+    apart = [scores(model(), images[i : i + 1], each)[0] for i, each in enumerate(neurons)]
+    np.testing.assert_allclose(scores(model(), images, neurons), apart, rtol=1e-6)
+    with pytest.raises(TargetError, match=r"no class of dense is called 'minos'; say its number. Did you mean 'minus'"):
+        cv.explain("saliency", named, one, target="minos")
+    with pytest.raises(TargetError, match="differ in numbers only, not in kind, layer or unit; got Channel, Neuron"):
+        scores(model(), images, [neurons[0], targets.channel("conv1", 0)])

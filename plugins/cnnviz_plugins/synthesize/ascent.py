@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int, Key
 
 from cnnviz_jax import Model, Synthesis
 from cnnviz_jax.engine import Iteration
@@ -213,9 +213,11 @@ class Ascent(Iteration):
         finite = np.isfinite(raw).reshape(len(raw), -1).all(1) & np.isfinite(reached) & np.isfinite(curves).all(1)
         fired = (outcome["peak"] > 0) | (np.isinf(outcome["peak"]))
         status = tuple(_status(*map(bool, each)) for each in zip(outcome["moved"], finite, fired, strict=True))
-        silent = [name for name, word in zip(provenance.targets, status, strict=True) if word != "ok"]
-        more = ", ..." if len(silent) > 5 else ""
-        found = (f"no picture to believe for {', '.join(silent[:5])}{more}",) if silent else ()
+        flat = finite & outcome["moved"] & (np.nanmax(curves, 1) <= curves[:, 0])
+        silent = _some(provenance.targets, np.asarray([word != "ok" for word in status]))
+        found = (f"no picture to believe for {silent}",) if silent else ()
+        if fell := _some(provenance.targets, flat):
+            found += (f"never above the start: {fell}; the rate of the steps does not suit this network",)
         extras = {"best": outcome["best"], "best_activation": outcome["best_reached"]}
         extras |= {name: outcome[name] for name in ("transparency",) if name in outcome}
         if frames is not None:
@@ -230,6 +232,12 @@ class Ascent(Iteration):
             provenance=provenance,
             warnings=(*warnings, *found),
         )
+
+
+def _some(names: tuple[str, ...], marked: Bool[np.ndarray, " n"]) -> str:
+    """The first five names that are marked, and whether there are more."""
+    chosen = [name for name, mark in zip(names, marked, strict=True) if mark]
+    return ", ".join(chosen[:5]) + (", ..." if len(chosen) > 5 else "")
 
 
 def _peak(target: Target, taps: dict[str, Array], count: int) -> Float[Array, " k"]:
