@@ -19,7 +19,7 @@ SURVEYS = {
 
 
 def main(pictures: str, weights: str) -> None:
-    """Write four figures."""
+    """Write the distributions beside this file, the exemplars where it is called."""
     with tempfile.TemporaryDirectory() as place:
         run = str(Path(place) / "mnist-run")
         asked = [word for name, rest in SURVEYS.items() for word in ("--survey", f"{rest} name={name}")]
@@ -28,7 +28,9 @@ def main(pictures: str, weights: str) -> None:
             raise SystemExit("the sweep did not finish")
         opened = cv.open_run(run)
         for name in SURVEYS:
-            cv.render(opened.survey(name), HERE / f"mnist-{name}.png", dpi=60 if "exemplars" in name else 80)
+            # Exemplars consist of MNIST's pictures, which the project does not contain.
+            folder = Path() if "exemplars" in name else HERE
+            cv.render(opened.survey(name), folder / f"mnist-{name}.png", dpi=80)
 
 
 if __name__ == "__main__":

@@ -138,8 +138,14 @@ def parse(kind: type[Options], display: dict[str, Any]) -> Options:
         _check(name, value, hints[name])
     # A whole number is fine where a fraction is meant.
     options = kind(**{name: float(v) if hints[name] is float else v for name, v in display.items()})
-    for name, low, high in (("opacity", 0, 1), ("limit", 1, 4096), ("inputs", 1, 4096), ("columns", 1, 64),
-                            ("extent", 1e-6, 1e6), ("frame_ms", 20, 10_000)):
+    for name, low, high in (
+        ("opacity", 0, 1),
+        ("limit", 1, 4096),
+        ("inputs", 1, 4096),
+        ("columns", 1, 64),
+        ("extent", 1e-6, 1e6),
+        ("frame_ms", 20, 10_000),
+    ):
         value = getattr(options, name, low)
         if not low <= value <= high:
             raise UsageError(f"{name} is {value:g}; it must lie from {low} to {high}")

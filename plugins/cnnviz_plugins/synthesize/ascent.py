@@ -215,9 +215,9 @@ class Ascent(Iteration):
         status = tuple(_status(*map(bool, each)) for each in zip(outcome["moved"], finite, fired, strict=True))
         flat = finite & outcome["moved"] & (np.nanmax(curves, 1) <= curves[:, 0])
         silent = _some(provenance.targets, np.asarray([word != "ok" for word in status]))
-        found = (f"no picture to believe for {silent}",) if silent else ()
-        if fell := _some(provenance.targets, flat):
-            found += (f"never above the start: {fell}; the rate of the steps does not suit this network",)
+        fell = _some(provenance.targets, flat)
+        found = [f"no picture to believe for {silent}"] if silent else []
+        found += [f"never above the start: {fell}; the rate of the steps does not suit this network"] if fell else []
         extras = {"best": outcome["best"], "best_activation": outcome["best_reached"]}
         extras |= {name: outcome[name] for name in ("transparency",) if name in outcome}
         if frames is not None:
