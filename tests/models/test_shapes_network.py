@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from flax import nnx
 
+import cnnviz_jax as cv
 from cnnviz_jax.errors import WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
@@ -74,8 +75,12 @@ def test_maps_under_the_average_are_16_px_wide_so_that_cam_applies(network):
 
 
 def test_training_learns_and_what_it_saves_loads_again(tmp_path):
-    config = TrainConfig(out=tmp_path / "w", steps=2, batch=10, pictures=20, test_pictures=20)
+    run = tmp_path / "run"
+    config = TrainConfig(out=tmp_path / "w", steps=2, batch=10, pictures=20, test_pictures=20, record=run, recorded=2)
     trained = train(config)
+    recorder = cv.Recorder(run)
+    assert (recorder.steps, recorder.network) == ((0, 2), "shapes")
+    np.testing.assert_array_equal(recorder.load(2)["fc.kernel"], trained.fc.kernel[...])
     start = ShapesNetwork(len(CLASSES), rngs=nnx.Rngs(config.seed))
     assert np.abs(np.asarray(trained.fc.kernel[...]) - np.asarray(start.fc.kernel[...])).max() > 0
     for _ in range(2):  # the second time over the first
@@ -85,7 +90,7 @@ def test_training_learns_and_what_it_saves_loads_again(tmp_path):
         nnx.to_flat_state(nnx.state(trained)), nnx.to_flat_state(nnx.state(again)), strict=True
     ):
         np.testing.assert_array_equal(variable.get_value(), same.get_value(), err_msg=str(path))
-    assert [child.name for child in tmp_path.iterdir()] == ["w"]
+    assert {child.name for child in tmp_path.iterdir()} == {"w", "run"}
 
 
 def test_weights_of_another_network_do_not_fit(tmp_path):

@@ -22,6 +22,7 @@ import tyro
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
+import cnnviz_jax as cv
 from cnnviz_jax.engine import compiler_options
 from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
@@ -48,6 +49,10 @@ class TrainConfig:
     """Decay of the weights (AdamW)."""
     seed: int = 0
     """Seed of the first weights and of the order of the pictures."""
+    record: Path | None = None
+    """Folder in which a `cv.Recorder` keeps steps for `cnnviz inspect evolution`; none are kept when not given."""
+    recorded: int = 8
+    """How many steps are kept, evenly from the first weights to the last."""
 
 
 def train(config: TrainConfig) -> ShapesNetwork:
@@ -77,9 +82,15 @@ def train(config: TrainConfig) -> ShapesNetwork:
     # Without these options a step takes 2.6 times as long on the CPU.
     update = jax.jit(update, compiler_options=compiler_options() or None, donate_argnums=0)
     batches, started = _batches(config), time.monotonic()
+    recorder = None if config.record is None else cv.Recorder(config.record, network="shapes")
+    moments = {round(step) for step in np.linspace(0, config.steps, config.recorded)}
+    if recorder is not None:
+        recorder.save(0, nnx.state(nnx.merge(graph, *state[:2])))
     for step, (images, labels) in enumerate(batches, 1):
         with jax.numpy_dtype_promotion("standard"):  # optax raises real numbers to whole powers
             state, loss = update(state, images, labels)
+        if recorder is not None and step in moments:
+            recorder.save(step, nnx.state(nnx.merge(graph, *state[:2])))
         if step % 100 == 0:
             left_s = (time.monotonic() - started) / step * (config.steps - step)
             print(f"step {step} of {config.steps}: loss {float(loss):.4f}, {left_s:.0f} s left", flush=True)
@@ -128,7 +139,7 @@ def main(config: TrainConfig) -> None:
     measured = accuracy(network, pictures=config.test_pictures)
     report = {
         "accuracy": measured,
-        "options": {name: value for name, value in asdict(config).items() if name != "out"},
+        "options": {name: value for name, value in asdict(config).items() if name not in ("out", "record", "recorded")},
         "parameters": sum(leaf.size for leaf in jax.tree.leaves(nnx.state(network, nnx.Param))),
         "seconds": round(time.monotonic() - started),
         "versions": {"jax": jax.__version__, "numpy": np.__version__},
