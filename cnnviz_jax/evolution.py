@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.results import Provenance, Status
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +38,16 @@ class Evolution:
     """Share of positions above zero."""
     surveyed: str | None
     """The layer whose answers these are."""
+    synthesised: str | None = None
+    """The layer whose units have a picture at every step; without one, none."""
+    units: tuple[int, ...] = ()
+    """Which of its units."""
+    pictures: Float[np.ndarray, "s u h w c"] | None = None
+    """Per step and unit, the picture that activation maximisation makes from the same start; as shown, in [0, 1]."""
+    activation: Float[np.ndarray, "s u"] | None = None
+    """What each picture reaches, in the units of the layer."""
+    status: tuple[tuple[Status, ...], ...] = ()
+    """Per step and unit, `ok` or why there is no picture to believe."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
@@ -52,6 +62,21 @@ class Evolution:
             }
             for column, step in enumerate(self.steps)
             for row, name in enumerate(self.names)
+        ]
+
+    def units_table(self) -> list[dict[str, float | int | str]]:
+        """Return one row per step and synthesised unit: the activation its picture reaches, and its status."""
+        if self.activation is None:
+            return []
+        return [
+            {
+                "step": step,
+                "unit": unit,
+                "activation": float(self.activation[column, row]),
+                "status": self.status[column][row],
+            }
+            for column, step in enumerate(self.steps)
+            for row, unit in enumerate(self.units)
         ]
 
 

@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 from cnnviz_jax.cli.finish import write_result
-from cnnviz_jax.cli.model_choice import check_model, load
+from cnnviz_jax.cli.model_choice import check_model, load, look_in_current_folder
 from cnnviz_jax.cli.output import check_form
 from cnnviz_jax.cli.settings import Settings
+from cnnviz_jax.cli.survey import with_units_apart
 from cnnviz_jax.cli.technique_help import verb_help
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
 from cnnviz_jax.cli.words import take_model, take_technique
@@ -54,7 +55,7 @@ def _run_without_model(
 ) -> int:
     """Run a technique that looks at a picture or at a recorded training."""
     what = "a picture file" if spec.takes == "picture" else "the folder of a recorder"
-    line = read_line(spec, rest, common=OUTPUT_OPTIONS, words_help=what)
+    line = read_line(spec, with_units_apart(rest), common=OUTPUT_OPTIONS, words_help=what)
     if len(line.words) != 1:
         raise UsageError(f"inspect {spec.name} takes {what}, got {' '.join(map(repr, line.words)) or 'nothing'}")
     out = Path(line.common["out"] or f"{spec.name}.png")
@@ -63,6 +64,7 @@ def _run_without_model(
 
     import cnnviz_jax as cv
 
+    look_in_current_folder()
     result = cv.inspect(spec.name, line.words[0], **line.options)
     write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)
     return 0

@@ -72,10 +72,15 @@ def load(word: str, weights: str | None, *, quiet: bool = False) -> Model:
     return adapted(made)
 
 
-def _find(word: str) -> Any:
-    module_name, _, attribute = word.partition(":")
+def look_in_current_folder() -> None:
+    """Let factories that the command names, or that a recorded training does, lie in the current folder."""
     if "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
+
+
+def _find(word: str) -> Any:
+    module_name, _, attribute = word.partition(":")
+    look_in_current_folder()
     try:
         found: Any = importlib.import_module(module_name)
     except ModuleNotFoundError as error:

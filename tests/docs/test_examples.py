@@ -70,6 +70,14 @@ def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
             exec(code, module.__dict__)
 
 
+def recorded_training(workplace):
+    """The run that the page of `evolution` reads: two steps of the bundled network in place of its training."""
+    recorder = cv.Recorder(workplace / "training", network="shapes")
+    params = cv.load_model("shapes").params
+    for step in range(2):
+        recorder.save(step, params)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("line", COMMANDS, ids=[f"{page}: {line}" for line, page in COMMANDS.items()])
 def test_the_commands_on_a_page_run(line, workplace, request, capsys):
@@ -80,6 +88,8 @@ def test_the_commands_on_a_page_run(line, workplace, request, capsys):
         )
     if WEIGHTS in line:
         (workplace / WEIGHTS).symlink_to(request.getfixturevalue("shared_data") / "weights" / WEIGHTS)
+    if line.startswith("cnnviz inspect evolution training "):
+        recorded_training(workplace)
     code = main(shlex.split(line)[1:])
     printed = capsys.readouterr()
     assert code == 0, printed.err

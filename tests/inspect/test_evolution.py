@@ -8,10 +8,12 @@ from PIL import Image
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.engine import compilations
-from cnnviz_jax.errors import LayerNotFoundError, UsageError, WeightsError
+from cnnviz_jax.errors import LayerNotFoundError, TargetError, UnknownNameError, UsageError, WeightsError
 from cnnviz_jax.evolution import line_of
-from tests.explain.small import parameters, pictures
+from tests.explain.small import model, parameters, pictures
 from tests.inspect.evolving import step_of
+
+QUICK = {"recipe": "chollet2016", "ascent_steps": 3}
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +52,104 @@ def test_answers_are_those_of_each_step_and_one_program_serves_all_steps(run, tm
     found = cv.inspect("evolution", run, pictures=str(tmp_path / "set.npz"), surveyed="conv2", layer="conv2")
     assert compilations() - before <= 1
     assert found.answers.shape == (3, 8, 5)
-    from tests.explain.small import model
-
     last = cv.survey("distributions", model().with_params(step_of(10)), pictures(9), layer="conv2")
     np.testing.assert_allclose(found.fire_rate[-1], last.fire_rate)
     assert cv.render(found, tmp_path / "training.png", dpi=40).stat().st_size > 3000
+
+
+@pytest.fixture(scope="module")
+def followed(run):
+    """Two units over three steps, and how many programs that took."""
+    before = compilations()
+    found = cv.inspect("evolution", run, synthesised="conv2", units=(5, 2), **QUICK)
+    return found, compilations() - before
+
+
+def test_units_are_synthesised_at_every_step_by_the_programs_of_the_first(followed):
+    found, compiled = followed
+    assert compiled <= 3  # start, step and finish, for three steps of the training
+    assert (found.synthesised, found.units) == ("conv2", (5, 2))
+    assert found.pictures.shape == (3, 2, 12, 10, 3)
+    before = compilations()
+    for place, step in enumerate(found.steps):
+        trained = model().with_params(step_of(step))
+        options = {"recipe": "chollet2016", "steps": 3, "size": (12, 10), "key": 0}
+        alone = cv.synthesize("activation-maximization", trained, layer="conv2", channels=(5, 2), **options)
+        np.testing.assert_allclose(found.pictures[place], alone.images, atol=1e-6)
+        np.testing.assert_allclose(found.activation[place], alone.activation, rtol=1e-5)
+        assert found.status[place] == alone.status
+    assert compilations() == before
+    assert np.ptp(found.activation, axis=0).min() > 0
+
+
+def test_a_training_that_changed_nothing_gives_the_same_pictures_at_every_step(tmp_path, followed):
+    recorder = cv.Recorder(tmp_path / "still", network="tests.inspect.evolving:make_model")
+    for step in range(2):
+        recorder.save(step, step_of(0))
+    before = compilations()
+    found = cv.inspect("evolution", tmp_path / "still", synthesised="conv2", units=(5, 2), **QUICK)
+    assert compilations() == before
+    np.testing.assert_array_equal(found.pictures[0], found.pictures[1])
+    np.testing.assert_array_equal(found.pictures[0], followed[0].pictures[0])
+    other = cv.inspect("evolution", tmp_path / "still", synthesised="conv2", units=(5, 2), **QUICK, start_seed=1)
+    assert np.abs(other.pictures[0] - found.pictures[0]).max() > 0.01
+
+
+def test_synthesised_units_are_in_the_numbers_and_on_the_figures(followed, run, tmp_path):
+    found, _ = followed
+    rows = found.units_table()
+    assert [(row["step"], row["unit"]) for row in rows] == [(0, 5), (0, 2), (5, 5), (5, 2), (10, 5), (10, 2)]
+    assert rows[3]["activation"] == pytest.approx(found.activation[1, 1])
+    assert rows[3]["status"] == found.status[1][1]
+    cv.render(found, tmp_path / "units.npz")
+    with np.load(tmp_path / "units.npz") as archive:
+        np.testing.assert_array_equal(archive["activation"], found.activation)
+    plain = cv.inspect("evolution", run)
+    assert (plain.pictures, plain.units_table()) == (None, [])
+    sizes = {}
+    for name, result in (("units", found), ("plain", plain)):
+        cv.render(result, tmp_path / f"{name}.gif", dpi=40)
+        cv.render(result, tmp_path / f"{name}.png", dpi=40)
+        with Image.open(tmp_path / f"{name}.gif") as moving, Image.open(tmp_path / f"{name}.png") as still:
+            assert moving.n_frames == 3
+            sizes[name] = moving.size[1], still.size[1]
+    assert sizes["units"][0] > sizes["plain"][0] + 40  # a row of pictures an inch high
+    assert sizes["units"][1] > sizes["plain"][1] + 60  # two rows
+    assert sizes["units"][1] < 2 * sizes["plain"][1]
+
+
+def test_a_unit_that_no_picture_moves_is_an_empty_cell_and_a_warning_names_the_step(tmp_path):
+    recorder = cv.Recorder(tmp_path / "dead", network="tests.inspect.evolving:make_model")
+    silent = step_of(0)
+    silent["conv2"]["kernel"] = silent["conv2"]["kernel"].at[..., 5].set(0)
+    recorder.save(0, silent)
+    recorder.save(1, step_of(0))
+    found = cv.inspect("evolution", tmp_path / "dead", synthesised="conv2", units=(5, 2), **QUICK)
+    assert found.status == (("no_gradient", "ok"), ("ok", "ok"))
+    assert next(w for w in found.warnings if "no picture to believe" in w).startswith("step 0: ")
+    assert cv.render(found, tmp_path / "dead.png", dpi=40).stat().st_size > 3000
+
+
+def test_what_synthesised_units_need_is_said(run, tmp_path):
+    with pytest.raises(UsageError, match="units belong to a layer; say synthesised=LAYER"):
+        cv.inspect("evolution", run, units=(1,))
+    with pytest.raises(UsageError, match="units is empty"):
+        cv.inspect("evolution", run, synthesised="conv2", units=())
+    with pytest.raises(LayerNotFoundError, match="conv7"):
+        cv.inspect("evolution", run, synthesised="conv7")
+    with pytest.raises(TargetError, match="channel 99 is out of range: layer 'conv2' has channels 0 to 7"):
+        cv.inspect("evolution", run, synthesised="conv2", units=(99,))
+    with pytest.raises(UsageError, match="activation-maximization: recipe is one of 'chollet2016'"):
+        cv.inspect("evolution", run, synthesised="conv2", recipe="mine")
+    recorder = cv.Recorder(tmp_path / "alone")
+    for step in range(2):
+        recorder.save(step, step_of(step))
+    with pytest.raises(UsageError, match=r"synthesised units need the network: network=package\.module:factory"):
+        cv.inspect("evolution", tmp_path / "alone", synthesised="conv2")
+    with pytest.raises(UsageError, match=r"no network 'no\.such:thing'.*write package.module:factory"):
+        cv.inspect("evolution", tmp_path / "alone", synthesised="conv2", network="no.such:thing")
+    with pytest.raises(UnknownNameError, match="shaeps"):
+        cv.inspect("evolution", tmp_path / "alone", synthesised="conv2", network="shaeps")
 
 
 def test_the_lines_of_a_layer_with_two_inputs(tmp_path):
@@ -91,6 +186,9 @@ def test_the_command_writes_the_animation(run, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert main(["inspect", "evolution", str(run), "--layer", "conv2", "--out", "training.gif"]) == 0
     assert "wrote training.gif" in capsys.readouterr().out
+    units = ["--synthesised", "conv2", "--units", "5,2", "--ascent-steps", "3"]
+    assert main(["inspect", "evolution", str(run), *units, "--recipe", "chollet2016", "--out", "units.gif"]) == 0
+    assert "wrote units.gif" in capsys.readouterr().out
 
 
 def test_refusals(run, tmp_path):

@@ -1,19 +1,18 @@
-"""Evolution: the filters, decision lines, weights and answers of a recorded training, step by step."""
+"""Evolution: filters, decision lines, weights, answers and synthesised units of a recorded training, step by step."""
 
-import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax import Evolution, Model, Recorder, adapt, survey
+from cnnviz_jax import Evolution, Recorder
 from cnnviz_jax.errors import LayerNotFoundError, UsageError, did_you_mean
 from cnnviz_jax.evolution import lengths
-from cnnviz_jax.recorder import Weights, with_weights
+from cnnviz_jax.recorder import Weights
 from cnnviz_jax.results import Provenance
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
+from cnnviz_plugins.inspect.trained import answers_of, network_named, with_units
 
 _SHARES = (0.01, 0.25, 0.5, 0.75, 0.99)
 
@@ -22,18 +21,26 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
     """Return what reads a training that a `cv.Recorder` kept.
 
     Raises:
-        UsageError: The folder holds fewer than two steps, or pictures are named and no network is.
+        UsageError: The folder holds fewer than two steps, pictures or units are asked for and no network is named, or
+            units and no layer.
         LayerNotFoundError: No such kernel.
         WeightsError: A step is damaged.
 
-    Cost: reading every step; with pictures, one survey per step, all by one compiled program.
+    Cost: reading every step; with pictures, one survey per step; with synthesised units, ascent_steps forward and
+    backward passes per step and unit. All steps share the compiled programs.
     """
     recorder = Recorder(run, network=config.network)
     steps = recorder.steps
     if len(steps) < 2:
         raise UsageError(f"{run} holds {len(steps)} recorded steps; a cv.Recorder keeps them, and two are needed")
-    if config.pictures is not None and recorder.network is None:
-        raise UsageError("answers to pictures need the network: network=package.module:factory, or Recorder(network=)")
+    if config.units is not None and not config.units:
+        raise UsageError("units is empty; name some, or leave it out for the first four")
+    if config.units is not None and config.synthesised is None:
+        raise UsageError("units belong to a layer; say synthesised=LAYER")
+    wanted = "answers to pictures" if config.pictures is not None else "synthesised units"
+    network = config.network or recorder.network
+    if (config.pictures is not None or config.synthesised is not None) and network is None:
+        raise UsageError(f"{wanted} need the network: network=package.module:factory, or Recorder(network=)")
 
     def read(provenance: Provenance) -> Evolution:
         kept = [recorder.load(step) for step in steps]
@@ -47,8 +54,9 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         biases = np.zeros((len(steps), shown.shape[-1]), np.float32)
         if bias is not None and kept[0][bias].shape == biases.shape[1:]:
             biases = np.stack([one[bias] for one in kept]).astype(np.float32)
-        answers, rates, surveyed = _answers(config, recorder, kept)
-        return Evolution(
+        model = network_named(network) if network and (config.pictures or config.synthesised) else None
+        answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept, _SHARES)
+        found = Evolution(
             steps=steps,
             names=names,
             drift=np.stack([_moved(table[name], np.arange(-1, len(steps) - 1).clip(0)) for name in names]),
@@ -64,6 +72,7 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
             surveyed=surveyed,
             provenance=provenance,
         )
+        return found if model is None or config.synthesised is None else with_units(found, config, model, kept)
 
     return read
 
@@ -98,29 +107,3 @@ def _as_filters(kernel: np.ndarray, shape: tuple[int, int] | None) -> Float[np.n
     if inputs % (shape[0] * shape[1]):
         raise UsageError(f"shape is {shape[0]} x {shape[1]}, and the kernel has {inputs} inputs")
     return kernel.reshape(count, *shape, -1, units)
-
-
-def _answers(
-    config: EvolutionConfig, recorder: Recorder, kept: list[Weights]
-) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
-    if config.pictures is None or recorder.network is None:
-        return None, None, None
-    model = _network(recorder.network)
-    quantiles, rates, layer = [], [], None
-    for weights in kept:
-        trained = model.with_params(with_weights(model.params, weights))
-        found = survey("distributions", trained, config.pictures, layer=config.surveyed)
-        places = [found.shares.index(share) for share in _SHARES]
-        quantiles.append(found.quantiles[:, places])
-        rates.append(found.fire_rate)
-        layer = found.layer
-    return np.stack(quantiles), np.stack(rates), layer
-
-
-def _network(word: str) -> Model:
-    module, _, name = word.partition(":")
-    try:
-        made: Any = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"no network {word!r}: {error}; write package.module:factory") from error
-    return made if isinstance(made, Model) else adapt(made)

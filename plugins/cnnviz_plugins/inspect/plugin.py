@@ -84,18 +84,31 @@ class ConvolveConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvolutionConfig:
-    """Which kernel of a recorded training, and which pictures its units answer to."""
+    """Which kernel of a recorded training, which pictures its units answer to, and which units are synthesised."""
 
     layer: str | None = None
     """Recorded kernel that is drawn, such as `conv1`; the first convolution, or dense layer, when not given."""
     shape: tuple[int, int] | None = None
     """Height and width that a dense kernel's inputs stand for."""
     network: str | None = None
-    """`package.module:factory` of the network; the recorder's own when not given. Needed for `pictures`."""
+    """`package.module:factory` of the network, or a name that `cnnviz models` lists; the recorder's own when not given.
+    Needed for `pictures` and `synthesised`."""
     pictures: str | None = None
     """Folder, .npz or .zarr of pictures whose answers are followed."""
     surveyed: str | None = None
     """Layer whose answers are followed; the last one with more than one position when not given."""
+    synthesised: str | None = None
+    """Layer whose units are synthesised at every step, from the same start; when not given, none are."""
+    units: tuple[int, ...] | None = None
+    """Which of its units; the first four when not given."""
+    ascent_steps: int = 48
+    """Steps of activation maximisation for every picture."""
+    size: int | tuple[int, int] | None = None
+    """Height and width of these pictures in pixels; the network's own when not given."""
+    recipe: str = "lucid"
+    """The recipe of activation maximisation; its smooth start is readable after few steps."""
+    start_seed: int = 0
+    """Seed of the start, the same at every step."""
 
 
 @hookimpl

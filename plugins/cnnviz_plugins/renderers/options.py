@@ -87,7 +87,7 @@ class EvolutionOptions:
     """How a training is shown."""
 
     limit: int = 8
-    """Most filters drawn."""
+    """Most filters drawn, half as many above synthesised units; most of these."""
     columns: int = 8
     """Most steps in the strip."""
     extent: float = 2.0

@@ -1,4 +1,4 @@
-"""A training: a strip of filters or decision lines over the steps, how far the weights moved, how units answer."""
+"""A training: strips of filters, decision lines and synthesised units, how far the weights moved, how units answer."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -6,6 +6,7 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.evolution import Evolution, line_of
 from cnnviz_plugins.renderers.colormaps import palette
+from cnnviz_plugins.renderers.figures.evolution_units import draw_units, unit_row_in, unit_size, units_words
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,
@@ -20,19 +21,23 @@ from cnnviz_plugins.renderers.pictures import painted
 from cnnviz_plugins.renderers.wording import plain
 
 _EDGE, _TILE, _LINES, _GAP, _PLOT, _PLOT_H = 0.3, 0.6, 1.25, 0.08, 2.6, 1.6
+_PICTURE = 0.8
 
 
 def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
-    """Return the strip, and below it the drift per step, the weights of the layer and the answers of its units."""
+    """Return the strips, and below them the drift per step, the weights of the layer and the answers of its units."""
     columns = min(len(result.steps), options.columns)
     picked = np.unique(np.linspace(0, len(result.steps) - 1, columns).round().astype(int))
-    size = _LINES if result.view == "lines" else _TILE
-    rows = 1 if result.view == "lines" else min(result.kernel.shape[-1], options.limit)
+    size = _LINES if result.view == "lines" else _TILE if result.pictures is None else _PICTURE
+    limit = options.limit if result.pictures is None else -(-options.limit // 2)
+    rows = 1 if result.view == "lines" else min(result.kernel.shape[-1], limit)
     plots = 2 if result.answers is None else 3
     sheet_w = max(2 * _EDGE + 0.4 + len(picked) * (size + _GAP), 2 * _EDGE + plots * (_PLOT + 0.75))
     caption = wrapped(_words(result, rows, options), sheet_w - 2 * _EDGE, SMALL_PT)
     top = _EDGE + 0.65
-    plots_top = top + rows * (size + _GAP) + 0.5
+    units_top = top + rows * (size + _GAP) + 0.35
+    made, picture_h = unit_size(result, options, size)
+    plots_top = units_top + 0.15 + made * unit_row_in(picture_h) + (0.2 if made else 0)
     sheet = Sheet(sheet_w, plots_top + _PLOT_H + 0.55 + lines_height(caption, SMALL_PT) + _EDGE)
     heading = f"{result.provenance.model} · {result.layer} · {len(result.steps)} steps"
     sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 10)), size=TITLE_PT, fontweight="bold")
@@ -48,6 +53,9 @@ def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
                 draw_lines(axes, result, int(column), options.extent)
             else:
                 axes.imshow(tile(result, int(column), row), aspect="auto")
+    if made:
+        places = {int(column): _EDGE + 0.4 + place * (size + _GAP) for place, column in enumerate(picked)}
+        draw_units(sheet, result, places, top=units_top, size=(size, picture_h), units=made)
     _drift(sheet.axes(_EDGE + 0.45, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result)
     sheet.text(_EDGE + 0.45, plots_top, "change since the step before, relative", size=TEXT_PT)
     kernel = result.names.index(result.layer)
@@ -93,9 +101,12 @@ def draw_lines(axes: Axes, result: Evolution, step: int, extent: float) -> None:
 
 def _drift(axes: Axes, result: Evolution) -> None:
     colours = palette("viridis")
-    for row, name in enumerate(result.names[:8]):
-        colour = colours[int(230 * row / max(min(len(result.names), 8) - 1, 1))] / 255
-        axes.plot(result.steps[1:], result.drift[row, 1:], color=colour, linewidth=1.0, label=plain(name, 18))
+    kernels = [row for row, name in enumerate(result.names) if name.endswith("kernel")]
+    drawn = (kernels if kernels and len(result.names) > 8 else list(range(len(result.names))))[:8]
+    for place, row in enumerate(drawn):
+        colour = colours[int(230 * place / max(len(drawn) - 1, 1))] / 255
+        name = plain(result.names[row], 18)
+        axes.plot(result.steps[1:], result.drift[row, 1:], color=colour, linewidth=1.0, label=name)
     axes.legend(fontsize=SMALL_PT - 1.5, frameon=False, labelspacing=0.2, handlelength=1.2)
     _tidy(axes)
 
@@ -126,4 +137,5 @@ def _words(result: Evolution, rows: int, options: EvolutionOptions) -> str:
     else:
         what = f"{rows} of {units} filters, w / ‖w‖, each on its own scale, the mean over inputs unless they are three."
     bands = "Bands hold the middle half and the middle 98 %, the line is the median."
-    return "\n".join([f"{what} {bands}", *(f"Warning: {warning}" for warning in result.warnings)])
+    units = [] if result.pictures is None else [units_words(result)]
+    return "\n".join([f"{what} {bands}", *units, *(f"Warning: {warning}" for warning in result.warnings)])

@@ -1,0 +1,69 @@
+"""Synthesised units of a training: a row per unit, a column per step, the activation reached below each picture."""
+
+from matplotlib.axes import Axes
+
+from cnnviz_jax.evolution import Evolution
+from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TEXT_PT, Sheet, empty_cell
+from cnnviz_plugins.renderers.options import EvolutionOptions
+from cnnviz_plugins.renderers.pictures import channel_note, rgb
+from cnnviz_plugins.renderers.wording import number, plain
+
+_EDGE, _GAP, _VALUE = 0.3, 0.08, 0.17
+_SHORT = {"no_gradient": "no\ngradient", "dead": "dead", "diverged": "diverged"}
+
+
+def unit_size(result: Evolution, options: EvolutionOptions, width: float) -> tuple[int, float]:
+    """Return how many units are drawn, and the height in inches of a picture of that width; none, 0."""
+    if result.pictures is None:
+        return 0, 0.0
+    height, wide = result.pictures.shape[2:4]
+    return min(len(result.units), options.limit), width * height / wide
+
+
+def unit_row_in(picture_h: float) -> float:
+    """Return the height in inches of a row: the picture, its activation, a gap."""
+    return picture_h + _VALUE + _GAP
+
+
+def units_title(result: Evolution) -> str:
+    """Return what stands over the pictures."""
+    return f"what excites units of {result.synthesised}"
+
+
+def units_words(result: Evolution) -> str:
+    """Return what a caption says of the pictures."""
+    note = "" if result.pictures is None else channel_note(result.pictures.shape[-1])
+    return (
+        f"Pictures are made to excite units of {result.synthesised}, from the same start at every step; below each is "
+        f"the activation it reaches.{f' The {note}.' if note else ''}"
+    )
+
+
+def draw_units(
+    sheet: Sheet, result: Evolution, places: dict[int, float], *, top: float, size: tuple[float, float], units: int
+) -> None:
+    """Draw the first `units` rows, with the steps `places` at their distance from the left in inches."""
+    sheet.text(_EDGE, top - 0.17, plain(units_title(result), int(sheet.width_in * 12)), size=TEXT_PT)
+    width, height = size
+    for row in range(units):
+        y = top + 0.05 + row * unit_row_in(height)
+        sheet.text(_EDGE, y + 0.2, f"{result.units[row]}", size=SMALL_PT, color=FAINT)
+        for step, x in places.items():
+            draw_unit(sheet.axes(x, y, width, height), result, step, row)
+            sheet.text(x, y + height + 0.02, reached(result, step, row), size=SMALL_PT, color=FAINT)
+
+
+def draw_unit(axes: Axes, result: Evolution, step: int, unit: int) -> None:
+    """Draw one unit's picture at one step, or why there is none to believe."""
+    assert result.pictures is not None  # said by unit_size
+    status = result.status[step][unit]
+    if status == "ok":
+        axes.imshow(rgb(result.pictures[step, unit]), aspect="auto")
+    else:
+        empty_cell(axes, _SHORT[status])
+
+
+def reached(result: Evolution, step: int, unit: int) -> str:
+    """Return the activation that a picture reaches."""
+    assert result.activation is not None  # said by unit_size
+    return number(float(result.activation[step, unit]))
