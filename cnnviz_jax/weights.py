@@ -90,10 +90,10 @@ class FilterMatch:
     image: Float[np.ndarray, "h w c"]
     kernel: Float[np.ndarray, "k l c"]
     cosine: Float[np.ndarray, "rows columns"]
-    """Of the filter with the patch whose top left pixel is there."""
+    """Of the filter with the patch whose top left pixel is there, after the model's mean and standard deviation."""
     at: tuple[int, int]
     """Row and column of the largest."""
     patch: Float[np.ndarray, "k l c"]
-    """The patch there."""
+    """The patch of the picture there, in [0, 1]."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()

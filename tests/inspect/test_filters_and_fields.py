@@ -7,7 +7,7 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
-from tests.explain.small import model, parameters
+from tests.explain.small import forward, model, parameters
 
 
 def test_filters_are_the_parameters_themselves():
@@ -91,6 +91,23 @@ def test_a_filter_matches_itself_best(tmp_path):
     assert match.cosine[match.at] == match.cosine.max()
     np.testing.assert_array_equal(match.kernel, parameters()["conv1"]["kernel"][..., 2])
     assert cv.render(match, tmp_path / "match.png", dpi=40).stat().st_size > 1000
+
+
+def test_a_filter_is_matched_with_what_the_first_layer_sees_after_mean_and_deviation(tmp_path):
+    mean, std = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
+    weights = parameters()["conv1"]["kernel"]
+    picture = np.random.default_rng(3).random((12, 10, 3))
+    planted = np.asarray(weights[..., 2], np.float64)
+    planted *= 0.9 / np.abs(planted).max()
+    picture[5:8, 4:7] = np.array(mean) + np.array(std) * planted
+    Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(tmp_path / "photo.png")
+    options = {"picture": str(tmp_path / "photo.png"), "unit": 2}
+    normalised = cv.adapt(forward, parameters(), input_shape=(12, 10, 3), mean=mean, std=std)
+    match = cv.inspect("filter-match", normalised, layer="conv1", **options)
+    assert match.at == (5, 4)
+    assert match.cosine[5, 4] > 0.999  # 1, but for the bytes of the file
+    np.testing.assert_allclose(match.patch, picture[5:8, 4:7], atol=0.003)
+    assert cv.inspect("filter-match", model(), **options).cosine[5, 4] < 0.9
 
 
 def test_filter_match_says_what_it_needs():

@@ -39,7 +39,7 @@ def build(config: FilterMatchConfig, model: Model) -> Callable[[Provenance], Fil
 
     def read(provenance: Provenance) -> FilterMatch:
         weights = kernel[..., config.unit].astype(np.float32)
-        cosine = cosines(image, weights)
+        cosine = cosines((image - np.asarray(model.structure.mean)) / np.asarray(model.structure.std), weights)
         row, column = map(int, np.unravel_index(cosine.argmax(), cosine.shape))
         silent = () if weights.any() else (f"filter {config.unit} of {layer.name} is zero",)
         return FilterMatch(

@@ -28,7 +28,7 @@ def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
     words = [
         (
             "The filter is w / ‖w‖, mid-grey is 0: of all patches of one length this one fires it most. Cosine of the "
-            "filter with every patch of the picture in [0, 1]; yellow marks the largest."
+            "filter with every patch of the picture as the model normalises it; yellow marks the largest."
         ),
         *(f"Warning: {warning}" for warning in result.warnings),
     ]
