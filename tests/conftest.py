@@ -21,11 +21,15 @@ import socket
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 from jaxtyping import install_import_hook
 
 from tests import annotations  # noqa: F401  # the import hook finds it by name
 
 install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
+
+settings.register_profile("repeatable", derandomize=True)  # the same examples in every run
+settings.load_profile("repeatable")
 
 CHECKOUT = Path(__file__).parents[1]
 

@@ -71,6 +71,11 @@ def _reshape(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts
         factors = [factor for factor in factors if factor[1] != 1]
         for position in outside:
             axes[position] = _take(factors, shape[position], reach)
+    if (("C", 1),) in source.axes and not any(role in ("C", "c") for axis in axes for role, _ in axis):
+        # A single channel went into other axes: parts of space that stand alone are channels now (space to depth).
+        free = [k for k, axis in enumerate(axes) if shape[k] > 1 and all(role is None for role, _ in axis)]
+        if len(free) == 1:
+            axes[free[0]] = (("C", shape[free[0]]),)
     return [replace(source, axes=_whole_channels(axes), reach=(reach[0], reach[1]), uniform=None)]
 
 

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from jax import lax, named_scope
 
@@ -78,7 +78,7 @@ def step(x: Any, what: tuple[str, int, int, int, bool], layout: str, *, linear: 
     if kind == "flip":
         return jnp.flip(x, rows if same else columns) + x
     if kind == "depth":
-        if height % 2 or width % 2 or layout != "NHWC":
+        if height % 2 or width % 2 or min(height, width) < 4 or layout != "NHWC":
             return x
         x = x.reshape(1, height // 2, 2, width // 2, 2, count).transpose(0, 1, 3, 2, 4, 5)
         return x.reshape(1, height // 2, width // 2, 4 * count)
@@ -86,10 +86,13 @@ def step(x: Any, what: tuple[str, int, int, int, bool], layout: str, *, linear: 
         pads = [(1, 1) if k in (rows, columns) else (0, 0) for k in range(4)]
         return jnp.pad(x, pads, mode="reflect") if min(height, width) > 1 else x
     if kind == "gate":
-        return x * (1 + x.mean((rows, columns), keepdims=True)) if same else x * 2.0
+        if not same:
+            return x * 2.0
+        mean = x.mean((rows, columns), keepdims=True)
+        return x + mean if linear else x * (1 + mean)  # a sum, as zeros between units hide what a product sees
     if kind == "blocks":
         axis = rows if same else columns
-        if x.shape[axis] % 2:
+        if x.shape[axis] % 2 or x.shape[axis] < 4:  # one block is a mean over the axis, which then is none
             return x
         shape = (*x.shape[:axis], x.shape[axis] // 2, 2, *x.shape[axis + 1 :])
         return x.reshape(shape).mean(axis + 1)
@@ -135,6 +138,8 @@ def bumped(steps: Any, layout: str, height: int, width: int) -> tuple[np.ndarray
 @pytest.mark.slow
 @settings(max_examples=200, deadline=None)
 @given(steps=STEPS, height=SIZES, width=SIZES, layout=st.sampled_from(["NHWC", "NCHW"]))
+@example(steps=[("transposed", 1, 2, 1, False), ("gate", 1, 1, 1, True)], height=5, width=5, layout="NHWC")
+@example(steps=[("depth", 1, 1, 1, False)], height=6, width=6, layout="NHWC")
 def test_boxes_are_exact_for_every_unit_of_a_random_graph(steps: Any, height: int, width: int, layout: str) -> None:
     site = traced(network(steps, layout, linear=False), (), (height, width, 1)).layers["last"]
     assert site.axes == layout

@@ -155,7 +155,8 @@ def test_unknown_options_and_kinds_are_refused(tmp_path):
         figure(made.report())
 
 
-def test_drawing_changes_no_setting_and_never_imports_pyplot(tmp_path):
+def test_drawing_changes_no_setting_and_never_imports_pyplot(tmp_path, monkeypatch):
+    monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # others' tests may have imported it
     before = dict(matplotlib.rcParams)
     render(made.filters(), tmp_path / "out.svg")
     assert dict(matplotlib.rcParams) == before
