@@ -113,6 +113,7 @@ def test_checkpoints_cost_next_to_nothing(tmp_path, env):
     whole_s = sum((4 * 50) / line["images_per_s"] for line in lines[:-1])
     flushes_s = sum(line["flush_s"] for line in lines[:-1])
     assert len(lines) >= 3
+    print(f"flushes took {flushes_s / whole_s:.2%} of the time")
     assert flushes_s <= 0.03 * whole_s * 2  # twice over for a shared machine
 
 
