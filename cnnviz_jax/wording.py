@@ -1,8 +1,9 @@
-"""Options that carry their unit, such as `relative(0.15)` or `blur(5)`: a word and a number in one string."""
+"""What users write: options that carry their unit, such as `relative(0.15)` or `blur(5)`, and names of classes."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from cnnviz_jax.errors import UsageError
 
@@ -50,3 +51,9 @@ def check_fill(fill: Fill, option: str, without: tuple[str, ...] = ()) -> None:
         word, number = word_and_number(fill, option, {w: n for w, n in FILL_WORDS.items() if w not in without})
         if word == "blur" and not (number or 0) > 0:
             raise UsageError(f"{option}: blur takes a positive sigma in pixels, got {fill!r}")
+
+
+def classes_called(name: str, labels: Iterable[str]) -> list[int]:
+    """Return the indices of the classes with that label, whatever the case and the spaces around it."""
+    wanted = name.strip().casefold()
+    return [index for index, label in enumerate(labels) if label.casefold() == wanted]

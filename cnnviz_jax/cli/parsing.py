@@ -7,6 +7,7 @@ import re
 from typing import Literal, NoReturn
 
 from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.wording import classes_called
 
 
 class Parser(argparse.ArgumentParser):
@@ -101,7 +102,7 @@ def target_classes(text: str, labels: tuple[str, ...] | list[str] | None = None)
     if all(re.fullmatch(r"-?\d+", part) for part in parts):
         numbers = [int(part) for part in parts]
         return numbers[0] if len(numbers) == 1 else numbers
-    matching = [index for index, label in enumerate(labels or ()) if label.casefold() == text.strip().casefold()]
+    matching = classes_called(text, labels or ())
     if len(matching) == 1:
         return matching[0]
     if matching:

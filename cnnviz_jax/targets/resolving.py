@@ -12,6 +12,7 @@ from cnnviz_jax.errors import TargetError, did_you_mean
 from cnnviz_jax.targets.classes import ClassScore
 from cnnviz_jax.targets.custom import custom
 from cnnviz_jax.targets.target import Target
+from cnnviz_jax.wording import classes_called
 
 if TYPE_CHECKING:
     from cnnviz_jax.model import Model
@@ -64,11 +65,12 @@ def _together(several: list[Target]) -> Target:
 
 
 def _class_named(name: str, model: "Model") -> int:
-    labels = [label.casefold() for label in model.labels or ()]
-    found = [index for index, label in enumerate(labels) if label == name.strip().casefold()]
+    labels = model.labels or ()
+    found = classes_called(name, labels)
     if len(found) != 1:
         problem = f"{len(found)} classes of {model.name} are" if found else f"no class of {model.name} is"
-        raise TargetError(f"{problem} called {name!r}; say its number.{did_you_mean(name.casefold(), labels)}")
+        near = did_you_mean(name.casefold(), [label.casefold() for label in labels])
+        raise TargetError(f"{problem} called {name!r}; say its number.{near}")
     return found[0]
 
 
