@@ -16,6 +16,7 @@ from cnnviz_jax.errors import ImageError, ModelError, PluginError, WeightsError
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.model import AdaptOptions, Axes, Model, PureModel, Structure
 from cnnviz_jax.program import Program
+from cnnviz_jax.program.low_precision import low_precision_products
 from cnnviz_jax.records import AdapterSpec, load
 
 
@@ -177,6 +178,37 @@ def structure_of(
         program=program,
         head=head,
         warnings=tuple(warnings),
+    )
+
+
+def low_precision(structure: Structure, params: Any) -> Structure:
+    """Return the same model with products of bfloat16 numbers, summed in float32.
+
+    Raises:
+        ModelError: No product could be rounded.
+    """
+    old = structure.program
+    count = len(low_precision_products(old.graph, jnp.bfloat16))
+    if not count:
+        raise ModelError(f"{structure.name} has no float32 convolution or matrix product to compute in bfloat16")
+    apply = old.with_products_in(jnp.bfloat16)
+    pure = structure.pure
+    program = Program.trace(
+        apply,
+        params,
+        jax.ShapeDtypeStruct((1, *structure.input_shape), jnp.float32),
+        param_paths=pure.param_paths,
+        scope_root=pure.scope_root,
+        scope_hints=pure.scope_hints,
+        tokens=pure.tokens,
+    )
+    return dataclasses.replace(
+        structure,
+        apply=apply,
+        program=program,
+        warnings=(*structure.warnings, f"{count} products round their operands to bfloat16 and sum in float32"),
+        sizes={},
+        exact=structure,
     )
 
 

@@ -9,7 +9,7 @@ they are arguments of everything that is compiled: one executable serves all che
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
 
 Axes = Literal["NHWC", "NCHW"]
+Precision = Literal["float32", "bfloat16"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +95,8 @@ class Structure:
     warnings: tuple[str, ...] = ()
     sizes: dict[tuple[int, int], "Structure"] = field(default_factory=dict)
     """The same model at other input sizes."""
+    exact: "Structure | None" = None
+    """The same model in float32, where this one multiplies rounded numbers."""
 
 
 @jax.tree_util.register_dataclass
@@ -226,14 +229,40 @@ class Model:
             return self
         sizes = self.structure.sizes
         if (height, width) not in sizes:
-            from cnnviz_jax.adaptation import structure_of
+            from cnnviz_jax.adaptation import low_precision, structure_of
 
             old = self.structure
             shape = (height, width, old.input_shape[2])
-            sizes[height, width] = structure_of(
+            made = structure_of(
                 old.pure, shape, mean=old.mean, std=old.std, labels=old.labels, name=old.name, params=self.params
             )
+            sizes[height, width] = made if old.exact is None else low_precision(made, self.params)
         return Model(self.params, sizes[height, width])
+
+    def with_precision(self, precision: Precision) -> "Model":
+        """Return the same model with its convolutions and matrix products on numbers of another precision.
+
+        `bfloat16` rounds the operands of each product and sums in float32; all else, gradients between products too,
+        stays float32. Accelerators multiply such numbers several times faster; a CPU does not. `explain` notes by how
+        much the scores differ from those in float32.
+
+        Args:
+            precision: `float32` or `bfloat16`.
+
+        Raises:
+            ModelError: The precision is unknown, or the model has no float32 product that could be rounded.
+
+        Cost: one trace.
+        """
+        if precision not in get_args(Precision):
+            raise ModelError(f"precision is one of {', '.join(get_args(Precision))}; got {precision!r}")
+        if precision == "float32":
+            return self if self.structure.exact is None else Model(self.params, self.structure.exact)
+        if self.structure.exact is not None:
+            return self
+        from cnnviz_jax.adaptation import low_precision
+
+        return Model(self.params, low_precision(self.structure, self.params))
 
     def run(
         self,

@@ -6,8 +6,9 @@ Both take the steps of the recipe chollet2016 from equal starts: the mean of a c
 divided by its root mean square over each picture, one 255th a step. The loop runs the layers up to the one asked for
 and no further, several channels in a batch, in the faster of its memory formats; this project plans its own chunks.
 `peer_over_ours` above 1 means that this project is the faster one; `difference` is the largest difference between the
-two pictures over the largest change that the loop made, and `activations` are the means both reached. Where a gradient
-is nearly nothing its division makes rounding large, so pictures may part while activations agree.
+two pictures over the largest change that the loop made, `difference_of_peer` the same between the loop's two memory
+formats, and `activations` are the means both reached. Where a ReLU or the winner of a max pool nearly ties, rounding
+decides, and each step builds on it: pictures may part while activations agree.
 """
 
 import argparse
@@ -82,6 +83,9 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         )
 
     theirs, made = peer(), ours()
+    other = next(name for name in FORMATS if name != setting.memory_format)
+    below.to(memory_format=FORMATS[other])
+    again = loop(below, starts, channels, setting.batch, other, options.device)()
     below.to(memory_format=FORMATS["contiguous"])
     activations = {"peer": reached(below, theirs, channels, options.device)}
     activations["ours"] = reached(below, made, channels, options.device)
@@ -95,6 +99,7 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
         "steps": STEPS,
         **alternate(peer, ours, repeats=options.repeats),
         "difference": difference(theirs - starts, made - starts),
+        "difference_of_peer": difference(theirs - starts, again - starts),
         "activations": activations,
         "torch_loop": {"memory_format": setting.memory_format, "batch": setting.batch},
         **machine(),

@@ -43,7 +43,7 @@ def run(words: list[str], settings: Settings) -> int:
 
     import cnnviz_jax as cv
 
-    model = load(word, line.common["weights"], quiet=settings.quiet)
+    model = load(word, line.common["weights"], precision=line.common["precision"], quiet=settings.quiet)
     options = {"layer": line.common["layer"], **line.options}
     result = cv.inspect(spec.name, model, **options)
     write_result(result, out, renderer=line.common["renderer"], started_s=started_s, settings=settings)

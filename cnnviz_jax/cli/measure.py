@@ -55,7 +55,7 @@ def run(words: list[str], settings: Settings) -> int:
 
     import cnnviz_jax as cv
 
-    model = load(word, line.common["weights"], quiet=settings.quiet)
+    model = load(word, line.common["weights"], precision=line.common["precision"], quiet=settings.quiet)
     images = np.stack([cv.load_image(file, model) for file in files])
     given = line.common["target"]
     target = None if given is None else target_classes(given, model.labels)

@@ -6,7 +6,7 @@ import importlib
 import inspect
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.words import is_factory
@@ -15,7 +15,7 @@ from cnnviz_jax.errors import CnnvizError, ModelError, UnknownNameError, UsageEr
 from cnnviz_jax.manager import Plugins, plugins
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model import Model, Precision
 
 
 def check_model(word: str, weights: str | None, registry: Plugins) -> None:
@@ -40,18 +40,21 @@ def _is_own_factory(word: str, registry: Plugins) -> bool:
     return is_factory(word) and word.partition(":")[0] not in collections
 
 
-def load(word: str, weights: str | None, *, quiet: bool = False) -> Model:
+def load(word: str, weights: str | None, *, precision: str | None = None, quiet: bool = False) -> Model:
     """Return the model that a word names.
 
     Weights given as a URL are fetched first, with progress on stderr unless `quiet`.
     A factory is called without arguments, or with the weights' path if `--weights` is given. It returns a
     `cnnviz_jax.Model`; or a native model; or a tuple of what `cnnviz_jax.adapt` takes, in which a last dict
     with `input_shape` holds its keyword arguments: `(fn, params, {"input_shape": (32, 32, 3)})`.
+    A `precision` is that of `Model.with_precision`.
 
     Raises:
         UsageError: The factory cannot be found.
         ModelError: The factory fails.
     """
+    if precision is not None:
+        return load(word, weights, quiet=quiet).with_precision(cast("Precision", precision))
     import cnnviz_jax as cv
 
     if weights is not None and is_url(weights):

@@ -48,7 +48,7 @@ def run(words: list[str], settings: Settings) -> int:
 
     import cnnviz_jax as cv
 
-    model = load(word, line.common["weights"], quiet=settings.quiet)
+    model = load(word, line.common["weights"], precision=line.common["precision"], quiet=settings.quiet)
     with progress_on_stderr(quiet=settings.quiet) as progress:
         result = cv.survey(
             spec.name, model, others[0], line.common["labels"], batch=batch, progress=progress, **line.options

@@ -68,7 +68,7 @@ def run(words: list[str], settings: Settings) -> int:
 
     import cnnviz_jax as cv
 
-    model = load(word, line.common["weights"], quiet=settings.quiet)
+    model = load(word, line.common["weights"], precision=line.common["precision"], quiet=settings.quiet)
     beside = renderer == "grid" or out.suffix.lower() == ".gif"
     options: dict[str, Any] = {"snapshots": (_SNAPSHOTS if beside else 0) if snapshots is None else snapshots}
     options |= line.options

@@ -33,6 +33,11 @@ MODEL_OPTIONS = (
         metavar="FILE|URL",
         help="the model's weights: .safetensors, .pth and others, or an Orbax folder",
     ),
+    Common(
+        name="precision",
+        metavar="float32|bfloat16",
+        help="of the numbers that convolutions and matrix products multiply; float32 if left out",
+    ),
 )
 OUTPUT_OPTIONS = (
     Common(name="out", metavar="FILE", help="where to write; the suffix says how, as `cnnviz renderers` lists"),

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key
 from cnnviz_jax.engine.compile import Executable, compiled
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import Kept
-from cnnviz_jax.engine.memory import Chunk, fitting, is_exhausted
+from cnnviz_jax.engine.memory import Chunk, evenly, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.errors import Interrupted, MemoryBudgetError
@@ -107,14 +107,14 @@ class FoldRun:
     @property
     def chunk(self) -> int:
         """Evaluations of one picture at once."""
-        return min(self.size, self.fold.evaluations)
+        return evenly(self.fold.evaluations, self.size)
 
     @property
     def batch(self) -> int:
         """Pictures at once; one where each is kept on its own."""
         if self.kept is not None:
             return 1
-        return max(1, min(len(self.images), self.size // self.chunk))
+        return evenly(len(self.images), max(1, self.size // self.chunk))
 
     def once(self) -> "Once":
         """Return the beginning and one chunk of the first batch as two calls, to be timed."""

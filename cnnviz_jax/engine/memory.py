@@ -46,6 +46,15 @@ def check_chunk(chunk: Chunk) -> None:
         raise UsageError(f'chunk is "auto" or a positive whole number of evaluations at once, got {chunk!r}')
 
 
+def evenly(count: int, at_most: int) -> int:
+    """Return the size of the fewest equal parts of `count` that are not above `at_most`: 50 by 32 gives 25 (twice).
+
+    Parts of one size are padded, so what is left over in the last one is computed for nothing.
+    """
+    parts = -(-count // min(count, at_most))
+    return -(-count // parts)
+
+
 def fitting(
     compile_for: Callable[[int], Executable], chunk: Chunk, most: int, memory_budget: int | None
 ) -> tuple[int, Executable]:
@@ -68,10 +77,10 @@ def fitting(
         size = min(int(chunk), most)
         return size, compile_for(size)
     budget = budget_bytes(memory_budget)
-    size = min(_PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR), most)
+    size = evenly(most, _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR))
     program = compile_for(size)
     while program.need_bytes > budget and size > 1:
-        size = max(1, min(size // 2, int(0.9 * size * budget / program.need_bytes)))
+        size = evenly(most, max(1, min(size // 2, int(0.9 * size * budget / program.need_bytes))))
         program = compile_for(size)
     if program.need_bytes > budget and memory_budget is not None:
         raise MemoryBudgetError(

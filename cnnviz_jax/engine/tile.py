@@ -11,6 +11,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.engine.fold import Fold
+from cnnviz_jax.engine.memory import evenly
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results import Heatmap
 
@@ -37,8 +38,7 @@ def inner_chunk_for(evaluations: int, tile: int, at_once: int | None = None) -> 
     if few > most:
         stretched = max(1, _STRETCH * wanted // max(tile, 1))
         most = min(few, stretched)
-    chunks = -(-evaluations // min(evaluations, most))
-    return -(-evaluations // chunks)
+    return evenly(evaluations, most)
 
 
 def explain_tile(

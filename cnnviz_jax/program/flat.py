@@ -21,6 +21,9 @@ SCAN_LIMIT = 20_000
 """A scan that would unroll to more nodes than this stays opaque."""
 
 
+_TRANSPARENT = ("jit", "pjit", "closed_call", "core_call")
+
+
 @dataclass(slots=True, eq=False)
 class Value:
     """One array of the program."""
@@ -68,6 +71,14 @@ class Node:
     def is_leaf(self) -> bool:
         """Whether it has no body."""
         return self.body is None
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether it may be computed another way: no call around it says more than the operations inside.
+
+        Scans, remats and functions with a gradient of their own do.
+        """
+        return all(call.name in _TRANSPARENT for call in self.calls())
 
     def calls(self) -> "list[Node]":
         """The calls that it stands in, innermost first."""

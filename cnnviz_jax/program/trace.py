@@ -1,5 +1,6 @@
 """`Program`: a model traced once, its layers, and every way to run it."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -22,6 +23,8 @@ from cnnviz_jax.program.analysis import Analysis, analyse
 from cnnviz_jax.program.checks import Check, check, softmax_heads
 from cnnviz_jax.program.evaluate import Change, Definition, Evaluator
 from cnnviz_jax.program.flat import Graph, flatten
+from cnnviz_jax.program.low_precision import low_precision_products
+from cnnviz_jax.program.max_pool import compared_pools
 from cnnviz_jax.program.operations import Operation, View
 from cnnviz_jax.program.owners import Owners
 from cnnviz_jax.program.recognition import operations
@@ -211,10 +214,11 @@ class Program:
         shape = self.graph.values[self.graph.image_id].shape
         if jax.numpy.shape(x) != shape:
             raise UsageError(f"the program was traced for images of shape {shape}, got {jax.numpy.shape(x)}")
-        if need_outputs and not (read or add or replace or rules or handlers):
+        if need_outputs and not (read or add or replace or rules or handlers or self._pools):
             return jax.tree.unflatten(self._outputs_tree, _compat.evaluate(self._open, self._consts, [*leaves, x])), {}
         given: dict[int, Any] = dict(zip((*self.graph.param_ids, self.graph.image_id), (*leaves, x), strict=True))
-        changes, definitions = self._changes(given, add or {}, replace or {}), self._ruled(rules or {})
+        changes = self._changes(given, add or {}, replace or {})
+        definitions = {**self._pools, **self._ruled(rules or {})}
         for name, handler in (handlers or {}).items():
             site = self.site(name)
             definitions[site.value] = self._handled(site, handler, given)
@@ -225,6 +229,10 @@ class Program:
         if need_outputs:
             outputs = jax.tree.unflatten(self._outputs_tree, [values[number] for number in self.graph.output_ids])
         return outputs, {name: values[number] for name, number in zip(read, ids, strict=True)}
+
+    @functools.cached_property
+    def _pools(self) -> dict[int, Definition]:
+        return compared_pools(self.graph)
 
     def _changes(self, given: dict[int, Any], add: Mapping[str, Any], replace: Mapping[str, Any]) -> dict[int, Change]:
         """Functions of values; replaced values become given ones. Names of one value act one after the other."""
@@ -266,7 +274,7 @@ class Program:
 
         def default(*inputs: Any) -> Any:
             known = {**fixed, **dict(zip(operation.inputs, inputs, strict=True))}
-            return self.evaluator.run(known, (site.value,))[site.value]
+            return self.evaluator.run(known, (site.value,), definitions=self._pools)[site.value]
 
         return Definition(operation.inputs, lambda *inputs: handler(site, list(inputs), default))
 
@@ -300,6 +308,22 @@ class Program:
         given = dict(zip(self.graph.param_ids, jax.tree.leaves(params), strict=True)) if missing else {}
         found = {**self.evaluator.run(given, missing), **values} if missing else values
         return jax.tree.unflatten(self._outputs_tree, [found[number] for number in self.graph.output_ids])
+
+    def with_products_in(self, dtype: Any) -> Callable[[Any, Float[ArrayLike, "n ..."]], Any]:
+        """Return the program as `fn(params, x)` for any batch, its products of `dtype` numbers summed in float32."""
+        definitions = low_precision_products(self.graph, dtype)
+
+        def single(params: Any, x: Any) -> Any:
+            given = dict(zip((*self.graph.param_ids, self.graph.image_id), (*jax.tree.leaves(params), x), strict=True))
+            values = self.evaluator.run(given, self.graph.output_ids, definitions=definitions)
+            return jax.tree.unflatten(self._outputs_tree, [values[number] for number in self.graph.output_ids])
+
+        def fn(params: Any, x: Any) -> Any:
+            if len(x) == 1:
+                return single(params, x)
+            return jax.tree.map(lambda leaf: leaf[:, 0], jax.vmap(lambda one: single(params, one[None]))(x))
+
+        return fn
 
     def override(self, kind: str, make: Callable[[Site], Handler]) -> dict[str, Handler]:
         """Return handlers for all layers of a kind, for `run(handlers=...)`: `make(site)` gives each.

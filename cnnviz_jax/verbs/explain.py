@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Chunk, Fold, Progress, WholePicture, keys_for, picture_ids, root_key, run_fold, silent
+from cnnviz_jax.engine.compile import compiled
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model import Model
 from cnnviz_jax.pictures import Pictures, check_images
@@ -96,7 +97,7 @@ def explain(
         layer=fold.layer,
         seed=bytes(np.asarray(jax.random.key_data(prepared.seed), ">u4")).hex(),
         versions=versions(),
-        notes=fold.notes,
+        notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
     )
     is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
     plain = np.asarray(resolved.index, np.int32) if is_plain else resolved  # type: ignore[attr-defined]
@@ -116,6 +117,24 @@ def explain(
             *_findings(heatmap, images, spec.name, scores),
         ),
     )
+
+
+def _rounding(
+    model: Model, images: Float[np.ndarray, "n h w c"], target: targets.Target, scores: Float[np.ndarray, " n"]
+) -> tuple[tuple[str, Any], ...]:
+    """By how much the scores differ from those in float32, where the model multiplies rounded numbers."""
+    if model.structure.exact is None:
+        return ()
+    exact = model.with_precision("float32")
+    gaps = []
+    for number, image in enumerate(images):
+        args = (exact, image, jax.tree.map(lambda leaf, number=number: leaf[number], target))
+        gaps.append(abs(float(compiled(_score, _score, args)(*args)) - float(scores[number])))
+    return (("bfloat16_score_error", max(gaps)),)
+
+
+def _score(model: Model, image: Float[Array, "h w c"], target: targets.Target) -> Float[Array, ""]:
+    return model.score(image, target)[0]
 
 
 @dataclass(frozen=True, kw_only=True)

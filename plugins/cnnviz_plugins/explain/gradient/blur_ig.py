@@ -13,8 +13,8 @@ from cnnviz_jax.engine import Fold
 from cnnviz_jax.results import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import BlurIgConfig
+from cnnviz_plugins.explain.gradient.ends import Ends
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.integrated_gradients import completeness
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""
@@ -47,8 +47,15 @@ class BlurIg(Fold):
         """One per step."""
         return self.config.steps
 
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Ends:
+        """Return the most blurred picture and the scores at both ends."""
+        last = self.config.max_sigma
+        if self.config.spacing == "sqrt" and self.config.convention == "pair":
+            last = math.sqrt(last)
+        return Ends.of(model, image, self._blur(image, jnp.float32(last)), target)
+
     def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Int[Array, ""], key: Any
+        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Ends, index: Int[Array, ""], key: Any
     ) -> Float[Array, "h w c"]:
         """Return one step's gradient times the change of the picture there."""
         config = self.config
@@ -68,13 +75,9 @@ class BlurIg(Fold):
             change = self._blur(image, sharp) - self._blur(image, soft)
         return change * input_gradient(model, point, target)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, model: Model, image: Any, target: Target, context: Ends, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        last = self.config.max_sigma
-        if self.config.spacing == "sqrt" and self.config.convention == "pair":
-            last = math.sqrt(last)
-        start = self._blur(image, jnp.float32(last))
-        return Heatmap(values=gathered, extras=completeness(model, gathered, image, start, target))
+        return Heatmap(values=gathered, extras=context.completeness(gathered))
 
     def _blur(self, image: Float[Array, "h w c"], sigma: Float[Array, ""]) -> Float[Array, "h w c"]:
         most = self.config.max_sigma

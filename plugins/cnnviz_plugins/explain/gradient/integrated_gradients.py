@@ -12,6 +12,7 @@ from cnnviz_jax.fills import fill_of
 from cnnviz_jax.results import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
+from cnnviz_plugins.explain.gradient.ends import Ends
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.quadrature import rule_of
 
@@ -42,40 +43,25 @@ class IntegratedGradients(Fold):
         """One per node."""
         return self.config.rule[1]
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Float[Array, "h w c"]:
-        """Return the baseline."""
-        return fill_of(image, self.config.baseline, model)
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Ends:
+        """Return the baseline and the scores at both ends."""
+        return Ends.of(model, image, fill_of(image, self.config.baseline, model), target)
 
     def evaluate(
         self,
         model: Model,
         image: Float[Array, "h w c"],
         target: Target,
-        context: Float[Array, "h w c"],
+        context: Ends,
         index: Int[Array, ""],
         key: Any,
     ) -> Float[Array, "h w c"]:
         """Return the weighted gradient at one node."""
         at, weights = rule_of(*self.config.rule, self.config.convention)
-        point = context + jnp.asarray(at)[index] * (image - context)
+        point = context.start + jnp.asarray(at)[index] * (image - context.start)
         return jnp.asarray(weights)[index] * input_gradient(model, point, target)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, model: Model, image: Any, target: Target, context: Ends, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        values = (image - context) * gathered
-        return Heatmap(values=values, extras=completeness(model, values, image, context, target))
-
-
-def completeness(
-    model: Model,
-    values: Float[Array, "h w c"],
-    image: Float[Array, "h w c"],
-    start: Float[Array, "h w c"],
-    target: Target,
-) -> dict[str, Any]:
-    """Return the baseline's score, and the sum of `values` less the difference of scores.
-
-    Cost: two forward passes.
-    """
-    base = model.score(start, target)[0]
-    return {"baseline_score": base, "completeness_gap": values.sum() - (model.score(image, target)[0] - base)}
+        values = (image - context.start) * gathered
+        return Heatmap(values=values, extras=context.completeness(values))
