@@ -1,6 +1,7 @@
 """Every recipe on a model: the activation reached by 16 units, against the maximum over a data set.
 
-Prints one JSON line per recipe. The pictures of `shapes` are its own, made from a seed; for others name a folder.
+Prints one JSON line per recipe. Some read a unit before its ReLU, so that even a maximum may be below zero.
+The pictures of `shapes` are its own, made from a seed; for others name a folder.
 """
 
 import argparse
@@ -23,13 +24,19 @@ parser.add_argument("--recipes", default=",".join(RECIPES), help="names joined b
 parser.add_argument("--steps", type=int, default=None, help="in place of each recipe's own")
 parser.add_argument("--views", type=int, default=None, help="in place of each recipe's own")
 parser.add_argument("--pictures", type=int, default=256, help="exemplars, of a model that makes its own")
-parser.add_argument("--folder", default=None, help="exemplars, for other models")
+parser.add_argument(
+    "--folder",
+    default=None,
+    help="exemplars, for other models: a folder of pictures, or an .npz with `images`",
+)
 parser.add_argument("--out", default=None, help="folder for one grid per recipe")
 options = parser.parse_args()
 
 model = cv.load_model(options.model, options.weights)
 if options.folder is None:
     exemplars, _ = cv.example_pictures(options.model, options.pictures)
+elif options.folder.endswith(".npz"):
+    exemplars = np.load(options.folder)["images"].astype(np.float32) / 255
 else:
     files = sorted(path for path in Path(options.folder).iterdir() if path.suffix in (".png", ".jpg", ".jpeg"))
     exemplars = np.stack([cv.load_image(path, model) for path in files])
@@ -40,7 +47,8 @@ for recipe in options.recipes.split(","):
         "activation-maximization", model, layer=layer, channels=list(range(options.units)), recipe=recipe,
         size=options.size, steps=options.steps, views=options.views, exemplars=exemplars,
     )  # fmt: skip
-    live = np.asarray([status == "ok" for status in made.status]) & (made.extras["exemplar_maximum"] > 0)
+    live = np.asarray([status == "ok" for status in made.status])
+    most = made.extras["exemplar_maximum"]
     line = {
         "recipe": recipe,
         "model": options.model,
@@ -48,8 +56,9 @@ for recipe in options.recipes.split(","):
         "status": {word: made.status.count(word) for word in sorted(set(made.status))},
         "rose": int((made.activation > made.curves[:, 0]).sum()),
         "live": int(live.sum()),
-        "live_above_maximum": int((made.extras["ratio"][live] > 1).sum()),
-        "ratios": [round(float(ratio), 2) for ratio in made.extras["ratio"]],
+        "live_above_maximum": int((made.activation[live] > most[live]).sum()),
+        "reached": [round(float(value), 2) for value in made.activation],
+        "maximum": [round(float(value), 2) for value in most],
         "elapsed_s": round(time.perf_counter() - begun, 1),
     }
     print(json.dumps(line), flush=True)

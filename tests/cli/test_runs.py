@@ -90,6 +90,20 @@ def test_weights_reach_the_factory(cnnviz, tmp_path):
     np.testing.assert_allclose(half, whole / 2, rtol=1e-5)
 
 
+def test_precision_reaches_the_model_and_a_wrong_one_is_refused(cnnviz, tmp_path):
+    line = ["explain", "saliency", "own_net:build", "a.png", "--target", "0"]
+    cnnviz(*line, "--out", "1.npz")
+    code, _, err = cnnviz(*line, "--out", "2.npz", "--precision", "bfloat16")
+    assert code == 0, err
+    assert "bfloat16" in err
+    exact, low = (arrays(tmp_path / name)["scores"] for name in ("1.npz", "2.npz"))
+    assert 0 < np.abs(low - exact).max() < 0.02 * np.abs(exact).max()
+    code, _, err = cnnviz(*line, "--out", "3.npz", "--precision", "half")
+    assert code == 2
+    assert "precision is one of float32, bfloat16; got 'half'" in err
+    assert not (tmp_path / "3.npz").exists()
+
+
 def test_options_of_the_technique_and_the_seed_reach_it(cnnviz, tmp_path):
     for name, seed in (("1.npz", 3), ("2.npz", 3), ("3.npz", 4)):
         line = f"explain smoothgrad own_net:build a.png --samples 4 --seed {seed} --chunk 2 --out {name}"

@@ -19,7 +19,7 @@ from cnnviz_plugins.synthesize.regularizers import (
     Penalty,
 )
 from cnnviz_plugins.synthesize.transforms import TRANSFORMS, Changing, Crop, Jitter, Moving, Noise, Pad, Rotate, Scale
-from cnnviz_plugins.synthesize.updates import UPDATES, Adam, Gradient, Nadam, Progress, Rms, UnitNorm, Update
+from cnnviz_plugins.synthesize.updates import UPDATES, Adam, Nadam, Progress, Rms, UnitNorm, Update
 from cnnviz_plugins.synthesize.wording import part, parts
 
 Tap = Literal["before", "after", "layer"]
@@ -99,9 +99,9 @@ class Recipe:
 _YOSINSKI = Recipe(
     canvas=(227, 227),
     parametrization=Pixel("normal", 10.0, None, 255.0, 0.0),
+    update=Progress(2.0, 1e8, 255.0),
     keep="best",
 )  # the start is the data's mean plus N(0, 10), and the picture shown is the best so far
-_PROGRESS, _CONSTANT = Progress(2.0, 100.0, 255.0), Gradient(100.0, 255.0)
 
 RECIPES: dict[str, Recipe] = {
     # Chollet 2016, "How convolutional neural networks see the world", The Keras Blog, conv_filter_visualization.py.
@@ -123,21 +123,13 @@ RECIPES: dict[str, Recipe] = {
         tap="after",
         border=2,
     ),
-    # Yosinski et al. 2015, arXiv 1506.06579, table 1; rates from the toolbox's doc/running-optimize-image.md.
-    "yosinski1": dataclasses.replace(
-        _YOSINSKI, steps=500, update=_PROGRESS, regularizers=(BlurEvery(0.5, 4), ClipNorm(50.0), Clip())
-    ),
-    "yosinski2": dataclasses.replace(
-        _YOSINSKI, steps=750, update=_CONSTANT, regularizers=(Decay(0.3), ClipNorm(20.0), Clip())
-    ),
-    "yosinski3": dataclasses.replace(
-        _YOSINSKI, steps=1000, update=_CONSTANT, regularizers=(Decay(0.0001), BlurEvery(1.0, 4), Clip())
-    ),
+    # Yosinski et al. 2015, arXiv 1506.06579, table 1. It gives no rates. Those of the toolbox's examples suit a network
+    # fed with 0..255 and are capped at 100 in all but the last; its rule without that cap suits any network.
+    "yosinski1": dataclasses.replace(_YOSINSKI, steps=500, regularizers=(BlurEvery(0.5, 4), ClipNorm(50.0), Clip())),
+    "yosinski2": dataclasses.replace(_YOSINSKI, steps=750, regularizers=(Decay(0.3), ClipNorm(20.0), Clip())),
+    "yosinski3": dataclasses.replace(_YOSINSKI, steps=1000, regularizers=(Decay(0.0001), BlurEvery(1.0, 4), Clip())),
     "yosinski4": dataclasses.replace(
-        _YOSINSKI,
-        steps=1000,
-        update=dataclasses.replace(_PROGRESS, most=1e8),
-        regularizers=(BlurEvery(0.5, 4), ClipContribution(90.0), Clip()),
+        _YOSINSKI, steps=1000, regularizers=(BlurEvery(0.5, 4), ClipContribution(90.0), Clip())
     ),
     # Olah, Mordvintsev, Schubert 2017, "Feature Visualization", Distill; Lucid, optvis/render.py and transform.py.
     "lucid": Recipe(
