@@ -13,8 +13,6 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import RendererSpec, TechniqueSpec
 
-_HERE = "cnnviz_plugins.explain.concepts"
-
 
 @dataclass(frozen=True, kw_only=True)
 class TcavConfig:
@@ -100,7 +98,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         kind="survey",
         summary="how often a class's score rises towards each concept that pictures show",
         config=TcavConfig,
-        build=f"{_HERE}.tcav:build",
+        build="cnnviz_plugins.explain.concepts.tcav:build",
         references=("Kim et al. 2018, arXiv:1711.11279",),
     )
     yield TechniqueSpec(
@@ -108,7 +106,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         kind="survey",
         summary="concepts found in a layer's activations on a class, and how much each matters",
         config=CraftConfig,
-        build=f"{_HERE}.craft:build",
+        build="cnnviz_plugins.explain.concepts.craft:build",
         references=("Fel et al. 2023, arXiv:2211.10154",),
     )
     yield TechniqueSpec(
@@ -116,7 +114,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         kind="explain",
         summary="where in a picture each concept of a survey is",
         config=ConceptMapsConfig,
-        build=f"{_HERE}.concept_maps:build",
+        build="cnnviz_plugins.explain.concepts.concept_maps:build",
         references=("Fel et al. 2023, arXiv:2211.10154", "Kim et al. 2018, arXiv:1711.11279"),
         in_report=False,
     )
@@ -130,5 +128,5 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
         summary="scores of concepts as bars; concepts found, each by its crops",
         accepts=("ConceptScores", "ConceptBank"),
         suffixes=(".png", ".svg", ".pdf"),
-        render=f"{_HERE}.figure:render",
+        render="cnnviz_plugins.explain.concepts.figure:render",
     )

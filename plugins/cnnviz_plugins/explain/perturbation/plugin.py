@@ -305,73 +305,68 @@ def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(number) for number in row) for row in mask)
 
 
-_IN_REPORT = frozenset({"occlusion"})
-"""The techniques that a page shows unasked; the others are close variants or take long."""
-
-
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the perturbation family."""
-    for name, summary, config, build, reference in _FAMILY:
-        yield TechniqueSpec(
-            name=name,
-            kind="explain",
-            summary=summary,
-            in_report=name in _IN_REPORT,
-            config=config,
-            build=f"cnnviz_plugins.explain.perturbation.{build}.build",
-            references=(reference,),
-        )
-
-
-_FAMILY: tuple[tuple[str, str, type, str, str], ...] = (
-    (
-        "occlusion",
-        "how much the score falls when each window of the picture is covered",
-        OcclusionConfig,
-        "occlusion:Occlusion",
-        "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",
-    ),
-    (
-        "rise",
-        "mean score over random masks that keep a pixel",
-        RiseConfig,
-        "rise:Rise",
-        "Petsiuk, Das, Saenko 2018, arXiv:1806.07421",
-    ),
-    (
-        "feature-ablation",
-        "how much the score falls when each part of the picture is covered",
-        FeatureAblationConfig,
-        "feature_ablation:FeatureAblation",
-        "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
-    ),
-    (
-        "lime",
-        "weights of a linear model of which parts are covered, fitted near the picture",
-        LimeConfig,
-        "lime:Lime",
-        "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",
-    ),
-    (
-        "kernel-shap",
-        "Shapley values of the picture's parts",
-        KernelShapConfig,
-        "kernel_shap:KernelShap",
-        "Lundberg, Lee 2017, arXiv:1705.07874",
-    ),
-    (
-        "sobol",
-        "share of the score's variance in which each part has a hand",
-        SobolConfig,
-        "sobol:Sobol",
-        "Fel et al. 2021, arXiv:2111.04138",
-    ),
-    (
-        "extremal-perturbation",
-        "the smooth mask of a given area that raises the score most",
-        ExtremalPerturbationConfig,
-        "extremal_perturbation:ExtremalPerturbation",
-        "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485",
-    ),
-)
+    yield TechniqueSpec(
+        name="occlusion",
+        kind="explain",
+        summary="how much the score falls when each window of the picture is covered",
+        config=OcclusionConfig,
+        build="cnnviz_plugins.explain.perturbation.occlusion:Occlusion.build",
+        references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",),
+    )
+    yield TechniqueSpec(
+        name="rise",
+        kind="explain",
+        summary="mean score over random masks that keep a pixel",
+        config=RiseConfig,
+        build="cnnviz_plugins.explain.perturbation.rise:Rise.build",
+        references=("Petsiuk, Das, Saenko 2018, arXiv:1806.07421",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="feature-ablation",
+        kind="explain",
+        summary="how much the score falls when each part of the picture is covered",
+        config=FeatureAblationConfig,
+        build="cnnviz_plugins.explain.perturbation.feature_ablation:FeatureAblation.build",
+        references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="lime",
+        kind="explain",
+        summary="weights of a linear model of which parts are covered, fitted near the picture",
+        config=LimeConfig,
+        build="cnnviz_plugins.explain.perturbation.lime:Lime.build",
+        references=("Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="kernel-shap",
+        kind="explain",
+        summary="Shapley values of the picture's parts",
+        config=KernelShapConfig,
+        build="cnnviz_plugins.explain.perturbation.kernel_shap:KernelShap.build",
+        references=("Lundberg, Lee 2017, arXiv:1705.07874",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="sobol",
+        kind="explain",
+        summary="share of the score's variance in which each part has a hand",
+        config=SobolConfig,
+        build="cnnviz_plugins.explain.perturbation.sobol:Sobol.build",
+        references=("Fel et al. 2021, arXiv:2111.04138",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="extremal-perturbation",
+        kind="explain",
+        summary="the smooth mask of a given area that raises the score most",
+        config=ExtremalPerturbationConfig,
+        build="cnnviz_plugins.explain.perturbation.extremal_perturbation:ExtremalPerturbation.build",
+        references=("Fong, Patrick, Vedaldi 2019, arXiv:1910.08485",),
+        in_report=False,
+    )
