@@ -8,8 +8,9 @@ from typing import Literal
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least, check_positive
 from cnnviz_jax.records import TechniqueSpec
-from cnnviz_jax.wording import Fill, check_fill, word_and_number
+from cnnviz_jax.wording import FIXED_FILL_WORDS, Fill, check_fill, word_and_number
 
 Unit = Literal["probability", "target"]
 
@@ -27,9 +28,8 @@ class DeletionConfig:
     """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
 
     def __post_init__(self) -> None:
-        check_fill(self.fill, "fill", without=("noise",))
-        if self.steps < 1:
-            raise UsageError(f"steps is at least 1, got {self.steps}")
+        check_fill(self.fill, "fill", FIXED_FILL_WORDS)
+        check_at_least(1, steps=self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,7 @@ class InfidelityConfig:
     """`target`: the very score that was explained, or the `probability` of the explained class."""
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
+        check_at_least(1, samples=self.samples)
         if not self.kind[1] > 0:
             raise UsageError(f"perturbation takes a positive number, got {self.perturbation!r}")
 
@@ -85,10 +84,8 @@ class MaxSensitivityConfig:
     """Largest change of any value; pictures are in [0, 1]."""
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
-        if not self.radius > 0:
-            raise UsageError(f"radius is positive, got {self.radius}")
+        check_at_least(1, samples=self.samples)
+        check_positive(radius=self.radius)
 
 
 @dataclass(frozen=True, kw_only=True)

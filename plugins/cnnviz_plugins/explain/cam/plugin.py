@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least
 from cnnviz_jax.records import TechniqueSpec
 from cnnviz_jax.wording import word_and_number
 
@@ -156,8 +157,7 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.samples < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
+        check_at_least(1, samples=self.samples)
         if self.sigma[1] < 0:
             raise UsageError(f"noise is not negative, got {self.noise!r}")
 

@@ -11,6 +11,7 @@ from typing import Literal
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least, check_positive
 from cnnviz_jax.records import RendererSpec, TechniqueSpec
 
 
@@ -43,10 +44,8 @@ class TcavConfig:
     def __post_init__(self) -> None:
         if self.runs < 2:
             raise UsageError(f"runs is at least 2, got {self.runs}; a t-test needs a spread")
-        if not self.penalty > 0:
-            raise UsageError(f"penalty is positive, got {self.penalty}")
-        if self.pictures < 8:
-            raise UsageError(f"pictures is at least 8, got {self.pictures}")
+        check_positive(penalty=self.penalty)
+        check_at_least(8, pictures=self.pictures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,9 +70,8 @@ class CraftConfig:
     """Crops kept for each concept."""
 
     def __post_init__(self) -> None:
-        for name, least in (("concepts", 1), ("pictures", 1), ("iterations", 1), ("shown", 1), ("designs", 2)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} is at least {least}, got {getattr(self, name)}")
+        check_at_least(1, concepts=self.concepts, pictures=self.pictures, iterations=self.iterations, shown=self.shown)
+        check_at_least(2, designs=self.designs)
         if self.designs & (self.designs - 1):
             raise UsageError(f"designs is a power of two, got {self.designs}")
         if not 0 < self.crop <= 1:

@@ -7,8 +7,8 @@ from jaxtyping import Array, Float, Int, Key
 from cnnviz_jax import Model
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.fills import fill_of
-from cnnviz_jax.wording import word_and_number
-from cnnviz_plugins.explain.perturbation.plugin import SEGMENT_FILLS, Fill
+from cnnviz_jax.wording import Fill, word_and_number
+from cnnviz_plugins.explain.perturbation.plugin import SEGMENT_FILLS
 
 
 def settled(fill: Fill, model: Model) -> Fill:
