@@ -53,18 +53,18 @@ def fill_of(
 
 def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]:
     """Return the picture under a Gaussian of `sigma` pixels, borders repeated, cut at 4 sigma."""
+    rows, cols = (jnp.asarray(_smoothing(size, sigma), image.dtype) for size in image.shape[:2])
+    return jnp.einsum("ij,jkc,lk->ilc", rows, image, cols)
+
+
+def _smoothing(size: int, sigma: float) -> Float[np.ndarray, "size size"]:
+    """The Gaussian along one axis as a matrix, borders folded in: its size does not grow with sigma."""
+    if sigma <= 0:
+        return np.eye(size)
     radius = max(1, round(4 * sigma))
-    taps = np.exp(-0.5 * (np.arange(-radius, radius + 1) / max(sigma, 1e-6)) ** 2)
-    taps = (taps / taps.sum()).astype(np.float32)
-    for axis in (0, 1):
-        image = _along(image, taps, axis)
-    return image
-
-
-def _along(image: Float[Array, "h w c"], taps: Float[np.ndarray, " t"], axis: int) -> Float[Array, "h w c"]:
-    """One matrix per axis, borders folded in: its size does not grow with sigma."""
-    size, radius = image.shape[axis], len(taps) // 2
-    matrix = np.zeros((size, size), np.float32)
-    for offset, tap in zip(range(-radius, radius + 1), taps, strict=True):
-        np.add.at(matrix, (np.arange(size), np.clip(np.arange(size) + offset, 0, size - 1)), tap)
-    return jnp.moveaxis(jnp.tensordot(jnp.asarray(matrix, image.dtype), image, ((1,), (axis,))), 0, axis)
+    steps = np.arange(-radius, radius + 1)
+    taps = np.exp(-0.5 * (steps / sigma) ** 2)
+    matrix = np.zeros((size, size))
+    for step, tap in zip(steps, taps / taps.sum(), strict=True):
+        matrix[np.arange(size), np.clip(np.arange(size) + step, 0, size - 1)] += tap
+    return matrix

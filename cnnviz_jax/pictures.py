@@ -117,6 +117,18 @@ def fit(picture: "Image.Image", height: int, width: int, crop_share: float = 1.0
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
 
 
+def picture_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
+    """Return one name per picture: those given, or `picture 0` and so on.
+
+    Raises:
+        ImageError: There are more or fewer names than pictures.
+    """
+    found = tuple(names) if names is not None else tuple(f"picture {i}" for i in range(count))
+    if len(found) != count:
+        raise ImageError(f"{len(found)} names for {count} pictures; give one for each")
+    return found
+
+
 def check_images(images: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray, "n h w c"]:
     """Return pictures as float32 (n, h, w, c); one picture gets a leading axis.
 

@@ -39,16 +39,20 @@ FILL_WORDS = {"zero": False, "value": True, "mean": False, "model-mean": False, 
 """Words that a fill may be, and whether each takes a number."""
 
 
-def check_fill(fill: Fill, option: str, without: tuple[str, ...] = ()) -> None:
+FIXED_FILL_WORDS = {word: takes for word, takes in FILL_WORDS.items() if word != "noise"}
+"""The same for options that leave nothing to chance."""
+
+
+def check_fill(fill: Fill, option: str, words: dict[str, bool] = FILL_WORDS) -> None:
     """Raise `UsageError` unless `fill` is a number, a tuple of them, or one of the words.
 
     Args:
         fill: What the user gave.
         option: The option's name, for the error.
-        without: Words that mean nothing for this option.
+        words: The words allowed, and whether each takes a number.
     """
     if isinstance(fill, str):
-        word, number = word_and_number(fill, option, {w: n for w, n in FILL_WORDS.items() if w not in without})
+        word, number = word_and_number(fill, option, words)
         if word == "blur" and not (number or 0) > 0:
             raise UsageError(f"{option}: blur takes a positive sigma in pixels, got {fill!r}")
 

@@ -9,10 +9,10 @@ from cnnviz_jax.engine.compile import compilations, compiled, compiler_options
 from cnnviz_jax.engine.fold import Fold, WholePicture
 from cnnviz_jax.engine.fold_run import run_fold
 from cnnviz_jax.engine.iteration import Iteration, run_iteration
-from cnnviz_jax.engine.keys import keys_for, picture_ids, root_key, word_id
+from cnnviz_jax.engine.keys import key_of, key_text, keys_for, picture_ids, root_key, word_id
 from cnnviz_jax.engine.memory import Chunk, budget_bytes
 from cnnviz_jax.engine.preview import Preview, preview
-from cnnviz_jax.engine.progress import Progress, seconds_left, silent
+from cnnviz_jax.engine.progress import Progress, silent, stage
 
 __all__ = [
     "Chunk",
@@ -25,13 +25,15 @@ __all__ = [
     "compilations",
     "compiled",
     "compiler_options",
+    "key_of",
+    "key_text",
     "keys_for",
     "picture_ids",
     "preview",
     "root_key",
     "run_fold",
     "run_iteration",
-    "seconds_left",
     "silent",
+    "stage",
     "word_id",
 ]

@@ -33,6 +33,17 @@ def root_key(key: Any = None) -> Key[Array, ""]:
     raise UsageError(f"key is a whole number or a jax.random.key(...), got {key!r}")
 
 
+def key_text(key: Key[Array, ""]) -> str:
+    """Return a key's numbers in hexadecimal, as provenance has them."""
+    return bytes(np.asarray(jax.random.key_data(key), ">u4")).hex()
+
+
+def key_of(text: str) -> Key[Array, ""]:
+    """Return the key that `key_text` wrote."""
+    numbers = np.frombuffer(bytes.fromhex(text), ">u4").astype(np.uint32)
+    return jax.random.wrap_key_data(jnp.asarray(numbers), impl=_IMPLEMENTATION)
+
+
 def picture_ids(images: Float[np.ndarray, "n h w c"]) -> UInt32[np.ndarray, " n"]:
     """Return one number per picture, made from its pixels.
 

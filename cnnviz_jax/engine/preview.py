@@ -50,7 +50,7 @@ def preview(
     Raises:
         MemoryBudgetError: Not even one evaluation at a time fits.
 
-    Cost: compiling the fold, and four chunks of evaluations at most.
+    Cost: compiling the fold, and three chunks of evaluations.
     """
     run = FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget)
     once = run.once()

@@ -1,6 +1,5 @@
-"""Progress of long work: how much is done, and how long the rest will take."""
+"""Progress of long work: how much is done, and of which stage."""
 
-import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -15,15 +14,14 @@ def silent(done: int, total: int, what: str) -> None:
     """Report nothing."""
 
 
-def seconds_left(started: float, done: int, total: int) -> float | None:
-    """Return how long the rest will take at the pace so far; `None` before anything is done.
+def stage(progress: Progress, number: int, stages: int, name: str) -> Progress:
+    """Return the progress of stage `number` of several, told on in thousandths of a stage and under its name."""
 
-    Args:
-        started: `time.monotonic()` when the work began.
-        done: Evaluations done since.
-        total: Evaluations in all.
-    """
-    return None if done <= 0 else (time.monotonic() - started) / done * (total - done)
+    def tick(done: int, total: int, what: str) -> None:
+        progress(1000 * number + 1000 * done // max(total, 1), 1000 * stages, name)
+
+    tick(0, 1, name)
+    return tick
 
 
 class InFlight:

@@ -40,11 +40,6 @@ class Extent:
         """How many steps there are; the same on every process."""
         return -(-(self.stop - self.first) // self.rows)
 
-    def own_ids(self, step: int) -> list[int]:
-        """Return the pictures of one step that belong to this process; those from `stop` on are padding."""
-        begin = self.first + step * self.rows
-        return [begin + place * self.tile + row for place in self.places for row in range(self.tile)]
-
     def next_index(self, step: int) -> int:
         """Return the first picture that is not done after so many steps."""
         return min(self.first + step * self.rows, self.stop)

@@ -5,7 +5,6 @@ position are one atomic checkpoint; after a crash the examples since then are co
 same bytes.
 """
 
-import dataclasses
 import functools
 import re
 import shutil
@@ -284,8 +283,3 @@ def _like_the_first(code: int) -> SweepStop:
     stop = SweepStop("process 0 stopped; its message says why")
     stop.code = code
     return stop
-
-
-def with_restart(options: RunOptions) -> RunOptions:
-    """Return the same options, beginning anew."""
-    return dataclasses.replace(options, restart=True)

@@ -1,1 +1,1 @@
-"""The public doors, one file per verb: explain, synthesize, inspect, capture, render, report."""
+"""The public doors, one file per verb: explain, synthesize, inspect, survey, measure, compare, report and others."""

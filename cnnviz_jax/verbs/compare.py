@@ -4,17 +4,16 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Array
 
 from cnnviz_jax import targets
-from cnnviz_jax.engine import Chunk, Progress, root_key, silent
-from cnnviz_jax.errors import CnnvizError, ImageError, UsageError
+from cnnviz_jax.engine import Chunk, Progress, key_text, root_key, silent, stage
+from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.measurement import Comparison, Measurement
 from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import Pictures, check_images
+from cnnviz_jax.pictures import Pictures, check_images, picture_names
 from cnnviz_jax.results import Attribution, Provenance
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.measure import measure
@@ -60,9 +59,7 @@ def compare(
         CnnvizError: A name does not exist, the pictures do not fit, or no technique could be measured.
     """
     pictures = check_images(images, model.input_shape)
-    titles = tuple(names) if names is not None else tuple(f"picture {i}" for i in range(len(pictures)))
-    if len(titles) != len(pictures):
-        raise ImageError(f"{len(titles)} names for {len(pictures)} pictures; give one for each")
+    titles = picture_names(names, len(pictures))
     asked = _names(techniques, "explain")
     judges = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
     chosen = options or {}
@@ -79,7 +76,7 @@ def compare(
     stages = len(asked) * (1 + len(judges))
     for place, name in enumerate(asked):
         begun = time.monotonic()
-        tick = _stage(tell, place * (1 + len(judges)), stages, name)
+        tick = stage(tell, place * (1 + len(judges)), stages, name)
         try:
             result = explain(name, model, pictures, resolved, progress=tick, **shared, **chosen.get(name, {}))
             if result.view == "maps":
@@ -90,7 +87,7 @@ def compare(
         elapsed_s[name] = time.monotonic() - begun
         made[name], measurements[name] = result, {}
         for number, metric in enumerate(judges):
-            tick = _stage(tell, place * (1 + len(judges)) + 1 + number, stages, f"{metric} of {name}")
+            tick = stage(tell, place * (1 + len(judges)) + 1 + number, stages, f"{metric} of {name}")
             try:
                 measurements[name][metric] = measure(
                     metric, model, pictures, result, resolved, mask=mask, reduction=reduction, progress=tick,
@@ -128,14 +125,6 @@ def _names(given: Sequence[str] | None, kind: Any, default: tuple[str, ...] | No
     return tuple(plugins().technique(name, kind).name for name in dict.fromkeys(given))
 
 
-def _stage(tell: Progress, number: int, stages: int, name: str) -> Progress:
-    def tick(done: int, total: int, what: str) -> None:
-        tell(1000 * number + 1000 * done // max(total, 1), 1000 * stages, name)
-
-    tick(0, 1, name)
-    return tick
-
-
 def _provenance(
     model: Model, target: targets.Target, key: Any, options: Mapping[str, Mapping[str, Any]], reduction: str
 ) -> Provenance:
@@ -144,7 +133,7 @@ def _provenance(
         model=model.name,
         config={name: dict(each) for name, each in options.items()},
         targets=target.describe(model),
-        seed=bytes(np.asarray(jax.random.key_data(root_key(key)), ">u4")).hex(),
+        seed=key_text(root_key(key)),
         versions=versions(),
         notes=(("reduction", reduction),),
     )

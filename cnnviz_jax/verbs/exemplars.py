@@ -13,9 +13,11 @@ from cnnviz_jax.engine import compiled
 from cnnviz_jax.model import Model
 from cnnviz_jax.objectives import terms_of
 from cnnviz_jax.results import Synthesis
+from cnnviz_jax.verbs.capture import capture
 
 _AT_ONCE = 32
 _CROPS = 4
+"""Pictures per unit; fewer if the data set has fewer."""
 
 
 def measured(made: Synthesis, model: Model, target: targets.Target, images: np.ndarray) -> Synthesis:
@@ -76,7 +78,6 @@ def exemplar_crops(
     target: targets.Channel | targets.Neuron,
     images: Float[np.ndarray, "n h w c"],
     scores: Float[np.ndarray, "n targets"],
-    count: int = _CROPS,
 ) -> Float[np.ndarray, "targets crops rows columns c"]:
     """Return, for each unit, the receptive field of its most excited place in each of its best pictures.
 
@@ -87,9 +88,8 @@ def exemplar_crops(
         target: A channel or a neuron, batched.
         images: The data set, in [0, 1].
         scores: Of every target on every picture.
-        count: Pictures per unit, best first; fewer if the data set has fewer.
     """
-    best = np.argsort(-scores, axis=0, kind="stable")[:count].T  # targets crops
+    best = np.argsort(-scores, axis=0, kind="stable")[:_CROPS].T  # targets crops
     layer, channels = model.layers[target.layer], np.broadcast_to(np.asarray(target.channel), len(best))
     field = model.program.site(target.layer).receptive_field
     height, width = (min(int(np.ceil(size)), own) for size, own in zip(field.size, images.shape[1:3], strict=True))
@@ -100,7 +100,7 @@ def exemplar_crops(
             top = left = 0
             if layer.is_map:
                 if number not in places:
-                    places[int(number)] = np.asarray(_values(model, target.layer, images[number]))
+                    places[int(number)] = capture(model, images[number], [target.layer])[target.layer][0]
                 values = places[int(number)]
                 unit = np.unravel_index(values[..., channels[i]].argmax(), values.shape[:2])
                 if isinstance(target, targets.Neuron):
@@ -110,12 +110,3 @@ def exemplar_crops(
                 left = int(np.clip(round(float(middle[1]) - (width - 1) / 2), 0, images.shape[2] - width))
             crops[i, j] = images[number, top : top + height, left : left + width]
     return crops
-
-
-def _values(model: Model, layer: str, image: np.ndarray) -> Array:
-    args = (model, jnp.asarray(image))
-    return compiled(partial(_read, layer), (_read, layer), args)(*args)
-
-
-def _read(layer: str, model: Model, image: Array) -> Array:
-    return model.run(image, read=(layer,), need_outputs=False)[1][layer]

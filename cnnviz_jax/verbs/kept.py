@@ -1,4 +1,4 @@
-"""Finished targets of a synthesis in a folder, so that the same call continues where an interrupted one stopped."""
+"""What a synthesis or an explanation has done, in a folder: the same call goes on where an interrupted one stopped."""
 
 import hashlib
 import json
@@ -16,7 +16,7 @@ from cnnviz_jax.model import Model
 
 
 class KeptTargets:
-    """One file per finished target, named by everything that decides its numbers."""
+    """One file per finished target, or unfinished picture, named by everything that decides its numbers."""
 
     def __init__(self, folder: Path, identity: dict[str, Any], each: list[tuple[str, ...]]) -> None:
         """Name the files; the folder is made when the first target is finished.

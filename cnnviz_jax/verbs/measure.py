@@ -4,12 +4,11 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
-import jax
 import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
-from cnnviz_jax.engine import Chunk, Progress, keys_for, picture_ids, root_key, run_fold, silent
+from cnnviz_jax.engine import Chunk, Progress, key_of, key_text, keys_for, picture_ids, root_key, run_fold, silent
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.measurement import Case, HostMetric, Measurement, MetricFold, judged, map_of
 from cnnviz_jax.model import Model
@@ -114,7 +113,7 @@ def measure(
             model=model.name,
             config=config,
             targets=inner.describe(model),
-            seed=bytes(np.asarray(jax.random.key_data(seed), ">u4")).hex(),
+            seed=key_text(seed),
             versions=versions(),
             notes=(("explained by", what), ("reduction", reduction), *built.notes),
         ),
@@ -151,9 +150,7 @@ class _Again:
         self.made, self.model, self.images, self.target, self.reduction = made, model, images, target, reduction
         self.chunk, self.memory_budget = chunk, memory_budget
         self.ids = picture_ids(images)
-        words = made.provenance.seed
-        data = np.frombuffer(bytes.fromhex(words), ">u4").astype(np.uint32)
-        self.key = jax.random.wrap_key_data(jax.numpy.asarray(data), impl="threefry2x32")
+        self.key = key_of(made.provenance.seed)
 
     def __call__(
         self, *, model: Model | None = None, images: Any = None, progress: Progress | None = None

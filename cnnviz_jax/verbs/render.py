@@ -18,7 +18,7 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
     and the kind of result. The file appears under its name only when it is complete.
 
     Args:
-        result: What `explain`, `synthesize`, `inspect` or `report` returned.
+        result: What `explain`, `synthesize`, `inspect`, `survey`, `measure`, `compare` or `report` returned.
         path: The file to write; an existing one is replaced.
         renderer: Name of a renderer, in place of the one the suffix chooses.
         **display: The renderer's own options, such as a colour map.

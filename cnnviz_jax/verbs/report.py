@@ -9,13 +9,13 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnviz_jax.engine import Progress, silent
-from cnnviz_jax.errors import CnnvizError, ImageError
+from cnnviz_jax.engine import Fold, Progress, silent, stage
+from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.layers import Layer
 from cnnviz_jax.manager import plugins
 from cnnviz_jax.model import Model, predictions
-from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.records import Kind
+from cnnviz_jax.pictures import Pictures, check_images, picture_names
+from cnnviz_jax.records import Kind, load
 from cnnviz_jax.results import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
@@ -59,9 +59,7 @@ def report(
     """
     require_model(model)
     images = check_images(images, model.input_shape)
-    titles = tuple(names) if names is not None else tuple(f"picture {i}" for i in range(len(images)))
-    if len(titles) != len(images):
-        raise ImageError(f"{len(titles)} names for {len(images)} pictures; give one for each")
+    titles = picture_names(names, len(images))
     if out is not None:
         renderer_for(Report.__name__, Path(out))
         check_writable(Path(out))
@@ -109,14 +107,9 @@ class _Tasks:
         """Return the results of the tasks that did not refuse."""
         results = {}
         for number, (name, task) in enumerate(tasks.items()):
-
-            def tick(done: int, total: int, what: str, number: int = number, name: str = name) -> None:
-                self.progress(1000 * number + 1000 * done // max(total, 1), 1000 * len(tasks), name)
-
             began = time.monotonic()
-            tick(0, 1, name)
             try:
-                results[name] = task(tick)
+                results[name] = task(stage(self.progress, number, len(tasks), name))
             except CnnvizError as reason:
                 self.refused[name] = str(reason)
             self.elapsed_s[name] = time.monotonic() - began
@@ -155,9 +148,6 @@ def _inspected(name: str, model: Model, tick: Progress) -> Any:
 
 
 def _shows_maps(name: str, model: Model) -> bool:
-    from cnnviz_jax.engine import Fold
-    from cnnviz_jax.records import load
-
     spec = plugins().technique(name)
     try:
         built = load(spec.build)(spec.config(), model)

@@ -14,6 +14,7 @@ from cnnviz_jax.engine import (
     Chunk,
     Iteration,
     Progress,
+    key_text,
     keys_for,
     picture_ids,
     root_key,
@@ -22,6 +23,7 @@ from cnnviz_jax.engine import (
     word_id,
 )
 from cnnviz_jax.errors import ImageError, PluginError, TargetError, UsageError
+from cnnviz_jax.manager import plugins
 from cnnviz_jax.model import Model
 from cnnviz_jax.objectives import Given, WholeLayer, count_of, settled
 from cnnviz_jax.pictures import Pictures, check_images
@@ -86,7 +88,7 @@ def synthesize(
         raise PluginError(f"technique {technique!r} built a {type(iteration).__name__}; an Iteration is needed")
     sized, placed = iteration.prepare(model, resolved, population)
     seed = root_key(key)
-    words, seed_text = resolved.describe(model), bytes(np.asarray(jax.random.key_data(seed), ">u4")).hex()
+    words, seed_text = resolved.describe(model), key_text(seed)
     moments = tuple(sorted({round(k) for k in np.linspace(0, iteration.steps, snapshots)})) if snapshots else ()
     kept = None
     if folder is not None:
@@ -118,8 +120,6 @@ def synthesize(
 
 def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
     """The technique's record and config; a layer that is the technique's own option goes there."""
-    from cnnviz_jax.manager import plugins
-
     fields = {field.name for field in dataclasses.fields(plugins().technique(name, "synthesize").config)}
     if "layer" not in fields:
         spec, config = technique_and_config(name, "synthesize", options)

@@ -8,7 +8,7 @@ reducer runs on one device (`survey`) and on many (`sweep`). README.md in this f
 """
 
 from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
-from cnnviz_jax.engine.reducers.exact_sum import LIMBS, exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals, normalised
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
 from cnnviz_jax.engine.reducers.reducer import (
@@ -16,6 +16,7 @@ from cnnviz_jax.engine.reducers.reducer import (
     Delta,
     Reducer,
     Total,
+    added,
     by_position,
     extremes,
     over_positions,
@@ -25,7 +26,9 @@ from cnnviz_jax.engine.reducers.together import fields_of, layers_of, needs_outp
 from cnnviz_jax.engine.reducers.top_k import TopK
 
 __all__ = [
+    "ADDITIONS",
     "LIMBS",
+    "UNIT_EXPONENT",
     "Batch",
     "Confusion",
     "Delta",
@@ -35,6 +38,7 @@ __all__ = [
     "Reducer",
     "TopK",
     "Total",
+    "added",
     "by_position",
     "exact_limbs",
     "exact_totals",

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-import numpy as np
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, label_rows
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, added, by_position, label_rows
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,7 +57,7 @@ class FireCounts(Reducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the counts added."""
-        return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+        return added(totals)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,4 +101,4 @@ class Confusion(Reducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the counts added."""
-        return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+        return added(totals)

@@ -7,7 +7,16 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals, normalised
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, over_positions, positions
+from cnnviz_jax.engine.reducers.reducer import (
+    Batch,
+    Delta,
+    Reducer,
+    Total,
+    added,
+    by_position,
+    over_positions,
+    positions,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +68,8 @@ class Moments(Reducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the sums of all, digits normalised."""
-        added = {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
-        return {**added, "sum": normalised(added["sum"]), "square": normalised(added["square"])}
+        sums = added(totals)
+        return {**sums, "sum": normalised(sums["sum"]), "square": normalised(sums["square"])}
 
     def finish(self, total: Total) -> Total:
         """Return mean and variance, each rounded once."""

@@ -92,6 +92,11 @@ def _wide(leaf: np.ndarray) -> np.ndarray:
     return leaf.astype(np.int64) if leaf.dtype.kind in "iu" else np.array(leaf)
 
 
+def added(totals: Sequence[Total]) -> Total:
+    """Return every array of the totals summed: the `merge` of reducers that count."""
+    return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+
+
 def by_position(value: Any) -> Any:
     """Return a layer's values as (b, positions, c) float32; a layer without a map has one position."""
     return jax.numpy.reshape(value, (value.shape[0], -1, value.shape[-1])).astype(jax.numpy.float32)

@@ -90,7 +90,7 @@ class TopK(Reducer):
         }
 
     def lift(self, delta: Any) -> Total:
-        """Return the slots with int64 ids."""
+        """Return the slots with int64 ids; `next` is for `update` only."""
         return super().lift({name: leaf for name, leaf in delta.items() if name != "next"})
 
     def merge(self, totals: Sequence[Total]) -> Total:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 from typing import Any
 
 from cnnviz_jax.hookspecs import hookimpl
@@ -13,7 +13,7 @@ _FRAMEWORKS = ("flax", "equinox", "haiku", "keras", "tf_keras", "torch", "tensor
 
 
 @hookimpl
-def cnnviz_adapters() -> Iterator[AdapterSpec]:
+def cnnviz_adapters() -> Iterable[AdapterSpec]:
     """Yield the built-in adapters."""
     yield AdapterSpec(
         name="linen",

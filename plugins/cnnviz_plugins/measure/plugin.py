@@ -8,8 +8,9 @@ from typing import Literal
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least, check_positive
 from cnnviz_jax.records import TechniqueSpec
-from cnnviz_jax.wording import Fill, check_fill, word_and_number
+from cnnviz_jax.wording import FIXED_FILL_WORDS, Fill, check_fill, word_and_number
 
 Unit = Literal["probability", "target"]
 
@@ -27,9 +28,8 @@ class DeletionConfig:
     """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
 
     def __post_init__(self) -> None:
-        check_fill(self.fill, "fill", without=("noise",))
-        if self.steps < 1:
-            raise UsageError(f"steps is at least 1, got {self.steps}")
+        check_fill(self.fill, "fill", FIXED_FILL_WORDS)
+        check_at_least(1, steps=self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,8 +63,7 @@ class InfidelityConfig:
     """`target`: the very score that was explained, or the `probability` of the explained class."""
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
+        check_at_least(1, samples=self.samples)
         if not self.kind[1] > 0:
             raise UsageError(f"perturbation takes a positive number, got {self.perturbation!r}")
 
@@ -85,10 +84,8 @@ class MaxSensitivityConfig:
     """Largest change of any value; pictures are in [0, 1]."""
 
     def __post_init__(self) -> None:
-        if self.samples < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
-        if not self.radius > 0:
-            raise UsageError(f"radius is positive, got {self.radius}")
+        check_at_least(1, samples=self.samples)
+        check_positive(radius=self.radius)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,41 +136,86 @@ class ParameterRandomizationConfig:
     """Whether maps are compared as they are, or by their absolute values."""
 
 
-_TABLE: tuple[tuple[str, str, type, str, str], ...] = (
-    ("deletion", "how fast the score falls as the strongest pixels are deleted: area under the curve", DeletionConfig,
-     "curves:Deletion", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4"),
-    ("insertion", "how fast the score rises as the strongest pixels are inserted: area under the curve",
-     InsertionConfig, "curves:Insertion", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4"),
-    ("average-drop", "share of the score that is lost where only the map's pixels are kept", DropConfig,
-     "drop:AverageDrop", "Chattopadhay et al. 2018, arXiv:1710.11063, section 4"),
-    ("increase-in-confidence", "whether the score rises where only the map's pixels are kept", DropConfig,
-     "drop:IncreaseInConfidence", "Chattopadhay et al. 2018, arXiv:1710.11063, section 4"),
-    ("infidelity", "squared error of the map as a linear forecast of what a perturbation does", InfidelityConfig,
-     "infidelity:Infidelity", "Yeh et al. 2019, arXiv:1901.09392, definition 2.1"),
-    ("max-sensitivity", "largest relative change of the map when the picture is shaken a little",
-     MaxSensitivityConfig, "sensitivity:max_sensitivity", "Yeh et al. 2019, arXiv:1901.09392, definition 2.2"),
-    ("road", "score as pixels are replaced by what their neighbours suggest, least against most relevant first",
-     RoadConfig, "road:Road", "Rong et al. 2022, arXiv:2202.00449"),
-    ("pointing-game", "whether the strongest pixel lies on the object", PointingGameConfig, "pointing:PointingGame",
-     "Zhang et al. 2016, arXiv:1608.00507, section 4"),
-    ("sparseness", "Gini index of the map: 0 evenly spread, towards 1 on one pixel", SparsenessConfig,
-     "sparseness:Sparseness", "Chalasani et al. 2020, arXiv:1810.06583"),
-    ("parameter-randomization", "how alike the map stays as layers are randomised from the top down",
-     ParameterRandomizationConfig, "randomization:parameter_randomization",
-     "Adebayo et al. 2018, arXiv:1810.03292, section 4.1"),
-)  # fmt: skip
-
-
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the measures."""
-    for name, summary, config, place, reference in _TABLE:
-        is_class = place.partition(":")[2][0].isupper()
-        yield TechniqueSpec(
-            name=name,
-            kind="measure",
-            summary=summary,
-            config=config,
-            build=f"cnnviz_plugins.measure.{place}" + (".build" if is_class else ""),
-            references=(reference,),
-        )
+    yield TechniqueSpec(
+        name="deletion",
+        kind="measure",
+        summary="how fast the score falls as the strongest pixels are deleted: area under the curve",
+        config=DeletionConfig,
+        build="cnnviz_plugins.measure.curves:Deletion.build",
+        references=("Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4",),
+    )
+    yield TechniqueSpec(
+        name="insertion",
+        kind="measure",
+        summary="how fast the score rises as the strongest pixels are inserted: area under the curve",
+        config=InsertionConfig,
+        build="cnnviz_plugins.measure.curves:Insertion.build",
+        references=("Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4",),
+    )
+    yield TechniqueSpec(
+        name="average-drop",
+        kind="measure",
+        summary="share of the score that is lost where only the map's pixels are kept",
+        config=DropConfig,
+        build="cnnviz_plugins.measure.drop:AverageDrop.build",
+        references=("Chattopadhay et al. 2018, arXiv:1710.11063, section 4",),
+    )
+    yield TechniqueSpec(
+        name="increase-in-confidence",
+        kind="measure",
+        summary="whether the score rises where only the map's pixels are kept",
+        config=DropConfig,
+        build="cnnviz_plugins.measure.drop:IncreaseInConfidence.build",
+        references=("Chattopadhay et al. 2018, arXiv:1710.11063, section 4",),
+    )
+    yield TechniqueSpec(
+        name="infidelity",
+        kind="measure",
+        summary="squared error of the map as a linear forecast of what a perturbation does",
+        config=InfidelityConfig,
+        build="cnnviz_plugins.measure.infidelity:Infidelity.build",
+        references=("Yeh et al. 2019, arXiv:1901.09392, definition 2.1",),
+    )
+    yield TechniqueSpec(
+        name="max-sensitivity",
+        kind="measure",
+        summary="largest relative change of the map when the picture is shaken a little",
+        config=MaxSensitivityConfig,
+        build="cnnviz_plugins.measure.sensitivity:max_sensitivity",
+        references=("Yeh et al. 2019, arXiv:1901.09392, definition 2.2",),
+    )
+    yield TechniqueSpec(
+        name="road",
+        kind="measure",
+        summary="score as pixels are replaced by what their neighbours suggest, least against most relevant first",
+        config=RoadConfig,
+        build="cnnviz_plugins.measure.road:Road.build",
+        references=("Rong et al. 2022, arXiv:2202.00449",),
+    )
+    yield TechniqueSpec(
+        name="pointing-game",
+        kind="measure",
+        summary="whether the strongest pixel lies on the object",
+        config=PointingGameConfig,
+        build="cnnviz_plugins.measure.pointing:PointingGame.build",
+        references=("Zhang et al. 2016, arXiv:1608.00507, section 4",),
+    )
+    yield TechniqueSpec(
+        name="sparseness",
+        kind="measure",
+        summary="Gini index of the map: 0 evenly spread, towards 1 on one pixel",
+        config=SparsenessConfig,
+        build="cnnviz_plugins.measure.sparseness:Sparseness.build",
+        references=("Chalasani et al. 2020, arXiv:1810.06583",),
+    )
+    yield TechniqueSpec(
+        name="parameter-randomization",
+        kind="measure",
+        summary="how alike the map stays as layers are randomised from the top down",
+        config=ParameterRandomizationConfig,
+        build="cnnviz_plugins.measure.randomization:parameter_randomization",
+        references=("Adebayo et al. 2018, arXiv:1810.03292, section 4.1",),
+    )

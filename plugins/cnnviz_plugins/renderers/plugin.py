@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from cnnviz_jax.hookspecs import hookimpl
 from cnnviz_jax.records import RendererSpec
 
 
 @hookimpl
-def cnnviz_renderers() -> Iterator[RendererSpec]:
+def cnnviz_renderers() -> Iterable[RendererSpec]:
     """Yield figures, the offline page and the archive."""
     yield RendererSpec(
         name="figure",

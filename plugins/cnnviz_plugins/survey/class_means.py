@@ -8,18 +8,20 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.engine.reducers import (
+    ADDITIONS,
     LIMBS,
+    UNIT_EXPONENT,
     Batch,
     Delta,
     Reducer,
     Total,
+    added,
     by_position,
     exact_limbs,
     exact_totals,
     extremes,
     normalised,
 )
-from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, UNIT_EXPONENT
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,8 +76,8 @@ class ClassMeans(Reducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the sums of all, digits normalised."""
-        added = {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
-        return {**added, "sum": normalised(added["sum"])}
+        sums = added(totals)
+        return {**sums, "sum": normalised(sums["sum"])}
 
     def finish(self, total: Total) -> Total:
         """Return the means, each rounded once."""

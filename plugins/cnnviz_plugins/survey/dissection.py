@@ -19,6 +19,7 @@ from cnnviz_plugins.survey.overlap import Overlap, centres_of, covered
 from cnnviz_plugins.survey.pictures_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import DissectionConfig
 from cnnviz_plugins.survey.ranks import RankCounts, above, place_of, thresholds
+from cnnviz_plugins.survey.wording import unread
 
 
 def build(config: DissectionConfig, model: Model) -> SurveyPlan:
@@ -106,11 +107,8 @@ def _result(
     units = config.units or tuple(int(unit) for unit in falling[: config.shown])
     ids = found["top"]["id"][list(units)]
     images, masks = _shown(model, layer, population, ids, units, at)
-    unreadable = dict(provenance.notes)["unreadable"]
-    told: tuple[str, ...] = ()
-    told += (f"{len(unreadable)} pictures could not be read, such as {unreadable[0]}",) if unreadable else ()
     absent = [name for name, pixels in zip(names, overlap["concept"], strict=True) if not pixels]
-    told += (f"no picture shows {', '.join(absent[:6])}",) if absent else ()
+    told = (*unread(provenance), *((f"no picture shows {', '.join(absent[:6])}",) if absent else ()))
     return Dissection(
         layer=layer.name,
         pictures=int(found["fired"]["pictures"][0]),

@@ -18,6 +18,7 @@ from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
 from cnnviz_plugins.survey.pictures_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig
 from cnnviz_plugins.survey.sample import PositionSample
+from cnnviz_plugins.survey.wording import class_names, unread
 
 _SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _SHOWN = 16
@@ -68,8 +69,6 @@ def _result(
     dead = seen & (histogram["maximum"] <= 0)
     correlation = correlations(found["sample"]["values"])
     means = found["classes"]["mean"] if "classes" in found else None
-    classes = 0 if means is None else len(means)
-    names = (*population.class_names, *(f"class {i}" for i in range(len(population.class_names), classes)))[:classes]
     twins = grouped(correlation >= config.twins_at)
     counted = np.maximum(int(fired["pictures"][0]) - fired["nonfinite"], 1)
     return Distributions(
@@ -93,7 +92,7 @@ def _result(
         correlation=correlation,
         sampled=len(found["sample"]["values"]),
         nonfinite=histogram["nonfinite"],
-        class_names=names,
+        class_names=class_names(population, 0 if means is None else len(means)),
         class_means=means,
         selectivity=None if means is None else selectivity(means),
         units=config.units or _spread(rate),
@@ -144,7 +143,4 @@ def _findings(layer: Layer, histogram: Total, provenance: Provenance) -> tuple[s
     found = []
     if (histogram["nonfinite"] > 0).any():
         found.append(f"{layer.name} has up to {int(histogram['nonfinite'].max())} values per unit that are not finite")
-    unreadable = dict(provenance.notes)["unreadable"]
-    if unreadable:
-        found.append(f"{len(unreadable)} pictures could not be read, such as {unreadable[0]}")
-    return tuple(found)
+    return (*found, *unread(provenance))

@@ -16,6 +16,7 @@ from cnnviz_jax.units import Exemplars, surveyed_layer
 from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
 from cnnviz_plugins.survey.pictures_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
+from cnnviz_plugins.survey.wording import class_names, unread
 
 _SHOWN = 6
 
@@ -64,8 +65,6 @@ def _result(
     shape = (0, *model.input_shape)
     images = np.stack([population.image(int(i)) for i in wanted]) if len(wanted) else np.zeros(shape, np.float32)
     means = found["classes"]["mean"] if "classes" in found else None
-    classes = 0 if means is None else len(means)
-    names = (*population.class_names, *(f"class {i}" for i in range(len(population.class_names), classes)))[:classes]
     return Exemplars(
         layer=layer.name,
         value=top["value"],
@@ -81,7 +80,7 @@ def _result(
         image_ids=wanted,
         names=tuple(population.source.name(int(i)) for i in wanted),
         labels=np.array([population.label(int(i)) for i in wanted], np.int64),
-        class_names=names,
+        class_names=class_names(population, 0 if means is None else len(means)),
         class_means=means,
         selectivity=None if means is None else selectivity(means),
         provenance=provenance,
@@ -118,7 +117,4 @@ def _findings(
         )
     if (top["nonfinite"] > 0).any():
         found.append(f"{int(top['nonfinite'].max())} pictures were left out: values that are not finite")
-    unreadable = dict(provenance.notes)["unreadable"]
-    if unreadable:
-        found.append(f"{len(unreadable)} pictures could not be read, such as {unreadable[0]}")
-    return tuple(found)
+    return (*found, *unread(provenance))

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total
+from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.layers import Layer
 
@@ -93,7 +93,7 @@ class Overlap(Reducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the counts added."""
-        return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+        return added(totals)
 
 
 def covered(

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
-import numpy as np
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, by_position, extremes
+from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added, by_position, extremes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,4 +48,4 @@ class PicturesFired(Reducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the counts added."""
-        return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
+        return added(totals)

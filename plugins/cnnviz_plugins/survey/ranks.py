@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, by_position, positions
+from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added, by_position, positions
 
 _HALF = 1 << 16
 
@@ -66,7 +66,7 @@ class RankCounts(Reducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the counts added."""
-        return {"count": np.sum([total["count"] for total in totals], 0)}
+        return added(totals)
 
 
 def above(share: float, count: Int[np.ndarray, "c half"]) -> Int[np.ndarray, " c"]:

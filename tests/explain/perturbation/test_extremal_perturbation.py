@@ -7,8 +7,8 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.fills import blurred
 from cnnviz_plugins.explain.perturbation.extremal_perturbation import between
-from cnnviz_plugins.explain.perturbation.fills import blurred
 from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
 
 SIZE = (7, 8)

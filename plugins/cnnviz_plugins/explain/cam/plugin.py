@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least
 from cnnviz_jax.records import TechniqueSpec
 from cnnviz_jax.wording import word_and_number
 
@@ -156,8 +157,7 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.samples < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
+        check_at_least(1, samples=self.samples)
         if self.sigma[1] < 0:
             raise UsageError(f"noise is not negative, got {self.noise!r}")
 
@@ -193,108 +193,112 @@ class FullgradConfig:
             raise UsageError("signed terms cannot be rescaled to run from 0 to 1; say rescale='none'")
 
 
-_IN_REPORT = frozenset({"grad-cam", "layer-cam"})
-"""The techniques that a page shows unasked; the others are close variants or take long."""
-
-
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the CAM family."""
-    for name, summary, config, build, reference in _FAMILY:
-        yield TechniqueSpec(
-            name=name,
-            kind="explain",
-            summary=summary,
-            in_report=name in _IN_REPORT,
-            config=config,
-            build=f"cnnviz_plugins.explain.cam.{build}.build",
-            references=(reference,),
-        )
-
-
-_FAMILY: tuple[tuple[str, str, type, str, str], ...] = (
-    (
-        "cam",
-        "a layer's channels, weighted by the one linear layer behind their global average",
-        CamConfig,
-        "class_activation_map:ClassActivationMap",
-        "Zhou et al. 2016, arXiv:1512.04150",
-    ),
-    (
-        "grad-cam",
-        "a layer's channels, weighted by their mean gradient",
-        GradCamConfig,
-        "grad_cam:GradCam",
-        "Selvaraju et al. 2017, arXiv:1610.02391",
-    ),
-    (
-        "grad-cam++",
-        "a layer's channels, weighted by positive gradients that count each place of evidence once",
-        GradCamPlusPlusConfig,
-        "grad_cam_plus_plus:GradCamPlusPlus",
-        "Chattopadhay et al. 2018, arXiv:1710.11063",
-    ),
-    (
-        "xgrad-cam",
-        "a layer's channels, weighted by their gradient where they are active",
-        XGradCamConfig,
-        "xgrad_cam:XGradCam",
-        "Fu et al. 2020, arXiv:2008.02312",
-    ),
-    (
-        "hires-cam",
-        "a layer's channels times their gradients, place by place",
-        HiresCamConfig,
-        "hires_cam:HiresCam",
-        "Draelos, Carin 2020, arXiv:2011.08891",
-    ),
-    (
-        "layer-cam",
-        "a layer's channels times their positive gradients, place by place",
-        LayerCamConfig,
-        "layer_cam:LayerCam",
-        "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
-    ),
-    (
-        "eigen-cam",
-        "a layer's channels along their first principal direction, whatever the class",
-        EigenCamConfig,
-        "eigen_cam:EigenCam",
-        "Muhammad, Yeasin 2020, arXiv:2008.00299",
-    ),
-    (
-        "score-cam",
-        "a layer's channels, weighted by the score of the picture seen through each",
-        ScoreCamConfig,
-        "score_cam:ScoreCam",
-        "Wang et al. 2020, arXiv:1910.01279",
-    ),
-    (
-        "ablation-cam",
-        "a layer's channels, weighted by how far the score falls without each",
-        AblationCamConfig,
-        "ablation_cam:AblationCam",
-        "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360",
-    ),
-    (
-        "smooth-grad-cam++",
-        "Grad-CAM++ with derivatives averaged over noisy copies of the picture",
-        SmoothGradCamPlusPlusConfig,
-        "smooth_grad_cam_plus_plus:SmoothGradCamPlusPlus",
-        "Omeiza et al. 2019, arXiv:1908.01224",
-    ),
-    (
-        "guided-grad-cam",
-        "guided backpropagation, seen through the Grad-CAM map",
-        GuidedGradCamConfig,
-        "guided_grad_cam:GuidedGradCam",
-        "Selvaraju et al. 2017, arXiv:1610.02391, section 3.2",
-    ),
-    (
-        "fullgrad",
-        "gradient times input plus gradient times bias, over all layers",
-        FullgradConfig,
-        "fullgrad:Fullgrad",
-        "Srinivas, Fleuret 2019, arXiv:1905.00780",
-    ),
-)
+    yield TechniqueSpec(
+        name="cam",
+        kind="explain",
+        summary="a layer's channels, weighted by the one linear layer behind their global average",
+        config=CamConfig,
+        build="cnnviz_plugins.explain.cam.class_activation_map:ClassActivationMap.build",
+        references=("Zhou et al. 2016, arXiv:1512.04150",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="grad-cam",
+        kind="explain",
+        summary="a layer's channels, weighted by their mean gradient",
+        config=GradCamConfig,
+        build="cnnviz_plugins.explain.cam.grad_cam:GradCam.build",
+        references=("Selvaraju et al. 2017, arXiv:1610.02391",),
+    )
+    yield TechniqueSpec(
+        name="grad-cam++",
+        kind="explain",
+        summary="a layer's channels, weighted by positive gradients that count each place of evidence once",
+        config=GradCamPlusPlusConfig,
+        build="cnnviz_plugins.explain.cam.grad_cam_plus_plus:GradCamPlusPlus.build",
+        references=("Chattopadhay et al. 2018, arXiv:1710.11063",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="xgrad-cam",
+        kind="explain",
+        summary="a layer's channels, weighted by their gradient where they are active",
+        config=XGradCamConfig,
+        build="cnnviz_plugins.explain.cam.xgrad_cam:XGradCam.build",
+        references=("Fu et al. 2020, arXiv:2008.02312",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="hires-cam",
+        kind="explain",
+        summary="a layer's channels times their gradients, place by place",
+        config=HiresCamConfig,
+        build="cnnviz_plugins.explain.cam.hires_cam:HiresCam.build",
+        references=("Draelos, Carin 2020, arXiv:2011.08891",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="layer-cam",
+        kind="explain",
+        summary="a layer's channels times their positive gradients, place by place",
+        config=LayerCamConfig,
+        build="cnnviz_plugins.explain.cam.layer_cam:LayerCam.build",
+        references=("Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",),
+    )
+    yield TechniqueSpec(
+        name="eigen-cam",
+        kind="explain",
+        summary="a layer's channels along their first principal direction, whatever the class",
+        config=EigenCamConfig,
+        build="cnnviz_plugins.explain.cam.eigen_cam:EigenCam.build",
+        references=("Muhammad, Yeasin 2020, arXiv:2008.00299",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="score-cam",
+        kind="explain",
+        summary="a layer's channels, weighted by the score of the picture seen through each",
+        config=ScoreCamConfig,
+        build="cnnviz_plugins.explain.cam.score_cam:ScoreCam.build",
+        references=("Wang et al. 2020, arXiv:1910.01279",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="ablation-cam",
+        kind="explain",
+        summary="a layer's channels, weighted by how far the score falls without each",
+        config=AblationCamConfig,
+        build="cnnviz_plugins.explain.cam.ablation_cam:AblationCam.build",
+        references=("Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="smooth-grad-cam++",
+        kind="explain",
+        summary="Grad-CAM++ with derivatives averaged over noisy copies of the picture",
+        config=SmoothGradCamPlusPlusConfig,
+        build="cnnviz_plugins.explain.cam.smooth_grad_cam_plus_plus:SmoothGradCamPlusPlus.build",
+        references=("Omeiza et al. 2019, arXiv:1908.01224",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="guided-grad-cam",
+        kind="explain",
+        summary="guided backpropagation, seen through the Grad-CAM map",
+        config=GuidedGradCamConfig,
+        build="cnnviz_plugins.explain.cam.guided_grad_cam:GuidedGradCam.build",
+        references=("Selvaraju et al. 2017, arXiv:1610.02391, section 3.2",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="fullgrad",
+        kind="explain",
+        summary="gradient times input plus gradient times bias, over all layers",
+        config=FullgradConfig,
+        build="cnnviz_plugins.explain.cam.fullgrad:Fullgrad.build",
+        references=("Srinivas, Fleuret 2019, arXiv:1905.00780",),
+        in_report=False,
+    )

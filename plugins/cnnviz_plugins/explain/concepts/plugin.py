@@ -11,9 +11,8 @@ from typing import Literal
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least, check_positive
 from cnnviz_jax.records import RendererSpec, TechniqueSpec
-
-_HERE = "cnnviz_plugins.explain.concepts"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +44,8 @@ class TcavConfig:
     def __post_init__(self) -> None:
         if self.runs < 2:
             raise UsageError(f"runs is at least 2, got {self.runs}; a t-test needs a spread")
-        if not self.penalty > 0:
-            raise UsageError(f"penalty is positive, got {self.penalty}")
-        if self.pictures < 8:
-            raise UsageError(f"pictures is at least 8, got {self.pictures}")
+        check_positive(penalty=self.penalty)
+        check_at_least(8, pictures=self.pictures)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,9 +70,8 @@ class CraftConfig:
     """Crops kept for each concept."""
 
     def __post_init__(self) -> None:
-        for name, least in (("concepts", 1), ("pictures", 1), ("iterations", 1), ("shown", 1), ("designs", 2)):
-            if getattr(self, name) < least:
-                raise UsageError(f"{name} is at least {least}, got {getattr(self, name)}")
+        check_at_least(1, concepts=self.concepts, pictures=self.pictures, iterations=self.iterations, shown=self.shown)
+        check_at_least(2, designs=self.designs)
         if self.designs & (self.designs - 1):
             raise UsageError(f"designs is a power of two, got {self.designs}")
         if not 0 < self.crop <= 1:
@@ -100,7 +96,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         kind="survey",
         summary="how often a class's score rises towards each concept that pictures show",
         config=TcavConfig,
-        build=f"{_HERE}.tcav:build",
+        build="cnnviz_plugins.explain.concepts.tcav:build",
         references=("Kim et al. 2018, arXiv:1711.11279",),
     )
     yield TechniqueSpec(
@@ -108,7 +104,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         kind="survey",
         summary="concepts found in a layer's activations on a class, and how much each matters",
         config=CraftConfig,
-        build=f"{_HERE}.craft:build",
+        build="cnnviz_plugins.explain.concepts.craft:build",
         references=("Fel et al. 2023, arXiv:2211.10154",),
     )
     yield TechniqueSpec(
@@ -116,7 +112,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         kind="explain",
         summary="where in a picture each concept of a survey is",
         config=ConceptMapsConfig,
-        build=f"{_HERE}.concept_maps:build",
+        build="cnnviz_plugins.explain.concepts.concept_maps:build",
         references=("Fel et al. 2023, arXiv:2211.10154", "Kim et al. 2018, arXiv:1711.11279"),
         in_report=False,
     )
@@ -130,5 +126,5 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
         summary="scores of concepts as bars; concepts found, each by its crops",
         accepts=("ConceptScores", "ConceptBank"),
         suffixes=(".png", ".svg", ".pdf"),
-        render=f"{_HERE}.figure:render",
+        render="cnnviz_plugins.explain.concepts.figure:render",
     )

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.wording import Fill, check_fill, word_and_number
+from cnnviz_jax.option_checks import check_at_least, check_positive
+from cnnviz_jax.wording import FIXED_FILL_WORDS, Fill, check_fill, word_and_number
 
 GradientMethod = Literal[
     "saliency", "guided-backprop", "deconvnet", "input-x-gradient", "integrated-gradients", "deeplift"
@@ -75,8 +76,7 @@ class SmoothgradConfig:
     """Whose number of copies and noise."""
 
     def __post_init__(self) -> None:
-        if self.copies < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
+        check_at_least(1, samples=self.samples)
         if self.sigma[1] < 0:
             raise UsageError(f"noise is not negative, got {self.noise!r}")
 
@@ -131,7 +131,7 @@ class IntegratedGradientsConfig:
     """Whose defaults. Captum's trapezoid has weights that sum to 1 - 1/n; here that holds under its name only."""
 
     def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", without=("noise",))
+        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
         check_nodes(*self.rule)
 
     @property
@@ -155,8 +155,7 @@ class GradientShapConfig:
     """Whose number of points."""
 
     def __post_init__(self) -> None:
-        if self.points < 1:
-            raise UsageError(f"samples is at least 1, got {self.samples}")
+        check_at_least(1, samples=self.samples)
         if not self.baselines:
             raise UsageError("baselines names at least one fill, got none")
         for fill in self.baselines:
@@ -186,9 +185,8 @@ class DeepliftConfig:
     """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
 
     def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", without=("noise",))
-        if not self.epsilon > 0:
-            raise UsageError(f"epsilon is positive, got {self.epsilon}")
+        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+        check_positive(epsilon=self.epsilon)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -205,9 +203,8 @@ class GuidedIgConfig:
     """How far a value may be from the straight path, as a share of the path; 0 is integrated gradients."""
 
     def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", without=("noise",))
-        if self.steps < 1:
-            raise UsageError(f"steps is at least 1, got {self.steps}")
+        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+        check_at_least(1, steps=self.steps)
         if not 0.01 <= self.fraction <= 1:
             raise UsageError(f"fraction is from 0.01 to 1, got {self.fraction}")
         if not 0 <= self.max_distance <= 1:
@@ -229,10 +226,8 @@ class BlurIgConfig:
     step, borders black, as PAIR's saliency computes it."""
 
     def __post_init__(self) -> None:
-        if not self.max_sigma > 0:
-            raise UsageError(f"max_sigma is positive, got {self.max_sigma}")
-        if self.steps < 1:
-            raise UsageError(f"steps is at least 1, got {self.steps}")
+        check_positive(max_sigma=self.max_sigma)
+        check_at_least(1, steps=self.steps)
 
 
 @dataclass(frozen=True, kw_only=True)

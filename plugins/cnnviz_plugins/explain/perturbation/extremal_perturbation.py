@@ -9,10 +9,11 @@ from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.fills import blurred
 from cnnviz_jax.targets import Target
-from cnnviz_jax.wording import word_and_number
-from cnnviz_plugins.explain.perturbation.fills import blurred, cover, settled
-from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig, Fill
+from cnnviz_jax.wording import Fill, word_and_number
+from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig
 from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
 
 
@@ -50,15 +51,15 @@ class ExtremalPerturbation(Fold):
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
         """Return the picture from most to least covered, and the distances that masks are made of."""
-        return self._levels(image, key), self.mask.offsets()
+        return self._levels(model, image, key), self.mask.offsets()
 
-    def _levels(self, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "levels h w c"]:
+    def _levels(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "levels h w c"]:
         if isinstance(self.fill, str):
             word, sigma = word_and_number(self.fill, "fill", FILLS)
             if word == "blur" and sigma:
                 last = self.config.levels - 1
                 return jnp.stack([*(blurred(image, sigma * (1 - level / last)) for level in range(last)), image])
-        return jnp.stack([cover(self.fill, image, key), image])
+        return jnp.stack([cover(self.fill, image, model, key), image])
 
     def evaluate(
         self,

@@ -50,7 +50,7 @@ class FeatureAblation(PartsFold):
     ) -> tuple[Parts, Float[Array, ""], tuple[Array, ...]]:
         """Return the picture's parts, its score, and the untouched activations where boxes are windows."""
         unchanged = () if self.sweep is None else self.sweep.prepare(model, image, target)
-        return self.parts(image, key), model.score(image, target)[0], unchanged
+        return self.parts(model, image, key), model.score(image, target)[0], unchanged
 
     def evaluate(
         self,

@@ -56,7 +56,7 @@ class KernelShap(PartsFold):
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> tuple[Parts, Key[Array, ""]]:
         """Return the picture's parts and its key, which both coalitions of a pair need."""
-        return self.parts(image, key), key
+        return self.parts(model, image, key), key
 
     def evaluate(
         self,

@@ -90,7 +90,7 @@ class Occlusion(Fold):
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> "_Context":
         """Return the picture as it looks where covered, and what is read off the untouched one."""
-        covered = cover(self.config.fill, image, key)
+        covered = cover(self.config.fill, image, model, key)
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(image.shape[-1]), jnp.asarray(self.config.channels))
             covered = jnp.where(chosen, covered, image)

@@ -61,16 +61,16 @@ class PartsFold(Fold):
         """Return what was left to a convention, for the result's notes."""
         return ()
 
-    def parts(self, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Parts:
+    def parts(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Parts:
         """Return one picture's parts."""
         segments = self.segments(image)
         there = jnp.zeros(self.segments.count, bool).at[segments.reshape(-1)].set(True)
         fill = self.config.fill if self.config.fill is not None else "segment-mean"
-        return Parts(segments, cover(fill, image, key, segments, self.segments.count), there)
+        return Parts(segments, cover(fill, image, model, key, segments, self.segments.count), there)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
         """Return the picture's parts."""
-        return self.parts(image, key)
+        return self.parts(model, image, key)
 
     def shown(self, parts: Parts, per_segment: Float[Array, " count"], **extras: Any) -> Heatmap:
         """Return a number per part as a map."""

@@ -8,8 +8,9 @@ from typing import Any, Literal, Self
 
 from cnnviz_jax.errors import UsageError, WindowError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least, check_positive, check_size
 from cnnviz_jax.records import TechniqueSpec
-from cnnviz_jax.wording import word_and_number
+from cnnviz_jax.wording import check_fill, word_and_number
 
 FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""
@@ -20,7 +21,6 @@ SEGMENT_FILLS = {**FILLS, "segment-mean": False}
 SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
 """Words that `segments` may be, each with a number."""
 
-Fill = float | tuple[float, ...] | str
 Segmentation = str | tuple[tuple[int, ...], ...]
 
 
@@ -58,11 +58,9 @@ class OcclusionConfig:
     `tf-explain`: truncate, one_minus, grid."""
 
     def __post_init__(self) -> None:
-        for word, value in (("window", self.window), ("stride", self.stride)):
-            sizes = value if isinstance(value, tuple) else (value,)
-            if value is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
-                raise WindowError(f"{word} is one or two positive whole numbers of pixels, got {value!r}")
-        check_fill(self.fill, FILLS)
+        check_size("window", self.window, error=WindowError)
+        check_size("stride", self.stride, error=WindowError)
+        check_fill(self.fill, "fill", FILLS)
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
@@ -105,14 +103,11 @@ class RiseConfig:
     """`paper` divides by masks x probability, `xplique` by how often each pixel was kept."""
 
     def __post_init__(self) -> None:
-        cells = self.grid if isinstance(self.grid, tuple) else (self.grid,)
-        if self.masks < 1:
-            raise UsageError(f"masks is at least 1, got {self.masks}")
-        if len(cells) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in cells):
-            raise UsageError(f"grid is one or two positive whole numbers of cells, got {self.grid!r}")
+        check_at_least(1, masks=self.masks)
+        check_size("grid", self.grid, unit="cells")
         if not 0 < self.probability <= 1:
             raise UsageError(f"probability is above 0 and at most 1, got {self.probability}")
-        check_fill(self.fill, FILLS)
+        check_fill(self.fill, "fill", FILLS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,7 +123,7 @@ class SegmentConfig:
 
     def __post_init__(self) -> None:
         if self.fill is not None:
-            check_fill(self.fill, SEGMENT_FILLS)
+            check_fill(self.fill, "fill", SEGMENT_FILLS)
         if not isinstance(self.segments, str):
             object.__setattr__(self, "segments", _mask(self.segments))
             return
@@ -171,9 +166,7 @@ class LimeConfig(SegmentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        for name in ("samples", "kernel_width"):
-            if getattr(self, name) is not None:
-                _positive(name, getattr(self, name))
+        check_positive(samples=self.samples, kernel_width=self.kernel_width)
         if self.ridge is not None and self.ridge < 0:
             raise UsageError(f"ridge is not negative, got {self.ridge}")
 
@@ -205,8 +198,7 @@ class KernelShapConfig(SegmentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.samples is not None and self.samples < 4:
-            raise UsageError(f"samples is at least 4, got {self.samples}")
+        check_at_least(4, samples=self.samples)
 
     def settled(self) -> Self:
         """Return the same with nothing left open."""
@@ -232,8 +224,7 @@ class SobolConfig(SegmentConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.designs < 2:
-            raise UsageError(f"designs is at least 2, got {self.designs}")
+        check_at_least(2, designs=self.designs)
         if self.sampler == "sobol" and self.designs & (self.designs - 1):
             raise UsageError(f"designs is a power of two for sampler='sobol', got {self.designs}")
 
@@ -270,30 +261,19 @@ class ExtremalPerturbationConfig:
     def __post_init__(self) -> None:
         if not self.areas or any(not 0 < area < 1 for area in self.areas):
             raise UsageError(f"areas are shares between 0 and 1, got {self.areas!r}")
-        for name in ("steps", "rate", "area_weight", "area_growth"):
-            _positive(name, getattr(self, name))
-        for name in ("step_px", "sigma_px"):
-            if getattr(self, name) is not None:
-                _positive(name, getattr(self, name))
-        if self.levels < 2:
-            raise UsageError(f"levels is at least 2, got {self.levels}")
+        check_positive(
+            steps=self.steps,
+            rate=self.rate,
+            area_weight=self.area_weight,
+            area_growth=self.area_growth,
+            step_px=self.step_px,
+            sigma_px=self.sigma_px,
+        )
+        check_at_least(2, levels=self.levels)
         if not 0 <= self.momentum < 1:
             raise UsageError(f"momentum is at least 0 and below 1, got {self.momentum}")
         if self.fill is not None:
-            check_fill(self.fill, FILLS)
-
-
-def check_fill(fill: Fill, words: dict[str, bool]) -> None:
-    """Raise `UsageError` unless `fill` is a value, one per channel, or one of `words`."""
-    if isinstance(fill, str):
-        word, number = word_and_number(fill, "fill", words)
-        if word == "blur" and not (number or 0) > 0:
-            raise UsageError(f"fill: blur takes a positive sigma in pixels, got {fill!r}")
-
-
-def _positive(name: str, value: float) -> None:
-    if not value > 0:
-        raise UsageError(f"{name} is positive, got {value!r}")
+            check_fill(self.fill, "fill", FILLS)
 
 
 def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
@@ -305,73 +285,68 @@ def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(number) for number in row) for row in mask)
 
 
-_IN_REPORT = frozenset({"occlusion"})
-"""The techniques that a page shows unasked; the others are close variants or take long."""
-
-
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the perturbation family."""
-    for name, summary, config, build, reference in _FAMILY:
-        yield TechniqueSpec(
-            name=name,
-            kind="explain",
-            summary=summary,
-            in_report=name in _IN_REPORT,
-            config=config,
-            build=f"cnnviz_plugins.explain.perturbation.{build}.build",
-            references=(reference,),
-        )
-
-
-_FAMILY: tuple[tuple[str, str, type, str, str], ...] = (
-    (
-        "occlusion",
-        "how much the score falls when each window of the picture is covered",
-        OcclusionConfig,
-        "occlusion:Occlusion",
-        "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",
-    ),
-    (
-        "rise",
-        "mean score over random masks that keep a pixel",
-        RiseConfig,
-        "rise:Rise",
-        "Petsiuk, Das, Saenko 2018, arXiv:1806.07421",
-    ),
-    (
-        "feature-ablation",
-        "how much the score falls when each part of the picture is covered",
-        FeatureAblationConfig,
-        "feature_ablation:FeatureAblation",
-        "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
-    ),
-    (
-        "lime",
-        "weights of a linear model of which parts are covered, fitted near the picture",
-        LimeConfig,
-        "lime:Lime",
-        "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",
-    ),
-    (
-        "kernel-shap",
-        "Shapley values of the picture's parts",
-        KernelShapConfig,
-        "kernel_shap:KernelShap",
-        "Lundberg, Lee 2017, arXiv:1705.07874",
-    ),
-    (
-        "sobol",
-        "share of the score's variance in which each part has a hand",
-        SobolConfig,
-        "sobol:Sobol",
-        "Fel et al. 2021, arXiv:2111.04138",
-    ),
-    (
-        "extremal-perturbation",
-        "the smooth mask of a given area that raises the score most",
-        ExtremalPerturbationConfig,
-        "extremal_perturbation:ExtremalPerturbation",
-        "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485",
-    ),
-)
+    yield TechniqueSpec(
+        name="occlusion",
+        kind="explain",
+        summary="how much the score falls when each window of the picture is covered",
+        config=OcclusionConfig,
+        build="cnnviz_plugins.explain.perturbation.occlusion:Occlusion.build",
+        references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",),
+    )
+    yield TechniqueSpec(
+        name="rise",
+        kind="explain",
+        summary="mean score over random masks that keep a pixel",
+        config=RiseConfig,
+        build="cnnviz_plugins.explain.perturbation.rise:Rise.build",
+        references=("Petsiuk, Das, Saenko 2018, arXiv:1806.07421",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="feature-ablation",
+        kind="explain",
+        summary="how much the score falls when each part of the picture is covered",
+        config=FeatureAblationConfig,
+        build="cnnviz_plugins.explain.perturbation.feature_ablation:FeatureAblation.build",
+        references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="lime",
+        kind="explain",
+        summary="weights of a linear model of which parts are covered, fitted near the picture",
+        config=LimeConfig,
+        build="cnnviz_plugins.explain.perturbation.lime:Lime.build",
+        references=("Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="kernel-shap",
+        kind="explain",
+        summary="Shapley values of the picture's parts",
+        config=KernelShapConfig,
+        build="cnnviz_plugins.explain.perturbation.kernel_shap:KernelShap.build",
+        references=("Lundberg, Lee 2017, arXiv:1705.07874",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="sobol",
+        kind="explain",
+        summary="share of the score's variance in which each part has a hand",
+        config=SobolConfig,
+        build="cnnviz_plugins.explain.perturbation.sobol:Sobol.build",
+        references=("Fel et al. 2021, arXiv:2111.04138",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="extremal-perturbation",
+        kind="explain",
+        summary="the smooth mask of a given area that raises the score most",
+        config=ExtremalPerturbationConfig,
+        build="cnnviz_plugins.explain.perturbation.extremal_perturbation:ExtremalPerturbation.build",
+        references=("Fong, Patrick, Vedaldi 2019, arXiv:1910.08485",),
+        in_report=False,
+    )

@@ -47,7 +47,7 @@ class Rise(Fold):
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> Float[Array, "h w c"]:
         """Return the picture as it looks where masked."""
-        return cover(self.config.fill, image, key)
+        return cover(self.config.fill, image, model, key)
 
     def evaluate(
         self,

@@ -45,7 +45,7 @@ class Sobol(PartsFold):
             design = jax.random.uniform(jax.random.fold_in(key, 1), shape)
         else:
             design = jnp.asarray(qmc.Sobol(shape[1], scramble=False).random(shape[0]).astype(np.float32))
-        return self.parts(image, key), design
+        return self.parts(model, image, key), design
 
     def evaluate(
         self,

@@ -1,0 +1,36 @@
+"""Checks of options that are numbers, so that one mistake reads the same in every technique.
+
+Light: configs call them when they are made. `None` passes: it stands for an option that was not given.
+"""
+
+from __future__ import annotations
+
+from cnnviz_jax.errors import CnnvizError, UsageError
+
+
+def check_at_least(least: int, **options: float | None) -> None:
+    """Raise `UsageError` for the first option that is below `least`."""
+    for name, value in options.items():
+        if value is not None and not value >= least:
+            raise UsageError(f"{name} is at least {least}, got {value}")
+
+
+def check_positive(**options: float | None) -> None:
+    """Raise `UsageError` for the first option that is not above 0."""
+    for name, value in options.items():
+        if value is not None and not value > 0:
+            raise UsageError(f"{name} is positive, got {value}")
+
+
+def check_size(option: str, size: object, *, unit: str = "pixels", error: type[CnnvizError] = UsageError) -> None:
+    """Raise `error` unless `size` is one or two positive whole numbers: a side, or height and width.
+
+    Args:
+        option: The option's name, for the error.
+        size: What the user gave.
+        unit: What the numbers count, for the error.
+        error: What is raised.
+    """
+    sizes = size if isinstance(size, tuple) else (size,)
+    if size is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
+        raise error(f"{option} is one or two positive whole numbers of {unit}, got {size!r}")

@@ -1,0 +1,16 @@
+"""Words that the results of surveys share."""
+
+from cnnviz_jax.population import Population
+from cnnviz_jax.results import Provenance
+
+
+def class_names(population: Population, classes: int) -> tuple[str, ...]:
+    """Return a name for each class: the population's own, then `class 3` and so on."""
+    own = population.class_names[:classes]
+    return (*own, *(f"class {i}" for i in range(len(own), classes)))
+
+
+def unread(provenance: Provenance) -> tuple[str, ...]:
+    """Return what is to be said of pictures that could not be read: nothing where all could."""
+    reasons = dict(provenance.notes)["unreadable"]
+    return (f"{len(reasons)} pictures could not be read, such as {reasons[0]}",) if reasons else ()
