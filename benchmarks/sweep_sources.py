@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.pictures import SUFFIXES, fit, open_picture
+from cnnviz_jax.pictures import fit, open_picture
+from cnnviz_jax.wording import PICTURE_SUFFIXES
 from cnnviz_plugins.models.shapes.pictures import draw_pictures
 
 IMAGES = Path(os.environ.get("CNNVIZ_BENCHMARK_IMAGES", Path(__file__).parents[2] / "shared" / "data" / "images"))
@@ -35,7 +36,7 @@ class Repeated:
     """The pictures of a folder, over and over, fitted to 224 pixels as published ImageNet numbers have it."""
 
     def __init__(self, folder: Path, count: int) -> None:
-        self._files = sorted(path for path in folder.iterdir() if path.suffix.lower() in SUFFIXES)
+        self._files = sorted(path for path in folder.iterdir() if path.suffix.lower() in PICTURE_SUFFIXES)
         self._count = count
 
     def __len__(self) -> int:

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 Pictures = Array | np.ndarray | Sequence[Any]
 """What public doors take and `check_images` judges: pictures (n, h, w, c) in [0, 1], or one of them."""
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
-"""File names that count as pictures when a folder is given."""
-
 # torchvision's evaluation transform resizes the short side to 256 and crops 224 of it.
 _CROP_SHARE = 224 / 256
 

@@ -1,4 +1,4 @@
-"""What users write: options that carry their unit, such as `relative(0.15)` or `blur(5)`, and names of classes."""
+"""What users write: options that carry their unit, such as `relative(0.15)`, and names of classes and of pictures."""
 
 from __future__ import annotations
 
@@ -55,6 +55,10 @@ def check_fill(fill: Fill, option: str, words: dict[str, bool] = FILL_WORDS) -> 
         word, number = word_and_number(fill, option, words)
         if word == "blur" and not (number or 0) > 0:
             raise UsageError(f"{option}: blur takes a positive sigma in pixels, got {fill!r}")
+
+
+PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+"""File names that count as pictures when a folder is given, and that are never taken for a model."""
 
 
 def classes_called(name: str, labels: Iterable[str]) -> list[int]:

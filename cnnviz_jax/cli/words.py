@@ -9,9 +9,7 @@ from pathlib import Path
 from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
 from cnnviz_jax.manager import Plugins
 from cnnviz_jax.records import Kind, TechniqueSpec
-
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
-"""File names that count as pictures in a folder, and that are never taken for a model."""
+from cnnviz_jax.wording import PICTURE_SUFFIXES
 
 
 def resembles_option(word: str) -> bool:

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.errors import CnnvizError, did_you_mean
-from cnnviz_jax.pictures import SUFFIXES, fit, open_picture
+from cnnviz_jax.pictures import fit, open_picture
 from cnnviz_jax.sweep.exits import SweepUsageError
 from cnnviz_jax.sweep.source import Example
+from cnnviz_jax.wording import PICTURE_SUFFIXES
 
 _CROP_SHARE = 224 / 256
 
@@ -44,9 +45,9 @@ class FolderSource:
             raise SweepUsageError(
                 f"picture files have 1 or 3 channels, the model takes {input_shape[2]}; use .npz or zarr"
             )
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in SUFFIXES and path.is_file())
+        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
         if not files:
-            raise SweepUsageError(f"no pictures in {root}; {', '.join(SUFFIXES)} count")
+            raise SweepUsageError(f"no pictures in {root}; {', '.join(PICTURE_SUFFIXES)} count")
         paths = tuple(path.relative_to(root).as_posix() for path in files)
         numbers: Any = None
         classes: tuple[str, ...] = ()

@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from cnnviz_jax import pictures
-from cnnviz_jax.cli import words
 from cnnviz_jax.cli.words import picture_files, take_model, take_technique
 from cnnviz_jax.errors import ImageError, UnknownNameError, UsageError
 from cnnviz_jax.manager import PluginInfo, Plugins
@@ -108,7 +106,3 @@ def test_all_missing_pictures_are_named_at_once_with_near_matches(tmp_path):
         "no picture 'dobermann.png'. Did you mean 'doberman.png'?; no picture 'nowhere/a.png';"
         " no pictures in the folder 'empty'"
     )
-
-
-def test_the_light_list_of_picture_suffixes_is_that_of_the_library():
-    assert words.PICTURE_SUFFIXES == pictures.SUFFIXES

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.errors import UsageError
 from cnnviz_jax.hookspecs import hookimpl
+from cnnviz_jax.option_checks import check_at_least, check_positive, check_size
 from cnnviz_jax.records import RendererSpec, TechniqueSpec
 
 RecipeName = Literal["chollet2016", "keras2020", "yosinski1", "yosinski2", "yosinski3", "yosinski4", "lucid", "maco"]
@@ -55,11 +55,9 @@ class ActivationMaximizationConfig:
     """Pictures made together for each target; an objective may then include diversity."""
 
     def __post_init__(self) -> None:
-        check_size(self.size)
-        for name, least in (("steps", 1), ("views", 1), ("margin", 0), ("warmup", 0), ("copies", 1)):
-            value = getattr(self, name)
-            if value is not None and value < least:
-                raise UsageError(f"{name} is at least {least}, got {value}")
+        check_size("size", self.size)
+        check_at_least(1, steps=self.steps, views=self.views, copies=self.copies)
+        check_at_least(0, margin=self.margin, warmup=self.warmup)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,8 +74,8 @@ class ClassModelConfig:
     """Height and width in pixels; the model's own when not given."""
 
     def __post_init__(self) -> None:
-        check_size(self.size)
-        _check_positive(steps=self.steps, rate=self.rate)
+        check_size("size", self.size)
+        check_positive(steps=self.steps, rate=self.rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +98,7 @@ class InversionConfig:
     """Its weight, per pixel."""
 
     def __post_init__(self) -> None:
-        _check_positive(steps=self.steps, rate=self.rate, alpha=self.alpha, beta=self.beta)
+        check_positive(steps=self.steps, rate=self.rate, alpha=self.alpha, beta=self.beta)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,7 +117,7 @@ class CaricatureConfig:
     """Random views, as in `activation-maximization`."""
 
     def __post_init__(self) -> None:
-        _check_positive(steps=self.steps, rate=self.rate)
+        check_positive(steps=self.steps, rate=self.rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,7 +138,7 @@ class DeepdreamConfig:
     """Random shift of every step's view."""
 
     def __post_init__(self) -> None:
-        _check_positive(steps=self.steps, rate=self.rate, octaves=self.octaves, octave_factor=self.octave_factor)
+        check_positive(steps=self.steps, rate=self.rate, octaves=self.octaves, octave_factor=self.octave_factor)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +157,7 @@ class AccentuationConfig:
     """Random views, as in `activation-maximization`."""
 
     def __post_init__(self) -> None:
-        _check_positive(steps=self.steps, rate=self.rate)
+        check_positive(steps=self.steps, rate=self.rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,122 +170,106 @@ class AdversarialConfig:
     """By what share each step goes past the boundary it aims at."""
 
     def __post_init__(self) -> None:
-        _check_positive(steps=self.steps, overshoot=self.overshoot)
-
-
-def check_size(size: object) -> None:
-    """Raise `UsageError` unless `size` is `None` or one or two positive whole numbers."""
-    sizes = size if isinstance(size, tuple) else (size,)
-    if size is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
-        raise UsageError(f"size is one or two positive whole numbers of pixels, got {size!r}")
-
-
-def _check_positive(**values: float) -> None:
-    for name, value in values.items():
-        if not value > 0:
-            raise UsageError(f"{name} is positive, got {value}")
-
-
-_TECHNIQUES: tuple[tuple[str, str, type, str, tuple[str, ...]], ...] = (
-    (
-        "activation-maximization",
-        "a picture raised by gradient ascent until it excites a unit most",
-        ActivationMaximizationConfig,
-        "activation_maximization:ActivationMaximization",
-        ("Erhan et al. 2009, Visualizing Higher-Layer Features", "Olah et al. 2017, Feature Visualization, Distill"),
-    ),
-    (
-        "class-model",
-        "the picture of highest class score that stays near the mean",
-        ClassModelConfig,
-        "class_model:ClassModel",
-        ("Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 2",),
-    ),
-    (
-        "inversion",
-        "a picture that a layer cannot tell from the given one",
-        InversionConfig,
-        "inversion:Inversion",
-        ("Mahendran, Vedaldi 2015, arXiv:1412.0035",),
-    ),
-    (
-        "caricature",
-        "what a layer sees in a picture, exaggerated",
-        CaricatureConfig,
-        "caricature:Caricature",
-        ("Olah et al. 2018, The Building Blocks of Interpretability, Distill; Lucid, caricatures",),
-    ),
-    (
-        "deepdream",
-        "a picture in which whatever a layer sees is raised",
-        DeepdreamConfig,
-        "deepdream:Deepdream",
-        ("Mordvintsev, Olah, Tyka 2015, Inceptionism",),
-    ),
-    (
-        "accentuation",
-        "a picture changed so that a unit fires more, and otherwise kept",
-        AccentuationConfig,
-        "accentuation:Accentuation",
-        ("Hamblin et al. 2024, Feature Accentuation, arXiv:2402.10039",),
-    ),
-    (
-        "adversarial",
-        "the least change of a picture that makes it another class: an attack, not an explanation",
-        AdversarialConfig,
-        "adversarial:Adversarial",
-        ("Moosavi-Dezfooli, Fawzi, Frossard 2016, DeepFool, arXiv:1511.04599",),
-    ),
-)
-
-
-_IN_REPORT = frozenset({"activation-maximization"})
-"""The techniques that a page shows unasked; the others are close variants or take long."""
-
-
-_SUBJECTS: dict[str, Literal["units", "classes", "pictures"]] = {
-    "activation-maximization": "units", "class-model": "classes",
-}  # fmt: skip
+        check_positive(steps=self.steps, overshoot=self.overshoot)
 
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the synthesis techniques."""
-    for name, summary, config, build, references in _TECHNIQUES:
-        yield TechniqueSpec(
-            name=name,
-            kind="synthesize",
-            summary=summary,
-            in_report=name in _IN_REPORT,
-            config=config,
-            build=f"cnnviz_plugins.synthesize.{build}.build",
-            subject=_SUBJECTS.get(name, "pictures"),
-            references=references,
-        )
+    yield TechniqueSpec(
+        name="activation-maximization",
+        kind="synthesize",
+        summary="a picture raised by gradient ascent until it excites a unit most",
+        config=ActivationMaximizationConfig,
+        build="cnnviz_plugins.synthesize.activation_maximization:ActivationMaximization.build",
+        references=(
+            "Erhan et al. 2009, Visualizing Higher-Layer Features",
+            "Olah et al. 2017, Feature Visualization, Distill",
+        ),
+    )
+    yield TechniqueSpec(
+        name="class-model",
+        kind="synthesize",
+        subject="classes",
+        summary="the picture of highest class score that stays near the mean",
+        config=ClassModelConfig,
+        build="cnnviz_plugins.synthesize.class_model:ClassModel.build",
+        references=("Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 2",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="inversion",
+        kind="synthesize",
+        subject="pictures",
+        summary="a picture that a layer cannot tell from the given one",
+        config=InversionConfig,
+        build="cnnviz_plugins.synthesize.inversion:Inversion.build",
+        references=("Mahendran, Vedaldi 2015, arXiv:1412.0035",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="caricature",
+        kind="synthesize",
+        subject="pictures",
+        summary="what a layer sees in a picture, exaggerated",
+        config=CaricatureConfig,
+        build="cnnviz_plugins.synthesize.caricature:Caricature.build",
+        references=("Olah et al. 2018, The Building Blocks of Interpretability, Distill; Lucid, caricatures",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="deepdream",
+        kind="synthesize",
+        subject="pictures",
+        summary="a picture in which whatever a layer sees is raised",
+        config=DeepdreamConfig,
+        build="cnnviz_plugins.synthesize.deepdream:Deepdream.build",
+        references=("Mordvintsev, Olah, Tyka 2015, Inceptionism",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="accentuation",
+        kind="synthesize",
+        subject="pictures",
+        summary="a picture changed so that a unit fires more, and otherwise kept",
+        config=AccentuationConfig,
+        build="cnnviz_plugins.synthesize.accentuation:Accentuation.build",
+        references=("Hamblin et al. 2024, Feature Accentuation, arXiv:2402.10039",),
+        in_report=False,
+    )
+    yield TechniqueSpec(
+        name="adversarial",
+        kind="synthesize",
+        subject="pictures",
+        summary="the least change of a picture that makes it another class: an attack, not an explanation",
+        config=AdversarialConfig,
+        build="cnnviz_plugins.synthesize.adversarial:Adversarial.build",
+        references=("Moosavi-Dezfooli, Fawzi, Frossard 2016, DeepFool, arXiv:1511.04599",),
+        in_report=False,
+    )
 
 
 @hookimpl
 def cnnviz_renderers() -> Iterable[RendererSpec]:
     """Yield the stitched grid, the moving picture and the numbers of a synthesis."""
-    here = "cnnviz_plugins.synthesize.files"
     yield RendererSpec(
         name="grid",
         summary="synthesised pictures stitched pixel by pixel, with margins",
         accepts=("Synthesis",),
         suffixes=(".webp",),
-        render=f"{here}:grid",
+        render="cnnviz_plugins.synthesize.files:grid",
     )
     yield RendererSpec(
         name="ascent",
         summary="the ascent of synthesised pictures as a moving grid",
         accepts=("Synthesis",),
         suffixes=(".gif",),
-        render=f"{here}:animation",
+        render="cnnviz_plugins.synthesize.files:animation",
     )
     yield RendererSpec(
         name="numbers",
         summary="every number of a synthesis but the pictures",
         accepts=("Synthesis",),
         suffixes=(".json",),
-        render=f"{here}:numbers",
+        render="cnnviz_plugins.synthesize.files:numbers",
     )
