@@ -99,7 +99,7 @@ class FoldRun:
         kept: Kept | None = None,
     ) -> None:
         self.fold, self.model, self.images, self.target, self.keys = fold, model, images, target, keys
-        self.budget, self.kept = budget, kept
+        self.kept = kept
         most = fold.evaluations * len(images)
         size, self.step = fitting(self._compile_step, chunk, most, budget)
         self.size = size

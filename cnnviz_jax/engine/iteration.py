@@ -126,7 +126,7 @@ def run_iteration(
     Raises:
         MemoryBudgetError: Not even one target at a time fits.
     """
-    run = _IterationRun(iteration, model, target, keys, tuple(snapshots), memory_budget)
+    run = _IterationRun(iteration, model, target, keys, tuple(snapshots))
     count = len(keys)
     found = {i: arrays for i in range(count) if kept is not None and (arrays := kept.load(i)) is not None}
     tree = run.shapes_of_one() if found else None
@@ -180,10 +180,9 @@ class _IterationRun:
         target: "Target",
         keys: Any,
         snapshots: tuple[int, ...],
-        budget: int | None,
     ) -> None:
         self.iteration, self.model, self.target, self.keys = iteration, model, target, keys
-        self.snapshots, self.budget = snapshots, budget
+        self.snapshots = snapshots
         self.step: Executable
 
     def arguments(self, size: int) -> tuple[Any, ...]:

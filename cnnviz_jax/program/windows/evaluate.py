@@ -48,17 +48,6 @@ class ChangedWindows:
             if plan.analysis.depends(number):
                 self._whole(number)
 
-    @property
-    def kept_elements(self) -> int:
-        """How many numbers the unchanged activations are."""
-        total = 0
-        for kept in self._kept.values():
-            shape = list(self.plan.graph.values[kept.value].shape)
-            for axis, (before, after) in zip(kept.axes, kept.margins, strict=True):
-                shape[axis] += before + after
-            total += int(np.prod(shape))
-        return total
-
     def _lay_out(self, step: Step) -> None:
         for position, number in enumerate(step.node.inputs):
             if not self.plan.analysis.depends(number):
