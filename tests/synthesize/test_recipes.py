@@ -66,6 +66,13 @@ def test_yosinski_is_table_1_of_the_paper(name, steps, rate, regularizers):
     assert (start.noise, start.amount, start.centre, start.span) == ("normal", 10.0, None, 255.0)
 
 
+def test_yosinskis_pictures_are_stretched_around_their_mean_as_the_toolbox_shows_them():
+    image = jnp.asarray([[[0.4, 0.5, 0.6], [0.6, 0.5, 0.6]]])
+    shown = RECIPES["yosinski1"].display.shown(image)
+    np.testing.assert_allclose(shown, [[[0, 0.5, 0.5], [1, 0.5, 0.5]]], atol=1e-6)
+    np.testing.assert_array_equal(RECIPES["yosinski1"].display.shown(jnp.full((2, 2, 3), 0.3)), 0.5)
+
+
 def test_progress_gains_what_it_says_of_a_linear_objective():
     # lr = min(max_lr, desired_prog / norm(grad)**2), in grey levels
     gained = (update(Progress(2.0, 1e8, 255.0)) * GRADIENT).sum()

@@ -45,5 +45,18 @@ class Standardized:
         return jnp.clip(scaled[h : image.shape[0] - h, w : image.shape[1] - w], 0, 1)
 
 
-DISPLAYS: dict[str, type] = {"as-is": AsIs, "standardized": Standardized}
+@dataclass(frozen=True)
+class Stretched:
+    """Its mean colour becomes grey, and the value farthest from it black or white.
+
+    Source: `norm01c` of the toolbox of Yosinski et al. 2015, by which it shows what it found.
+    """
+
+    def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+        """Return it stretched; a plain picture is grey."""
+        centred = image - image.mean((0, 1))
+        return 0.5 + 0.5 * centred / jnp.maximum(jnp.abs(centred).max(), 1e-12)
+
+
+DISPLAYS: dict[str, type] = {"as-is": AsIs, "standardized": Standardized, "stretched": Stretched}
 """The built-in displays by name."""

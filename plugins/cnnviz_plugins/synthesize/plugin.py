@@ -41,7 +41,7 @@ class ActivationMaximizationConfig:
     """Update rule: `adam(0.05)`, `nadam(1)`, `gradient(rate, span, momentum)`, `rms`, `unit-norm`, `progress`; the
     recipe's own when not given."""
     display: str | None = None
-    """`as-is` or `standardized(sd, crop_px)`; the recipe's own when not given."""
+    """`as-is`, `standardized(sd, crop_px)` or `stretched`; the recipe's own when not given."""
     tap: Literal["before", "after", "layer"] | None = None
     """Read a unit before the ReLU next to its layer, after it, or at the layer as named; the recipe's own when not
     given."""

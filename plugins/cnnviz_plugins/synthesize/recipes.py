@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_plugins.synthesize.displays import DISPLAYS, AsIs, Display, Standardized
+from cnnviz_plugins.synthesize.displays import DISPLAYS, AsIs, Display, Standardized, Stretched
 from cnnviz_plugins.synthesize.maco import MacoPhase
 from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Parametrization, Pixel
 from cnnviz_plugins.synthesize.regularizers import (
@@ -100,6 +100,7 @@ _YOSINSKI = Recipe(
     canvas=(227, 227),
     parametrization=Pixel("normal", 10.0, None, 255.0, 0.0),
     update=Progress(2.0, 1e8, 255.0),
+    display=Stretched(),
     keep="best",
 )  # the start is the data's mean plus N(0, 10), and the picture shown is the best so far
 
