@@ -16,7 +16,7 @@ from cnnviz_jax.sweep.result import TOTALS, read_manifest, read_totals, write_re
 from cnnviz_jax.sweep.source import open_source
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
-from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore
+from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, drop_unfinished
 from cnnviz_jax.sweep.work import Work
 
 _ROWS_AT_ONCE = 4096
@@ -120,6 +120,7 @@ def _reducers(run: dict[str, Any], model: Model) -> dict[str, Reducer]:
 def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFolder) -> None:
     identity = run["identity"]
     specs = {name: ArraySpec(tuple(shape), dtype) for name, (shape, dtype) in run["arrays"].items()}
+    drop_unfinished(out.examples)
     target = ExampleStore.create(out.examples, specs, identity["pictures"], identity["tile"])
     for folder in shards:
         source = ExampleStore.open(folder.examples)

@@ -28,6 +28,7 @@ from cnnviz_jax.sweep.processes import from_first, gather
 from cnnviz_jax.sweep.source import Source, open_source
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import COUNTS, STATUSES, Step
+from cnnviz_jax.sweep.store import drop_unfinished
 from cnnviz_jax.sweep.work import Work, differences, fingerprint
 from cnnviz_jax.verbs.options import versions
 
@@ -219,6 +220,7 @@ def _begin(settled: Settled, folder: RunFolder, options: RunOptions, empty: dict
             if step_folders(folder.checkpoints):
                 raise FingerprintError(f"{folder.root} has checkpoints and no run.json; --restart begins anew")
             write_json(folder.run, _frozen(settled, options))
+        drop_unfinished(folder.examples)
         checkpoints = Checkpoints(folder, settled.fingerprint, options.keep)
         state = checkpoints.restore(empty)
         checkpoints.open()

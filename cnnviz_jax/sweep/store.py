@@ -151,6 +151,17 @@ class ExampleStore:
             self.arrays[STATUS][start : start + len(values)].write(values).result()
 
 
+def drop_unfinished(folder: Path) -> None:
+    """Remove what writers killed in the middle of a chunk have left; call it while nobody writes.
+
+    TensorStore writes a chunk beside its place, to a name that ends in `.__lock`, and renames it. It takes up a file
+    of that name without shortening it: after a kill, a shorter chunk would keep the longer one's end and be damaged.
+    """
+    with storing("the arrays"):
+        for path in folder.rglob("*.__lock"):
+            path.unlink(missing_ok=True)
+
+
 def _open(path: Path, spec: ArraySpec, rows: int, tile: int) -> Any:
     ts = require("tensorstore")
     chunk = [spec.chunk_rows(tile), *spec.shape]

@@ -34,7 +34,7 @@ def test_the_first_of_equal_values_takes_the_gradient() -> None:
     np.testing.assert_array_equal(sent[0, :, :, 0], [[5, 0], [0, 0]])
 
 
-@settings(deadline=None, max_examples=30)
+@settings(deadline=None, max_examples=12)
 @given(
     rows=st.integers(3, 9),
     cols=st.integers(3, 9),

@@ -161,8 +161,8 @@ print(json.dumps([need, resident("VmHWM") - before]))
 @pytest.mark.parametrize(
     ("explain", "tile"),
     [
-        ([{"technique": "saliency"}], 16),
-        ([{"technique": "smoothgrad", "samples": 4}], 4),
+        ([{"technique": "saliency"}], 32),
+        ([{"technique": "smoothgrad", "samples": 4}], 8),
         ([{"technique": "occlusion", "window": 16, "stride": 16}], 8),
     ],
 )

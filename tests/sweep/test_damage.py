@@ -265,3 +265,13 @@ def test_rows_written_twice_are_the_same_bytes_and_statuses_come_last(tmp_path):
 def test_checkpoints_are_kept_in_number(tmp_path):
     harness.sweep(tmp_path / "run", options=RunOptions(checkpoint_every="1steps", keep=2), limit=20)
     assert [path.name for path in step_folders(tmp_path / "run" / "ckpt")] == ["20", "16"]
+
+
+def test_a_chunk_that_a_kill_left_half_written_does_no_harm(stopped, reference):
+    chunks = [path for path in (stopped / "examples.zarr").rglob("*") if path.is_file() and path.name != "zarr.json"]
+    assert chunks
+    for path in chunks:  # TensorStore writes here, renames at the end, and does not shorten what it finds
+        (path.parent / f"{path.name}.__lock").write_bytes(b"unfinished" * 100_000)
+    harness.sweep(stopped)
+    assert not list(stopped.rglob("*.__lock"))
+    harness.assert_equal(stopped, reference)
