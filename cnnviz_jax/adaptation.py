@@ -2,7 +2,7 @@
 
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, get_args
 
@@ -14,7 +14,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.downloads import local_file
 from cnnviz_jax.errors import ImageError, ModelError, PluginError, WeightsError
 from cnnviz_jax.manager import plugins
-from cnnviz_jax.model import AdaptOptions, Axes, Model, PureModel, Structure
+from cnnviz_jax.model import AdaptOptions, Axes, Model, Precision, PureModel, Structure
 from cnnviz_jax.program import Program
 from cnnviz_jax.program.low_precision import low_precision_products
 from cnnviz_jax.records import AdapterSpec, load
@@ -151,15 +151,7 @@ def structure_of(
         with jax.default_matmul_precision("float32"):
             return pure.fn(params, x)
 
-    program = Program.trace(
-        apply,
-        params,
-        jax.ShapeDtypeStruct((1, *input_shape), jnp.float32),
-        param_paths=pure.param_paths,
-        scope_root=pure.scope_root,
-        scope_hints=pure.scope_hints,
-        tokens=pure.tokens,
-    )
+    program = _traced(apply, pure, input_shape, params)
     head, warnings = None, list(pure.notes)
     for check in program.checks:
         if check.severity == "error":
@@ -181,34 +173,43 @@ def structure_of(
     )
 
 
-def low_precision(structure: Structure, params: Any) -> Structure:
-    """Return the same model with products of bfloat16 numbers, summed in float32.
+def in_precision(structure: Structure, precision: Precision, params: Any) -> Structure:
+    """Return the same model with its products on numbers of another precision; see `Model.with_precision`.
 
     Raises:
-        ModelError: No product could be rounded.
+        ModelError: The precision is unknown, or no product could be rounded.
     """
-    old = structure.program
-    count = len(low_precision_products(old.graph, jnp.bfloat16))
-    if not count:
-        raise ModelError(f"{structure.name} has no float32 convolution or matrix product to compute in bfloat16")
-    apply = old.with_products_in(jnp.bfloat16)
-    pure = structure.pure
-    program = Program.trace(
+    if precision not in get_args(Precision):
+        raise ModelError(f"precision is one of {', '.join(get_args(Precision))}; got {precision!r}")
+    exact = structure.exact or structure
+    if precision == "float32":
+        return exact
+    if structure is not exact:
+        return structure
+    products = low_precision_products(exact.program.graph, jnp.bfloat16)
+    if not products:
+        raise ModelError(f"{exact.name} has no float32 convolution or matrix product to compute in bfloat16")
+    apply = exact.program.redefined(products)
+    warning = f"{len(products)} products round their operands to bfloat16 and sum in float32"
+    return dataclasses.replace(
+        exact,
+        apply=apply,
+        program=_traced(apply, exact.pure, exact.input_shape, params),
+        warnings=(*exact.warnings, warning),
+        sizes={},
+        exact=exact,
+    )
+
+
+def _traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, int, int], params: Any) -> Program:
+    return Program.trace(
         apply,
         params,
-        jax.ShapeDtypeStruct((1, *structure.input_shape), jnp.float32),
+        jax.ShapeDtypeStruct((1, *input_shape), jnp.float32),
         param_paths=pure.param_paths,
         scope_root=pure.scope_root,
         scope_hints=pure.scope_hints,
         tokens=pure.tokens,
-    )
-    return dataclasses.replace(
-        structure,
-        apply=apply,
-        program=program,
-        warnings=(*structure.warnings, f"{count} products round their operands to bfloat16 and sum in float32"),
-        sizes={},
-        exact=structure,
     )
 
 

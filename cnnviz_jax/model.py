@@ -9,7 +9,7 @@ they are arguments of everything that is compiled: one executable serves all che
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -229,14 +229,14 @@ class Model:
             return self
         sizes = self.structure.sizes
         if (height, width) not in sizes:
-            from cnnviz_jax.adaptation import low_precision, structure_of
+            from cnnviz_jax.adaptation import in_precision, structure_of
 
             old = self.structure
             shape = (height, width, old.input_shape[2])
             made = structure_of(
                 old.pure, shape, mean=old.mean, std=old.std, labels=old.labels, name=old.name, params=self.params
             )
-            sizes[height, width] = made if old.exact is None else low_precision(made, self.params)
+            sizes[height, width] = made if old.exact is None else in_precision(made, "bfloat16", self.params)
         return Model(self.params, sizes[height, width])
 
     def with_precision(self, precision: Precision) -> "Model":
@@ -254,15 +254,10 @@ class Model:
 
         Cost: one trace.
         """
-        if precision not in get_args(Precision):
-            raise ModelError(f"precision is one of {', '.join(get_args(Precision))}; got {precision!r}")
-        if precision == "float32":
-            return self if self.structure.exact is None else Model(self.params, self.structure.exact)
-        if self.structure.exact is not None:
-            return self
-        from cnnviz_jax.adaptation import low_precision
+        from cnnviz_jax.adaptation import in_precision
 
-        return Model(self.params, low_precision(self.structure, self.params))
+        structure = in_precision(self.structure, precision, self.params)
+        return self if structure is self.structure else Model(self.params, structure)
 
     def run(
         self,

@@ -26,13 +26,12 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 import torch
 from alternating import Run, alternate, difference, machine
 from captum import attr
 from networks import Pair, pair, pictures
-from torch_setting import FORMATS, Setting, best, tensor, wait
+from torch_setting import FORMATS, Setting, best, check_device, tensor, wait
 
 import cnnviz_jax as cv
 
@@ -180,9 +179,7 @@ def main() -> None:
     parser.add_argument("--slim", type=int, default=1, help="divides all channels, to try the script out")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="of both")
     options = parser.parse_args()
-    backend = {"cuda": "gpu"}.get(options.device, options.device)
-    if jax.default_backend() != backend:
-        parser.error(f"--device {options.device} needs JAX on it, and JAX is on {jax.default_backend()}")
+    check_device(parser, options.device)
     image = pictures(1, options.size)
     for name in options.networks:
         network = pair(name, options.size, options.slim)

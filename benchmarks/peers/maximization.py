@@ -15,13 +15,12 @@ import argparse
 import json
 from typing import Any
 
-import jax
 import numpy as np
 import torch
 from alternating import Run, alternate, difference, machine
 from networks import Pair, pair
 from torch import nn
-from torch_setting import FORMATS, best, tensor, wait
+from torch_setting import FORMATS, best, check_device, tensor, wait
 
 import cnnviz_jax as cv
 
@@ -116,9 +115,7 @@ def main() -> None:
     parser.add_argument("--slim", type=int, default=1, help="divides all channels, to try the script out")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="of both")
     options = parser.parse_args()
-    backend = {"cuda": "gpu"}.get(options.device, options.device)
-    if jax.default_backend() != backend:
-        parser.error(f"--device {options.device} needs JAX on it, and JAX is on {jax.default_backend()}")
+    check_device(parser, options.device)
     for name in options.networks:
         print(json.dumps(compare(name, options)), flush=True)
 

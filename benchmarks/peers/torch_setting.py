@@ -1,10 +1,12 @@
 """A peer's best setting: memory format and batch size, by a short trial on its own network."""
 
+import argparse
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import jax
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -27,6 +29,13 @@ def tensor(images: Float[np.ndarray, "n h w c"], memory_format: str, device: str
     """Return pictures as PyTorch takes them."""
     found = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)  # n c h w
     return found.contiguous(memory_format=FORMATS[memory_format])
+
+
+def check_device(parser: argparse.ArgumentParser, device: str) -> None:
+    """End with a sentence unless JAX runs on the device that PyTorch is given."""
+    backend = {"cuda": "gpu"}.get(device, device)
+    if jax.default_backend() != backend:
+        parser.error(f"--device {device} needs JAX on it, and JAX is on {jax.default_backend()}")
 
 
 def wait(device: str) -> None:

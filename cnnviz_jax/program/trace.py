@@ -23,7 +23,6 @@ from cnnviz_jax.program.analysis import Analysis, analyse
 from cnnviz_jax.program.checks import Check, check, softmax_heads
 from cnnviz_jax.program.evaluate import Change, Definition, Evaluator
 from cnnviz_jax.program.flat import Graph, flatten
-from cnnviz_jax.program.low_precision import low_precision_products
 from cnnviz_jax.program.max_pool import compared_pools
 from cnnviz_jax.program.operations import Operation, View
 from cnnviz_jax.program.owners import Owners
@@ -309,14 +308,12 @@ class Program:
         found = {**self.evaluator.run(given, missing), **values} if missing else values
         return jax.tree.unflatten(self._outputs_tree, [found[number] for number in self.graph.output_ids])
 
-    def with_products_in(self, dtype: Any) -> Callable[[Any, Float[ArrayLike, "n ..."]], Any]:
-        """Return the program as `fn(params, x)` for any batch, its products of `dtype` numbers summed in float32."""
-        definitions = low_precision_products(self.graph, dtype)
+    def redefined(self, definitions: Mapping[int, Definition]) -> Callable[[Any, Float[ArrayLike, "n ..."]], Any]:
+        """Return the program as `fn(params, x)` for any batch, with values computed by `definitions` in its place."""
 
         def single(params: Any, x: Any) -> Any:
             given = dict(zip((*self.graph.param_ids, self.graph.image_id), (*jax.tree.leaves(params), x), strict=True))
-            values = self.evaluator.run(given, self.graph.output_ids, definitions=definitions)
-            return jax.tree.unflatten(self._outputs_tree, [values[number] for number in self.graph.output_ids])
+            return self.outputs_of(params, self.evaluator.run(given, self.graph.output_ids, definitions=definitions))
 
         def fn(params: Any, x: Any) -> Any:
             if len(x) == 1:

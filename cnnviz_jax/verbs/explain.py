@@ -10,8 +10,19 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax import targets
-from cnnviz_jax.engine import Chunk, Fold, Progress, WholePicture, keys_for, picture_ids, root_key, run_fold, silent
-from cnnviz_jax.engine.compile import compiled
+from cnnviz_jax.engine import (
+    Chunk,
+    Fold,
+    Progress,
+    WholePicture,
+    compiled,
+    key_text,
+    keys_for,
+    picture_ids,
+    root_key,
+    run_fold,
+    silent,
+)
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model import Model
 from cnnviz_jax.pictures import Pictures, check_images
@@ -95,7 +106,7 @@ def explain(
         config=config,
         targets=resolved.describe(model),
         layer=fold.layer,
-        seed=bytes(np.asarray(jax.random.key_data(prepared.seed), ">u4")).hex(),
+        seed=key_text(prepared.seed),
         versions=versions(),
         notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
     )
