@@ -15,8 +15,8 @@ import jax
 import numpy as np
 
 import cnnviz_jax as cv
-from cnnviz_jax.manager import plugins
-from cnnviz_plugins.models.shapes.pictures import draw_pictures
+from cnnviz_jax.plugins import plugins
+from cnnviz_plugins.models.shapes.images import draw_pictures
 
 METRICS = ("pointing-game", "deletion", "insertion")
 RANDOMIZED = "parameter-randomization"

@@ -14,8 +14,8 @@ from pathlib import Path
 import numpy as np
 
 import cnnviz_jax as cv
-from cnnviz_jax.manager import plugins
-from cnnviz_plugins.models.shapes.pictures import draw_pictures
+from cnnviz_jax.plugins import plugins
+from cnnviz_plugins.models.shapes.images import draw_pictures
 
 
 def hits(values: np.ndarray, masks: np.ndarray) -> np.ndarray:

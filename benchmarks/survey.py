@@ -9,12 +9,12 @@ import time
 import numpy as np
 
 import cnnviz_jax as cv
+from cnnviz_jax.data.dataset import Population
 from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.engine.survey import run_survey
-from cnnviz_jax.population import Population
 from cnnviz_plugins.survey.distributions import build as distributions
 from cnnviz_plugins.survey.exemplars import build as exemplars
-from cnnviz_plugins.survey.pictures_fired import PicturesFired
+from cnnviz_plugins.survey.images_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig, ExemplarsConfig
 
 BATCH = 64

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.pictures import fit, open_picture
-from cnnviz_jax.wording import PICTURE_SUFFIXES
-from cnnviz_plugins.models.shapes.pictures import draw_pictures
+from cnnviz_jax.data.formats import PICTURE_SUFFIXES
+from cnnviz_jax.data.images import fit, open_picture
+from cnnviz_plugins.models.shapes.images import draw_pictures
 
 IMAGES = Path(os.environ.get("CNNVIZ_BENCHMARK_IMAGES", Path(__file__).parents[2] / "shared" / "data" / "images"))
 

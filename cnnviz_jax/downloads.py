@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cnnviz_jax.errors import WeightsError
-from cnnviz_jax.records import WeightsSpec
+from cnnviz_jax.plugins.specs import WeightsSpec
 
 CACHE_VARIABLE = "CNNVIZ_CACHE"
 """Environment variable that names another cache folder."""

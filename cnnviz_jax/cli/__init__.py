@@ -28,7 +28,7 @@ import traceback
 from collections.abc import Sequence
 
 from cnnviz_jax.cli.commands import COMMANDS, overview
-from cnnviz_jax.cli.settings import Settings, version_line
+from cnnviz_jax.cli.global_options import Settings, version_line
 from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
 
 _SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -77,7 +77,7 @@ def _dispatch(words: list[str]) -> int:
         raise UsageError(f"no option {verb!r} before the command; `cnnviz --help` shows what there is.")
     if verb not in COMMANDS:
         raise UsageError(f"no command {verb!r}.{did_you_mean(verb, COMMANDS)} `cnnviz --help` lists them.")
-    command = importlib.import_module(f"cnnviz_jax.cli.{verb.replace('-', '_')}")
+    command = importlib.import_module(f"cnnviz_jax.cli.commands.{verb.replace('-', '_')}")
     code: int = command.run(rest, settings)
     return code
 

@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.progress import duration
-from cnnviz_jax.cli.settings import Settings
 
 
 def write_result(result: Any, path: Path, *, renderer: str | None, started_s: float, settings: Settings) -> None:

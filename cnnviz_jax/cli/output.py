@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from cnnviz_jax.errors import RenderError
-from cnnviz_jax.manager import Plugins
+from cnnviz_jax.plugins import Plugins
 
 
 def check_form(path: Path, registry: Plugins, result: str | None, renderer: str | None) -> None:

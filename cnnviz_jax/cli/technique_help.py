@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from cnnviz_jax.manager import Plugins
-from cnnviz_jax.records import Kind
+from cnnviz_jax.plugins import Plugins
+from cnnviz_jax.plugins.specs import Kind
 
 
 def verb_help(kind: Kind, usage: str, description: str, registry: Plugins) -> str:

@@ -9,9 +9,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-from cnnviz_jax.cli.words import resembles_option
+from cnnviz_jax.cli.positionals import resembles_option
 from cnnviz_jax.errors import PluginError
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,12 @@ stepped for one target). It is written for one picture or one target; batches, c
 and memory are the engine's.
 """
 
-from cnnviz_jax.engine.compile import compilations, compiled, compiler_options
+from cnnviz_jax.compiling import compilations, compiled, compiler_options
+from cnnviz_jax.engine.chunk_planning import Chunk, budget_bytes
 from cnnviz_jax.engine.fold import Fold, WholePicture
 from cnnviz_jax.engine.fold_run import run_fold
 from cnnviz_jax.engine.iteration import Iteration, run_iteration
 from cnnviz_jax.engine.keys import key_of, key_text, keys_for, picture_ids, root_key, word_id
-from cnnviz_jax.engine.memory import Chunk, budget_bytes
 from cnnviz_jax.engine.preview import Preview, preview
 from cnnviz_jax.engine.progress import Progress, silent, stage
 

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import jax
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax.results import Heatmap, View
+from cnnviz_jax.results.attribution import Heatmap, View
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
     from cnnviz_jax.targets import Target
 
 
@@ -78,7 +78,7 @@ class Fold:
     ) -> Any:
         """Return the picture's result from what `gather` made of all evaluations.
 
-        A technique's is a `Heatmap`, a measure's `cnnviz_jax.measurement.Measured`.
+        A technique's is a `Heatmap`, a measure's `cnnviz_jax.results.measurement.Measured`.
         """
         raise TypeError(f"{type(self).__name__} defines no finish")
 

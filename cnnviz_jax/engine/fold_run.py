@@ -11,16 +11,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.engine.compile import Executable, compiled
+from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import Kept
-from cnnviz_jax.engine.memory import Chunk, evenly, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.errors import Interrupted, MemoryBudgetError
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
     from cnnviz_jax.targets import Target
 
 _KEEP_EVERY_S = 60.0

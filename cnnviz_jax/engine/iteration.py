@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax.engine.compile import Executable, compiled
-from cnnviz_jax.engine.memory import Chunk, fitting, is_exhausted
+from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.errors import MemoryBudgetError
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.results.provenance import Provenance
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
     from cnnviz_jax.targets import Target
 
 

@@ -10,12 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from cnnviz_jax.engine.chunk_planning import Chunk
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.fold_run import FoldRun
-from cnnviz_jax.engine.memory import Chunk
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
     from cnnviz_jax.targets import Target
 
 _TIMED = 2

@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import jax
 import numpy as np
 
-from cnnviz_jax.engine.compile import compiled
-from cnnviz_jax.engine.memory import Chunk, fitting
+from cnnviz_jax.compiling import compiled
+from cnnviz_jax.engine.chunk_planning import Chunk, fitting
 from cnnviz_jax.engine.progress import Progress
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
-    from cnnviz_jax.population import Population
+    from cnnviz_jax.data.dataset import Population
+    from cnnviz_jax.model.model import Model
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.model.model import Model
 
 
 def _none(classes: int) -> Mapping[str, Reducer]:
@@ -97,3 +100,17 @@ def _merged(reducers: tuple[Reducer, ...], totals: list[Total], deltas: Any) -> 
         reducer.merge([total, reducer.lift(delta)])
         for reducer, total, delta in zip(reducers, totals, jax.device_get(deltas), strict=True)
     ]
+
+
+def surveyed_layer(model: Model, name: str | None, units: tuple[int, ...] | None) -> Layer:
+    """Return the layer whose units are looked at, `units` checked.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        UsageError: The layer has no such unit.
+    """
+    layer = model.map_layer(None) if name is None else model.layers[name]
+    for unit in units or ():
+        if not 0 <= unit < layer.channels:
+            raise UsageError(f"layer {layer.name!r} has units 0 to {layer.channels - 1}, got {unit}")
+    return layer

@@ -3,15 +3,15 @@
 `Program.trace` is the door; see the folder's README for what stands behind it.
 """
 
-from cnnviz_jax.program.checks import Check
-from cnnviz_jax.program.evaluate import Definition
-from cnnviz_jax.program.flat import Node
-from cnnviz_jax.program.kernels import KernelRef
-from cnnviz_jax.program.operations import Operation
-from cnnviz_jax.program.receptive_field import Field
-from cnnviz_jax.program.relu import deconv_relu, guided_relu
-from cnnviz_jax.program.sites import Site
-from cnnviz_jax.program.trace import Handler, Program
+from cnnviz_jax.program.analysis.receptive_field import Field
+from cnnviz_jax.program.graph.evaluator import Definition
+from cnnviz_jax.program.graph.graph import Node
+from cnnviz_jax.program.layers.checks import Check
+from cnnviz_jax.program.layers.kernels import KernelRef
+from cnnviz_jax.program.layers.nodes import Site
+from cnnviz_jax.program.layers.operations import Operation
+from cnnviz_jax.program.program import Handler, Program
+from cnnviz_jax.program.rewrites.relu_rules import deconv_relu, guided_relu
 from cnnviz_jax.program.windows import ChangedWindows, Interval, Plan
 
 __all__ = [

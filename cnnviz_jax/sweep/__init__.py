@@ -9,7 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.run import RunOptions as RunOptions
+    from cnnviz_jax.sweep.resolved import RunOptions as RunOptions
     from cnnviz_jax.sweep.run import run_sweep as run_sweep
     from cnnviz_jax.sweep.spec import SweepSpec as SweepSpec
 

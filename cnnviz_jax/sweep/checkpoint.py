@@ -18,7 +18,7 @@ import jax
 import numpy as np
 
 from cnnviz_jax.engine.reducers import Total
-from cnnviz_jax.sweep.exits import CheckpointError
+from cnnviz_jax.sweep.errors import CheckpointError
 from cnnviz_jax.sweep.layout import FORMAT, RunFolder
 from cnnviz_jax.sweep.store import storing
 

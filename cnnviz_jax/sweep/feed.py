@@ -12,8 +12,8 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from cnnviz_jax.sweep.extra import require
-from cnnviz_jax.sweep.source import Source
+from cnnviz_jax.data.source import Source
+from cnnviz_jax.extras import require
 
 
 @dataclass(frozen=True, kw_only=True)

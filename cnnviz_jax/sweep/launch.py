@@ -16,7 +16,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.sweep.errors import SweepUsageError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import json
 import os
 import socket
 import time
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from cnnviz_jax.sweep.exits import LockedError
+from cnnviz_jax.sweep.errors import LockedError
 
 FORMAT = 1
 """Version of what a run folder holds; part of the fingerprint."""
@@ -76,64 +71,6 @@ class RunFolder:
     def shard(self, index: int, count: int) -> RunFolder:
         """Return the run folder of one shard; the run itself where there is only one."""
         return self if count == 1 else RunFolder(self.shards / f"{index}-of-{count}")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is either whole or absent, also after a power cut."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
-        raise
-    sync_folder(path.parent)
-
-
-def write_json(path: Path, content: Any) -> None:
-    """Write JSON that is either whole or absent."""
-    write_whole(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
-
-
-def read_json(path: Path) -> Any:
-    """Return what a JSON file holds."""
-    return json.loads(path.read_text())
-
-
-def append_json(path: Path, content: Any) -> None:
-    """Append one line of JSON; readers skip a last line that is not whole."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "a") as file:
-        file.write(json.dumps(content, sort_keys=True) + "\n")
-
-
-def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of all `.jsonl` files of a folder, those cut short left out."""
-    for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
-        with open(path) as lines:
-            for line in lines:
-                with contextlib.suppress(json.JSONDecodeError):
-                    yield json.loads(line)
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the file system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def file_sha256(path: Path) -> str:
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 class Lock:

@@ -12,11 +12,12 @@ import jax
 import numpy as np
 
 from cnnviz_jax.engine import Progress, root_key
-from cnnviz_jax.engine.memory import is_exhausted
+from cnnviz_jax.engine.chunk_planning import is_exhausted
+from cnnviz_jax.files import append_json
 from cnnviz_jax.sweep.checkpoint import Checkpoints, State
-from cnnviz_jax.sweep.exits import BadPicturesError, Interrupted, OutOfMemoryError, StorageError
+from cnnviz_jax.sweep.errors import BadPicturesError, Interrupted, OutOfMemoryError, StorageError
 from cnnviz_jax.sweep.feed import Extent, batches
-from cnnviz_jax.sweep.layout import RunFolder, append_json
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
 from cnnviz_jax.sweep.result import write_results
 from cnnviz_jax.sweep.signals import listening
@@ -24,7 +25,7 @@ from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
 from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.run import RunOptions, Settled
+    from cnnviz_jax.sweep.resolved import RunOptions, Settled
 
 _IN_FLIGHT = 2
 _AGREE_EVERY_S = 1.0
@@ -241,8 +242,8 @@ class Loop:
         gather([0])
 
     def _facts(self, status: np.ndarray) -> dict[str, Any]:
-        from cnnviz_jax.sweep.layout import read_json
-        from cnnviz_jax.sweep.run import environment
+        from cnnviz_jax.files import read_json
+        from cnnviz_jax.sweep.identity import environment
 
         now, frozen = environment(), read_json(self.folder.run)
         counts = {name: int(self.totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i}

@@ -8,12 +8,14 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.engine.reducers import Reducer
-from cnnviz_jax.model import Model
-from cnnviz_jax.sweep.exits import FingerprintError, SweepUsageError
-from cnnviz_jax.sweep.layout import Lock, RunFolder, file_sha256, read_json, write_json
+from cnnviz_jax.files import file_sha256, read_json, write_json
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
+from cnnviz_jax.sweep.identity import part_of
+from cnnviz_jax.sweep.layout import Lock, RunFolder
 from cnnviz_jax.sweep.result import TOTALS, read_manifest, read_totals, write_results
-from cnnviz_jax.sweep.source import open_source
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, drop_unfinished
@@ -79,14 +81,6 @@ def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolde
     finally:
         lock.release()
     return out
-
-
-def part_of(run: dict[str, Any]) -> tuple[int, int]:
-    """Return the first picture of a run's shard and one past its last."""
-    identity, (index, count) = run["identity"], run["shard"]
-    tile, pictures = identity["tile"], identity["pictures"]
-    tiles = -(-pictures // tile)
-    return min(tiles * index // count * tile, pictures), min(tiles * (index + 1) // count * tile, pictures)
 
 
 def _check_complete(shards: Sequence[RunFolder], runs: Sequence[dict[str, Any]]) -> None:

@@ -17,7 +17,7 @@ from cnnviz_jax.sweep.step import empty_deltas
 from cnnviz_jax.sweep.store import ArraySpec
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.run import Settled
+    from cnnviz_jax.sweep.resolved import Settled
 
 DEVICES_PER_HOST = 8
 WRITE_BYTES_PER_S = 330e6

@@ -3,21 +3,21 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Confusion, FireCounts, LogHistogram, Moments, Reducer, TopK
 from cnnviz_jax.engine.survey import SurveyPlan
 from cnnviz_jax.errors import CnnvizError, did_you_mean
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.population import Population
-from cnnviz_jax.records import TechniqueSpec, load
-from cnnviz_jax.sweep.exits import SweepUsageError
-from cnnviz_jax.sweep.importing import import_reference, is_reference
-from cnnviz_jax.sweep.source import Source
+from cnnviz_jax.options.configs import config_from
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import import_factory, is_reference, load
+from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.spec import Survey
-from cnnviz_jax.verbs.options import config_from
 
 if TYPE_CHECKING:
-    from cnnviz_jax.layers import Layer
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.layers import Layer
+    from cnnviz_jax.model.model import Model
 
 
 def survey_plan(survey: Survey) -> TechniqueSpec | None:
@@ -53,7 +53,9 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
     if survey.technique in CORE:
         return _by_name(_called(CORE[survey.technique], model, survey, options), survey)
     if is_reference(survey.technique):
-        return _by_name(_called(import_reference(survey.technique, "reducer"), model, survey, options), survey)
+        return _by_name(
+            _called(import_factory(survey.technique, "reducer", error=SweepUsageError), model, survey, options), survey
+        )
     names = [*CORE, *(name for name, each in plugins().techniques.items() if each.kind == "survey")]
     raise SweepUsageError(
         f"no survey {survey.technique!r}.{did_you_mean(survey.technique, names)} There are: "

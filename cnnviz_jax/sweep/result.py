@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.engine.reducers import Reducer, Total
-from cnnviz_jax.sweep.layout import RunFolder, read_json, write_json, write_whole
+from cnnviz_jax.files import read_json, write_json, write_whole
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.store import storing
 
 TOTALS = "totals.npz"

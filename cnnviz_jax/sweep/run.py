@@ -5,136 +5,29 @@ position are one atomic checkpoint; after a crash the examples since then are co
 same bytes.
 """
 
-import functools
-import re
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import numpy as np
 
 from cnnviz_jax.engine import Progress, silent
 from cnnviz_jax.engine.reducers import Total
-from cnnviz_jax.model import Model
+from cnnviz_jax.files import read_json, write_json
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.checkpoint import Checkpoints, State, step_folders
-from cnnviz_jax.sweep.exits import FingerprintError, SweepStop, SweepUsageError
-from cnnviz_jax.sweep.layout import Lock, RunFolder, read_json, write_json
+from cnnviz_jax.sweep.errors import FingerprintError, SweepStop, SweepUsageError
+from cnnviz_jax.sweep.identity import differences, environment
+from cnnviz_jax.sweep.layout import Lock, RunFolder
 from cnnviz_jax.sweep.loop import Loop
-from cnnviz_jax.sweep.memory import settle_tile
 from cnnviz_jax.sweep.processes import from_first, gather
-from cnnviz_jax.sweep.source import Source, open_source
+from cnnviz_jax.sweep.resolved import RunOptions, Settled, settle
 from cnnviz_jax.sweep.spec import SweepSpec
-from cnnviz_jax.sweep.step import COUNTS, STATUSES, Step
+from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import drop_unfinished
-from cnnviz_jax.sweep.work import Work, differences, fingerprint
-from cnnviz_jax.verbs.options import versions
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """How a sweep is run; none of this changes a result."""
-
-    resume: Literal["auto", "must", "never"] = "auto"
-    """Whether to go on with what lies in the folder."""
-    restart: bool = False
-    """Throw away what lies in the folder and begin anew."""
-    memory_budget: str = "0.6"
-    """Per device: a share of what is free, or a size such as 8GiB."""
-    workers: int = 0
-    """Processes that decode pictures; 0 decodes in threads."""
-    checkpoint_every: str = "120s"
-    """Seconds (`120s`) or steps (`50steps`) between checkpoints."""
-    keep: int = 3
-    """Checkpoints kept."""
-    shard: tuple[int, int] = (0, 1)
-    """This run does part i of n, alone; `cnnviz merge` joins them."""
-
-    def __post_init__(self) -> None:
-        index, count = self.shard
-        if not 0 <= index < count:
-            raise SweepUsageError(f"shard {index}/{count}: shards of {count} run from 0/{count} to {count - 1}/{count}")
-        if self.workers < 0 or self.keep < 1:
-            raise SweepUsageError(f"workers is 0 or more and keep 1 or more, got {self.workers} and {self.keep}")
-        self.interval  # noqa: B018  # a wrong text is refused here
-
-    @property
-    def interval(self) -> tuple[Literal["seconds", "steps"], float]:
-        """The unit and the number of `checkpoint_every`."""
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(s|steps?)", self.checkpoint_every.strip())
-        if not found or float(found[1]) <= 0:
-            raise SweepUsageError(
-                f"ckpt-every is seconds such as 120s or steps such as 50steps, got {self.checkpoint_every!r}"
-            )
-        return ("seconds" if found[2] == "s" else "steps"), float(found[1])
-
-
-@dataclass(frozen=True)
-class Settled:
-    """A sweep settled against model, pictures and devices: ready to run, nothing run yet."""
-
-    spec: SweepSpec
-    work: Work
-    source: Source
-    count: int
-    """Pictures of the population, all shards."""
-    tile: int
-    """Pictures per device and step."""
-    devices: tuple[Any, ...]
-    memory_budget: str
-    identity: dict[str, Any]
-
-    @functools.cached_property
-    def step(self) -> Step:
-        """The compiled step; compiled when first asked for.
-
-        Raises:
-            OutOfMemoryError: It does not fit the budget.
-        """
-        return settle_tile(self.work, self.devices, self.tile, self.spec.inner_chunk, self.memory_budget)
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of everything that decides results."""
-        return fingerprint(self.identity)
-
-    def part(self, shard: tuple[int, int]) -> tuple[int, int]:
-        """Return the first picture of a shard and one past its last; whole tiles."""
-        tiles, (index, count) = -(-self.count // self.step.tile), shard
-        first, stop = tiles * index // count, tiles * (index + 1) // count
-        return min(first * self.tile, self.count), min(stop * self.tile, self.count)
-
-
-def settle(
-    spec: SweepSpec,
-    model: Model,
-    folder: RunFolder,
-    options: RunOptions | None = None,
-    devices: Sequence[Any] | None = None,
-) -> Settled:
-    """Return the sweep ready to run: parts built, tile chosen; compiled only where that chooses the tile.
-
-    Raises:
-        SweepUsageError: Something in the specification does not exist or does not fit.
-        OutOfMemoryError: No tile fits the budget.
-    """
-    options = options or RunOptions()
-    source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
-    count = min(len(source), spec.limit or len(source))
-    work = Work.plan(spec, model, source)
-    identity = work.identity(spec, source, count)
-    tile, chunk = spec.tile, spec.inner_chunk
-    if tile == "auto" and folder.run.exists() and not options.restart:
-        tile = read_json(folder.run)["identity"]["tile"]
-    chosen = tuple(jax.devices()) if devices is None else tuple(devices)
-    if tile == "auto":
-        tile = settle_tile(work, chosen, tile, chunk, options.memory_budget).tile
-        tile = min(int(row[0]) for row in gather([tile]))
-    tile = int(tile)
-    identity |= {"tile": tile, "inner_chunks": list(work.inner_chunks(tile, chunk))}
-    return Settled(spec, work, source, count, tile, chosen, options.memory_budget, identity)
 
 
 def run_sweep(
@@ -261,12 +154,6 @@ def _frozen(settled: Settled, options: RunOptions) -> dict[str, Any]:
         "environment": environment(),
         "need_bytes": settled.step.need_bytes,
     }
-
-
-def environment() -> dict[str, Any]:
-    """Return what bit-equality is promised for: versions, backend and kind of device."""
-    device = jax.devices()[0]
-    return {"versions": dict(versions()), "backend": jax.default_backend(), "device_kind": device.device_kind}
 
 
 def _throw_away(folder: RunFolder) -> None:

@@ -8,7 +8,7 @@ import signal
 import threading
 from collections.abc import Iterator
 
-from cnnviz_jax.sweep.exits import Interrupted
+from cnnviz_jax.sweep.errors import Interrupted
 
 
 class Signals:

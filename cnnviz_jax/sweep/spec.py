@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cnnviz_jax.errors import did_you_mean
-from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.sweep.errors import SweepUsageError
 
 Keep = Literal["auto", "values", "low_res"]
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")

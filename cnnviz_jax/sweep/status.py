@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from cnnviz_jax.files import read_json, read_lines
 from cnnviz_jax.sweep.checkpoint import step_folders
-from cnnviz_jax.sweep.exits import SweepUsageError
-from cnnviz_jax.sweep.layout import RunFolder, holder_of, read_json, read_lines
-from cnnviz_jax.sweep.merge import part_of
+from cnnviz_jax.sweep.errors import SweepUsageError
+from cnnviz_jax.sweep.identity import part_of
+from cnnviz_jax.sweep.layout import RunFolder, holder_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,14 +11,14 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool
 
 from cnnviz_jax.engine import compiler_options
-from cnnviz_jax.engine.memory import is_exhausted
+from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.reducers import Batch, layers_of, update_all
-from cnnviz_jax.engine.tile import explain_tile
-from cnnviz_jax.sweep.exits import OutOfMemoryError
+from cnnviz_jax.engine.shard_batch import explain_tile
+from cnnviz_jax.sweep.errors import OutOfMemoryError
 from cnnviz_jax.sweep.work import Planned, Work
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
 
 AXIS = "data"
 OK, UNREADABLE, NONFINITE = 1, 2, 3

@@ -15,9 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.sweep.exits import StorageError
-from cnnviz_jax.sweep.extra import require
-from cnnviz_jax.sweep.layout import write_json
+from cnnviz_jax.extras import require
+from cnnviz_jax.files import write_json
+from cnnviz_jax.sweep.errors import StorageError
 
 STATUS = "status"
 _CHUNK_BYTES = 8 << 20

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import numpy as np
 
+from cnnviz_jax.files import file_sha256, read_json
 from cnnviz_jax.sweep.checkpoint import read_state, step_folders
-from cnnviz_jax.sweep.exits import SweepUsageError
-from cnnviz_jax.sweep.layout import RunFolder, file_sha256, read_json
-from cnnviz_jax.sweep.merge import part_of
+from cnnviz_jax.sweep.errors import SweepUsageError
+from cnnviz_jax.sweep.identity import part_of
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.result import MANIFEST
 from cnnviz_jax.sweep.step import OK
 from cnnviz_jax.sweep.store import STATUS, ExampleStore

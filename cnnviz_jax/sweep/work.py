@@ -1,31 +1,30 @@
 """A specification settled against a model and a source: what is computed per picture, and what identifies it."""
 
 import dataclasses
-import hashlib
 import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Int
 
 from cnnviz_jax import targets
+from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine import Fold, WholePicture
 from cnnviz_jax.engine.reducers import Reducer, fields_of
-from cnnviz_jax.engine.tile import inner_chunk_for
+from cnnviz_jax.engine.shard_batch import inner_chunk_for
 from cnnviz_jax.errors import CnnvizError, TargetError
-from cnnviz_jax.records import load
-from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.sweep.errors import SweepUsageError
+from cnnviz_jax.sweep.identity import weights_digest
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
-from cnnviz_jax.sweep.source import Source
 from cnnviz_jax.sweep.spec import Explanation, SweepSpec
-from cnnviz_jax.verbs.options import technique_and_config
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
 
 _LARGEST_ID = 2**32 - 2
 
@@ -151,34 +150,6 @@ class Work:
         return json.loads(json.dumps(identity, default=str))
 
 
-def fingerprint(identity: dict[str, Any]) -> str:
-    """Return the SHA-256 of an identity."""
-    return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
-
-
-def differences(old: Any, new: Any, path: str = "") -> list[str]:
-    """Return where two identities differ, one text each."""
-    if isinstance(old, dict) and isinstance(new, dict):
-        keys = [*old, *(key for key in new if key not in old)]
-        return [
-            d for key in keys for d in differences(old.get(key), new.get(key), f"{path}.{key}" if path else str(key))
-        ]
-    if isinstance(old, list) and isinstance(new, list) and len(old) == len(new):
-        return [d for i, (a, b) in enumerate(zip(old, new, strict=True)) for d in differences(a, b, f"{path}[{i}]")]
-    return [] if old == new else [f"{path}: {_short(old)} then, {_short(new)} now"]
-
-
-def weights_digest(model: "Model") -> str:
-    """Return the SHA-256 over all parameters: paths, shapes, dtypes and bytes."""
-    hashed = hashlib.sha256()
-    leaves = jax.tree.leaves(model.params)
-    for path, leaf in zip(model.structure.pure.param_paths, leaves, strict=True):
-        array = np.asarray(leaf)
-        hashed.update(f"{path}\0{array.dtype}\0{array.shape}\0".encode())
-        hashed.update(np.ascontiguousarray(array).tobytes())
-    return hashed.hexdigest()
-
-
 def _planned(asked: Explanation, model: "Model") -> Planned:
     spec, config = technique_and_config(asked.technique, "explain", dict(asked.options))
     built = load(spec.build)(config, model)
@@ -211,11 +182,6 @@ def _has_classes(model: "Model") -> bool:
 
 def _described(reducer: Reducer) -> dict[str, Any]:
     return {field.name: getattr(reducer, field.name) for field in dataclasses.fields(reducer)}
-
-
-def _short(value: Any) -> str:
-    text = json.dumps(value, default=str)
-    return text if len(text) <= 60 else f"{text[:57]}..."
 
 
 def _keys_are_partitionable() -> bool:

@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import TargetError, did_you_mean
+from cnnviz_jax.options.values import classes_called
 from cnnviz_jax.targets.classes import ClassScore
 from cnnviz_jax.targets.custom import custom
 from cnnviz_jax.targets.target import Target
-from cnnviz_jax.wording import classes_called
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
 
 
 def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h w c"]) -> Target:

@@ -10,11 +10,11 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import TargetError
-from cnnviz_jax.results import static
+from cnnviz_jax.results.pytrees import static
 from cnnviz_jax.targets.target import Target
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
 
 
 @jax.tree_util.register_dataclass

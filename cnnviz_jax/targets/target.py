@@ -1,5 +1,7 @@
 """What every target is: a small pytree that scores one image."""
 
+import dataclasses
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Self
 
 import jax
@@ -10,7 +12,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.errors import TargetError
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
 
 
 class Target:
@@ -65,25 +67,25 @@ class Target:
 
     def __add__(self, other: Any) -> "Target":
         """Return the target that scores the sum."""
-        return self if _is_zero(other) else _weighted((1.0, self), (1.0, other))
+        return self if _is_zero(other) else weighted((1.0, self), (1.0, other))
 
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> "Target":
         """Return the target that scores the difference."""
-        return _weighted((1.0, self), (-1.0, other))
+        return weighted((1.0, self), (-1.0, other))
 
     def __mul__(self, factor: Any) -> "Target":
         """Return the target that scores `factor` times as much; `factor` is a number."""
         if isinstance(factor, bool) or not isinstance(factor, int | float | np.number):
             raise TargetError(f"a target is multiplied by a number, got {factor!r}")
-        return _weighted((float(factor), self))
+        return weighted((float(factor), self))
 
     __rmul__ = __mul__
 
     def __neg__(self) -> "Target":
         """Return the target that scores the opposite."""
-        return _weighted((-1.0, self))
+        return weighted((-1.0, self))
 
 
 def _is_zero(other: Any) -> bool:
@@ -91,7 +93,85 @@ def _is_zero(other: Any) -> bool:
     return isinstance(other, int) and other == 0
 
 
-def _weighted(*pairs: tuple[float, Any]) -> Target:
-    from cnnviz_jax.objectives import weighted
+class _OfLayer(Target):
+    """A target that reads one layer and no outputs."""
 
-    return weighted(*pairs)
+    layer: str
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Never: only the program below the layer runs."""
+        return False
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class WeightedSum(Target):
+    """Targets added up, each times a number."""
+
+    terms: tuple[Target, ...]
+    weights: tuple[Float[Array, "*n"] | float, ...]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers of all terms."""
+        return tuple(dict.fromkeys(layer for term in self.terms for layer in term.layers))
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether any term reads the outputs."""
+        return any(term.needs_outputs for term in self.terms)
+
+    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the sum."""
+        parts = (w * term.score(outputs, taps) for term, w in zip(self.terms, self.weights, strict=True))
+        return jnp.asarray(sum(parts), jnp.float32)
+
+    def check(self, model: "Model") -> None:
+        """Raise `TargetError` if a term does not fit."""
+        for term in self.terms:
+            term.check(model)
+
+    def batched(self, count: int) -> Self:
+        """Return it with one entry per target in every term."""
+        weights = tuple(jnp.broadcast_to(jnp.asarray(w, jnp.float32), (count,)) for w in self.weights)
+        return dataclasses.replace(self, terms=tuple(term.batched(count) for term in self.terms), weights=weights)
+
+    def describe(self, model: "Model") -> tuple[str, ...]:
+        """Return texts such as `conv1 channel 2 + 3 x conv1 channel 4`."""
+        columns = [
+            [
+                _signed(float(w), text)
+                for w, text in zip(np.broadcast_to(np.asarray(weight), len(texts)), texts, strict=True)
+            ]
+            for weight, texts in ((w, term.describe(model)) for term, w in zip(self.terms, self.weights, strict=True))
+        ]
+        rows = max(map(len, columns), default=1)
+        texts = (" ".join(column[min(i, len(column) - 1)] for column in columns) for i in range(rows))
+        return tuple(text.removeprefix("+ ") for text in texts)
+
+
+def _signed(weight: float, text: str) -> str:
+    factor = "" if abs(weight) == 1 else f"{abs(weight):g} x "
+    return f"{'-' if weight < 0 else '+'} {factor}{text}"
+
+
+def weighted(*pairs: tuple[float, Any]) -> WeightedSum:
+    """Return the sum of `weight * target` over the pairs; sums among them are opened."""
+    terms: list[Target] = []
+    weights: list[Any] = []
+    for weight, target in pairs:
+        if isinstance(target, WeightedSum):
+            terms += target.terms
+            weights += [weight * inner for inner in target.weights]
+        elif isinstance(target, Target):
+            terms.append(target)
+            weights.append(weight)
+        else:
+            raise TargetError(f"only targets can be added to targets, got {target!r}")
+    return WeightedSum(tuple(terms), tuple(weights))

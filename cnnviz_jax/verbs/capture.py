@@ -9,11 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.data.images import Pictures, check_images
 from cnnviz_jax.engine import compiled
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.verbs.options import require_model
+from cnnviz_jax.model.model import Model, require_model
 
 _BATCH = 32
 

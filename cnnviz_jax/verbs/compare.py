@@ -8,16 +8,16 @@ import numpy as np
 from jaxtyping import Array
 
 from cnnviz_jax import targets
+from cnnviz_jax.data.images import Pictures, check_images, picture_names
 from cnnviz_jax.engine import Chunk, Progress, key_text, root_key, silent, stage
 from cnnviz_jax.errors import CnnvizError, UsageError
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.measurement import Comparison, Measurement
-from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import Pictures, check_images, picture_names
-from cnnviz_jax.results import Attribution, Provenance
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.results.measurement import Comparison, Measurement
+from cnnviz_jax.results.provenance import Provenance, versions
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.measure import measure
-from cnnviz_jax.verbs.options import versions
 
 
 def compare(

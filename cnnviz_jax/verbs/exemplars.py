@@ -10,9 +10,9 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import compiled
-from cnnviz_jax.model import Model
-from cnnviz_jax.objectives import terms_of
-from cnnviz_jax.results import Synthesis
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.results.synthesis import Synthesis
+from cnnviz_jax.targets.combining import terms_of
 from cnnviz_jax.verbs.capture import capture
 
 _AT_ONCE = 32

@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax import targets
+from cnnviz_jax.data.images import Pictures, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Fold,
@@ -24,12 +25,13 @@ from cnnviz_jax.engine import (
     silent,
 )
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
-from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.records import TechniqueSpec, load
-from cnnviz_jax.results import Attribution, Heatmap, Provenance
-from cnnviz_jax.verbs.kept import KeptTargets, arrays_digest, digest
-from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
+from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.results.attribution import Attribution, Heatmap
+from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.verbs.resume_cache import KeptTargets, arrays_digest, digest
 
 _WORTH_KEEPING = 64
 """A picture of fewer evaluations is done again."""

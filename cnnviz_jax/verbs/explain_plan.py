@@ -2,10 +2,10 @@
 
 from typing import Any
 
+from cnnviz_jax.data.images import Pictures
 from cnnviz_jax.engine import Chunk, preview
-from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import Pictures
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.verbs.explain import Prepared
 
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz_jax.data.images import open_picture
 from cnnviz_jax.errors import ImageError, PluginError, UsageError
-from cnnviz_jax.pictures import open_picture
-from cnnviz_jax.records import TechniqueSpec, load
-from cnnviz_jax.results import Provenance
-from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
+from cnnviz_jax.model.model import require_model
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.results.provenance import Provenance, versions
 
 
 def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = None, **options: Any) -> Any:

@@ -8,15 +8,17 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
+from cnnviz_jax.data.images import Pictures, check_images
 from cnnviz_jax.engine import Chunk, Progress, key_of, key_text, keys_for, picture_ids, root_key, run_fold, silent
+from cnnviz_jax.engine.measure import Case, HostMetric, MetricFold, judged, map_of
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
-from cnnviz_jax.measurement import Case, HostMetric, Measurement, MetricFold, judged, map_of
-from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.records import load
-from cnnviz_jax.results import Attribution, Provenance
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.results.measurement import Measurement
+from cnnviz_jax.results.provenance import Provenance, versions
 from cnnviz_jax.verbs.explain import explain
-from cnnviz_jax.verbs.options import technique_and_config, versions
 
 
 def measure(

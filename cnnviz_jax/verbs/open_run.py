@@ -10,22 +10,27 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
+from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.images import Pictures
+from cnnviz_jax.data.opening import open_source
+from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
-from cnnviz_jax.model import Model
-from cnnviz_jax.pictures import Pictures
-from cnnviz_jax.population import Population
-from cnnviz_jax.records import load
-from cnnviz_jax.results import Attribution, Provenance, Report
-from cnnviz_jax.sweep.layout import RunFolder, read_json, read_lines
+from cnnviz_jax.files import read_json, read_lines
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.options.configs import config_from, technique_and_config
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.report import Report
+from cnnviz_jax.sweep.identity import weights_digest
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.reductions import survey_plan
 from cnnviz_jax.sweep.result import read_manifest, read_survey
-from cnnviz_jax.sweep.source import Source, open_source
 from cnnviz_jax.sweep.spec import Explanation, Survey, SweepSpec
 from cnnviz_jax.sweep.step import OK, STATUSES
 from cnnviz_jax.sweep.store import STATUS, ExampleStore
-from cnnviz_jax.sweep.work import weights_digest
-from cnnviz_jax.verbs.options import config_from, technique_and_config
+from cnnviz_jax.verbs.load_model import load_model
 from cnnviz_jax.verbs.render import check_writable, render, renderer_for
 from cnnviz_jax.verbs.report import report
 
@@ -97,9 +102,7 @@ class Run:
         Raises:
             UsageError: Its weights are not those that were swept.
         """
-        from cnnviz_jax.cli.model_choice import load as load_word
-
-        found = self._given if self._given is not None else load_word(self.spec.model, self.spec.weights)
+        found = self._given if self._given is not None else load_model(self.spec.model, self.spec.weights)
         if weights_digest(found) != self._frozen["identity"]["weights_sha256"]:
             raise UsageError(f"the weights of {found.name} are not those that were swept; pass the model: model=...")
         return found

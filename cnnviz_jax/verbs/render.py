@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.errors import RenderError
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.records import RendererSpec, load
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.plugins.specs import RendererSpec
 
 
 def render(result: Any, path: str | Path, *, renderer: str | None = None, **display: Any) -> Path:

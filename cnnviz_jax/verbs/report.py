@@ -9,17 +9,18 @@ from typing import Any
 import jax
 import numpy as np
 
+from cnnviz_jax.data.images import Pictures, check_images, picture_names
 from cnnviz_jax.engine import Fold, Progress, silent, stage
 from cnnviz_jax.errors import CnnvizError
-from cnnviz_jax.layers import Layer
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.model import Model, predictions
-from cnnviz_jax.pictures import Pictures, check_images, picture_names
-from cnnviz_jax.records import Kind, load
-from cnnviz_jax.results import Report
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.model.model import Model, predictions, require_model
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.plugins.specs import Kind
+from cnnviz_jax.results.provenance import versions
+from cnnviz_jax.results.report import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
-from cnnviz_jax.verbs.options import require_model, versions
 from cnnviz_jax.verbs.render import check_writable, render, renderer_for
 from cnnviz_jax.verbs.synthesize import synthesize
 

@@ -4,14 +4,14 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
+from cnnviz_jax.data.dataset import Population
 from cnnviz_jax.engine import Chunk, Progress, silent
 from cnnviz_jax.engine.survey import SurveyPlan, run_survey
 from cnnviz_jax.errors import ImageError, PluginError
-from cnnviz_jax.model import Model
-from cnnviz_jax.population import Population
-from cnnviz_jax.records import load
-from cnnviz_jax.results import Provenance
-from cnnviz_jax.verbs.options import require_model, technique_and_config, versions
+from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.results.provenance import Provenance, versions
 
 
 def survey(

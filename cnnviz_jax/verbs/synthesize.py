@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax import targets
+from cnnviz_jax.data.images import Pictures, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Iteration,
@@ -23,15 +24,16 @@ from cnnviz_jax.engine import (
     word_id,
 )
 from cnnviz_jax.errors import ImageError, PluginError, TargetError, UsageError
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.model import Model
-from cnnviz_jax.objectives import Given, WholeLayer, count_of, settled
-from cnnviz_jax.pictures import Pictures, check_images
-from cnnviz_jax.records import load
-from cnnviz_jax.results import Provenance, Synthesis
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.synthesis import Synthesis
+from cnnviz_jax.targets.combining import Given, count_of, settled
+from cnnviz_jax.targets.layers import WholeLayer
 from cnnviz_jax.verbs.exemplars import measured
-from cnnviz_jax.verbs.kept import KeptTargets, arrays_digest, digest
-from cnnviz_jax.verbs.options import technique_and_config, versions
+from cnnviz_jax.verbs.resume_cache import KeptTargets, arrays_digest, digest
 
 
 def synthesize(
@@ -58,7 +60,7 @@ def synthesize(
         model: From `cv.adapt` or `cv.load_model`.
         layer: Layer whose channels are maximised; for techniques that look at a whole layer, that layer.
         channels: Which of them, one picture each; `None` for all.
-        target: Instead of a layer: class indices, or one of `cv.targets` or `cnnviz_jax.objectives`.
+        target: Instead of a layer: class indices, or one of `cv.targets` or `cnnviz_jax.targets.combining`.
         images: Pictures to start from or to be met again, one per target or one for all; in [0, 1].
         exemplars: Pictures of a data set: the result says what each target reaches on them at most. In [0, 1].
         key: Seed or key of the start; a channel's picture is the same alone or among others.

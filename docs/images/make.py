@@ -47,8 +47,8 @@ def explanations(path: Path, count: int = 3) -> None:
 
 def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
     """Write what the units of a layer answer to over the bundled network's own test pictures."""
-    from cnnviz_jax.sweep.source import open_source
-    from cnnviz_plugins.models.shapes.pictures import draw_images
+    from cnnviz_jax.data.opening import open_source
+    from cnnviz_plugins.models.shapes.images import draw_images
 
     model = cv.load_model("shapes")
     masked = open_source("cnnviz_plugins.models.shapes.concepts:pictures", model.input_shape)

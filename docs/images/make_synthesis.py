@@ -15,7 +15,7 @@ LAYERS = ("conv1", "conv3", "conv5")
 
 def units(folder: Path, steps: int) -> None:
     """Write eight units of three layers of `shapes`, a row of the sheet each, by the recipe lucid."""
-    from cnnviz_jax.cli.synthesis_files import joined
+    from cnnviz_jax.cli.commands.synthesis_files import joined
 
     model = cv.load_model("shapes")
     made = [
@@ -59,7 +59,7 @@ def of_pictures(folder: Path) -> None:
 
 def squeezenet(folder: Path, weights: str, steps: int) -> None:
     """Write eight units of two layers of SqueezeNet 1.1, by the recipe lucid."""
-    from cnnviz_jax.cli.synthesis_files import joined
+    from cnnviz_jax.cli.commands.synthesis_files import joined
 
     model = cv.load_model("squeezenet1_1", weights)
     made = [

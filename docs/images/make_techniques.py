@@ -15,9 +15,9 @@ from jaxtyping import Float, Int
 from PIL import Image
 
 import cnnviz_jax as cv
-from cnnviz_jax.manager import plugins
-from cnnviz_plugins.models.shapes.dice import Dice
-from cnnviz_plugins.models.shapes.pictures import draw_images, draw_pictures
+from cnnviz_jax.plugins import plugins
+from cnnviz_plugins.models.shapes.images import draw_images, draw_pictures
+from cnnviz_plugins.models.shapes.rng import Dice
 from cnnviz_plugins.models.shapes.textures import TEXTURES
 
 HERE = Path(__file__).parent / "techniques"

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model import AdaptOptions
+from cnnviz_jax.model.pure import AdaptOptions
 from cnnviz_plugins.adapters.callable import build
 
 X = jnp.asarray(np.random.RandomState(0).uniform(size=(2, 4, 4, 3)), jnp.float32)

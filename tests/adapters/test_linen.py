@@ -10,7 +10,7 @@ from flax import linen as nn
 from flax.training.train_state import TrainState
 
 from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model import AdaptOptions
+from cnnviz_jax.model.pure import AdaptOptions
 from cnnviz_plugins.adapters.linen import build
 from tests.adapters import networks
 from tests.adapters.name_stacks import scopes_of, scopes_of_pure

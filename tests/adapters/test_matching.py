@@ -12,8 +12,8 @@ from flax import nnx
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import PluginError
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.records import AdapterSpec
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.specs import AdapterSpec
 from cnnviz_plugins.adapters.plugin import cnnviz_adapters
 
 DENSE, LINEAR = nn.Dense(2), nnx.Linear(2, 2, rngs=nnx.Rngs(0))

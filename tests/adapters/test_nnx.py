@@ -9,7 +9,7 @@ import pytest
 from flax import nnx
 
 from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model import AdaptOptions
+from cnnviz_jax.model.pure import AdaptOptions
 from cnnviz_plugins.adapters.nnx import build
 from tests.adapters.name_stacks import scopes_of_pure
 

@@ -3,7 +3,7 @@
 import pytest
 
 from cnnviz_jax.cli import main
-from cnnviz_jax.manager import reset_plugins
+from cnnviz_jax.plugins import reset_plugins
 
 
 @pytest.fixture(autouse=True)

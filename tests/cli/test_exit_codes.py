@@ -6,7 +6,8 @@ import os
 
 import pytest
 
-from cnnviz_jax.cli import main, models
+from cnnviz_jax.cli import main
+from cnnviz_jax.cli.commands import models
 from cnnviz_jax.errors import ModelError
 
 

@@ -5,11 +5,11 @@ import json
 import pytest
 
 from cnnviz_jax.cli.tables import show
-from cnnviz_jax.manager import plugins
+from cnnviz_jax.plugins import plugins
 
 PLUGIN = """
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.records import AdapterSpec, ModelSpec, RendererSpec
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import AdapterSpec, ModelSpec, RendererSpec
 
 
 @hookimpl

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnviz_jax.cli.parsing import channel_indices, evaluations_at_once, seed_number, target_classes
+from cnnviz_jax.cli.values import channel_indices, evaluations_at_once, seed_number, target_classes
 from cnnviz_jax.errors import UsageError
 
 

@@ -55,7 +55,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(refusal, tmp
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
-    monkeypatch.setattr("cnnviz_jax.cli.explain.load", lambda *_: pytest.fail("the work began"))
+    monkeypatch.setattr("cnnviz_jax.cli.commands.explain.load", lambda *_: pytest.fail("the work began"))
     assert refusal(*PICTURE.split()) == "cannot write in .: Permission denied"
 
 

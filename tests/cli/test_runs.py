@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz_jax.manager import SetAside, plugins
+from cnnviz_jax.plugins import SetAside, plugins
 
 FACTORY = """
 import pathlib

@@ -7,7 +7,7 @@ import pytest
 
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
 from cnnviz_jax.errors import PluginError
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 
 @dataclass(frozen=True)

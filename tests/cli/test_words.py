@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 import pytest
 
-from cnnviz_jax.cli.words import picture_files, take_model, take_technique
+from cnnviz_jax.cli.positionals import picture_files, take_model, take_technique
 from cnnviz_jax.errors import ImageError, UnknownNameError, UsageError
-from cnnviz_jax.manager import PluginInfo, Plugins
-from cnnviz_jax.records import ModelSpec, TechniqueSpec
+from cnnviz_jax.plugins import PluginInfo, Plugins
+from cnnviz_jax.plugins.specs import ModelSpec, TechniqueSpec
 
 
 @dataclass(frozen=True)

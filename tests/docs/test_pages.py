@@ -6,10 +6,9 @@ import re
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax import hookspecs
 from cnnviz_jax.cli.commands import COMMANDS
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.manager.contract import HOOKS
+from cnnviz_jax.plugins import hookspecs, plugins
+from cnnviz_jax.plugins.contract import HOOKS
 
 from .pages import CHECKOUT, DOCS, blocks, headings, pages
 
@@ -59,7 +58,7 @@ def test_the_plugins_page_has_no_hook_that_does_not_exist():
 def test_every_record_is_on_the_plugins_page():
     text = (DOCS / "plugins.md").read_text(encoding="utf-8")
     for _, record in HOOKS.values():
-        assert f".. autoclass:: cnnviz_jax.records.{record.__name__}" in text
+        assert f".. autoclass:: cnnviz_jax.plugins.specs.{record.__name__}" in text
 
 
 def test_every_verb_is_a_heading_of_the_command_line_page_and_no_other_is():

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from cnnviz_jax.manager import plugins
+from cnnviz_jax.plugins import plugins
 
 from .pages import DOCS
 from .test_pages import built_in_techniques

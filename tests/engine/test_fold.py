@@ -11,7 +11,7 @@ from cnnviz_jax import targets
 from cnnviz_jax.engine import Fold, compilations, keys_for, picture_ids, root_key, run_fold
 from cnnviz_jax.engine import fold_run as fold_module
 from cnnviz_jax.errors import ImageError, MemoryBudgetError, TargetError, UsageError
-from cnnviz_jax.results import Heatmap
+from cnnviz_jax.results.attribution import Heatmap
 from tests.explain.small import model, pictures
 
 

@@ -4,9 +4,9 @@ import jax
 import numpy as np
 import pytest
 
+from cnnviz_jax.data.images import picture_names
 from cnnviz_jax.engine import key_of, key_text, root_key, stage
 from cnnviz_jax.errors import ImageError
-from cnnviz_jax.pictures import picture_names
 
 
 def test_a_key_comes_back_from_its_text():

@@ -7,9 +7,9 @@ import pytest
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import keys_for, root_key, run_fold
-from cnnviz_jax.engine.tile import explain_tile, inner_chunk_for
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.records import load
+from cnnviz_jax.engine.shard_batch import explain_tile, inner_chunk_for
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
 from tests.explain.small import model, pictures
 
 

@@ -13,9 +13,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import cnnviz_jax as cv
-from cnnviz_jax.engine import compile as compiling
+from cnnviz_jax import compiling as compiling
 from cnnviz_jax.errors import CnnvizError
-from cnnviz_jax.manager import plugins
+from cnnviz_jax.plugins import plugins
 from tests.explain.small import forward, parameters
 
 CHEAP: dict[str, object] = {

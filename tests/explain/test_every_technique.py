@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 from jax.sharding import PartitionSpec
 
+from cnnviz_jax import compiling as compiling
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Fold, WholePicture, keys_for, picture_ids, root_key
-from cnnviz_jax.engine import compile as compiling
-from cnnviz_jax.engine.tile import explain_tile, inner_chunk_for
-from cnnviz_jax.records import load
-from cnnviz_jax.verbs.options import technique_and_config
+from cnnviz_jax.engine.shard_batch import explain_tile, inner_chunk_for
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins.references import load
 from tests.explain.every import (
     NETWORKS,
     TECHNIQUES,

@@ -9,7 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import LayerNotFoundError, TargetError, UnknownNameError, UsageError, WeightsError
-from cnnviz_jax.evolution import line_of
+from cnnviz_jax.results.evolution import line_of
 from tests.explain.small import model, parameters, pictures
 from tests.inspect.evolving import step_of
 

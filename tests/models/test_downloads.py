@@ -17,8 +17,8 @@ from cnnviz_jax import downloads
 from cnnviz_jax.cli import main
 from cnnviz_jax.downloads import cache_folder, cached_file, fetch, is_url, local_file
 from cnnviz_jax.errors import WeightsError
-from cnnviz_jax.manager import reset_plugins
-from cnnviz_jax.records import WeightsSpec
+from cnnviz_jax.plugins import reset_plugins
+from cnnviz_jax.plugins.specs import WeightsSpec
 
 CONTENT = np.random.default_rng(0).bytes(1_500_000)
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
@@ -259,7 +259,7 @@ def cnnviz(shelf, tmp_path, monkeypatch, capsys):
 import jax.numpy as jnp
 import cnnviz_jax as cv
 from cnnviz_jax.downloads import cached_file
-from cnnviz_jax.records import ModelSpec, WeightsSpec
+from cnnviz_jax.plugins.specs import ModelSpec, WeightsSpec
 from cnnviz_plugins.models.checkpoints import read_weights
 published = WeightsSpec(url="{shelf.address}/tiny.safetensors", sha256="{digest}")
 def build(weights):

@@ -11,8 +11,8 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
-from cnnviz_jax.cli.model_choice import load
-from cnnviz_jax.manager import reset_plugins
+from cnnviz_jax.plugins import reset_plugins
+from cnnviz_jax.verbs.load_model import load
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.naming import load_arrays
 

@@ -9,11 +9,11 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import PluginError
-from cnnviz_jax.manager.contract import checked
-from cnnviz_jax.records import ModelSpec, RendererSpec
+from cnnviz_jax.plugins.contract import checked
+from cnnviz_jax.plugins.specs import ModelSpec, RendererSpec
 from cnnviz_plugins.models.plugin import cnnviz_models
 from cnnviz_plugins.models.published import PUBLISHED
-from cnnviz_plugins.models.shapes.pictures import CLASSES, draw_pictures
+from cnnviz_plugins.models.shapes.images import CLASSES, draw_pictures
 
 
 def test_the_hook_offers_shapes_and_every_published_network():

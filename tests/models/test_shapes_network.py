@@ -11,8 +11,8 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
+from cnnviz_plugins.models.shapes.images import CLASSES, draw_pictures
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
-from cnnviz_plugins.models.shapes.pictures import CLASSES, draw_pictures
 from cnnviz_plugins.models.shapes.train import TrainConfig, accuracy, save, train
 
 

@@ -11,8 +11,8 @@ from typing import Any
 TECHNIQUE = """
 from dataclasses import dataclass
 
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 
 @dataclass(frozen=True)

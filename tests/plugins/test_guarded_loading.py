@@ -11,20 +11,20 @@ BROKEN = {
     "exits": ("import sys; sys.exit('leaving')", "SystemExit: leaving"),
     "no-hook": ("value = 1", "it implements no hook; mark one of cnnviz_adapters"),
     "raises": (
-        "from cnnviz_jax.hookspecs import hookimpl\n@hookimpl\ndef cnnviz_models():\n    raise OSError('no disk')",
+        "from cnnviz_jax import hookimpl\n@hookimpl\ndef cnnviz_models():\n    raise OSError('no disk')",
         "OSError: no disk",
     ),
     "yields-a-number": (
-        "from cnnviz_jax.hookspecs import hookimpl\n@hookimpl\ndef cnnviz_models():\n    yield 3",
+        "from cnnviz_jax import hookimpl\n@hookimpl\ndef cnnviz_models():\n    yield 3",
         "cnnviz_models yielded 3; it must yield ModelSpec records",
     ),
     "raises-after-yielding": (TECHNIQUE.format(name="early") + "    raise OSError('no disk')", "OSError: no disk"),
     "wants-arguments": (
-        "from cnnviz_jax.hookspecs import hookimpl\n@hookimpl\ndef cnnviz_models(config):\n    return []",
+        "from cnnviz_jax import hookimpl\n@hookimpl\ndef cnnviz_models(config):\n    return []",
         "Argument(s) {'config'} are declared in the hookimpl but can not be found in the hookspec",
     ),
     "asks-while-loading": (
-        "from cnnviz_jax.manager import plugins\nplugins()",
+        "from cnnviz_jax.plugins import plugins\nplugins()",
         "the plugin registry was asked for while plugins load",
     ),
 }
@@ -155,10 +155,10 @@ def test_without_an_installed_distribution_the_lack_is_named_and_nothing_is_impo
     source = __import__("cnnviz_jax").__path__[0]
     (tmp_path / "cnnviz_jax").symlink_to(source)
     code = (
-        "import sys; from importlib import metadata; import cnnviz_jax.manager.discovery as d\n"
+        "import sys; from importlib import metadata; import cnnviz_jax.plugins.discovery as d\n"
         "found = metadata.distributions\n"
         "metadata.distributions = lambda: (x for x in found() if x.metadata['Name'] != 'cnnviz-jax')\n"
-        "from cnnviz_jax.manager import plugins\n"
+        "from cnnviz_jax.plugins import plugins\n"
         "try: plugins().technique('occlusion')\n"
         "except Exception as error: print(error)\n"
         "print([name for name in sys.modules if name.startswith('cnnviz_plugins')])"

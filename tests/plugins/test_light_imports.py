@@ -59,7 +59,9 @@ def test_a_built_in_plugin_module_imports_nothing_heavy(module):
     assert json.loads(done.stdout) == []
 
 
-@pytest.mark.parametrize("module", ["cnnviz_jax", "cnnviz_jax.manager", "cnnviz_jax.records", "cnnviz_jax.errors"])
+@pytest.mark.parametrize(
+    "module", ["cnnviz_jax", "cnnviz_jax.plugins", "cnnviz_jax.plugins.specs", "cnnviz_jax.errors"]
+)
 def test_a_light_module_of_the_core_imports_nothing_heavy(module):
     done = python("-c", f"import json, sys, {module}; print(json.dumps(sorted(set({HEAVY!r}) & sys.modules.keys())))")
     assert json.loads(done.stdout) == []
@@ -67,7 +69,7 @@ def test_a_light_module_of_the_core_imports_nothing_heavy(module):
 
 def test_every_built_in_plugin_is_loaded_through_its_entry_point():
     code = (
-        "import json; from cnnviz_jax.manager import plugins; p = plugins(builtins_only=True);"
+        "import json; from cnnviz_jax.plugins import plugins; p = plugins(builtins_only=True);"
         "print(json.dumps([[i.distribution for i in p.loaded], [s.cause for s in p.set_aside]]))"
     )
     done = python("-c", code)

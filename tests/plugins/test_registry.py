@@ -7,10 +7,10 @@ import pytest
 from fake_distributions import TECHNIQUE, cnnviz, install, listing
 
 from cnnviz_jax.errors import PluginError, UnknownNameError
-from cnnviz_jax.manager import PluginInfo, Plugins, plugins, reset_plugins
-from cnnviz_jax.manager.loading import load_plugins
-from cnnviz_jax.manager.selection import Selection
-from cnnviz_jax.records import ModelSpec, TechniqueSpec
+from cnnviz_jax.plugins import PluginInfo, Plugins, plugins, reset_plugins
+from cnnviz_jax.plugins.loading import load_plugins
+from cnnviz_jax.plugins.selection import Selection
+from cnnviz_jax.plugins.specs import ModelSpec, TechniqueSpec
 
 
 @dataclass(frozen=True)

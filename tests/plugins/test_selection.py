@@ -3,7 +3,7 @@
 import pytest
 from fake_distributions import TECHNIQUE, cnnviz, install, listing, names, strangers
 
-from cnnviz_jax.manager import Selection
+from cnnviz_jax.plugins import Selection
 
 TELLTALE = "import pathlib; pathlib.Path(__file__).with_suffix('.imported').touch()\n"
 

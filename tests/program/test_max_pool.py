@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from cnnviz_jax.program.max_pool import Windows, max_pool
+from cnnviz_jax.program.rewrites.max_pool import Windows, max_pool
 from tests.program.plain import traced
 
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="pools are compared on a CPU only")

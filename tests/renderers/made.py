@@ -4,9 +4,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cnnviz_jax.program.reach import Reach
-from cnnviz_jax.program.receptive_field import Field
-from cnnviz_jax.results import Attribution, FilterBank, Prediction, Provenance, ReceptiveFields, Report, Synthesis
+from cnnviz_jax.program.analysis.reach import Reach
+from cnnviz_jax.program.analysis.receptive_field import Field
+from cnnviz_jax.results.attribution import Attribution, Prediction
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.report import Report
+from cnnviz_jax.results.synthesis import Synthesis
+from cnnviz_jax.results.weights import FilterBank, ReceptiveFields
 
 HOSTILE = "<script>alert('x')</script> & $a$"
 

@@ -8,7 +8,7 @@ from PIL import Image
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.renderers.colormaps import ZEILER_FERGUS, colormap, fitting, palette
-from cnnviz_plugins.renderers.pictures import atlas, channel_note, grey, heat_png, painted, png, rgb
+from cnnviz_plugins.renderers.images import atlas, channel_note, grey, heat_png, painted, png, rgb
 
 
 def read(data):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from cnnviz_jax.errors import RenderError, UsageError
-from cnnviz_jax.results import FilterBank
+from cnnviz_jax.results.weights import FilterBank
 from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 from cnnviz_plugins.renderers.heats import channel_maps, heats, raw_heats, signed_colours
 from cnnviz_plugins.renderers.kernels import NOT_DIRECT, filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions, HeatOptions, parse
-from cnnviz_plugins.renderers.wording import number, percent, plain, seconds, target_of, unit_of
+from cnnviz_plugins.renderers.text import number, percent, plain, seconds, target_of, unit_of
 from tests.renderers import made
 
 

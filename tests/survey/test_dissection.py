@@ -109,7 +109,7 @@ def test_a_unit_that_is_its_concept_overlaps_it_wholly_and_a_silent_one_detects_
 
 @pytest.mark.slow
 def test_on_shapes_every_texture_class_has_a_detector(tmp_path):
-    from cnnviz_jax.sweep.source import open_source
+    from cnnviz_jax.data.opening import open_source
 
     network = cv.load_model("shapes")
     source = open_source("cnnviz_plugins.models.shapes.concepts:pictures", network.input_shape)
@@ -135,8 +135,8 @@ def test_pictures_without_masks_or_with_others_are_refused(images, masks):
 
 
 def test_a_sweep_refuses_what_needs_more_than_one_pass(images):
-    from cnnviz_jax.population import Population
-    from cnnviz_jax.sweep.exits import SweepUsageError
+    from cnnviz_jax.data.dataset import Population
+    from cnnviz_jax.sweep.errors import SweepUsageError
     from cnnviz_jax.sweep.reductions import reducers_of
     from cnnviz_jax.sweep.spec import Survey
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cnnviz_jax.manager import reset_plugins
+from cnnviz_jax.plugins import reset_plugins
 from tests.sweep import harness
 
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import jax
 import numpy as np
 
+from cnnviz_jax.files import read_lines
 from cnnviz_jax.sweep import RunOptions, SweepSpec, run_sweep
-from cnnviz_jax.sweep.layout import RunFolder, read_lines
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import toy
 

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cnnviz_jax.sweep import RunOptions
-from cnnviz_jax.sweep.exits import FingerprintError, SweepUsageError
+from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.merge import merge, out_folder, shard_folders
-from cnnviz_jax.sweep.run import settle
+from cnnviz_jax.sweep.resolved import settle
 from tests.sweep import harness, toy
 
 COLLECTIVES = re.compile(r"\b(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)\b")
@@ -28,7 +28,7 @@ def test_devices_change_no_bit_of_another_net(tmp_path):
 
 
 def test_a_stopped_run_goes_on_with_another_number_of_devices(tmp_path, reference, monkeypatch):
-    from cnnviz_jax.sweep.exits import Interrupted
+    from cnnviz_jax.sweep.errors import Interrupted
     from cnnviz_jax.sweep.loop import Loop
 
     for devices in (3, 1, 8):

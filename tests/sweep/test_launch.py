@@ -6,9 +6,9 @@ import stat
 import pytest
 
 from cnnviz_jax.cli import main
-from cnnviz_jax.sweep.exits import SweepUsageError
+from cnnviz_jax.sweep.batch_planning import device_budget
+from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices, use_compile_cache
-from cnnviz_jax.sweep.memory import device_budget
 
 
 def test_flags_win_over_variables_and_all_three_are_needed():

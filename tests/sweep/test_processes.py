@@ -10,8 +10,9 @@ import time
 import numpy as np
 import pytest
 
+from cnnviz_jax.files import read_lines
 from cnnviz_jax.sweep.checkpoint import step_folders
-from cnnviz_jax.sweep.layout import RunFolder, read_lines
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.status import run_status
 from cnnviz_jax.sweep.store import ExampleStore
 from cnnviz_jax.sweep.verify import verify

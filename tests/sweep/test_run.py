@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax.files import read_json, read_lines
 from cnnviz_jax.sweep import RunOptions
 from cnnviz_jax.sweep.checkpoint import step_folders
-from cnnviz_jax.sweep.exits import FingerprintError, LockedError, OutOfMemoryError, SweepUsageError
-from cnnviz_jax.sweep.layout import Lock, RunFolder, read_json, read_lines
+from cnnviz_jax.sweep.errors import FingerprintError, LockedError, OutOfMemoryError, SweepUsageError
+from cnnviz_jax.sweep.layout import Lock, RunFolder
 from cnnviz_jax.sweep.result import read_survey
 from cnnviz_jax.sweep.step import step_compilations
 from cnnviz_jax.sweep.store import ExampleStore

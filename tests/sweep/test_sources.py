@@ -8,11 +8,11 @@ import pytest
 import zarr
 from PIL import Image
 
+from cnnviz_jax.data.opening import open_source
+from cnnviz_jax.files import read_lines
 from cnnviz_jax.sweep import RunOptions
-from cnnviz_jax.sweep.exits import BadPicturesError, FingerprintError, SweepUsageError
-from cnnviz_jax.sweep.layout import read_lines
+from cnnviz_jax.sweep.errors import BadPicturesError, FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.result import read_manifest
-from cnnviz_jax.sweep.source import open_source
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import harness, toy
 
@@ -197,7 +197,7 @@ def test_a_source_that_raises_for_one_picture_costs_one_picture(tmp_path, monkey
 def test_an_absent_extra_is_one_sentence(monkeypatch):
     import sys
 
-    from cnnviz_jax.sweep.extra import require
+    from cnnviz_jax.extras import require
 
     monkeypatch.setitem(sys.modules, "grain", None)
     monkeypatch.setitem(sys.modules, "grain.python", None)

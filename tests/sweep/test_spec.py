@@ -2,8 +2,8 @@
 
 import pytest
 
-from cnnviz_jax.sweep.exits import SweepUsageError
-from cnnviz_jax.sweep.run import RunOptions
+from cnnviz_jax.sweep.errors import SweepUsageError
+from cnnviz_jax.sweep.resolved import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
 from tests.sweep import harness, toy
 

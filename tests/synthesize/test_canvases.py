@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.canvas import below, on_canvas
 from cnnviz_jax.errors import ModelError
+from cnnviz_jax.model.resizing import below, on_canvas
 from cnnviz_plugins.synthesize.canvases import placed, planned
 from tests.adapters import networks
 from tests.explain.small import forward, model, parameters

@@ -8,7 +8,7 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import RenderError, UsageError
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.results.provenance import Provenance
 
 
 def synthesis(count=5, size=(6, 4), channels=3, frames=3):

@@ -7,10 +7,10 @@ import pytest
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.synthesize.displays import Standardized
+from cnnviz_plugins.synthesize.parts import part, parts, spelled
 from cnnviz_plugins.synthesize.recipes import RECIPES, changed
 from cnnviz_plugins.synthesize.transforms import TRANSFORMS, Crop, Jitter, Noise, Pad, Rotate, Scale
 from cnnviz_plugins.synthesize.updates import UPDATES, Gradient, Progress, Rms, UnitNorm
-from cnnviz_plugins.synthesize.wording import part, parts, spelled
 
 GRADIENT = np.random.default_rng(0).normal(size=(4, 3, 2)).astype(np.float32)
 

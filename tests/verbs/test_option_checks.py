@@ -3,8 +3,8 @@
 import pytest
 
 from cnnviz_jax.errors import UsageError, WindowError
-from cnnviz_jax.option_checks import check_at_least, check_positive, check_size
-from cnnviz_jax.wording import FIXED_FILL_WORDS, check_fill
+from cnnviz_jax.options.checks import check_at_least, check_positive, check_size
+from cnnviz_jax.options.fills import FIXED_FILL_WORDS, check_fill
 
 
 def test_the_first_option_below_its_least_value_is_named():

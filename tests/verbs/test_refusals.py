@@ -5,13 +5,13 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.records import load
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
 
 PLUGIN = '''
 from dataclasses import dataclass
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 @dataclass(frozen=True, kw_only=True)
 class NoConfig:
@@ -37,7 +37,7 @@ def model():
 
 @pytest.fixture
 def stranger(tmp_path):
-    from cnnviz_jax.manager import reset_plugins
+    from cnnviz_jax.plugins import reset_plugins
 
     path = tmp_path / "stranger.py"
     path.write_text(PLUGIN, encoding="utf-8")

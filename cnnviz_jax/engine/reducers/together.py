@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, UInt32
 from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer
 
 if TYPE_CHECKING:
-    from cnnviz_jax.model import Model
+    from cnnviz_jax.model.model import Model
 
 
 def layers_of(reducers: Sequence[Reducer]) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.program.arithmetic_rules import ELEMENTWISE
-from cnnviz_jax.program.evaluate import Evaluator
-from cnnviz_jax.program.flat import Node
-from cnnviz_jax.program.scopes import scope_of
+from cnnviz_jax.program.analysis.arithmetic_rules import ELEMENTWISE
+from cnnviz_jax.program.graph.evaluator import Evaluator
+from cnnviz_jax.program.graph.graph import Node
+from cnnviz_jax.program.layers.scopes import scope_of
 from cnnviz_jax.program.windows.plan import Plan, Step
 from cnnviz_jax.program.windows.regions import Cut, Place, at, lay, read, slice_at
 from cnnviz_jax.program.windows.rulebook import Beside, Region

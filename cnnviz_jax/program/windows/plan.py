@@ -10,8 +10,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import prod
 
-from cnnviz_jax.program.analysis import Analysis
-from cnnviz_jax.program.flat import Graph, Node
+from cnnviz_jax.program.analysis.interpreter import Analysis
+from cnnviz_jax.program.graph.graph import Graph, Node
 from cnnviz_jax.program.windows import pointwise, sliding
 from cnnviz_jax.program.windows.flops import flops_of
 from cnnviz_jax.program.windows.rulebook import RULES, Recipe

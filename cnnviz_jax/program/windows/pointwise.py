@@ -10,8 +10,8 @@ from typing import Any
 
 from jax import lax
 
-from cnnviz_jax.program.arithmetic_rules import ELEMENTWISE
-from cnnviz_jax.program.flat import Node
+from cnnviz_jax.program.analysis.arithmetic_rules import ELEMENTWISE
+from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.windows.rulebook import Beside, Context, Reading, Recipe, Region, Whole, rule
 from cnnviz_jax.program.windows.spans import Window
 

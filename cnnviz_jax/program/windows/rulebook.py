@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
-from cnnviz_jax.program.flat import Node
+from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.windows.spans import Span, Window
 
 

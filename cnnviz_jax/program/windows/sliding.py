@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cnnviz_jax.program.flat import Node
+from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.windows.rulebook import Context, Recipe, Region, Whole, rule
 from cnnviz_jax.program.windows.spans import Span, Window
 

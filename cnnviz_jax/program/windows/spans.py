@@ -11,8 +11,8 @@ from math import prod
 import numpy as np
 from jaxtyping import Int
 
-from cnnviz_jax.program.facts import SPATIAL, Facts
-from cnnviz_jax.program.reach import Reach
+from cnnviz_jax.program.analysis.abstract_values import SPATIAL, Facts
+from cnnviz_jax.program.analysis.reach import Reach
 
 Interval = tuple[int, int]
 """First row (or column) of the picture that changes, and one past the last."""

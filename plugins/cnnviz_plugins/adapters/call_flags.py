@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model import AdaptOptions
+from cnnviz_jax.model.pure import AdaptOptions
 
 INFERENCE: Mapping[str, bool] = {
     "train": False,

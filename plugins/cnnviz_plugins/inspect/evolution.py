@@ -8,9 +8,9 @@ from jaxtyping import Float
 
 from cnnviz_jax import Evolution, Recorder
 from cnnviz_jax.errors import LayerNotFoundError, UsageError, did_you_mean
-from cnnviz_jax.evolution import lengths
 from cnnviz_jax.recorder import Weights
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.results.evolution import lengths
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
 from cnnviz_plugins.inspect.trained import answers_of, network_named, with_units
 

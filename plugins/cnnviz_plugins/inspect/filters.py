@@ -6,8 +6,8 @@ import numpy as np
 
 from cnnviz_jax import FilterBank, Model
 from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.layers import Layer
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_plugins.inspect.plugin import FiltersConfig
 
 

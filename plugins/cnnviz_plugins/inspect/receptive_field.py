@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from cnnviz_jax import Model, ReceptiveFields
 from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_plugins.inspect.plugin import ReceptiveFieldConfig
 
 

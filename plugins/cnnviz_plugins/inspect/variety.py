@@ -7,9 +7,9 @@ from jaxtyping import Float
 
 from cnnviz_jax import Model
 from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.results import Provenance
-from cnnviz_jax.units import grouped
-from cnnviz_jax.weights import FilterVariety, LayerVariety
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.units import grouped
+from cnnviz_jax.results.weights import FilterVariety, LayerVariety
 from cnnviz_plugins.inspect.plugin import VarietyConfig
 
 _LISTED = 6

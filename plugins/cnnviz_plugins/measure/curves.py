@@ -8,8 +8,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Model
-from cnnviz_jax.fills import fill_of
-from cnnviz_jax.measurement import Better, Judged, Measured, MetricFold
+from cnnviz_jax.data.fills import fill_of
+from cnnviz_jax.engine.measure import Judged, MetricFold
+from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.ordering import places
 from cnnviz_plugins.measure.plugin import DeletionConfig, InsertionConfig
 

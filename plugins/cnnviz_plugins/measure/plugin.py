@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.option_checks import check_at_least, check_positive
-from cnnviz_jax.records import TechniqueSpec
-from cnnviz_jax.wording import FIXED_FILL_WORDS, Fill, check_fill, word_and_number
+from cnnviz_jax.options.checks import check_at_least, check_positive
+from cnnviz_jax.options.fills import FIXED_FILL_WORDS, Fill, check_fill
+from cnnviz_jax.options.values import word_and_number
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 Unit = Literal["probability", "target"]
 

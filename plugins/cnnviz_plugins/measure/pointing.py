@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
+from cnnviz_jax.engine.measure import Judged, MetricFold
 from cnnviz_jax.errors import ModelError
-from cnnviz_jax.measurement import Better, Judged, Measured, MetricFold
+from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import PointingGameConfig
 
 

@@ -6,8 +6,9 @@ from jaxtyping import Float
 
 from cnnviz_jax import Model
 from cnnviz_jax.engine import word_id
+from cnnviz_jax.engine.measure import Case, HostMetric
 from cnnviz_jax.errors import ModelError
-from cnnviz_jax.measurement import Case, HostMetric, Measured
+from cnnviz_jax.results.measurement import Measured
 from cnnviz_plugins.measure.plugin import ParameterRandomizationConfig
 
 

@@ -10,7 +10,7 @@ from flax import nnx
 import cnnviz_jax as cv
 from cnnviz_jax.downloads import cached_file
 from cnnviz_jax.errors import WeightsError
-from cnnviz_jax.records import WeightsSpec
+from cnnviz_jax.plugins.specs import WeightsSpec
 from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights

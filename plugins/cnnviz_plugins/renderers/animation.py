@@ -7,12 +7,12 @@ from typing import Any
 from PIL import Image
 
 from cnnviz_jax.errors import RenderError, UsageError
-from cnnviz_jax.evolution import Evolution
+from cnnviz_jax.results.evolution import Evolution
 from cnnviz_plugins.renderers.figures.evolution import draw_lines, tile
 from cnnviz_plugins.renderers.figures.evolution_units import draw_unit, reached, unit_row_in, unit_size, units_title
 from cnnviz_plugins.renderers.figures.sheet import SMALL_PT, TITLE_PT, Sheet, pinned_style
 from cnnviz_plugins.renderers.options import EvolutionOptions, parse
-from cnnviz_plugins.renderers.wording import plain
+from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _GAP, _SIDE, _PICTURE = 0.15, 0.06, 0.6, 1.0
 

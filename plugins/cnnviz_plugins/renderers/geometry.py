@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cnnviz_jax.program import Field
-from cnnviz_jax.results import ReceptiveFields
+from cnnviz_jax.results.weights import ReceptiveFields
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in input pixels, the ends included."""

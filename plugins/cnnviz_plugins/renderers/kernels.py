@@ -6,10 +6,10 @@ import numpy as np
 from jaxtyping import UInt8
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.results import FilterBank
+from cnnviz_jax.results.weights import FilterBank
 from cnnviz_plugins.renderers.display import Scale, finite, scales_for
+from cnnviz_plugins.renderers.images import painted
 from cnnviz_plugins.renderers.options import FilterOptions
-from cnnviz_plugins.renderers.pictures import painted
 
 NOT_DIRECT = (
     "These weights act on feature channels, not on colours: they are not directly interpretable as pictures. "

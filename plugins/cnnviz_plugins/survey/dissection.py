@@ -8,15 +8,15 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cnnviz_jax import Model, capture
+from cnnviz_jax.data.dataset import Population
 from cnnviz_jax.engine.reducers import Reducer, TopK, Total
-from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
 from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.layers import Layer
-from cnnviz_jax.population import Population
-from cnnviz_jax.results import Provenance
-from cnnviz_jax.units import Dissection, surveyed_layer
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.units import Dissection
+from cnnviz_plugins.survey.images_fired import PicturesFired
 from cnnviz_plugins.survey.overlap import Overlap, centres_of, covered
-from cnnviz_plugins.survey.pictures_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import DissectionConfig
 from cnnviz_plugins.survey.ranks import RankCounts, above, place_of, thresholds
 from cnnviz_plugins.survey.wording import unread

@@ -7,15 +7,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cnnviz_jax import Model
+from cnnviz_jax.data.dataset import Population
 from cnnviz_jax.engine.reducers import LogHistogram, Moments, Total, positions, quantiles
-from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.layers import Layer
-from cnnviz_jax.population import Population
-from cnnviz_jax.results import Provenance
-from cnnviz_jax.units import Distributions, grouped, surveyed_layer
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.units import Distributions, grouped
 from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
-from cnnviz_plugins.survey.pictures_fired import PicturesFired
+from cnnviz_plugins.survey.images_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig
 from cnnviz_plugins.survey.sample import PositionSample
 from cnnviz_plugins.survey.wording import class_names, unread

@@ -7,14 +7,14 @@ import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax import Model
+from cnnviz_jax.data.dataset import Population
 from cnnviz_jax.engine.reducers import TopK, Total
-from cnnviz_jax.engine.survey import SurveyPlan
-from cnnviz_jax.layers import Layer
-from cnnviz_jax.population import Population
-from cnnviz_jax.results import Provenance
-from cnnviz_jax.units import Exemplars, surveyed_layer
+from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.units import Exemplars
 from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
-from cnnviz_plugins.survey.pictures_fired import PicturesFired
+from cnnviz_plugins.survey.images_fired import PicturesFired
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
 from cnnviz_plugins.survey.wording import class_names, unread
 

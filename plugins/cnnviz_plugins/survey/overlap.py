@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 
 from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.layers import Layer
+from cnnviz_jax.model.layers import Layer
 
 
 @dataclass(frozen=True, kw_only=True)

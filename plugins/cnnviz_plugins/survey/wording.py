@@ -1,7 +1,7 @@
 """Words that the results of surveys share."""
 
-from cnnviz_jax.population import Population
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.results.provenance import Provenance
 
 
 def class_names(population: Population, classes: int) -> tuple[str, ...]:

@@ -5,13 +5,14 @@ from typing import Any
 
 from cnnviz_jax import Model
 from cnnviz_jax.errors import TargetError, UsageError
-from cnnviz_jax.objectives import Diversity, Given, terms_of
 from cnnviz_jax.targets import Target
+from cnnviz_jax.targets.combining import Given, terms_of
+from cnnviz_jax.targets.layers import Diversity
+from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.canvases import PICTURE, planned, side
 from cnnviz_plugins.synthesize.plugin import ActivationMaximizationConfig
 from cnnviz_plugins.synthesize.recipes import RECIPES, Recipe, changed
-from cnnviz_plugins.synthesize.taps import tapped
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,9 +11,10 @@ from jaxtyping import Array, Float, Int, Key
 from cnnviz_jax import Model, Synthesis
 from cnnviz_jax.engine import Iteration
 from cnnviz_jax.errors import TargetError
-from cnnviz_jax.objectives import Given
-from cnnviz_jax.results import Provenance, Status
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.synthesis import Status
 from cnnviz_jax.targets import ClassScore, Target
+from cnnviz_jax.targets.combining import Given
 from cnnviz_plugins.synthesize.canvases import PICTURE
 from cnnviz_plugins.synthesize.pictured import need_picture
 from cnnviz_plugins.synthesize.plugin import AdversarialConfig

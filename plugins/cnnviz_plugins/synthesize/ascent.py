@@ -12,13 +12,14 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from cnnviz_jax import Model, Synthesis
 from cnnviz_jax.engine import Iteration
-from cnnviz_jax.objectives import Given, group_scores, terms_of
-from cnnviz_jax.results import Provenance, Status
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.synthesis import Status
 from cnnviz_jax.targets import Channel, Neuron, Target
+from cnnviz_jax.targets.combining import Given, group_scores, terms_of
+from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.canvases import PICTURE, Canvas, placed
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
 from cnnviz_plugins.synthesize.recipes import Recipe
-from cnnviz_plugins.synthesize.taps import tapped
 from cnnviz_plugins.synthesize.transforms import viewed
 
 _LEAK = 0.3

@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax import Model
-from cnnviz_jax.canvas import on_canvas
 from cnnviz_jax.errors import ImageError, ModelError
-from cnnviz_jax.objectives import Given, mapped, terms_of
+from cnnviz_jax.model.resizing import on_canvas
 from cnnviz_jax.targets import Neuron, Target
+from cnnviz_jax.targets.combining import Given, mapped, terms_of
 
 PICTURE = "picture"
 """Under which name a target's own picture is given."""

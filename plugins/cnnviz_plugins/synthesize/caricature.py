@@ -9,8 +9,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.objectives import Direction
 from cnnviz_jax.targets import Target
+from cnnviz_jax.targets.layers import Direction
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.parametrizations import Fourier

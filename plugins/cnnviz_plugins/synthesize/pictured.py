@@ -6,8 +6,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
 from cnnviz_jax.errors import ImageError
-from cnnviz_jax.objectives import Given
 from cnnviz_jax.targets import Target
+from cnnviz_jax.targets.combining import Given
 from cnnviz_plugins.synthesize.canvases import PICTURE
 
 

@@ -8,6 +8,7 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.synthesize.displays import DISPLAYS, AsIs, Display, Standardized, Stretched
 from cnnviz_plugins.synthesize.maco import MacoPhase
 from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Parametrization, Pixel
+from cnnviz_plugins.synthesize.parts import part, parts
 from cnnviz_plugins.synthesize.regularizers import (
     REGULARIZERS,
     BlurEvery,
@@ -20,7 +21,6 @@ from cnnviz_plugins.synthesize.regularizers import (
 )
 from cnnviz_plugins.synthesize.transforms import TRANSFORMS, Changing, Crop, Jitter, Moving, Noise, Pad, Rotate, Scale
 from cnnviz_plugins.synthesize.updates import UPDATES, Adam, Nadam, Progress, Rms, UnitNorm, Update
-from cnnviz_plugins.synthesize.wording import part, parts
 
 Tap = Literal["before", "after", "layer"]
 Keep = Literal["last", "best"]

@@ -9,8 +9,8 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
-from cnnviz_jax.manager import plugins
-from cnnviz_jax.records import load
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
 from tests.explain import small
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax.data.fills import blurred
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.fills import blurred
 from cnnviz_plugins.explain.perturbation.extremal_perturbation import between
 from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
 

@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import RuleError, UsageError
-from cnnviz_plugins.explain.relevance.wording import COMPOSITES
+from cnnviz_plugins.explain.relevance.composites import COMPOSITES
 from tests.explain import oneconv, small
 
 from . import slow

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 
 @dataclass(frozen=True, kw_only=True)

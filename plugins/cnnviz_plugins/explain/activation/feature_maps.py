@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.activation.plugin import FeatureMapsConfig
 

@@ -10,10 +10,10 @@ from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.cam.finishing import resized
 from cnnviz_plugins.explain.cam.layer_maps import values_of
 from cnnviz_plugins.explain.cam.linear_head import linear_head
 from cnnviz_plugins.explain.cam.plugin import CamConfig
+from cnnviz_plugins.explain.cam.postprocess import resized
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,8 +11,8 @@ from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.cam.biases import Bias, bias_values, biases
-from cnnviz_plugins.explain.cam.finishing import resized, scaled
 from cnnviz_plugins.explain.cam.plugin import FullgradConfig
+from cnnviz_plugins.explain.cam.postprocess import resized, scaled
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map
 from cnnviz_plugins.explain.cam.plugin import GradCamConfig
 

@@ -9,11 +9,11 @@ from jaxtyping import Array, Float
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.errors import RuleError
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.cam.finishing import CONVENTIONS, resized
 from cnnviz_plugins.explain.cam.layer_maps import values_and_gradients
 from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
+from cnnviz_plugins.explain.cam.postprocess import CONVENTIONS, resized
 
 _RULES = {"relu": "guided"}
 

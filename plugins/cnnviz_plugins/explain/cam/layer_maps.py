@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.cam.finishing import finished
 from cnnviz_plugins.explain.cam.plugin import MapConfig
+from cnnviz_plugins.explain.cam.postprocess import finished
 
 Map = Float[Array, "rows cols channels"]
 

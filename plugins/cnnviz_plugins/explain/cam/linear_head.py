@@ -6,7 +6,7 @@ import jax
 
 from cnnviz_jax import Model
 from cnnviz_jax.errors import LayerKindError
-from cnnviz_jax.program.operations import GLUE, Operation
+from cnnviz_jax.program.layers.operations import GLUE, Operation
 
 
 @dataclass(frozen=True)

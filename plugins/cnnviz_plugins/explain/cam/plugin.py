@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.option_checks import check_at_least
-from cnnviz_jax.records import TechniqueSpec
-from cnnviz_jax.wording import word_and_number
+from cnnviz_jax.options.checks import check_at_least
+from cnnviz_jax.options.values import word_and_number
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 Fuse = Literal["mean", "max", "tanh-max"]
 

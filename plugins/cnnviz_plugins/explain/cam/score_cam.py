@@ -9,9 +9,9 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.cam.finishing import resized, scaled
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
 from cnnviz_plugins.explain.cam.plugin import ScoreCamConfig
+from cnnviz_plugins.explain.cam.postprocess import resized, scaled
 
 
 @dataclass(frozen=True, kw_only=True)

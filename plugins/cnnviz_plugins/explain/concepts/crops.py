@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.population import Population
-from cnnviz_jax.sweep.source import Example
+from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.source import Example
 
 _STEP = 0.8  # of the side, as the authors' code has it
 

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.option_checks import check_at_least, check_positive
-from cnnviz_jax.records import RendererSpec, TechniqueSpec
+from cnnviz_jax.options.checks import check_at_least, check_positive
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import RendererSpec, TechniqueSpec
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,15 +9,14 @@ from jaxtyping import Array, Float, Int
 from scipy import stats
 
 from cnnviz_jax import Model, targets
+from cnnviz_jax.data.dataset import Population
 from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold
 from cnnviz_jax.engine.reducers import Total
-from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.layers import Layer
-from cnnviz_jax.population import Population
-from cnnviz_jax.results import Provenance
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.targets import Target
-from cnnviz_jax.units import surveyed_layer
 from cnnviz_plugins.explain.concepts.classifier import direction
 from cnnviz_plugins.explain.concepts.directions import layer_gradient
 from cnnviz_plugins.explain.concepts.kept import KeptValues

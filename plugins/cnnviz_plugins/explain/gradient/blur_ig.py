@@ -10,11 +10,11 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import BlurIgConfig
-from cnnviz_plugins.explain.gradient.ends import Ends
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.path_endpoints import Ends
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.option_checks import check_at_least, check_positive
-from cnnviz_jax.wording import FIXED_FILL_WORDS, Fill, check_fill, word_and_number
+from cnnviz_jax.options.checks import check_at_least, check_positive
+from cnnviz_jax.options.fills import FIXED_FILL_WORDS, Fill, check_fill
+from cnnviz_jax.options.values import word_and_number
 
 GradientMethod = Literal[
     "saliency", "guided-backprop", "deconvnet", "input-x-gradient", "integrated-gradients", "deeplift"

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.fills import fill_of
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import GradientShapConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient

@@ -7,13 +7,13 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.fills import fill_of
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
-from cnnviz_plugins.explain.gradient.ends import Ends
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.path_endpoints import Ends
 from cnnviz_plugins.explain.gradient.quadrature import rule_of
 
 

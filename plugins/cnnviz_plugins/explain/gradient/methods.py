@@ -5,7 +5,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.fills import fill_of
+from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import DeepliftConfig, GradientMethod, IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map

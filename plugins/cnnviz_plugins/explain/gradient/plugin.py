@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 # Light too, and apart from this file only for its length.
 from cnnviz_plugins.explain.gradient.configs import (

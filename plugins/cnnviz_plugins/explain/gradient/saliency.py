@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import SaliencyConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient

@@ -8,10 +8,11 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.data.fills import blurred
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.fills import blurred
+from cnnviz_jax.options.fills import Fill
+from cnnviz_jax.options.values import word_and_number
 from cnnviz_jax.targets import Target
-from cnnviz_jax.wording import Fill, word_and_number
 from cnnviz_plugins.explain.perturbation.fills import cover, settled
 from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig
 from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask

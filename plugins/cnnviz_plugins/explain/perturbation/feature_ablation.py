@@ -7,8 +7,8 @@ from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.window_sweep import WindowSweep
 from cnnviz_jax.targets import Target
-from cnnviz_jax.window_sweep import WindowSweep
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig
 

@@ -5,9 +5,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Model
+from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.fills import fill_of
-from cnnviz_jax.wording import Fill, word_and_number
+from cnnviz_jax.options.fills import Fill
+from cnnviz_jax.options.values import word_and_number
 from cnnviz_plugins.explain.perturbation.plugin import SEGMENT_FILLS
 
 

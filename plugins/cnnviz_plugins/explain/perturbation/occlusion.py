@@ -10,8 +10,8 @@ from jaxtyping import Array, Float, Int, Key
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.window_sweep import WindowSweep
 from cnnviz_jax.targets import Target
-from cnnviz_jax.window_sweep import WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import cover, settled
 from cnnviz_plugins.explain.perturbation.occlusion_plan import plan_rows

@@ -7,10 +7,11 @@ from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from cnnviz_jax.errors import UsageError, WindowError
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.option_checks import check_at_least, check_positive, check_size
-from cnnviz_jax.records import TechniqueSpec
-from cnnviz_jax.wording import check_fill, word_and_number
+from cnnviz_jax.options.checks import check_at_least, check_positive, check_size
+from cnnviz_jax.options.fills import check_fill
+from cnnviz_jax.options.values import word_and_number
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.errors import WindowError
-from cnnviz_jax.window_sweep import WindowSweep
+from cnnviz_jax.model.window_sweep import WindowSweep
 
 
 @dataclass(frozen=True)

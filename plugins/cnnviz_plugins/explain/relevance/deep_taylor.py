@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from cnnviz_jax import Model
 from cnnviz_jax.errors import RuleError
-from cnnviz_plugins.explain.relevance.kinds import PASSING_KINDS
+from cnnviz_plugins.explain.relevance.composites import COMPOSITES, rule_of
 from cnnviz_plugins.explain.relevance.lrp import Lrp, unruled_warning
 from cnnviz_plugins.explain.relevance.plan import Settings
 from cnnviz_plugins.explain.relevance.plugin import DeepTaylorConfig
+from cnnviz_plugins.explain.relevance.primitives import PASSING_KINDS
 from cnnviz_plugins.explain.relevance.propagation import model_plan
-from cnnviz_plugins.explain.relevance.wording import COMPOSITES, rule_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,11 +10,11 @@ from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.errors import RuleError, TargetError
 from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.relevance.composites import Rule
 from cnnviz_plugins.explain.relevance.lrp import unruled_warning
 from cnnviz_plugins.explain.relevance.plan import Settings
 from cnnviz_plugins.explain.relevance.plugin import ExcitationBackpropConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
-from cnnviz_plugins.explain.relevance.wording import Rule
 
 SETTINGS = Settings(rows=(("*", Rule("z+")),), epsilon=0.0, bias=False, is_rooted=False)
 """Marginal winning probability is the rule z+ without biases, begun with 1 at the target."""

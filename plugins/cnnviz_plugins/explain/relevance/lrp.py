@@ -7,12 +7,12 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.results import View
+from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
+from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
 from cnnviz_plugins.explain.relevance.plan import Plan, Settings
 from cnnviz_plugins.explain.relevance.plugin import LrpConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
-from cnnviz_plugins.explain.relevance.wording import COMPOSITES, row_of, rule_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,7 +15,9 @@ from jax import lax
 from cnnviz_jax import Model
 from cnnviz_jax.errors import RuleError, did_you_mean
 from cnnviz_jax.program import Definition, Node, Operation
-from cnnviz_plugins.explain.relevance.kinds import (
+from cnnviz_plugins.explain.relevance.composites import Rule
+from cnnviz_plugins.explain.relevance.linear import FoldedLayer, Stretch, stretch_of
+from cnnviz_plugins.explain.relevance.primitives import (
     GATES,
     LINEAR,
     MOVING,
@@ -30,10 +32,8 @@ from cnnviz_plugins.explain.relevance.kinds import (
     present,
     sees_the_picture,
 )
-from cnnviz_plugins.explain.relevance.layers import FoldedLayer, Stretch, stretch_of
 from cnnviz_plugins.explain.relevance.rules import ruled
 from cnnviz_plugins.explain.relevance.sharing import passed, shared
-from cnnviz_plugins.explain.relevance.wording import Rule
 
 _UNRULED_KINDS = frozenset({"softmax", "log_softmax"})
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.hookspecs import hookimpl
-from cnnviz_jax.records import TechniqueSpec
+from cnnviz_jax.plugins.hookspecs import hookimpl
+from cnnviz_jax.plugins.specs import TechniqueSpec
 
 # Light too: the words that options are made of.
-from cnnviz_plugins.explain.relevance.wording import row_of
+from cnnviz_plugins.explain.relevance.composites import row_of
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.explain.relevance.layers import FoldedLayer
+from cnnviz_plugins.explain.relevance.composites import Rule
+from cnnviz_plugins.explain.relevance.linear import FoldedLayer
 from cnnviz_plugins.explain.relevance.sharing import inverse, scaled, taken, valued
-from cnnviz_plugins.explain.relevance.wording import Rule
 
 
 def ruled(

@@ -6,8 +6,8 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_plugins.models.shapes.colours import background_colours, litter_colours
-from cnnviz_plugins.models.shapes.dice import Dice
 from cnnviz_plugins.models.shapes.outlines import Plane
+from cnnviz_plugins.models.shapes.rng import Dice
 from cnnviz_plugins.models.shapes.textures import covered
 
 Pictures = Float[np.ndarray, "n h w 3"]

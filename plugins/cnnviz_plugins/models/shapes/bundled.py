@@ -7,8 +7,8 @@ from flax import nnx
 import cnnviz_jax as cv
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.naming import load_arrays
+from cnnviz_plugins.models.shapes.images import CLASSES, SIZE_PX
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
-from cnnviz_plugins.models.shapes.pictures import CLASSES, SIZE_PX
 
 WEIGHTS = Path(__file__).parent / "weights"
 """The Orbax checkpoint that `train` wrote; `weights.json` beside it says how good it is."""

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_plugins.models.shapes.dice import Dice
+from cnnviz_plugins.models.shapes.rng import Dice
 
 # Hue as a share of the circle, saturation, value.
 _HSV: dict[str, tuple[float, float, float]] = {

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from cnnviz_plugins.models.shapes.pictures import CONCEPTS, SIZE_PX, draw_pictures
+from cnnviz_plugins.models.shapes.images import CONCEPTS, SIZE_PX, draw_pictures
 
 _BLOCK = 32
 _COUNT = 500

@@ -5,7 +5,7 @@ from itertools import chain, count, islice
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_plugins.models.shapes.pictures import CLASSES, draw_pictures
+from cnnviz_plugins.models.shapes.images import CLASSES, draw_pictures
 
 CHOSEN = (3, 78, 14, 36, 25, 19, 12, 87, 21, 0)
 """Numbers of test pictures, one of each class, picked by eye for different colours and backgrounds."""

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_plugins.models.shapes.dice import Dice
+from cnnviz_plugins.models.shapes.rng import Dice
 
 Plane = Float[np.ndarray, "*n h w"]
 """A coordinate, or a distance, for every pixel of n pictures."""

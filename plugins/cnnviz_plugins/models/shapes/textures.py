@@ -5,8 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_plugins.models.shapes.dice import Dice
 from cnnviz_plugins.models.shapes.outlines import Plane
+from cnnviz_plugins.models.shapes.rng import Dice
 
 
 def covered(distance_px: Plane) -> Plane:

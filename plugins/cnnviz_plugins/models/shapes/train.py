@@ -25,8 +25,8 @@ from jaxtyping import Array, Float, Int, UInt8
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compiler_options
 from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
+from cnnviz_plugins.models.shapes.images import CLASSES, draw_images
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
-from cnnviz_plugins.models.shapes.pictures import CLASSES, draw_images
 
 
 @dataclass(frozen=True, kw_only=True)

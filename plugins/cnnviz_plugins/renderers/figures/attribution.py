@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results import Attribution
+from cnnviz_jax.results.attribution import Attribution
 from cnnviz_plugins.renderers.colormaps import colormap
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
@@ -16,9 +16,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
     wrapped,
 )
 from cnnviz_plugins.renderers.heats import Heat, heats, raw_heats, signed_colours
+from cnnviz_plugins.renderers.images import channel_note, grey, rgb
 from cnnviz_plugins.renderers.options import HeatOptions
-from cnnviz_plugins.renderers.pictures import channel_note, grey, rgb
-from cnnviz_plugins.renderers.wording import number, plain, size, target_of, unit_of
+from cnnviz_plugins.renderers.text import number, plain, size, target_of, unit_of
 
 _EDGE, _GAP, _BAR, _TICKS = 0.3, 0.14, 0.12, 0.75
 _PANEL = 2.3

@@ -6,10 +6,10 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.weights import Convolution
+from cnnviz_jax.results.weights import Convolution
 from cnnviz_plugins.renderers.figures.sheet import FAINT, INK, RULE, SMALL_PT, TEXT_PT, TITLE_PT, Sheet, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.wording import number, plain
+from cnnviz_plugins.renderers.text import number, plain
 
 _EDGE, _MAP, _GAP, _CELL = 0.3, 2.1, 0.3, 0.42
 _BOX = "#ffd33d"

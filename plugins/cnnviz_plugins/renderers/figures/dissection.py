@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz_jax.units import Dissection
+from cnnviz_jax.results.units import Dissection
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,
@@ -17,9 +17,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
     lines_height,
     wrapped,
 )
+from cnnviz_plugins.renderers.images import rgb
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.pictures import rgb
-from cnnviz_plugins.renderers.wording import number, percent, plain
+from cnnviz_plugins.renderers.text import number, percent, plain
 
 _EDGE, _GAP, _NAME, _BARS, _LABEL, _PICTURE, _ROW = 0.3, 0.06, 1.35, 1.9, 1.45, 0.82, 0.2
 _COLOURS = ("#316dca", "#cf222e", "#bf8700", "#1a7f37", "#8250df", "#57606a")

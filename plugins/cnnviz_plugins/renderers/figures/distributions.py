@@ -5,7 +5,7 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz_jax.units import Distributions
+from cnnviz_jax.results.units import Distributions
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
@@ -19,7 +19,7 @@ from cnnviz_plugins.renderers.figures.sheet import (
     wrapped,
 )
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.wording import number, percent, plain
+from cnnviz_plugins.renderers.text import number, percent, plain
 
 _EDGE, _RIDGES, _ROW, _SIDE, _LABEL = 0.3, 3.4, 0.28, 3.6, 0.95
 _DEAD, _ALWAYS, _NORMAL = "#cf222e", "#bf8700", "#316dca"

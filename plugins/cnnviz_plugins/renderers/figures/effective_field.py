@@ -4,11 +4,11 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
 
-from cnnviz_jax.weights import EffectiveReceptiveField
+from cnnviz_jax.results.weights import EffectiveReceptiveField
 from cnnviz_plugins.renderers.display import Scale
 from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TITLE_PT, Sheet, lines_height, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.wording import number, percent, plain
+from cnnviz_plugins.renderers.text import number, percent, plain
 
 _EDGE, _MAP = 0.3, 3.4
 

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz_jax.evolution import Evolution, line_of
+from cnnviz_jax.results.evolution import Evolution, line_of
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.evolution_units import draw_units, unit_row_in, unit_size, units_words
 from cnnviz_plugins.renderers.figures.sheet import (
@@ -16,9 +16,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
     lines_height,
     wrapped,
 )
+from cnnviz_plugins.renderers.images import painted
 from cnnviz_plugins.renderers.options import EvolutionOptions
-from cnnviz_plugins.renderers.pictures import painted
-from cnnviz_plugins.renderers.wording import plain
+from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _TILE, _LINES, _GAP, _PLOT, _PLOT_H = 0.3, 0.6, 1.25, 0.08, 2.6, 1.6
 _PICTURE = 0.8

@@ -2,11 +2,11 @@
 
 from matplotlib.axes import Axes
 
-from cnnviz_jax.evolution import Evolution
+from cnnviz_jax.results.evolution import Evolution
 from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TEXT_PT, Sheet, empty_cell
+from cnnviz_plugins.renderers.images import channel_note, rgb
 from cnnviz_plugins.renderers.options import EvolutionOptions
-from cnnviz_plugins.renderers.pictures import channel_note, rgb
-from cnnviz_plugins.renderers.wording import number, plain
+from cnnviz_plugins.renderers.text import number, plain
 
 _EDGE, _GAP, _VALUE = 0.3, 0.08, 0.17
 _SHORT = {"no_gradient": "no\ngradient", "dead": "dead", "diverged": "diverged"}

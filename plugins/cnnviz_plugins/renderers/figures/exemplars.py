@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.units import Exemplars
+from cnnviz_jax.results.units import Exemplars
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,
@@ -15,9 +15,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
     lines_height,
     wrapped,
 )
+from cnnviz_plugins.renderers.images import channel_note, rgb
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.pictures import channel_note, rgb
-from cnnviz_plugins.renderers.wording import number, percent, plain
+from cnnviz_plugins.renderers.text import number, percent, plain
 
 _EDGE, _GAP, _LABEL, _PICTURE, _WORD = 0.3, 0.08, 1.55, 0.95, 0.14
 _BOX, _SILENT = "#ffd33d", "#8c959f"

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.results import ReceptiveFields
+from cnnviz_jax.results.weights import ReceptiveFields
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.sheet import (
     EMPTY,
@@ -20,7 +20,7 @@ from cnnviz_plugins.renderers.figures.sheet import (
 )
 from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 from cnnviz_plugins.renderers.options import FieldOptions
-from cnnviz_plugins.renderers.wording import plain
+from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _FRAME, _ROW = 0.3, 3.6, 0.19
 _COLUMNS = (0.0, 0.2, 2.15, 3.2, 4.15, 4.85)

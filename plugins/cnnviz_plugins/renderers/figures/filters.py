@@ -4,7 +4,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results import FilterBank
+from cnnviz_jax.results.weights import FilterBank
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,
@@ -13,10 +13,10 @@ from cnnviz_plugins.renderers.figures.sheet import (
     lines_height,
     wrapped,
 )
+from cnnviz_plugins.renderers.images import atlas
 from cnnviz_plugins.renderers.kernels import FilterTiles, filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions
-from cnnviz_plugins.renderers.pictures import atlas
-from cnnviz_plugins.renderers.wording import plain
+from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _GAP, _TILE, _NUMBER = 0.3, 0.08, 0.62, 0.14
 

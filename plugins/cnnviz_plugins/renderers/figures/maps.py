@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results import Attribution
+from cnnviz_jax.results.attribution import Attribution
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,
@@ -16,9 +16,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
     wrapped,
 )
 from cnnviz_plugins.renderers.heats import Maps, channel_maps
+from cnnviz_plugins.renderers.images import painted, rgb
 from cnnviz_plugins.renderers.options import HeatOptions
-from cnnviz_plugins.renderers.pictures import painted, rgb
-from cnnviz_plugins.renderers.wording import plain, size, target_of, unit_of
+from cnnviz_plugins.renderers.text import plain, size, target_of, unit_of
 
 _EDGE, _GAP, _TILE, _NUMBER = 0.3, 0.07, 0.82, 0.14
 _PICTURE = 1.5

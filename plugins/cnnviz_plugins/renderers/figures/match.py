@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.weights import FilterMatch
+from cnnviz_jax.results.weights import FilterMatch
 from cnnviz_plugins.renderers.display import Scale
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
@@ -15,9 +15,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
     lines_height,
     wrapped,
 )
+from cnnviz_plugins.renderers.images import painted, rgb
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.pictures import painted, rgb
-from cnnviz_plugins.renderers.wording import plain
+from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _MAP, _GAP, _TILE = 0.3, 2.4, 0.3, 1.15
 

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from cnnviz_jax.measurement import Comparison, Measurement
+from cnnviz_jax.results.measurement import Comparison, Measurement
 from cnnviz_plugins.renderers.display import finite
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
@@ -21,7 +21,7 @@ from cnnviz_plugins.renderers.figures.sheet import (
     wrapped,
 )
 from cnnviz_plugins.renderers.options import MeasureOptions
-from cnnviz_plugins.renderers.wording import number, plain
+from cnnviz_plugins.renderers.text import number, plain
 
 _EDGE = 0.3
 # Okabe and Ito's colours, told apart by all common kinds of colour vision, with line styles as a second sign.

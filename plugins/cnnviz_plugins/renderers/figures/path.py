@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnviz_jax.program import Field
-from cnnviz_jax.results import ReceptiveFields
+from cnnviz_jax.results.weights import ReceptiveFields
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.sheet import (
     EMPTY,
@@ -20,7 +20,7 @@ from cnnviz_plugins.renderers.figures.sheet import (
     wrapped,
 )
 from cnnviz_plugins.renderers.options import FieldOptions
-from cnnviz_plugins.renderers.wording import plain
+from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _LARGEST, _SMALLEST, _GAP = 0.3, 1.7, 0.45, 0.35
 _GRID = 40

@@ -16,7 +16,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from cnnviz_plugins.renderers.colormaps import colormap
 from cnnviz_plugins.renderers.display import Scale
-from cnnviz_plugins.renderers.wording import number
+from cnnviz_plugins.renderers.text import number
 
 INK, FAINT, RULE, EMPTY = "#1b1f24", "#57606a", "#d0d7de", "#f1f3f5"
 TITLE_PT, TEXT_PT, SMALL_PT = 11.0, 8.5, 7.0

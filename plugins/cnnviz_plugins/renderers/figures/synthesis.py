@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from cnnviz_jax.results import Status, Synthesis
+from cnnviz_jax.results.synthesis import Status, Synthesis
 from cnnviz_plugins.renderers.display import finite
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
@@ -21,9 +21,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
     lines_height,
     wrapped,
 )
+from cnnviz_plugins.renderers.images import channel_note, rgb
 from cnnviz_plugins.renderers.options import SynthesisOptions
-from cnnviz_plugins.renderers.pictures import channel_note, rgb
-from cnnviz_plugins.renderers.wording import number, plain
+from cnnviz_plugins.renderers.text import number, plain
 
 STATUS_WORDS: dict[Status, str] = {
     "ok": "ok",

@@ -3,10 +3,10 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz_jax.weights import FilterVariety
+from cnnviz_jax.results.weights import FilterVariety
 from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TEXT_PT, TITLE_PT, Sheet, lines_height, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.wording import plain
+from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _MATRIX, _GAP, _COLUMNS = 0.3, 1.7, 0.25, 4
 

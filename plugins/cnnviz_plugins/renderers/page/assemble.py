@@ -6,14 +6,18 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.errors import RenderError
-from cnnviz_jax.results import Attribution, FilterBank, Provenance, ReceptiveFields, Report, Synthesis
+from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.report import Report
+from cnnviz_jax.results.synthesis import Synthesis
+from cnnviz_jax.results.weights import FilterBank, ReceptiveFields
 from cnnviz_plugins.renderers.options import HtmlOptions
 from cnnviz_plugins.renderers.page.embed import Embedded
 from cnnviz_plugins.renderers.page.explanations import cards, map_section, prediction_rows
 from cnnviz_plugins.renderers.page.fields import field_section
 from cnnviz_plugins.renderers.page.figures import figure_section
 from cnnviz_plugins.renderers.page.weights import filter_section, synthesis_section
-from cnnviz_plugins.renderers.wording import options_of, seconds, size
+from cnnviz_plugins.renderers.text import options_of, seconds, size
 
 
 def page_values(result: Any, options: HtmlOptions) -> dict[str, Any]:

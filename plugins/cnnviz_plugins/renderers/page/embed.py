@@ -8,8 +8,8 @@ from jaxtyping import Float
 
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.display import Scale
-from cnnviz_plugins.renderers.pictures import channel_note, data_uri, indexed_png, png, rgb
-from cnnviz_plugins.renderers.wording import number
+from cnnviz_plugins.renderers.images import channel_note, data_uri, indexed_png, png, rgb
+from cnnviz_plugins.renderers.text import number
 
 
 @dataclass

@@ -4,12 +4,12 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.results import Attribution, Prediction
+from cnnviz_jax.results.attribution import Attribution, Prediction
 from cnnviz_plugins.renderers.heats import channel_maps, heats, raw_heats, signed_colours
+from cnnviz_plugins.renderers.images import data_uri, heat_png, png
 from cnnviz_plugins.renderers.options import HeatOptions
 from cnnviz_plugins.renderers.page.embed import Embedded
-from cnnviz_plugins.renderers.pictures import data_uri, heat_png, png
-from cnnviz_plugins.renderers.wording import number, percent, size, target_of, unit_of
+from cnnviz_plugins.renderers.text import number, percent, size, target_of, unit_of
 
 
 def cards(

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cnnviz_plugins.renderers.figure import figure
 from cnnviz_plugins.renderers.figures.sheet import pinned_style
-from cnnviz_plugins.renderers.pictures import data_uri
+from cnnviz_plugins.renderers.images import data_uri
 
 _DPI = 110
 

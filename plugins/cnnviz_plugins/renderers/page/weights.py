@@ -4,13 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.results import FilterBank, Synthesis
+from cnnviz_jax.results.synthesis import Synthesis
+from cnnviz_jax.results.weights import FilterBank
 from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, short_label
+from cnnviz_plugins.renderers.images import atlas, channel_note, data_uri, png, rgb
 from cnnviz_plugins.renderers.kernels import filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions
 from cnnviz_plugins.renderers.page.embed import Embedded
-from cnnviz_plugins.renderers.pictures import atlas, channel_note, data_uri, png, rgb
-from cnnviz_plugins.renderers.wording import number
+from cnnviz_plugins.renderers.text import number
 
 
 def filter_section(bank: FilterBank, summary: str, options: FilterOptions, embedded: Embedded) -> dict[str, Any]:

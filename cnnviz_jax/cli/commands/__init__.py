@@ -1,0 +1,52 @@
+"""The table of commands: one line each, and one file of that name each."""
+
+from __future__ import annotations
+
+COMMANDS = {
+    "report": "write one offline page: predictions, explanations, filters, receptive fields",
+    "explain": "show where a model looks in pictures",
+    "measure": "measure how faithful a technique's maps are",
+    "compare": "set techniques side by side: which is most faithful for a network",
+    "synthesize": "make the inputs that excite channels or classes most",
+    "inspect": "show what a model itself holds: filters, receptive fields",
+    "survey": "show what units answer to over a folder of pictures: exemplars, distributions",
+    "sweep": "explain and survey a whole data set, resumable, on any number of devices",
+    "sweep-status": "show how far a sweep is",
+    "verify": "check everything in a sweep's run folder against its hashes",
+    "merge": "join the shards of a sweep",
+    "layers": "list the layers of a model",
+    "models": "list the networks known by name",
+    "techniques": "list the techniques, by kind",
+    "adapters": "list the frameworks whose models are understood",
+    "renderers": "list the ways to write results",
+    "plugins": "list the plugins, also those set aside, and why",
+    "doctor": "check this installation: versions, devices, memory, compiler",
+}
+"""Verb to its summary; verb `x-y` lives in `cnnviz_jax.cli.commands.x_y` as `run(words, settings) -> int`."""
+
+
+def overview() -> str:
+    """Return what `cnnviz --help` prints."""
+    lines = "\n".join(f"  {verb:<14}{summary}" for verb, summary in COMMANDS.items())
+    return f"""usage: cnnviz COMMAND ...
+
+See what a convolutional network in JAX has learned.
+
+commands:
+{lines}
+
+  cnnviz report                                  the bundled network and pictures, as cnnviz-report.html
+  cnnviz explain occlusion shapes photo.png      one technique, one picture
+  cnnviz explain occlusion --help                the options of that technique
+
+MODEL is a name that `cnnviz models` lists, or package.module:factory.
+
+options, anywhere on the line:
+  --plugin FILE   load an unpackaged plugin file; may be repeated
+  --no-plugins    load only the built-in plugins
+  --quiet         no progress and no notes, only results and errors
+  --debug         show the traceback of every error
+  --version       print the version and stop
+  -h, --help      this text, or that of a command
+
+exit codes: 0 done, 1 internal error, 2 a mistake in the command or its files, 130 interrupted"""

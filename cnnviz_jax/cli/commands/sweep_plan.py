@@ -1,0 +1,74 @@
+"""What `cnnviz sweep --dry-run` prints: tile, memory, steps, sizes, and what more pictures or devices would cost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cnnviz_jax.cli.progress import duration
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model.model import Model
+    from cnnviz_jax.sweep.planning import Estimate
+    from cnnviz_jax.sweep.resolved import RunOptions
+    from cnnviz_jax.sweep.spec import SweepSpec
+
+_MILLION = 1_000_000
+
+
+def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, measured: bool) -> None:
+    """Settle the sweep, compile its step, and print what it would do; nothing is written."""
+    from cnnviz_jax.files import read_lines
+    from cnnviz_jax.sweep.layout import RunFolder
+    from cnnviz_jax.sweep.planning import costs_of, estimate, free_bytes, measure
+    from cnnviz_jax.sweep.resolved import settle
+
+    folder = RunFolder(Path(run)).shard(*options.shard)
+    settled = settle(spec, model, folder, options)
+    first, stop = settled.part(options.shard)
+    step = settled.step
+    compute_s = load_s = None
+    origin = "not known: add --measure"
+    if measured:
+        compute_s, load_s = measure(settled)
+        origin = "measured now"
+    elif lines := [line for line in read_lines(folder.root / "log") if line.get("images_per_s")]:
+        compute_s, origin = lines[-1]["devices"] / lines[-1]["images_per_s"], "from this run's log"
+    costs = costs_of(settled, seconds_per_image=compute_s, load_seconds_per_image=load_s)
+    kind, every = options.interval
+    every_s = every if kind == "seconds" else every * step.tile * (compute_s or 0.0) or 120.0
+    own = estimate(costs, stop - first, step.mesh.size, checkpoint_every_s=every_s)
+    rows = {
+        "pictures": f"{stop - first:,}" + (f" of {settled.count:,}" if stop - first != settled.count else ""),
+        "devices": f"{step.mesh.size}",
+        "tile": f"{step.tile} pictures, inner chunks {settled.identity['inner_chunks']}",
+        "memory per device": f"{_size(step.need_bytes)}, predicted",
+        "steps": f"{-(-(stop - first) // step.rows):,} of {step.rows} pictures",
+        "seconds per picture": f"{compute_s:.5f} on one device, {origin}" if compute_s else origin,
+        "loading": f"{load_s:.5f} s per picture" if load_s else "not known: add --measure",
+        "examples": f"{_size(own.storage_bytes)} before compression, {own.files:,} files",
+        "checkpoint": f"{_size(costs.checkpoint_bytes)}, {own.checkpoints} in all",
+        "free disk": _size(free_bytes(folder.root)),
+    }
+    width = max(map(len, rows))
+    for name, text in rows.items():
+        print(f"{name:<{width}}  {text}")
+    if compute_s:
+        print(f"\n{'pictures':>12} {'devices':>8} {'time':>14} {'storage':>10} {'files':>10} {'ckpts':>6}  limited by")
+        for each in (own, *(estimate(costs, _MILLION, n, checkpoint_every_s=every_s) for n in (1, 8, 256))):
+            print(_line(each))
+
+
+def _line(each: Estimate) -> str:
+    return (
+        f"{each.pictures:>12,} {each.devices:>8} {duration(each.total_s):>14} {_size(each.storage_bytes):>10} "
+        f"{each.files:>10,} {each.checkpoints:>6}  {each.limit}"
+    )
+
+
+def _size(count: float) -> str:
+    for unit in ("B", "KiB", "MiB", "GiB", "TiB"):
+        if count < 1024 or unit == "TiB":
+            return f"{count:.0f} {unit}" if unit == "B" else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

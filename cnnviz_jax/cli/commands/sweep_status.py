@@ -1,0 +1,41 @@
+"""`cnnviz sweep-status DIR`: how far a run is."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from pathlib import Path
+
+from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.cli.progress import duration
+from cnnviz_jax.cli.values import Parser
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """Print the state of a run and of its shards."""
+    description = "Show how far a sweep is, also while it runs."
+    parser = Parser(prog="cnnviz sweep-status", description=description, allow_abbrev=False)
+    parser.add_argument("run", metavar="DIR", help="the run folder")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    found = parser.parse_args(words)
+
+    from cnnviz_jax.sweep.layout import RunFolder
+    from cnnviz_jax.sweep.status import run_status
+
+    statuses = run_status(RunFolder(Path(found.run)))
+    if found.json:
+        print(json.dumps([{**dataclasses.asdict(each), "state": each.state} for each in statuses], indent=1))
+        return 0
+    for each in statuses:
+        share = 100 * each.counted // max(each.pictures, 1)
+        line = f"{each.root}: {each.state}, {each.counted:,} of {each.pictures:,} pictures counted ({share} %)"
+        if each.images_per_s and not each.done:
+            line += f", {each.images_per_s:.1f} images/s"
+        if each.seconds_left is not None and each.holder:
+            line += f", {duration(each.seconds_left)} left"
+        if each.unreadable:
+            line += f", {each.unreadable} unreadable"
+        if each.holder:
+            line += f", by {each.holder}"
+        print(line)
+    return 0

@@ -1,0 +1,37 @@
+"""`cnnviz techniques`: what can be run, by kind."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.values import listing_parser
+from cnnviz_jax.plugins.specs import KINDS
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """List the techniques, sorted by kind and name."""
+    parser = listing_parser("cnnviz techniques", "List the techniques; each is run by the verb of its kind.")
+    parser.add_argument("--kind", choices=KINDS, help="only those of one kind")
+    found = parser.parse_args(words)
+    registry = settings.plugins()
+    chosen = sorted(
+        (spec for spec in registry.techniques.values() if found.kind in (None, spec.kind)),
+        key=lambda spec: (KINDS.index(spec.kind), spec.name),
+    )
+    rows = [
+        {
+            "name": spec.name,
+            "kind": spec.kind,
+            "summary": spec.summary,
+            "plugin": registry.owner("technique", spec.name),
+        }
+        for spec in chosen
+    ]
+    if found.json:
+        for row, spec in zip(rows, chosen, strict=True):
+            options = [field.name for field in dataclasses.fields(spec.config)]
+            row |= {"options": options, "references": list(spec.references)}  # type: ignore[dict-item]
+    show(rows, as_json=found.json, empty="No such techniques are loaded; `cnnviz plugins` shows why.")
+    return 0

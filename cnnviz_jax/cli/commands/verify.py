@@ -1,0 +1,36 @@
+"""`cnnviz verify DIR`: read everything in a run folder back and check it."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.cli.progress import progress_on_stderr
+from cnnviz_jax.cli.values import Parser
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """Print what is wrong; 0 if nothing is, 1 otherwise."""
+    parser = Parser(
+        prog="cnnviz verify",
+        description="Check checkpoints, every chunk of the per-example results, and the results of a sweep against"
+        " their hashes. Safe while the sweep runs. Exit 1 if anything is damaged or missing.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("run", metavar="DIR", help="the run folder")
+    found = parser.parse_args(words)
+
+    from cnnviz_jax.sweep.layout import RunFolder
+    from cnnviz_jax.sweep.verify import verify
+
+    with progress_on_stderr(quiet=settings.quiet) as progress:
+        verified = verify(RunFolder(Path(found.run)), progress)
+    for fault in verified.faults:
+        print(f"cnnviz: {fault}", file=sys.stderr)
+    state = "finished" if verified.done else "not finished"
+    print(
+        f"{found.run}: {state}, {verified.written:,} of {verified.pictures:,} examples written, "
+        f"{verified.chunks:,} chunks and {verified.checkpoints} checkpoints read, {len(verified.faults)} faults"
+    )
+    return 1 if verified.faults else 0

@@ -1,0 +1,150 @@
+"""Pictures that lie in arrays: `images` (n, h, w, c) in an `.npz` or a zarr, with any further fields beside them."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cnnviz_jax.data.source import Example, to_float
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.files import file_sha256
+
+_KEPT_BLOCKS = 8
+
+
+class NpzSource:
+    """The array `images` of an `.npz`, with every other array of that length as a field; `labels` is `label`.
+
+    `concept_names` names what the field `concepts` shows.
+    """
+
+    def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                arrays = {_field_name(name): archive[name] for name in archive.files}
+        except (OSError, ValueError, KeyError) as error:
+            raise UsageError(f"{path} cannot be read as .npz: {error}") from error
+        self._images = _checked_images(arrays, path, input_shape)
+        self.concept_names = tuple(map(str, arrays.pop("concept_names", ())))
+        self._more = {n: a for n, a in arrays.items() if n != "images" and a.ndim and len(a) == len(self._images)}
+        self._shape, self._digest = input_shape, file_sha256(path)
+        self.fields = {name: (array.shape[1:], _plain(array.dtype)) for name, array in self._more.items()}
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def __getitem__(self, index: int) -> Example:
+        """Return a picture and its fields."""
+        fields = {name: np.asarray(a[index], self.fields[name][1]) for name, a in self._more.items()}
+        return Example(image=to_float(self._images[index], self._shape), fields=fields)
+
+    def digest(self) -> str:
+        """Return the file's SHA-256."""
+        return self._digest
+
+    def name(self, index: int) -> str:
+        """Return the number."""
+        return f"picture {index}"
+
+
+class ZarrSource:
+    """The array `images` of a zarr group (or a zarr array itself), read a chunk at a time."""
+
+    def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
+        self._path, self._shape = path, input_shape
+        self._arrays: dict[str, Any] = {}
+        self._open()
+        _checked_images({"images": self._arrays["images"]}, path, input_shape)
+        count = self._arrays["images"].shape[0]
+        self._arrays = {n: a for n, a in self._arrays.items() if n == "images" or (a.ndim and a.shape[0] == count)}
+        self.fields = {n: (a.shape[1:], _plain(a.dtype)) for n, a in self._arrays.items() if n != "images"}
+
+    def _open(self) -> None:
+        from cnnviz_jax.extras import require
+
+        zarr = require("zarr")
+        try:
+            found = zarr.open(str(self._path), mode="r")
+            arrays = {"images": found} if hasattr(found, "shape") else {_field_name(n): a for n, a in found.arrays()}
+        except Exception as error:
+            raise UsageError(f"{self._path} cannot be read as zarr: {error}") from error
+        self._arrays = arrays
+        self._blocks: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
+        self._guard = threading.Lock()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_path": self._path, "_shape": self._shape, "fields": self.fields}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        self._open()
+
+    def __len__(self) -> int:
+        return int(self._arrays["images"].shape[0])
+
+    def __getitem__(self, index: int) -> Example:
+        """Return a picture and its fields, or why its chunk cannot be read."""
+        try:
+            fields = {name: np.asarray(self._row(name, index), kind) for name, (_, kind) in self.fields.items()}
+            return Example(image=to_float(self._row("images", index), self._shape), fields=fields)
+        except Exception as error:
+            empty = {name: np.zeros(shape, kind) for name, (shape, kind) in self.fields.items()}
+            return Example(image=None, error=f"{type(error).__name__}: {error}", fields=empty)
+
+    def _row(self, name: str, index: int) -> np.ndarray:
+        array = self._arrays[name]
+        rows = int(array.chunks[0])
+        key = (name, index // rows)
+        with self._guard:
+            if key not in self._blocks:
+                self._blocks[key] = np.asarray(array[key[1] * rows : (key[1] + 1) * rows])
+                while len(self._blocks) > _KEPT_BLOCKS:
+                    self._blocks.popitem(last=False)
+            block = self._blocks[key]
+        return np.asarray(block[index - key[1] * rows])
+
+    def digest(self) -> str:
+        """Return a hash of the metadata and of the chunks' names and sizes."""
+        files = sorted(path for path in self._path.rglob("*") if path.is_file())
+        lines = []
+        for path in files:
+            is_metadata = path.name in ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
+            mark = file_sha256(path) if is_metadata else str(path.stat().st_size)
+            lines.append(f"{path.relative_to(self._path).as_posix()}\0{mark}")
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    def name(self, index: int) -> str:
+        """Return the number."""
+        return f"picture {index}"
+
+
+def _field_name(name: str) -> str:
+    return "label" if name == "labels" else name
+
+
+def _plain(dtype: np.dtype) -> str:
+    """Return the dtype that a field has on the device: 32 bits at most."""
+    if dtype.kind == "b":
+        return "bool"
+    if dtype.kind in "iu":
+        return str(dtype) if dtype.itemsize < 4 else ("int32" if dtype.kind == "i" else "uint32")
+    return "float32"
+
+
+def _checked_images(arrays: dict[str, Any], path: Path, input_shape: tuple[int, int, int]) -> Any:
+    if "images" not in arrays:
+        raise UsageError(f"{path} holds no array `images`; it has {', '.join(sorted(arrays)) or 'none'}")
+    images = arrays["images"]
+    grey = images.ndim == 3 and input_shape[2] == 1 and tuple(images.shape[1:]) == input_shape[:2]
+    if not grey and (images.ndim != 4 or tuple(images.shape[1:]) != tuple(input_shape)):
+        raise UsageError(f"{path}: images have shape {tuple(images.shape)}; the model takes (n, *{tuple(input_shape)})")
+    if images.dtype.kind != "f" and images.dtype != np.uint8:
+        raise UsageError(f"{path}: images are {images.dtype}; floats in [0, 1] or uint8 are taken")
+    if not images.shape[0]:
+        raise UsageError(f"{path}: no pictures, the first axis is empty")
+    return images

@@ -1,0 +1,205 @@
+"""A population of pictures: arrays, a folder or an archive behind one door, with labels and names beside them."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cnnviz_jax.data.opening import open_source
+from cnnviz_jax.data.source import Example
+from cnnviz_jax.errors import ImageError, UsageError
+
+_THREADS = 2
+
+
+@dataclass(frozen=True, eq=False)
+class _Arrays:
+    """Pictures in memory as a source; values that are not finite stay, reducers leave them out and count them."""
+
+    images: Float[np.ndarray, "n h w c"]
+    labels: Int[np.ndarray, " n"] | None
+    names: tuple[str, ...] | None
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    @property
+    def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
+        label: dict[str, tuple[tuple[int, ...], str]] = {} if self.labels is None else {"label": ((), "int32")}
+        return label | {name: (array.shape[1:], str(array.dtype)) for name, array in self.more.items()}
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> Example:
+        fields = {} if self.labels is None else {"label": self.labels[index]}
+        fields |= {name: array[index] for name, array in self.more.items()}
+        return Example(image=self.images[index], fields=fields)
+
+    def digest(self) -> str:
+        return f"{len(self.images)} pictures in memory"
+
+    def name(self, index: int) -> str:
+        return self.names[index] if self.names is not None else f"picture {index}"
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Population:
+    """Pictures 0 to n - 1, read at any place."""
+
+    source: Any
+    """Where the pictures come from: a `cnnviz_jax.data.source.Source`."""
+    class_names: tuple[str, ...] = ()
+    """Names of the labels, where there are labels."""
+
+    @classmethod
+    def of(
+        cls,
+        images: Any,
+        input_shape: tuple[int, int, int],
+        *,
+        labels: Any = None,
+        names: Sequence[str] | None = None,
+        class_names: Sequence[str] | None = None,
+        fields: Mapping[str, Any] | None = None,
+    ) -> "Population":
+        """Return the population that a user means by `images` and `labels`.
+
+        Args:
+            images: Pictures (n, h, w, c) in [0, 1]; a folder, an `.npz` or `.zarr`; or a source with `__getitem__`.
+            input_shape: Height, width, channels that the model takes.
+            labels: One class index per picture, -1 where unknown; for a folder also `"folders"` or a CSV file.
+            names: One name per picture, for arrays.
+            class_names: Names of the classes, where labels are numbers.
+            fields: Further arrays by name, one row per picture, where `images` is an array; a source has its own.
+
+        Raises:
+            ImageError: The pictures do not fit the model.
+            UsageError: The labels, names or fields do not fit the pictures, or there is no such folder.
+        """
+        known = tuple(class_names or ())
+        if fields and (isinstance(images, str | Path) or hasattr(images, "digest")):
+            raise UsageError("fields stand beside an array of pictures; an .npz or a source brings its own")
+        if isinstance(images, str | Path):
+            if labels is not None and not isinstance(labels, str | Path):
+                raise UsageError(f'labels of {str(images)!r} are "folders" or a CSV file, got {type(labels).__name__}')
+            source = open_source(str(images), input_shape, labels=None if labels is None else str(labels))
+            return cls(source=source, class_names=_named(source, known))
+        if hasattr(images, "digest") and hasattr(images, "fields"):
+            return cls(source=images, class_names=_named(images, known))
+        array = np.asarray(images)
+        array = array[None] if array.ndim == 3 else array
+        if array.dtype.kind != "f" or array.shape[1:] != tuple(input_shape) or array.ndim != 4 or not len(array):
+            raise ImageError(
+                f"a survey takes pictures (n, h, w, c) of floats in [0, 1] with (h, w, c) = {tuple(input_shape)}, "
+                f"got {array.dtype} {array.shape}"
+            )
+        numbers = None
+        if labels is not None:
+            numbers = np.asarray(labels)
+            if numbers.shape != array.shape[:1] or numbers.dtype.kind not in "iu":
+                raise UsageError(
+                    f"labels are one whole number per picture, {len(array)} of them, "
+                    f"got {numbers.dtype} {numbers.shape}"
+                )
+            numbers = numbers.astype(np.int32)
+            if not (numbers >= 0).any():
+                raise UsageError("no label is 0 or more; leave labels out where none is known")
+            classes = int(numbers.max()) + 1
+            known = known if len(known) >= classes else tuple(f"class {i}" for i in range(classes))
+        if names is not None and len(names) != len(array):
+            raise UsageError(f"{len(names)} names for {len(array)} pictures; give one for each")
+        more = {name: np.asarray(rows) for name, rows in (fields or {}).items()}
+        for name, rows in more.items():
+            if rows.ndim == 0 or len(rows) != len(array):
+                raise UsageError(f"the field {name!r} has shape {rows.shape}; {len(array)} pictures need as many rows")
+        arrays = _Arrays(array.astype(np.float32), numbers, None if names is None else tuple(names), more)
+        return cls(source=arrays, class_names=known if numbers is not None else ())
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    @property
+    def is_labelled(self) -> bool:
+        """Whether pictures have labels."""
+        return "label" in self.source.fields
+
+    def label(self, index: int) -> int:
+        """Return the class index of a picture, -1 where unknown."""
+        return int(self.source[index].fields["label"]) if self.is_labelled else -1
+
+    def image(self, index: int) -> Float[np.ndarray, "h w c"]:
+        """Return a picture.
+
+        Raises:
+            ImageError: It cannot be read.
+        """
+        example = self.source[index]
+        if example.image is None:
+            raise ImageError(f"{self.source.name(index)} cannot be read: {example.error}")
+        return example.image
+
+    def described(self, names: Sequence[str]) -> dict[str, tuple[tuple[int, ...], str]]:
+        """Return shape and dtype of these fields of one picture, and of `label`, which every batch has.
+
+        Raises:
+            UsageError: The pictures come without such a field.
+        """
+        has = {"label": ((), "int32"), **self.source.fields}
+        for name in names:
+            if name not in has:
+                raise UsageError(f"these pictures come without {name!r}; they have {', '.join(sorted(has))}")
+        return {name: has[name] for name in dict.fromkeys(("label", *names))}
+
+    def batches(
+        self, size: int, shape: tuple[int, int, int], fields: Sequence[str] = ("label",)
+    ) -> Iterator["PictureBatch"]:
+        """Yield all pictures in order, `size` at a time, the last padded; the next is read while one is used."""
+        kinds = self.described(fields)
+        with ThreadPoolExecutor(_THREADS) as pool:
+            ahead = [pool.submit(self.source.__getitem__, i) for i in range(min(size, len(self)))]
+            for first in range(0, len(self), size):
+                current = ahead
+                begin = first + size
+                ahead = [pool.submit(self.source.__getitem__, i) for i in range(begin, min(begin + size, len(self)))]
+                yield self._batch(first, size, shape, kinds, [future.result() for future in current])
+
+    def _batch(
+        self, first: int, size: int, shape: tuple[int, int, int], kinds: Mapping[str, Any], examples: list[Example]
+    ) -> "PictureBatch":
+        images, valid = np.zeros((size, *shape), np.float32), np.zeros(size, bool)
+        fields = {name: np.zeros((size, *each), kind) for name, (each, kind) in kinds.items()}
+        fields["label"][:] = -1
+        unreadable = {}
+        for row, example in enumerate(examples):
+            if example.image is None:
+                unreadable[first + row] = f"{self.source.name(first + row)}: {example.error}"
+                continue
+            images[row], valid[row] = example.image, True
+            for name in fields.keys() & example.fields.keys():
+                fields[name][row] = example.fields[name]
+        ids = np.arange(first, first + size, dtype=np.uint32)
+        return PictureBatch(ids=ids, images=images, valid=valid, fields=fields, unreadable=unreadable)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureBatch:
+    """Some pictures of a population, padded to one size."""
+
+    ids: np.ndarray
+    """Number of each row, uint32."""
+    images: Float[np.ndarray, "b h w c"]
+    valid: Bool[np.ndarray, " b"]
+    """False for padding and for pictures that could not be read."""
+    fields: dict[str, np.ndarray]
+    """What is known beside the pictures: `label`, -1 where unknown, and the fields that were asked for."""
+    unreadable: dict[int, str]
+    """Why pictures could not be read, by number."""
+
+
+def _named(source: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+    if "label" not in source.fields:
+        return ()
+    return tuple(getattr(source, "classes", ())) or known

@@ -1,0 +1,137 @@
+"""What measures are made of and what they return: how faithful a map is, in numbers.
+
+A measure is a `MetricFold` (evaluations of one picture, run by the engine like any technique) or a `HostMetric`
+(a function of a `Case`, for measures that explain again). Its target is `Judged`: what was explained, together
+with the map. The results are `Measurement` and `Comparison`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnviz_jax.engine import Fold
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.results.measurement import Better, Measured
+from cnnviz_jax.targets import Target
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model.model import Model
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Judged(Target):
+    """What was explained, with the map that is judged: the target of every measure."""
+
+    inner: Target
+    """The target that was explained."""
+    heat: Float[Array, "n h w"]
+    """The map, one number per pixel."""
+    raw: Float[Array, "n h w c"]
+    """The map as the technique gave it; one of a single channel where it gave one number per pixel."""
+    mask: Float[Array, "n h w"] | None = None
+    """1 on the object, where the caller knows it."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers that the explained target reads."""
+        return self.inner.layers
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether the explained target reads the outputs."""
+        return self.inner.needs_outputs
+
+    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the explained target's score."""
+        return self.inner.score(outputs, taps)
+
+    def describe(self, model: "Model") -> tuple[str, ...]:
+        """Return the explained target's texts."""
+        return self.inner.describe(model)
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricFold(Fold):
+    """A measure as a fold: `evaluate` sees a `Judged` target, `finish` returns `Measured`."""
+
+    better: Better = "higher"
+    """Which way a more faithful map moves the number."""
+    at: tuple[float, ...] = ()
+    """Where the points of the curve stand."""
+    axis: str = ""
+    """What `at` counts."""
+    needs_mask: bool = False
+    """Whether the object's mask must be given."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One judgement on the host: everything the caller gave, checked."""
+
+    model: "Model"
+    images: Float[np.ndarray, "n h w c"]
+    target: Judged
+    """Batched."""
+    keys: Any
+    """One key per picture."""
+    again: Callable[..., tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w c"]]]
+    """`again(model=, images=, progress=)`: the technique's map, reduced and raw, of another model or other
+    pictures, with the same options, seed and noise."""
+    progress: Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class HostMetric:
+    """A measure that explains again, as a function of a `Case`."""
+
+    run: Callable[[Case], Measured]
+    better: Better
+    at: tuple[float, ...] = ()
+    axis: str = ""
+    labels: tuple[str, ...] = ()
+    """A word for each point of the curve."""
+    notes: tuple[tuple[str, Any], ...] = ()
+    warnings: tuple[str, ...] = ()
+
+
+def map_of(
+    values: Any, images: Float[np.ndarray, "n h w c"], reduction: str, what: str
+) -> tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w k"]]:
+    """Return a map of the pictures as one number per pixel, and as it came with a last axis of channels.
+
+    Raises:
+        UsageError: It has another size than the pictures, is not finite, or the reduction does not exist.
+    """
+    array = np.asarray(values, np.float32)
+    array = array[None] if array.ndim == 2 else array
+    if array.ndim not in (3, 4) or array.shape[:3] != images.shape[:3]:
+        raise UsageError(
+            f"{what} gives maps of shape {array.shape}; a measure needs (h, w) or (h, w, c) for each of "
+            f"{len(images)} pictures of {images.shape[1]} x {images.shape[2]}"
+        )
+    if not np.isfinite(array).all():
+        raise UsageError(f"{what} has values that are not finite")
+    if array.ndim == 3:
+        return array, array[..., None]
+    if reduction not in _REDUCED:
+        raise UsageError(f"reduction is one of {', '.join(map(repr, _REDUCED))}, got {reduction!r}")
+    return _REDUCED[reduction](array), array
+
+
+_REDUCED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "max_abs": lambda array: np.abs(array).max(-1),
+    "sum": lambda array: array.sum(-1),
+    "sum_abs": lambda array: np.abs(array).sum(-1),
+}
+
+
+def judged(target: Target, heat: np.ndarray, raw: np.ndarray, mask: np.ndarray | None) -> Judged:
+    """Return the batched target of a measure."""
+    shown = None if mask is None else jnp.asarray(mask, jnp.float32)
+    return Judged(inner=target, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=shown)

@@ -1,0 +1,127 @@
+"""A tile of pictures explained by one traceable function, so that a sweep can run any technique anywhere.
+
+`run_fold` drives chunks from the host and is faster for a few pictures; this is the same fold inside one
+program: pure, of one shape, fit for `shard_map`, and the same to the last bit on any number of devices.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
+
+from cnnviz_jax.engine.chunk_planning import evenly
+from cnnviz_jax.engine.fold import Fold
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.results.attribution import Heatmap
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model.model import Model
+    from cnnviz_jax.targets import Target
+
+_AT_ONCE = {"cpu": 64}
+_AT_ONCE_ACCELERATOR = 256
+# Loops inside a program cost XLA:CPU its threads and its quick convolutions: measured 4 times the time. A few
+# chunks are written out instead, with up to so many times more evaluations at once.
+_WRITTEN_OUT = 4
+_STRETCH = 4
+
+
+def inner_chunk_for(evaluations: int, tile: int, at_once: int | None = None) -> int:
+    """Return how many evaluations of each picture of a tile run at once: about `at_once` over all of them.
+
+    More where that makes the chunks few enough to be written out one after another. The chunk divides the
+    evaluations with the least padding: 50 evaluations, 16 wanted, gives 13 (four times).
+    """
+    wanted = at_once or _AT_ONCE.get(jax.default_backend(), _AT_ONCE_ACCELERATOR)
+    most, few = max(1, wanted // max(tile, 1)), -(-evaluations // _WRITTEN_OUT)
+    if few > most:
+        stretched = max(1, _STRETCH * wanted // max(tile, 1))
+        most = min(few, stretched)
+    return evenly(evaluations, most)
+
+
+def explain_tile(
+    fold: Fold,
+    model: "Model",
+    images: Float[Array, "b h w c"],
+    target: "Target",
+    keys: Key[Array, " b"],
+    *,
+    inner_chunk: int,
+) -> tuple[Heatmap, Float[Array, " b"]]:
+    """Return the results and the untouched scores of a tile of pictures; traceable.
+
+    Args:
+        fold: What one evaluation of one picture is.
+        model: The model.
+        images: Pictures in [0, 1].
+        target: Batched: every leaf has one entry per picture.
+        keys: One key per picture.
+        inner_chunk: Evaluations of each picture at once; belongs to the result's identity, because the shape of
+            a program decides its last bits.
+
+    Cost: as `run_fold`; memory for `b * inner_chunk` evaluations.
+
+    Raises:
+        UsageError: The fold looks at what it gathered in between, which a tile of pictures cannot.
+    """
+    if len(fold.rounds) > 1:
+        raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
+
+    def begin(image: Array, target: "Target", key: Any) -> Any:
+        return model.score(image, target)[0], fold.prepare(model, image, target, key)
+
+    scores, contexts = jax.vmap(begin)(images, target, keys)
+
+    def evaluate(indices: Array) -> Any:
+        """Return some evaluations of every picture, b m ..."""
+
+        def one(image: Array, target: "Target", context: Any, key: Any) -> Any:
+            def single(index: Array) -> Any:
+                return fold.evaluate(model, image, target, context, index, jax.random.fold_in(key, index))
+
+            return jax.vmap(single)(indices)
+
+        return jax.vmap(one)(images, target, contexts, keys)
+
+    gathered = _gather(fold, evaluate, min(inner_chunk, fold.evaluations))
+
+    def finish(image: Array, target: "Target", context: Any, own: Any) -> Heatmap:
+        return fold.finish(model, image, target, context, own)
+
+    return jax.vmap(finish)(images, target, contexts, gathered), scores
+
+
+def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
+    """Return what the fold gathers over all its evaluations, `chunk` of each picture at once."""
+    count = fold.evaluations
+    chunks = -(-count // chunk)
+    indices = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)
+
+    def part(own: Array) -> Any:
+        values = evaluate(jnp.minimum(own, count - 1))
+        if fold.gather == "stack":
+            return values
+        return jax.tree.map(lambda leaf: _sum_of_valid(leaf, own < count), values)
+
+    if chunks <= _WRITTEN_OUT:
+        parts = [part(indices[i]) for i in range(chunks)]
+        if fold.gather == "sum":
+            return jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *parts)
+        return jax.tree.map(lambda *leaves: jnp.concatenate(leaves, 1)[:, :count], *parts)
+    if fold.gather == "stack":
+        joined = jax.tree.map(lambda leaf: jnp.moveaxis(leaf, 0, 1), jax.lax.map(part, indices))  # b chunks m ...
+        return jax.tree.map(lambda leaf: leaf.reshape(leaf.shape[0], -1, *leaf.shape[3:])[:, :count], joined)
+
+    def add(total: Any, own: Array) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, total, part(own)), None
+
+    shapes = jax.eval_shape(part, jax.ShapeDtypeStruct((chunk,), jnp.int32))
+    zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
+    return jax.lax.scan(add, zero, indices)[0]
+
+
+def _sum_of_valid(leaf: Array, valid: Array) -> Array:
+    mask = valid.reshape(1, -1, *(1,) * (leaf.ndim - 2))
+    return jnp.where(mask, leaf, jnp.zeros((), leaf.dtype)).sum(1)

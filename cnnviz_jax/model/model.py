@@ -1,0 +1,331 @@
+"""A model as the library sees it: what an adapter builds, and what a technique is given.
+
+`PureModel` is the adapter's side: one pure, batched function in inference mode with its parameters.
+`Model` is the technique's side: pictures in [0, 1] in, logits out, layers by name, and `run`, which
+reads, changes and overrides anything inside the traced program. Parameters are leaves of `Model`, so
+they are arguments of everything that is compiled: one executable serves all checkpoints.
+"""
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnviz_jax.data.images import Pictures, check_images
+from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
+from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
+from cnnviz_jax.model.pure import Precision
+from cnnviz_jax.model.structure import Structure, in_precision, structure_of
+from cnnviz_jax.program import Handler, Program, Site
+from cnnviz_jax.results.attribution import Prediction
+from cnnviz_jax.results.pytrees import static
+
+if TYPE_CHECKING:
+    from cnnviz_jax.targets import Target
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Model:
+    """Any JAX model, adapted: call it on pictures, look at its layers, run techniques on it."""
+
+    params: Any
+    structure: Structure = static()
+
+    def __call__(self, images: Pictures) -> Float[Array, "n *map classes"]:
+        """Return the logits of pictures in [0, 1].
+
+        Raises:
+            ImageError: The pictures do not fit the model or are not finite.
+        """
+        images = check_images(images, self.input_shape)
+        batches = [images[i : i + _FORWARD_BATCH] for i in range(0, len(images), _FORWARD_BATCH)]
+        outputs = [_forward(self, batch) for batch in batches]
+        return outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
+
+    def __repr__(self) -> str:  # the parameters would fill pages
+        height, width, channels = self.input_shape
+        return f"Model({self.name}: {len(self.program.layers)} layers, pictures {height} x {width} x {channels})"
+
+    @property
+    def name(self) -> str:
+        """What the user calls the model."""
+        return self.structure.name
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of one picture."""
+        return self.structure.input_shape
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        """Class names, if known."""
+        return self.structure.labels
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was found when the model was read."""
+        return self.structure.warnings
+
+    @property
+    def program(self) -> Program:
+        """The traced program: the lower door for techniques that need more than `run`."""
+        return self.structure.program
+
+    @functools.cached_property
+    def layers(self) -> LayerTable:
+        """The layer table, in execution order."""
+        program = self.program
+        rows = {name: self._layer(name, site) for name, site in program.layers.items()}
+        return LayerTable(rows, self.structure.pure.layer_aliases, self.name, self.input_shape)
+
+    def map_layer(self, name: str | None = None) -> Layer:
+        """Return the layer called `name`, or the last one with a map of more than one position.
+
+        Of a transformer with a class token, it is the last one from which the other tokens still reach the scores.
+
+        Raises:
+            LayerNotFoundError: No layer has that name.
+            LayerKindError: It has no map, or no layer has.
+        """
+        if name is not None:
+            layer = self.layers[name]
+            if not layer.is_map:
+                tokens = "; where it holds a grid of tokens say adapt(..., tokens=(before, rows, columns))"
+                raise LayerKindError(
+                    f"layer {layer.name!r} of {self.name} is no map: its shape is {layer.shape}"
+                    + (tokens if len(layer.shape) > 1 else "")
+                )
+            return layer
+        last = self.program.last_map
+        if last is None:
+            raise LayerKindError(
+                f"{self.name} has no layer with a map of more than one position; techniques that need none will do, "
+                "such as saliency and occlusion, and where tokens form a grid say "
+                "adapt(..., tokens=(before, rows, columns))"
+            )
+        return self.layers[last]
+
+    def _layer(self, name: str, site: Site) -> Layer:
+        shape = tuple(site.canonical_shape)
+        kernel = (lambda: self.program.kernel(name, self.params)) if site.kernel is not None else None
+        params = tuple(site.kernel.paths) if site.kernel is not None else ()
+        return Layer(name, site.kind, shape, shape[-1] if shape else 1, site.receptive_field, site.axes, params, kernel)
+
+    @functools.cached_property
+    def class_count(self) -> int:
+        """Number of classes: the length of the logits' last axis.
+
+        Raises:
+            TargetError: The outputs are not one array with a class axis.
+        """
+        out = jax.eval_shape(_forward, self, jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32))
+        if not hasattr(out, "shape") or len(out.shape) < 2:
+            raise TargetError(
+                f"{self.name} does not return (n, classes) scores; explain a cv.targets.custom(...) instead"
+            )
+        return int(out.shape[-1])
+
+    def class_name(self, index: int) -> str:
+        """Return `243 bull mastiff`, or `243` where labels are not known."""
+        known = self.labels is not None and index < len(self.labels)
+        return f"{index} {self.labels[index]}" if known and self.labels else str(index)
+
+    def with_params(self, params: Any) -> "Model":
+        """Return the same model with other numbers: everything compiled for one serves the other.
+
+        Raises:
+            ModelError: The tree, a shape or a dtype differs.
+        """
+        old, new = (
+            jax.tree.map(lambda leaf: (jnp.shape(leaf), jnp.result_type(leaf)), p) for p in (self.params, params)
+        )
+        if old != new:
+            raise ModelError(f"these parameters do not have the tree, shapes and dtypes of {self.name}")
+        return Model(params, self.structure)
+
+    def at_size(self, height: int, width: int) -> "Model":
+        """Return the same model for pictures of another size.
+
+        Raises:
+            ModelError: The model cannot be traced at that size (a dense layer fixes it, say).
+        """
+        if (height, width) == self.input_shape[:2]:
+            return self
+        sizes = self.structure.sizes
+        if (height, width) not in sizes:
+            old = self.structure
+            shape = (height, width, old.input_shape[2])
+            made = structure_of(
+                old.pure, shape, mean=old.mean, std=old.std, labels=old.labels, name=old.name, params=self.params
+            )
+            sizes[height, width] = made if old.exact is None else in_precision(made, "bfloat16", self.params)
+        return Model(self.params, sizes[height, width])
+
+    def with_precision(self, precision: Precision) -> "Model":
+        """Return the same model with its convolutions and matrix products on numbers of another precision.
+
+        `bfloat16` rounds the operands of each product and sums in float32; all else, gradients between products too,
+        stays float32. Accelerators multiply such numbers several times faster; a CPU does not. `explain` notes by how
+        much the scores differ from those in float32.
+
+        Args:
+            precision: `float32` or `bfloat16`.
+
+        Raises:
+            ModelError: The precision is unknown, or the model has no float32 product that could be rounded.
+
+        Cost: one trace.
+        """
+        structure = in_precision(self.structure, precision, self.params)
+        return self if structure is self.structure else Model(self.params, structure)
+
+    def run(
+        self,
+        image: Float[Array, "h w c"],
+        *,
+        read: tuple[str, ...] = (),
+        add: Mapping[str, Float[Array, "..."]] | None = None,
+        replace: Mapping[str, Any] | None = None,
+        rules: Mapping[str, Any] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+        need_outputs: bool = True,
+    ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
+        """Return one picture's logits and the values at the layers `read`; traceable.
+
+        Values are canonical, (h, w, c) or (c,), whatever the model's own layout.
+
+        Args:
+            image: One picture in [0, 1].
+            read: Layers whose values are returned.
+            add: Values added to layers; differentiate with respect to them for gradients there.
+            replace: Values, or functions of the value, put in place of layers.
+            rules: Backward rules, such as `{"relu": "guided"}`.
+            handlers: Functions that compute layers in place of the program, on native values.
+            need_outputs: Whether to run above the deepest layer that is read; if not, logits are `None`.
+
+        Raises:
+            LayerNotFoundError: A name is unknown.
+            RuleError: A rule is unknown or reaches no activation.
+        """
+        sites = self.program.layers
+        head = self.structure.head
+        add, replace = dict(add or {}), dict(replace or {})
+        if INPUT in (*read, *add, *replace) and INPUT not in sites:
+            change = replace.pop(INPUT, image)
+            image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
+            inner = tuple(name for name in read if name != INPUT)
+            outputs, taps = self.run(
+                image, read=inner, add=add, replace=replace, rules=rules, handlers=handlers, need_outputs=need_outputs
+            )
+            return outputs, {name: image if name == INPUT else taps[name] for name in read}
+        wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
+
+        def native(name: str, change: Any, *, replaced: bool = False) -> Any:
+            site = self.program.site(name)
+            if callable(change):
+                return lambda value: site.with_canonical(value, change(site.to_canonical(value)))
+            if replaced and site.grid is not None:
+                return lambda value: site.with_canonical(value, change)
+            return site.from_canonical(change)
+
+        outputs, values = self.program.run(
+            self.params,
+            image[None],
+            read=wanted,
+            add={name: native(name, delta) for name, delta in add.items()},
+            replace={name: native(name, value, replaced=True) for name, value in replace.items()},
+            rules=rules,
+            handlers=handlers,
+            need_outputs=need_outputs and head is None,
+        )
+        taps = {name: self.program.site(name).to_canonical(values[name]) for name in wanted}
+        if not need_outputs:
+            return None, taps
+        return self.logits_of(outputs, taps), {name: taps[name] for name in read}
+
+    def logits_of(self, outputs: Any, taps: Mapping[str, Any]) -> Any:
+        """Return one picture's logits from the program's outputs, or from the layer that stands for them.
+
+        Args:
+            outputs: What the program returns for a batch of one; not looked at where the model ends in a softmax.
+            taps: Canonical values at layers, the logits' layer among them where the model ends in a softmax.
+        """
+        if self.structure.head is not None:
+            return jnp.asarray(taps[self.structure.head], jnp.float32)
+        return jax.tree.map(_one_float, self.structure.pure.logits(outputs))
+
+    def score(
+        self,
+        image: Float[Array, "h w c"],
+        target: "Target",
+        *,
+        read: tuple[str, ...] = (),
+        add: Mapping[str, Float[Array, "..."]] | None = None,
+        replace: Mapping[str, Any] | None = None,
+        rules: Mapping[str, Any] | None = None,
+        handlers: Mapping[str, Handler] | None = None,
+    ) -> tuple[Float[Array, ""], dict[str, Float[Array, "..."]]]:
+        """Return the target's score of one picture and the values at the layers `read`; see `run`."""
+        every = tuple(dict.fromkeys((*read, *target.layers)))
+        outputs, taps = self.run(
+            image,
+            read=every,
+            add=add,
+            replace=replace,
+            rules=rules,
+            handlers=handlers,
+            need_outputs=target.needs_outputs,
+        )
+        return target.score(outputs, taps), {name: taps[name] for name in read}
+
+
+_FORWARD_BATCH = 64
+
+
+def _one_float(value: Array) -> Array:
+    value = value[0]
+    return value.astype(jnp.float32) if jnp.issubdtype(value.dtype, jnp.floating) else value
+
+
+@jax.jit
+def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
+    if model.structure.head is not None:
+        return jax.vmap(lambda image: model.run(image)[0])(images)
+    outputs = model.structure.pure.logits(model.structure.apply(model.params, jnp.asarray(images)))
+    return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
+
+
+def predictions(model: Model, images: Pictures, k: int = 5) -> tuple[Prediction, ...]:
+    """Return one `Prediction` per picture: its `k` best classes, best first.
+
+    Args:
+        model: A classifier.
+        images: Pictures in [0, 1].
+        k: How many classes; at most all.
+    """
+    logits = np.asarray(model(images), np.float64)
+    shifted = np.exp(logits - logits.max(-1, keepdims=True))
+    probability = shifted / shifted.sum(-1, keepdims=True)
+    order = np.argsort(-logits, axis=-1, kind="stable")[:, :k]
+    return tuple(
+        Prediction(
+            classes=best.astype(np.int32),
+            scores=row[best].astype(np.float32),
+            probabilities=share[best].astype(np.float32),
+            labels=tuple(model.class_name(int(i)) for i in best),
+        )
+        for best, row, share in zip(order, logits, probability, strict=True)
+    )
+
+
+def require_model(model: Any) -> None:
+    """Raise `ModelError` unless `model` is a `cnnviz_jax.Model`."""
+
+    if not isinstance(model, Model):
+        raise ModelError(f"model is a cv.Model, got {type(model).__name__}; cv.adapt(...) makes one of any JAX model")

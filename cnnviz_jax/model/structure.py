@@ -1,0 +1,124 @@
+"""All of a model but its numbers: read at one input size, at another one, in another precision."""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax.errors import ModelError
+from cnnviz_jax.model.pure import Precision, PureModel
+from cnnviz_jax.program import Program
+from cnnviz_jax.program.rewrites.low_precision import low_precision_products
+
+
+@dataclass(frozen=True, eq=False)
+class Structure:
+    """All of a model but its numbers; equal only to itself, so it keys compiled programs."""
+
+    apply: Callable[[Any, Float[Array, "n h w c"]], Any]
+    """`apply(params, images) -> outputs` with pictures in [0, 1], NHWC."""
+    pure: PureModel
+    input_shape: tuple[int, int, int]
+    labels: tuple[str, ...] | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    name: str
+    program: Program
+    head: str | None
+    """Layer whose value replaces the outputs as logits, where the model ends in a softmax."""
+    warnings: tuple[str, ...] = ()
+    sizes: dict[tuple[int, int], "Structure"] = field(default_factory=dict)
+    """The same model at other input sizes."""
+    exact: "Structure | None" = None
+    """The same model in float32, where this one multiplies rounded numbers."""
+
+
+def structure_of(
+    pure: PureModel,
+    input_shape: tuple[int, int, int],
+    *,
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    labels: tuple[str, ...] | None,
+    name: str,
+    params: Any,
+) -> Structure:
+    """Return all of a model but its numbers, read at one input size."""
+
+    def apply(params: Any, images: Float[Array, "n h w c"]) -> Any:
+        x = images
+        if any(mean):
+            x = x - jnp.asarray(mean, x.dtype)
+        if any(value != 1.0 for value in std):
+            # Times the reciprocal, as rounding then stays closest to a normalisation done in float64.
+            x = x * jnp.asarray([1 / value for value in std], x.dtype)
+        if pure.axes == "NCHW":
+            x = jnp.transpose(x, (0, 3, 1, 2))
+        # Accelerators round float32 products to fewer bits by default; explanations compare small differences.
+        with jax.default_matmul_precision("float32"):
+            return pure.fn(params, x)
+
+    program = _traced(apply, pure, input_shape, params)
+    head, warnings = None, list(pure.notes)
+    for check in program.checks:
+        if check.severity == "error":
+            raise ModelError(check.text)
+        warnings.append(check.text)
+        if check.name == "softmax-head":
+            head = check.detail
+    return Structure(
+        apply=apply,
+        pure=pure,
+        input_shape=input_shape,
+        labels=labels,
+        mean=mean,
+        std=std,
+        name=name,
+        program=program,
+        head=head,
+        warnings=tuple(warnings),
+    )
+
+
+def in_precision(structure: Structure, precision: Precision, params: Any) -> Structure:
+    """Return the same model with its products on numbers of another precision; see `Model.with_precision`.
+
+    Raises:
+        ModelError: The precision is unknown, or no product could be rounded.
+    """
+    if precision not in get_args(Precision):
+        raise ModelError(f"precision is one of {', '.join(get_args(Precision))}; got {precision!r}")
+    exact = structure.exact or structure
+    if precision == "float32":
+        return exact
+    if structure is not exact:
+        return structure
+    products = low_precision_products(exact.program.graph, jnp.bfloat16)
+    if not products:
+        raise ModelError(f"{exact.name} has no float32 convolution or matrix product to compute in bfloat16")
+    apply = exact.program.redefined(products)
+    warning = f"{len(products)} products round their operands to bfloat16 and sum in float32"
+    return dataclasses.replace(
+        exact,
+        apply=apply,
+        program=_traced(apply, exact.pure, exact.input_shape, params),
+        warnings=(*exact.warnings, warning),
+        sizes={},
+        exact=exact,
+    )
+
+
+def _traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, int, int], params: Any) -> Program:
+    return Program.trace(
+        apply,
+        params,
+        jax.ShapeDtypeStruct((1, *input_shape), jnp.float32),
+        param_paths=pure.param_paths,
+        scope_root=pure.scope_root,
+        scope_hints=pure.scope_hints,
+        tokens=pure.tokens,
+    )

@@ -1,0 +1,72 @@
+"""Options by keyword into a technique's config, checked before any work begins."""
+
+import dataclasses
+import typing
+from typing import Any, Literal
+
+from typeguard import TypeCheckError, check_type
+
+from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
+
+
+def technique_and_config(
+    technique: str | TechniqueSpec, kind: Kind, options: dict[str, Any]
+) -> tuple[TechniqueSpec, Any]:
+    """Return the technique's record and its config made from `options`.
+
+    Raises:
+        UnknownNameError: No technique of that kind has this name.
+        UsageError: The record is of another kind, an option does not exist or its value is not allowed.
+    """
+    if isinstance(technique, TechniqueSpec):
+        if technique.kind != kind:
+            raise UsageError(f"{technique.name} is a technique to {technique.kind} with, not to {kind} with")
+        return technique, config_from(technique, options)
+    if not isinstance(technique, str):
+        raise UsageError(f"the first argument names a technique, got {type(technique).__name__}")
+    spec = plugins().technique(technique, kind)
+    return spec, config_from(spec, options)
+
+
+def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:
+    """Return `spec.config(**options)`; lists become tuples, literals are checked.
+
+    Raises:
+        UsageError: An option does not exist, is missing, or its value is not one of those allowed.
+    """
+    known = {field.name for field in dataclasses.fields(spec.config)}
+    for option in options:
+        if option not in known:
+            listed = ", ".join(sorted(known)) or "none"
+            raise UsageError(f"{spec.name} has no option {option!r}.{did_you_mean(option, known)} It has: {listed}")
+    hints = typing.get_type_hints(spec.config)
+    values = {option: _plain(value) for option, value in options.items()}
+    for option, value in values.items():
+        try:
+            check_type(value, hints[option])
+        except TypeCheckError as error:
+            raise UsageError(f"{spec.name}: {option} is {_in_words(hints[option])}, got {value!r}") from error
+    try:
+        return spec.config(**values)
+    except TypeError as error:
+        raise UsageError(f"{spec.name}: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return tuple(_plain(each) for each in value)
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    return _plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def _in_words(hint: Any) -> str:
+    """Return what `hint` allows, such as `one of 'full', 'truncate'` or `int or None`."""
+    parts = [hint] if typing.get_origin(hint) in (Literal, tuple, None) else list(typing.get_args(hint))
+    words = [repr(word) for part in parts if typing.get_origin(part) is Literal for word in typing.get_args(part)]
+    others = [part for part in parts if typing.get_origin(part) is not Literal]
+    names = ["None" if part is type(None) else getattr(part, "__name__", str(part)) for part in others]
+    names = [str(part) if typing.get_origin(part) is tuple else name for part, name in zip(others, names, strict=True)]
+    return " or ".join([*(["one of " + ", ".join(words)] if words else []), *names])

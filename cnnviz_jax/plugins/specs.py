@@ -1,0 +1,114 @@
+"""The frozen records that plugins yield: one class per thing a plugin can offer.
+
+Light: importing this module imports no jax, flax, optax or matplotlib. Anything heavy is named
+as `"package.module:attribute"` and imported by `load` when it is first used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cnnviz_jax.plugins.references import Lazy
+
+Kind = Literal["explain", "synthesize", "inspect", "survey", "measure"]
+KINDS: tuple[Kind, ...] = ("explain", "synthesize", "inspect", "survey", "measure")
+
+
+@dataclass(frozen=True, kw_only=True)
+class AdapterSpec:
+    """How native objects of one framework become a `cnnviz_jax.model.pure.PureModel`."""
+
+    name: str
+    """Framework name as its users write it, such as `nnx`."""
+    summary: str
+    """One line for `cnnviz adapters`."""
+    matches: Callable[[Any], bool]
+    """`matches(native)`: is this object mine? Looks at type names or `sys.modules`, never imports the framework."""
+    build: Lazy
+    """`build(native, args, options) -> PureModel`; `options` is a `cnnviz_jax.model.pure.AdaptOptions`."""
+    fallback: bool = False
+    """Whether this adapter is asked only when no other matches."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class WeightsSpec:
+    """Where the published weights of a named model come from."""
+
+    bundled: bool = False
+    """Whether the weights ship with the plugin, so that no file is needed."""
+    url: str | None = None
+    """Where the publisher offers the file; nothing is downloaded unasked."""
+    sha256: str | None = None
+    """Hex digest of that file; its first digits where the publisher tells no more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelSpec:
+    """A network that users ask for by name."""
+
+    name: str
+    """Name under which it was published, such as `squeezenet1_1`, or, in a collection of many, `keras:VGG16`."""
+    summary: str
+    """One line for `cnnviz models`."""
+    build: Lazy
+    """`build(weights) -> cnnviz_jax.Model`; `weights` is a path or `None`."""
+    weights: WeightsSpec = WeightsSpec()
+    """Where its weights come from."""
+    examples: Lazy | None = None
+    """`examples(count) -> (images, names)`: pictures that ship with the network, (n, h, w, c) in [0, 1]."""
+    references: tuple[str, ...] = ()
+    """Papers and sources."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TechniqueSpec:
+    """A way to explain, synthesise, inspect, survey or measure.
+
+    `build` runs on the host, before anything is traced. What it takes and returns, by kind:
+    explain: `build(config, model)` -> a `cnnviz_jax.engine.Fold`, or a function
+    `(model, image, target, key) -> heatmap`;
+    synthesize: `build(config, model, target)` -> a `cnnviz_jax.engine.Iteration`;
+    inspect: `build(config, model)` -> a function `(provenance) -> result`; in place of the model comes what it `takes`;
+    survey: `build(config, model)` -> a `cnnviz_jax.engine.survey.SurveyPlan`;
+    measure: `build(config, model)` -> a `cnnviz_jax.engine.measure.MetricFold` or `HostMetric`.
+    """
+
+    name: str
+    """Name in every door: `cv.explain(name)`, `cnnviz explain name`, docs page."""
+    kind: Kind
+    """Which verb runs it."""
+    summary: str
+    """One line for `cnnviz techniques`."""
+    config: type
+    """A frozen dataclass of numbers, strings, tuples, literals and `None`: Python options and CLI flags at once."""
+    build: Lazy
+    """See the class docstring."""
+    subject: Literal["units", "classes", "pictures"] = "units"
+    """What a synthesize technique works on: any unit, classes only, or given pictures."""
+    takes: Literal["model", "picture", "run"] = "model"
+    """What an inspect technique looks at: `picture` is handed (h, w, c) in [0, 1], `run` the folder of a `Recorder`."""
+    references: tuple[str, ...] = ()
+    """Papers and sources."""
+    in_report: bool = True
+    """Whether `cv.report` runs it unasked; off for close variants and for those that take long."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RendererSpec:
+    """A way to write results to a file."""
+
+    name: str
+    """Name for `cv.render(..., renderer=name)`."""
+    summary: str
+    """One line for `cnnviz renderers`."""
+    accepts: tuple[str, ...]
+    """Class names of the results it can draw, such as `Attribution`; `*` for all."""
+    suffixes: tuple[str, ...]
+    """File suffixes it writes, such as `.png`; may be shared when `accepts` differ."""
+    render: Lazy
+    """`render(result, path, **display)`: writes one file to `path`, a temporary name moved into place afterwards."""
+
+
+Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec

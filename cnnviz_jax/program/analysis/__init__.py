@@ -1,0 +1,1 @@
+"""What is known of every value without running anything: layout, dependence, receptive fields."""

@@ -1,0 +1,88 @@
+"""What is known of each value without running anything: layout, dependence, and reach.
+
+Axes have roles: `"B"` batch, `"C"` channel, `0` and `1` the spatial axes, `None` anything else. A reshape may put
+several roles into one axis, so an axis is a row of factors, major first, each a role with a length: flattening
+`n h w c` gives the axis `((0, h), (1, w), ("C", c))`, and reshaping back restores what was there. The role `"c"` is
+a part of a split channel axis; it becomes `"C"` again when all parts meet.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import prod
+from typing import Literal
+
+from cnnviz_jax.program.analysis.reach import Reach
+
+Role = Literal["B", "C", "c", 0, 1] | None
+Axis = tuple[tuple[Role, int], ...]
+
+SPATIAL: tuple[Literal[0], Literal[1]] = (0, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is known of one value."""
+
+    depends: bool = False
+    """Whether it depends on the image."""
+    params: frozenset[int] = frozenset()
+    """For a value that does not: positions of the parameter leaves, then the closed-over constants, that feed it."""
+    uniform: float | None = None
+    """The number that all its elements are, where that is known."""
+    axes: tuple[Axis, ...] = ()
+    """For a value that depends on the image: the factors of each axis."""
+    reach: tuple[Reach, Reach] | None = None
+    """For a value that depends on the image: what its units see along each spatial axis."""
+
+    @property
+    def roles(self) -> tuple[Role, ...]:
+        """The role of each axis; an axis that holds the channels among others counts as channels."""
+        return tuple(_role(axis) for axis in self.axes)
+
+    def carrier(self, spatial: int) -> int | None:
+        """The axis that holds a spatial axis, alone or among others."""
+        for position, axis in enumerate(self.axes):
+            if any(role == spatial and type(role) is int for role, _ in axis):
+                return position
+        return None
+
+    def seen(self) -> tuple[Reach, Reach]:
+        """`reach`, for a value that depends on the image."""
+        if self.reach is None:
+            raise TypeError("this value does not depend on the image")
+        return self.reach
+
+    def changed(self, axes: Sequence[Axis], change: Callable[[int, Reach], Reach]) -> "Facts":
+        """The facts of a value with other axes; `change(spatial, reach)` gives its reach."""
+        first, second = self.seen()
+        return replace(self, axes=tuple(axes), reach=(change(0, first), change(1, second)), uniform=None)
+
+    def along(self, position: int, size: int, change: Callable[[Reach], Reach]) -> "Facts":
+        """The same with `size` units along axis `position`; a spatial axis sees what `change` makes of its reach.
+
+        An axis of several factors keeps only that it holds the channels; its spatial units are united.
+        """
+        axis = self.axes[position]
+        role = single(axis)
+        if len(axis) > 1 and any(factor[0] == "C" for factor in axis):
+            role = "C"
+        lost = {factor[0] for factor in axis} - {role}
+        axes = [*self.axes[:position], ((role, size),), *self.axes[position + 1 :]]
+        return self.changed(axes, lambda k, reach: change(reach) if k == role else reach.hull() if k in lost else reach)
+
+
+def _role(axis: Axis) -> Role:
+    if len(axis) == 1:
+        return None if axis[0][0] == "c" else axis[0][0]
+    roles = [role for role, _ in axis]
+    return "C" if "C" in roles or ("c" in roles and 0 not in roles and 1 not in roles) else None
+
+
+def length(axis: Axis) -> int:
+    """The number of units along an axis."""
+    return prod(size for _, size in axis)
+
+
+def single(axis: Axis) -> Role:
+    """The role of an axis of one factor; `None` for an axis of several."""
+    return axis[0][0] if len(axis) == 1 else None

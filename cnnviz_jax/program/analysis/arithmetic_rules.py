@@ -1,0 +1,244 @@
+"""How operations that compute carry facts: elementwise, convolution, pooling, products, reductions, prefix sums."""
+
+from collections.abc import Sequence
+from functools import partial
+
+import numpy as np
+
+from cnnviz_jax.program.analysis.abstract_values import SPATIAL, Axis, Facts, Role, length, single
+from cnnviz_jax.program.analysis.reach import Reach, union
+from cnnviz_jax.program.analysis.rulebook import Context, rule, unknown
+from cnnviz_jax.program.graph.graph import Node
+
+ELEMENTWISE = frozenset({
+    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
+    "clamp", "clz", "complex", "conj", "convert_element_type", "copy", "copy_p", "cos", "cosh", "digamma", "div",
+    "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag", "integer_pow", "is_finite",
+    "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "nextafter", "not",
+    "optimization_barrier", "or", "population_count", "pow", "pvary", "real", "reduce_precision", "rem", "round",
+    "rsqrt", "select_n", "sharding_constraint", "shift_left", "shift_right_arithmetic", "shift_right_logical",
+    "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "xor", "device_put",
+})  # fmt: skip
+"""Primitives of which unit i of a result depends on unit i of each operand."""
+
+
+@rule(*sorted(ELEMENTWISE))
+def elementwise(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    """One result: all operands meet. Several results: each goes with the operand in its place."""
+    if len(node.outputs) > 1:
+        blank = Facts()
+        return [fact if fact.depends else blank for fact in facts]
+    known = [fact for fact in facts if fact.depends]
+    if len(known) == 1 and len(known[0].axes) == len(context.shape(node.outputs[0])):
+        shape = context.shape(node.outputs[0])
+        if all(length(axis) == size for axis, size in zip(known[0].axes, shape, strict=True)):
+            return [known[0]]
+    return [together(known, context.shape(node.outputs[0]))]
+
+
+def together(known: Sequence[Facts], shape: tuple[int, ...]) -> Facts:
+    """The facts of a value of which each unit sees the like unit of each operand; length 1 and scalars spread."""
+    full = [fact for fact in known if len(fact.axes) == len(shape)]
+    axes: list[Axis] = []
+    for position, size in enumerate(shape):
+        choices = sorted((fact.axes[position] for fact in full), key=lambda a: (length(a) != size, _is_blank(a)))
+        if not choices:
+            axes.append(((None, size),))
+        elif length(choices[0]) == size:
+            named = [axis for axis in choices if not _is_blank(axis)]
+            best = choices[0]
+            if _is_blank(best) and named:
+                role = single(named[0])
+                best = ((role, size),)
+            axes.append(best)
+        else:
+            axes.append(((single(choices[0]), size),))
+    result = Facts(True, axes=tuple(axes))
+    reach = []
+    for k in SPATIAL:
+        place = result.carrier(k)
+        units = 1 if place is None else next(n for role, n in axes[place] if role == k)
+        parts = []
+        for fact in known:
+            part = fact.seen()[k]
+            fits = fact in full and fact.carrier(k) == place and len(part.first) in (1, units)
+            parts.append(part if fits or len(part.first) == 1 else part.hull())
+        reach.append(union(parts).spread(units))
+    return Facts(True, axes=tuple(axes), reach=(reach[0], reach[1]))
+
+
+def _is_blank(axis: Axis) -> bool:
+    return all(role is None for role, _ in axis)
+
+
+@rule("conv_general_dilated")
+def _convolution(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    params = node.params
+    if facts[1].depends or params["batch_group_count"] != 1:
+        return unknown(context, node, facts)
+    spec, source, shape = params["dimension_numbers"], facts[0], context.shape(node.outputs[0])
+    kernel = context.shape(node.inputs[1])
+    batch, feature, *inside = spec.lhs_spec
+    source = spatial_roles(source, [batch, feature], inside)
+    lost = {role for role, _ in source.axes[feature] if role in SPATIAL}
+    axes: list[Axis] = [()] * len(shape)
+    axes[spec.out_spec[0]] = source.axes[batch]
+    axes[spec.out_spec[1]] = (("C", shape[spec.out_spec[1]]),)
+    windows: dict[Role, tuple[int, int, int, int, int, int]] = {}
+    for k, (before, after) in enumerate(zip(inside, spec.out_spec[2:], strict=True)):
+        size = kernel[spec.rhs_spec[2 + k]]
+        dilation, base = params["rhs_dilation"][k], params["lhs_dilation"][k]
+        law = (shape[after], size, params["window_strides"][k], params["padding"][k][0], dilation, base)
+        role = single(source.axes[before])
+        if role in SPATIAL:
+            windows[role] = law
+            axes[after] = ((role, shape[after]),)
+        elif len(source.axes[before]) == 1:
+            axes[after] = ((role if size == 1 else None, shape[after]),)
+        else:
+            source = source.along(before, shape[after], lambda reach: reach)
+            axes[after] = ((None, shape[after]),)
+        if role == "B" and size > 1:
+            context.mixes(node)
+
+    def reach(k: int, old: Reach) -> Reach:
+        old = old.hull() if k in lost else old
+        return old.windows(*map(int, windows[k])) if k in windows else old
+
+    return [source.changed(axes, reach)]
+
+
+def spatial_roles(source: Facts, taken: Sequence[int], inside: Sequence[int]) -> Facts:
+    """Give a convolution's spatial axes their roles where the layout was lost on the way (behind an opaque region).
+
+    Units whose place is unknown see whatever all of them see.
+    """
+    present = {role for axis in source.axes for role, _ in axis}
+    blank = [k for k in inside if _is_blank(source.axes[k])]
+    if len(inside) != 2 or len(blank) != 2 or present & set(SPATIAL):
+        return source
+    axes = list(source.axes)
+    for k, position in enumerate(inside):
+        axes[position] = ((SPATIAL[k], length(source.axes[position])),)
+    return source.changed(axes, lambda k, reach: reach.hull().spread(axes[inside[k]][0][1]))
+
+
+@rule(
+    "reduce_window_sum", "reduce_window_max", "reduce_window_min", "reduce_window",
+    "reduce_and_window", "reduce_or_window",
+)  # fmt: skip
+def _pooling(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    params, shape = node.params, context.shape(node.outputs[0])
+    if len(node.outputs) > 1 or any(fact.depends for fact in facts[1:]):
+        return unknown(context, node, facts)
+    source = facts[0]
+    ones = (1,) * len(shape)
+    dilations = (params.get("window_dilation") or ones, params.get("base_dilation") or ones)
+    for position, size in enumerate(params["window_dimensions"]):
+        stride, pad = params["window_strides"][position], params["padding"][position]
+        law = (shape[position], size, stride, pad[0], dilations[0][position], dilations[1][position])
+        if size == 1 and stride == 1 and shape[position] == length(source.axes[position]):
+            continue
+        role = single(source.axes[position])
+        if role == "B" and size > 1:
+            context.mixes(node)
+        source = source.along(position, shape[position], partial(_windowed, law=tuple(map(int, law))))
+    return [source]
+
+
+def _windowed(reach: Reach, *, law: tuple[int, ...]) -> Reach:
+    return reach.windows(*law)
+
+
+@rule(
+    "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor",
+    "argmax", "argmin", "reduce",
+)  # fmt: skip
+def _reduction(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    gone = {int(k) for k in node.params.get("axes", node.params.get("dimensions", ()))}
+    if any(fact.depends for fact in facts[1:]):
+        return unknown(context, node, facts)
+    return [without(context, node, facts[0], gone)] * len(node.outputs)
+
+
+@rule("psum", "psum_invariant", "pmax", "pmin")
+def _collective(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    """Under `vmap` with an axis name: a sum over the batch axis itself, whose position stands among the axis names."""
+    gone = {int(axis) for axis in node.params["axes"] if not isinstance(axis, str)}
+    return [without(context, node, fact, gone) if fact.depends else Facts() for fact in facts]
+
+
+def without(context: Context, node: Node, source: Facts, gone: set[int]) -> Facts:
+    """The facts of a value whose axes `gone` were summed over."""
+    lost = {role for k in gone for role, _ in source.axes[k]}
+    if "B" in lost:
+        context.mixes(node)
+    kept = [axis for k, axis in enumerate(source.axes) if k not in gone]
+    return source.changed(kept, lambda k, reach: reach.hull() if k in lost else reach)
+
+
+@rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "sort", "top_k", "approx_top_k")
+def _prefix(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    position = node.params.get("axis", node.params.get("dimension", -1))
+    known = [fact for fact in facts if fact.depends]
+    source = together(known, context.shape(node.inputs[0]))
+    position %= len(source.axes)
+    shape = context.shape(node.outputs[0])
+    if single(source.axes[position]) == "B":
+        context.mixes(node)
+    units = shape[position]
+    source = source.along(position, units, lambda reach: reach.hull().spread(units))
+    return [source] * len(node.outputs)
+
+
+@rule("dot_general")
+def _product(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+    (contracted, batched) = node.params["dimension_numbers"]
+    shape = context.shape(node.outputs[0])
+    sides = []
+    start = len(batched[0])
+    for side in (0, 1):
+        inner, outer = set(contracted[side]), list(batched[side])
+        free = [k for k in range(len(context.shape(node.inputs[side]))) if k not in inner and k not in outer]
+        places = {k: n for n, k in enumerate(outer)} | {k: start + n for n, k in enumerate(free)}
+        start += len(free)
+        sides.append((inner, free, places))
+    parts: list[Facts] = []
+    for side, (inner, _, places) in enumerate(sides):
+        if not facts[side].depends:
+            continue
+        source = facts[side]
+        roles = {role for k in inner for role, _ in source.axes[k]}
+        axes: list[Axis] = [((None, size),) for size in shape]
+        for k, place in places.items():
+            axes[place] = source.axes[k]
+        others = [place for place in sides[1 - side][2].values() if place >= len(batched[0])]
+        table = None if facts[1 - side].depends else _table(context, node, side, sides, source)
+        if "B" in roles:
+            context.mixes(node)
+        if table is not None:
+            role = single(source.axes[next(iter(inner))])
+            axes[others[0]] = ((role, shape[others[0]]),)
+            parts.append(source.changed(axes, lambda k, r, role=role, table=table: r.matrix(table) if k == role else r))  # type: ignore[misc]
+            continue
+        blank = not roles & {"C", "c"} and roles & {0, 1}
+        if not facts[1 - side].depends and len(others) == 1 and (not blank or len(inner) > 1):
+            axes[others[0]] = (("C", shape[others[0]]),)
+        parts.append(source.changed(axes, lambda k, reach, roles=roles: reach.hull() if k in roles else reach))  # type: ignore[misc]
+    return [parts[0] if len(parts) == 1 else together(parts, shape)]
+
+
+def _table(
+    context: Context, node: Node, side: int, sides: Sequence[tuple[set[int], list[int], dict[int, int]]], source: Facts
+) -> np.ndarray | None:
+    """Which rows each result uses, where a known matrix is laid over one spatial axis (a resize)."""
+    inner, other = sides[side][0], sides[1 - side]
+    if len(inner) != 1 or len(other[0]) != 1 or len(other[1]) != 1 or len(other[2]) != 1:
+        return None
+    if single(source.axes[next(iter(inner))]) not in SPATIAL:
+        return None
+    matrix = context.constant(node.inputs[1 - side])
+    if matrix is None:
+        return None
+    uses: np.ndarray = (matrix if next(iter(other[0])) == 1 else matrix.T) != 0
+    return uses

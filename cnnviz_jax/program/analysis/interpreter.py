@@ -1,0 +1,172 @@
+"""Abstract interpretation: the facts of every value, in one pass over the flat graph, without running the program."""
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+
+from cnnviz_jax.program.analysis.abstract_values import Axis, Facts, Role
+from cnnviz_jax.program.analysis import arithmetic_rules, layout_rules
+from cnnviz_jax.program.analysis.reach import Reach
+from cnnviz_jax.program.analysis.rulebook import RULES, unknown
+from cnnviz_jax.program.graph import _compat
+from cnnviz_jax.program.graph.graph import Graph, Node
+
+__all__ = ["Analysis", "analyse"]
+
+_RULE_FILES = (arithmetic_rules, layout_rules)  # importing them fills RULES
+_LAYOUTS: dict[int, tuple[Role, ...]] = {4: ("B", 0, 1, "C"), 3: ("B", 0, 1), 2: ("B", "C"), 1: ("B",)}
+_RANDOM = ("random_", "rng_", "threefry")
+_OUTSIDE = ("pure_callback", "io_callback", "ffi_call")
+"""Computed by something that is not JAX."""
+
+_PLAIN_BODIES = ("scatter", "reduce", "select_and", "arg", "sort", "top_k")
+_CONSTANT_LIMIT = 1 << 22
+
+
+class Analysis:
+    """The facts of every value, and what was noticed on the way."""
+
+    def __init__(self, graph: Graph) -> None:
+        image = graph.values[graph.image_id].shape
+        roles = _LAYOUTS.get(len(image), (None,) * len(image))
+        self.graph = graph
+        self.extents = (
+            image[roles.index(0)] if 0 in roles else 1,
+            image[roles.index(1)] if 1 in roles else 1,
+        )
+        self.facts: list[Facts] = [Facts()] * len(graph.values)
+        self.batch_mixers: list[Node] = []
+        """Nodes that mix the pictures of a batch."""
+        self.random: list[Node] = []
+        """Nodes that draw random numbers."""
+        self.opaque: list[Node] = []
+        """Regions that are evaluated but not looked into."""
+        self._constants: dict[int, Any] = {}
+        self._start(roles, image)
+        for node in graph.leaves:
+            self._enter(node)
+
+    def _start(self, roles: tuple[Role, ...], image: tuple[int, ...]) -> None:
+        graph = self.graph
+        axes: tuple[Axis, ...] = tuple(((role, size),) for role, size in zip(roles, image, strict=True))
+        reach = (Reach.of_image(self.extents[0]), Reach.of_image(self.extents[1]))
+        for value in graph.values:
+            if value.constant is not None:
+                self.facts[value.id] = Facts(uniform=_uniform(value.constant))
+        for position, number in enumerate((*graph.param_ids, *graph.constant_ids)):
+            self.facts[number] = Facts(params=frozenset({position}), uniform=self.facts[number].uniform)
+        self.facts[graph.image_id] = Facts(True, axes=axes, reach=reach)
+
+    def _enter(self, node: Node) -> None:
+        inputs = [self.facts[number] for number in node.inputs]
+        if node.name.startswith(_RANDOM):
+            self.random.append(node)
+        if not any(fact.depends for fact in inputs):
+            params = inputs[0].params.union(*(fact.params for fact in inputs[1:])) if inputs else frozenset()
+            shared = Facts(params=params, uniform=_folded(node, inputs))
+            results = [shared] * len(node.outputs)
+        elif node.name == "scan-slice":
+            results = [self._slice(node, inputs[0])]
+        elif node.name == "scan-stack":
+            results = [self._stack(node, inputs)]
+        else:
+            rule = RULES.get(node.name)
+            closed = node.name in _OUTSIDE or (
+                bool(_compat.subprograms(node.equation)) and not node.name.startswith(_PLAIN_BODIES)
+            )
+            if rule is None and closed:
+                self.opaque.append(node)
+            results = (rule or unknown)(self, node, inputs)
+        for number, fact in zip(node.outputs, results, strict=True):
+            self.facts[number] = fact
+
+    def _slice(self, node: Node, fact: Facts) -> Facts:
+        gone = layout_rules.picked(fact, 0, [0])
+        return gone.changed(gone.axes[1:], lambda _, reach: reach)
+
+    def _stack(self, node: Node, facts: Sequence[Facts]) -> Facts:
+        known = [fact for fact in facts if fact.depends]
+        met = arithmetic_rules.together(known, self.shape(node.inputs[0]))
+        return met.changed((((None, len(facts)),), *met.axes), lambda _, reach: reach)
+
+    def shape(self, number: int) -> tuple[int, ...]:
+        """Shape of a value."""
+        return self.graph.values[number].shape
+
+    def mixes(self, node: Node) -> None:
+        """Note that a node mixes the pictures of a batch."""
+        self.batch_mixers.append(node)
+
+    def depends(self, number: int) -> bool:
+        """Whether a value depends on the image."""
+        return self.facts[number].depends
+
+    def uniform(self, number: int) -> float | None:
+        """The number that all elements of a value are, where that is known."""
+        return self.facts[number].uniform
+
+    def constant(self, number: int) -> np.ndarray | None:
+        """The value itself, if neither image nor parameters feed it and it is small; evaluated on first asking."""
+        count = len(self.graph.param_ids)
+        facts, value = self.facts[number], self.graph.values[number]
+        if facts.depends or any(position < count for position in facts.params):
+            return None
+        if math.prod(value.shape) > _CONSTANT_LIMIT:
+            return None
+        with jax.ensure_compile_time_eval():
+            found = self._evaluated(number)
+        return None if found is None or isinstance(found, _compat.Tracer) else np.asarray(found)
+
+    def _evaluated(self, number: int) -> Any:
+        value = self.graph.values[number]
+        if value.producer is None:
+            return value.constant
+        if number not in self._constants:
+            inputs = [self._evaluated(source) for source in value.producer.inputs]
+            if any(isinstance(item, _compat.Tracer) for item in inputs):
+                return next(item for item in inputs if isinstance(item, _compat.Tracer))
+            for output, result in zip(value.producer.outputs, value.producer.apply(inputs), strict=True):
+                self._constants[output] = result
+        return self._constants[number]
+
+
+def analyse(graph: Graph) -> Analysis:
+    """Return the facts of every value of a graph."""
+    return Analysis(graph)
+
+
+def _uniform(constant: Any) -> float | None:
+    """The one number in a constant, if it is one; large arrays are not looked at."""
+    if isinstance(constant, _compat.Tracer) or getattr(constant, "size", 1) > 4096:
+        return None
+    try:
+        array = np.asarray(constant)
+        first = float(array.ravel()[0])
+    except (TypeError, ValueError, IndexError):
+        return None  # a random key, or nothing at all
+    return first if bool((array == array.ravel()[0]).all()) else None
+
+
+_SAME = frozenset({"convert_element_type", "broadcast_in_dim", "reshape", "squeeze", "copy", "copy_p", "stop_gradient"})
+_FOLDS: dict[str, Callable[..., float]] = {
+    "neg": lambda a: -a,
+    "add": lambda a, b: a + b,
+    "sub": lambda a, b: a - b,
+    "mul": lambda a, b: a * b,
+    "max": max,
+    "min": min,
+    "abs": abs,
+}
+
+
+def _folded(node: Node, inputs: Sequence[Facts]) -> float | None:
+    numbers = [fact.uniform for fact in inputs]
+    if any(number is None for number in numbers):
+        return None
+    if node.name in _SAME:
+        return numbers[0]
+    fold = _FOLDS.get(node.name)
+    return float(fold(*numbers)) if fold is not None else None

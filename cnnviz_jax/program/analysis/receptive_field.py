@@ -1,0 +1,155 @@
+"""Receptive fields: which pixels a unit of a layer sees, as nominal law and as exact boxes.
+
+Rows come first, columns second. Boxes are inclusive: `(top, left, bottom, right)` with `bottom` and `right` the last
+row and column seen, as in Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+Distill 2019: output `o` sees `o * stride - padding` to `o * stride - padding + size - 1`.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from math import ceil, floor
+
+import numpy as np
+from jaxtyping import Int
+
+from cnnviz_jax.errors import LayerKindError
+from cnnviz_jax.program.analysis.reach import Reach
+
+Number = int | float
+"""Pixels: whole where they are whole, else a fraction such as 0.5 behind upsampling."""
+Pair = tuple[Number, Number]
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """What each unit of a layer sees of the image."""
+
+    rows: Reach
+    columns: Reach
+    """Exact tables and nominal law per axis."""
+    is_map: bool
+    """Whether the layer has units along both axes; if not, one field serves all its units."""
+
+    @property
+    def is_global(self) -> bool:
+        """Whether every unit sees the whole image, and by no law that a larger image would outgrow."""
+        return all(reach.is_whole and reach.law is None for reach in (self.rows, self.columns))
+
+    @property
+    def aligned(self) -> bool:
+        """Whether all paths from the image agree in stride and centre; if not, only boxes are exact."""
+        return self.rows.aligned and self.columns.aligned
+
+    @property
+    def size(self) -> Pair:
+        """Pixels that a unit sees, were the image unbounded: height and width.
+
+        Where no law holds (global layers, paths of several strides) it is the largest exact box.
+        """
+        return self._pair(lambda law: law[2] - law[1] + 1, _largest)
+
+    @property
+    def stride(self) -> Pair | None:
+        """Pixels from one unit's field to its neighbour's; `None` where no law holds."""
+        return self._law(lambda law: law[0])
+
+    @property
+    def padding(self) -> Pair | None:
+        """Pixels by which the field of unit (0, 0) begins above and left of the image; `None` where no law holds."""
+        return self._law(lambda law: -law[1])
+
+    @property
+    def start(self) -> Pair | None:
+        """Row and column where the field of unit (0, 0) begins, `-padding`."""
+        return self._law(lambda law: law[1])
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Units along rows and columns; 1 where the layer does not extend."""
+        return len(self.rows.first), len(self.columns.first)
+
+    def centre(self, row: int = 0, column: int = 0) -> Pair:
+        """Pixel coordinates of the middle of a unit's nominal field; of its exact box where no law holds."""
+        found = []
+        for reach, unit in ((self.rows, row), (self.columns, column)):
+            if reach.law is not None:
+                jump, low, high = reach.law
+                found.append(jump * unit + (low + high) / 2)
+            else:
+                place = self._place(reach, unit)
+                found.append(Fraction(int(reach.first[place]) + int(reach.last[place]), 2))
+        return _number(found[0]), _number(found[1])
+
+    def box(self, row: int = 0, column: int = 0, clip: bool = True) -> tuple[int, int, int, int]:
+        """Inclusive box `(top, left, bottom, right)` of the pixels that a unit sees.
+
+        Args:
+            row: Row of the unit.
+            column: Column of the unit.
+            clip: The exact box inside the image. If not, the nominal one, which may reach outside; it needs a law.
+
+        Raises:
+            LayerKindError: The unit does not exist, or `clip=False` where no law holds.
+        """
+        ends = [self._ends(reach, unit, clip) for reach, unit in ((self.rows, row), (self.columns, column))]
+        (top, bottom), (left, right) = ends
+        return top, left, bottom, right
+
+    def hits(self, row: int, column: int) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " columns"]]:
+        """Rows and columns of the units that see a pixel: the unit (r, c) does for each r and c of the two."""
+        found = []
+        for reach, pixel in ((self.rows, row), (self.columns, column)):
+            found.append(np.flatnonzero((reach.first <= pixel) & (reach.last >= pixel)))
+        return found[0], found[1]
+
+    def __str__(self) -> str:
+        if self.is_global:
+            return "whole image"
+        stride = self.stride
+        text = f"{_times(self.size)} px"
+        text += f", stride {_times(stride)}" if stride is not None else ", no one stride"
+        return text if self.aligned else text + ", misaligned"
+
+    def _ends(self, reach: Reach, unit: int, clip: bool) -> tuple[int, int]:
+        if clip:
+            place = self._place(reach, unit)
+            return int(reach.first[place]), int(reach.last[place])
+        if reach.law is None:
+            raise LayerKindError("this layer's receptive field follows no one law; ask for the clipped box")
+        jump, low, high = reach.law
+        return floor(jump * unit + low), ceil(jump * unit + high)
+
+    @staticmethod
+    def _place(reach: Reach, unit: int) -> int:
+        count = len(reach.first)
+        if count == 1:
+            return 0
+        if not -count <= unit < count:
+            raise LayerKindError(f"unit {unit} of {count} does not exist; units run from 0 to {count - 1}")
+        return unit
+
+    def _law(self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction]) -> Pair | None:
+        if self.rows.law is None or self.columns.law is None:
+            return None
+        return _number(of(self.rows.law)), _number(of(self.columns.law))
+
+    def _pair(
+        self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction], otherwise: Callable[[Reach], Fraction]
+    ) -> Pair:
+        rows, columns = (
+            of(reach.law) if reach.law is not None else otherwise(reach) for reach in (self.rows, self.columns)
+        )
+        return _number(rows), _number(columns)
+
+
+def _number(value: Fraction) -> Number:
+    return int(value) if value.denominator == 1 else float(value)
+
+
+def _largest(reach: Reach) -> Fraction:
+    return Fraction(int(max(0, (reach.last - reach.first + 1).max())))
+
+
+def _times(pair: Pair) -> str:
+    return f"{pair[0]}" if pair[0] == pair[1] else f"{pair[0]} x {pair[1]}"

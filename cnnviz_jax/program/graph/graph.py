@@ -1,0 +1,264 @@
+"""The flat graph: a traced program with every plain call opened and every short scan unrolled.
+
+A `Value` is an array that the program computes, identified by a small integer. A `Node` is one equation in one
+place: the same inner program called twice gives two sets of nodes. A call and its body share value numbers: the
+body's inputs *are* the operands, its results *are* the call's results. So a call may be evaluated whole or
+body by body, and a name, a fact or a change attaches to a value, never to a variable of some inner program.
+Nodes are numbered in program order; a call stands before its body.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from cnnviz_jax.program.graph import _compat
+
+SCAN_LIMIT = 20_000
+"""A scan that would unroll to more nodes than this stays opaque."""
+
+
+_TRANSPARENT = ("jit", "pjit", "closed_call", "core_call")
+
+
+@dataclass(slots=True, eq=False)
+class Value:
+    """One array of the program."""
+
+    id: int
+    shape: tuple[int, ...]
+    dtype: Any
+    producer: "Node | None" = None
+    """The innermost node that computes it; `None` for inputs, constants and literals."""
+    constant: Any = None
+    """The array itself, for literals and constants that the function closed over."""
+    consumers: "list[Node]" = field(default_factory=list)
+    """Live leaf nodes that read it."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One equation in one place of the program; a leaf, or a call with a body."""
+
+    order: int
+    name: str
+    """Primitive name, such as `conv_general_dilated`; `scan-slice` and `scan-stack` where a scan was unrolled."""
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+    equation: Any
+    """The equation; `None` for the slices and stacks of an unrolled scan."""
+    parent: "Node | None"
+    scope: str
+    """Name stack from the outermost call inwards."""
+    call: str = ""
+    """For a call: the name of the function it runs, such as `relu`."""
+    body: "list[Node] | None" = None
+    """For a call or an unrolled scan: its nodes; `None` for a leaf."""
+    function: Callable[..., Any] | None = None
+    """For a slice or a stack: what computes it."""
+    live: bool = False
+    _program: Any = None
+
+    @property
+    def params(self) -> Mapping[str, Any]:
+        """The parameters of the equation."""
+        return self.equation.params if self.equation is not None else {}
+
+    @property
+    def is_leaf(self) -> bool:
+        """Whether it has no body."""
+        return self.body is None
+
+    @property
+    def is_transparent(self) -> bool:
+        """Whether it may be computed another way: no call around it says more than the operations inside.
+
+        Scans, remats and functions with a gradient of their own do.
+        """
+        return all(call.name in _TRANSPARENT for call in self.calls())
+
+    def calls(self) -> "list[Node]":
+        """The calls that it stands in, innermost first."""
+        found, node = [], self.parent
+        while node is not None:
+            found.append(node)
+            node = node.parent
+        return found
+
+    def apply(self, inputs: Sequence[Any]) -> list[Any]:
+        """Evaluate the node, body included, on one value per input; one result per output."""
+        if self.function is not None:
+            return [self.function(*inputs)]
+        if self._program is None:
+            self._program = _compat.one_equation(self.equation)
+        program, reads, yields = self._program
+        results = _compat.evaluate(program, (), [inputs[k] for k in reads])
+        outputs: list[Any] = [None] * len(self.outputs)
+        for position, result in zip(yields, results, strict=True):
+            outputs[position] = result
+        return outputs
+
+
+@dataclass(slots=True, eq=False)
+class Graph:
+    """The whole program, flat: `leaves` in order, `values` by id, and where it begins and ends."""
+
+    values: list[Value]
+    top: list[Node]
+    leaves: list[Node]
+    """Live leaf nodes, in program order: dead code is dropped."""
+    param_ids: tuple[int, ...]
+    image_id: int
+    constant_ids: tuple[int, ...]
+    """Arrays that the function closed over."""
+    output_ids: tuple[int, ...]
+
+    def walk(self, start: int, through: Callable[[Node], int | None]) -> int:
+        """Follow producers from value `start` for as long as `through(node)` names the input to go on with."""
+        current = start
+        while (producer := self.values[current].producer) is not None:
+            following = through(producer)
+            if following is None:
+                return current
+            current = following
+        return current
+
+
+class _Builder:
+    def __init__(self) -> None:
+        self.values: list[Value] = []
+        self.order = 0
+        self.leaves: list[Node] = []
+        self.constants: dict[int, int] = {}
+
+    def value(self, aval: Any, constant: Any = None) -> int:
+        self.values.append(
+            Value(len(self.values), tuple(getattr(aval, "shape", ())), getattr(aval, "dtype", None), constant=constant)
+        )
+        return len(self.values) - 1
+
+    def constant(self, array: Any, aval: Any) -> int:
+        if id(array) not in self.constants:  # `values` keeps the array alive, so its id stays its own
+            self.constants[id(array)] = self.value(aval, array)
+        return self.constants[id(array)]
+
+    def node(self, name: str, inputs: Sequence[int], equation: Any, parent: Node | None, scope: str) -> Node:
+        node = Node(self.order, name, tuple(inputs), (), equation, parent, scope)
+        self.order += 1
+        return node
+
+    def leaf(self, node: Node, avals: Sequence[Any]) -> Node:
+        node.outputs = tuple(self.value(aval) for aval in avals)
+        for number in node.outputs:
+            self.values[number].producer = node
+        self.leaves.append(node)
+        return node
+
+    def program(
+        self, program: Any, consts: Sequence[Any], inputs: Sequence[int], parent: Node | None, scope: str
+    ) -> tuple[list[Node], tuple[int, ...]]:
+        """The nodes of one open program and the values of its results."""
+        known: dict[Any, int] = dict(zip(program.invars, inputs, strict=True))
+        for variable, array in zip(program.constvars, consts, strict=True):
+            known[variable] = self.constant(array, variable.aval)
+
+        def read(atom: Any) -> int:
+            if isinstance(atom, _compat.Literal):
+                return self.value(atom.aval, atom.val)
+            return known[atom]
+
+        nodes = []
+        for equation in program.eqns:
+            place = "/".join(part for part in (scope, _compat.scope_text(equation)) if part)
+            node = self.node(equation.primitive.name, [read(a) for a in equation.invars], equation, parent, place)
+            if (called := _compat.called_program(equation)) is not None:
+                node.call = _compat.call_name(equation)
+                node.body, node.outputs = self.program(*called, node.inputs, node, place)
+            elif (scanned := _compat.scanned_program(equation)) is not None and self.is_short(scanned):
+                self.scan(node, scanned, [v.aval for v in equation.outvars], place)
+            else:
+                self.leaf(node, [variable.aval for variable in equation.outvars])
+            known.update(zip(equation.outvars, node.outputs, strict=True))
+            nodes.append(node)
+        return nodes, tuple(read(atom) for atom in program.outvars)
+
+    @staticmethod
+    def is_short(scanned: tuple[Any, ...]) -> bool:
+        return bool(scanned[4] * max(1, len(scanned[0].eqns)) <= SCAN_LIMIT)
+
+    def scan(self, node: Node, scanned: tuple[Any, ...], avals: Sequence[Any], scope: str) -> None:
+        """Unroll a scan: slice the stacked operands, run the body, stack the results."""
+        body, consts, closed, carries, length, reverse = scanned
+        node.body = []
+        fixed, carry, stacked = (
+            node.inputs[:closed],
+            node.inputs[closed : closed + carries],
+            node.inputs[closed + carries :],
+        )
+        rows: list[tuple[int, ...]] = [()] * length
+        slots = body.invars[closed + carries :]
+        for step in reversed(range(length)) if reverse else range(length):
+            turn = self.node("scan-turn", (*fixed, *carry, *stacked), None, node, f"{scope}\0{step}")
+            slices = []
+            for number, slot in zip(stacked, slots, strict=True):
+                piece = self.node("scan-slice", (number,), None, turn, turn.scope)
+                piece.function = _taking(step)
+                slices.append(self.leaf(piece, [slot.aval]))
+            inputs = (*fixed, *carry, *(piece.outputs[0] for piece in slices))
+            nodes, outputs = self.program(body, consts, inputs, turn, turn.scope)
+            turn.body, turn.outputs = [*slices, *nodes], outputs
+            node.body.append(turn)
+            carry, rows[step] = outputs[:carries], outputs[carries:]
+        stacks = []
+        for position, aval in enumerate(avals[carries:]):
+            stack = self.node("scan-stack", [row[position] for row in rows], None, node, scope)
+            stack.function = _stacked
+            stacks.append(self.leaf(stack, [aval]))
+        node.body.extend(stacks)
+        node.outputs = (*carry, *(stack.outputs[0] for stack in stacks))
+
+
+def _taking(step: int) -> Callable[[Array], Array]:
+    return lambda stacked: lax.index_in_dim(stacked, step, 0, keepdims=False)
+
+
+def _stacked(*rows: Array) -> Array:
+    return jnp.stack(rows)
+
+
+def flatten(program: Any, consts: Sequence[Any], param_count: int) -> Graph:
+    """Return the flat graph of an open program whose operands are the parameter leaves and then one image."""
+    builder = _Builder()
+    inputs = [builder.value(variable.aval) for variable in program.invars]
+    top, outputs = builder.program(program, consts, inputs, None, "")
+    leaves = _live(builder, outputs)
+    return Graph(
+        values=builder.values,
+        top=top,
+        leaves=leaves,
+        param_ids=tuple(inputs[:param_count]),
+        image_id=inputs[param_count],
+        constant_ids=tuple(builder.constants.values()),
+        output_ids=outputs,
+    )
+
+
+def _live(builder: _Builder, outputs: Sequence[int]) -> list[Node]:
+    """Drop what no output needs: `make_jaxpr` keeps the unused halves of pools and norms."""
+    needed = set(outputs)
+    for leaf in reversed(builder.leaves):
+        if needed.intersection(leaf.outputs):
+            leaf.live = True
+            needed.update(leaf.inputs)
+            for call in leaf.calls():
+                if call.live:
+                    break
+                call.live = True
+    live = [leaf for leaf in builder.leaves if leaf.live]
+    for leaf in live:
+        for number in dict.fromkeys(leaf.inputs):
+            builder.values[number].consumers.append(leaf)
+    return live

@@ -1,0 +1,68 @@
+"""Kernels as they act, whatever layout the parameters have: convolutions as (h, w, in, out), dense as (in, out).
+
+A kernel is evaluated from the parameters through everything the program does to them: transposes, casts, weight
+standardisation, a scan's slice. Its in-channels are those of one group, as HWIO has it; a depthwise kernel is
+(h, w, 1, channels).
+"""
+
+from dataclasses import dataclass
+from math import prod
+from typing import Any
+
+import jax.numpy as jnp
+from jaxtyping import Array, Float
+
+from cnnviz_jax.program.layers.operations import Operation, View
+from cnnviz_jax.program.layers.parameter_modules import Owners
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRef:
+    """Where the kernel of a layer stands, and how it is turned to HWIO or (in, out)."""
+
+    paths: tuple[str, ...]
+    """Paths of the parameters that make it."""
+    value: int
+    """Its value in the flat graph, in the layout of the program."""
+    permutation: tuple[int, ...]
+    shape: tuple[int, ...]
+    """Shape as (h, w, in, out) or (in, out)."""
+    groups: int = 1
+    """Groups of channels that a convolution keeps apart."""
+
+    def turned(self, native: Array) -> Float[Array, "..."]:
+        """The kernel in our layout, from the program's."""
+        return jnp.transpose(native, self.permutation).reshape(self.shape)
+
+
+def kernel_of(view: View, operation: Operation, owners: Owners) -> KernelRef | None:
+    """Return where the kernel of an operation stands; `None` if it has none, or the image makes it."""
+    number = operation.kernel
+    if number is None or view.depends(number):
+        return None
+    shape, params = view.graph.values[number].shape, operation.node.params
+    paths = owners.names(view.fact(number).params)
+    if operation.kind == "conv":
+        order = _convolution_order(view, operation.node.inputs[0], params)
+        return KernelRef(paths, number, order, tuple(shape[k] for k in order), int(params["feature_group_count"]))
+    side = operation.node.inputs.index(number)
+    contracted, batched = params["dimension_numbers"]
+    if batched[side]:
+        return None  # one matrix per group: there is no (in, out)
+    inner = tuple(contracted[side])
+    if len(inner) > 1:  # in the order in which the other operand's axes stand
+        other = contracted[1 - side]
+        inner = tuple(axis for _, axis in sorted(zip(other, inner, strict=True)))
+    outer = tuple(k for k in range(len(shape)) if k not in inner)
+    return KernelRef(paths, number, (*inner, *outer), (prod(shape[k] for k in inner), prod(shape[k] for k in outer)))
+
+
+def _convolution_order(view: View, source: int, params: Any) -> tuple[int, ...]:
+    """Kernel axes as rows, columns, in, out; rows are what the image's rows became."""
+    spec = params["dimension_numbers"]
+    out, into, *inside = spec.rhs_spec
+    roles = view.fact(source).roles
+    rank = {0: 0, 1: 1}
+    seen = [roles[axis] for axis in spec.lhs_spec[2:]]
+    ordered = sorted(range(len(inside)), key=lambda k: (rank.get(seen[k], k), k))
+    return (*(inside[k] for k in ordered), into, out)

@@ -1,0 +1,117 @@
+"""Token grids: where a sequence of tokens is a map, as in vision transformers.
+
+A sequence is a map when its axis is rows and columns merged (patches laid out one after the other), or when such an
+axis was joined with other tokens (a class token before the patches) and no other joining has that length. Else the
+user says it: so many tokens before, rows, columns.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import jax.numpy as jnp
+from jaxtyping import Array
+
+from cnnviz_jax.program.analysis.abstract_values import Axis, Facts, length
+from cnnviz_jax.program.graph.graph import Graph
+from cnnviz_jax.program.layers.operations import View
+
+Tokens = tuple[int, int, int]
+"""Tokens before the grid, rows, columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class TokenGrid:
+    """How a native value of tokens is a map."""
+
+    tokens: int
+    """The axis of tokens."""
+    channels: int
+    """The axis of channels; all others have length 1."""
+    before: int
+    """Tokens before the grid, such as the class token."""
+    rows: int
+    columns: int
+
+    @property
+    def count(self) -> int:
+        """Tokens of the grid."""
+        return self.rows * self.columns
+
+    def to_map(self, value: Array) -> Array:
+        """Return the grid's tokens as (h, w, c); others are left out."""
+        flat = self._two(value)[self.before : self.before + self.count]
+        return flat.reshape(self.rows, self.columns, -1)
+
+    def from_map(self, value: Array, shape: Sequence[int]) -> Array:
+        """Return a native value of `shape` with (h, w, c) in its grid and zeros elsewhere; lengths of 1 spread."""
+        length, channels = shape[self.tokens], shape[self.channels]
+        grid = jnp.broadcast_to(value, (self.rows, self.columns, channels)).reshape(self.count, channels)
+        flat = jnp.pad(grid, ((self.before, length - self.before - self.count), (0, 0)))
+        return (flat if self.tokens < self.channels else flat.T).reshape(tuple(shape))
+
+    def with_map(self, value: Array, new: Array) -> Array:
+        """Return the native value with its grid replaced and the other tokens kept."""
+        places = jnp.arange(value.shape[self.tokens])
+        inside = (places >= self.before) & (places < self.before + self.count)
+        wide = inside.reshape([-1 if k == self.tokens else 1 for k in range(value.ndim)])
+        return jnp.where(wide, self.from_map(new, value.shape).astype(value.dtype), value)
+
+    def _two(self, value: Array) -> Array:
+        flat = value.reshape([n for k, n in enumerate(value.shape) if k in (self.tokens, self.channels)])
+        return flat if self.tokens < self.channels else flat.T
+
+
+def joined_grids(view: View) -> Mapping[int, Tokens]:
+    """Return, by number of tokens, the grid of patches that was joined with other tokens, where there is one only."""
+    found: dict[int, set[Tokens]] = {}
+    for leaf in view.leaves:
+        if leaf.name != "concatenate":
+            continue
+        position = leaf.params["dimension"]
+        before = 0
+        total = sum(view.graph.values[number].shape[position] for number in leaf.inputs)
+        for number in leaf.inputs:
+            grid = _merged(view.fact(number).axes[position]) if view.depends(number) else None
+            if grid is not None and grid[0] * grid[1] < total:
+                found.setdefault(total, set()).add((before, *grid))
+            before += view.graph.values[number].shape[position]
+    return {total: next(iter(grids)) for total, grids in found.items() if len(grids) == 1}
+
+
+def grid_of(facts: Facts, shape: Sequence[int], joined: Mapping[int, Tokens]) -> TokenGrid | None:
+    """Return how a value is a map of tokens, or `None` where it is none, or may be in more than one way."""
+    if {0, 1} & set(facts.roles):
+        return None
+    wide = [k for k, role in enumerate(facts.roles) if role != "B" and shape[k] != 1]
+    found: list[TokenGrid] = []
+    for k in wide:
+        merged = _merged(facts.axes[k])
+        grid = (0, *merged) if merged is not None else joined.get(shape[k]) if facts.roles[k] != "C" else None
+        rest = [other for other in wide if other != k]
+        if grid is not None and len(rest) == 1:
+            found.append(TokenGrid(k, rest[0], *grid))
+    return found[0] if len(found) == 1 else None
+
+
+def last_mixing(graph: Graph, depends: Callable[[int], bool], tokens: int) -> int | None:
+    """Return the order of the last product that sums over so many tokens: attention's, which tells tokens of others.
+
+    Behind it each token stands for itself; where only a class token is read off, the others no longer count.
+    """
+    found = None
+    for leaf in graph.leaves:
+        if leaf.name != "dot_general" or not all(depends(number) for number in leaf.inputs):
+            continue
+        left, _ = leaf.params["dimension_numbers"][0]
+        if any(graph.values[leaf.inputs[0]].shape[k] == tokens for k in left):
+            found = leaf.order
+    return found
+
+
+def _merged(axis: Axis) -> tuple[int, int] | None:
+    """The rows and columns of an axis that is nothing but these, rows first."""
+    parts = [(role, size) for role, size in axis if size > 1]
+    if [role for role, _ in parts] != [0, 1]:
+        return None
+    rows, columns = (size for _, size in parts)
+    return (rows, columns) if rows * columns == length(axis) else None

@@ -1,0 +1,1 @@
+"""The program computed another way: backward rules, pools, precision, another input size."""

@@ -1,0 +1,61 @@
+"""Convolutions and matrix products on rounded numbers, summed in float32.
+
+Accelerators multiply bfloat16 several times faster than float32. Only the operands of a product are rounded: what is
+added up, and everything between the products, stays as it is.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+
+from cnnviz_jax.program.graph.evaluator import Definition
+from cnnviz_jax.program.graph.graph import Graph, Node
+from cnnviz_jax.program.layers.scopes import scope_of
+
+_PRODUCTS = ("conv_general_dilated", "dot_general")
+
+
+def low_precision_products(graph: Graph, dtype: Any) -> dict[int, Definition]:
+    """Return definitions of the float32 convolutions and matrix products by ones of `dtype`, summed in float32.
+
+    Those inside of scans, remats and functions with a gradient of their own are left as they are.
+    """
+    return {
+        leaf.outputs[0]: Definition(leaf.inputs, _product(leaf, dtype))
+        for leaf in graph.leaves
+        if _is_product(leaf, graph)
+    }
+
+
+def _is_product(node: Node, graph: Graph) -> bool:
+    is_float32 = graph.values[node.outputs[0]].dtype == jnp.float32 if node.outputs else False
+    return node.name in _PRODUCTS and is_float32 and node.is_transparent
+
+
+def _product(node: Node, dtype: Any) -> Any:
+    params, scope = node.params, scope_of(node)
+
+    def compute(left: Any, right: Any) -> Any:
+        left, right = left.astype(dtype), right.astype(dtype)
+        with jax.named_scope(scope):
+            if node.name == "dot_general":
+                return lax.dot_general(
+                    left, right, params["dimension_numbers"], precision="default", preferred_element_type=jnp.float32
+                )
+            return lax.conv_general_dilated(
+                left,
+                right,
+                params["window_strides"],
+                params["padding"],
+                lhs_dilation=params["lhs_dilation"],
+                rhs_dilation=params["rhs_dilation"],
+                dimension_numbers=params["dimension_numbers"],
+                feature_group_count=params["feature_group_count"],
+                batch_group_count=params["batch_group_count"],
+                precision="default",
+                preferred_element_type=jnp.float32,
+            )
+
+    return compute

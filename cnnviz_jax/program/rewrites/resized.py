@@ -1,0 +1,284 @@
+"""A traced program run at another image size, as far up as no operation is tied to the size it was traced at.
+
+A dense head fixes a network's input size, and tracing it at another fails, though the layers below would serve.
+Here the equations of the traced program are evaluated on values of other extents. Only operations whose meaning
+does not depend on the extent are: convolutions, pools, elementwise ones, sums over channels, and so on. What counts
+positions (a mean over the map, a reshape to a fixed length) is refused, and so is a strided window whose padding
+TensorFlow's SAME rule would choose otherwise at the new size. Nothing is guessed.
+"""
+
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jax import lax
+from jaxtyping import Array
+
+from cnnviz_jax.errors import ModelError
+from cnnviz_jax.program.graph.graph import Node
+from cnnviz_jax.program.layers.scopes import scope_of
+from cnnviz_jax.program.program import Program
+
+_ELEMENTWISE = frozenset({
+    "add", "sub", "mul", "div", "max", "min", "neg", "exp", "exp2", "log", "log1p", "expm1", "tanh", "logistic", "erf",
+    "erfc", "sqrt", "rsqrt", "cbrt", "square", "integer_pow", "pow", "abs", "sign", "floor", "ceil", "round", "clamp",
+    "select_n", "gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "xor", "sin", "cos", "is_finite", "rem",
+    "convert_element_type", "copy", "copy_p", "name", "reduce_precision", "optimization_barrier", "stop_gradient",
+    "add_any", "nextafter", "atan2",
+})  # fmt: skip
+_REDUCTIONS = frozenset({
+    "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin",
+})  # fmt: skip
+
+
+class _TiedError(Exception):
+    """An operation is tied to the size at which the program was traced."""
+
+
+def resized(program: Program, layers: Sequence[str]) -> Callable[[Any, Array], tuple[Array, ...]]:
+    """Return `fn(params, images)` that computes the values of `layers`, and those below, at any image size.
+
+    The function is traceable; it raises `ModelError` where an operation below the layers is tied to the traced size.
+
+    Args:
+        program: Traced at some size.
+        layers: Names of the layers that are wanted.
+    """
+    wanted = [program.site(name).value for name in layers]
+
+    def below(params: Any, images: Array) -> tuple[Array, ...]:
+        known: dict[int, Any] = dict(zip(program.graph.param_ids, jax.tree.leaves(params), strict=True))
+        known |= {number: program.graph.values[number].constant for number in program.graph.constant_ids}
+        known[program.graph.image_id] = images
+        run = _Run(program, wanted)
+        run.nodes(program.graph.top, known)
+        for name, number in zip(layers, wanted, strict=True):
+            if number not in known:
+                blame = "; ".join(run.tied[:3]) or "it stands inside an operation of its own"
+                raise ModelError(
+                    f"layer {name!r} cannot be run on {images.shape[1]} x {images.shape[2]} pixels, only on the size "
+                    f"that the model was read at: {blame}"
+                )
+        others = [site.value for site in program.layers.values() if site.value in known and site.value not in wanted]
+        return tuple(known[number] for number in (*wanted, *others))
+
+    return below
+
+
+class _Run:
+    def __init__(self, program: Program, wanted: Sequence[int]) -> None:
+        self.program, self.values, self.facts = program, program.graph.values, program.analysis.facts
+        producers = [node for number in wanted if (node := self.values[number].producer) is not None]
+        self.last = max((node.order for node in producers), default=-1)
+        self.opened: set[int] = set()
+        for number, producer in zip(wanted, producers, strict=False):
+            for call in producer.calls():
+                if number not in call.outputs:
+                    self.opened.add(call.order)
+        self.relus = {op.value: op.inputs[0] for op in program.operations if op.kind == "relu"}
+        self.padded = False
+        self.tied: list[str] = []
+
+    def nodes(self, nodes: Sequence[Node], known: dict[int, Any]) -> None:
+        """Evaluate nodes in order; those tied to a size, and what needs them, stay unknown."""
+        for node in nodes:
+            if node.live and node.order <= self.last:
+                try:
+                    self.node(node, known)
+                except _TiedError as reason:
+                    if str(reason) and str(reason) not in self.tied:
+                        self.tied.append(str(reason))
+
+    def node(self, node: Node, known: dict[int, Any], around: str = "") -> None:
+        """Evaluate one node inside a call whose name stack, `around`, is open already."""
+        inputs = [self.read(number, known) for number in node.inputs]
+        if node.body is not None and node.order in self.opened:
+            self.nodes(node.body, known)
+            return
+        outer = "" if node.parent is None else scope_of(node.parent).removeprefix(around).strip("/")
+        if node.body is not None or self.by_hand(node):
+            own = str(node.equation.source_info.name_stack) if node.equation is not None else ""
+            outer = "/".join(part for part in (outer, own) if part)
+        with jax.named_scope(outer) if outer else nullcontext():
+            if node.body is not None:
+                results = self.call(node, inputs)
+            elif any(self.facts[number].depends for number in node.inputs):
+                results = self.leaf(node, inputs)
+            else:
+                results = node.apply(inputs)
+        known.update(zip(node.outputs, results, strict=True))
+
+    def by_hand(self, node: Node) -> bool:
+        """Whether an operation is called anew with other sizes, and so loses the name stack of its equation."""
+        return node.name in ("slice", "reshape", "broadcast_in_dim") and self.facts[node.inputs[0]].depends
+
+    def read(self, number: int, known: dict[int, Any]) -> Any:
+        if number not in known:
+            constant = self.values[number].constant
+            if constant is None:
+                raise _TiedError("")
+            return constant
+        return known[number]
+
+    def call(self, node: Node, inputs: list[Any]) -> list[Any]:
+        """A call of a plain function under its own name, so that it is recognised again; a ReLU as JAX's own."""
+        if node.equation is None or node.name == "scan":
+            raise _TiedError("a loop")
+        if node.name.startswith("custom_"):
+            if len(node.outputs) == 1 and self.relus.get(node.outputs[0]) in node.inputs:
+                return [jax.nn.relu(inputs[node.inputs.index(self.relus[node.outputs[0]])])]
+            raise _TiedError(f"{node.call or node.name} has a derivative of its own")
+
+        def body(*operands: Any) -> list[Any]:
+            known = dict(zip(node.inputs, operands, strict=True))
+            for child in node.body or ():
+                self.node(child, known, scope_of(node))
+            return [self.read(number, known) for number in node.outputs]
+
+        body.__name__ = node.call or "call"
+        return list(jax.jit(body)(*inputs))
+
+    def leaf(self, node: Node, inputs: list[Any]) -> list[Any]:
+        rule = self.rule(node)
+        if rule is None:
+            raise _TiedError(f"{node.name} is tied to it")
+        return rule(node, inputs)
+
+    def rule(self, node: Node) -> Callable[[Node, list[Any]], list[Any]] | None:
+        rules = {
+            "conv_general_dilated": self.convolution, "transpose": self.same, "concatenate": self.concatenate,
+            "dot_general": self.dot, "squeeze": self.squeeze, "pad": self.pad, "slice": self.slice,
+            "split": self.split, "reshape": self.reshape, "broadcast_in_dim": self.broadcast,
+        }  # fmt: skip
+        if node.name in _ELEMENTWISE:
+            return self.elementwise
+        if node.name in _REDUCTIONS:
+            return self.reduction
+        if node.name.startswith("reduce_window"):
+            return self.window
+        return rules.get(node.name)
+
+    def spatial(self, number: int) -> set[int]:
+        """Axes of a value that hold a spatial extent, alone or among others."""
+        facts = self.facts[number]
+        if not facts.depends:
+            return set()
+        return {k for k, axis in enumerate(facts.axes) if any(role in (0, 1) and type(role) is int for role, _ in axis)}
+
+    def source(self, node: Node) -> int:
+        return next(number for number in node.inputs if self.facts[number].depends)
+
+    def same(self, node: Node, inputs: list[Any]) -> list[Any]:
+        return node.apply(inputs)
+
+    def elementwise(self, node: Node, inputs: list[Any]) -> list[Any]:
+        """Operands that do not see the image must spread over the map, or be one number all over."""
+        shapes = [jnp.shape(x) for x, n in zip(inputs, node.inputs, strict=True) if self.facts[n].depends]
+        if len(set(shapes)) > 1:
+            shapes = [jnp.broadcast_shapes(*shapes)]
+        fitted = []
+        for value, number in zip(inputs, node.inputs, strict=True):
+            facts = self.facts[number]
+            if (
+                facts.depends
+                or jnp.ndim(value) == 0
+                or all(
+                    old in (1, new) and (old == 1 or axis not in self.spatial(node.outputs[0]))
+                    for axis, (old, new) in enumerate(zip(jnp.shape(value), shapes[0], strict=False))
+                )
+            ):
+                fitted.append(value)
+            elif facts.uniform is not None:
+                fitted.append(jnp.full(shapes[0], facts.uniform, jnp.result_type(value)))
+            else:
+                raise _TiedError(f"{node.name} with an array of {'x'.join(map(str, jnp.shape(value)))} is tied to it")
+        return node.apply(fitted)
+
+    def strided(self, node: Node, old: Sequence[int], new: Sequence[int], strides: Any, padding: Any) -> None:
+        """TensorFlow's SAME pads by the extent modulo the stride: the same only where that is."""
+        for before, after, stride, pad in zip(old, new, strides, padding, strict=True):
+            if stride > 1 and (any(pad) or self.padded) and (after - before) % stride:
+                raise _TiedError(
+                    f"{node.name} has stride {stride} and padding on {before} units, which may be another on {after}; "
+                    f"a size that gives {before % stride} modulo {stride} there will do"
+                )
+
+    def convolution(self, node: Node, inputs: list[Any]) -> list[Any]:
+        if not self.facts[node.inputs[0]].depends or self.facts[node.inputs[1]].depends:
+            raise _TiedError("a convolution with a kernel made of the image")
+        axes = node.params["dimension_numbers"].lhs_spec[2:]
+        old = [self.values[node.inputs[0]].shape[k] for k in axes]
+        new = [inputs[0].shape[k] for k in axes]
+        self.strided(node, old, new, node.params["window_strides"], node.params["padding"])
+        return node.apply(inputs)
+
+    def window(self, node: Node, inputs: list[Any]) -> list[Any]:
+        old, new = self.values[self.source(node)].shape, jnp.shape(inputs[0])
+        dims = node.params["window_dimensions"]
+        if any(size > 1 and size == old[k] for k, size in enumerate(dims)):
+            raise _TiedError("a pool over the whole map is tied to it")
+        self.strided(node, old, new, node.params["window_strides"], node.params["padding"])
+        return node.apply(inputs)
+
+    def reduction(self, node: Node, inputs: list[Any]) -> list[Any]:
+        if self.spatial(node.inputs[0]) & set(node.params["axes"]):
+            raise _TiedError(f"{node.name} over positions is tied to it")
+        return node.apply(inputs)
+
+    def concatenate(self, node: Node, inputs: list[Any]) -> list[Any]:
+        if any(node.params["dimension"] in self.spatial(number) for number in node.inputs):
+            raise _TiedError("a concatenation along the map is tied to it")
+        return node.apply(inputs)
+
+    def dot(self, node: Node, inputs: list[Any]) -> list[Any]:
+        contracted, batch = node.params["dimension_numbers"]
+        for number, axes, more in zip(node.inputs, contracted, batch, strict=True):
+            if self.spatial(number) & {*axes, *more}:
+                raise _TiedError("a dense layer over positions is tied to it")
+        return node.apply(inputs)
+
+    def squeeze(self, node: Node, inputs: list[Any]) -> list[Any]:
+        if self.spatial(node.inputs[0]) & set(node.params["dimensions"]):
+            raise _TiedError("dropping an axis of the map is tied to it")
+        return node.apply(inputs)
+
+    def pad(self, node: Node, inputs: list[Any]) -> list[Any]:
+        self.padded |= any(any(node.params["padding_config"][k]) for k in self.spatial(node.inputs[0]))
+        return node.apply(inputs)
+
+    def slice(self, node: Node, inputs: list[Any]) -> list[Any]:
+        old = self.values[node.inputs[0]].shape
+        starts, limits = list(node.params["start_indices"]), list(node.params["limit_indices"])
+        strides = list(node.params["strides"] or (1,) * len(old))
+        for axis in self.spatial(node.inputs[0]):
+            if starts[axis] or limits[axis] != old[axis]:
+                raise _TiedError("a crop is tied to it")
+            limits[axis] = inputs[0].shape[axis]
+        return [lax.slice(inputs[0], starts, limits, strides)]
+
+    def split(self, node: Node, inputs: list[Any]) -> list[Any]:
+        if node.params["axis"] in self.spatial(node.inputs[0]):
+            raise _TiedError("a split of the map is tied to it")
+        return node.apply(inputs)
+
+    def reshape(self, node: Node, inputs: list[Any]) -> list[Any]:
+        """Only axes of length one may come and go."""
+        old, new = self.values[node.inputs[0]].shape, node.params["new_sizes"]
+        if [n for n in old if n != 1] != [n for n in new if n != 1]:
+            raise _TiedError("a reshape is tied to it")
+        if any(old[axis] == 1 for axis in self.spatial(node.inputs[0])):
+            raise _TiedError("a reshape of a map of one position is tied to it")
+        kept = iter(n for n, before in zip(inputs[0].shape, old, strict=True) if before != 1)
+        return [jnp.reshape(inputs[0], [1 if n == 1 else next(kept) for n in new])]
+
+    def broadcast(self, node: Node, inputs: list[Any]) -> list[Any]:
+        shape, where = list(node.params["shape"]), node.params["broadcast_dimensions"]
+        old = self.values[node.inputs[0]].shape
+        for axis, place in enumerate(where):
+            if axis in self.spatial(node.inputs[0]):
+                if shape[place] != old[axis]:
+                    raise _TiedError("spreading one position over a map is tied to it")
+                shape[place] = inputs[0].shape[axis]
+        return [lax.broadcast_in_dim(inputs[0], shape, where)]

@@ -1,0 +1,1 @@
+"""What the public functions return: frozen records of raw arrays and where they came from."""

@@ -1,0 +1,66 @@
+"""What explain techniques return: which parts of each image a score rests on."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import jax
+from jaxtyping import Float, Int, Shaped
+
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.pytrees import Numbers, static
+
+View = Literal["heatmap", "pixels", "maps"]
+"""How values are meant to be looked at: one map over the picture, signed pixels, or independent channel maps."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Heatmap:
+    """What a fold returns for one image (or, with a leading n, for many)."""
+
+    values: Float[Numbers, "*n h w"] | Float[Numbers, "*n h w c"]
+    """At the image's size, or, for channel maps, at the layer's."""
+    low_res: Float[Numbers, "*n rows cols"] | None = None
+    """The raw map before upsampling, where the method makes one."""
+    extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
+    """Further numbers by name, such as a completeness gap."""
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Attribution:
+    """Which parts of each picture a score rests on; positive means in favour."""
+
+    values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"]
+    """Raw signed values; unit: score, or score per unit of intensity for gradients."""
+    low_res: Float[Numbers, "n rows cols"] | None
+    """The raw map before upsampling, where the method makes one."""
+    scores: Float[Numbers, " n"]
+    """The target's score on the untouched picture."""
+    target: Any
+    """Class index per picture (int32), or the `cnnviz_jax.targets.Target` that was scored."""
+    images: Float[Numbers, "n h w c"]
+    """The pictures, in [0, 1]."""
+    extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
+    """Further numbers by name."""
+    view: View = static(default="heatmap")
+    provenance: Provenance = static(kw_only=True)
+    warnings: tuple[str, ...] = static(default=())
+
+    def __getitem__(self, index: int) -> "Attribution":
+        """The result for one picture, with a leading axis of 1."""
+        keep = slice(index, index + 1 or None)
+        provenance = dataclasses.replace(self.provenance, targets=self.provenance.targets[keep])
+        return dataclasses.replace(jax.tree.map(lambda leaf: leaf[keep], self), provenance=provenance)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """The best classes of one picture."""
+
+    classes: Int[Numbers, " k"]
+    scores: Float[Numbers, " k"]
+    probabilities: Float[Numbers, " k"]
+    labels: tuple[str, ...]

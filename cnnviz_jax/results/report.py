@@ -1,0 +1,37 @@
+"""What `report` returns: everything that one page shows."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from jaxtyping import Float
+
+from cnnviz_jax.results.attribution import Attribution, Prediction
+from cnnviz_jax.results.pytrees import Numbers
+from cnnviz_jax.results.synthesis import Synthesis
+
+
+@dataclass(frozen=True, kw_only=True)
+class Report:
+    """Everything one offline page shows of a model and a few pictures."""
+
+    title: str
+    model: dict[str, str]
+    """Facts about the model, in words."""
+    layers: tuple[dict[str, Any], ...]
+    """The layer table, one dict a row."""
+    names: tuple[str, ...]
+    """One name per picture."""
+    images: Float[Numbers, "n h w c"]
+    predictions: tuple[Prediction, ...]
+    attributions: dict[str, Attribution]
+    """By technique; each covers all pictures."""
+    inspections: dict[str, Any]
+    syntheses: dict[str, Synthesis]
+    summaries: dict[str, str]
+    """One line per technique."""
+    refused: dict[str, str]
+    """Techniques that do not apply to this model, with the reason."""
+    elapsed_s: dict[str, float]
+    versions: tuple[tuple[str, str], ...]
+    warnings: tuple[str, ...] = ()
+    """What was found when the model was read."""

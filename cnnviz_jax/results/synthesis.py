@@ -1,0 +1,35 @@
+"""What synthesize techniques return: images made to excite units."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import jax
+from jaxtyping import Float, Shaped
+
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.pytrees import Numbers, static
+
+Status = Literal["ok", "no_gradient", "dead", "diverged"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True)
+class Synthesis:
+    """Pictures made to excite units, one per target."""
+
+    images: Float[Numbers, "n h w c"]
+    """As the recipe shows them, in [0, 1]."""
+    raw: Float[Numbers, "n h w c"]
+    """In the model's input units, before any display step."""
+    curves: Float[Numbers, "n steps"]
+    """The objective at every step."""
+    activation: Float[Numbers, " n"]
+    """The objective reached by `raw`."""
+    extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
+    """Further arrays by name: `best` and `best_activation`; where asked for `frames` (n s h w c), `transparency`,
+    and `exemplar_maximum`, `exemplar_index` and `ratio`, the activation reached over the data set's maximum."""
+    status: tuple[Status, ...] = static(kw_only=True)
+    """`ok`, or why there is no picture to believe: `no_gradient`, `dead`, `diverged`."""
+    provenance: Provenance = static()
+    warnings: tuple[str, ...] = static(default=())

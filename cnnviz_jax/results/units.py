@@ -1,0 +1,217 @@
+"""What is returned about units: their exemplars in a population and how their values are distributed.
+
+Arrays cover all units of the layer; `units` says which of them are drawn. Nothing is normalised for display.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.results.provenance import Provenance
+
+Groups = tuple[tuple[int, ...], ...]
+"""Units that belong together, each group rising."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Exemplars:
+    """The k pictures that fire each unit (channel) of a layer most, strongest first."""
+
+    layer: str
+    value: Float[np.ndarray, "c k"]
+    """The unit's value there; -inf where there were fewer than k."""
+    id: Int[np.ndarray, "c k"]
+    """Number of the picture in the population; -1 where there were fewer than k."""
+    place: Int[np.ndarray, "c k 2"]
+    """Row and column in the layer's map."""
+    box: Int[np.ndarray, "c k 4"]
+    """Top, left, bottom, right (inclusive) of what the unit sees there, inside the picture."""
+    threshold: float
+    """A unit fires above this."""
+    fired: Int[np.ndarray, " c"]
+    """Pictures in which it does."""
+    nonfinite: Int[np.ndarray, " c"]
+    """Pictures left out for the unit because its map held values that are not finite."""
+    pictures: int
+    """Pictures that were read."""
+    units: tuple[int, ...]
+    """Units whose pictures are in `images`."""
+    images: Float[np.ndarray, "m h w ch"]
+    """The pictures of `units`, each once."""
+    image_ids: Int[np.ndarray, " m"]
+    """Their numbers, rising."""
+    names: tuple[str, ...]
+    """Their names."""
+    labels: Int[np.ndarray, " m"]
+    """Their classes; -1 where unknown."""
+    class_names: tuple[str, ...]
+    """Names of the classes; none without labels."""
+    class_means: Float[np.ndarray, "classes c"] | None
+    """Mean over a class's pictures of each one's largest positive value."""
+    selectivity: Float[np.ndarray, " c"] | None
+    """From 0, alike for all classes, to 1, one class only."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+    def image(self, unit: int, rank: int) -> Float[np.ndarray, "h w ch"]:
+        """Return the whole picture of a unit's entry.
+
+        Raises:
+            UsageError: The picture is not kept: the unit is not among `units`, or has fewer entries.
+        """
+        number = int(self.id[unit, rank])
+        at = int(np.searchsorted(self.image_ids, number))
+        if number < 0 or at >= len(self.image_ids) or self.image_ids[at] != number:
+            raise UsageError(f"no picture of unit {unit}, entry {rank}, is kept; kept are units {self.units}")
+        image: np.ndarray = self.images[at]
+        return image
+
+    def crop(self, unit: int, rank: int) -> Float[np.ndarray, "rows cols ch"]:
+        """Return the part of the picture that the unit sees there.
+
+        Raises:
+            UsageError: The picture is not kept.
+        """
+        top, left, bottom, right = self.box[unit, rank]
+        return self.image(unit, rank)[top : bottom + 1, left : right + 1]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Distributions:
+    """How the values of each unit (channel) of a layer are spread over all positions of all pictures."""
+
+    layer: str
+    pictures: int
+    """Pictures that were read."""
+    positions: int
+    """Positions of one picture."""
+    count: Int[np.ndarray, "c bins"]
+    """Histogram."""
+    edges: Float[np.ndarray, " e"]
+    """Borders of the bins, from -inf to inf; zero has a bin of its own."""
+    minimum: Float[np.ndarray, " c"]
+    maximum: Float[np.ndarray, " c"]
+    mean: Float[np.ndarray, " c"]
+    deviation: Float[np.ndarray, " c"]
+    """Standard deviation over the population."""
+    shares: tuple[float, ...]
+    """Which quantiles."""
+    quantiles: Float[np.ndarray, "c q"]
+    fire_rate: Float[np.ndarray, " c"]
+    """Share of positions above zero."""
+    picture_rate: Float[np.ndarray, " c"]
+    """Share of pictures with any position above zero."""
+    dead: tuple[int, ...]
+    """Units that are never above zero."""
+    saturated: tuple[int, ...]
+    """Units that sit at their largest size nearly always."""
+    always_on: tuple[int, ...]
+    """Units that are above zero at every position."""
+    twins: Groups
+    """Units that say the same, by correlation."""
+    correlation: Float[np.ndarray, "c c"]
+    """Of values at the same place, over a sample; 0 for units that never change."""
+    sampled: int
+    """Places in that sample."""
+    nonfinite: Int[np.ndarray, " c"]
+    """Positions that were not finite."""
+    class_names: tuple[str, ...]
+    class_means: Float[np.ndarray, "classes c"] | None
+    """Mean over a class's pictures of each one's largest positive value."""
+    selectivity: Float[np.ndarray, " c"] | None
+    units: tuple[int, ...]
+    """Units to draw."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+    def table(self) -> list[dict[str, float | int | str]]:
+        """Return one row per unit, in words and numbers."""
+        state = dict.fromkeys(self.dead, "dead") | dict.fromkeys(self.saturated, "saturated")
+        state |= dict.fromkeys(self.always_on, "always on")
+        twin = {unit: group for group in self.twins for unit in group}
+        rows: list[dict[str, float | int | str]] = []
+        for unit in range(len(self.mean)):
+            others = [str(other) for other in twin.get(unit, ()) if other != unit]
+            rows.append(
+                {
+                    "unit": unit,
+                    "mean": float(self.mean[unit]),
+                    "deviation": float(self.deviation[unit]),
+                    "minimum": float(self.minimum[unit]),
+                    "maximum": float(self.maximum[unit]),
+                    "fire_rate": float(self.fire_rate[unit]),
+                    "picture_rate": float(self.picture_rate[unit]),
+                    "state": state.get(unit, ""),
+                    "twins": " ".join(others),
+                }
+            )
+        return rows
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dissection:
+    """How much the strongest places of each unit (channel) of a layer overlap each concept."""
+
+    layer: str
+    pictures: int
+    """Pictures that were read."""
+    concepts: tuple[str, ...]
+    """Names, such as `texture:dots`, the category before the colon."""
+    iou: Float[np.ndarray, "c concepts"]
+    """Pixels that both cover over pixels that either covers, over the whole population."""
+    threshold: Float[np.ndarray, " c"]
+    """A unit covers the pixels where its map is above this."""
+    share: float
+    """Share of a unit's values that may lie above its threshold."""
+    detector_at: float
+    """A unit is a detector of a concept above this overlap."""
+    units: tuple[int, ...]
+    """Units that are drawn."""
+    images: Float[np.ndarray, "u k h w ch"]
+    """Their best pictures."""
+    masks: Bool[np.ndarray, "u k h w"]
+    """Where in them the unit is above its threshold."""
+    ids: Int[np.ndarray, "u k"]
+    """Numbers of those pictures; -1 where there were fewer than k."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def detectors(self) -> dict[int, str]:
+        """The concept of each unit that is a detector: that of its largest overlap, if it exceeds `detector_at`."""
+        best = self.iou.argmax(1)
+        return {unit: self.concepts[best[unit]] for unit in range(len(best)) if self.iou[unit].max() > self.detector_at}
+
+    def table(self) -> list[dict[str, float | int | str]]:
+        """Return one row per unit: its best concept, the overlap, and whether it is a detector."""
+        best, detectors = self.iou.argmax(1), self.detectors
+        return [
+            {
+                "unit": unit,
+                "concept": self.concepts[best[unit]],
+                "iou": float(self.iou[unit, best[unit]]),
+                "threshold": float(self.threshold[unit]),
+                "state": "detector" if unit in detectors else "",
+            }
+            for unit in range(len(best))
+        ]
+
+
+def grouped(alike: Bool[np.ndarray, "c c"]) -> Groups:
+    """Return the groups of two and more units that a symmetric table joins, directly or through others."""
+    left = set(range(len(alike)))
+    groups = []
+    while left:
+        group, edge = set(), [min(left)]
+        while edge:
+            unit = edge.pop()
+            if unit in group:
+                continue
+            group.add(unit)
+            edge += [int(other) for other in np.flatnonzero(alike[unit]) if other not in group]
+        left -= group
+        if len(group) > 1:
+            groups.append(tuple(sorted(group)))
+    return tuple(groups)

@@ -1,0 +1,115 @@
+"""What synthesis maximises beyond one unit: directions, whole layers, and any weighted sum of targets.
+
+All are targets, so they go wherever a target goes. Targets can be added, subtracted and multiplied by
+numbers: `a + 3 * b - 5 * c` scores exactly that. Diversity is the one objective of several pictures at once;
+`group_scores` gives every picture of a group its score, whatever the target.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Self
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnviz_jax.targets import Target, settle
+from cnnviz_jax.targets.layers import Direction, Diversity
+from cnnviz_jax.targets.target import WeightedSum
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model.model import Model
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Given(Target):
+    """A target together with arrays that its synthesis starts from, one of each per target: pictures, a spectrum."""
+
+    objective: Target
+    arrays: dict[str, Float[Array, "..."]]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The objective's."""
+        return self.objective.layers
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether the objective reads the outputs."""
+        return self.objective.needs_outputs
+
+    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the objective's score."""
+        return self.objective.score(outputs, taps)
+
+    def check(self, model: "Model") -> None:
+        """Raise `TargetError` if the objective does not fit."""
+        self.objective.check(model)
+
+    def batched(self, count: int) -> Self:
+        """Return it with one entry per target."""
+        return dataclasses.replace(self, objective=self.objective.batched(count))
+
+    def describe(self, model: "Model") -> tuple[str, ...]:
+        """Return the objective's texts."""
+        return self.objective.describe(model)
+
+
+def terms_of(target: Target) -> tuple[Target, ...]:
+    """Return the plain targets that a target is made of."""
+    if isinstance(target, Given):
+        return terms_of(target.objective)
+    if isinstance(target, WeightedSum):
+        return tuple(plain for term in target.terms for plain in terms_of(term))
+    return (target,)
+
+
+def mapped(target: Target, change: Callable[[Target], Target]) -> Target:
+    """Return `target` with every plain target in it replaced by `change(plain target)`."""
+    if isinstance(target, Given):
+        return dataclasses.replace(target, objective=mapped(target.objective, change))
+    if isinstance(target, WeightedSum):
+        return dataclasses.replace(target, terms=tuple(mapped(term, change) for term in target.terms))
+    return change(target)
+
+
+def settled(target: Target, model: "Model") -> Target:
+    """Return `target` with the layers of all its parts named as `model` lists them, after checking that they fit."""
+    return mapped(target, lambda plain: settle(plain, model))
+
+
+def count_of(target: Target) -> int:
+    """Return how many targets a target that is not yet batched stands for."""
+
+    def one(plain: Target) -> int:
+        if isinstance(plain, Direction):
+            return len(plain.vector) if np.ndim(plain.vector) in (2, 4) else 1
+        return max((np.atleast_1d(np.asarray(leaf)).shape[0] for leaf in jax.tree.leaves(plain)), default=1)
+
+    return max(one(plain) for plain in terms_of(target))
+
+
+def group_scores(
+    target: Target, outputs: Any, taps: dict[str, Float[Array, "k ..."]], count: int
+) -> Float[Array, " k"]:
+    """Return the score of each of `count` pictures that were made together for one target.
+
+    Args:
+        target: Of one group, not batched.
+        outputs: The model's outputs of all pictures, or `None`.
+        taps: Layer values of all pictures.
+        count: How many pictures.
+    """
+    if isinstance(target, Given):
+        return group_scores(target.objective, outputs, taps, count)
+    if isinstance(target, WeightedSum):
+        parts = [group_scores(term, outputs, taps, count) for term in target.terms]
+        return jnp.asarray(sum(w * part for w, part in zip(target.weights, parts, strict=True)), jnp.float32)
+    if isinstance(target, Diversity):
+        return target.score_group(taps[target.layer])
+    if outputs is None:
+        return jax.vmap(lambda values: target.score(None, values), axis_size=count)(taps)
+    return jax.vmap(target.score, axis_size=count)(outputs, taps)

@@ -1,0 +1,140 @@
+"""From a native object to a `Model`: choose the adapter, fix the pictures' door, read the program, check it."""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any, get_args
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from cnnviz_jax.errors import ModelError, PluginError, WeightsError
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.pure import AdaptOptions, Axes, PureModel
+from cnnviz_jax.model.structure import structure_of
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.plugins.specs import AdapterSpec
+
+
+def adapt(
+    native: Any,
+    *args: Any,
+    input_shape: tuple[int, int, int] | None = None,
+    mean: float | Sequence[float] | None = None,
+    std: float | Sequence[float] | None = None,
+    labels: Sequence[str] | None = None,
+    adapter: str | None = None,
+    axes: Axes | None = None,
+    call_kwargs: Mapping[str, Any] | None = None,
+    method: str | None = None,
+    tokens: tuple[int, ...] | None = None,
+    name: str | None = None,
+) -> Model:
+    """Return any JAX model as a `Model`, without touching its code.
+
+    Linen: `adapt(module, variables, ...)`. NNX: `adapt(module, ...)`. Plain function:
+    `adapt(fn, params, ...)` with `fn(params, x)`.
+
+    Args:
+        native: The model in its own framework.
+        *args: What that framework needs beside it, such as variables or parameters.
+        input_shape: Height, width and channels of one picture.
+        mean: Subtracted from pictures in [0, 1], per channel, before the model sees them.
+        std: Divides them after that.
+        labels: Class names, in order.
+        adapter: Name of the adapter, where more than one matches.
+        axes: Layout that the native function takes, `NHWC` or `NCHW`, where it is not the framework's own.
+        call_kwargs: Keyword arguments of the call, in place of the inference flags found.
+        method: Method to call in place of `__call__`.
+        tokens: For a transformer: tokens before the grid of patches, rows, columns; found where it is unambiguous.
+        name: What to call the model in results.
+
+    Raises:
+        ModelError: The model cannot be traced, is in training mode, or has dropout on.
+        WeightsError: A parameter is not finite.
+        PluginError: No adapter, or more than one, matches.
+
+    Cost: one trace, nothing is run or compiled.
+    """
+    if axes is not None and axes not in get_args(Axes):
+        raise ModelError(f"axes is the layout the model takes, one of {', '.join(get_args(Axes))}; got {axes!r}")
+    options = AdaptOptions(input_shape=input_shape, axes=axes, call_kwargs=call_kwargs, method=method)
+    spec = _choose(native, adapter)
+    pure = load(spec.build)(native, args, options)
+    shape = input_shape or pure.input_shape
+    if shape is None:
+        raise ModelError(f"{pure.name} does not tell its input size; say input_shape=(height, width, channels)")
+    if len(shape) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+        raise ModelError(f"input_shape is (height, width, channels) in whole pixels, got {shape!r}")
+    shape = (int(shape[0]), int(shape[1]), int(shape[2]))
+    _check_finite(pure)
+    if tokens is not None:
+        pure = dataclasses.replace(pure, tokens=_tokens(tokens))
+    structure = structure_of(
+        pure,
+        shape,
+        mean=_per_channel(mean, shape[2], "mean", 0.0),
+        std=_per_channel(std, shape[2], "std", 1.0),
+        labels=None if labels is None else tuple(str(label) for label in labels),
+        name=name or pure.name,
+        params=pure.params,
+    )
+    if tokens is not None and all(site.grid is None for site in structure.program.layers.values()):
+        before, rows, columns = tokens
+        raise ModelError(
+            f"tokens={tokens!r} means {before + rows * columns} tokens, and no layer of {structure.name} has so many"
+        )
+    return Model(pure.params, structure)
+
+
+def _tokens(tokens: Any) -> tuple[int, int, int]:
+    if len(tokens) != 3 or not all(isinstance(n, int) for n in tokens) or tokens[0] < 0 or min(tokens[1:]) < 1:
+        raise ModelError(f"tokens is (tokens before the grid, rows, columns), such as (1, 14, 14); got {tokens!r}")
+    return tuple(tokens)
+
+
+def _choose(native: Any, adapter: str | None) -> AdapterSpec:
+    manager = plugins()
+    if adapter is not None:
+        return manager.adapter(adapter)
+    specs: list[AdapterSpec] = list(manager.adapters.values())
+    matching = [spec for spec in specs if not spec.fallback and spec.matches(native)]
+    matching = matching or [spec for spec in specs if spec.fallback and spec.matches(native)]
+    if len(matching) > 1:
+        names = " and ".join(repr(spec.name) for spec in matching)
+        raise PluginError(f"adapters {names} both take a {type(native).__name__}; say adapter=...")
+    if not matching:
+        raise PluginError(
+            f"no adapter takes a {type(native).__module__}.{type(native).__qualname__}; "
+            f"`cnnviz adapters` lists those installed, and cv.adapt(fn, params, ...) takes any function"
+        )
+    return matching[0]
+
+
+def _per_channel(value: Any, channels: int, word: str, default: float) -> tuple[float, ...]:
+    if value is None:
+        return (default,) * channels
+    array = np.broadcast_to(np.asarray(value, np.float64), (channels,)) if np.ndim(value) == 0 else np.asarray(value)
+    if array.shape != (channels,) or not np.all(np.isfinite(array)) or (word == "std" and np.any(array == 0)):
+        raise ModelError(f"{word} is one finite number per channel ({channels} here), got {value!r}")
+    return tuple(float(x) for x in array)
+
+
+def _check_finite(pure: PureModel) -> None:
+    leaves = jax.tree.leaves(pure.params)
+    bad = []
+    for path, leaf in zip(pure.param_paths, leaves, strict=True):
+        dtype = getattr(leaf, "dtype", None)
+        floating = dtype is not None and jnp.issubdtype(dtype, jnp.floating)
+        if floating and not isinstance(leaf, jax.core.Tracer) and not math.isfinite(float(_total(leaf))):
+            bad.append(path)
+    if bad:
+        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
+        raise WeightsError(f"{pure.name} has parameters that are not finite: {', '.join(bad[:3])}{more}")
+
+
+def _total(leaf: Any) -> Any:
+    # A float64 sum of float32 overflows only where an entry is itself not finite.
+    return np.asarray(leaf).astype(np.float64).sum()

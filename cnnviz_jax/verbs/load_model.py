@@ -1,0 +1,83 @@
+"""`cv.load_model`: from the name of a model to the model, be it a registered network or the user's own factory."""
+
+import inspect
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+
+from cnnviz_jax.downloads import local_file
+from cnnviz_jax.errors import CnnvizError, ImageError, ModelError
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import import_factory, load
+from cnnviz_jax.verbs.adapt import adapt
+
+
+def load_model(name: str, weights: str | Path | None = None) -> Model:
+    """Return a model by name: a registered network such as `shapes`, or what `package.module:factory` returns.
+
+    A factory is called without arguments, or with the weights' path if weights are given. It returns a
+    `cnnviz_jax.Model`; or a native model; or a tuple of what `cnnviz_jax.adapt` takes, in which a last dict
+    with `input_shape` holds its keyword arguments: `(fn, params, {"input_shape": (32, 32, 3)})`.
+
+    Args:
+        name: One of those that `cnnviz models` lists, or `package.module:factory`, found from the current folder.
+        weights: A file, an Orbax folder, or a URL, which is fetched into the cache folder once. Where it is `None`, the
+            weights that come with the network, or those that `cnnviz models --download` fetched.
+
+    Raises:
+        UnknownNameError: No plugin offers that name; near matches are listed.
+        UsageError: The factory cannot be imported.
+        ModelError: The factory fails, or what it returns cannot be adapted.
+        WeightsError: The file is missing, broken or does not fit.
+    """
+    registry = plugins()
+    if registry.is_own_factory(name):
+        return _made_by(name, weights)
+    return load(registry.model(name).build)(None if weights is None else local_file(weights))
+
+
+def _made_by(name: str, weights: str | Path | None) -> Model:
+    factory = import_factory(name, "model")
+    file = None if weights is None else str(local_file(weights))
+    try:
+        made = factory() if file is None else factory(file)
+    except (CnnvizError, KeyboardInterrupt):
+        raise
+    except Exception as error:
+        raise ModelError(
+            f"the factory {name} failed: {type(error).__name__}: {error}; --debug shows where"
+            + ("" if file is None else ". With weights it is called with the file's path")
+        ) from error
+    return adapted(made)
+
+
+def adapted(made: Any) -> Model:
+    """Return what a factory made as a model; see `load_model` for the forms it may take."""
+    if isinstance(made, Model):
+        return made
+    parts = made if isinstance(made, tuple) else (made,)
+    if not parts:
+        raise ModelError("the factory returned an empty tuple; it returns a model or what cnnviz_jax.adapt takes")
+    keywords = {name for name, p in inspect.signature(adapt).parameters.items() if p.kind is p.KEYWORD_ONLY}
+    last = parts[-1]
+    # A Linen model's variables are a dict too, so only one that names input_shape counts as keywords.
+    if len(parts) > 1 and isinstance(last, dict) and "input_shape" in last and set(last) <= keywords:
+        return adapt(*parts[:-1], **last)
+    return adapt(*parts)
+
+
+def example_pictures(name: str, count: int = 4) -> tuple[Float[np.ndarray, "n h w c"], tuple[str, ...]]:
+    """Return pictures that ship with a registered network, and a name for each.
+
+    Raises:
+        UnknownNameError: No plugin offers that network.
+        ImageError: The network ships no pictures.
+    """
+    spec = plugins().model(name)
+    if spec.examples is None:
+        raise ImageError(f"{name} ships no pictures; name some")
+    images, names = load(spec.examples)(count)
+    return images, tuple(names)

@@ -1,0 +1,77 @@
+"""What a synthesis or an explanation has done, in a folder: the same call goes on where an interrupted one stopped."""
+
+import hashlib
+import json
+import os
+import tempfile
+import zlib
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from cnnviz_jax.errors import RenderError
+from cnnviz_jax.model.model import Model
+
+
+class KeptTargets:
+    """One file per finished target, or unfinished picture, named by everything that decides its numbers."""
+
+    def __init__(self, folder: Path, identity: dict[str, Any], each: list[tuple[str, ...]]) -> None:
+        """Name the files; the folder is made when the first target is finished.
+
+        Args:
+            folder: Where the files are.
+            identity: What decides the numbers of all targets, ready for JSON.
+            each: What decides those of each target.
+        """
+        self.folder = folder
+        whole = json.dumps(identity, sort_keys=True, default=str)
+        self.paths = [folder / f"{hashlib.sha256(repr((whole, own)).encode()).hexdigest()[:24]}.npz" for own in each]
+
+    def load(self, index: int) -> list[np.ndarray] | None:
+        """Return the arrays of a finished target; `None` if it is not there or its file is broken."""
+        try:
+            with np.load(self.paths[index], allow_pickle=False) as archive:
+                return [archive[f"a{k}"] for k in range(len(archive.files))]
+        except (OSError, ValueError, KeyError, EOFError, zlib.error):
+            return None
+
+    def save(self, index: int, arrays: list[np.ndarray]) -> None:
+        """Keep the arrays of a finished target; the file appears only when it is whole.
+
+        Raises:
+            RenderError: The folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            handle, name = tempfile.mkstemp(prefix=".part-", suffix=".npz", dir=self.folder)
+            with os.fdopen(handle, "wb") as file:
+                np.savez(file, **{f"a{k}": array for k, array in enumerate(arrays)})  # type: ignore[arg-type]
+            Path(name).replace(self.paths[index])
+        except OSError as error:
+            raise RenderError(f"cannot keep finished pictures in {self.folder}: {error.strerror or error}") from error
+
+    def forget(self) -> None:
+        """Remove the files, and the folder if nothing else is in it."""
+        for path in self.paths:
+            path.unlink(missing_ok=True)
+        if self.folder.is_dir() and not any(self.folder.iterdir()):
+            self.folder.rmdir()
+
+
+def digest(model: Model) -> str:
+    """Return a short text that differs for models of other parameters."""
+    total = hashlib.sha256()
+    for leaf in jax.tree.leaves(model.params):
+        total.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
+    return total.hexdigest()[:24]
+
+
+def arrays_digest(tree: Any) -> str:
+    """Return a short text that differs for other arrays."""
+    total = hashlib.sha256(str(jax.tree.structure(tree)).encode())
+    for leaf in jax.tree.leaves(tree):
+        total.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
+    return total.hexdigest()[:24]
