@@ -7,8 +7,8 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnviz_jax.program.analysis.abstract_values import Axis, Facts, Role
 from cnnviz_jax.program.analysis import arithmetic_rules, layout_rules
+from cnnviz_jax.program.analysis.abstract_values import Axis, Facts, Role
 from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.analysis.rulebook import RULES, unknown
 from cnnviz_jax.program.graph import _compat
