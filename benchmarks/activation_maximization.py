@@ -1,4 +1,4 @@
-"""Activation maximisation: pictures per second with the recipe chollet2016."""
+"""Activation maximisation: images per second with the recipe chollet2016."""
 
 from measure import arguments, load, report
 
@@ -14,7 +14,7 @@ channels = list(range(min(8, model.layers[layer].channels)))
 
 
 def run() -> None:
-    """Make one picture per channel."""
+    """Make one image per channel."""
     cv.synthesize("activation-maximization", model, layer=layer, channels=channels)
 
 

@@ -1,9 +1,9 @@
 """Every technique by every measure on `shapes`, whose objects are known: the table of `docs/faithfulness.md`.
 
 Prints one JSON line per technique; `--table FILE` writes the Markdown table, `--figure FILE` the ranked figure.
-Held-out pictures, the true class as target. Techniques of thousands of evaluations get the smaller budgets of `QUICK`
+Held-out images, the true class as target. Techniques of thousands of evaluations get the smaller budgets of `QUICK`
 unless `--full` is given, so that all of it takes some five minutes on two cores. Parameter randomisation explains
-again for every layer, so it is measured on the first few pictures only.
+again for every layer, so it is measured on the first few images only.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import numpy as np
 
 import cnnviz_jax as cv
 from cnnviz_jax.plugins import plugins
-from cnnviz_plugins.models.shapes.images import draw_pictures
+from cnnviz_plugins.models.shapes.images import draw_scenes
 
 METRICS = ("pointing-game", "deletion", "insertion")
 RANDOMIZED = "parameter-randomization"
@@ -50,8 +50,8 @@ def markdown(rows: list[dict[str, object]], heads: list[str]) -> str:
 def main() -> None:
     """Compare, print, write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--pictures", type=int, default=24, help="held-out pictures")
-    parser.add_argument("--randomized", type=int, default=4, help="pictures of parameter randomisation; 0: without")
+    parser.add_argument("--images", type=int, default=24, help="held-out images")
+    parser.add_argument("--randomized", type=int, default=4, help="images of parameter randomisation; 0: without")
     parser.add_argument("--full", action="store_true", help="every technique at its defaults; takes half an hour")
     parser.add_argument("--techniques", default=None, help="names joined by commas; all if left out")
     parser.add_argument("--metrics", default=",".join(METRICS), help="names joined by commas")
@@ -59,7 +59,7 @@ def main() -> None:
     parser.add_argument("--table", type=Path, default=None, help="Markdown file to write")
     parser.add_argument("--figure", type=Path, default=None, help="figure to write")
     options = parser.parse_args()
-    drawn = draw_pictures(range(options.pictures))
+    drawn = draw_scenes(range(options.images))
     images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
     labels = np.array([each.label for each in drawn])
     model = cv.load_model("shapes")
@@ -87,10 +87,10 @@ def main() -> None:
     accuracy = float((np.asarray(model(images)).argmax(1) == labels).mean())
     device = jax.devices()[0].device_kind
     note = (
-        f"{options.pictures} held-out pictures of `shapes`, accuracy {accuracy:.1%}, true class as target; chance at"
-        f" the pointing game is {masks.mean():.3f}, the share of the picture that the object covers. Smaller budgets:"
+        f"{options.images} held-out images of `shapes`, accuracy {accuracy:.1%}, true class as target; chance at"
+        f" the pointing game is {masks.mean():.3f}, the share of the image that the object covers. Smaller budgets:"
         f" {'; '.join(f'{name} {each}' for name, each in budgets.items()) or 'none'}. Parameter randomisation: {few}"
-        f" pictures. Device: {device}."
+        f" images. Device: {device}."
     )
     if options.table:
         options.table.write_text(f"{markdown(list(rows.values()), heads)}\n\n{note}\n")

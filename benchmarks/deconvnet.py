@@ -1,4 +1,4 @@
-"""DeconvNet: pictures per second with default options."""
+"""DeconvNet: images per second with default options."""
 
 from measure import arguments, load, report
 
@@ -10,7 +10,7 @@ evaluations = 1
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("deconvnet", model, images, target=0)
 
 

@@ -10,7 +10,7 @@ evaluations = 800
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("extremal-perturbation", model, images, target=0)
 
 

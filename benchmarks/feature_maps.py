@@ -1,4 +1,4 @@
-"""Feature maps: pictures per second with default options."""
+"""Feature maps: images per second with default options."""
 
 from measure import arguments, load, report
 
@@ -10,7 +10,7 @@ evaluations = 1
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("feature-maps", model, images, target=0)
 
 

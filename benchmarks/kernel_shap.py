@@ -10,7 +10,7 @@ evaluations = 2048
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("kernel-shap", model, images, target=0)
 
 

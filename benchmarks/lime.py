@@ -1,4 +1,4 @@
-"""LIME: covered pictures per second with default options."""
+"""LIME: covered images per second with default options."""
 
 from measure import arguments, load, report
 
@@ -10,7 +10,7 @@ evaluations = 1000
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("lime", model, images, target=0)
 
 

@@ -20,15 +20,15 @@ def arguments(description: str) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--model", default="shapes", help="a registered model")
     parser.add_argument("--weights", default=None, help="its weights file, if it ships none")
-    parser.add_argument("--pictures", type=int, default=4, help="pictures per run")
+    parser.add_argument("--images", type=int, default=4, help="images per run")
     parser.add_argument("--repeats", type=int, default=5, help="timed runs; the median is reported")
     return parser
 
 
 def load(options: argparse.Namespace) -> tuple[cv.Model, Any]:
-    """Return the model and that many seeded noise pictures."""
+    """Return the model and that many seeded noise images."""
     model = cv.load_model(options.model, options.weights)
-    images = np.random.default_rng(0).uniform(size=(options.pictures, *model.input_shape)).astype(np.float32)
+    images = np.random.default_rng(0).uniform(size=(options.images, *model.input_shape)).astype(np.float32)
     return model, images
 
 
@@ -39,7 +39,7 @@ def report(name: str, options: argparse.Namespace, run: Callable[[], Any], image
         name: The technique.
         options: From `arguments`.
         run: Does the work once and returns when it is done.
-        images: Pictures (or targets) that one run handles.
+        images: Images (or targets) that one run handles.
         evaluations: Evaluations that one run makes.
     """
     begun = time.perf_counter()

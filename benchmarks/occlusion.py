@@ -11,7 +11,7 @@ evaluations = grid[0].size
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("occlusion", model, images, target=0)
 
 

@@ -1,4 +1,4 @@
-"""Occlusion by windows against occlusion by whole pictures: A B A B in one process, random networks at 224 px.
+"""Occlusion by windows against occlusion by whole images: A B A B in one process, random networks at 224 px.
 
 Prints one JSON line for each network and window: seconds per position of both engines, their ratio and its spread,
 operations as the compiler counts them, and the peak of memory against what was predicted.
@@ -59,7 +59,7 @@ def peak_mib() -> float:
 
 
 class Engine:
-    """One engine on one picture: its compiled programs, ready to run some chunks of the sweep."""
+    """One engine on one image: its compiled programs, ready to run some chunks of the sweep."""
 
     def __init__(
         self, model: cv.Model, image: Any, window: int, stride: int, engine: str, options: Any, *, warm: bool = True
@@ -165,7 +165,7 @@ if __name__ == "__main__":
     parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
     parser.add_argument("--windows", nargs="+", type=int, default=[16, 32, 64])
     parser.add_argument("--stride", type=int, default=2, help="step between windows in pixels")
-    parser.add_argument("--size", type=int, default=224, help="pixels of the picture's side")
+    parser.add_argument("--size", type=int, default=224, help="pixels of the image's side")
     parser.add_argument("--layout", default="NHWC", choices=["NHWC", "NCHW"])
     parser.add_argument("--positions", type=int, default=96, help="windows of the sweep that are timed")
     parser.add_argument("--chunk", type=int, default=None, help="windows at once; what memory allows when left out")

@@ -10,7 +10,7 @@ evaluations = 4000
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("rise", model, images, target=0)
 
 

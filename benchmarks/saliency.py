@@ -1,4 +1,4 @@
-"""Saliency: pictures per second with default options."""
+"""Saliency: images per second with default options."""
 
 from measure import arguments, load, report
 
@@ -10,7 +10,7 @@ evaluations = 1
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("saliency", model, images, target=0)
 
 

@@ -10,7 +10,7 @@ evaluations = model.map_layer().channels
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("score-cam", model, images, target=0)
 
 

@@ -1,4 +1,4 @@
-"""SmoothGrad: pictures per second with default options."""
+"""SmoothGrad: images per second with default options."""
 
 from measure import arguments, load, report
 
@@ -10,7 +10,7 @@ evaluations = 50
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("smoothgrad", model, images, target=0)
 
 

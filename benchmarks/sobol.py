@@ -1,4 +1,4 @@
-"""Sobol: faded pictures per second with default options."""
+"""Sobol: faded images per second with default options."""
 
 from measure import arguments, load, report
 
@@ -10,7 +10,7 @@ evaluations = 32 * (64 + 2)
 
 
 def run() -> None:
-    """Explain all pictures once."""
+    """Explain all images once."""
     cv.explain("sobol", model, images, target=0)
 
 

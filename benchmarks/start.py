@@ -1,4 +1,4 @@
-"""Cold and warm start of `cnnviz explain`: seconds from the command to the finished picture."""
+"""Cold and warm start of `cnnviz explain`: seconds from the command to the finished image."""
 
 import json
 import os
@@ -24,7 +24,7 @@ def elapsed_s(folder: Path, cache: Path) -> float:
         "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
     }
     verb = [sys.executable, "-m", "cnnviz_jax.cli", "explain", "saliency", "shapes"]
-    command = [*verb, str(folder / "picture.png"), "--out", str(folder / "out.png")]
+    command = [*verb, str(folder / "image.png"), "--out", str(folder / "out.png")]
     begun = time.perf_counter()
     subprocess.run(command, check=True, env=environment, capture_output=True)
     return time.perf_counter() - begun
@@ -32,7 +32,7 @@ def elapsed_s(folder: Path, cache: Path) -> float:
 
 with tempfile.TemporaryDirectory() as name:
     folder = Path(name)
-    Image.fromarray((255 * cv.example_pictures("shapes", 1)[0][0]).astype(np.uint8)).save(folder / "picture.png")
+    Image.fromarray((255 * cv.example_images("shapes", 1)[0][0]).astype(np.uint8)).save(folder / "image.png")
     cold = [elapsed_s(folder, folder / f"cache{i}") for i in range(RUNS)]
     warm = [elapsed_s(folder, folder / "cache0") for _ in range(RUNS)]
     line = {

@@ -1,6 +1,6 @@
 """What surveys cost beside the plain forward pass: LeNet over MNIST, all units of its convolutions in one pass.
 
-Run: `python benchmarks/survey.py MNIST.npz lenet_mnist.safetensors [PICTURES] [ROUNDS]`; prints seconds and ratios.
+Run: `python benchmarks/survey.py MNIST.npz lenet_mnist.safetensors [IMAGES] [ROUNDS]`; prints seconds and ratios.
 """
 
 import sys
@@ -14,7 +14,7 @@ from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_plugins.survey.distributions import build as distributions
 from cnnviz_plugins.survey.exemplars import build as exemplars
-from cnnviz_plugins.survey.images_fired import PicturesFired
+from cnnviz_plugins.survey.images_fired import ImagesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig, ExemplarsConfig
 
 BATCH = 64
@@ -23,7 +23,7 @@ BATCH = 64
 def passes(model: cv.Model) -> dict[str, dict[str, Reducer]]:
     """Return what is gathered in each kind of pass; all of them run the network to its logits."""
     last = list(model.layers.values())[-1]
-    plain: dict[str, Reducer] = {"plain": PicturesFired(layer=last.name, shape=last.shape)}
+    plain: dict[str, Reducer] = {"plain": ImagesFired(layer=last.name, shape=last.shape)}
     kinds, together = {"plain": plain}, dict(plain)
     for layer in ("conv1", "conv2"):
         best = dict(exemplars(ExemplarsConfig(layer=layer), model).reducers)

@@ -1,7 +1,7 @@
 """Two real sweeps from the command line, in images per second, against the bare forward pass of the same tile.
 
-`python benchmarks/sweep.py shapes` sweeps 2,000 generated test pictures with SmoothGrad, Grad-CAM, exemplars and
-distributions; `python benchmarks/sweep.py squeezenet1_1 --weights FILE` sweeps the pictures of
+`python benchmarks/sweep.py shapes` sweeps 2,000 generated test images with SmoothGrad, Grad-CAM, exemplars and
+distributions; `python benchmarks/sweep.py squeezenet1_1 --weights FILE` sweeps the images of
 ../shared/data/images repeated to 500 with Grad-CAM and exemplars. One JSON line comes out, and the run folder stays.
 """
 
@@ -34,7 +34,7 @@ SWEEPS = {
 
 
 def forward_seconds(model: cv.Model, tile: int, repeats: int) -> float:
-    """Return seconds per picture of the bare forward pass, a tile at a time, the quickest of some."""
+    """Return seconds per image of the bare forward pass, a tile at a time, the quickest of some."""
     images = np.random.default_rng(0).uniform(size=(tile, *model.input_shape)).astype(np.float32)
     forward = jax.jit(lambda model, images: model.structure.apply(model.params, images))
     jax.block_until_ready(forward(model, images))
@@ -70,7 +70,7 @@ def main() -> None:
     result = {
         "benchmark": "sweep",
         "model": options.model,
-        "pictures": len(run),
+        "images": len(run),
         "parts": [*sweep["explain"], *sweep["survey"]],
         "tile": options.tile,
         "images_per_s": round(swept, 2),

@@ -1,6 +1,6 @@
 """Synthesis on a network of VGG16's shape: the five-layer figure, and a neuron on its own canvas.
 
-The weights are seeded noise: time does not depend on them. `--figure` makes 25 pictures of each of five layers by the
+The weights are seeded noise: time does not depend on them. `--figure` makes 25 images of each of five layers by the
 recipe chollet2016 at 128 x 128 and prints the time, the compilations and the share of the machine's peak rate, measured
 with a matrix product. `--neuron` times one unit of conv3_1 on its receptive field and on the whole 224 x 224.
 """
@@ -85,13 +85,13 @@ def figure(channels: int) -> dict[str, Any]:
             "activation-maximization", model, layer=layer, channels=list(range(channels)), recipe="chollet2016"
         )
         each[layer] = round(time.perf_counter() - start, 2)
-        work += forward_flops(layer, 128) * channels * (2 * 20 + 2)  # backward to the picture costs as much as forward
+        work += forward_flops(layer, 128) * channels * (2 * 20 + 2)  # backward to the image costs as much as forward
         if not (made.activation > made.curves[:, 0]).any():
             raise SystemExit(f"{layer}: nothing rose")
     elapsed = time.perf_counter() - begun
     return {
         "benchmark": "five-layer figure",
-        "pictures": channels * len(FIGURE),
+        "images": channels * len(FIGURE),
         "elapsed_s": round(elapsed, 1),
         "by_layer_s": each,
         "compilations": compilations() - before,
@@ -100,7 +100,7 @@ def figure(channels: int) -> dict[str, Any]:
 
 
 def neuron(steps: int) -> dict[str, Any]:
-    """Time a unit of conv3_1 on its own canvas and on the whole picture, with equal starts and no views."""
+    """Time a unit of conv3_1 on its own canvas and on the whole image, with equal starts and no views."""
     model = network(224)
     start = np.random.default_rng(1).uniform(0.4, 0.6, (1, 224, 224, 3)).astype(np.float32)
     target = cv.targets.neuron("block3_conv1", 28, 28, 7)
@@ -131,9 +131,9 @@ def neuron(steps: int) -> dict[str, Any]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--figure", action="store_true", help="the five-layer figure")
-    parser.add_argument("--neuron", action="store_true", help="a neuron on its field and on the whole picture")
-    parser.add_argument("--channels", type=int, default=25, help="pictures of each layer")
-    parser.add_argument("--steps", type=int, default=10, help="steps of the neuron's picture")
+    parser.add_argument("--neuron", action="store_true", help="a neuron on its field and on the whole image")
+    parser.add_argument("--channels", type=int, default=25, help="images of each layer")
+    parser.add_argument("--steps", type=int, default=10, help="steps of the neuron's image")
     given = parser.parse_args()
     if given.figure or not given.neuron:
         print(json.dumps(figure(given.channels)))

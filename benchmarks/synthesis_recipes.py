@@ -1,7 +1,7 @@
 """Every recipe on a model: the activation reached by 16 units, against the maximum over a data set.
 
 Prints one JSON line per recipe. Some read a unit before its ReLU, so that even a maximum may be below zero.
-The pictures of `shapes` are its own, made from a seed; for others name a folder.
+The images of `shapes` are its own, made from a seed; for others name a folder.
 """
 
 import argparse
@@ -23,18 +23,18 @@ parser.add_argument("--size", type=int, default=64, help="side of the canvas in 
 parser.add_argument("--recipes", default=",".join(RECIPES), help="names joined by commas")
 parser.add_argument("--steps", type=int, default=None, help="in place of each recipe's own")
 parser.add_argument("--views", type=int, default=None, help="in place of each recipe's own")
-parser.add_argument("--pictures", type=int, default=256, help="exemplars, of a model that makes its own")
+parser.add_argument("--images", type=int, default=256, help="exemplars, of a model that makes its own")
 parser.add_argument(
     "--folder",
     default=None,
-    help="exemplars, for other models: a folder of pictures, or an .npz with `images`",
+    help="exemplars, for other models: a folder of images, or an .npz with `images`",
 )
 parser.add_argument("--out", default=None, help="folder for one grid per recipe")
 options = parser.parse_args()
 
 model = cv.load_model(options.model, options.weights)
 if options.folder is None:
-    exemplars, _ = cv.example_pictures(options.model, options.pictures)
+    exemplars, _ = cv.example_images(options.model, options.images)
 elif options.folder.endswith(".npz"):
     exemplars = np.load(options.folder)["images"].astype(np.float32) / 255
 else:

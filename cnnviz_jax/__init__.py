@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.compare import compare as compare
     from cnnviz_jax.verbs.explain import explain as explain
     from cnnviz_jax.verbs.inspect import inspect as inspect
-    from cnnviz_jax.verbs.load_model import example_pictures as example_pictures
+    from cnnviz_jax.verbs.load_model import example_images as example_images
     from cnnviz_jax.verbs.load_model import load_model as load_model
     from cnnviz_jax.verbs.measure import measure as measure
     from cnnviz_jax.verbs.open_run import open_run as open_run
@@ -78,7 +78,7 @@ _HOME = {
     "verbs.compare": ("compare",),
     "verbs.explain": ("explain",),
     "verbs.inspect": ("inspect",),
-    "verbs.load_model": ("example_pictures", "load_model"),
+    "verbs.load_model": ("example_images", "load_model"),
     "verbs.measure": ("measure",),
     "verbs.open_run": ("open_run",),
     "verbs.render": ("render",),

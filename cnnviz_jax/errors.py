@@ -35,7 +35,7 @@ class LayerKindError(CnnvizError, ValueError):
 
 
 class ImageError(CnnvizError, ValueError):
-    """A picture that is missing, broken, misshaped or not finite."""
+    """An image that is missing, broken, misshaped or not finite."""
 
 
 class TargetError(CnnvizError, ValueError):

@@ -37,10 +37,10 @@ CHECKOUT = Path(__file__).parents[1]
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of real weights and pictures that lies beside the checkout."""
+    """The folder of real weights and images that lies beside the checkout."""
     folder = CHECKOUT.parent / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip("real weights and pictures are absent: there is no ../shared/data beside the checkout")
+        pytest.skip("real weights and images are absent: there is no ../shared/data beside the checkout")
     return folder
 
 

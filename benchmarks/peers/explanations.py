@@ -30,7 +30,7 @@ import numpy as np
 import torch
 from alternating import Run, alternate, difference, machine
 from captum import attr
-from networks import Pair, pair, pictures
+from networks import Pair, images, pair
 from torch_setting import FORMATS, Setting, best, check_device, tensor, wait
 
 import cnnviz_jax as cv
@@ -160,14 +160,14 @@ TECHNIQUES: dict[str, Callable[[Sides], dict[str, Any]]] = {
     "grad-cam": grad_cam,
 }
 SINGLE = ("guided-backprop", "grad-cam")
-"""Techniques of one evaluation a picture: their batch is the picture."""
+"""Techniques of one evaluation an image: their batch is the image."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=["vgg19", "resnet50"], choices=["vgg19", "resnet50"])
     parser.add_argument("--techniques", nargs="+", default=list(TECHNIQUES), choices=list(TECHNIQUES))
-    parser.add_argument("--size", type=int, default=224, help="pixels of the picture's side")
+    parser.add_argument("--size", type=int, default=224, help="pixels of the image's side")
     parser.add_argument("--window", type=int, default=32, help="side of occlusion's window")
     parser.add_argument("--positions", type=int, default=96, help="positions at stride 2 that one of our runs takes")
     parser.add_argument("--samples", type=int, default=50, help="of SmoothGrad")
@@ -180,7 +180,7 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"], help="of both")
     options = parser.parse_args()
     check_device(parser, options.device)
-    image = pictures(1, options.size)
+    image = images(1, options.size)
     for name in options.networks:
         network = pair(name, options.size, options.slim)
         network.torch.to(options.device)

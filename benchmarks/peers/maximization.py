@@ -3,12 +3,12 @@
     python benchmarks/peers/maximization.py --networks vgg19 --channels 8
 
 Both take the steps of the recipe chollet2016 from equal starts: the mean of a channel's map after a ReLU, the gradient
-divided by its root mean square over each picture, one 255th a step. The loop runs the layers up to the one asked for
+divided by its root mean square over each image, one 255th a step. The loop runs the layers up to the one asked for
 and no further, several channels in a batch, in the faster of its memory formats; this project plans its own chunks.
 `peer_over_ours` above 1 means that this project is the faster one; `difference` is the largest difference between the
-two pictures over the largest change that the loop made, `difference_of_peer` the same between the loop's two memory
+two images over the largest change that the loop made, `difference_of_peer` the same between the loop's two memory
 formats, and `activations` are the means both reached. Where a ReLU or the winner of a max pool nearly ties, rounding
-decides, and each step builds on it: pictures may part while activations agree.
+decides, and each step builds on it: images may part while activations agree.
 """
 
 import argparse
@@ -59,10 +59,10 @@ def loop(below: nn.Module, starts: Any, channels: list[int], batch: int, memory_
     return run
 
 
-def reached(below: nn.Module, pictures: Any, channels: list[int], device: str) -> list[float]:
-    """Return the mean activation of each picture's channel."""
+def reached(below: nn.Module, images: Any, channels: list[int], device: str) -> list[float]:
+    """Return the mean activation of each image's channel."""
     with torch.inference_mode():
-        maps = below(tensor(pictures, "contiguous", device))
+        maps = below(tensor(images, "contiguous", device))
     return [round(float(maps[i, channel].mean()), 5) for i, channel in enumerate(channels)]
 
 
@@ -108,8 +108,8 @@ def compare(name: str, options: argparse.Namespace) -> dict[str, Any]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--networks", nargs="+", default=list(LAYERS), choices=list(LAYERS))
-    parser.add_argument("--size", type=int, default=224, help="pixels of the picture's side")
-    parser.add_argument("--channels", type=int, default=8, help="pictures")
+    parser.add_argument("--size", type=int, default=224, help="pixels of the image's side")
+    parser.add_argument("--channels", type=int, default=8, help="images")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 8], help="that are tried for PyTorch")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of A B; the median ratio is reported")
     parser.add_argument("--slim", type=int, default=1, help="divides all channels, to try the script out")

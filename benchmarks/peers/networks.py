@@ -103,7 +103,7 @@ def pair(name: str, size: int, slim: int = 1) -> Pair:
 
     Args:
         name: `vgg19` or `resnet50`.
-        size: Pixels of the picture's side.
+        size: Pixels of the image's side.
         slim: Divides the number of channels; more than 1 to try a script out.
     """
     native, builder, layer = _built(name, slim)
@@ -149,8 +149,8 @@ def seeded(network: nn.Module) -> dict[str, Float[np.ndarray, "..."]]:
     return arrays
 
 
-def pictures(count: int, size: int) -> Float[np.ndarray, "n h w 3"]:
-    """Return seeded pictures in [0, 1]: smooth noise, so that neighbouring pixels are alike as in photographs."""
+def images(count: int, size: int) -> Float[np.ndarray, "n h w 3"]:
+    """Return seeded images in [0, 1]: smooth noise, so that neighbouring pixels are alike as in photographs."""
     coarse = np.random.default_rng(1).uniform(size=(count, 8, 8, 3))
     grid = np.linspace(0, 7, size)
     low = np.minimum(grid.astype(int), 6)

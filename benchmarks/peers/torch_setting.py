@@ -26,7 +26,7 @@ class Setting:
 
 
 def tensor(images: Float[np.ndarray, "n h w c"], memory_format: str, device: str) -> torch.Tensor:
-    """Return pictures as PyTorch takes them."""
+    """Return images as PyTorch takes them."""
     found = torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2))).to(device)  # n c h w
     return found.contiguous(memory_format=FORMATS[memory_format])
 
@@ -51,10 +51,10 @@ def best(
 
     Args:
         network: Moved to the memory format tried.
-        image: One picture; a batch is copies of it.
+        image: One image; a batch is copies of it.
         batches: Batch sizes to try.
         device: Of PyTorch.
-        backward: Whether the gradient of the picture is part of an evaluation.
+        backward: Whether the gradient of the image is part of an evaluation.
     """
     found = []
     for name, memory_format in FORMATS.items():

@@ -1,4 +1,4 @@
-"""The words of the line: which one is the technique, which the model, which are pictures."""
+"""The words of the line: which one is the technique, which the model, which are images."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from cnnviz_jax.data.formats import PICTURE_SUFFIXES
+from cnnviz_jax.data.formats import IMAGE_SUFFIXES
 from cnnviz_jax.errors import (
     ImageError,
     UsageError,
@@ -65,39 +65,39 @@ def take_model(
     if chosen is not None:
         return chosen, list(words)
     first = words[0] if words else None
-    if first is not None and (first in registry.models or is_reference(first) or not _is_picture(first)):
+    if first is not None and (first in registry.models or is_reference(first) or not _is_image(first)):
         return first, list(words[1:])
     if default is not None:
         return default, list(words)
-    found = f"{first!r} is a picture or a folder" if first else "none is named"
+    found = f"{first!r} is an image or a folder" if first else "none is named"
     raise UsageError(f"say which model: {found}; write {usage}. `cnnviz models` lists the names.")
 
 
-def _is_picture(word: str) -> bool:
-    return Path(word).suffix.lower() in PICTURE_SUFFIXES or Path(word).exists()
+def _is_image(word: str) -> bool:
+    return Path(word).suffix.lower() in IMAGE_SUFFIXES or Path(word).exists()
 
 
-def picture_files(words: Sequence[str]) -> list[Path]:
-    """Return the picture files that words name: files as they are, folders by their pictures in order of name.
+def image_files(words: Sequence[str]) -> list[Path]:
+    """Return the image files that words name: files as they are, folders by their images in order of name.
 
     Raises:
-        ImageError: A file is missing, or a folder has no pictures; all such words are named at once.
+        ImageError: A file is missing, or a folder has no images; all such words are named at once.
     """
     files: list[Path] = []
     faults: list[str] = []
     for word in words:
         path = Path(word)
         if path.is_dir():
-            inside = sorted(child for child in path.iterdir() if child.suffix.lower() in PICTURE_SUFFIXES)
+            inside = sorted(child for child in path.iterdir() if child.suffix.lower() in IMAGE_SUFFIXES)
             files += inside
             if not inside:
-                faults.append(f"no pictures in the folder {word!r}")
+                faults.append(f"no images in the folder {word!r}")
         elif path.exists():
             files.append(path)
         else:
             folder = path.parent
             near = did_you_mean(path.name, [child.name for child in folder.iterdir()]) if folder.is_dir() else ""
-            faults.append(f"no picture {word!r}" + (f".{near}" if near else ""))
+            faults.append(f"no image {word!r}" + (f".{near}" if near else ""))
     if faults:
         raise ImageError("; ".join(faults))
     return files

@@ -58,7 +58,7 @@ class Line:
     """A technique's command line, read."""
 
     words: tuple[str, ...]
-    """The model and the pictures."""
+    """The model and the images."""
     common: dict[str, str | None]
     """The verb's own options as text; `None` where not given or taken over by the technique."""
     options: dict[str, Any]

@@ -89,7 +89,7 @@ def evaluations_at_once(text: str | None) -> int | Literal["auto"]:
 
 
 def target_classes(text: str, labels: tuple[str, ...] | list[str] | None = None) -> int | list[int]:
-    """Return the class index that a text names, or one index per picture where it names several.
+    """Return the class index that a text names, or one index per image where it names several.
 
     Args:
         text: `243`, `243,281`, or a label of the model such as `tabby`.
@@ -108,6 +108,6 @@ def target_classes(text: str, labels: tuple[str, ...] | list[str] | None = None)
     if matching:
         raise UsageError(f"target {text!r} is the label of classes {', '.join(map(str, matching))}; give the number")
     raise UsageError(
-        f"target {text!r} is neither a class index, nor one index per picture joined by commas, nor a label of"
+        f"target {text!r} is neither a class index, nor one index per image joined by commas, nor a label of"
         f" this model.{did_you_mean(text, labels or ())}"
     )

@@ -1,4 +1,4 @@
-"""Pictures that lie in arrays: `images` (n, h, w, c) in an `.npz` or a zarr, with any further fields beside them."""
+"""Images that lie in arrays: `images` (n, h, w, c) in an `.npz` or a zarr, with any further fields beside them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class NpzSource:
         return len(self._images)
 
     def __getitem__(self, index: int) -> Example:
-        """Return a picture and its fields."""
+        """Return an image and its fields."""
         fields = {name: np.asarray(a[index], self.fields[name][1]) for name, a in self._more.items()}
         return Example(image=to_float(self._images[index], self._shape), fields=fields)
 
@@ -49,7 +49,7 @@ class NpzSource:
 
     def name(self, index: int) -> str:
         """Return the number."""
-        return f"picture {index}"
+        return f"image {index}"
 
 
 class ZarrSource:
@@ -88,7 +88,7 @@ class ZarrSource:
         return int(self._arrays["images"].shape[0])
 
     def __getitem__(self, index: int) -> Example:
-        """Return a picture and its fields, or why its chunk cannot be read."""
+        """Return an image and its fields, or why its chunk cannot be read."""
         try:
             fields = {name: np.asarray(self._row(name, index), kind) for name, (_, kind) in self.fields.items()}
             return Example(image=to_float(self._row("images", index), self._shape), fields=fields)
@@ -120,7 +120,7 @@ class ZarrSource:
 
     def name(self, index: int) -> str:
         """Return the number."""
-        return f"picture {index}"
+        return f"image {index}"
 
 
 def _field_name(name: str) -> str:
@@ -146,5 +146,5 @@ def _checked_images(arrays: dict[str, Any], path: Path, input_shape: tuple[int, 
     if images.dtype.kind != "f" and images.dtype != np.uint8:
         raise UsageError(f"{path}: images are {images.dtype}; floats in [0, 1] or uint8 are taken")
     if not images.shape[0]:
-        raise UsageError(f"{path}: no pictures, the first axis is empty")
+        raise UsageError(f"{path}: no images, the first axis is empty")
     return images

@@ -1,4 +1,4 @@
-"""A population of pictures: arrays, a folder or an archive behind one door, with labels and names beside them."""
+"""A population of images: arrays, a folder or an archive behind one door, with labels and names beside them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +18,7 @@ _THREADS = 2
 
 @dataclass(frozen=True, eq=False)
 class _Arrays:
-    """Pictures in memory as a source; values that are not finite stay, reducers leave them out and count them."""
+    """Images in memory as a source; values that are not finite stay, reducers leave them out and count them."""
 
     images: Float[np.ndarray, "n h w c"]
     labels: Int[np.ndarray, " n"] | None
@@ -39,18 +39,18 @@ class _Arrays:
         return Example(image=self.images[index], fields=fields)
 
     def digest(self) -> str:
-        return f"{len(self.images)} pictures in memory"
+        return f"{len(self.images)} images in memory"
 
     def name(self, index: int) -> str:
-        return self.names[index] if self.names is not None else f"picture {index}"
+        return self.names[index] if self.names is not None else f"image {index}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Population:
-    """Pictures 0 to n - 1, read at any place."""
+    """Images 0 to n - 1, read at any place."""
 
     source: Any
-    """Where the pictures come from: a `cnnviz_jax.data.source.Source`."""
+    """Where the images come from: a `cnnviz_jax.data.source.Source`."""
     class_names: tuple[str, ...] = ()
     """Names of the labels, where there are labels."""
 
@@ -68,20 +68,20 @@ class Population:
         """Return the population that a user means by `images` and `labels`.
 
         Args:
-            images: Pictures (n, h, w, c) in [0, 1]; a folder, an `.npz` or `.zarr`; or a source with `__getitem__`.
+            images: Images (n, h, w, c) in [0, 1]; a folder, an `.npz` or `.zarr`; or a source with `__getitem__`.
             input_shape: Height, width, channels that the model takes.
-            labels: One class index per picture, -1 where unknown; for a folder also `"folders"` or a CSV file.
-            names: One name per picture, for arrays.
+            labels: One class index per image, -1 where unknown; for a folder also `"folders"` or a CSV file.
+            names: One name per image, for arrays.
             class_names: Names of the classes, where labels are numbers.
-            fields: Further arrays by name, one row per picture, where `images` is an array; a source has its own.
+            fields: Further arrays by name, one row per image, where `images` is an array; a source has its own.
 
         Raises:
-            ImageError: The pictures do not fit the model.
-            UsageError: The labels, names or fields do not fit the pictures, or there is no such folder.
+            ImageError: The images do not fit the model.
+            UsageError: The labels, names or fields do not fit the images, or there is no such folder.
         """
         known = tuple(class_names or ())
         if fields and (isinstance(images, str | Path) or hasattr(images, "digest")):
-            raise UsageError("fields stand beside an array of pictures; an .npz or a source brings its own")
+            raise UsageError("fields stand beside an array of images; an .npz or a source brings its own")
         if isinstance(images, str | Path):
             if labels is not None and not isinstance(labels, str | Path):
                 raise UsageError(f'labels of {str(images)!r} are "folders" or a CSV file, got {type(labels).__name__}')
@@ -93,7 +93,7 @@ class Population:
         array = array[None] if array.ndim == 3 else array
         if array.dtype.kind != "f" or array.shape[1:] != tuple(input_shape) or array.ndim != 4 or not len(array):
             raise ImageError(
-                f"a survey takes pictures (n, h, w, c) of floats in [0, 1] with (h, w, c) = {tuple(input_shape)}, "
+                f"a survey takes images (n, h, w, c) of floats in [0, 1] with (h, w, c) = {tuple(input_shape)}, "
                 f"got {array.dtype} {array.shape}"
             )
         numbers = None
@@ -101,8 +101,7 @@ class Population:
             numbers = np.asarray(labels)
             if numbers.shape != array.shape[:1] or numbers.dtype.kind not in "iu":
                 raise UsageError(
-                    f"labels are one whole number per picture, {len(array)} of them, "
-                    f"got {numbers.dtype} {numbers.shape}"
+                    f"labels are one whole number per image, {len(array)} of them, got {numbers.dtype} {numbers.shape}"
                 )
             numbers = numbers.astype(np.int32)
             if not (numbers >= 0).any():
@@ -110,11 +109,11 @@ class Population:
             classes = int(numbers.max()) + 1
             known = known if len(known) >= classes else tuple(f"class {i}" for i in range(classes))
         if names is not None and len(names) != len(array):
-            raise UsageError(f"{len(names)} names for {len(array)} pictures; give one for each")
+            raise UsageError(f"{len(names)} names for {len(array)} images; give one for each")
         more = {name: np.asarray(rows) for name, rows in (fields or {}).items()}
         for name, rows in more.items():
             if rows.ndim == 0 or len(rows) != len(array):
-                raise UsageError(f"the field {name!r} has shape {rows.shape}; {len(array)} pictures need as many rows")
+                raise UsageError(f"the field {name!r} has shape {rows.shape}; {len(array)} images need as many rows")
         arrays = _Arrays(array.astype(np.float32), numbers, None if names is None else tuple(names), more)
         return cls(source=arrays, class_names=known if numbers is not None else ())
 
@@ -123,15 +122,15 @@ class Population:
 
     @property
     def is_labelled(self) -> bool:
-        """Whether pictures have labels."""
+        """Whether images have labels."""
         return "label" in self.source.fields
 
     def label(self, index: int) -> int:
-        """Return the class index of a picture, -1 where unknown."""
+        """Return the class index of an image, -1 where unknown."""
         return int(self.source[index].fields["label"]) if self.is_labelled else -1
 
     def image(self, index: int) -> Float[np.ndarray, "h w c"]:
-        """Return a picture.
+        """Return an image.
 
         Raises:
             ImageError: It cannot be read.
@@ -142,21 +141,21 @@ class Population:
         return example.image
 
     def described(self, names: Sequence[str]) -> dict[str, tuple[tuple[int, ...], str]]:
-        """Return shape and dtype of these fields of one picture, and of `label`, which every batch has.
+        """Return shape and dtype of these fields of one image, and of `label`, which every batch has.
 
         Raises:
-            UsageError: The pictures come without such a field.
+            UsageError: The images come without such a field.
         """
         has = {"label": ((), "int32"), **self.source.fields}
         for name in names:
             if name not in has:
-                raise UsageError(f"these pictures come without {name!r}; they have {', '.join(sorted(has))}")
+                raise UsageError(f"these images come without {name!r}; they have {', '.join(sorted(has))}")
         return {name: has[name] for name in dict.fromkeys(("label", *names))}
 
     def batches(
         self, size: int, shape: tuple[int, int, int], fields: Sequence[str] = ("label",)
-    ) -> Iterator["PictureBatch"]:
-        """Yield all pictures in order, `size` at a time, the last padded; the next is read while one is used."""
+    ) -> Iterator["ImageBatch"]:
+        """Yield all images in order, `size` at a time, the last padded; the next is read while one is used."""
         kinds = self.described(fields)
         with ThreadPoolExecutor(_THREADS) as pool:
             ahead = [pool.submit(self.source.__getitem__, i) for i in range(min(size, len(self)))]
@@ -168,7 +167,7 @@ class Population:
 
     def _batch(
         self, first: int, size: int, shape: tuple[int, int, int], kinds: Mapping[str, Any], examples: list[Example]
-    ) -> "PictureBatch":
+    ) -> "ImageBatch":
         images, valid = np.zeros((size, *shape), np.float32), np.zeros(size, bool)
         fields = {name: np.zeros((size, *each), kind) for name, (each, kind) in kinds.items()}
         fields["label"][:] = -1
@@ -181,22 +180,22 @@ class Population:
             for name in fields.keys() & example.fields.keys():
                 fields[name][row] = example.fields[name]
         ids = np.arange(first, first + size, dtype=np.uint32)
-        return PictureBatch(ids=ids, images=images, valid=valid, fields=fields, unreadable=unreadable)
+        return ImageBatch(ids=ids, images=images, valid=valid, fields=fields, unreadable=unreadable)
 
 
 @dataclass(frozen=True, kw_only=True)
-class PictureBatch:
-    """Some pictures of a population, padded to one size."""
+class ImageBatch:
+    """Some images of a population, padded to one size."""
 
     ids: np.ndarray
     """Number of each row, uint32."""
     images: Float[np.ndarray, "b h w c"]
     valid: Bool[np.ndarray, " b"]
-    """False for padding and for pictures that could not be read."""
+    """False for padding and for images that could not be read."""
     fields: dict[str, np.ndarray]
-    """What is known beside the pictures: `label`, -1 where unknown, and the fields that were asked for."""
+    """What is known beside the images: `label`, -1 where unknown, and the fields that were asked for."""
     unreadable: dict[int, str]
-    """Why pictures could not be read, by number."""
+    """Why images could not be read, by number."""
 
 
 def _named(source: Any, known: tuple[str, ...]) -> tuple[str, ...]:

@@ -18,16 +18,16 @@ _SAMPLED = 16
 class FactorySource:
     """What `package.module:factory` returns: `len()`, and `[i]` to an array or a dict with `image`.
 
-    Other entries of the dict, such as `label` and `mask`, become fields; the first picture says which. The digest
+    Other entries of the dict, such as `label` and `mask`, become fields; the first image says which. The digest
     is that of the source itself if it has a method `digest`; otherwise it covers the length, the source's repr and
-    the pixels of some pictures spread over the list.
+    the pixels of some images spread over the list.
     """
 
     def __init__(self, word: str, input_shape: tuple[int, int, int]) -> None:
         self._word, self._shape = word, input_shape
         self._open()
         if not len(self):
-            raise UsageError(f"the source {word!r} has no pictures")
+            raise UsageError(f"the source {word!r} has no images")
         first = self._entry(0)
         self.fields = {
             name: (np.shape(value), _kind(value, name, word))
@@ -47,7 +47,7 @@ class FactorySource:
                 raise ValueError("a dict without `image`")
             to_float(_image_of(entry), self._shape)
         except Exception as error:
-            raise UsageError(f"the source {self._word!r} gives no picture {index}: {error}") from error
+            raise UsageError(f"the source {self._word!r} gives no image {index}: {error}") from error
         return entry
 
     def __getstate__(self) -> dict[str, Any]:
@@ -66,7 +66,7 @@ class FactorySource:
         return len(self._inner)
 
     def __getitem__(self, index: int) -> Example:
-        """Return a picture and its fields, or what the source raised."""
+        """Return an image and its fields, or what the source raised."""
         try:
             entry = self._inner[index]
             fields = {name: np.asarray(entry[name], kind) for name, (_, kind) in self.fields.items()}
@@ -88,9 +88,9 @@ class FactorySource:
         return hashed.hexdigest()
 
     def name(self, index: int) -> str:
-        """Return the source's own name for the picture, or its number."""
+        """Return the source's own name for the image, or its number."""
         own = getattr(self._inner, "name", None)
-        return str(own(index)) if callable(own) else f"picture {index}"
+        return str(own(index)) if callable(own) else f"image {index}"
 
 
 def _image_of(entry: Any) -> Any:

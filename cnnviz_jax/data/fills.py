@@ -1,6 +1,6 @@
-"""Pictures that stand for "nothing there": what a baseline, a cover or a deleted pixel looks like.
+"""Images that stand for "nothing there": what a baseline, a cover or a deleted pixel looks like.
 
-A fill is a number, one number per channel, or words: `zero`, `value(0.5)`, `mean` (of the picture),
+A fill is a number, one number per channel, or words: `zero`, `value(0.5)`, `mean` (of the image),
 `model-mean` (what the model subtracts), `blur(sigma in pixels)`, `noise` (uniform in [0, 1)).
 """
 
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 def fill_of(
     image: Float[Array, "h w c"], fill: Fill, model: "Model", *, key: Key[Array, ""] | None = None
 ) -> Float[Array, "h w c"]:
-    """Return the picture that `fill` makes of `image`; traceable.
+    """Return the image that `fill` makes of `image`; traceable.
 
     Args:
-        image: One picture.
+        image: One image.
         fill: See the module; check it with `cnnviz_jax.options.fills.check_fill` before tracing.
         model: Says what `model-mean` is.
         key: For `noise`.
 
     Raises:
-        UsageError: `noise` without a key, or as many numbers as the picture has no channels.
+        UsageError: `noise` without a key, or as many numbers as the image has no channels.
     """
     if not isinstance(fill, str):
         numbers = np.atleast_1d(np.asarray(fill, np.float32))
         if numbers.size not in (1, image.shape[-1]):
-            raise UsageError(f"a fill has 1 or {image.shape[-1]} numbers for these pictures, got {numbers.size}")
+            raise UsageError(f"a fill has 1 or {image.shape[-1]} numbers for these images, got {numbers.size}")
         return jnp.broadcast_to(jnp.asarray(numbers, image.dtype), image.shape)
     word, number = word_and_number(fill, "fill", FILL_WORDS)
     if word == "mean":
@@ -53,7 +53,7 @@ def fill_of(
 
 
 def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]:
-    """Return the picture under a Gaussian of `sigma` pixels, borders repeated, cut at 4 sigma."""
+    """Return the image under a Gaussian of `sigma` pixels, borders repeated, cut at 4 sigma."""
     rows, cols = (jnp.asarray(_smoothing(size, sigma), image.dtype) for size in image.shape[:2])
     return jnp.einsum("ij,jkc,lk->ilc", rows, image, cols)
 

@@ -1,4 +1,4 @@
-"""A folder of pictures: every picture below it, in order of path; labels from folder names or a CSV."""
+"""A folder of images: every image below it, in order of path; labels from folder names or a CSV."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.data.formats import PICTURE_SUFFIXES
-from cnnviz_jax.data.images import fit, open_picture
+from cnnviz_jax.data.formats import IMAGE_SUFFIXES
+from cnnviz_jax.data.images import fit, open_image
 from cnnviz_jax.data.source import Example
 from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
 
@@ -20,7 +20,7 @@ _CROP_SHARE = 224 / 256
 
 @dataclass(frozen=True, kw_only=True)
 class FolderSource:
-    """The pictures of a folder; the digest covers paths and sizes, not their bytes."""
+    """The images of a folder; the digest covers paths and sizes, not their bytes."""
 
     root: Path
     paths: tuple[str, ...]
@@ -38,13 +38,13 @@ class FolderSource:
         """Return the source of a folder.
 
         Raises:
-            UsageError: No pictures, or labels that do not fit them.
+            UsageError: No images, or labels that do not fit them.
         """
         if input_shape[2] not in (1, 3):
-            raise UsageError(f"picture files have 1 or 3 channels, the model takes {input_shape[2]}; use .npz or zarr")
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in PICTURE_SUFFIXES and path.is_file())
+            raise UsageError(f"image files have 1 or 3 channels, the model takes {input_shape[2]}; use .npz or zarr")
+        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
         if not files:
-            raise UsageError(f"no pictures in {root}; {', '.join(PICTURE_SUFFIXES)} count")
+            raise UsageError(f"no images in {root}; {', '.join(IMAGE_SUFFIXES)} count")
         paths = tuple(path.relative_to(root).as_posix() for path in files)
         numbers: Any = None
         classes: tuple[str, ...] = ()
@@ -72,17 +72,17 @@ class FolderSource:
         return len(self.paths)
 
     def __getitem__(self, index: int) -> Example:
-        """Return a picture decoded and fitted as `cnnviz_jax.load_image` does it."""
+        """Return an image decoded and fitted as `cnnviz_jax.load_image` does it."""
         fields = {} if self.labels is None else {"label": np.int32(self.labels[index])}
         height, width, channels = self.input_shape
         try:
-            image = fit(open_picture(self.root / self.paths[index], channels), height, width, self.crop_share)
+            image = fit(open_image(self.root / self.paths[index], channels), height, width, self.crop_share)
         except (CnnvizError, OSError, MemoryError, ValueError, ZeroDivisionError) as error:
             return Example(image=None, error=str(error).replace(f"{self.root}/", ""), fields=fields)
         return Example(image=image, fields=fields)
 
     def digest(self) -> str:
-        """Return a hash of the list of paths, sizes and labels, and of how pictures are fitted."""
+        """Return a hash of the list of paths, sizes and labels, and of how images are fitted."""
         lines = [f"crop {self.crop_share!r}", *(f"{p}\0{s}" for p, s in zip(self.paths, self.sizes, strict=True))]
         return hashlib.sha256("\n".join([*lines, repr(self.labels)]).encode()).hexdigest()
 
@@ -94,7 +94,7 @@ class FolderSource:
 def _from_folders(paths: tuple[str, ...], root: Path) -> tuple[tuple[int, ...], tuple[str, ...]]:
     loose = [path for path in paths if "/" not in path]
     if loose:
-        raise UsageError(f'labels = "folders" needs every picture in a folder of its class; {root}/{loose[0]} is not')
+        raise UsageError(f'labels = "folders" needs every image in a folder of its class; {root}/{loose[0]} is not')
     classes = tuple(sorted({path.split("/")[0] for path in paths}))
     return tuple(classes.index(path.split("/")[0]) for path in paths), classes
 
@@ -113,5 +113,5 @@ def _from_csv(table: Path, paths: tuple[str, ...]) -> tuple[int, ...]:
         known[row[0].strip()] = int(row[1])
     if not any(path in known for path in paths):
         near = did_you_mean(paths[0], known)
-        raise UsageError(f"{table} names none of the pictures, such as {paths[0]!r}.{near}")
+        raise UsageError(f"{table} names none of the images, such as {paths[0]!r}.{near}")
     return tuple(known.get(path, -1) for path in paths)

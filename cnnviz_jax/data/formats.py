@@ -2,5 +2,5 @@
 
 from __future__ import annotations
 
-PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
-"""File names that count as pictures when a folder is given, and that are never taken for a model."""
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
+"""File names that count as images when a folder is given, and that are never taken for a model."""

@@ -15,13 +15,13 @@ def open_source(
     """Return the source that a word names.
 
     Args:
-        word: A folder of pictures, an `.npz` or `.zarr` with `images`, or `package.module:factory`.
+        word: A folder of images, an `.npz` or `.zarr` with `images`, or `package.module:factory`.
         input_shape: Height, width, channels that the model takes.
-        labels: `folders`, or a CSV file with a path and a label a line; for folders of pictures.
-        crop_share: See `cnnviz_jax.load_image`; for folders of pictures.
+        labels: `folders`, or a CSV file with a path and a label a line; for folders of images.
+        crop_share: See `cnnviz_jax.load_image`; for folders of images.
 
     Raises:
-        UsageError: There is no such source, or its pictures do not fit the model.
+        UsageError: There is no such source, or its images do not fit the model.
     """
     path = Path(word)
     if is_reference(word) and not path.exists():
@@ -31,7 +31,7 @@ def open_source(
         return FactorySource(word, input_shape)
     if not path.exists():
         raise UsageError(
-            f"no source {word!r}; name a folder of pictures, an .npz or .zarr file, or package.module:factory"
+            f"no source {word!r}; name a folder of images, an .npz or .zarr file, or package.module:factory"
         )
     if path.suffix == ".npz":
         from cnnviz_jax.data.arrays import NpzSource
@@ -52,4 +52,4 @@ def open_source(
 
 def _refuse_labels(labels: str | None, word: str) -> None:
     if labels is not None:
-        raise UsageError(f"labels {labels!r} are for folders of pictures; {word} brings its own field `label`")
+        raise UsageError(f"labels {labels!r} are for folders of images; {word} brings its own field `label`")

@@ -1,6 +1,6 @@
-"""Where pictures come from: a fixed list 0 to n - 1 that can be read at any place, in any order, by anyone.
+"""Where images come from: a fixed list 0 to n - 1 that can be read at any place, in any order, by anyone.
 
-A source never raises for a broken picture; it says so, and the sweep counts it.
+A source never raises for a broken image; it says so, and the sweep counts it.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from jaxtyping import Float
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One picture as the model takes it, or the reason why there is none."""
+    """One image as the model takes it, or the reason why there is none."""
 
     image: Float[np.ndarray, "h w c"] | None
     """Float32 in [0, 1]; `None` where it could not be read."""
     error: str | None = None
     """Why it could not be read."""
     fields: dict[str, Any] = field(default_factory=dict)
-    """What is known beside the picture, such as `label`, an int32, -1 where unknown."""
+    """What is known beside the image, such as `label`, an int32, -1 where unknown."""
 
 
 @runtime_checkable
 class Source(Protocol):
-    """A list of pictures with random access; must be picklable for `--workers`."""
+    """A list of images with random access; must be picklable for `--workers`."""
 
     @property
     def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -34,24 +34,24 @@ class Source(Protocol):
         ...
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
+        """Return how many images there are."""
         ...
 
     def __getitem__(self, index: int) -> Example:
-        """Return a picture; raises for no picture's sake."""
+        """Return an image; raises for no image's sake."""
         ...
 
     def digest(self) -> str:
-        """Return a text that changes when the list of pictures does."""
+        """Return a text that changes when the list of images does."""
         ...
 
     def name(self, index: int) -> str:
-        """Return what people call a picture, such as its path below the folder."""
+        """Return what people call an image, such as its path below the folder."""
         ...
 
 
 def to_float(image: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray, "h w c"]:
-    """Return an array as a picture: bytes are divided by 255, floats are taken as they are.
+    """Return an array as an image: bytes are divided by 255, floats are taken as they are.
 
     Raises:
         ValueError: Another shape or kind of number.
@@ -60,9 +60,9 @@ def to_float(image: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray,
     if array.ndim == 2 and input_shape[2] == 1:
         array = array[:, :, None]
     if array.shape != tuple(input_shape):
-        raise ValueError(f"a picture of shape {array.shape}; the model takes {tuple(input_shape)}")
+        raise ValueError(f"an image of shape {array.shape}; the model takes {tuple(input_shape)}")
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     if array.dtype.kind != "f":
-        raise ValueError(f"a picture of {array.dtype}; floats in [0, 1] or uint8 are taken")
+        raise ValueError(f"an image of {array.dtype}; floats in [0, 1] or uint8 are taken")
     return array.astype(np.float32)

@@ -1,16 +1,16 @@
 """How evaluations are run: many at once, in chunks that fit memory, one compiled shape, with progress.
 
-A technique is a `Fold` (independent evaluations of one picture, gathered) or an `Iteration` (a state
-stepped for one target). It is written for one picture or one target; batches, chunks, keys, progress
+A technique is a `Fold` (independent evaluations of one image, gathered) or an `Iteration` (a state
+stepped for one target). It is written for one image or one target; batches, chunks, keys, progress
 and memory are the engine's.
 """
 
 from cnnviz_jax.compiling import compilations, compiled, compiler_options
 from cnnviz_jax.engine.chunk_planning import Chunk, budget_bytes
-from cnnviz_jax.engine.fold import Fold, WholePicture
+from cnnviz_jax.engine.fold import Fold, WholeImage
 from cnnviz_jax.engine.fold_run import run_fold
 from cnnviz_jax.engine.iteration import Iteration, run_iteration
-from cnnviz_jax.engine.keys import key_of, key_text, keys_for, picture_ids, root_key, word_id
+from cnnviz_jax.engine.keys import image_ids, key_of, key_text, keys_for, root_key, word_id
 from cnnviz_jax.engine.preview import Preview, preview
 from cnnviz_jax.engine.progress import Progress, silent, stage
 
@@ -20,15 +20,15 @@ __all__ = [
     "Iteration",
     "Preview",
     "Progress",
-    "WholePicture",
+    "WholeImage",
     "budget_bytes",
     "compilations",
     "compiled",
     "compiler_options",
+    "image_ids",
     "key_of",
     "key_text",
     "keys_for",
-    "picture_ids",
     "preview",
     "root_key",
     "run_fold",

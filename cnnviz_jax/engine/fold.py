@@ -1,7 +1,7 @@
-"""Folds: one picture explained by many independent evaluations, gathered in any order.
+"""Folds: one image explained by many independent evaluations, gathered in any order.
 
-A technique says what one evaluation of one picture is. The engine runs many at once, for many
-pictures, in chunks that fit memory, always with one compiled shape, and reports progress.
+A technique says what one evaluation of one image is. The engine runs many at once, for many
+images, in chunks that fit memory, always with one compiled shape, and reports progress.
 """
 
 from collections.abc import Callable, Hashable
@@ -20,10 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """One picture explained by `evaluations` independent evaluations.
+    """One image explained by `evaluations` independent evaluations.
 
     Subclass as a frozen dataclass: its fields are the compiled program's identity, so two equal folds share
-    one program. `prepare`, `evaluate` and `finish` are traced; each sees one picture.
+    one program. `prepare`, `evaluate` and `finish` are traced; each sees one image.
     """
 
     gather: Literal["sum", "stack"] = "stack"
@@ -39,7 +39,7 @@ class Fold:
 
     @property
     def evaluations(self) -> int:
-        """How many evaluations explain one picture."""
+        """How many evaluations explain one image."""
         return 1
 
     @property
@@ -58,7 +58,7 @@ class Fold:
         return context
 
     def prepare(self, model: "Model", image: Float[Array, "h w c"], target: "Target", key: Key[Array, ""]) -> Any:
-        """Return what every evaluation of this picture shares; any pytree."""
+        """Return what every evaluation of this image shares; any pytree."""
         return ()
 
     def evaluate(
@@ -70,13 +70,13 @@ class Fold:
         index: Int[Array, ""],
         key: Key[Array, ""],
     ) -> Any:
-        """Return evaluation number `index`; any pytree. `key` is `fold_in(picture's key, index)`."""
+        """Return evaluation number `index`; any pytree. `key` is `fold_in(image's key, index)`."""
         raise TypeError(f"{type(self).__name__} defines no evaluate")
 
     def finish(
         self, model: "Model", image: Float[Array, "h w c"], target: "Target", context: Any, gathered: Any
     ) -> Any:
-        """Return the picture's result from what `gather` made of all evaluations.
+        """Return the image's result from what `gather` made of all evaluations.
 
         A technique's is a `Heatmap`, a measure's `cnnviz_jax.results.measurement.Measured`.
         """
@@ -84,7 +84,7 @@ class Fold:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WholePicture(Fold):
+class WholeImage(Fold):
     """A plain function `(model, image, target, key) -> heatmap` as a fold of one evaluation."""
 
     identity: Hashable

@@ -38,18 +38,18 @@ def run_fold(
     progress: Progress = silent,
     kept: Kept | None = None,
 ) -> tuple[Any, Float[np.ndarray, " n"]]:
-    """Return the fold's results and the untouched scores of all pictures.
+    """Return the fold's results and the untouched scores of all images.
 
     Args:
-        fold: What one evaluation of one picture is.
+        fold: What one evaluation of one image is.
         model: The model.
-        images: Pictures in [0, 1].
-        target: Batched: every leaf has one entry per picture.
-        keys: One key per picture.
+        images: Images in [0, 1].
+        target: Batched: every leaf has one entry per image.
+        keys: One key per image.
         chunk: Evaluations at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
-        progress: Told how many of pictures x evaluations are done.
-        kept: Where evaluations of unfinished pictures are kept and found again, picture by picture.
+        progress: Told how many of images x evaluations are done.
+        kept: Where evaluations of unfinished images are kept and found again, image by image.
 
     Raises:
         MemoryBudgetError: Not even one evaluation at a time fits.
@@ -60,7 +60,7 @@ def run_fold(
     total = len(images) * fold.evaluations
     first = 0
     while first < len(images):
-        part = run.pictures(first, partial(_count_on, progress, first * fold.evaluations, total))
+        part = run.run_batch(first, partial(_count_on, progress, first * fold.evaluations, total))
         count = min(run.batch, len(images) - first)  # read afterwards: a batch shrinks when memory runs out
         parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], part))
         first += count
@@ -75,14 +75,14 @@ def _count_on(progress: Progress, done: int, total: int, more: int) -> None:
 
 @dataclass(frozen=True)
 class Once:
-    """One batch of pictures in two calls."""
+    """One batch of images in two calls."""
 
     begin: Callable[[], Any]
     chunk: Callable[[], Any]
 
 
 class FoldRun:
-    """The compiled programs of one fold over one set of pictures.
+    """The compiled programs of one fold over one set of images.
 
     Three of them, begin, step over a chunk, end; or one, where one evaluation is all there is.
     """
@@ -106,12 +106,12 @@ class FoldRun:
 
     @property
     def chunk(self) -> int:
-        """Evaluations of one picture at once."""
+        """Evaluations of one image at once."""
         return evenly(self.fold.evaluations, self.size)
 
     @property
     def batch(self) -> int:
-        """Pictures at once; one where each is kept on its own."""
+        """Images at once; one where each is kept on its own."""
         if self.kept is not None:
             return 1
         return evenly(len(self.images), max(1, self.size // self.chunk))
@@ -131,11 +131,11 @@ class FoldRun:
 
         return Once(lambda: begin(self.model, images, target, keys), chunk)
 
-    def pictures(self, first: int, done: Callable[[int], None]) -> Any:
-        """Return results and scores of the batch from picture `first` on, halving the chunk when memory runs out."""
+    def run_batch(self, first: int, done: Callable[[int], None]) -> Any:
+        """Return results and scores of the batch from image `first` on, halving the chunk when memory runs out."""
         while True:
             try:
-                return self._pictures(first, done)
+                return self._run_batch(first, done)
             except Exception as error:
                 if not is_exhausted(error):
                     raise
@@ -143,7 +143,7 @@ class FoldRun:
                     raise MemoryBudgetError("memory ran out with one evaluation at a time") from error
                 self.step = self._compile_step(self.size // 2)
 
-    def _pictures(self, first: int, done: Callable[[int], None]) -> Any:
+    def _run_batch(self, first: int, done: Callable[[int], None]) -> Any:
         rows = np.minimum(np.arange(first, first + self.batch), len(self.images) - 1)  # the last batch repeats
         images, target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.images, self.target, self.keys))
         if self.fold.evaluations == 1:
@@ -160,7 +160,7 @@ class FoldRun:
                 if stop.asked:
                     count = self.fold.evaluations
                     raise Interrupted(
-                        f"interrupted: {start:,} of {count:,} evaluations of picture {first} are done and kept; "
+                        f"interrupted: {start:,} of {count:,} evaluations of image {first} are done and kept; "
                         f"the same call goes on from there"
                     )
                 if is_fresh:
@@ -194,7 +194,7 @@ class FoldRun:
             begin = stop
 
     def _keep(self, first: int, complete: int, gathered: Any) -> None:
-        """Keep what is gathered of one picture after `complete` evaluations."""
+        """Keep what is gathered of one image after `complete` evaluations."""
         leaves = [np.asarray(leaf)[0] for leaf in jax.tree.leaves(gathered)]
         if self.fold.gather == "stack":
             leaves = [leaf[:complete] for leaf in leaves]
@@ -202,7 +202,7 @@ class FoldRun:
             self.kept.save(first, [np.asarray(complete), *leaves])
 
     def _resumed(self, first: int, gathered: Any) -> tuple[Any, int]:
-        """What was kept of one picture and how many evaluations it is, or the empty start."""
+        """What was kept of one image and how many evaluations it is, or the empty start."""
         found = self.kept.load(first) if self.kept is not None else None
         if found is None:
             return gathered, 0
@@ -271,13 +271,13 @@ def _step(
     valid = indices < fold.evaluations
     indices = jnp.minimum(indices, fold.evaluations - 1)
 
-    def picture(image: Array, target: "Target", key: Any, context: Any) -> Any:
+    def one_image(image: Array, target: "Target", key: Any, context: Any) -> Any:
         def one(index: Array) -> Any:
             return fold.evaluate(model, image, target, context, index, jax.random.fold_in(key, index))
 
         return jax.vmap(one)(indices)
 
-    partials = jax.vmap(picture)(images, target, keys, context)
+    partials = jax.vmap(one_image)(images, target, keys, context)
 
     def add(total: Array, new: Array) -> Array:
         mask = valid.reshape(1, chunk, *(1,) * (new.ndim - 2))

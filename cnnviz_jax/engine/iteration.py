@@ -1,4 +1,4 @@
-"""Iterations: a state stepped many times for each target, such as a picture under gradient ascent.
+"""Iterations: a state stepped many times for each target, such as an image under gradient ascent.
 
 A technique says how one target's state starts, steps and finishes. The engine steps many targets at
 once, in chunks that fit memory, with one compiled program for all targets of a layer.
@@ -50,7 +50,7 @@ class Iteration:
         Args:
             model: At its own size.
             target: As the user gave it, batched.
-            exemplars: Pictures of a data set, where the user gave some.
+            exemplars: Images of a data set, where the user gave some.
         """
         return model, target
 

@@ -44,10 +44,10 @@ def key_of(text: str) -> Key[Array, ""]:
     return jax.random.wrap_key_data(jnp.asarray(numbers), impl=_IMPLEMENTATION)
 
 
-def picture_ids(images: Float[np.ndarray, "n h w c"]) -> UInt32[np.ndarray, " n"]:
-    """Return one number per picture, made from its pixels.
+def image_ids(images: Float[np.ndarray, "n h w c"]) -> UInt32[np.ndarray, " n"]:
+    """Return one number per image, made from its pixels.
 
-    A picture's noise is then the same alone, in any batch and at any place in it.
+    An image's noise is then the same alone, in any batch and at any place in it.
     """
     return np.asarray([zlib.crc32(np.ascontiguousarray(image).tobytes()) for image in images], np.uint32)
 
@@ -69,5 +69,5 @@ def keys_for(key: Key[Array, ""], ids: Sequence[int] | Integer[np.ndarray, "..."
         or numbers.dtype.kind not in "iu"
         or (numbers.size and (numbers.min() < 0 or numbers.max() > 2**32 - 1))
     ):
-        raise UsageError(f"ids are whole numbers from 0 to 2**32 - 1, one per picture, got {ids!r}")
+        raise UsageError(f"ids are whole numbers from 0 to 2**32 - 1, one per image, got {ids!r}")
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.asarray(numbers.astype(np.uint32)))

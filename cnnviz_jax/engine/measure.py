@@ -1,6 +1,6 @@
 """What measures are made of and what they return: how faithful a map is, in numbers.
 
-A measure is a `MetricFold` (evaluations of one picture, run by the engine like any technique) or a `HostMetric`
+A measure is a `MetricFold` (evaluations of one image, run by the engine like any technique) or a `HostMetric`
 (a function of a `Case`, for measures that explain again). Its target is `Judged`: what was explained, together
 with the map. The results are `Measurement` and `Comparison`.
 """
@@ -79,10 +79,10 @@ class Case:
     target: Judged
     """Batched."""
     keys: Any
-    """One key per picture."""
+    """One key per image."""
     again: Callable[..., tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w c"]]]
     """`again(model=, images=, progress=)`: the technique's map, reduced and raw, of another model or other
-    pictures, with the same options, seed and noise."""
+    images, with the same options, seed and noise."""
     progress: Callable[[int, int, str], None]
 
 
@@ -103,17 +103,17 @@ class HostMetric:
 def map_of(
     values: Any, images: Float[np.ndarray, "n h w c"], reduction: str, what: str
 ) -> tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w k"]]:
-    """Return a map of the pictures as one number per pixel, and as it came with a last axis of channels.
+    """Return a map of the images as one number per pixel, and as it came with a last axis of channels.
 
     Raises:
-        UsageError: It has another size than the pictures, is not finite, or the reduction does not exist.
+        UsageError: It has another size than the images, is not finite, or the reduction does not exist.
     """
     array = np.asarray(values, np.float32)
     array = array[None] if array.ndim == 2 else array
     if array.ndim not in (3, 4) or array.shape[:3] != images.shape[:3]:
         raise UsageError(
             f"{what} gives maps of shape {array.shape}; a measure needs (h, w) or (h, w, c) for each of "
-            f"{len(images)} pictures of {images.shape[1]} x {images.shape[2]}"
+            f"{len(images)} images of {images.shape[1]} x {images.shape[2]}"
         )
     if not np.isfinite(array).all():
         raise UsageError(f"{what} has values that are not finite")

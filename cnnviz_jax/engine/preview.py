@@ -23,7 +23,7 @@ _TIMED = 2
 
 @dataclass(frozen=True)
 class Preview:
-    """The plan of one fold over some pictures."""
+    """The plan of one fold over some images."""
 
     chunk: int
     """Evaluations at once."""
@@ -32,7 +32,7 @@ class Preview:
     chunk_s: float
     """Seconds of one chunk: the quickest of a few that were run."""
     expected_s: float
-    """Seconds of all evaluations of all pictures, compilation left out."""
+    """Seconds of all evaluations of all images, compilation left out."""
 
 
 def preview(

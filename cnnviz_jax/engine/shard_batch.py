@@ -1,6 +1,6 @@
-"""A tile of pictures explained by one traceable function, so that a sweep can run any technique anywhere.
+"""A tile of images explained by one traceable function, so that a sweep can run any technique anywhere.
 
-`run_fold` drives chunks from the host and is faster for a few pictures; this is the same fold inside one
+`run_fold` drives chunks from the host and is faster for a few images; this is the same fold inside one
 program: pure, of one shape, fit for `shard_map`, and the same to the last bit on any number of devices.
 """
 
@@ -28,7 +28,7 @@ _STRETCH = 4
 
 
 def inner_chunk_for(evaluations: int, tile: int, at_once: int | None = None) -> int:
-    """Return how many evaluations of each picture of a tile run at once: about `at_once` over all of them.
+    """Return how many evaluations of each image of a tile run at once: about `at_once` over all of them.
 
     More where that makes the chunks few enough to be written out one after another. The chunk divides the
     evaluations with the least padding: 50 evaluations, 16 wanted, gives 13 (four times).
@@ -50,21 +50,21 @@ def explain_tile(
     *,
     inner_chunk: int,
 ) -> tuple[Heatmap, Float[Array, " b"]]:
-    """Return the results and the untouched scores of a tile of pictures; traceable.
+    """Return the results and the untouched scores of a tile of images; traceable.
 
     Args:
-        fold: What one evaluation of one picture is.
+        fold: What one evaluation of one image is.
         model: The model.
-        images: Pictures in [0, 1].
-        target: Batched: every leaf has one entry per picture.
-        keys: One key per picture.
-        inner_chunk: Evaluations of each picture at once; belongs to the result's identity, because the shape of
+        images: Images in [0, 1].
+        target: Batched: every leaf has one entry per image.
+        keys: One key per image.
+        inner_chunk: Evaluations of each image at once; belongs to the result's identity, because the shape of
             a program decides its last bits.
 
     Cost: as `run_fold`; memory for `b * inner_chunk` evaluations.
 
     Raises:
-        UsageError: The fold looks at what it gathered in between, which a tile of pictures cannot.
+        UsageError: The fold looks at what it gathered in between, which a tile of images cannot.
     """
     if len(fold.rounds) > 1:
         raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
@@ -75,7 +75,7 @@ def explain_tile(
     scores, contexts = jax.vmap(begin)(images, target, keys)
 
     def evaluate(indices: Array) -> Any:
-        """Return some evaluations of every picture, b m ..."""
+        """Return some evaluations of every image, b m ..."""
 
         def one(image: Array, target: "Target", context: Any, key: Any) -> Any:
             def single(index: Array) -> Any:
@@ -94,7 +94,7 @@ def explain_tile(
 
 
 def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
-    """Return what the fold gathers over all its evaluations, `chunk` of each picture at once."""
+    """Return what the fold gathers over all its evaluations, `chunk` of each image at once."""
     count = fold.evaluations
     chunks = -(-count // chunk)
     indices = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)

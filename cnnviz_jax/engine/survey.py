@@ -1,4 +1,4 @@
-"""The survey engine: one streaming pass over a population of pictures, reducers in, exact totals out."""
+"""The survey engine: one streaming pass over a population of images, reducers in, exact totals out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -33,9 +33,9 @@ class SurveyPlan:
     finish: Callable[..., Any]
     """`finish(found, population, provenance)` -> the result; `found` holds each reducer's `finish` by name."""
     labelled: Callable[[int], Mapping[str, Reducer]] = _none
-    """`labelled(classes)`: further reducers where pictures have labels."""
+    """`labelled(classes)`: further reducers where images have labels."""
     then: tuple[Callable[..., Mapping[str, Reducer]], ...] = ()
-    """Further passes over the same pictures: each `(found, population)` -> reducers that know what was found so far.
+    """Further passes over the same images: each `(found, population)` -> reducers that know what was found so far.
 
     `cnnviz sweep` runs one pass only and refuses a plan that has more."""
 
@@ -49,7 +49,7 @@ def run_survey(
     memory_budget: int | None,
     progress: Progress,
 ) -> tuple[dict[str, Total], dict[int, str]]:
-    """Return what each reducer finished with, and why pictures were left out, by their number.
+    """Return what each reducer finished with, and why images were left out, by their number.
 
     One program of one shape, compiled once; the last batch is padded. Deltas stay on the device and are
     merged on the host only before a counter could overflow, and at the end.
@@ -80,7 +80,7 @@ def run_survey(
         unreadable |= part.unreadable
         since += size
         done = min(done + size, len(population))
-        progress(done, len(population), "pictures")
+        progress(done, len(population), "images")
     totals = _merged(each, totals, deltas)
     return {name: reducer.finish(total) for (name, reducer), total in zip(reducers.items(), totals, strict=True)}, (
         unreadable

@@ -10,7 +10,7 @@ from cnnviz_jax.errors import LayerNotFoundError, did_you_mean
 from cnnviz_jax.program import Field
 
 INPUT = "input"
-"""The picture itself, wherever a layer can be named; a layer of the model with that name goes first."""
+"""The image itself, wherever a layer can be named; a layer of the model with that name goes first."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Layer:
     kind: str
     """What it computes: conv, dense, norm, relu, max_pool, add, module, ..."""
     shape: tuple[int, ...]
-    """Shape of its value for one picture: (h, w, c) or (c,), whatever the model's own layout."""
+    """Shape of its value for one image: (h, w, c) or (c,), whatever the model's own layout."""
     channels: int
     """Length of the channel axis."""
     receptive_field: Field | None

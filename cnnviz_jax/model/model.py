@@ -1,7 +1,7 @@
 """A model as the library sees it: what an adapter builds, and what a technique is given.
 
 `PureModel` is the adapter's side: one pure, batched function in inference mode with its parameters.
-`Model` is the technique's side: pictures in [0, 1] in, logits out, layers by name, and `run`, which
+`Model` is the technique's side: images in [0, 1] in, logits out, layers by name, and `run`, which
 reads, changes and overrides anything inside the traced program. Parameters are leaves of `Model`, so
 they are arguments of everything that is compiled: one executable serves all checkpoints.
 """
@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.data.images import Pictures, check_images
+from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Model:
-    """Any JAX model, adapted: call it on pictures, look at its layers, run techniques on it."""
+    """Any JAX model, adapted: call it on images, look at its layers, run techniques on it."""
 
     params: Any
     structure: Structure = static()
 
-    def __call__(self, images: Pictures) -> Float[Array, "n *map classes"]:
-        """Return the logits of pictures in [0, 1].
+    def __call__(self, images: Images) -> Float[Array, "n *map classes"]:
+        """Return the logits of images in [0, 1].
 
         Raises:
-            ImageError: The pictures do not fit the model or are not finite.
+            ImageError: The images do not fit the model or are not finite.
         """
         images = check_images(images, self.input_shape)
         batches = [images[i : i + _FORWARD_BATCH] for i in range(0, len(images), _FORWARD_BATCH)]
@@ -50,7 +50,7 @@ class Model:
 
     def __repr__(self) -> str:  # the parameters would fill pages
         height, width, channels = self.input_shape
-        return f"Model({self.name}: {len(self.program.layers)} layers, pictures {height} x {width} x {channels})"
+        return f"Model({self.name}: {len(self.program.layers)} layers, images {height} x {width} x {channels})"
 
     @property
     def name(self) -> str:
@@ -59,7 +59,7 @@ class Model:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Height, width, channels of one picture."""
+        """Height, width, channels of one image."""
         return self.structure.input_shape
 
     @property
@@ -150,7 +150,7 @@ class Model:
         return Model(params, self.structure)
 
     def at_size(self, height: int, width: int) -> "Model":
-        """Return the same model for pictures of another size.
+        """Return the same model for images of another size.
 
         Raises:
             ModelError: The model cannot be traced at that size (a dense layer fixes it, say).
@@ -196,12 +196,12 @@ class Model:
         handlers: Mapping[str, Handler] | None = None,
         need_outputs: bool = True,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
-        """Return one picture's logits and the values at the layers `read`; traceable.
+        """Return one image's logits and the values at the layers `read`; traceable.
 
         Values are canonical, (h, w, c) or (c,), whatever the model's own layout.
 
         Args:
-            image: One picture in [0, 1].
+            image: One image in [0, 1].
             read: Layers whose values are returned.
             add: Values added to layers; differentiate with respect to them for gradients there.
             replace: Values, or functions of the value, put in place of layers.
@@ -250,7 +250,7 @@ class Model:
         return self.logits_of(outputs, taps), {name: taps[name] for name in read}
 
     def logits_of(self, outputs: Any, taps: Mapping[str, Any]) -> Any:
-        """Return one picture's logits from the program's outputs, or from the layer that stands for them.
+        """Return one image's logits from the program's outputs, or from the layer that stands for them.
 
         Args:
             outputs: What the program returns for a batch of one; not looked at where the model ends in a softmax.
@@ -271,7 +271,7 @@ class Model:
         rules: Mapping[str, Any] | None = None,
         handlers: Mapping[str, Handler] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, "..."]]]:
-        """Return the target's score of one picture and the values at the layers `read`; see `run`."""
+        """Return the target's score of one image and the values at the layers `read`; see `run`."""
         every = tuple(dict.fromkeys((*read, *target.layers)))
         outputs, taps = self.run(
             image,
@@ -301,12 +301,12 @@ def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
 
 
-def predictions(model: Model, images: Pictures, k: int = 5) -> tuple[Prediction, ...]:
-    """Return one `Prediction` per picture: its `k` best classes, best first.
+def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, ...]:
+    """Return one `Prediction` per image: its `k` best classes, best first.
 
     Args:
         model: A classifier.
-        images: Pictures in [0, 1].
+        images: Images in [0, 1].
         k: How many classes; at most all.
     """
     logits = np.asarray(model(images), np.float64)

@@ -19,7 +19,7 @@ class AdaptOptions:
     """What the user said about the native model, for the adapter to use."""
 
     input_shape: tuple[int, int, int] | None = None
-    """Height, width, channels of one picture; `None` if the native model knows."""
+    """Height, width, channels of one image; `None` if the native model knows."""
     axes: Axes | None = None
     """The layout the native function takes; `None` for the framework's own."""
     call_kwargs: Mapping[str, Any] | None = None

@@ -20,7 +20,7 @@ class Structure:
     """All of a model but its numbers; equal only to itself, so it keys compiled programs."""
 
     apply: Callable[[Any, Float[Array, "n h w c"]], Any]
-    """`apply(params, images) -> outputs` with pictures in [0, 1], NHWC."""
+    """`apply(params, images) -> outputs` with images in [0, 1], NHWC."""
     pure: PureModel
     input_shape: tuple[int, int, int]
     labels: tuple[str, ...] | None

@@ -1,4 +1,4 @@
-"""One picture changed inside one window at a time, each evaluated by recomputing only what the window reaches.
+"""One image changed inside one window at a time, each evaluated by recomputing only what the window reaches.
 
 The door for techniques that cover, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
 """
@@ -30,7 +30,7 @@ class WindowSweep:
     """The windows that one row interval and one column interval make together, and how models are run on them."""
 
     rows: tuple[Interval, ...]
-    """Rows of the picture that change together, as (first, one past the last)."""
+    """Rows of the image that change together, as (first, one past the last)."""
     cols: tuple[Interval, ...]
     """The same for columns."""
 
@@ -44,14 +44,14 @@ class WindowSweep:
         return self._windows(model, *_wanted(target)).plan
 
     def pays(self, model: Model, target: "Target | None" = None) -> bool:
-        """Whether windows are predicted to take less time than whole pictures."""
+        """Whether windows are predicted to take less time than whole images."""
         plan = self.plan(model, target)
         return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements < plan.dense_flops
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: "Target | None" = None) -> tuple[Array, ...]:
-        """Return the unchanged activations that the windows of a picture are computed from; traceable.
+        """Return the unchanged activations that the windows of an image are computed from; traceable.
 
-        Cost: one forward pass; memory for about all activations of one picture.
+        Cost: one forward pass; memory for about all activations of one image.
         """
         return self._windows(model, *_wanted(target)).prepare(model.params, image[None])
 
@@ -65,13 +65,13 @@ class WindowSweep:
         col: Int[Array, ""],
         target: "Target | None" = None,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
-        """Return the logits, and the values at the target's layers, when a picture looks like `covered` in a window.
+        """Return the logits, and the values at the target's layers, when an image looks like `covered` in a window.
 
         Args:
             model: The model.
-            image: The picture in [0, 1].
-            covered: What shows inside the window, as large as the picture.
-            unchanged: What `prepare` returned for the picture and the same target.
+            image: The image in [0, 1].
+            covered: What shows inside the window, as large as the image.
+            unchanged: What `prepare` returned for the image and the same target.
             row: Which of `rows`; traced.
             col: Which of `cols`; traced.
             target: What is going to be scored; the outputs where it is left out.
@@ -98,7 +98,7 @@ class WindowSweep:
         col: Int[Array, ""],
         target: "Target",
     ) -> Float[Array, ""]:
-        """Return the target's score when a picture looks like `covered` in one window; see `run`."""
+        """Return the target's score when an image looks like `covered` in one window; see `run`."""
         return target.score(*self.run(model, image, covered, unchanged, row, col, target))
 
     def mask(self, size: tuple[int, int], row: Int[Array, ""], col: Int[Array, ""]) -> Bool[Array, "h w 1"]:

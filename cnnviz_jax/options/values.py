@@ -1,4 +1,4 @@
-"""What users write: options that carry their unit, such as `relative(0.15)`, and names of classes and of pictures."""
+"""What users write: options that carry their unit, such as `relative(0.15)`, and names of classes and of images."""
 
 from __future__ import annotations
 

@@ -57,7 +57,7 @@ class ModelSpec:
     weights: WeightsSpec = WeightsSpec()
     """Where its weights come from."""
     examples: Lazy | None = None
-    """`examples(count) -> (images, names)`: pictures that ship with the network, (n, h, w, c) in [0, 1]."""
+    """`examples(count) -> (images, names)`: images that ship with the network, (n, h, w, c) in [0, 1]."""
     references: tuple[str, ...] = ()
     """Papers and sources."""
 
@@ -85,10 +85,10 @@ class TechniqueSpec:
     """A frozen dataclass of numbers, strings, tuples, literals and `None`: Python options and CLI flags at once."""
     build: Lazy
     """See the class docstring."""
-    subject: Literal["units", "classes", "pictures"] = "units"
-    """What a synthesize technique works on: any unit, classes only, or given pictures."""
-    takes: Literal["model", "picture", "run"] = "model"
-    """What an inspect technique looks at: `picture` is handed (h, w, c) in [0, 1], `run` the folder of a `Recorder`."""
+    subject: Literal["units", "classes", "images"] = "units"
+    """What a synthesize technique works on: any unit, classes only, or given images."""
+    takes: Literal["model", "image", "run"] = "model"
+    """What an inspect technique looks at: `image` is handed (h, w, c) in [0, 1], `run` the folder of a `Recorder`."""
     references: tuple[str, ...] = ()
     """Papers and sources."""
     in_report: bool = True

@@ -99,7 +99,7 @@ class Program:
         scope_hints: Iterable[str] = (),
         tokens: Tokens | None = None,
     ) -> "Program":
-        """Trace `fn(params, images)` for one picture and read the program.
+        """Trace `fn(params, images)` for one image and read the program.
 
         Args:
             fn: Pure and traceable; images are batched, batch of one, axes n h w c.
@@ -188,7 +188,7 @@ class Program:
         handlers: Mapping[str, Handler] | None = None,
         need_outputs: bool = True,
     ) -> tuple[Any, dict[str, Any]]:
-        """Run the program on one picture and return `(outputs, {name: native value})`.
+        """Run the program on one image and return `(outputs, {name: native value})`.
 
         Composes with `jit`, `vmap`, `grad` and, without rules, `jvp`.
 
@@ -286,10 +286,10 @@ class Program:
         read: Sequence[str] = (),
         need_outputs: bool = True,
     ) -> ChangedWindows:
-        """Return what evaluates the program exactly when the picture changes in one of `rows` x `cols` at a time.
+        """Return what evaluates the program exactly when the image changes in one of `rows` x `cols` at a time.
 
         Args:
-            rows: Rows of the picture that change together, as (first, one past the last).
+            rows: Rows of the image that change together, as (first, one past the last).
             cols: The same for columns.
             read: Layers whose values are wanted.
             need_outputs: Whether the outputs are.

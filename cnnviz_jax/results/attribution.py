@@ -12,7 +12,7 @@ from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
 
 View = Literal["heatmap", "pixels", "maps"]
-"""How values are meant to be looked at: one map over the picture, signed pixels, or independent channel maps."""
+"""How values are meant to be looked at: one map over the image, signed pixels, or independent channel maps."""
 
 
 @jax.tree_util.register_dataclass
@@ -31,18 +31,18 @@ class Heatmap:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Attribution:
-    """Which parts of each picture a score rests on; positive means in favour."""
+    """Which parts of each image a score rests on; positive means in favour."""
 
     values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"]
     """Raw signed values; unit: score, or score per unit of intensity for gradients."""
     low_res: Float[Numbers, "n rows cols"] | None
     """The raw map before upsampling, where the method makes one."""
     scores: Float[Numbers, " n"]
-    """The target's score on the untouched picture."""
+    """The target's score on the untouched image."""
     target: Any
-    """Class index per picture (int32), or the `cnnviz_jax.targets.Target` that was scored."""
+    """Class index per image (int32), or the `cnnviz_jax.targets.Target` that was scored."""
     images: Float[Numbers, "n h w c"]
-    """The pictures, in [0, 1]."""
+    """The images, in [0, 1]."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
     view: View = static(default="heatmap")
@@ -50,7 +50,7 @@ class Attribution:
     warnings: tuple[str, ...] = static(default=())
 
     def __getitem__(self, index: int) -> "Attribution":
-        """The result for one picture, with a leading axis of 1."""
+        """The result for one image, with a leading axis of 1."""
         keep = slice(index, index + 1 or None)
         provenance = dataclasses.replace(self.provenance, targets=self.provenance.targets[keep])
         return dataclasses.replace(jax.tree.map(lambda leaf: leaf[keep], self), provenance=provenance)
@@ -58,7 +58,7 @@ class Attribution:
 
 @dataclass(frozen=True, kw_only=True)
 class Prediction:
-    """The best classes of one picture."""
+    """The best classes of one image."""
 
     classes: Int[Numbers, " k"]
     scores: Float[Numbers, " k"]

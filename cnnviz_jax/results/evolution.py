@@ -30,25 +30,25 @@ class Evolution:
     view: Literal["filters", "lines"]
     """`lines`: the kernel has two inputs, and each unit is the line where it is zero."""
     kernel: Float[np.ndarray, "s h w i o"]
-    """A dense kernel has h = w = 1, or the picture's height and width where it was said."""
+    """A dense kernel has h = w = 1, or the image's height and width where it was said."""
     bias: Float[np.ndarray, "s o"]
     """Zeros where the layer has none."""
     answers: Float[np.ndarray, "s c q"] | None
-    """Quantiles of each unit's answers over the pictures, at `shares`; without pictures none."""
+    """Quantiles of each unit's answers over the images, at `shares`; without images none."""
     fire_rate: Float[np.ndarray, "s c"] | None
     """Share of positions above zero."""
     surveyed: str | None
     """The layer whose answers these are."""
     synthesised: str | None = None
-    """The layer whose units have a picture at every step; without one, none."""
+    """The layer whose units have an image at every step; without one, none."""
     units: tuple[int, ...] = ()
     """Which of its units."""
-    pictures: Float[np.ndarray, "s u h w c"] | None = None
-    """Per step and unit, the picture that activation maximisation makes from the same start; as shown, in [0, 1]."""
+    images: Float[np.ndarray, "s u h w c"] | None = None
+    """Per step and unit, the image that activation maximisation makes from the same start; as shown, in [0, 1]."""
     activation: Float[np.ndarray, "s u"] | None = None
-    """What each picture reaches, in the units of the layer."""
+    """What each image reaches, in the units of the layer."""
     status: tuple[tuple[Status, ...], ...] = ()
-    """Per step and unit, `ok` or why there is no picture to believe."""
+    """Per step and unit, `ok` or why there is no image to believe."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
@@ -66,7 +66,7 @@ class Evolution:
         ]
 
     def units_table(self) -> list[dict[str, float | int | str]]:
-        """Return one row per step and synthesised unit: the activation its picture reaches, and its status."""
+        """Return one row per step and synthesised unit: the activation its image reaches, and its status."""
         if self.activation is None:
             return []
         return [

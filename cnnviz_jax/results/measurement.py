@@ -25,7 +25,7 @@ Reduction = Literal["max_abs", "sum", "sum_abs"]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Measured:
-    """What a measure finds for one picture (or, with a leading n, for many)."""
+    """What a measure finds for one image (or, with a leading n, for many)."""
 
     values: Float[Array | np.ndarray, "*n"]
     curve: Float[Array | np.ndarray, "*n points"] | None = None
@@ -37,13 +37,13 @@ class Measured:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """How faithful maps are by one measure: a number per picture, and the curve behind it."""
+    """How faithful maps are by one measure: a number per image, and the curve behind it."""
 
     values: Float[Array | np.ndarray, " n"]
     curve: Float[Array | np.ndarray, "n points"] | None
     """The numbers behind each value, where it is made of several."""
     scores: Float[Array | np.ndarray, " n"]
-    """The explained score on the untouched picture."""
+    """The explained score on the untouched image."""
     images: Float[Array | np.ndarray, "n h w c"]
     extras: dict[str, Shaped[Array | np.ndarray, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
@@ -62,13 +62,13 @@ class Measurement:
 
     @property
     def mean(self) -> float:
-        """The mean over pictures: the measure's number for the technique."""
+        """The mean over images: the measure's number for the technique."""
         return float(np.mean(np.asarray(self.values, np.float64)))
 
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
-    """Several techniques by several measures on the same pictures."""
+    """Several techniques by several measures on the same images."""
 
     model: str
     techniques: tuple[str, ...]
@@ -82,11 +82,11 @@ class Comparison:
     """What could not be run, with the reason; `technique` or `technique / measure`."""
     images: Float[np.ndarray, "n h w c"]
     names: tuple[str, ...]
-    """One per picture."""
+    """One per image."""
     targets: tuple[str, ...]
-    """What was explained, one text per picture."""
+    """What was explained, one text per image."""
     elapsed_s: dict[str, float]
-    """Time to explain all pictures, by technique."""
+    """Time to explain all images, by technique."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 

@@ -20,7 +20,7 @@ class Provenance:
     config: Any
     """The technique's frozen config dataclass, every option at the value used."""
     targets: tuple[str, ...] = ()
-    """What was explained or maximised, one text per picture."""
+    """What was explained or maximised, one text per image."""
     layer: str | None = None
     seed: str = ""
     """The key's data in hexadecimal."""

@@ -12,7 +12,7 @@ from cnnviz_jax.results.synthesis import Synthesis
 
 @dataclass(frozen=True, kw_only=True)
 class Report:
-    """Everything one offline page shows of a model and a few pictures."""
+    """Everything one offline page shows of a model and a few images."""
 
     title: str
     model: dict[str, str]
@@ -20,11 +20,11 @@ class Report:
     layers: tuple[dict[str, Any], ...]
     """The layer table, one dict a row."""
     names: tuple[str, ...]
-    """One name per picture."""
+    """One name per image."""
     images: Float[Numbers, "n h w c"]
     predictions: tuple[Prediction, ...]
     attributions: dict[str, Attribution]
-    """By technique; each covers all pictures."""
+    """By technique; each covers all images."""
     inspections: dict[str, Any]
     syntheses: dict[str, Synthesis]
     summaries: dict[str, str]

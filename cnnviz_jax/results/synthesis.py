@@ -16,7 +16,7 @@ Status = Literal["ok", "no_gradient", "dead", "diverged"]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Synthesis:
-    """Pictures made to excite units, one per target."""
+    """Images made to excite units, one per target."""
 
     images: Float[Numbers, "n h w c"]
     """As the recipe shows them, in [0, 1]."""
@@ -30,6 +30,6 @@ class Synthesis:
     """Further arrays by name: `best` and `best_activation`; where asked for `frames` (n s h w c), `transparency`,
     and `exemplar_maximum`, `exemplar_index` and `ratio`, the activation reached over the data set's maximum."""
     status: tuple[Status, ...] = static(kw_only=True)
-    """`ok`, or why there is no picture to believe: `no_gradient`, `dead`, `diverged`."""
+    """`ok`, or why there is no image to believe: `no_gradient`, `dead`, `diverged`."""
     provenance: Provenance = static()
     warnings: tuple[str, ...] = static(default=())

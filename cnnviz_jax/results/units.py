@@ -17,29 +17,29 @@ Groups = tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class Exemplars:
-    """The k pictures that fire each unit (channel) of a layer most, strongest first."""
+    """The k images that fire each unit (channel) of a layer most, strongest first."""
 
     layer: str
     value: Float[np.ndarray, "c k"]
     """The unit's value there; -inf where there were fewer than k."""
     id: Int[np.ndarray, "c k"]
-    """Number of the picture in the population; -1 where there were fewer than k."""
+    """Number of the image in the population; -1 where there were fewer than k."""
     place: Int[np.ndarray, "c k 2"]
     """Row and column in the layer's map."""
     box: Int[np.ndarray, "c k 4"]
-    """Top, left, bottom, right (inclusive) of what the unit sees there, inside the picture."""
+    """Top, left, bottom, right (inclusive) of what the unit sees there, inside the image."""
     threshold: float
     """A unit fires above this."""
     fired: Int[np.ndarray, " c"]
-    """Pictures in which it does."""
+    """Images in which it does."""
     nonfinite: Int[np.ndarray, " c"]
-    """Pictures left out for the unit because its map held values that are not finite."""
-    pictures: int
-    """Pictures that were read."""
+    """Images left out for the unit because its map held values that are not finite."""
+    image_count: int
+    """Images that were read."""
     units: tuple[int, ...]
-    """Units whose pictures are in `images`."""
+    """Units whose images are in `images`."""
     images: Float[np.ndarray, "m h w ch"]
-    """The pictures of `units`, each once."""
+    """The images of `units`, each once."""
     image_ids: Int[np.ndarray, " m"]
     """Their numbers, rising."""
     names: tuple[str, ...]
@@ -49,30 +49,30 @@ class Exemplars:
     class_names: tuple[str, ...]
     """Names of the classes; none without labels."""
     class_means: Float[np.ndarray, "classes c"] | None
-    """Mean over a class's pictures of each one's largest positive value."""
+    """Mean over a class's images of each one's largest positive value."""
     selectivity: Float[np.ndarray, " c"] | None
     """From 0, alike for all classes, to 1, one class only."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
     def image(self, unit: int, rank: int) -> Float[np.ndarray, "h w ch"]:
-        """Return the whole picture of a unit's entry.
+        """Return the whole image of a unit's entry.
 
         Raises:
-            UsageError: The picture is not kept: the unit is not among `units`, or has fewer entries.
+            UsageError: The image is not kept: the unit is not among `units`, or has fewer entries.
         """
         number = int(self.id[unit, rank])
         at = int(np.searchsorted(self.image_ids, number))
         if number < 0 or at >= len(self.image_ids) or self.image_ids[at] != number:
-            raise UsageError(f"no picture of unit {unit}, entry {rank}, is kept; kept are units {self.units}")
+            raise UsageError(f"no image of unit {unit}, entry {rank}, is kept; kept are units {self.units}")
         image: np.ndarray = self.images[at]
         return image
 
     def crop(self, unit: int, rank: int) -> Float[np.ndarray, "rows cols ch"]:
-        """Return the part of the picture that the unit sees there.
+        """Return the part of the image that the unit sees there.
 
         Raises:
-            UsageError: The picture is not kept.
+            UsageError: The image is not kept.
         """
         top, left, bottom, right = self.box[unit, rank]
         return self.image(unit, rank)[top : bottom + 1, left : right + 1]
@@ -80,13 +80,13 @@ class Exemplars:
 
 @dataclass(frozen=True, kw_only=True)
 class Distributions:
-    """How the values of each unit (channel) of a layer are spread over all positions of all pictures."""
+    """How the values of each unit (channel) of a layer are spread over all positions of all images."""
 
     layer: str
-    pictures: int
-    """Pictures that were read."""
+    image_count: int
+    """Images that were read."""
     positions: int
-    """Positions of one picture."""
+    """Positions of one image."""
     count: Int[np.ndarray, "c bins"]
     """Histogram."""
     edges: Float[np.ndarray, " e"]
@@ -101,8 +101,8 @@ class Distributions:
     quantiles: Float[np.ndarray, "c q"]
     fire_rate: Float[np.ndarray, " c"]
     """Share of positions above zero."""
-    picture_rate: Float[np.ndarray, " c"]
-    """Share of pictures with any position above zero."""
+    image_rate: Float[np.ndarray, " c"]
+    """Share of images with any position above zero."""
     dead: tuple[int, ...]
     """Units that are never above zero."""
     saturated: tuple[int, ...]
@@ -119,7 +119,7 @@ class Distributions:
     """Positions that were not finite."""
     class_names: tuple[str, ...]
     class_means: Float[np.ndarray, "classes c"] | None
-    """Mean over a class's pictures of each one's largest positive value."""
+    """Mean over a class's images of each one's largest positive value."""
     selectivity: Float[np.ndarray, " c"] | None
     units: tuple[int, ...]
     """Units to draw."""
@@ -142,7 +142,7 @@ class Distributions:
                     "minimum": float(self.minimum[unit]),
                     "maximum": float(self.maximum[unit]),
                     "fire_rate": float(self.fire_rate[unit]),
-                    "picture_rate": float(self.picture_rate[unit]),
+                    "image_rate": float(self.image_rate[unit]),
                     "state": state.get(unit, ""),
                     "twins": " ".join(others),
                 }
@@ -155,8 +155,8 @@ class Dissection:
     """How much the strongest places of each unit (channel) of a layer overlap each concept."""
 
     layer: str
-    pictures: int
-    """Pictures that were read."""
+    image_count: int
+    """Images that were read."""
     concepts: tuple[str, ...]
     """Names, such as `texture:dots`, the category before the colon."""
     iou: Float[np.ndarray, "c concepts"]
@@ -170,11 +170,11 @@ class Dissection:
     units: tuple[int, ...]
     """Units that are drawn."""
     images: Float[np.ndarray, "u k h w ch"]
-    """Their best pictures."""
+    """Their best images."""
     masks: Bool[np.ndarray, "u k h w"]
     """Where in them the unit is above its threshold."""
     ids: Int[np.ndarray, "u k"]
-    """Numbers of those pictures; -1 where there were fewer than k."""
+    """Numbers of those images; -1 where there were fewer than k."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 

@@ -50,7 +50,7 @@ class EffectiveReceptiveField:
     unit: tuple[int, int]
     """Row and column of that unit."""
     sensitivity: Float[np.ndarray, "h w"]
-    """Mean over pictures of |d unit / d pixel|, summed over colour channels."""
+    """Mean over images of |d unit / d pixel|, summed over colour channels."""
     box: tuple[int, int, int, int]
     """Top, left, bottom, right (inclusive) of what the unit can see."""
     centre: tuple[float, float]
@@ -60,17 +60,17 @@ class EffectiveReceptiveField:
     share: float
     """Least share of the box's pixels that holds 95 % of the sensitivity."""
     samples: int
-    """Pictures drawn."""
+    """Images drawn."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Convolution:
-    """One kernel over one picture."""
+    """One kernel over one image."""
 
     image: Float[np.ndarray, "h w"]
-    """Brightness of the picture, the mean of its channels."""
+    """Brightness of the image, the mean of its channels."""
     kernel: Float[np.ndarray, "k l"]
     kernel_name: str
     response: Float[np.ndarray, "rows columns"]
@@ -79,14 +79,14 @@ class Convolution:
     at: tuple[int, int]
     """Row and column of the response that is worked out."""
     patch: Float[np.ndarray, "k l"]
-    """What lies under the kernel there, zeros beyond the picture."""
+    """What lies under the kernel there, zeros beyond the image."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilterMatch:
-    """How much every patch of a picture looks like one filter."""
+    """How much every patch of an image looks like one filter."""
 
     layer: str
     unit: int
@@ -97,7 +97,7 @@ class FilterMatch:
     at: tuple[int, int]
     """Row and column of the largest."""
     patch: Float[np.ndarray, "k l c"]
-    """The patch of the picture there, in [0, 1]."""
+    """The patch of the image there, in [0, 1]."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 

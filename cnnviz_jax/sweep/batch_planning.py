@@ -1,4 +1,4 @@
-"""The tile: as many pictures per device and step as pay off and as memory allows."""
+"""The tile: as many images per device and step as pay off and as memory allows."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ class State:
     next_index: int
     """The first example that is not in the totals."""
     totals: dict[str, Total]
-    """By reducer; the pictures counted by status stand among them."""
+    """By reducer; the images counted by status stand among them."""
 
 
 class Checkpoints:

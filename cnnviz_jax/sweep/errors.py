@@ -39,8 +39,8 @@ class StorageError(SweepStop, OSError):
     code = 5
 
 
-class BadPicturesError(SweepStop, ValueError):
-    """More pictures could not be read than `max_bad` allows."""
+class BadImagesError(SweepStop, ValueError):
+    """More images could not be read than `max_bad` allows."""
 
     code = 6
 
@@ -69,7 +69,7 @@ EXIT_CODES = {
     3: "the run folder belongs to another specification, model or data set; nothing was touched",
     4: "there are checkpoints and none verifies; nothing was touched, --restart begins anew",
     5: "disk full or failing; the last good checkpoint is intact",
-    6: "more pictures could not be read than --max-bad allows",
+    6: "more images could not be read than --max-bad allows",
     7: "another live process runs in this folder",
     8: "the step does not fit the memory",
     75: "stopped by a signal or a lost peer after saving what could be saved: run the same command again",

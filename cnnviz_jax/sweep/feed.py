@@ -1,4 +1,4 @@
-"""Pictures to the devices: the rows of every step that belong to this process, loaded ahead by Grain.
+"""Images to the devices: the rows of every step that belong to this process, loaded ahead by Grain.
 
 What a step holds depends on the number of the step alone, so there is no state to save: a feed begins anywhere.
 """
@@ -18,12 +18,12 @@ from cnnviz_jax.extras import require
 
 @dataclass(frozen=True, kw_only=True)
 class Extent:
-    """Which pictures a run covers, and how steps cut them up."""
+    """Which images a run covers, and how steps cut them up."""
 
     first: int
-    """The first picture; a multiple of `tile`."""
+    """The first image; a multiple of `tile`."""
     stop: int
-    """One past the last picture."""
+    """One past the last image."""
     tile: int
     devices: int
     """Devices over all processes."""
@@ -32,7 +32,7 @@ class Extent:
 
     @property
     def rows(self) -> int:
-        """Pictures per step over all devices."""
+        """Images per step over all devices."""
         return self.tile * self.devices
 
     @property
@@ -41,7 +41,7 @@ class Extent:
         return -(-(self.stop - self.first) // self.rows)
 
     def next_index(self, step: int) -> int:
-        """Return the first picture that is not done after so many steps."""
+        """Return the first image that is not done after so many steps."""
         return min(self.first + step * self.rows, self.stop)
 
 
@@ -81,7 +81,7 @@ def batches(
     """Yield this process's rows of every step, in order, as NumPy arrays.
 
     Args:
-        source: The pictures.
+        source: The images.
         extent: Which of them, and how they are cut up.
         image_shape: Height, width, channels.
         fields: Fields of the source that are wanted.

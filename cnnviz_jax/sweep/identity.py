@@ -53,8 +53,8 @@ def environment() -> dict[str, Any]:
 
 
 def part_of(run: dict[str, Any]) -> tuple[int, int]:
-    """Return the first picture of a run's shard and one past its last."""
+    """Return the first image of a run's shard and one past its last."""
     identity, (index, count) = run["identity"], run["shard"]
-    tile, pictures = identity["tile"], identity["pictures"]
-    tiles = -(-pictures // tile)
-    return min(tiles * index // count * tile, pictures), min(tiles * (index + 1) // count * tile, pictures)
+    tile, images = identity["tile"], identity["images"]
+    tiles = -(-images // tile)
+    return min(tiles * index // count * tile, images), min(tiles * (index + 1) // count * tile, images)

@@ -61,7 +61,7 @@ class RunFolder:
         return self.root / "shards"
 
     def errors(self, process: int) -> Path:
-        """Pictures that one process could not read, one JSON object a line."""
+        """Images that one process could not read, one JSON object a line."""
         return self.root / "errors" / f"p{process:05d}.jsonl"
 
     def log(self, process: int) -> Path:

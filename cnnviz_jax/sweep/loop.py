@@ -15,7 +15,7 @@ from cnnviz_jax.engine import Progress, root_key
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.files import append_json
 from cnnviz_jax.sweep.checkpoint import Checkpoints, State
-from cnnviz_jax.sweep.errors import BadPicturesError, Interrupted, OutOfMemoryError, StorageError
+from cnnviz_jax.sweep.errors import BadImagesError, Interrupted, OutOfMemoryError, StorageError
 from cnnviz_jax.sweep.feed import Extent, batches
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
@@ -78,14 +78,14 @@ class Loop:
                     self._keep(*self._waiting.popleft())
                 if self.checkpoints is not None:
                     self.checkpoints.check()
-                self.progress(self.extent.next_index(number), self.extent.stop, "pictures")
+                self.progress(self.extent.next_index(number), self.extent.stop, "images")
                 stopping, flushing = self._agree(number, signals.asked)
                 if stopping or flushing or self._is_full(number):
                     deltas = self._flush(number, deltas)
                 if stopping:
                     self._close()
                     raise Interrupted(
-                        f"stopped by a signal at picture {self.extent.next_index(number)} of {self.extent.stop}; "
+                        f"stopped by a signal at image {self.extent.next_index(number)} of {self.extent.stop}; "
                         f"the same command goes on from there"
                     )
         self._flush(self.extent.steps, deltas)
@@ -135,7 +135,7 @@ class Loop:
         for index in broken.tolist():
             error = self.settled.source[index].error or "could not be read"
             line = {"id": index, "path": self.settled.source.name(index), "error": error}
-            with storing("the list of unreadable pictures"):
+            with storing("the list of unreadable images"):
                 append_json(self.folder.errors(jax.process_index()), line)
 
     def _is_full(self, number: int) -> bool:
@@ -181,13 +181,13 @@ class Loop:
         if self.checkpoints is not None:
             self._merge(gathered)
             self.checkpoints.save(State(next_index, self.totals))
-            code = BadPicturesError.code if self._bad > self._allowed else 0
+            code = BadImagesError.code if self._bad > self._allowed else 0
         self._report(number, next_index, time.monotonic() - begun_s)
         self._flushed_step, self._flushed_s = number, time.monotonic()
         if from_first([code])[0]:
             self._close()
-            raise BadPicturesError(
-                f"{self._bad if self.is_first else 'too many'} pictures could not be read, more than max_bad = "
+            raise BadImagesError(
+                f"{self._bad if self.is_first else 'too many'} images could not be read, more than max_bad = "
                 f"{self.settled.spec.max_bad} allows; errors/ in the run folder lists them"
             )
         return self._fresh_deltas()
@@ -209,12 +209,12 @@ class Loop:
 
     def _report(self, number: int, next_index: int, flush_s: float) -> None:
         now_s = time.monotonic()
-        pictures = (number - self._flushed_step) * self.extent.rows
+        images = (number - self._flushed_step) * self.extent.rows
         line = {
             "time": time.time(),
             "step": number,
             "next_index": next_index,
-            "images_per_s": pictures / max(now_s - self._flushed_s, 1e-9),
+            "images_per_s": images / max(now_s - self._flushed_s, 1e-9),
             "flush_s": flush_s,
             "peak_rss_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024,
             "device": jax.local_devices()[0].memory_stats(),
@@ -234,7 +234,7 @@ class Loop:
             status = ExampleStore.open(self.folder.examples).read(STATUS, slice(first, self.extent.stop))
             if (status == 0).any():
                 raise StorageError(
-                    f"{int((status == 0).sum())} examples have no result, picture "
+                    f"{int((status == 0).sum())} examples have no result, image "
                     f"{first + int(np.argmin(status != 0))} the first, "
                     f"though all were written; has something else written to {self.folder.examples}?"
                 )
@@ -250,7 +250,7 @@ class Loop:
         same = now == frozen["environment"]
         return {
             "fingerprint": self.settled.fingerprint,
-            "pictures": len(status),
+            "images": len(status),
             "shard": list(self.options.shard),
             "counts": counts,
             "environment": now,

@@ -71,7 +71,7 @@ def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolde
         kept = all(each["bit_equality"] == "promised" for each in manifests)
         facts = {
             "fingerprint": runs[0]["fingerprint"],
-            "pictures": identity["pictures"],
+            "images": identity["images"],
             "shard": [0, 1],
             "counts": {name: int(totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i},
             "environment": manifests[0]["environment"],
@@ -115,7 +115,7 @@ def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFol
     identity = run["identity"]
     specs = {name: ArraySpec(tuple(shape), dtype) for name, (shape, dtype) in run["arrays"].items()}
     drop_unfinished(out.examples)
-    target = ExampleStore.create(out.examples, specs, identity["pictures"], identity["tile"])
+    target = ExampleStore.create(out.examples, specs, identity["images"], identity["tile"])
     for folder in shards:
         source = ExampleStore.open(folder.examples)
         first, stop = part_of(read_json(folder.run))

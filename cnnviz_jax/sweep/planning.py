@@ -32,14 +32,14 @@ CHECKPOINT_BLOCKS_S = 0.03
 
 @dataclass(frozen=True, kw_only=True)
 class Costs:
-    """What one sweep needs per picture and per checkpoint."""
+    """What one sweep needs per image and per checkpoint."""
 
     seconds_per_image: float | None
-    """One device's time for one picture; `None` where it was not measured."""
+    """One device's time for one image; `None` where it was not measured."""
     load_seconds_per_image: float | None
-    """One host's time to read and decode one picture."""
+    """One host's time to read and decode one image."""
     bytes_per_image: int
-    """Stored per picture, not compressed."""
+    """Stored per image, not compressed."""
     files_per_image: float
     checkpoint_bytes: int
     """Totals of all reducers."""
@@ -47,9 +47,9 @@ class Costs:
 
 @dataclass(frozen=True, kw_only=True)
 class Estimate:
-    """What so many pictures cost on so many devices."""
+    """What so many images cost on so many devices."""
 
-    pictures: int
+    images: int
     devices: int
     compute_s: float | None
     load_s: float | None
@@ -84,36 +84,36 @@ def costs_of(settled: Settled, *, seconds_per_image: float | None, load_seconds_
     )
 
 
-def estimate(costs: Costs, pictures: int, devices: int, *, checkpoint_every_s: float = 120.0) -> Estimate:
-    """Return what so many pictures cost; hosts have eight devices and share the loading and storing evenly."""
+def estimate(costs: Costs, images: int, devices: int, *, checkpoint_every_s: float = 120.0) -> Estimate:
+    """Return what so many images cost; hosts have eight devices and share the loading and storing evenly."""
     hosts = -(-devices // DEVICES_PER_HOST)
 
     def over(seconds: float | None, by: int) -> float | None:
-        return None if seconds is None else pictures * seconds / by
+        return None if seconds is None else images * seconds / by
 
     compute_s, load_s = over(costs.seconds_per_image, devices), over(costs.load_seconds_per_image, hosts)
-    files = int(np.ceil(pictures * costs.files_per_image))
-    store_s = (pictures * costs.bytes_per_image / WRITE_BYTES_PER_S + files * SECONDS_PER_FILE) / hosts
+    files = int(np.ceil(images * costs.files_per_image))
+    store_s = (images * costs.bytes_per_image / WRITE_BYTES_PER_S + files * SECONDS_PER_FILE) / hosts
     working_s = max(compute_s or 0.0, load_s or 0.0, store_s)
     checkpoints = 1 + int(working_s // checkpoint_every_s)
     # Deltas of all devices are merged on one host; writing goes on in the background unless it lasts too long.
     merge_s = CHECKPOINT_BLOCKS_S + devices * costs.checkpoint_bytes / 1e9
     writing_s = max(0.0, costs.checkpoint_bytes / CHECKPOINT_BYTES_PER_S - checkpoint_every_s)
     return Estimate(
-        pictures=pictures,
+        images=images,
         devices=devices,
         compute_s=compute_s,
         load_s=load_s,
         store_s=store_s,
         checkpoint_s=checkpoints * (merge_s + writing_s),
-        storage_bytes=pictures * costs.bytes_per_image,
+        storage_bytes=images * costs.bytes_per_image,
         files=files,
         checkpoints=checkpoints,
     )
 
 
 def measure(settled: Settled, *, repeats: int = 3) -> tuple[float, float]:
-    """Return seconds per picture of one device, and of loading on this host; runs a few steps, writes nothing."""
+    """Return seconds per image of one device, and of loading on this host; runs a few steps, writes nothing."""
     step, work = settled.step, settled.work
     extent = Extent(
         first=0, stop=settled.count, tile=step.tile, devices=step.mesh.size, places=tuple(range(step.mesh.size))

@@ -29,7 +29,7 @@ def survey_plan(survey: Survey) -> TechniqueSpec | None:
 def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Reducer]:
     """Return the reducers of one `[[survey]]` by layer, or by whatever its technique or factory calls them.
 
-    A survey technique's `build(config, model)` returns a `SurveyPlan`, whose further reducers for labelled pictures
+    A survey technique's `build(config, model)` returns a `SurveyPlan`, whose further reducers for labelled images
     run where the source gives labels. A factory `(model, **options)` returns a `Reducer` or a dict of them by name.
 
     Raises:
@@ -42,7 +42,7 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
             raise SweepUsageError(f"{survey.technique} built a {type(plan).__name__}; a SurveyPlan is needed")
         if plan.then:
             raise SweepUsageError(
-                f"{survey.technique} reads the pictures {len(plan.then) + 1} times and a sweep reads them once; "
+                f"{survey.technique} reads the images {len(plan.then) + 1} times and a sweep reads them once; "
                 f"`cnnviz survey {survey.technique}` runs it"
             )
         found = dict(plan.reducers)

@@ -33,7 +33,7 @@ class RunOptions:
     memory_budget: str = "0.6"
     """Per device: a share of what is free, or a size such as 8GiB."""
     workers: int = 0
-    """Processes that decode pictures; 0 decodes in threads."""
+    """Processes that decode images; 0 decodes in threads."""
     checkpoint_every: str = "120s"
     """Seconds (`120s`) or steps (`50steps`) between checkpoints."""
     keep: int = 3
@@ -62,15 +62,15 @@ class RunOptions:
 
 @dataclass(frozen=True)
 class Settled:
-    """A sweep settled against model, pictures and devices: ready to run, nothing run yet."""
+    """A sweep settled against model, images and devices: ready to run, nothing run yet."""
 
     spec: SweepSpec
     work: Work
     source: Source
     count: int
-    """Pictures of the population, all shards."""
+    """Images of the population, all shards."""
     tile: int
-    """Pictures per device and step."""
+    """Images per device and step."""
     devices: tuple[Any, ...]
     memory_budget: str
     identity: dict[str, Any]
@@ -90,7 +90,7 @@ class Settled:
         return fingerprint(self.identity)
 
     def part(self, shard: tuple[int, int]) -> tuple[int, int]:
-        """Return the first picture of a shard and one past its last; whole tiles."""
+        """Return the first image of a shard and one past its last; whole tiles."""
         tiles, (index, count) = -(-self.count // self.step.tile), shard
         first, stop = tiles * index // count, tiles * (index + 1) // count
         return min(first * self.tile, self.count), min(stop * self.tile, self.count)

@@ -39,7 +39,7 @@ def write_results(
             write_whole(folder.results / name, data)
             hashes[name] = hashlib.sha256(data).hexdigest()
         write_json(folder.results / MANIFEST, {**facts, "sha256": hashes})
-        write_json(folder.done, {name: facts[name] for name in ("fingerprint", "pictures", "counts")})
+        write_json(folder.done, {name: facts[name] for name in ("fingerprint", "images", "counts")})
 
 
 def read_survey(folder: RunFolder, survey: str) -> dict[str, dict[str, np.ndarray]]:

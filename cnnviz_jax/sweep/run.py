@@ -50,7 +50,7 @@ def run_sweep(
         run: The run folder; made where it does not exist.
         options: How to do it.
         devices: The devices to use; all of all processes when not given.
-        progress: Called as `progress(done, total, "pictures")`.
+        progress: Called as `progress(done, total, "images")`.
 
     Raises:
         SweepStop: A subclass says why it stopped before its end, and holds the exit code.
@@ -60,7 +60,7 @@ def run_sweep(
     settled = settle(spec, model, folder, options, devices)
     marks = gather([int(settled.fingerprint[i : i + 16], 16) for i in range(0, 64, 16)])
     if any(tuple(row) != tuple(marks[0]) for row in marks):
-        raise FingerprintError("the processes of this run were given different specifications, models or pictures")
+        raise FingerprintError("the processes of this run were given different specifications, models or images")
     empty = _empty_totals(settled)
     begun = _Begun()
     stop: SweepStop | None = None

@@ -20,25 +20,25 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 @dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """One explain technique, run on every picture."""
+    """One explain technique, run on every image."""
 
     technique: str
     """Name of an explain technique, built in or a stranger's."""
     name: str
     """What its arrays are called; the technique's name when not given."""
     target: Any = None
-    """`None` for each picture's top class, `"label"` for its label, a class, or `{layer, channel[, row, col]}`."""
+    """`None` for each image's top class, `"label"` for its label, a class, or `{layer, channel[, row, col]}`."""
     keep: Keep = "auto"
-    """Which map is stored: the raw one (`low_res`) where there is one, or `values`, at the picture's size."""
+    """Which map is stored: the raw one (`low_res`) where there is one, or `values`, at the image's size."""
     dtype: Literal["float16", "float32"] = "float16"
-    """float16 maps are stored with a power of two per picture, so that 11 bits are kept whatever their size."""
+    """float16 maps are stored with a power of two per image, so that 11 bits are kept whatever their size."""
     options: tuple[tuple[str, Any], ...] = ()
     """The technique's own options."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Survey:
-    """One reducer, or several of one technique, gathered over all pictures."""
+    """One reducer, or several of one technique, gathered over all images."""
 
     technique: str
     """Name of a survey technique, of a core reducer (`top-k`, `histogram`, `moments`, `fire-counts`,
@@ -58,21 +58,21 @@ class SweepSpec:
     weights: str | None = None
     """The weights file, if the model needs one."""
     source: str
-    """A folder of pictures, an `.npz` or `.zarr`, or `package.module:factory`."""
+    """A folder of images, an `.npz` or `.zarr`, or `package.module:factory`."""
     labels: str | None = None
     """`folders`, or a CSV with a path and a whole number a line."""
     crop_share: float | None = None
-    """The crop's share of the resized short side of picture files."""
+    """The crop's share of the resized short side of image files."""
     seed: int = 0
-    """Of everything random; picture i draws from `fold_in(seed, i)`."""
+    """Of everything random; image i draws from `fold_in(seed, i)`."""
     tile: int | Literal["auto"] = "auto"
-    """Pictures per device and step; decides the last bits of results, so it is frozen with the run."""
+    """Images per device and step; decides the last bits of results, so it is frozen with the run."""
     inner_chunk: int | Literal["auto"] = "auto"
-    """Evaluations of each picture at once; frozen with the run as well."""
+    """Evaluations of each image at once; frozen with the run as well."""
     limit: int | None = None
-    """Only the first so many pictures."""
+    """Only the first so many images."""
     max_bad: str = "0.1%"
-    """Pictures that may be unreadable: a number or a share."""
+    """Images that may be unreadable: a number or a share."""
     explain: tuple[Explanation, ...] = ()
     """Explain techniques."""
     survey: tuple[Survey, ...] = ()
@@ -93,18 +93,18 @@ class SweepSpec:
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**32:
             raise SweepUsageError(f"seed is a whole number from 0 to 2**32 - 1, got {self.seed!r}")
         if self.limit is not None and (not _is_whole(self.limit) or self.limit < 1):
-            raise SweepUsageError(f"limit is a whole number of pictures, 1 or more, got {self.limit!r}")
+            raise SweepUsageError(f"limit is a whole number of images, 1 or more, got {self.limit!r}")
         self.allowed_bad(100)
 
     def allowed_bad(self, count: int) -> int:
-        """Return how many of `count` pictures may be unreadable."""
+        """Return how many of `count` images may be unreadable."""
         text = str(self.max_bad).strip()
         try:
             number = float(text.removesuffix("%"))
         except ValueError:
             number = -1.0
         if number < 0 or (text.endswith("%") and number > 100) or (not text.endswith("%") and number != int(number)):
-            raise SweepUsageError(f"max_bad is a number of pictures or a share such as 0.1%, got {self.max_bad!r}")
+            raise SweepUsageError(f"max_bad is a number of images or a share such as 0.1%, got {self.max_bad!r}")
         return int(count * number / 100) if text.endswith("%") else int(number)
 
     @classmethod
@@ -134,9 +134,7 @@ class SweepSpec:
                     f"a sweep has no {key!r}.{did_you_mean(key, known)} It has: {', '.join(sorted(known))}"
                 )
         if "source" not in table:
-            raise SweepUsageError(
-                "which pictures? name a source: a folder, an .npz or .zarr, or package.module:factory"
-            )
+            raise SweepUsageError("which images? name a source: a folder, an .npz or .zarr, or package.module:factory")
         values = dict(table)
         values["explain"] = tuple(_explanation(part) for part in _parts(table, "explain"))
         values["survey"] = tuple(_survey(part) for part in _parts(table, "survey"))

@@ -17,10 +17,10 @@ class RunStatus:
 
     root: str
     shard: tuple[int, int]
-    pictures: int
-    """Pictures of this shard."""
+    images: int
+    """Images of this shard."""
     counted: int
-    """Pictures in the newest checkpoint."""
+    """Images in the newest checkpoint."""
     done: bool
     holder: str | None
     """Who runs it now."""
@@ -28,7 +28,7 @@ class RunStatus:
     """As last reported."""
     seconds_left: float | None
     unreadable: int
-    """Pictures listed as unreadable so far."""
+    """Images listed as unreadable so far."""
     last_report_s: float | None
     """When a process last wrote to its log, seconds since 1970."""
 
@@ -63,7 +63,7 @@ def _status(folder: RunFolder) -> RunStatus:
     return RunStatus(
         root=str(folder.root),
         shard=tuple(run["shard"]),
-        pictures=stop - first,
+        images=stop - first,
         counted=counted,
         done=done,
         holder=holder_of(folder.lock),

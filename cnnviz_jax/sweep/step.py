@@ -1,4 +1,4 @@
-"""One global step: every device does one tile of pictures, alone, with the same program."""
+"""One global step: every device does one tile of images, alone, with the same program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 AXIS = "data"
 OK, UNREADABLE, NONFINITE = 1, 2, 3
-"""What `status` says of a picture; 0 is "not written"."""
+"""What `status` says of an image; 0 is "not written"."""
 STATUSES = ("unwritten", "ok", "unreadable", "nonfinite")
 
 FIXED_BYTES = 64 << 20
@@ -54,7 +54,7 @@ class Step:
 
     @property
     def rows(self) -> int:
-        """Pictures per step over all devices."""
+        """Images per step over all devices."""
         return self.tile * self.mesh.size
 
     @property
@@ -69,7 +69,7 @@ class Step:
 
 
 def compile_step(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]) -> Step:
-    """Return the step compiled for a tile of that many pictures on these devices.
+    """Return the step compiled for a tile of that many images on these devices.
 
     Everything is inside `shard_map`: each device runs the same program on its own tile, so that results do not
     depend on their number, and nothing is ever gathered. The same work in one process is compiled once.
@@ -99,7 +99,7 @@ def _compiled(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]
         deltas, outputs = tile_outputs(work, inner_chunks, model, deltas, inputs, seed)
         return jax.tree.map(lambda leaf: leaf[None], deltas), outputs
 
-    # Gradients in here are with respect to pictures and layers, never to the replicated parameters.
+    # Gradients in here are with respect to images and layers, never to the replicated parameters.
     mapped = jax.shard_map(
         local,
         mesh=mesh,
@@ -122,7 +122,7 @@ def _compiled(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]
     except Exception as error:
         if is_exhausted(error):
             raise OutOfMemoryError(
-                f"a tile of {tile} pictures does not fit this device; try --tile {max(1, tile // 2)}"
+                f"a tile of {tile} images does not fit this device; try --tile {max(1, tile // 2)}"
             ) from error
         raise
     _compilations += 1
@@ -131,7 +131,7 @@ def _compiled(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]
 
 
 def input_shapes(work: Work, rows: int) -> dict[str, Any]:
-    """Return the shapes of what a step is fed, `rows` pictures in all."""
+    """Return the shapes of what a step is fed, `rows` images in all."""
     fields = {
         name: jax.ShapeDtypeStruct((rows, *shape), jnp.dtype(kind)) for name, (shape, kind) in work.fields.items()
     }
@@ -155,13 +155,13 @@ def empty_deltas(work: Work, devices: int) -> dict[str, Any]:
 
 
 COUNTS = "status"
-"""The delta that counts pictures by status."""
+"""The delta that counts images by status."""
 
 
 def tile_outputs(
     work: Work, inner_chunks: tuple[int, ...], model: "Model", deltas: Any, inputs: Any, seed: Any
 ) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the deltas with a tile folded in, and what is stored for each of its pictures; traceable."""
+    """Return the deltas with a tile folded in, and what is stored for each of its images; traceable."""
     images, ids, fields = inputs["image"], inputs["id"], inputs["fields"]
     inside, readable = inputs["inside"], inputs["inside"] & inputs["readable"]
     reducers = tuple(work.reducers.values())
@@ -214,7 +214,7 @@ def _kept(planned: Planned, heatmap: Any) -> tuple[Array, Array | None]:
 
 
 def _blank(value: Array, usable: Bool[Array, " b"]) -> Array:
-    """Return the fill value where there was no picture, or nothing finite to say of it."""
+    """Return the fill value where there was no image, or nothing finite to say of it."""
     mask = usable.reshape(-1, *(1,) * (value.ndim - 1))
     fill = jnp.asarray(jnp.nan if jnp.issubdtype(value.dtype, jnp.floating) else -1, value.dtype)
     return jnp.where(mask, value, fill)

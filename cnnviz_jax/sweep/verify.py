@@ -29,7 +29,7 @@ class Verified:
     chunks: int = 0
     written: int = 0
     """Examples that have a result."""
-    pictures: int = 0
+    images: int = 0
     done: bool = False
 
 
@@ -49,7 +49,7 @@ def verify(folder: RunFolder, progress: Callable[[int, int, str], None] | None =
         first, stop = part_of(run)
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         return Verified(faults=[f"run.json is damaged: {error}"])
-    found = Verified(pictures=stop - first, done=folder.done.exists())
+    found = Verified(images=stop - first, done=folder.done.exists())
     _checkpoints(folder, run["fingerprint"], found)
     _examples(folder, run, first, stop, found, progress)
     if found.done:

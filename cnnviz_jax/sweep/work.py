@@ -1,4 +1,4 @@
-"""A specification settled against a model and a source: what is computed per picture, and what identifies it."""
+"""A specification settled against a model and a source: what is computed per image, and what identifies it."""
 
 import dataclasses
 import json
@@ -11,7 +11,7 @@ from jaxtyping import Array, Int
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.source import Source
-from cnnviz_jax.engine import Fold, WholePicture
+from cnnviz_jax.engine import Fold, WholeImage
 from cnnviz_jax.engine.reducers import Reducer, fields_of
 from cnnviz_jax.engine.shard_batch import inner_chunk_for
 from cnnviz_jax.errors import CnnvizError, TargetError
@@ -92,7 +92,7 @@ class Work:
         if "label" in source.fields:
             wanted["label"] = None  # costs nothing, and results can be read by class
         if len(source) - 1 > _LARGEST_ID:
-            raise SweepUsageError(f"{len(source)} pictures; a sweep takes at most {_LARGEST_ID + 1}")
+            raise SweepUsageError(f"{len(source)} images; a sweep takes at most {_LARGEST_ID + 1}")
         return cls(model, explanations, reducers, {name: source.fields[name] for name in wanted}, has_classes)
 
     @property
@@ -104,7 +104,7 @@ class Work:
 
     @property
     def capacity(self) -> int:
-        """Pictures that the deltas of one device can hold before they must be flushed."""
+        """Images that the deltas of one device can hold before they must be flushed."""
         return min([2**31 - 1, *(reducer.capacity for reducer in self.reducers.values())])
 
     def inner_chunks(self, tile: int, asked: int | str) -> tuple[int, ...]:
@@ -128,7 +128,7 @@ class Work:
                 "std": list(structure.std),
             },
             "source_digest": source.digest(),
-            "pictures": count,
+            "images": count,
             "seed": spec.seed,
             "rng": "threefry2x32/" + ("partitionable" if _keys_are_partitionable() else "sequential"),
             "explain": [
@@ -153,7 +153,7 @@ class Work:
 def _planned(asked: Explanation, model: "Model") -> Planned:
     spec, config = technique_and_config(asked.technique, "explain", dict(asked.options))
     built = load(spec.build)(config, model)
-    fold = built if isinstance(built, Fold) else WholePicture(identity=(spec.name, config), function=built)
+    fold = built if isinstance(built, Fold) else WholeImage(identity=(spec.name, config), function=built)
     if asked.target not in (None, "label"):
         targets.settle(_given_target(asked.target), model)
     return Planned(asked, config, fold)

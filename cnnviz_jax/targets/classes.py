@@ -62,7 +62,7 @@ class ClassScore(Target):
             return ()
         which = ", ".join(map(str, sure[:5])) + (", ..." if len(sure) > 5 else "")
         warning = (
-            f"the softmax is saturated for picture {which} (probability {float(probability[sure[0]]):.4g}): "
+            f"the softmax is saturated for image {which} (probability {float(probability[sure[0]]):.4g}): "
             f"what is left of its gradient says little; explain the logit or the margin"
         )
         return (warning,)

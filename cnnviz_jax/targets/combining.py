@@ -1,8 +1,8 @@
 """What synthesis maximises beyond one unit: directions, whole layers, and any weighted sum of targets.
 
 All are targets, so they go wherever a target goes. Targets can be added, subtracted and multiplied by
-numbers: `a + 3 * b - 5 * c` scores exactly that. Diversity is the one objective of several pictures at once;
-`group_scores` gives every picture of a group its score, whatever the target.
+numbers: `a + 3 * b - 5 * c` scores exactly that. Diversity is the one objective of several images at once;
+`group_scores` gives every image of a group its score, whatever the target.
 """
 
 import dataclasses
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Given(Target):
-    """A target together with arrays that its synthesis starts from, one of each per target: pictures, a spectrum."""
+    """A target together with arrays that its synthesis starts from, one of each per target: images, a spectrum."""
 
     objective: Target
     arrays: dict[str, Float[Array, "..."]]
@@ -95,13 +95,13 @@ def count_of(target: Target) -> int:
 def group_scores(
     target: Target, outputs: Any, taps: dict[str, Float[Array, "k ..."]], count: int
 ) -> Float[Array, " k"]:
-    """Return the score of each of `count` pictures that were made together for one target.
+    """Return the score of each of `count` images that were made together for one target.
 
     Args:
         target: Of one group, not batched.
-        outputs: The model's outputs of all pictures, or `None`.
-        taps: Layer values of all pictures.
-        count: How many pictures.
+        outputs: The model's outputs of all images, or `None`.
+        taps: Layer values of all images.
+        count: How many images.
     """
     if isinstance(target, Given):
         return group_scores(target.objective, outputs, taps, count)

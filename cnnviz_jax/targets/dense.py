@@ -24,7 +24,7 @@ class Pixels(Target):
 
     index: Int[Array, "*n"] | int
     mask: Float[Array, "n rows cols"]
-    """1 at the positions that count; one mask for all pictures or one for each."""
+    """1 at the positions that count; one mask for all images or one for each."""
     words: str = static(default="pixels")
 
     def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
@@ -36,20 +36,18 @@ class Pixels(Target):
         """Return this target with one class and one mask per image."""
         mask = jnp.broadcast_to(self.mask, (count, *self.mask.shape[1:])) if len(self.mask) == 1 else self.mask
         if len(mask) != count:
-            raise TargetError(f"the target has {len(mask)} masks for {count} pictures; give one, or one for each")
+            raise TargetError(f"the target has {len(mask)} masks for {count} images; give one, or one for each")
         index = jnp.asarray(self.index)
         index = jnp.broadcast_to(index, (count,)) if index.ndim == 0 else index
         if len(index) != count:
-            raise TargetError(f"the target names {len(index)} classes for {count} pictures; give one, or one for each")
+            raise TargetError(f"the target names {len(index)} classes for {count} images; give one, or one for each")
         return dataclasses.replace(self, index=index, mask=mask)
 
     def check(self, model: "Model") -> None:
         """Raise `TargetError` unless the outputs are (rows, cols, classes) of the mask's size and have the class."""
         shape = _output_shape(model)
         if shape is None or len(shape) != 3:
-            raise TargetError(
-                f"{model.name} gives {shape} for one picture; pixels and boxes need (rows, cols, classes)"
-            )
+            raise TargetError(f"{model.name} gives {shape} for one image; pixels and boxes need (rows, cols, classes)")
         if self.mask.shape[1:] != shape[:2]:
             raise TargetError(f"the mask is {self.mask.shape[1:]}, the output of {model.name} is {shape[:2]}")
         if not np.asarray(self.mask).reshape(len(self.mask), -1).any(1).all():
@@ -69,13 +67,13 @@ def _output_shape(model: "Model") -> tuple[int, ...] | None:
 
 
 def pixels(index: int, mask: Any) -> Pixels:
-    """Return the target "mean score of class `index` where `mask` is set"; mask (rows, cols), or one per picture.
+    """Return the target "mean score of class `index` where `mask` is set"; mask (rows, cols), or one per image.
 
-    The mask has the size of the model's output, which may be coarser than the picture.
+    The mask has the size of the model's output, which may be coarser than the image.
     """
     array = np.asarray(mask).astype(np.float32)
     if array.ndim not in (2, 3):
-        raise TargetError(f"a mask is (rows, cols), or one per picture, got shape {array.shape}")
+        raise TargetError(f"a mask is (rows, cols), or one per image, got shape {array.shape}")
     return Pixels(jnp.asarray(index), jnp.asarray(array[None] if array.ndim == 2 else array))
 
 

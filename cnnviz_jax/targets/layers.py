@@ -110,9 +110,9 @@ class InnerChannel(Channel):
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Diversity(_OfLayer):
-    """How different the pictures of a group look to a layer: minus the mean cosine of their Gram matrices.
+    """How different the images of a group look to a layer: minus the mean cosine of their Gram matrices.
 
-    Every picture is scored against all others of its group; alone it scores 0.
+    Every image is scored against all others of its group; alone it scores 0.
     Source: Olah, Mordvintsev, Schubert 2017, "Feature Visualization", Distill; Lucid's `diversity` objective.
     """
 
@@ -121,11 +121,11 @@ class Diversity(_OfLayer):
     """Nothing but a place for the batch axis."""
 
     def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
-        """Return 0: a picture alone is not diverse."""
+        """Return 0: an image alone is not diverse."""
         return jnp.zeros(())
 
     def score_group(self, value: Float[Array, "k ..."]) -> Float[Array, " k"]:
-        """Return the score of each picture of a group from the layer's values of all."""
+        """Return the score of each image of a group from the layer's values of all."""
         count = len(value)
         flat = value.reshape(count, -1, value.shape[-1])
         grams = jnp.einsum("kpc,kpd->kcd", flat, flat).reshape(count, -1)
@@ -155,5 +155,5 @@ def whole_layer(layer: str) -> WholeLayer:
 
 
 def diversity(layer: str) -> Diversity:
-    """Return the target "pictures of one group look different to a layer"; add a multiple of it to others."""
+    """Return the target "images of one group look different to a layer"; add a multiple of it to others."""
     return Diversity(layer=layer)

@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h w c"]) -> Target:
-    """Return `target` as a batched `Target`: `None` is each picture's top class, see `as_target` for all else.
+    """Return `target` as a batched `Target`: `None` is each image's top class, see `as_target` for all else.
 
     Raises:
-        TargetError: The target does not fit the model or the number of pictures.
+        TargetError: The target does not fit the model or the number of images.
     """
     if target is None:
         logits = np.asarray(model(images))
@@ -53,7 +53,7 @@ def as_target(target: Any, model: "Model") -> Target:
     try:
         return ClassScore(jnp.asarray(np.asarray(target)))
     except (TypeError, ValueError) as error:
-        raise TargetError(f"a target is a class, one per picture, or one of cv.targets; got {target!r}") from error
+        raise TargetError(f"a target is a class, one per image, or one of cv.targets; got {target!r}") from error
 
 
 def _together(several: list[Target]) -> Target:

@@ -1,4 +1,4 @@
-"""How alike a picture's embedding is to a given one."""
+"""How alike an image's embedding is to a given one."""
 
 import dataclasses
 from dataclasses import dataclass
@@ -54,7 +54,7 @@ class Similarity(Target):
         """Return this target with one embedding per image."""
         if len(self.embedding) not in (1, count):
             raise TargetError(
-                f"the target has {len(self.embedding)} embeddings for {count} pictures; give one, or one each"
+                f"the target has {len(self.embedding)} embeddings for {count} images; give one, or one each"
             )
         return dataclasses.replace(self, embedding=jnp.broadcast_to(self.embedding, (count, self.embedding.shape[-1])))
 
@@ -73,8 +73,8 @@ class Similarity(Target):
 
 
 def similarity(embedding: Any, layer: str | None = None, of: Literal["cosine", "dot"] = "cosine") -> Similarity:
-    """Return the target "how alike the outputs, or a layer's value, are to `embedding`", (d,) or one per picture."""
+    """Return the target "how alike the outputs, or a layer's value, are to `embedding`", (d,) or one per image."""
     array = np.asarray(embedding, np.float32)
     if array.ndim not in (1, 2) or not np.isfinite(array).all():
-        raise TargetError(f"an embedding is one row of finite numbers, or one per picture; got shape {array.shape}")
+        raise TargetError(f"an embedding is one row of finite numbers, or one per image; got shape {array.shape}")
     return Similarity(jnp.asarray(np.atleast_2d(array)), layer, of)

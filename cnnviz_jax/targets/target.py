@@ -46,7 +46,7 @@ class Target:
             if leaf.ndim == 0:
                 return jnp.broadcast_to(leaf, (count,))
             if leaf.shape[0] != count:
-                raise TargetError(f"the target names {leaf.shape[0]} values for {count} pictures; give one for each")
+                raise TargetError(f"the target names {leaf.shape[0]} values for {count} images; give one for each")
             return leaf
 
         return jax.tree.map(spread, self)

@@ -1,4 +1,4 @@
-"""From a native object to a `Model`: choose the adapter, fix the pictures' door, read the program, check it."""
+"""From a native object to a `Model`: choose the adapter, fix the images' door, read the program, check it."""
 
 import dataclasses
 import math
@@ -40,8 +40,8 @@ def adapt(
     Args:
         native: The model in its own framework.
         *args: What that framework needs beside it, such as variables or parameters.
-        input_shape: Height, width and channels of one picture.
-        mean: Subtracted from pictures in [0, 1], per channel, before the model sees them.
+        input_shape: Height, width and channels of one image.
+        mean: Subtracted from images in [0, 1], per channel, before the model sees them.
         std: Divides them after that.
         labels: Class names, in order.
         adapter: Name of the adapter, where more than one matches.

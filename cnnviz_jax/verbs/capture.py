@@ -1,4 +1,4 @@
-"""The door for activations: the values of layers for pictures."""
+"""The door for activations: the values of layers for images."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.data.images import Pictures, check_images
+from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import compiled
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model, require_model
@@ -17,17 +17,17 @@ from cnnviz_jax.model.model import Model, require_model
 _BATCH = 32
 
 
-def capture(model: Model, images: Pictures, layers: Sequence[str]) -> dict[str, Float[np.ndarray, "n ..."]]:
-    """Return the values of `layers` for every picture, by the names asked for.
+def capture(model: Model, images: Images, layers: Sequence[str]) -> dict[str, Float[np.ndarray, "n ..."]]:
+    """Return the values of `layers` for every image, by the names asked for.
 
     Values are (n, h, w, c) or (n, c) whatever the model's own layout. What lies above the deepest
     layer is not run.
 
     Raises:
         LayerNotFoundError: A layer is not in the model; near matches are offered.
-        ImageError: The pictures do not fit the model.
+        ImageError: The images do not fit the model.
 
-    Cost: one forward pass per picture, up to the deepest layer.
+    Cost: one forward pass per image, up to the deepest layer.
     """
     require_model(model)
     if isinstance(layers, str):

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Pictures, check_images, picture_names
+from cnnviz_jax.data.images import Images, check_images, image_names
 from cnnviz_jax.engine import Chunk, Progress, key_text, root_key, silent, stage
 from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.model.model import Model
@@ -22,7 +22,7 @@ from cnnviz_jax.verbs.measure import measure
 
 def compare(
     model: Model,
-    images: Pictures,
+    images: Images,
     techniques: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     target: Any = None,
@@ -36,37 +36,37 @@ def compare(
     memory_budget: int | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
-    """Return several techniques by several measures on the same pictures, ranked.
+    """Return several techniques by several measures on the same images, ranked.
 
     One that refuses this model is listed with its reason; the rest goes on.
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
-        images: Pictures in [0, 1].
+        images: Images in [0, 1].
         techniques: Names of explain techniques, third parties' too; all that are installed when not given.
         metrics: Names of measures; deletion and insertion, and the pointing game with a mask, when not given.
-        target: What is explained; each picture's top class when not given.
+        target: What is explained; each image's top class when not given.
         mask: True on the object, (n, h, w), for measures that compare with the truth.
         options: Options by name of a technique or measure, in place of defaults.
         reduction: How the channels of a pixel map become one number.
-        names: One name per picture.
+        names: One name per image.
         key: Seed or key of everything random.
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need.
         progress: Called as `progress(done, total, what)`, in thousandths of a technique or measure.
 
     Raises:
-        CnnvizError: A name does not exist, the pictures do not fit, or no technique could be measured.
+        CnnvizError: A name does not exist, the images do not fit, or no technique could be measured.
     """
-    pictures = check_images(images, model.input_shape)
-    titles = picture_names(names, len(pictures))
+    images = check_images(images, model.input_shape)
+    titles = image_names(names, len(images))
     asked = _names(techniques, "explain")
     judges = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
     chosen = options or {}
     for name in chosen:
         if name not in (*asked, *judges):
             raise UsageError(f"options are given for {name!r}, which is neither among the techniques nor the measures")
-    resolved = targets.resolve(target, model, pictures)
+    resolved = targets.resolve(target, model, images)
     shared: dict[str, Any] = {"key": key, "chunk": chunk, "memory_budget": memory_budget}
     tell = progress or silent
     measurements: dict[str, dict[str, Measurement]] = {}
@@ -78,9 +78,9 @@ def compare(
         begun = time.monotonic()
         tick = stage(tell, place * (1 + len(judges)), stages, name)
         try:
-            result = explain(name, model, pictures, resolved, progress=tick, **shared, **chosen.get(name, {}))
+            result = explain(name, model, images, resolved, progress=tick, **shared, **chosen.get(name, {}))
             if result.view == "maps":
-                raise UsageError(f"{name} gives a layer's own channels, not a map of the picture")
+                raise UsageError(f"{name} gives a layer's own channels, not a map of the image")
         except CnnvizError as reason:
             refused[name] = str(reason)
             continue
@@ -90,7 +90,7 @@ def compare(
             tick = stage(tell, place * (1 + len(judges)) + 1 + number, stages, f"{metric} of {name}")
             try:
                 measurements[name][metric] = measure(
-                    metric, model, pictures, result, resolved, mask=mask, reduction=reduction, progress=tick,
+                    metric, model, images, result, resolved, mask=mask, reduction=reduction, progress=tick,
                     **shared, **chosen.get(metric, {}),
                 )  # fmt: skip
             except CnnvizError as reason:
@@ -105,7 +105,7 @@ def compare(
         measurements=measurements,
         attributions=made,
         refused=refused,
-        images=pictures,
+        images=images,
         names=titles,
         targets=resolved.describe(model),
         elapsed_s=elapsed_s,

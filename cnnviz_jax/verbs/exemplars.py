@@ -1,4 +1,4 @@
-"""What targets reach on the pictures of a data set, and the parts of those pictures that excite them most."""
+"""What targets reach on the images of a data set, and the parts of those images that excite them most."""
 
 import dataclasses
 from functools import partial
@@ -17,13 +17,13 @@ from cnnviz_jax.verbs.capture import capture
 
 _AT_ONCE = 32
 _CROPS = 4
-"""Pictures per unit; fewer if the data set has fewer."""
+"""Images per unit; fewer if the data set has fewer."""
 
 
 def measured(made: Synthesis, model: Model, target: targets.Target, images: np.ndarray) -> Synthesis:
     """Return the result with what each target reaches on a data set at most, where, and the ratio of the two.
 
-    For a unit or a channel it also has the parts of the pictures that excite it most.
+    For a unit or a channel it also has the parts of the images that excite it most.
 
     Args:
         made: The synthesis.
@@ -49,12 +49,12 @@ def measured(made: Synthesis, model: Model, target: targets.Target, images: np.n
 def exemplar_scores(
     model: Model, target: targets.Target, images: Float[np.ndarray, "n h w c"]
 ) -> Float[np.ndarray, "n targets"]:
-    """Return the score of every target on every picture, at the model's own size.
+    """Return the score of every target on every image, at the model's own size.
 
     Args:
         model: At its own size.
         target: Batched: one entry per target in every leaf.
-        images: Pictures in [0, 1].
+        images: Images in [0, 1].
     """
     rows = []
     for first in range(0, len(images), _AT_ONCE):
@@ -79,15 +79,15 @@ def exemplar_crops(
     images: Float[np.ndarray, "n h w c"],
     scores: Float[np.ndarray, "n targets"],
 ) -> Float[np.ndarray, "targets crops rows columns c"]:
-    """Return, for each unit, the receptive field of its most excited place in each of its best pictures.
+    """Return, for each unit, the receptive field of its most excited place in each of its best images.
 
-    Crops are as large as the nominal field, at most the picture, and are moved inside it.
+    Crops are as large as the nominal field, at most the image, and are moved inside it.
 
     Args:
         model: At its own size.
         target: A channel or a neuron, batched.
         images: The data set, in [0, 1].
-        scores: Of every target on every picture.
+        scores: Of every target on every image.
     """
     best = np.argsort(-scores, axis=0, kind="stable")[:_CROPS].T  # targets crops
     layer, channels = model.layers[target.layer], np.broadcast_to(np.asarray(target.channel), len(best))

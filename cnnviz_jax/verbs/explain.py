@@ -1,4 +1,4 @@
-"""The door for attribution: which parts of each picture a score rests on."""
+"""The door for attribution: which parts of each image a score rests on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,16 +10,16 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Pictures, check_images
+from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Fold,
     Progress,
-    WholePicture,
+    WholeImage,
     compiled,
+    image_ids,
     key_text,
     keys_for,
-    picture_ids,
     root_key,
     run_fold,
     silent,
@@ -34,13 +34,13 @@ from cnnviz_jax.results.provenance import Provenance, versions
 from cnnviz_jax.verbs.resume_cache import KeptTargets, arrays_digest, digest
 
 _WORTH_KEEPING = 64
-"""A picture of fewer evaluations is done again."""
+"""An image of fewer evaluations is done again."""
 
 
 def explain(
     technique: str | TechniqueSpec,
     model: Model,
-    images: Pictures,
+    images: Images,
     target: Any = None,
     *,
     key: Any = None,
@@ -51,26 +51,26 @@ def explain(
     folder: str | Path | None = None,
     **options: Any,
 ) -> Attribution:
-    """Return which parts of each picture the target's score rests on.
+    """Return which parts of each image the target's score rests on.
 
     Args:
         technique: Name of an explain technique, as `cnnviz techniques` lists them, or its record.
         model: From `cv.adapt` or `cv.load_model`.
-        images: Pictures in [0, 1], or one picture.
-        target: Class index, one per picture, or one of `cv.targets`; `None` for each picture's top class.
+        images: Images in [0, 1], or one image.
+        target: Class index, one per image, or one of `cv.targets`; `None` for each image's top class.
         key: Seed or key of everything random; the same key gives the same numbers.
-        ids: One number per picture that, with `key`, decides its noise; from its pixels when not given.
+        ids: One number per image that, with `key`, decides its noise; from its pixels when not given.
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
-        folder: Evaluations of unfinished pictures are kept there, on Ctrl-C too, and the same call goes on from them.
+        folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call goes on from them.
         **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
 
     Raises:
-        CnnvizError: A subclass says which of name, option, picture, target or model does not fit, and what would.
+        CnnvizError: A subclass says which of name, option, image, target or model does not fit, and what would.
         Interrupted: Ctrl-C, with a `folder`: what was done is kept there.
 
-    Cost: the technique's number of evaluations per picture, plus one forward pass.
+    Cost: the technique's number of evaluations per image, plus one forward pass.
     """
     prepared = Prepared.of(technique, model, images, target, key, ids, options)
     spec, config, images, resolved = prepared.spec, prepared.config, prepared.images, prepared.target
@@ -95,12 +95,12 @@ def explain(
         kept.forget()
     if heatmap.values.ndim not in (3, 4):
         raise PluginError(
-            f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one picture; "
+            f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one image; "
             f"a map is (h, w) or (h, w, c)"
         )
     if not np.isfinite(scores).all():
         raise ModelError(
-            f"{model.name} gives scores that are not finite for picture {int(np.argmin(np.isfinite(scores)))}"
+            f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
         )
     provenance = Provenance(
         technique=spec.name,
@@ -167,7 +167,7 @@ class Prepared:
         cls,
         technique: str | TechniqueSpec,
         model: Model,
-        images: Pictures,
+        images: Images,
         target: Any,
         key: Any,
         ids: Sequence[int] | None,
@@ -181,9 +181,9 @@ class Prepared:
         built = load(spec.build)(config, model)
         fold = _as_fold(built, spec.name, (spec.name, config))
         seed = root_key(key)
-        keys = keys_for(seed, picture_ids(images) if ids is None else ids)
+        keys = keys_for(seed, image_ids(images) if ids is None else ids)
         if len(keys) != len(images):
-            raise UsageError(f"ids names {len(keys)} numbers for {len(images)} pictures")
+            raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
         return cls(spec=spec, config=config, images=images, target=resolved, fold=fold, seed=seed, keys=keys)
 
 
@@ -191,7 +191,7 @@ def _as_fold(built: Any, name: str, identity: Any) -> Fold:
     if isinstance(built, Fold):
         return built
     if callable(built):
-        return WholePicture(identity=identity, function=built)
+        return WholeImage(identity=identity, function=built)
     raise PluginError(f"technique {name!r} built a {type(built).__name__}; a Fold or a function is needed")
 
 
@@ -202,18 +202,18 @@ def _findings(
     found = []
     finite = np.isfinite(heatmap.values).reshape(len(images), -1).all(1)
     if not finite.all():
-        raise ModelError(f"{technique} gave values that are not finite for picture {int(np.argmin(finite))}")
+        raise ModelError(f"{technique} gave values that are not finite for image {int(np.argmin(finite))}")
     zero = [i for i, value in enumerate(heatmap.values) if not value.any()]
     if zero:
         which = ", ".join(map(str, zero[:5])) + (", ..." if len(zero) > 5 else "")
         before = heatmap.extras.get("before_relu")
         negative = before is not None and all((np.asarray(before[i]) <= 0).all() for i in zero)
         cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
-        found.append(f"all zero for picture {which}: {cause}")
+        found.append(f"all zero for image {which}: {cause}")
     found += _incomplete(heatmap, scores)
     low, top = float(images.min()), float(images.max())
     if low < -0.01 or top > 2:
-        found.append(f"pictures reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
+        found.append(f"images reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
     return tuple(found)
 
 
@@ -228,4 +228,4 @@ def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
         return []
     which = ", ".join(map(str, off[:5])) + (", ..." if len(off) > 5 else "")
     i = off[0]
-    return [f"the shares of picture {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
+    return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]

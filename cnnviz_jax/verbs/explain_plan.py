@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cnnviz_jax.data.images import Pictures
+from cnnviz_jax.data.images import Images
 from cnnviz_jax.engine import Chunk, preview
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins.specs import TechniqueSpec
@@ -12,7 +12,7 @@ from cnnviz_jax.verbs.explain import Prepared
 def explain_plan(
     technique: str | TechniqueSpec,
     model: Model,
-    images: Pictures,
+    images: Images,
     target: Any = None,
     *,
     key: Any = None,
@@ -27,7 +27,7 @@ def explain_plan(
     Args:
         technique: As for `explain`.
         model: From `cv.adapt` or `cv.load_model`.
-        images: Pictures in [0, 1], or one picture.
+        images: Images in [0, 1], or one image.
         target: As for `explain`.
         key: As for `explain`.
         chunk: Evaluations at once.
@@ -44,8 +44,8 @@ def explain_plan(
     count, evaluations = len(made.images), made.fold.evaluations
     own = made.fold.plan(model)
     return (
-        ("pictures", f"{count:,}"),
-        ("evaluations", f"{evaluations:,} per picture, {min(found.chunk, evaluations):,} at once"),
+        ("images", f"{count:,}"),
+        ("evaluations", f"{evaluations:,} per image, {min(found.chunk, evaluations):,} at once"),
         *(row for row in own if not row[0].startswith(" ")),
         ("memory", f"{found.need_bytes / 2**20:,.0f} MiB, predicted"),
         (

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.data.images import open_picture
+from cnnviz_jax.data.images import open_image
 from cnnviz_jax.errors import ImageError, PluginError, UsageError
 from cnnviz_jax.model.model import require_model
 from cnnviz_jax.options.configs import technique_and_config
@@ -19,7 +19,7 @@ def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = N
 
     Args:
         technique: Name of an inspect technique, or its record; `cnnviz techniques` lists them.
-        model: From `cv.adapt` or `cv.load_model`. For a technique that looks at one picture, the picture: (h, w, c) in
+        model: From `cv.adapt` or `cv.load_model`. For a technique that looks at one image, the image: (h, w, c) in
             [0, 1] or a file; for one that looks at a training, the folder of its `cv.Recorder`.
         layer: The layer to look at; `None` for the technique's default.
         **options: The technique's own; see `cnnviz inspect TECHNIQUE --help`.
@@ -50,10 +50,10 @@ def _subject(spec: TechniqueSpec, given: Any) -> tuple[Any, str]:
             raise UsageError(f"{spec.name} takes the folder of a cv.Recorder, got {type(given).__name__}")
         return Path(given), Path(given).name
     if isinstance(given, str | Path):
-        return np.asarray(open_picture(given, 3), np.float32) / 255, Path(given).name
-    picture = np.asarray(given)
-    if picture.ndim != 3 or picture.dtype.kind != "f" or not picture.size:
+        return np.asarray(open_image(given, 3), np.float32) / 255, Path(given).name
+    image = np.asarray(given)
+    if image.ndim != 3 or image.dtype.kind != "f" or not image.size:
         raise ImageError(
-            f"{spec.name} takes a picture (h, w, c) of floats in [0, 1] or a file, got {picture.dtype} {picture.shape}"
+            f"{spec.name} takes an image (h, w, c) of floats in [0, 1] or a file, got {image.dtype} {image.shape}"
         )
-    return picture.astype(np.float32), "a picture"
+    return image.astype(np.float32), "an image"

@@ -69,15 +69,15 @@ def adapted(made: Any) -> Model:
     return adapt(*parts)
 
 
-def example_pictures(name: str, count: int = 4) -> tuple[Float[np.ndarray, "n h w c"], tuple[str, ...]]:
-    """Return pictures that ship with a registered network, and a name for each.
+def example_images(name: str, count: int = 4) -> tuple[Float[np.ndarray, "n h w c"], tuple[str, ...]]:
+    """Return images that ship with a registered network, and a name for each.
 
     Raises:
         UnknownNameError: No plugin offers that network.
-        ImageError: The network ships no pictures.
+        ImageError: The network ships no images.
     """
     spec = plugins().model(name)
     if spec.examples is None:
-        raise ImageError(f"{name} ships no pictures; name some")
+        raise ImageError(f"{name} ships no images; name some")
     images, names = load(spec.examples)(count)
     return images, tuple(names)

@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Pictures, check_images
-from cnnviz_jax.engine import Chunk, Progress, key_of, key_text, keys_for, picture_ids, root_key, run_fold, silent
+from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.engine import Chunk, Progress, image_ids, key_of, key_text, keys_for, root_key, run_fold, silent
 from cnnviz_jax.engine.measure import Case, HostMetric, MetricFold, judged, map_of
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.model import Model
@@ -24,7 +24,7 @@ from cnnviz_jax.verbs.explain import explain
 def measure(
     metric: str,
     model: Model,
-    images: Pictures | None,
+    images: Images | None,
     attribution: Attribution | Array | np.ndarray,
     target: Any = None,
     *,
@@ -37,45 +37,45 @@ def measure(
     progress: Progress | None = None,
     **options: Any,
 ) -> Measurement:
-    """Return how faithful maps are by one measure: a number per picture, and the curve behind it.
+    """Return how faithful maps are by one measure: a number per image, and the curve behind it.
 
     Args:
         metric: Name of a technique of kind measure; `cnnviz techniques --kind measure` lists them.
         model: The model that was explained.
-        images: The pictures that were explained; `None` for those in `attribution`.
+        images: The images that were explained; `None` for those in `attribution`.
         attribution: What `cv.explain` returned, or maps of your own, (n, h, w) or (n, h, w, c).
         target: What was explained, if not what `attribution` says.
         mask: True on the object, (n, h, w), for measures that compare with the truth.
         reduction: How the channels of a pixel map become one number: `max_abs`, `sum` or `sum_abs`.
         key: Seed or key of everything random.
-        ids: One number per picture that, with `key`, decides its noise; from its pixels when not given.
+        ids: One number per image that, with `key`, decides its noise; from its pixels when not given.
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
         **options: The measure's own; see `cnnviz measure METRIC --help`.
 
     Raises:
-        CnnvizError: A subclass says which of name, option, picture, map, target or mask does not fit.
+        CnnvizError: A subclass says which of name, option, image, map, target or mask does not fit.
 
-    Cost: the measure's number of evaluations per picture.
+    Cost: the measure's number of evaluations per image.
     """
     spec, config = technique_and_config(metric, "measure", options)
     made = attribution if isinstance(attribution, Attribution) else None
     if images is None and made is None:
-        raise UsageError("images is None, but these maps bring no pictures; pass them")
-    pictures = check_images(made.images if images is None and made is not None else images, model.input_shape)
+        raise UsageError("images is None, but these maps bring no images; pass them")
+    images = check_images(made.images if images is None and made is not None else images, model.input_shape)
     what = made.provenance.technique if made is not None else "the attribution"
     if made is not None and made.view == "maps":
-        raise UsageError(f"{what} gives a layer's own channels, not a map of the picture; there is nothing to measure")
-    heat, raw = map_of(made.values if made is not None else attribution, pictures, reduction, what)
+        raise UsageError(f"{what} gives a layer's own channels, not a map of the image; there is nothing to measure")
+    heat, raw = map_of(made.values if made is not None else attribution, images, reduction, what)
     asked = made.target if target is None and made is not None else target
-    inner = targets.resolve(asked, model, pictures)
-    shown = _mask_of(mask, pictures)
+    inner = targets.resolve(asked, model, images)
+    shown = _mask_of(mask, images)
     seed = root_key(key)
-    numbers = picture_ids(pictures) if ids is None else ids
+    numbers = image_ids(images) if ids is None else ids
     keys = keys_for(seed, numbers)
-    if len(keys) != len(pictures):
-        raise UsageError(f"ids names {len(keys)} numbers for {len(pictures)} pictures")
+    if len(keys) != len(images):
+        raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
     built = load(spec.build)(config, model)
     whole = judged(inner, heat, raw, shown)
     tell = progress or silent
@@ -85,25 +85,25 @@ def measure(
         if built.needs_mask and shown is None:
             raise UsageError(f"{spec.name} compares with the object's mask; pass mask=, (n, h, w), true on the object")
         found, scores = run_fold(
-            built, model, pictures, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
+            built, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
         )
     elif isinstance(built, HostMetric):
         labels = built.labels
-        again = _Again(made, model, pictures, inner, reduction, chunk, memory_budget, spec.name)
-        case = Case(model=model, images=pictures, target=whole, keys=keys, again=again, progress=tell)
+        again = _Again(made, model, images, inner, reduction, chunk, memory_budget, spec.name)
+        case = Case(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
         found = built.run(case)
-        scores = np.asarray(made.scores) if made is not None else np.zeros(len(pictures), np.float32)
+        scores = np.asarray(made.scores) if made is not None else np.zeros(len(images), np.float32)
     else:
         raise PluginError(f"measure {spec.name!r} built a {type(built).__name__}; a MetricFold or HostMetric is needed")
     values = np.asarray(found.values, np.float32)
     curve = None if found.curve is None else np.asarray(found.curve)
     if not np.isfinite(values).all():
-        raise ModelError(f"{spec.name} is not finite for picture {int(np.argmin(np.isfinite(values)))}")
+        raise ModelError(f"{spec.name} is not finite for image {int(np.argmin(np.isfinite(values)))}")
     return Measurement(
         values=values,
         curve=curve,
         scores=scores,
-        images=pictures,
+        images=images,
         extras={name: np.asarray(extra) for name, extra in found.extras.items()},
         at=built.at,
         axis=built.axis,
@@ -129,12 +129,12 @@ def _mask_of(mask: Any, images: Float[np.ndarray, "n h w c"]) -> np.ndarray | No
     array = np.asarray(mask)
     array = array[None] if array.ndim == 2 else array
     if array.shape != images.shape[:3]:
-        raise UsageError(f"mask is true on the object, {images.shape[:3]} for these pictures; got {array.shape}")
+        raise UsageError(f"mask is true on the object, {images.shape[:3]} for these images; got {array.shape}")
     return array.astype(bool)
 
 
 class _Again:
-    """The technique run once more as it was: same options, seed and noise, other pictures or another model."""
+    """The technique run once more as it was: same options, seed and noise, other images or another model."""
 
     def __init__(
         self,
@@ -151,7 +151,7 @@ class _Again:
             raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
         self.made, self.model, self.images, self.target, self.reduction = made, model, images, target, reduction
         self.chunk, self.memory_budget = chunk, memory_budget
-        self.ids = picture_ids(images)
+        self.ids = image_ids(images)
         self.key = key_of(made.provenance.seed)
 
     def __call__(

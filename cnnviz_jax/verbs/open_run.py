@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.data.dataset import Population
-from cnnviz_jax.data.images import Pictures
+from cnnviz_jax.data.images import Images
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Total
@@ -65,10 +65,10 @@ class Run:
 
     def __repr__(self) -> str:
         state = "finished" if self.is_done else "not finished"
-        return f"Run({self.folder.root}: {len(self)} pictures, {', '.join(self.names)}, {state})"
+        return f"Run({self.folder.root}: {len(self)} images, {', '.join(self.names)}, {state})"
 
     def __len__(self) -> int:
-        return int(self._frozen["identity"]["pictures"])
+        return int(self._frozen["identity"]["images"])
 
     @functools.cached_property
     def spec(self) -> SweepSpec:
@@ -109,7 +109,7 @@ class Run:
 
     @functools.cached_property
     def source(self) -> Source:
-        """The pictures.
+        """The images.
 
         Raises:
             UsageError: They are not where they were, or not the same any more.
@@ -118,7 +118,7 @@ class Run:
         height, width, channels = identity["preprocess"]["input_shape"]
         found = open_source(spec.source, (height, width, channels), labels=spec.labels, crop_share=spec.crop_share)
         if found.digest() != identity["source_digest"]:
-            raise UsageError(f"the pictures of {spec.source} are not those that were swept")
+            raise UsageError(f"the images of {spec.source} are not those that were swept")
         return found
 
     @functools.cached_property
@@ -149,7 +149,7 @@ class Run:
 
     @functools.cached_property
     def errors(self) -> dict[int, str]:
-        """Why pictures could not be read, by number."""
+        """Why images could not be read, by number."""
         return {line["id"]: f"{line['path']}: {line['error']}" for line in read_lines(self.folder.root / "errors")}
 
     def heatmaps(self, name: str, ids: Sequence[int] | slice = slice(None)) -> Float[np.ndarray, "n ..."]:
@@ -165,8 +165,8 @@ class Run:
             values *= self.array(f"scale/{name}", ids).reshape(-1, *(1,) * (values.ndim - 1))
         return values
 
-    def pictures(self, ids: Sequence[int]) -> Float[np.ndarray, "n h w c"]:
-        """Return pictures as the model saw them.
+    def images(self, ids: Sequence[int]) -> Float[np.ndarray, "n h w c"]:
+        """Return images as the model saw them.
 
         Raises:
             ImageError: One cannot be read.
@@ -177,7 +177,7 @@ class Run:
     def attribution(self, name: str, ids: Sequence[int]) -> Attribution:
         """Return the explanations of some examples as `cnnviz_jax.explain` would, ready to be rendered.
 
-        Where the raw map is what was stored, `values` is that map enlarged bilinearly to the picture.
+        Where the raw map is what was stored, `values` is that map enlarged bilinearly to the image.
 
         Args:
             name: Name of the explanation.
@@ -195,7 +195,7 @@ class Run:
             raise ImageError(
                 f"example {ids[at]} has no result: {STATUSES[status[at]]} {self.errors.get(ids[at], '')}".strip()
             )
-        images, maps = self.pictures(ids), self.heatmaps(name, ids)
+        images, maps = self.images(ids), self.heatmaps(name, ids)
         target = self.array(f"target/{name}", ids) if f"target/{name}" in self._store.arrays else None
         is_raw = maps.shape[1:3] != images.shape[1:3]
         _, config = technique_and_config(asked.technique, "explain", dict(asked.options))
@@ -241,7 +241,7 @@ class Run:
             layer=layer,
             versions=tuple(sorted(self._frozen["environment"]["versions"].items())),
             notes=(
-                ("pictures", len(self) - self.manifest["counts"]["unreadable"]),
+                ("images", len(self) - self.manifest["counts"]["unreadable"]),
                 ("unreadable", tuple(self.errors.values())),
                 ("population", self._frozen["identity"]["source_digest"]),
             ),
@@ -267,12 +267,12 @@ class Run:
             renderer_for(Report.__name__, Path(out))
             check_writable(Path(out))
         chosen = self._checked(ids) if ids is not None else self._spread()
-        images: Pictures = self.pictures(chosen)
+        images: Images = self.images(chosen)
         page = report(self.model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])
         surveys = {part.name: self.survey(part.name) for part in self.spec.survey} if self.is_done else {}
         page = dataclasses.replace(
             page,
-            title=f"{self.model.name} over {len(self):,} pictures",
+            title=f"{self.model.name} over {len(self):,} images",
             attributions={part.name: self.attribution(part.name, chosen) for part in self.spec.explain},
             inspections={name: found for name, found in surveys.items() if not isinstance(found, dict)},
         )

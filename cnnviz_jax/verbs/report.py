@@ -1,4 +1,4 @@
-"""The main job: a model and a few pictures in, one offline page of everything out."""
+"""The main job: a model and a few images in, one offline page of everything out."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnviz_jax.data.images import Pictures, check_images, picture_names
+from cnnviz_jax.data.images import Images, check_images, image_names
 from cnnviz_jax.engine import Fold, Progress, silent, stage
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
@@ -30,7 +30,7 @@ _SYNTHESIZED_CHANNELS = 8
 
 def report(
     model: Model,
-    images: Pictures,
+    images: Images,
     out: str | Path | None = None,
     *,
     target: Any = None,
@@ -46,21 +46,21 @@ def report(
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
-        images: A few pictures in [0, 1], or one picture.
+        images: A few images in [0, 1], or one image.
         out: The page to write, such as `page.html`; `None` writes nothing.
-        target: What is explained; each picture's top class when not given.
+        target: What is explained; each image's top class when not given.
         techniques: Names of the techniques to run; all whose record says `in_report` when not given.
-        names: One name per picture.
+        names: One name per image.
         key: Seed or key of everything random.
         progress: Called as `progress(done, total, what)`, in thousandths of a technique.
 
     Raises:
-        ImageError: The pictures do not fit the model.
+        ImageError: The images do not fit the model.
         RenderError: `out` cannot be written; said before any work.
     """
     require_model(model)
     images = check_images(images, model.input_shape)
-    titles = picture_names(names, len(images))
+    titles = image_names(names, len(images))
     if out is not None:
         renderer_for(Report.__name__, Path(out))
         check_writable(Path(out))

@@ -16,7 +16,7 @@ from cnnviz_jax.model.model import Model
 
 
 class KeptTargets:
-    """One file per finished target, or unfinished picture, named by everything that decides its numbers."""
+    """One file per finished target, or unfinished image, named by everything that decides its numbers."""
 
     def __init__(self, folder: Path, identity: dict[str, Any], each: list[tuple[str, ...]]) -> None:
         """Name the files; the folder is made when the first target is finished.
@@ -51,7 +51,7 @@ class KeptTargets:
                 np.savez(file, **{f"a{k}": array for k, array in enumerate(arrays)})  # type: ignore[arg-type]
             Path(name).replace(self.paths[index])
         except OSError as error:
-            raise RenderError(f"cannot keep finished pictures in {self.folder}: {error.strerror or error}") from error
+            raise RenderError(f"cannot keep finished images in {self.folder}: {error.strerror or error}") from error
 
     def forget(self) -> None:
         """Remove the files, and the folder if nothing else is in it."""

@@ -1,4 +1,4 @@
-"""The door for populations: what units answer to over many pictures, in one streaming pass."""
+"""The door for populations: what units answer to over many images, in one streaming pass."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -30,26 +30,26 @@ def survey(
 ) -> Any:
     """Return what a survey technique found out about a layer's units, such as `Exemplars` or `Distributions`.
 
-    Pictures are read once, a batch at a time; any number of them fits.
+    Images are read once, a batch at a time; any number of them fits.
 
     Args:
         technique: Name of a survey technique; `cnnviz techniques --kind survey` lists them.
         model: From `cv.adapt` or `cv.load_model`.
-        images: Pictures (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
-        labels: One class index per picture, -1 where unknown; for a folder `"folders"` or a CSV file.
+        images: Images (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
+        labels: One class index per image, -1 where unknown; for a folder `"folders"` or a CSV file.
         layer: The layer whose units are looked at; the last one with a map when not given.
-        names: One name per picture, where `images` is an array.
-        fields: Further arrays by name, one row per picture, that the technique reads, where `images` is an array;
+        names: One name per image, where `images` is an array.
+        fields: Further arrays by name, one row per image, that the technique reads, where `images` is an array;
             `concepts` (n, concepts, h, w) for `dissection`.
-        batch: Pictures at once; decides speed and memory.
+        batch: Images at once; decides speed and memory.
         memory_budget: Bytes the compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
         **options: The technique's own; see `cnnviz survey TECHNIQUE --help`.
 
     Raises:
-        CnnvizError: A subclass says which of name, option, picture, label or layer does not fit, and what would.
+        CnnvizError: A subclass says which of name, option, image, label or layer does not fit, and what would.
 
-    Cost: one forward pass per picture, up to the layer, for each pass of the technique, and a fraction of it for the
+    Cost: one forward pass per image, up to the layer, for each pass of the technique, and a fraction of it for the
     reducers.
     """
     require_model(model)
@@ -77,7 +77,7 @@ def survey(
     for further in plan.then if len(unreadable) < len(population) else ():
         found |= run(dict(further(found, population)))[0]
     if len(unreadable) == len(population):
-        raise ImageError(f"none of {len(population)} pictures can be read; the first: {unreadable[0]}")
+        raise ImageError(f"none of {len(population)} images can be read; the first: {unreadable[0]}")
     read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
     provenance = Provenance(
         technique=spec.name,
@@ -86,7 +86,7 @@ def survey(
         layer=read,
         versions=versions(),
         notes=(
-            ("pictures", len(population) - len(unreadable)),
+            ("images", len(population) - len(unreadable)),
             ("unreadable", tuple(unreadable.values())),
             ("population", population.source.digest()),
         ),

@@ -1,4 +1,4 @@
-"""The door for synthesis: pictures that excite units most."""
+"""The door for synthesis: images that excite units most."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,14 +10,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Pictures, check_images
+from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Iteration,
     Progress,
+    image_ids,
     key_text,
     keys_for,
-    picture_ids,
     root_key,
     run_iteration,
     silent,
@@ -43,8 +43,8 @@ def synthesize(
     layer: str | None = None,
     channels: Sequence[int] | None = None,
     target: Any = None,
-    images: Pictures | None = None,
-    exemplars: Pictures | None = None,
+    images: Images | None = None,
+    exemplars: Images | None = None,
     key: Any = None,
     snapshots: int = 0,
     folder: str | Path | None = None,
@@ -53,18 +53,18 @@ def synthesize(
     progress: Progress | None = None,
     **options: Any,
 ) -> Synthesis:
-    """Return pictures made to raise a score: a channel's mean activation, a class, a neuron, any sum of such.
+    """Return images made to raise a score: a channel's mean activation, a class, a neuron, any sum of such.
 
     Args:
         technique: Name of a synthesize technique; `cnnviz techniques` lists them.
         model: From `cv.adapt` or `cv.load_model`.
         layer: Layer whose channels are maximised; for techniques that look at a whole layer, that layer.
-        channels: Which of them, one picture each; `None` for all.
+        channels: Which of them, one image each; `None` for all.
         target: Instead of a layer: class indices, or one of `cv.targets` or `cnnviz_jax.targets.combining`.
-        images: Pictures to start from or to be met again, one per target or one for all; in [0, 1].
-        exemplars: Pictures of a data set: the result says what each target reaches on them at most. In [0, 1].
-        key: Seed or key of the start; a channel's picture is the same alone or among others.
-        snapshots: How many pictures of the ascent are kept for a video, the first and the last among them.
+        images: Images to start from or to be met again, one per target or one for all; in [0, 1].
+        exemplars: Images of a data set: the result says what each target reaches on them at most. In [0, 1].
+        key: Seed or key of the start; a channel's image is the same alone or among others.
+        snapshots: How many images of the ascent are kept for a video, the first and the last among them.
         folder: Finished targets are kept there, and the same call finds them again.
         chunk: Targets at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
@@ -72,18 +72,18 @@ def synthesize(
         **options: The technique's own; see `cnnviz synthesize TECHNIQUE --help`.
 
     Raises:
-        CnnvizError: A subclass says which of name, option, layer, target or picture does not fit, and what would.
+        CnnvizError: A subclass says which of name, option, layer, target or image does not fit, and what would.
 
     Cost: steps x targets forward and backward passes.
     """
     spec, config, layer = _technique(technique, layer, model, options)
     if snapshots < 0 or snapshots == 1:
-        raise UsageError(f"snapshots is 0 for none, or 2 and more, the first and the last picture; got {snapshots}")
+        raise UsageError(f"snapshots is 0 for none, or 2 and more, the first and the last image; got {snapshots}")
     resolved, ids = _targets(model, layer, channels, target, config)
     if images is not None:
-        resolved, ids = _with_pictures(resolved, ids, np.asarray(images, np.float32), model)
-    elif spec.subject == "pictures":
-        raise ImageError(f"{technique} works on pictures; say images=")
+        resolved, ids = _with_images(resolved, ids, np.asarray(images, np.float32), model)
+    elif spec.subject == "images":
+        raise ImageError(f"{technique} works on images; say images=")
     population = None if exemplars is None else check_images(exemplars, model.input_shape)
     iteration = load(spec.build)(config, model, resolved)
     if not isinstance(iteration, Iteration):
@@ -177,20 +177,20 @@ def _channel_ids(layer: str, channels: Any) -> np.ndarray:
     return np.asarray(ids, np.uint32)
 
 
-def _with_pictures(
+def _with_images(
     target: targets.Target, ids: np.ndarray, images: np.ndarray, model: Model
 ) -> tuple[targets.Target, np.ndarray]:
-    """Each target with a picture of its own; one of either serves all of the other."""
+    """Each target with an image of its own; one of either serves all of the other."""
     images = images[None] if images.ndim == 3 else images
     if images.ndim != 4 or images.shape[-1] != model.input_shape[2] or not np.isfinite(images).all():
-        raise ImageError(f"pictures are finite and (n, h, w, {model.input_shape[2]}), got shape {images.shape}")
+        raise ImageError(f"images are finite and (n, h, w, {model.input_shape[2]}), got shape {images.shape}")
     count = max(len(ids), len(images))
     if len(ids) not in (1, count) or len(images) not in (1, count):
-        raise TargetError(f"{len(ids)} targets and {len(images)} pictures; give one for each, or one for all")
-    own = picture_ids(images)
+        raise TargetError(f"{len(ids)} targets and {len(images)} images; give one for each, or one for all")
+    own = image_ids(images)
     if len(ids) < count:
         target = jax.tree.map(lambda leaf: jnp.repeat(leaf, count, axis=0), target)
         ids = np.repeat(ids, count)
     images, own = np.broadcast_to(images, (count, *images.shape[1:])), np.broadcast_to(own, count)
     mixed = [word_id(f"{a} {b}") for a, b in zip(ids, own, strict=True)]
-    return Given(target, {"picture": jnp.asarray(images)}), np.asarray(mixed, np.uint32)
+    return Given(target, {"image": jnp.asarray(images)}), np.asarray(mixed, np.uint32)

@@ -73,7 +73,7 @@ class TinyDarknet(nnx.Module):
         self.classifier = nnx.List([nnx.Conv(channels, 1000, (1, 1), rngs=rngs)])
 
     def __call__(self, images: jax.Array) -> jax.Array:
-        """Scores of pictures in [0, 1]."""
+        """Scores of images in [0, 1]."""
         x = images
         for layer in self.features:
             x = layer(x)

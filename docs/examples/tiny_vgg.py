@@ -32,7 +32,7 @@ Params = dict[str, dict[str, jax.Array]]
 
 
 def forward(params: Params, x: jax.Array) -> jax.Array:
-    """Scores of pictures in [0, 1] with channels first."""
+    """Scores of images in [0, 1] with channels first."""
     for layer in ("features.0", "features.2", "pool", "features.5", "features.7", "pool"):
         if layer == "pool":
             x = lax.reduce_window(x, -jnp.inf, lax.max, (1, 1, 2, 2), (1, 1, 2, 2), "VALID")

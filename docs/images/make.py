@@ -1,4 +1,4 @@
-"""Makes the pictures of the pages: `python docs/images/make.py`, from the bundled network and its own pictures."""
+"""Makes the images of the pages: `python docs/images/make.py`, from the bundled network and its own images."""
 
 from io import BytesIO
 from pathlib import Path
@@ -22,9 +22,9 @@ def single(values: Float[np.ndarray, "h w *c"]) -> Float[np.ndarray, "h w"]:
 
 
 def explanations(path: Path, count: int = 3) -> None:
-    """Write a sheet: a picture a row, a technique a column, each map from 0 to its own 99th percentile."""
+    """Write a sheet: an image a row, a technique a column, each map from 0 to its own 99th percentile."""
     model = cv.load_model("shapes")
-    images, _ = cv.example_pictures("shapes", count)
+    images, _ = cv.example_images("shapes", count)
     results = {name: cv.explain(name, model, images) for name in TECHNIQUES}
     figure, axes = plt.subplots(count, len(results) + 1, figsize=(1.7 * (len(results) + 1), 1.75 * count))
     for row, (image, best) in enumerate(zip(images, cv.predictions(model, images), strict=True)):
@@ -46,12 +46,12 @@ def explanations(path: Path, count: int = 3) -> None:
 
 
 def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
-    """Write what the units of a layer answer to over the bundled network's own test pictures."""
+    """Write what the units of a layer answer to over the bundled network's own test images."""
     from cnnviz_jax.data.opening import open_source
     from cnnviz_plugins.models.shapes.images import draw_images
 
     model = cv.load_model("shapes")
-    masked = open_source("cnnviz_plugins.models.shapes.concepts:pictures", model.input_shape)
+    masked = open_source("cnnviz_plugins.models.shapes.concepts:images", model.input_shape)
     cv.render(cv.survey("dissection", model, masked, layer=layer), folder / "dissection.png", dpi=120)
     images, labels = draw_images(list(range(count)))
     for name, dpi in (("exemplars", 60), ("distributions", 90)):
@@ -62,24 +62,24 @@ def weights(folder: Path) -> None:
     """Write what the bundled network's weights say of themselves."""
     model = cv.load_model("shapes")
     cv.render(cv.inspect("filter-variety", model), folder / "filter-variety.png", dpi=90)
-    images, _ = cv.example_pictures("shapes", 2)
+    images, _ = cv.example_images("shapes", 2)
     maps = cv.explain("feature-maps", model, images, layer="conv3", select="strongest", count=8)
     cv.render(maps, folder / "feature-maps.png", dpi=80, scale="shared")
     field = cv.inspect("effective-receptive-field", model, layer="conv3")
     cv.render(field, folder / "effective-receptive-field.png", dpi=90)
     unit = cv.inspect("receptive-field", model, layer="conv5", unit=(7, 5))
     cv.render(unit, folder / "receptive-field-unit.png", dpi=90)
-    crossed, _ = cv.example_pictures("shapes", 3)
+    crossed, _ = cv.example_images("shapes", 3)
     cv.render(cv.inspect("convolve", crossed[2], pool="max"), folder / "convolve.png", dpi=90)
     with TemporaryDirectory() as place:
         photo = Path(place) / "photo.png"
         Image.fromarray((crossed[0] * 255).astype(np.uint8)).save(photo)
-        match = cv.inspect("filter-match", model, picture=str(photo), unit=3)
+        match = cv.inspect("filter-match", model, image=str(photo), unit=3)
         cv.render(match, folder / "filter-match.png", dpi=90)
 
 
 def main() -> None:
-    """Write every picture."""
+    """Write every image."""
     matplotlib.use("Agg")
     explanations(HERE / "explanations.png")
     surveys(HERE)

@@ -1,4 +1,4 @@
-"""Makes the synthesised pictures of the pages.
+"""Makes the synthesised images of the pages.
 
 `python docs/images/make_synthesis.py` makes those of the bundled network; with `--squeezenet WEIGHTS` those of
 SqueezeNet 1.1 too, from a file of its published weights. Photographs are not needed and none is shown.
@@ -28,9 +28,9 @@ def units(folder: Path, steps: int) -> None:
 
 
 def beside_exemplars(folder: Path, steps: int) -> None:
-    """Write eight units of the last layer of `shapes` beside the parts of its own pictures that excite them most."""
+    """Write eight units of the last layer of `shapes` beside the parts of its own images that excite them most."""
     model = cv.load_model("shapes")
-    images, _ = cv.example_pictures("shapes", 200)
+    images, _ = cv.example_images("shapes", 200)
     made = cv.synthesize(
         "activation-maximization", model, layer="conv5", channels=list(range(8)), recipe="lucid", size=64, steps=steps,
         exemplars=images,
@@ -38,10 +38,10 @@ def beside_exemplars(folder: Path, steps: int) -> None:
     cv.render(made, folder / "synthesis-exemplars.png", renderer="grid", columns=2, exemplars=4)
 
 
-def of_pictures(folder: Path) -> None:
-    """Write two bundled pictures and what inversion, caricature and deepdream make of them, a row each."""
+def of_images(folder: Path) -> None:
+    """Write two bundled images and what inversion, caricature and deepdream make of them, a row each."""
     model = cv.load_model("shapes")
-    images, _ = cv.example_pictures("shapes", 2)
+    images, _ = cv.example_images("shapes", 2)
     from PIL import Image
 
     from cnnviz_plugins.synthesize.files import stitched, tile
@@ -54,7 +54,7 @@ def of_pictures(folder: Path) -> None:
         cv.synthesize("deepdream", model, layer="conv4", images=images, steps=45).images,
     ]
     tiles = [tile(row[number]) for number in range(len(images)) for row in rows]
-    Image.fromarray(stitched(tiles, columns=len(rows))).save(folder / "synthesis-pictures.png")
+    Image.fromarray(stitched(tiles, columns=len(rows))).save(folder / "synthesis-images.png")
 
 
 def squeezenet(folder: Path, weights: str, steps: int) -> None:
@@ -79,6 +79,6 @@ if __name__ == "__main__":
     given = parser.parse_args()
     units(given.folder, given.steps)
     beside_exemplars(given.folder, given.steps)
-    of_pictures(given.folder)
+    of_images(given.folder)
     if given.squeezenet:
         squeezenet(given.folder, given.squeezenet, given.steps)

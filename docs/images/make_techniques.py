@@ -1,6 +1,6 @@
-"""Makes one picture for every page of an explanation, a measure or a survey of concepts.
+"""Makes one image for every page of an explanation, a measure or a survey of concepts.
 
-`python docs/images/make_techniques.py` makes all of them from the bundled network and its own test pictures, with the
+`python docs/images/make_techniques.py` makes all of them from the bundled network and its own test images, with the
 defaults of every technique but for `OPTIONS`; names of techniques behind it, those alone. `make.py` makes the one of
 `feature-maps`.
 """
@@ -16,7 +16,7 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.plugins import plugins
-from cnnviz_plugins.models.shapes.images import draw_images, draw_pictures
+from cnnviz_plugins.models.shapes.images import draw_images, draw_scenes
 from cnnviz_plugins.models.shapes.rng import Dice
 from cnnviz_plugins.models.shapes.textures import TEXTURES
 
@@ -26,13 +26,13 @@ OPTIONS: dict[str, dict[str, object]] = {
     "rise": {"masks": 2000},
     "guided-ig": {"steps": 100},
 }
-PICTURES = 3
+IMAGES = 3
 LARGEST_BYTES = 40_000
 _TILE_PX, _GAP_PX = 128, 8
 
 
 def strip(images: Float[np.ndarray, "n h w 3"], maps: list[list[Float[np.ndarray, "r c"]]]) -> Image.Image:
-    """Return every picture with its maps beside it, in one row.
+    """Return every image with its maps beside it, in one row.
 
     A map without negative values goes from black at 0 to white at its 99th percentile; any other from blue through
     white at 0 to red, symmetric up to the 99th percentile of its sizes.
@@ -40,8 +40,8 @@ def strip(images: Float[np.ndarray, "n h w 3"], maps: list[list[Float[np.ndarray
     tiles = [tile for image, own in zip(images, maps, strict=True) for tile in (image, *map(coloured, own))]
     row = Image.new("RGB", ((_TILE_PX + _GAP_PX) * len(tiles) - _GAP_PX, _TILE_PX), "white")
     for place, tile in enumerate(tiles):
-        picture = Image.fromarray((np.clip(tile, 0, 1) * 255).round().astype(np.uint8))
-        row.paste(picture.resize((_TILE_PX, _TILE_PX), Image.Resampling.NEAREST), ((_TILE_PX + _GAP_PX) * place, 0))
+        framed = Image.fromarray((np.clip(tile, 0, 1) * 255).round().astype(np.uint8))
+        row.paste(framed.resize((_TILE_PX, _TILE_PX), Image.Resampling.NEAREST), ((_TILE_PX + _GAP_PX) * place, 0))
     return row
 
 
@@ -53,10 +53,10 @@ def coloured(values: Float[np.ndarray, "r c"]) -> Float[np.ndarray, "r c 3"]:
     return matplotlib.colormaps["inferno"](np.clip(values / top, 0, 1))[..., :3]
 
 
-def saved(picture: Image.Image, path: Path) -> None:
+def saved(image: Image.Image, path: Path) -> None:
     """Write a PNG of as many colours as fit `LARGEST_BYTES`."""
     for colours in (255, 128, 64, 32):
-        picture.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
+        image.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
         if path.stat().st_size < LARGEST_BYTES:
             return
     raise SystemExit(f"{path.name} is larger than {LARGEST_BYTES} bytes")
@@ -71,7 +71,7 @@ def figure(result: object, path: Path, dpi: int) -> None:
 
 
 def explanation(name: str, model: cv.Model, images: Float[np.ndarray, "n h w 3"], **options: object) -> None:
-    """Write what an explain technique makes of the pictures."""
+    """Write what an explain technique makes of the images."""
     result = cv.explain(name, model, images, key=0, **options)
     values = np.asarray(result.values)
     if result.view == "maps":
@@ -82,18 +82,18 @@ def explanation(name: str, model: cv.Model, images: Float[np.ndarray, "n h w 3"]
 
 
 def measures(model: cv.Model, names: list[str]) -> None:
-    """Write each measure of Grad-CAM's maps of twelve pictures."""
-    drawn = draw_pictures(range(12))
+    """Write each measure of Grad-CAM's maps of twelve images."""
+    drawn = draw_scenes(range(12))
     images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
     maps = cv.explain("grad-cam", model, images, [each.label for each in drawn])
     for name in names:
         figure(cv.measure(name, model, images, maps, mask=masks, key=0), HERE / f"{name}.png", dpi=90)
 
 
-def concept_pictures() -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " n"]]:
-    """Return pictures all of one texture, any pictures, and pictures to examine; labels in that order.
+def concept_images() -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " n"]]:
+    """Return images all of one texture, any images, and images to examine; labels in that order.
 
-    Textures have the colours of two random points; examined are test pictures of the class `stripes`.
+    Textures have the colours of two random points; examined are test images of the class `stripes`.
     """
     rows, cols = np.mgrid[:64, :64].astype(np.float32)
     parts = []
@@ -111,7 +111,7 @@ def concept_pictures() -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " 
 def concepts(model: cv.Model, names: list[str]) -> None:
     """Write the surveys of concepts, and where the concepts found are."""
     if "tcav" in names:
-        images, labels = concept_pictures()
+        images, labels = concept_images()
         words = (*TEXTURES, "random", "examined")
         scores = cv.survey("tcav", model, images, labels, layer="relu4", target=6, pool="mean", label_names=words)
         figure(scores, HERE / "tcav.png", dpi=110)
@@ -125,11 +125,11 @@ def concepts(model: cv.Model, names: list[str]) -> None:
 
 
 def main(asked: list[str]) -> None:
-    """Write the pictures of the techniques asked for, or of all."""
+    """Write the images of the techniques asked for, or of all."""
     matplotlib.use("Agg")
     HERE.mkdir(exist_ok=True)
     model = cv.load_model("shapes")
-    images, _ = cv.example_pictures("shapes", PICTURES)
+    images, _ = cv.example_images("shapes", IMAGES)
     kinds = {name: spec.kind for name, spec in plugins().techniques.items()}
     names = asked or [*(name for name, kind in kinds.items() if kind in ("explain", "measure")), "tcav", "craft"]
     for name in names:

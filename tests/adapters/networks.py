@@ -310,5 +310,5 @@ def parameter(framework: str, path: str) -> str:
 
 
 def images(count: int) -> np.ndarray:
-    """Return pictures in [0, 1]."""
+    """Return images in [0, 1]."""
     return np.random.RandomState(3).uniform(size=(count, *INPUT_SHAPE)).astype(np.float32)

@@ -11,7 +11,7 @@ from cnnviz_jax.program import Program
 from tests.adapters.awkward import MODELS, SHAPE, conv, numbers
 
 
-def pictures(count: int = 2) -> np.ndarray:
+def some_images(count: int = 2) -> np.ndarray:
     return np.random.default_rng(1).random((count, *SHAPE), np.float32)
 
 
@@ -21,16 +21,16 @@ def test_an_awkward_model_is_read_and_run_as_it_is(title: str) -> None:
     model = cv.adapt(case.fn, case.params, input_shape=SHAPE, **case.options)
     assert any(case.warning in text for text in model.warnings) if case.warning else not model.warnings
     assert set(case.layers) <= set(model.layers), list(model.layers)
-    expected = model.structure.pure.logits(case.fn(case.params, jnp.asarray(pictures())))
+    expected = model.structure.pure.logits(case.fn(case.params, jnp.asarray(some_images())))
     tolerance = 2e-2 if "bfloat16" in title else 1e-5
-    np.testing.assert_allclose(model(pictures()), np.asarray(expected, np.float32), atol=tolerance)
+    np.testing.assert_allclose(model(some_images()), np.asarray(expected, np.float32), atol=tolerance)
     layers = tuple(model.layers)
 
     @jax.jit
     def intercepted(image):
         return model.run(image, read=layers, replace={name: lambda value: value for name in layers})
 
-    outputs, values = intercepted(jnp.asarray(pictures()[0]))
+    outputs, values = intercepted(jnp.asarray(some_images()[0]))
     np.testing.assert_allclose(outputs, np.asarray(expected, np.float32)[0], atol=tolerance)
     for name, value in values.items():
         assert value.shape == model.layers[name].shape
@@ -58,7 +58,7 @@ def test_a_relu_inside_a_region_that_is_not_looked_into_is_not_passed_over_in_si
     model = cv.adapt(fn, {"a": {"kernel": numbers(3, 3, 3, 4)}, "on": jnp.asarray(True)}, input_shape=SHAPE)
     assert "no ReLU inside follows a backward rule" in " ".join(model.warnings)
     with pytest.raises(cv.errors.RuleError, match="guided-backprop rewrites ReLUs, and fn has none"):
-        cv.explain("guided-backprop", model, pictures(1))
+        cv.explain("guided-backprop", model, some_images(1))
     with pytest.raises(LayerNotFoundError, match=r"no layer 'cond\.relu'"):
         model.layers["cond.relu"]
 

@@ -19,11 +19,11 @@ OTHERS = [framework for framework in EVERY if framework != "linen"]
 each_framework = pytest.mark.parametrize("framework", EVERY)
 each_network = pytest.mark.parametrize("name", NAMES)
 LINES = sum(networks.INPUT_SHAPE[:2])
-"""Rows and columns of a picture; all captures here are of as many pictures, so that one compilation serves them."""
+"""Rows and columns of an image; all captures here are of as many images, so that one compilation serves them."""
 
 
 def values_of(model: cv.Model, x: np.ndarray) -> dict[str, np.ndarray]:
-    """Return the values of the first pictures at every layer."""
+    """Return the values of the first images at every layer."""
     padded = np.concatenate([x, np.zeros((LINES - len(x), *networks.INPUT_SHAPE), np.float32)])
     return {name: np.asarray(v)[: len(x)] for name, v in cv.capture(model, padded, list(model.layers)).items()}
 
@@ -219,7 +219,7 @@ def test_receptive_fields_are_exactly_what_each_line_of_units_answers_to(framewo
             continue
         changed = np.abs(found[layer.name] - dark[layer.name]) > 1e-6 * np.abs(dark[layer.name])
         for axis, part in ((0, changed[:height]), (1, changed[height:])):
-            sees = part.any(tuple(k for k in (1, 2, 3) if k != axis + 1)).T  # unit, line of the picture
+            sees = part.any(tuple(k for k in (1, 2, 3) if k != axis + 1)).T  # unit, line of the image
             reach = (layer.receptive_field.rows, layer.receptive_field.columns)[axis]
             ends = [tuple(np.flatnonzero(row)[[0, -1]]) for row in sees]
             assert ends == list(zip(reach.first, reach.last, strict=True)), (layer.name, axis)

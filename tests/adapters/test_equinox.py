@@ -13,12 +13,12 @@ SHAPE = (8, 8, 3)
 KEYS = jax.random.split(jax.random.key(0), 8)
 
 
-def pictures():
+def some_images():
     return np.random.default_rng(0).random((2, *SHAPE), np.float32)
 
 
 def own(call, *args):
-    return jax.vmap(lambda one: call(one, *args))(jnp.moveaxis(jnp.asarray(pictures()), -1, 1))
+    return jax.vmap(lambda one: call(one, *args))(jnp.moveaxis(jnp.asarray(some_images()), -1, 1))
 
 
 def conv(inputs, outputs, key=0):
@@ -53,7 +53,7 @@ def net(middle, how=None):
 def check(module, *args, **options):
     """Adapt, and hold the scores to the module's own."""
     model = cv.adapt(module, *args, input_shape=SHAPE, **options)
-    np.testing.assert_allclose(model(pictures()), own(module, *args), atol=1e-5)
+    np.testing.assert_allclose(model(some_images()), own(module, *args), atol=1e-5)
     return model
 
 
@@ -125,7 +125,7 @@ class Dropping(eqx.Module):
 def test_inference_is_found_and_a_key_that_is_asked_for_is_given():
     module = Dropping(eqx.nn.Dropout(0.5))
     model = cv.adapt(module, input_shape=SHAPE)
-    np.testing.assert_allclose(model(pictures()), pictures().mean((1, 2)), atol=1e-6)
+    np.testing.assert_allclose(model(some_images()), some_images().mean((1, 2)), atol=1e-6)
     assert module.training
     assert not module.drop.inference
 
@@ -164,7 +164,7 @@ def test_the_state_is_read_and_left_valid(mode):
     pair = cv.adapt((module, state), input_shape=SHAPE)
     assert {"norm.mean", "norm.var"} <= set(pair.structure.pure.param_paths)
     expected = own(lambda x: eqx.nn.inference_mode(module)(x, state)[0])
-    np.testing.assert_allclose(pair(pictures()), expected, rtol=1e-5)
+    np.testing.assert_allclose(pair(some_images()), expected, rtol=1e-5)
     with pytest.raises(ModelError, match=r"Normed keeps statistics in an eqx\.nn\.State: cv\.adapt\(module, state"):
         cv.adapt(module, input_shape=SHAPE)
 
@@ -184,5 +184,5 @@ def test_half_precision_is_kept():
     with pytest.raises(ModelError, match=r"lax\.conv_general_dilated requires arguments to have the same dtypes"):
         cv.adapt(module, input_shape=SHAPE)
     model = cv.adapt(eqx.nn.Sequential([eqx.nn.Lambda(lambda x: x.astype(jnp.bfloat16)), module]), input_shape=SHAPE)
-    assert model(pictures()).dtype == jnp.float32
+    assert model(some_images()).dtype == jnp.float32
     assert model.layers["1.stem"].kernel.dtype == jnp.bfloat16

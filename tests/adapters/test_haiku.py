@@ -13,7 +13,7 @@ SHAPE = (8, 8, 3)
 ONE = np.zeros((1, *SHAPE), np.float32)
 
 
-def pictures():
+def some_images():
     return np.random.default_rng(0).random((2, *SHAPE), np.float32)
 
 
@@ -31,7 +31,7 @@ def check(fn, *, names, kwargs=None, **options):
     params = transformed.init(jax.random.key(0), ONE, **(kwargs or {}))
     model = cv.adapt(transformed, params, input_shape=SHAPE, **options)
     np.testing.assert_allclose(
-        model(pictures()), transformed.apply(params, None, pictures(), **(kwargs or {})), atol=1e-5
+        model(some_images()), transformed.apply(params, None, some_images(), **(kwargs or {})), atol=1e-5
     )
     assert set(names) <= set(model.layers), list(model.layers)
     return model
@@ -90,7 +90,7 @@ def test_a_function_that_needs_no_key_may_be_without_one():
     params = transformed.init(jax.random.key(0), ONE)
     for given in ((transformed, params), ((transformed, params),)):
         np.testing.assert_allclose(
-            cv.adapt(*given, input_shape=SHAPE)(pictures()), transformed.apply(params, pictures()), atol=1e-5
+            cv.adapt(*given, input_shape=SHAPE)(some_images()), transformed.apply(params, some_images()), atol=1e-5
         )
 
 
@@ -107,7 +107,7 @@ def test_training_mode_is_refused():
     params, state = stateful.init(jax.random.key(0), ONE, "train")
     with pytest.raises(ModelError, match=r"cannot be called as \(params, state, rng, x\).*'mode'; say call_kwargs"):
         cv.adapt(stateful, params, state, input_shape=SHAPE)
-    with pytest.raises(ModelError, match="mixes the pictures of a batch"):
+    with pytest.raises(ModelError, match="mixes the images of a batch"):
         cv.adapt(stateful, params, state, input_shape=SHAPE, call_kwargs={"mode": "train"})
     assert not cv.adapt(stateful, params, state, input_shape=SHAPE, call_kwargs={"mode": "test"}).warnings
 

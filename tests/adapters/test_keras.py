@@ -17,7 +17,7 @@ from keras import layers  # noqa: E402  # only where keras is installed
 SHAPE = (8, 8, 3)
 
 
-def pictures():
+def some_images():
     return np.random.default_rng(0).random((2, *SHAPE), np.float32)
 
 
@@ -25,8 +25,8 @@ def check(model, *, names, **options):
     """Adapt, and hold the scores to the model's own."""
     adapted = cv.adapt(model, **options)
     head = adapted.structure.head
-    found = jax.nn.softmax(adapted(pictures())) if head else adapted(pictures())
-    np.testing.assert_allclose(found, model(pictures(), training=False), atol=1e-5)
+    found = jax.nn.softmax(adapted(some_images())) if head else adapted(some_images())
+    np.testing.assert_allclose(found, model(some_images(), training=False), atol=1e-5)
     assert set(names) <= set(adapted.layers), list(adapted.layers)
     return adapted
 
@@ -63,8 +63,8 @@ def test_other_layouts_and_precisions(form):
     adapted = cv.adapt(model)
     assert adapted.input_shape == SHAPE
     assert adapted.layers["conv"].shape == (6, 6, 4)
-    own = np.moveaxis(pictures(), -1, 1) if form == "channels_first" else pictures()
-    np.testing.assert_allclose(adapted(pictures()), np.asarray(model(own), np.float32), atol=1e-2)
+    own = np.moveaxis(some_images(), -1, 1) if form == "channels_first" else some_images()
+    np.testing.assert_allclose(adapted(some_images()), np.asarray(model(own), np.float32), atol=1e-2)
 
 
 class Stubborn(keras.Model):
@@ -78,8 +78,8 @@ class Stubborn(keras.Model):
 
 def test_training_mode_is_refused():
     model = Stubborn()
-    model(pictures())
-    with pytest.raises(ModelError, match="mixes the pictures of a batch"):
+    model(some_images())
+    with pytest.raises(ModelError, match="mixes the images of a batch"):
         cv.adapt(model, input_shape=SHAPE)
     drop = keras.Sequential([keras.Input(SHAPE), layers.Dropout(0.5), layers.Flatten()])
     assert not cv.adapt(drop).warnings
@@ -88,11 +88,11 @@ def test_training_mode_is_refused():
 
 
 def test_what_does_not_fit_is_said():
-    with pytest.raises(ModelError, match=r"stubborn.* has no weights yet; call it once on a picture"):
+    with pytest.raises(ModelError, match=r"stubborn.* has no weights yet; call it once on an image"):
         cv.adapt(Stubborn(), input_shape=SHAPE)
     first, second = keras.Input(SHAPE), keras.Input((4,))
     several = keras.Model([first, second], layers.Flatten()(first), name="several")
-    with pytest.raises(ModelError, match="several takes 2 inputs; adapt a function of one picture"):
+    with pytest.raises(ModelError, match="several takes 2 inputs; adapt a function of one image"):
         cv.adapt(several)
     single = keras.Sequential([keras.Input(SHAPE), layers.Flatten()], name="single")
     with pytest.raises(ModelError, match="single holds its own weights"):

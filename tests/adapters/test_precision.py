@@ -44,7 +44,7 @@ def test_logits_are_near_those_in_float32_and_not_equal() -> None:
     assert 1e-5 < np.abs(low - exact).max() / np.abs(exact).max() < 2e-2
 
 
-def test_a_picture_alone_and_in_a_batch_has_the_same_logits() -> None:
+def test_an_image_alone_and_in_a_batch_has_the_same_logits() -> None:
     low = network().with_precision("bfloat16")
     np.testing.assert_allclose(low(IMAGES)[1:2], low(IMAGES[1:2]), rtol=1e-5)
 

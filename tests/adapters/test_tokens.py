@@ -17,7 +17,7 @@ def numbers(*shape, seed=0):
     return jnp.asarray(np.random.default_rng(seed).normal(size=shape) * 0.5, jnp.float32)
 
 
-def pictures(count=2):
+def some_images(count=2):
     return np.random.default_rng(1).random((count, *SHAPE), np.float32)
 
 
@@ -69,18 +69,18 @@ def test_patches_behind_a_class_token_are_a_map(model):
 
 
 def test_values_are_those_of_the_tokens_laid_out(model):
-    values = cv.capture(model, pictures(), ["block1"])["block1"]
+    values = cv.capture(model, some_images(), ["block1"])["block1"]
 
     def tokens(params, x):  # the same network up to its head, all tokens
         return transformer({**params, "head": {"kernel": jnp.eye(WIDTH)}}, x, pooled=True)
 
-    whole = 7 * tokens(parameters(), jnp.asarray(pictures()))
-    first = transformer({**parameters(), "head": {"kernel": jnp.eye(WIDTH)}}, jnp.asarray(pictures()))
+    whole = 7 * tokens(parameters(), jnp.asarray(some_images()))
+    first = transformer({**parameters(), "head": {"kernel": jnp.eye(WIDTH)}}, jnp.asarray(some_images()))
     np.testing.assert_allclose(values.sum((1, 2)), whole - first, atol=1e-4)
 
 
 def test_changes_reach_the_grid_and_leave_the_class_token(model):
-    image = jnp.asarray(pictures()[0])
+    image = jnp.asarray(some_images()[0])
     own = model.run(image)[0]
     for name in ("block0.add", "block1.norm"):
         same = model.run(image, replace={name: lambda value: value})[0]
@@ -93,7 +93,7 @@ def test_changes_reach_the_grid_and_leave_the_class_token(model):
 
 
 def test_gradients_at_tokens_are_what_finite_differences_see(model):
-    image, name = jnp.asarray(pictures()[0]), "block0.add"
+    image, name = jnp.asarray(some_images()[0]), "block0.add"
     target = cv.targets.ClassScore(jnp.asarray(1))
 
     def score(delta):
@@ -107,7 +107,7 @@ def test_gradients_at_tokens_are_what_finite_differences_see(model):
 
 def test_the_layer_looked_at_is_one_from_which_tokens_still_reach_the_scores(model):
     assert model.map_layer().name == "block1.norm"
-    heat = cv.explain("grad-cam", model, pictures(), target=1)
+    heat = cv.explain("grad-cam", model, some_images(), target=1)
     assert heat.low_res.shape == (2, *GRID)
     assert np.abs(np.asarray(heat.low_res)).max() > 0
     assert heat.values.shape == (2, *SHAPE[:2])
@@ -151,10 +151,10 @@ def test_a_grid_that_cannot_be_found_can_be_said():
     with pytest.raises(
         LayerKindError, match=r"'block\.tanh' of \w+ is no map: .* say adapt\(\.\.\., tokens=\(before, rows"
     ):
-        cv.explain("grad-cam", silent, pictures(1), layer="block.tanh")
+        cv.explain("grad-cam", silent, some_images(1), layer="block.tanh")
     told = cv.adapt(with_tokens_from_elsewhere, LOST, input_shape=SHAPE, tokens=(1, *GRID))
     assert told.layers["block.tanh"].shape == (*GRID, WIDTH)
-    assert cv.explain("grad-cam", told, pictures(1), layer="block.tanh").low_res.shape == (1, *GRID)
+    assert cv.explain("grad-cam", told, some_images(1), layer="block.tanh").low_res.shape == (1, *GRID)
 
 
 @pytest.mark.parametrize("extra", [1, 5])
@@ -186,6 +186,6 @@ def test_a_model_without_maps_is_explained_by_what_needs_none_and_the_others_say
         input_shape=SHAPE,
     )
     for technique, options in (("saliency", {}), ("occlusion", {"window": 4})):
-        assert np.abs(cv.explain(technique, model, pictures(1), **options).values).max() > 0
+        assert np.abs(cv.explain(technique, model, some_images(1), **options).values).max() > 0
     with pytest.raises(LayerKindError, match=r"has no layer with a map .* saliency and occlusion, and where tokens"):
-        cv.explain("grad-cam", model, pictures(1))
+        cv.explain("grad-cam", model, some_images(1))

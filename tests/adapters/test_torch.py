@@ -14,7 +14,7 @@ torch.set_num_threads(1)  # its threads and XLA's would take turns
 SHAPE = (16, 12, 3)
 
 
-def pictures(count=2):
+def some_images(count=2):
     return np.random.default_rng(0).random((count, *SHAPE), np.float32)
 
 
@@ -101,7 +101,7 @@ def test_scores_are_pytorchs_own(kind):
     torch.manual_seed(0)
     module = kind()
     model = adapted(module)
-    np.testing.assert_allclose(model(pictures()), own(module, pictures()), rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(model(some_images()), own(module, some_images()), rtol=1e-5, atol=1e-5)
 
 
 class Overwriting(nn.Module):
@@ -124,7 +124,7 @@ def test_writes_in_place_are_seen_by_what_reads_later():
     torch.manual_seed(0)
     module = Overwriting()
     model = adapted(module)
-    np.testing.assert_allclose(model(pictures()), own(module, pictures()), atol=1e-5)
+    np.testing.assert_allclose(model(some_images()), own(module, some_images()), atol=1e-5)
     assert "relu" in [layer.kind for layer in model.layers.values()]
 
 
@@ -162,8 +162,8 @@ def test_an_operation_nobody_knows_is_named():
     [
         (Called(lambda x: F.dropout(x, 0.5, training=True)), r"draws random numbers \(dropout\)"),
         (Called(lambda x: x + torch.rand_like(x)), r"draws random numbers \(rand_like\)"),
-        (nn.BatchNorm2d(4, track_running_stats=False), "mixes the pictures of a batch .*training mode"),
-        (Called(lambda x: F.batch_norm(x, torch.zeros(4), torch.ones(4), training=True)), "mixes the pictures"),
+        (nn.BatchNorm2d(4, track_running_stats=False), "mixes the images of a batch .*training mode"),
+        (Called(lambda x: F.batch_norm(x, torch.zeros(4), torch.ones(4), training=True)), "mixes the images"),
     ],
 )
 def test_training_mode_that_cannot_be_left_is_refused(middle, text):
@@ -176,7 +176,7 @@ def test_control_flow_on_numbers_is_said():
         adapted(Small(Called(lambda x: x if x.sum() > 0 else -x)))
 
 
-def test_a_picture_of_the_wrong_kind_is_said():
+def test_an_image_of_the_wrong_kind_is_said():
     with pytest.raises(ModelError, match=r"Small cannot be exported .* of shape .*1, 1, 16, 12"):
         cv.adapt(Small(), input_shape=(16, 12, 1))
 
@@ -194,8 +194,8 @@ def test_half_precision_is_computed_as_pytorch_does():
     module = Small().to(torch.bfloat16)
     model = adapted(module)
     assert {str(leaf.dtype) for leaf in model.params.values()} == {"bfloat16"}
-    expected = module.eval()(torch.from_numpy(np.moveaxis(pictures(), -1, 1).copy()).bfloat16()).float().detach()
-    np.testing.assert_allclose(model(pictures()), expected.numpy(), atol=2e-2)
+    expected = module.eval()(torch.from_numpy(np.moveaxis(some_images(), -1, 1).copy()).bfloat16()).float().detach()
+    np.testing.assert_allclose(model(some_images()), expected.numpy(), atol=2e-2)
 
 
 def test_a_method_can_be_what_is_called():
@@ -223,7 +223,7 @@ def test_an_exported_program_is_adapted_as_it_is(batch):
     if batch == 1:
         model = cv.adapt(program)
         assert model.input_shape == SHAPE
-        np.testing.assert_allclose(model(pictures(3)), own(module, pictures(3)), atol=1e-6)
+        np.testing.assert_allclose(model(some_images(3)), own(module, some_images(3)), atol=1e-6)
     else:
         with pytest.raises(ModelError, match="exported for batches of 2; export it for 1, or for any"):
             cv.adapt(program)

@@ -43,7 +43,7 @@ def test_an_open_range_needs_to_know_the_layer():
         channel_indices("2:")
 
 
-def test_targets_are_numbers_one_per_picture_or_a_label():
+def test_targets_are_numbers_one_per_image_or_a_label():
     assert target_classes("243") == 243
     assert target_classes("243, 281") == [243, 281]
     assert target_classes("-1") == -1

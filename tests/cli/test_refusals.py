@@ -4,12 +4,12 @@ import sys
 
 import pytest
 
-PICTURE = "explain occlusion shapes a.png"
+IMAGE = "explain occlusion shapes a.png"
 
 
 @pytest.fixture(autouse=True)
-def picture(tmp_path):
-    (tmp_path / "a.png").write_bytes(b"no picture yet")
+def image(tmp_path):
+    (tmp_path / "a.png").write_bytes(b"no image yet")
 
 
 @pytest.mark.parametrize(
@@ -18,28 +18,28 @@ def picture(tmp_path):
         ("explain oclusion shapes a.png", "no explain technique 'oclusion'. Did you mean 'occlusion'?"),
         ("explain filters shapes a.png", "'filters' is not a technique of kind explain but of kind inspect"),
         ("explain occlusion shaeps a.png", "no model 'shaeps'. Did you mean 'shapes'?"),
-        ("explain occlusion shapes", "no pictures to explain; write cnnviz explain TECHNIQUE MODEL PICTURES..."),
-        ("explain occlusion a.png", "say which model: 'a.png' is a picture or a folder"),
-        ("explain occlusion shapes b.png", "no picture 'b.png'. Did you mean 'a.png'?"),
-        (f"{PICTURE} --out none/x.png", "no folder none; make it first"),
-        (f"{PICTURE} --out a.png/x.png", "no folder a.png; make it first"),
-        (f"{PICTURE} --out x.foo", "no renderer for the suffix '.foo' of 'x.foo'; .html, .npz, .pdf, .png, .svg can"),
-        (f"{PICTURE} --out x", "no renderer for the file name without a suffix of 'x'"),
-        (f"{PICTURE} --renderer figrue", "no renderer 'figrue'. Did you mean 'figure'?"),
-        (f"{PICTURE} --seed x", "seed 'x' is not a whole number"),
-        (f"{PICTURE} --chunk 0", "chunk '0' is neither auto nor a whole number"),
-        (f"{PICTURE} --weights none.pth", "no weights at 'none.pth'"),
+        ("explain occlusion shapes", "no images to explain; write cnnviz explain TECHNIQUE MODEL IMAGES..."),
+        ("explain occlusion a.png", "say which model: 'a.png' is an image or a folder"),
+        ("explain occlusion shapes b.png", "no image 'b.png'. Did you mean 'a.png'?"),
+        (f"{IMAGE} --out none/x.png", "no folder none; make it first"),
+        (f"{IMAGE} --out a.png/x.png", "no folder a.png; make it first"),
+        (f"{IMAGE} --out x.foo", "no renderer for the suffix '.foo' of 'x.foo'; .html, .npz, .pdf, .png, .svg can"),
+        (f"{IMAGE} --out x", "no renderer for the file name without a suffix of 'x'"),
+        (f"{IMAGE} --renderer figrue", "no renderer 'figrue'. Did you mean 'figure'?"),
+        (f"{IMAGE} --seed x", "seed 'x' is not a whole number"),
+        (f"{IMAGE} --chunk 0", "chunk '0' is neither auto nor a whole number"),
+        (f"{IMAGE} --weights none.pth", "no weights at 'none.pth'"),
         ("synthesize shapes", "say what to excite, either --layer LAYER or --target CLASS; neither is given."),
         ("synthesize shapes --layer a --target 3", "say what to excite, either --layer LAYER or --target CLASS; both"),
         ("synthesize shapes --target 3 --channels 0:4", "--channels needs --layer LAYER"),
-        ("synthesize shapes a.png --target 3", "synthesize takes a model and no pictures, got 'a.png'"),
+        ("synthesize shapes a.png --target 3", "synthesize takes a model and no images, got 'a.png'"),
         ("inspect filters shapes a.png", "inspect filters takes a model only, got 'a.png'"),
         ("layers", "say which model: none is named; write cnnviz layers MODEL"),
         ("layers shapes lenet", "layers takes one model, got 'lenet' too"),
         ("layers json:nothing", "the module 'json' has no 'nothing', which the model 'json:nothing' names"),
         ("layers no_module:build", "no module 'no_module' for the model 'no_module:build'"),
-        ("report shapes b.png", "no picture 'b.png'"),
-        ("report lenet", "no pictures, and none come with the model 'lenet'"),
+        ("report shapes b.png", "no image 'b.png'"),
+        ("report lenet", "no images, and none come with the model 'lenet'"),
         ("report --out none/page.html", "no folder none; make it first"),
         ("report --out page.png", "no renderer for the suffix '.png' of 'page.png'; .html"),
         ("techniques --kind explane", "argument --kind: invalid choice: 'explane'"),
@@ -56,7 +56,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(refusal, tmp
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
     monkeypatch.setattr("cnnviz_jax.cli.commands.explain.load", lambda *_: pytest.fail("the work began"))
-    assert refusal(*PICTURE.split()) == "cannot write in .: Permission denied"
+    assert refusal(*IMAGE.split()) == "cannot write in .: Permission denied"
 
 
 def test_a_factory_that_fails_is_the_users_to_mend(refusal, tmp_path, monkeypatch):

@@ -46,7 +46,7 @@ def shapeless():
 
 @pytest.fixture(autouse=True)
 def network(tmp_path, monkeypatch):
-    """A module with factories and two pictures, in the current folder."""
+    """A module with factories and two images, in the current folder."""
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "own_net.py").write_text(FACTORY)
     rows = np.linspace(0, 255, 12 * 10 * 3).reshape(12, 10, 3).astype(np.uint8)
@@ -61,7 +61,7 @@ def arrays(path):
         return {name: file[name] for name in file.files}
 
 
-def test_explain_writes_a_picture_and_says_so(cnnviz, tmp_path):
+def test_explain_writes_an_image_and_says_so(cnnviz, tmp_path):
     code, out, err = cnnviz("explain", "saliency", "own_net:build", "a.png", "b.png", "--target", "bee")
     assert code == 0, err
     lines = out.splitlines()
@@ -114,7 +114,7 @@ def test_options_of_the_technique_and_the_seed_reach_it(cnnviz, tmp_path):
     assert np.abs(same - other).max() > 0
 
 
-def test_one_target_per_picture(cnnviz):
+def test_one_target_per_image(cnnviz):
     code, out, err = cnnviz("explain", "saliency", "own_net:build", "a.png", "b.png", "--target", "0,2")
     assert code == 0, err
     assert [line.split(",")[0] for line in out.splitlines()[:2]] == ["a.png: 0 ant", "b.png: 2 cow"]
@@ -130,7 +130,7 @@ def test_quiet_prints_nothing_but_writes(cnnviz, tmp_path):
     [
         ("--target 3", "class 3 is out of range"),
         ("--target wasp", "target 'wasp' is neither a class index"),
-        ("--target 0,1,2", "the target names 3 values for 1 pictures"),
+        ("--target 0,1,2", "the target names 3 values for 1 images"),
     ],
 )
 def test_a_target_that_does_not_fit_leaves_no_file(line, sentence, refusal, tmp_path):
@@ -138,7 +138,7 @@ def test_a_target_that_does_not_fit_leaves_no_file(line, sentence, refusal, tmp_
     assert not (tmp_path / "saliency.png").exists()
 
 
-def test_a_broken_picture_is_refused_in_a_sentence(refusal, tmp_path):
+def test_a_broken_image_is_refused_in_a_sentence(refusal, tmp_path):
     whole = (tmp_path / "a.png").read_bytes()
     (tmp_path / "cut.png").write_bytes(whole[: len(whole) // 2])
     assert "cut.png is broken or cut short" in refusal("explain", "saliency", "own_net:build", "cut.png")

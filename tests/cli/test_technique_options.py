@@ -33,7 +33,7 @@ TARGET = Common(name="target", metavar="CLASS", help="the class")
 
 def read(*arguments, spec=SPEC):
     return read_line(
-        spec, arguments, common=(*MODEL_OPTIONS, LAYER, TARGET, *OUTPUT_OPTIONS), words_help="model and pictures"
+        spec, arguments, common=(*MODEL_OPTIONS, LAYER, TARGET, *OUTPUT_OPTIONS), words_help="model and images"
     )
 
 
@@ -60,7 +60,7 @@ def test_words_may_stand_before_between_and_behind_options(arguments):
     assert (line.common["target"], line.common["out"]) == ("7", "x.png")
 
 
-def test_a_picture_whose_name_begins_like_an_option_stands_behind_dashes():
+def test_an_image_whose_name_begins_like_an_option_stands_behind_dashes():
     assert read("shapes", "--", "--odd.png").words == ("shapes", "--odd.png")
 
 

@@ -1,10 +1,10 @@
-"""Which word is the technique, which the model, which are pictures."""
+"""Which word is the technique, which the model, which are images."""
 
 from dataclasses import dataclass
 
 import pytest
 
-from cnnviz_jax.cli.positionals import picture_files, take_model, take_technique
+from cnnviz_jax.cli.positionals import image_files, take_model, take_technique
 from cnnviz_jax.errors import ImageError, UnknownNameError, UsageError
 from cnnviz_jax.plugins import PluginInfo, Plugins
 from cnnviz_jax.plugins.specs import ModelSpec, TechniqueSpec
@@ -78,10 +78,10 @@ def test_the_model_is_the_first_word_unless_given_as_an_option(line, chosen, mod
     assert take_model(line, registry, chosen, usage="cnnviz explain ...") == (model, rest)
 
 
-def test_a_picture_is_never_taken_for_a_model(registry, tmp_path):
+def test_an_image_is_never_taken_for_a_model(registry, tmp_path):
     (tmp_path / "holidays").mkdir()
     for word in ("a.png", "holidays"):
-        with pytest.raises(UsageError, match=f"say which model: '{word}' is a picture or a folder; write cnnviz"):
+        with pytest.raises(UsageError, match=f"say which model: '{word}' is an image or a folder; write cnnviz"):
             take_model([word], registry, None, usage="cnnviz explain ...")
         assert take_model([word], registry, None, usage="", default="shapes") == ("shapes", [word])
 
@@ -91,18 +91,18 @@ def test_a_model_wins_over_a_file_of_its_name(registry, tmp_path):
     assert take_model(["shapes"], registry, None, usage="") == ("shapes", [])
 
 
-def test_a_folder_stands_for_its_pictures_in_order_of_name(tmp_path):
+def test_a_folder_stands_for_its_images_in_order_of_name(tmp_path):
     for name in ("b.PNG", "a.jpg", "notes.txt"):
         (tmp_path / name).touch()
-    assert [path.name for path in picture_files([str(tmp_path)])] == ["a.jpg", "b.PNG"]
+    assert [path.name for path in image_files([str(tmp_path)])] == ["a.jpg", "b.PNG"]
 
 
-def test_all_missing_pictures_are_named_at_once_with_near_matches(tmp_path):
+def test_all_missing_images_are_named_at_once_with_near_matches(tmp_path):
     (tmp_path / "doberman.png").touch()
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImageError) as raised:
-        picture_files(["dobermann.png", "doberman.png", "nowhere/a.png", "empty"])
+        image_files(["dobermann.png", "doberman.png", "nowhere/a.png", "empty"])
     assert str(raised.value) == (
-        "no picture 'dobermann.png'. Did you mean 'doberman.png'?; no picture 'nowhere/a.png';"
-        " no pictures in the folder 'empty'"
+        "no image 'dobermann.png'. Did you mean 'doberman.png'?; no image 'nowhere/a.png';"
+        " no images in the folder 'empty'"
     )

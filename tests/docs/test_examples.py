@@ -31,22 +31,22 @@ OPTIONAL = ("equinox", "haiku", "keras", "torch")
 
 @pytest.fixture
 def workplace(tmp_path, monkeypatch):
-    """A folder with a picture, where the reader is taken to be."""
+    """A folder with an image, where the reader is taken to be."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", list(sys.path))  # a command that names a module looks for it here, too
-    image = cv.example_pictures("shapes", 1)[0][0]
+    image = cv.example_images("shapes", 1)[0][0]
     Image.fromarray((image * 255).astype(np.uint8)).save("photo.png")
     return tmp_path
 
 
-def sweep_pictures(workplace):
-    """The run that the sweep page reads: its own command, over 16 pictures, with less noise."""
-    images, _ = cv.example_pictures("shapes", 4)
+def sweep_images(workplace):
+    """The run that the sweep page reads: its own command, over 16 images, with less noise."""
+    images, _ = cv.example_images("shapes", 4)
     for number in range(16):
-        folder = workplace / "pictures" / f"class{number % 2}"
+        folder = workplace / "images" / f"class{number % 2}"
         folder.mkdir(parents=True, exist_ok=True)
         Image.fromarray((images[number % 4] * 255).astype(np.uint8)).save(folder / f"{number:02d}.png")
-    sweep = "sweep --run my-run --source pictures/ --labels folders --model shapes --survey exemplars"
+    sweep = "sweep --run my-run --source images/ --labels folders --model shapes --survey exemplars"
     assert main([*sweep.split(), "--explain", "grad-cam", "--explain", "smoothgrad samples=2"]) == 0
 
 
@@ -63,7 +63,7 @@ def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
         if WEIGHTS in block.text and not (workplace / WEIGHTS).exists():
             (workplace / WEIGHTS).symlink_to(request.getfixturevalue("shared_data") / "weights" / WEIGHTS)
         if '"my-run"' in block.text:
-            sweep_pictures(workplace)
+            sweep_images(workplace)
         code = compile("\n" * block.line + block.text, str(page), "exec")
         with pytest.MonkeyPatch.context() as patch:
             patch.setitem(sys.modules, "example", module)

@@ -85,7 +85,7 @@ def test_no_page_holds_a_path_of_one_machine():
         assert not re.search(r"(?<![\w.])/(home|root|Users|work|opt)/", page.read_text(encoding="utf-8")), page
 
 
-def test_every_picture_on_a_page_is_there():
+def test_every_image_on_a_page_is_there():
     for page in pages():
         for link in re.findall(r"(?:!\[[^\]]*\]\(|```\{image\} )([^\s)]+)", page.read_text(encoding="utf-8")):
             assert (page.parent / link).is_file(), f"{page.name} shows {link}"

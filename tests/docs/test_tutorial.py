@@ -76,8 +76,8 @@ def test_its_own_tests_pass(installed, tmp_path):
 @pytest.mark.slow
 def test_explain_runs_it_from_the_command_line(installed, tmp_path):
     command = ("-m", "cnnviz_jax.cli", "explain", "shifted-saliency", "shapes", "--reach-px", "1", "--out", "a.npz")
-    picture = "import cnnviz_jax as cv, numpy as np; from PIL import Image; Image.fromarray((cv.example_pictures("
-    run(installed, "-c", f"{picture}'shapes', 1)[0][0] * 255).astype(np.uint8)).save('photo.png')", cwd=tmp_path)
+    image = "import cnnviz_jax as cv, numpy as np; from PIL import Image; Image.fromarray((cv.example_images("
+    run(installed, "-c", f"{image}'shapes', 1)[0][0] * 255).astype(np.uint8)).save('photo.png')", cwd=tmp_path)
     run(installed, *command, "photo.png", cwd=tmp_path)
     shown = run(installed, "-c", "import numpy as np; print(np.load('a.npz')['values'].shape)", cwd=tmp_path)
     assert shown.strip() == "(1, 64, 64)"

@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from cnnviz_jax.data.images import picture_names
+from cnnviz_jax.data.images import image_names
 from cnnviz_jax.engine import key_of, key_text, root_key, stage
 from cnnviz_jax.errors import ImageError
 
@@ -23,8 +23,8 @@ def test_a_stage_is_told_in_thousandths_and_under_its_name():
     assert told == [(2000, 5000, "road"), (2750, 5000, "road"), (2000, 5000, "road")]
 
 
-def test_pictures_without_names_are_numbered():
-    assert picture_names(None, 2) == ("picture 0", "picture 1")
-    assert picture_names(["cat"], 1) == ("cat",)
-    with pytest.raises(ImageError, match="2 names for 1 pictures; give one for each"):
-        picture_names(["cat", "dog"], 1)
+def test_images_without_names_are_numbered():
+    assert image_names(None, 2) == ("image 0", "image 1")
+    assert image_names(["cat"], 1) == ("cat",)
+    with pytest.raises(ImageError, match="2 names for 1 images; give one for each"):
+        image_names(["cat", "dog"], 1)

@@ -1,4 +1,4 @@
-"""A tile of pictures in one program against the host's loop over chunks, for every way to gather and to chunk."""
+"""A tile of images in one program against the host's loop over chunks, for every way to gather and to chunk."""
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,7 @@ from cnnviz_jax.engine import keys_for, root_key, run_fold
 from cnnviz_jax.engine.shard_batch import explain_tile, inner_chunk_for
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 
 def built(name, **options):
@@ -23,7 +23,7 @@ def built(name, **options):
     ("name", "options"), [("smoothgrad", {"samples": 10}), ("occlusion", {"window": (6, 5), "stride": (3, 3)})]
 )
 def test_it_agrees_with_the_engines_own_loop(name, options, chunk):
-    fold, images = built(name, **options), jnp.asarray(pictures(3))
+    fold, images = built(name, **options), jnp.asarray(some_images(3))
     target = targets.ClassScore(jnp.asarray([0, 3, 1]))
     keys = keys_for(root_key(0), range(3))
     tile = jax.jit(lambda model: explain_tile(fold, model, images, target, keys, inner_chunk=chunk))
@@ -34,7 +34,7 @@ def test_it_agrees_with_the_engines_own_loop(name, options, chunk):
 
 
 def test_a_single_evaluation_is_a_fold_too():
-    fold, images = built("grad-cam"), jnp.asarray(pictures(2))
+    fold, images = built("grad-cam"), jnp.asarray(some_images(2))
     target, keys = targets.ClassScore(jnp.asarray([0, 3])), keys_for(root_key(0), range(2))
     found, _ = jax.jit(lambda model: explain_tile(fold, model, images, target, keys, inner_chunk=16))(model())
     expected, _ = run_fold(fold, model(), images, target, keys)

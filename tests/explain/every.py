@@ -92,7 +92,7 @@ NETWORKS = ("one channel", "all negative", "five channels, 1 x 1 maps")
 
 
 def awkward(shape: tuple[int, ...]) -> np.ndarray:
-    """Black, white, grey, and one picture like any other."""
+    """Black, white, grey, and one image like any other."""
     usual = np.random.default_rng(1).uniform(size=shape)
     return np.stack([np.zeros(shape), np.ones(shape), np.full(shape, 0.5), usual]).astype(np.float32)
 

@@ -82,5 +82,5 @@ KINDS = ("nhwc", "nchw", "linen", "nnx")
 
 
 def two_inputs(params: dict, x):
-    """The picture pair (A, B), as two channels, added before the network."""
+    """The image pair (A, B), as two channels, added before the network."""
     return nhwc(params, x.sum(-1, keepdims=True))

@@ -42,5 +42,5 @@ def model(height=12, width=10, channels=3) -> cv.Model:
     return cv.adapt(forward, parameters(channels), input_shape=(height, width, channels), name="small")
 
 
-def pictures(count, height=12, width=10, channels=3, seed=1):
+def some_images(count, height=12, width=10, channels=3, seed=1):
     return np.random.default_rng(seed).uniform(size=(count, height, width, channels)).astype(np.float32)

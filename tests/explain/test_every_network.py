@@ -76,7 +76,7 @@ def network(kind: str) -> cv.Model:
         return cv.adapt(module, input_shape=(8, 8, 3), name=kind)
     variables = Normed().init(jax.random.key(1), jnp.zeros((1, 8, 8, 3)))
     params = dict(variables["params"])
-    for number in range(2):  # raised, so that no unit is silent on dark pictures
+    for number in range(2):  # raised, so that no unit is silent on dark images
         norm = params[f"norm{number}"]
         params[f"norm{number}"] = {**norm, "bias": norm["bias"] + 0.5}
     statistics = jax.tree.map(stirred, variables["batch_stats"])

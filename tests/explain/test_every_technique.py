@@ -1,6 +1,6 @@
 """What holds for every explain technique of the registry, whoever brings it: third parties' and later ones too.
 
-Each technique is built for awkward networks and given awkward pictures. It either returns finite maps of the right
+Each technique is built for awkward networks and given awkward images. It either returns finite maps of the right
 shape or refuses in a sentence of ours; what it returns depends neither on the chunk nor on the number of devices.
 """
 
@@ -11,7 +11,7 @@ from jax.sharding import PartitionSpec
 
 from cnnviz_jax import compiling as compiling
 from cnnviz_jax import targets
-from cnnviz_jax.engine import Fold, WholePicture, keys_for, picture_ids, root_key
+from cnnviz_jax.engine import Fold, WholeImage, image_ids, keys_for, root_key
 from cnnviz_jax.engine.shard_batch import explain_tile, inner_chunk_for
 from cnnviz_jax.options.configs import technique_and_config
 from cnnviz_jax.plugins.references import load
@@ -46,7 +46,7 @@ def usual(name: str):
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-def test_awkward_pictures_and_networks_never_give_a_nan(name: str) -> None:
+def test_awkward_images_and_networks_never_give_a_nan(name: str) -> None:
     for kind in NETWORKS:
         result = explained(name, kind)
         if result is not None:
@@ -54,7 +54,7 @@ def test_awkward_pictures_and_networks_never_give_a_nan(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", TECHNIQUES)
-def test_neither_chunk_nor_order_of_pictures_changes_the_result(name: str) -> None:
+def test_neither_chunk_nor_order_of_images_changes_the_result(name: str) -> None:
     first = usual(name)
     for chunk in (1, 7):
         assert_alike(explained(name, NETWORKS[0], chunk).values, first.values)
@@ -63,18 +63,18 @@ def test_neither_chunk_nor_order_of_pictures_changes_the_result(name: str) -> No
 
 @pytest.mark.parametrize("name", TECHNIQUES)
 def test_eight_devices_give_what_one_gives(name: str) -> None:
-    """As a sweep runs it: each device explains one picture, to the same bits whichever device it is.
+    """As a sweep runs it: each device explains one image, to the same bits whichever device it is.
 
-    `cv.explain`, on one device, runs another program: it differs by rounding, which on flat pictures can change the
-    order in which guided-ig moves equal pixels; so it is compared on the picture that is like any other.
+    `cv.explain`, on one device, runs another program: it differs by rounding, which on flat images can change the
+    order in which guided-ig moves equal pixels; so it is compared on the image that is like any other.
     """
     first = usual(name)
     net = network(NETWORKS[0])
     spec, config = technique_and_config(name, "explain", cheap(name))
     built = load(spec.build)(config, net)
-    fold = built if isinstance(built, Fold) else WholePicture(identity=(name, config), function=built)
+    fold = built if isinstance(built, Fold) else WholeImage(identity=(name, config), function=built)
     images = np.concatenate([awkward(net.input_shape)] * 2)
-    keys = keys_for(root_key(2), picture_ids(images))
+    keys = keys_for(root_key(2), image_ids(images))
     inner_chunk = inner_chunk_for(fold.evaluations, 1)
 
     def local(model, images, target, keys):

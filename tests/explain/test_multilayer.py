@@ -50,7 +50,7 @@ def test_occlusion_of_a_vector(net, options, expected):
 
 
 @pytest.mark.parametrize(
-    ("layer", "unit", "picture", "expected"),
+    ("layer", "unit", "image", "expected"),
     [
         ("linear2", 0, (0, 100, 0), [4, 4, 4]),
         # 0 + 5 + 4 - 10 < 0 switches the first of the four hidden units off.
@@ -60,8 +60,8 @@ def test_occlusion_of_a_vector(net, options, expected):
         ("linear1", 0, (0, 5, 4), [1, 1, 1]),
     ],
 )
-def test_neuron_gradient(net, layer, unit, picture, expected):
-    heat = cv.explain("saliency", net, vector(*picture), cv.targets.neuron(layer, 0, 0, unit)).values
+def test_neuron_gradient(net, layer, unit, image, expected):
+    heat = cv.explain("saliency", net, vector(*image), cv.targets.neuron(layer, 0, 0, unit)).values
     np.testing.assert_allclose(np.asarray(heat).ravel(), expected)
 
 

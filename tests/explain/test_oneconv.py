@@ -13,9 +13,9 @@ def net(request):
     return model(request.param)
 
 
-def values(technique, net, picture=A, **options):
+def values(technique, net, image=A, **options):
     options.setdefault("target", 0)
-    return np.asarray(cv.explain(technique, net, picture, **options).values)[0]
+    return np.asarray(cv.explain(technique, net, image, **options).values)[0]
 
 
 def test_scores_are_captums(net):
@@ -58,10 +58,10 @@ def test_grad_cam_with_channels_apart(net):
 
 
 def test_grad_cam_at_the_convolutions_input(net):
-    picture = A.copy()
-    picture[1, 1] = -4
-    result = cv.explain("grad-cam", net, picture, 0, layer="input", relu=False)
-    np.testing.assert_allclose(result.low_res[0], 0.5625 * picture[..., 0], rtol=1e-6)
+    image = A.copy()
+    image[1, 1] = -4
+    result = cv.explain("grad-cam", net, image, 0, layer="input", relu=False)
+    np.testing.assert_allclose(result.low_res[0], 0.5625 * image[..., 0], rtol=1e-6)
 
 
 def test_occlusion_of_two_added_inputs():

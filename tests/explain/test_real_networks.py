@@ -1,4 +1,4 @@
-"""Published numbers on the real SqueezeNet 1.1 and real pictures: gradient, Grad-CAM, occlusion.
+"""Published numbers on the real SqueezeNet 1.1 and real images: gradient, Grad-CAM, occlusion.
 
 The numbers come from a float64 run of the published weights in another framework; a float32 run differs by up
 to 2e-5 in logits and 2.1e-6 in probabilities.

@@ -1,4 +1,4 @@
-"""SmoothGrad: the mean of gradients over noise that depends on the seed and the picture alone."""
+"""SmoothGrad: the mean of gradients over noise that depends on the seed and the image alone."""
 
 import jax
 import numpy as np
@@ -8,7 +8,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
 
-from .small import model, pictures
+from .small import model, some_images
 
 
 def smoothgrad(images, **options):
@@ -16,7 +16,7 @@ def smoothgrad(images, **options):
 
 
 def test_equals_a_plain_loop_over_noisy_copies():
-    image = pictures(1)
+    image = some_images(1)
     key = jax.random.fold_in(jax.random.key(5, impl="threefry2x32"), 7)
     sigma = 0.15 * (image.max() - image.min())
     slow = np.zeros(image.shape[1:], np.float64)
@@ -28,12 +28,12 @@ def test_equals_a_plain_loop_over_noisy_copies():
 
 @pytest.mark.parametrize("chunk", [1, 7, 50, "auto"])
 def test_does_not_depend_on_the_chunk(chunk):
-    images = pictures(5)
+    images = some_images(5)
     np.testing.assert_allclose(smoothgrad(images, chunk=chunk), smoothgrad(images, chunk=13), atol=1e-6)
 
 
-def test_a_picture_is_explained_the_same_alone_and_in_any_batch():
-    images = pictures(5)
+def test_an_image_is_explained_the_same_alone_and_in_any_batch():
+    images = some_images(5)
     together = smoothgrad(images)
     for i in (0, 3):
         np.testing.assert_allclose(smoothgrad(images[i : i + 1]), together[i : i + 1], atol=1e-6)
@@ -41,29 +41,29 @@ def test_a_picture_is_explained_the_same_alone_and_in_any_batch():
 
 
 def test_the_seed_decides_the_noise():
-    image = pictures(1)
+    image = some_images(1)
     assert np.abs(smoothgrad(image, key=1) - smoothgrad(image, key=2)).max() > 1e-5
     np.testing.assert_array_equal(smoothgrad(image, key=1), smoothgrad(image, key=jax.random.key(1)))
 
 
 def test_no_noise_is_the_gradient():
-    images = pictures(2)
+    images = some_images(2)
     plain = cv.explain("saliency", model(), images, 1).values
     np.testing.assert_allclose(smoothgrad(images, noise="absolute(0)", samples=3), plain, atol=1e-6)
 
 
 def test_smooths_guided_backprop_too():
-    images = pictures(1)
+    images = some_images(1)
     guided = cv.explain("guided-backprop", model(), images, 1).values
     smooth = smoothgrad(images, noise="absolute(0)", samples=2, method="guided-backprop")
     np.testing.assert_allclose(smooth, guided, atol=1e-6)
 
 
-def test_more_pictures_do_not_compile_more():
-    smoothgrad(pictures(1), samples=20)
+def test_more_images_do_not_compile_more():
+    smoothgrad(some_images(1), samples=20)
     before = compilations()
-    smoothgrad(pictures(4, seed=2), samples=20)
-    smoothgrad(pictures(1, seed=3), samples=20, target=2, key=9)
+    smoothgrad(some_images(4, seed=2), samples=20)
+    smoothgrad(some_images(1, seed=3), samples=20, target=2, key=9)
     assert compilations() == before
 
 
@@ -79,4 +79,4 @@ def test_more_pictures_do_not_compile_more():
 )
 def test_says_what_is_wrong_with_an_option(options, text):
     with pytest.raises(UsageError, match=text):
-        smoothgrad(pictures(1), **options)
+        smoothgrad(some_images(1), **options)

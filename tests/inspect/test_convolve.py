@@ -11,7 +11,7 @@ from cnnviz_plugins.inspect.convolve import convolved
 from cnnviz_plugins.inspect.kernels import PRESETS
 
 HALVES = np.zeros((6, 6, 1), np.float32)
-HALVES[:, :3] = 10  # the lecture's picture: bright left, dark right
+HALVES[:, :3] = 10  # the lecture's image: bright left, dark right
 
 
 def test_the_vertical_edge_of_the_lecture_answers_thirty_at_the_border_and_zero_elsewhere():
@@ -23,13 +23,13 @@ def test_the_vertical_edge_of_the_lecture_answers_thirty_at_the_border_and_zero_
 
 @pytest.mark.parametrize("kernel", PRESETS)
 def test_every_preset_equals_a_slow_loop(kernel):
-    picture = np.random.default_rng(0).random((7, 5))
+    image = np.random.default_rng(0).random((7, 5))
     weights = np.asarray(PRESETS[kernel], np.float64)
-    expected = [[(picture[i : i + 3, j : j + 3] * weights).sum() for j in range(3)] for i in range(5)]
-    np.testing.assert_allclose(convolved(picture, weights), expected, atol=1e-12)
+    expected = [[(image[i : i + 3, j : j + 3] * weights).sum() for j in range(3)] for i in range(5)]
+    np.testing.assert_allclose(convolved(image, weights), expected, atol=1e-12)
 
 
-def test_the_horizontal_edge_is_the_vertical_one_turned_and_identity_and_blur_keep_a_flat_picture():
+def test_the_horizontal_edge_is_the_vertical_one_turned_and_identity_and_blur_keep_a_flat_image():
     turned = cv.inspect("convolve", HALVES.transpose(1, 0, 2), kernel="horizontal-edge")
     np.testing.assert_array_equal(turned.response, cv.inspect("convolve", HALVES).response.T)
     flat = np.full((5, 4, 3), 0.5, np.float32)
@@ -38,12 +38,12 @@ def test_the_horizontal_edge_is_the_vertical_one_turned_and_identity_and_blur_ke
 
 
 def test_same_padding_keeps_the_size_and_stride_and_pooling_divide_it():
-    picture = np.random.default_rng(1).random((9, 8, 3)).astype(np.float32)
-    same = cv.inspect("convolve", picture, kernel="identity", padding="same")
-    np.testing.assert_allclose(same.response, picture.mean(-1), rtol=1e-6)
-    assert cv.inspect("convolve", picture, stride=2).response.shape == (4, 3)
+    image = np.random.default_rng(1).random((9, 8, 3)).astype(np.float32)
+    same = cv.inspect("convolve", image, kernel="identity", padding="same")
+    np.testing.assert_allclose(same.response, image.mean(-1), rtol=1e-6)
+    assert cv.inspect("convolve", image, stride=2).response.shape == (4, 3)
     for pool, take in (("max", np.max), ("mean", np.mean)):
-        found = cv.inspect("convolve", picture, kernel="identity", padding="same", pool=pool, window=3)
+        found = cv.inspect("convolve", image, kernel="identity", padding="same", pool=pool, window=3)
         assert found.pooled.shape == (3, 2)
         np.testing.assert_allclose(found.pooled[1, 1], take(found.response[3:6, 3:6]))
 
@@ -56,13 +56,13 @@ def test_a_kernel_comes_from_a_file(tmp_path):
     assert cv.inspect("convolve", HALVES, kernel=str(tmp_path / "mine.npy"), at=(0, 2)).patch.tolist() == [[10, 0]]
 
 
-def test_the_command_takes_a_picture_and_no_model(tmp_path, capsys, monkeypatch):
+def test_the_command_takes_an_image_and_no_model(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     Image.fromarray((np.random.default_rng(0).random((20, 30, 3)) * 255).astype(np.uint8)).save("photo.png")
     assert main(["inspect", "convolve", "photo.png", "--kernel", "blur", "--pool", "mean", "--out", "out.png"]) == 0
     assert "wrote out.png" in capsys.readouterr().out
     assert main(["inspect", "convolve", "--kernel", "blur"]) == 2
-    assert "inspect convolve takes a picture file, got nothing" in capsys.readouterr().err
+    assert "inspect convolve takes an image file, got nothing" in capsys.readouterr().err
 
 
 def test_refusals(tmp_path):
@@ -79,5 +79,5 @@ def test_refusals(tmp_path):
         cv.inspect("convolve", HALVES, stride=0)
     with pytest.raises(UsageError, match="a window of 5 does not fit"):
         cv.inspect("convolve", HALVES, pool="max", window=5)
-    with pytest.raises(ImageError, match=r"convolve takes a picture \(h, w, c\) of floats"):
+    with pytest.raises(ImageError, match=r"convolve takes an image \(h, w, c\) of floats"):
         cv.inspect("convolve", HALVES[..., 0])

@@ -10,7 +10,7 @@ from cnnviz_jax.cli import main
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import LayerNotFoundError, TargetError, UnknownNameError, UsageError, WeightsError
 from cnnviz_jax.results.evolution import line_of
-from tests.explain.small import model, parameters, pictures
+from tests.explain.small import model, parameters, some_images
 from tests.inspect.evolving import step_of
 
 QUICK = {"recipe": "chollet2016", "ascent_steps": 3}
@@ -47,12 +47,12 @@ def test_drift_and_distance_are_those_of_the_planted_training(run):
 
 
 def test_answers_are_those_of_each_step_and_one_program_serves_all_steps(run, tmp_path):
-    np.savez(tmp_path / "set.npz", images=pictures(9))
+    np.savez(tmp_path / "set.npz", images=some_images(9))
     before = compilations()
-    found = cv.inspect("evolution", run, pictures=str(tmp_path / "set.npz"), surveyed="conv2", layer="conv2")
+    found = cv.inspect("evolution", run, images=str(tmp_path / "set.npz"), surveyed="conv2", layer="conv2")
     assert compilations() - before <= 1
     assert found.answers.shape == (3, 8, 5)
-    last = cv.survey("distributions", model().with_params(step_of(10)), pictures(9), layer="conv2")
+    last = cv.survey("distributions", model().with_params(step_of(10)), some_images(9), layer="conv2")
     np.testing.assert_allclose(found.fire_rate[-1], last.fire_rate)
     assert cv.render(found, tmp_path / "training.png", dpi=40).stat().st_size > 3000
 
@@ -69,30 +69,30 @@ def test_units_are_synthesised_at_every_step_by_the_programs_of_the_first(follow
     found, compiled = followed
     assert compiled <= 3  # start, step and finish, for three steps of the training
     assert (found.synthesised, found.units) == ("conv2", (5, 2))
-    assert found.pictures.shape == (3, 2, 12, 10, 3)
+    assert found.images.shape == (3, 2, 12, 10, 3)
     before = compilations()
     for place, step in enumerate(found.steps):
         trained = model().with_params(step_of(step))
         options = {"recipe": "chollet2016", "steps": 3, "size": (12, 10), "key": 0}
         alone = cv.synthesize("activation-maximization", trained, layer="conv2", channels=(5, 2), **options)
-        np.testing.assert_allclose(found.pictures[place], alone.images, atol=1e-6)
+        np.testing.assert_allclose(found.images[place], alone.images, atol=1e-6)
         np.testing.assert_allclose(found.activation[place], alone.activation, rtol=1e-5)
         assert found.status[place] == alone.status
     assert compilations() == before
     assert np.ptp(found.activation, axis=0).min() > 0
 
 
-def test_a_training_that_changed_nothing_gives_the_same_pictures_at_every_step(tmp_path, followed):
+def test_a_training_that_changed_nothing_gives_the_same_images_at_every_step(tmp_path, followed):
     recorder = cv.Recorder(tmp_path / "still", network="tests.inspect.evolving:make_model")
     for step in range(2):
         recorder.save(step, step_of(0))
     before = compilations()
     found = cv.inspect("evolution", tmp_path / "still", synthesised="conv2", units=(5, 2), **QUICK)
     assert compilations() == before
-    np.testing.assert_array_equal(found.pictures[0], found.pictures[1])
-    np.testing.assert_array_equal(found.pictures[0], followed[0].pictures[0])
+    np.testing.assert_array_equal(found.images[0], found.images[1])
+    np.testing.assert_array_equal(found.images[0], followed[0].images[0])
     other = cv.inspect("evolution", tmp_path / "still", synthesised="conv2", units=(5, 2), **QUICK, start_seed=1)
-    assert np.abs(other.pictures[0] - found.pictures[0]).max() > 0.01
+    assert np.abs(other.images[0] - found.images[0]).max() > 0.01
 
 
 def test_synthesised_units_are_in_the_numbers_and_on_the_figures(followed, run, tmp_path):
@@ -105,7 +105,7 @@ def test_synthesised_units_are_in_the_numbers_and_on_the_figures(followed, run, 
     with np.load(tmp_path / "units.npz") as archive:
         np.testing.assert_array_equal(archive["activation"], found.activation)
     plain = cv.inspect("evolution", run)
-    assert (plain.pictures, plain.units_table()) == (None, [])
+    assert (plain.images, plain.units_table()) == (None, [])
     sizes = {}
     for name, result in (("units", found), ("plain", plain)):
         cv.render(result, tmp_path / f"{name}.gif", dpi=40)
@@ -113,12 +113,12 @@ def test_synthesised_units_are_in_the_numbers_and_on_the_figures(followed, run, 
         with Image.open(tmp_path / f"{name}.gif") as moving, Image.open(tmp_path / f"{name}.png") as still:
             assert moving.n_frames == 3
             sizes[name] = moving.size[1], still.size[1]
-    assert sizes["units"][0] > sizes["plain"][0] + 40  # a row of pictures an inch high
+    assert sizes["units"][0] > sizes["plain"][0] + 40  # a row of images an inch high
     assert sizes["units"][1] > sizes["plain"][1] + 60  # two rows
     assert sizes["units"][1] < 2 * sizes["plain"][1]
 
 
-def test_a_unit_that_no_picture_moves_is_an_empty_cell_and_a_warning_names_the_step(tmp_path):
+def test_a_unit_that_no_image_moves_is_an_empty_cell_and_a_warning_names_the_step(tmp_path):
     recorder = cv.Recorder(tmp_path / "dead", network="tests.inspect.evolving:make_model")
     silent = step_of(0)
     silent["conv2"]["kernel"] = silent["conv2"]["kernel"].at[..., 5].set(0)
@@ -126,7 +126,7 @@ def test_a_unit_that_no_picture_moves_is_an_empty_cell_and_a_warning_names_the_s
     recorder.save(1, step_of(0))
     found = cv.inspect("evolution", tmp_path / "dead", synthesised="conv2", units=(5, 2), **QUICK)
     assert found.status == (("no_gradient", "ok"), ("ok", "ok"))
-    assert next(w for w in found.warnings if "no picture to believe" in w).startswith("step 0: ")
+    assert next(w for w in found.warnings if "no image to believe" in w).startswith("step 0: ")
     assert cv.render(found, tmp_path / "dead.png", dpi=40).stat().st_size > 3000
 
 
@@ -171,7 +171,7 @@ def test_a_line_ends_at_the_border_of_the_square_or_is_not_in_it():
     assert len(line_of(np.zeros(2), 0.0, 2.0)) == 0
 
 
-def test_a_dense_kernel_is_a_picture_where_its_shape_is_said(tmp_path):
+def test_a_dense_kernel_is_an_image_where_its_shape_is_said(tmp_path):
     recorder = cv.Recorder(tmp_path / "dense")
     for step in range(2):
         recorder.save(step, {"kernel": np.arange(24.0, dtype=np.float32).reshape(12, 2)})

@@ -1,16 +1,16 @@
-"""Which feature maps are shown: the first, the strongest or the most variable of each picture."""
+"""Which feature maps are shown: the first, the strongest or the most variable of each image."""
 
 import numpy as np
 import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 
 @pytest.fixture(scope="module")
 def images():
-    return pictures(3)
+    return some_images(3)
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def test_the_first_n_channels(images, maps):
 
 
 @pytest.mark.parametrize(("select", "rank"), [("strongest", np.max), ("most_variable", np.std)])
-def test_channels_are_picked_per_picture_best_first(select, rank, images, maps):
+def test_channels_are_picked_per_image_best_first(select, rank, images, maps):
     result = shown(images, select=select, count=4)
     for one, picked, values in zip(maps, result.extras["channels"], result.values, strict=True):
         expected = np.argsort(-rank(one, axis=(0, 1)), kind="stable")[:4]

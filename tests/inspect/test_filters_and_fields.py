@@ -38,7 +38,7 @@ def test_receptive_fields_of_every_layer():
     assert table.input_shape == (12, 10, 3)
 
 
-def test_a_dense_layer_on_pixels_is_drawn_as_pictures():
+def test_a_dense_layer_on_pixels_is_drawn_as_images():
     def forward(params, x):
         with jax.named_scope("dense"):
             return x.reshape(len(x), -1) @ params
@@ -87,7 +87,7 @@ def test_a_filter_matches_itself_best(tmp_path):
     np.testing.assert_allclose(found[1, 3], expected, rtol=1e-6)
     assert not cosines(image, np.zeros((3, 3, 3), np.float32)).any()
     Image.fromarray((image * 255).astype(np.uint8)).save(tmp_path / "photo.png")
-    match = cv.inspect("filter-match", model(), picture=str(tmp_path / "photo.png"), unit=2)
+    match = cv.inspect("filter-match", model(), image=str(tmp_path / "photo.png"), unit=2)
     assert match.cosine[match.at] == match.cosine.max()
     np.testing.assert_array_equal(match.kernel, parameters()["conv1"]["kernel"][..., 2])
     assert cv.render(match, tmp_path / "match.png", dpi=40).stat().st_size > 1000
@@ -96,24 +96,24 @@ def test_a_filter_matches_itself_best(tmp_path):
 def test_a_filter_is_matched_with_what_the_first_layer_sees_after_mean_and_deviation(tmp_path):
     mean, std = (0.5, 0.4, 0.3), (0.2, 0.25, 0.3)
     weights = parameters()["conv1"]["kernel"]
-    picture = np.random.default_rng(3).random((12, 10, 3))
+    image = np.random.default_rng(3).random((12, 10, 3))
     planted = np.asarray(weights[..., 2], np.float64)
     planted *= 0.9 / np.abs(planted).max()
-    picture[5:8, 4:7] = np.array(mean) + np.array(std) * planted
-    Image.fromarray(np.round(picture * 255).astype(np.uint8)).save(tmp_path / "photo.png")
-    options = {"picture": str(tmp_path / "photo.png"), "unit": 2}
+    image[5:8, 4:7] = np.array(mean) + np.array(std) * planted
+    Image.fromarray(np.round(image * 255).astype(np.uint8)).save(tmp_path / "photo.png")
+    options = {"image": str(tmp_path / "photo.png"), "unit": 2}
     normalised = cv.adapt(forward, parameters(), input_shape=(12, 10, 3), mean=mean, std=std)
     match = cv.inspect("filter-match", normalised, layer="conv1", **options)
     assert match.at == (5, 4)
     assert match.cosine[5, 4] > 0.999  # 1, but for the bytes of the file
-    np.testing.assert_allclose(match.patch, picture[5:8, 4:7], atol=0.003)
+    np.testing.assert_allclose(match.patch, image[5:8, 4:7], atol=0.003)
     assert cv.inspect("filter-match", model(), **options).cosine[5, 4] < 0.9
 
 
 def test_filter_match_says_what_it_needs():
-    with pytest.raises(UsageError, match="say which picture: picture=FILE"):
+    with pytest.raises(UsageError, match="say which image: image=FILE"):
         cv.inspect("filter-match", model())
     with pytest.raises(UsageError, match="layer 'conv1' has filters 0 to"):
-        cv.inspect("filter-match", model(), unit=99, picture="x.png")
+        cv.inspect("filter-match", model(), unit=99, image="x.png")
     with pytest.raises(LayerKindError, match=r"a first convolution over 3 channels"):
-        cv.inspect("filter-match", model(), layer="conv2", picture="x.png")
+        cv.inspect("filter-match", model(), layer="conv2", image="x.png")

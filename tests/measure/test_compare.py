@@ -9,7 +9,7 @@ from PIL import Image
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import CnnvizError, UsageError
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 OPTIONS = {"deletion": {"steps": 4}, "insertion": {"steps": 4}}
 
@@ -20,13 +20,13 @@ def result():
     mask[:, 3:9, 2:8] = True
     names = ["saliency", "input-x-gradient", "feature-maps"]
     metrics = ["deletion", "insertion", "pointing-game"]
-    return cv.compare(model(), pictures(2), names, metrics, mask=mask, options=OPTIONS)
+    return cv.compare(model(), some_images(2), names, metrics, mask=mask, options=OPTIONS)
 
 
 def test_every_technique_is_measured_by_every_measure(result):
     assert result.techniques == ("saliency", "input-x-gradient")
-    assert result.refused == {"feature-maps": "feature-maps gives a layer's own channels, not a map of the picture"}
-    alone = cv.explain("saliency", model(), pictures(2))
+    assert result.refused == {"feature-maps": "feature-maps gives a layer's own channels, not a map of the image"}
+    alone = cv.explain("saliency", model(), some_images(2))
     same = cv.measure("deletion", model(), None, alone, steps=4)
     np.testing.assert_allclose(result.measurements["saliency"]["deletion"].values, same.values, atol=1e-6)
 
@@ -52,13 +52,13 @@ def test_a_comparison_and_a_measure_can_be_written(result, tmp_path, suffix):
 
 def test_names_must_exist_and_something_must_be_left():
     with pytest.raises(CnnvizError, match="no explain technique 'saliencyy'"):
-        cv.compare(model(), pictures(1), ["saliencyy"])
+        cv.compare(model(), some_images(1), ["saliencyy"])
     with pytest.raises(UsageError, match="names come as a list"):
-        cv.compare(model(), pictures(1), "saliency")
+        cv.compare(model(), some_images(1), "saliency")
     with pytest.raises(UsageError, match="nothing could be measured: feature-maps"):
-        cv.compare(model(), pictures(1), ["feature-maps"], ["sparseness"])
+        cv.compare(model(), some_images(1), ["feature-maps"], ["sparseness"])
     with pytest.raises(UsageError, match="options are given for 'road'"):
-        cv.compare(model(), pictures(1), ["saliency"], ["sparseness"], options={"road": {}})
+        cv.compare(model(), some_images(1), ["saliency"], ["sparseness"], options={"road": {}})
 
 
 FACTORY = """
@@ -71,7 +71,7 @@ def build():
 
 @pytest.fixture
 def cnnviz(tmp_path, monkeypatch, capsys):
-    """Run a command in a folder with a network, two pictures and their masks."""
+    """Run a command in a folder with a network, two images and their masks."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "measured_net.py").write_text(FACTORY)
@@ -116,7 +116,7 @@ def test_compare_from_the_command_line(cnnviz, tmp_path):
     [
         ("compare measured_net:build a.png --metrics deletoin", "no measure technique 'deletoin'"),
         ("measure deletion measured_net:build a.png --masks none", "no folder of masks at 'none'"),
-        ("measure deletion measured_net:build", "no pictures to explain"),
+        ("measure deletion measured_net:build", "no images to explain"),
         ("measure measured_net:build a.png", "no measure technique 'measured_net:build'"),
     ],
 )

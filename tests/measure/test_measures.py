@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 SUM = cv.targets.custom(lambda outputs: outputs.sum())
 
@@ -26,7 +26,7 @@ def adder():
 
 @pytest.fixture(scope="module")
 def maps():
-    return cv.explain("saliency", model(), pictures(3), [0, 1, 2])
+    return cv.explain("saliency", model(), some_images(3), [0, 1, 2])
 
 
 def probability(images, classes):
@@ -67,7 +67,7 @@ def test_measures_do_not_depend_on_the_chunk_and_compile_once(maps):
     whole = cv.measure("deletion", model(), None, maps, steps=10, chunk=11)
     one = cv.measure("deletion", model(), None, maps, steps=10, chunk=7)
     np.testing.assert_allclose(one.curve, whole.curve, atol=1e-6)
-    other = cv.explain("saliency", model(), pictures(3, seed=6), [2, 2, 0])
+    other = cv.explain("saliency", model(), some_images(3, seed=6), [2, 2, 0])
     before = compilations()
     cv.measure("deletion", model(), None, other, steps=10, chunk=7)
     assert compilations() == before
@@ -85,7 +85,7 @@ def test_average_drop_and_increase_by_hand():
 
 def test_the_gradient_of_a_linear_model_is_perfectly_faithful():
     weights = np.random.default_rng(0).normal(size=(5, 4, 2))
-    net, images = linear(weights), pictures(2, 5, 4, 2)
+    net, images = linear(weights), some_images(2, 5, 4, 2)
     exact = cv.explain("saliency", net, images, 0)
     for perturbation in ("gaussian(0.3)", "square(2)"):
         result = cv.measure("infidelity", net, images, exact, samples=20, perturbation=perturbation)
@@ -230,7 +230,7 @@ def test_maps_of_ones_own_are_measured_or_refused_in_a_sentence(maps):
         cv.measure("deletion", model(), images, np.ones((3, 6, 5)))
     with pytest.raises(UsageError, match=r"max-sensitivity explains again, which needs what cv\.explain returned"):
         cv.measure("max-sensitivity", model(), images, np.ones((3, 12, 10)))
-    with pytest.raises(UsageError, match="these maps bring no pictures"):
+    with pytest.raises(UsageError, match="these maps bring no images"):
         cv.measure("deletion", model(), None, np.ones((3, 12, 10)))
     channels = cv.explain("feature-maps", model(), images, layer="conv1")
     with pytest.raises(UsageError, match="feature-maps gives a layer's own channels"):

@@ -1,4 +1,4 @@
-"""How a picture becomes a network's input."""
+"""How an image becomes a network's input."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -26,25 +26,25 @@ def weights(data: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def imagenet_picture(data: Path) -> Callable[[str], np.ndarray]:
+def imagenet_image(data: Path) -> Callable[[str], np.ndarray]:
     """Short side to 256 bilinear, centre crop 224, in [0, 1]."""
 
     def read(name: str) -> np.ndarray:
-        picture = Image.open(data / "images" / name).convert("RGB")
-        width, height = picture.size
+        image = Image.open(data / "images" / name).convert("RGB")
+        width, height = image.size
         short = min(width, height)
-        picture = picture.resize((round(width * 256 / short), round(height * 256 / short)), Image.Resampling.BILINEAR)
-        left, top = (picture.width - 224) // 2, (picture.height - 224) // 2
-        return np.asarray(picture.crop((left, top, left + 224, top + 224)), np.float32)[None] / 255
+        image = image.resize((round(width * 256 / short), round(height * 256 / short)), Image.Resampling.BILINEAR)
+        left, top = (image.width - 224) // 2, (image.height - 224) // 2
+        return np.asarray(image.crop((left, top, left + 224, top + 224)), np.float32)[None] / 255
 
     return read
 
 
 @pytest.fixture(scope="session")
-def imagenet_input(imagenet_picture: Callable[[str], np.ndarray]) -> Callable[[str], np.ndarray]:
+def imagenet_input(imagenet_image: Callable[[str], np.ndarray]) -> Callable[[str], np.ndarray]:
     """The same with ImageNet mean and std."""
 
     def read(name: str) -> np.ndarray:
-        return ((imagenet_picture(name) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).astype(np.float32)
+        return ((imagenet_image(name) - (0.485, 0.456, 0.406)) / (0.229, 0.224, 0.225)).astype(np.float32)
 
     return read

@@ -94,7 +94,7 @@ NARROW = {
     "cifar_resnet": (partial(CifarResNet, 1), lambda: references.CifarResNet(1), 32),
     "lenet": (LeNet, references.LeNet, 28),
 }
-"""Each architecture: narrow or short here, the same in PyTorch, and the size of the pictures."""
+"""Each architecture: narrow or short here, the same in PyTorch, and the size of the images."""
 
 
 @pytest.mark.parametrize("name", PUBLISHED)

@@ -1,4 +1,4 @@
-"""`keras:NAME` gives what Keras gives for the same picture, and one sentence where something is missing."""
+"""`keras:NAME` gives what Keras gives for the same image, and one sentence where something is missing."""
 
 import inspect
 import os
@@ -25,7 +25,7 @@ def keras():
 
 
 def fed(images, feeding):
-    """Pictures in [0, 1] as they reach the network, its first kernel not turned."""
+    """Images in [0, 1] as they reach the network, its first kernel not turned."""
     mean, std = FEEDING[feeding]
     images = (images - np.array(mean)) / np.array(std)
     return images[..., ::-1] if feeding == "caffe" else images
@@ -92,7 +92,7 @@ outdated = pytest.mark.filterwarnings("ignore:__array__ implementation:Deprecati
 
 @outdated
 @pytest.mark.parametrize(("name", "feeding"), [("VGG16", "caffe"), ("MobileNet", "tf")])
-def test_scores_are_those_of_keras_for_the_same_picture(keras, saved, monkeypatch, name, feeding):
+def test_scores_are_those_of_keras_for_the_same_image(keras, saved, monkeypatch, name, feeding):
     native, file = saved
     home = sys.modules[getattr(keras.applications, name).__module__]
     monkeypatch.setattr(keras.applications, name, stand_in(keras))

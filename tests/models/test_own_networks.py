@@ -29,18 +29,18 @@ def in_the_examples(monkeypatch):
     reset_plugins()
 
 
-def test_tiny_darknet_gives_the_published_probability(weights, imagenet_picture):
+def test_tiny_darknet_gives_the_published_probability(weights, imagenet_image):
     model = load("tiny_darknet:build", str(weights / "tiny_darknet.safetensors"))
-    probabilities = np.asarray(jax.nn.softmax(model(imagenet_picture("doberman.png"))[0]))
+    probabilities = np.asarray(jax.nn.softmax(model(imagenet_image("doberman.png"))[0]))
     assert probabilities.argmax() == 236
     assert probabilities[236] == pytest.approx(0.67973992, abs=1e-5)
 
 
 @pytest.mark.parametrize("file", ["tiny_vgg_legacy.pth", "tiny_vgg.safetensors"])
-def test_tiny_vgg_names_all_ten_pictures(data, weights, file):
+def test_tiny_vgg_names_all_ten_images(data, weights, file):
     model = load("tiny_vgg:build", str(weights / file))
-    pictures = [Image.open(data / "images" / "tiny_vgg_64" / f"{name}_1.jpeg").convert("RGB") for name in CLASSES]
-    scores = model(np.stack([np.asarray(picture, np.float32) / 255 for picture in pictures]))
+    images = [Image.open(data / "images" / "tiny_vgg_64" / f"{name}_1.jpeg").convert("RGB") for name in CLASSES]
+    scores = model(np.stack([np.asarray(image, np.float32) / 255 for image in images]))
     assert np.asarray(scores).argmax(-1).tolist() == list(range(10))
 
 
@@ -77,14 +77,14 @@ class MLPerfResNet8(nnx.Module):
         return self.fc(self.layer3[0](self.layer2[0](self.layer1[0](x))).mean((1, 2)))
 
 
-def test_the_resnet8_of_mlperf_names_nineteen_of_the_twenty_pictures(data, weights):
+def test_the_resnet8_of_mlperf_names_nineteen_of_the_twenty_images(data, weights):
     file = weights / "cifar_resnet8_mlperf.safetensors"
     network = nnx.eval_shape(lambda: MLPerfResNet8(nnx.Rngs(0)))
     load_arrays(network, read_weights(file), source=str(file))
     model = cv.adapt(network, input_shape=(32, 32, 3), std=1 / 255)  # it takes bytes as they are
-    with np.load(data / "datasets" / "cifar10_foolbox20.npz") as pictures:
-        scores = model(pictures["images"].astype(np.float32) / 255)
-        assert (np.asarray(scores).argmax(-1) == pictures["labels"]).sum() == 19
+    with np.load(data / "datasets" / "cifar10_foolbox20.npz") as images:
+        scores = model(images["images"].astype(np.float32) / 255)
+        assert (np.asarray(scores).argmax(-1) == images["labels"]).sum() == 19
 
 
 def test_the_command_line_finds_them_and_keeps_their_layer_names(weights, capsys):

@@ -13,7 +13,7 @@ from cnnviz_jax.plugins.contract import checked
 from cnnviz_jax.plugins.specs import ModelSpec, RendererSpec
 from cnnviz_plugins.models.plugin import cnnviz_models
 from cnnviz_plugins.models.published import PUBLISHED
-from cnnviz_plugins.models.shapes.images import CLASSES, draw_pictures
+from cnnviz_plugins.models.shapes.images import CLASSES, draw_scenes
 
 
 def test_the_hook_offers_shapes_and_every_published_network():
@@ -33,15 +33,15 @@ def test_listing_the_models_imports_nothing_heavy():
 
 def test_shapes_loads_by_name_and_names_its_classes():
     model = cv.load_model("shapes")
-    pictures = draw_pictures(range(20))
-    scores = model(np.stack([picture.image for picture in pictures]))
+    images = draw_scenes(range(20))
+    scores = model(np.stack([image.image for image in images]))
     assert tuple(model.labels) == CLASSES
-    assert np.mean(np.argmax(np.asarray(scores), -1) == [picture.label for picture in pictures]) >= 0.9
+    assert np.mean(np.argmax(np.asarray(scores), -1) == [image.label for image in images]) >= 0.9
 
 
 @pytest.mark.parametrize("count", [1, 4, 13])
-def test_pictures_come_with_shapes_and_it_names_each_rightly(count):
-    images, names = cv.example_pictures("shapes", count)
+def test_images_come_with_shapes_and_it_names_each_rightly(count):
+    images, names = cv.example_images("shapes", count)
     assert images.shape == (count, 64, 64, 3)
     assert len(set(names)) == min(count, len(CLASSES))
     model = cv.load_model("shapes")
@@ -51,8 +51,8 @@ def test_pictures_come_with_shapes_and_it_names_each_rightly(count):
 def test_squeezenet_loads_by_name_with_its_preprocessing_and_the_names_beside_the_file(weights, imagenet_input):
     model = cv.load_model("squeezenet1_1", weights=weights / "squeezenet1_1.safetensors")
     normalised = imagenet_input("doberman.png")
-    picture = normalised * np.array([0.229, 0.224, 0.225], np.float32) + np.array([0.485, 0.456, 0.406], np.float32)
-    probabilities = jax.nn.softmax(model(picture)[0])
+    image = normalised * np.array([0.229, 0.224, 0.225], np.float32) + np.array([0.485, 0.456, 0.406], np.float32)
+    probabilities = jax.nn.softmax(model(image)[0])
     assert model.labels[int(probabilities.argmax())] == "Rottweiler"
     assert probabilities[234] == pytest.approx(0.45430484, abs=1e-5)
 

@@ -23,7 +23,7 @@ def scores_of(name, file):
 
 
 @pytest.mark.parametrize(
-    ("network", "picture", "expected"),
+    ("network", "image", "expected"),
     [
         ("squeezenet1_1", "doberman.png", {234: 0.45430484, 240: 0.29155923, 236: 0.18606370}),
         ("squeezenet1_1", "snake.png", {56: 0.94506179}),
@@ -31,8 +31,8 @@ def scores_of(name, file):
         ("squeezenet1_0", "coffee.png", {967: 0.81069458}),
     ],
 )
-def test_squeezenet_gives_the_published_probabilities(weights, imagenet_input, network, picture, expected):
-    scores = scores_of(network, weights / f"{network}.safetensors")(imagenet_input(picture))
+def test_squeezenet_gives_the_published_probabilities(weights, imagenet_input, network, image, expected):
+    scores = scores_of(network, weights / f"{network}.safetensors")(imagenet_input(image))
     probabilities = np.asarray(jax.nn.softmax(scores[0]))
     assert list(np.argsort(-probabilities)[: len(expected)]) == list(expected)
     for index, probability in expected.items():
@@ -97,23 +97,23 @@ def test_asking_without_weights_says_how_to_pass_a_file(name):
         build(name, None)
 
 
-def test_mobilenet_gives_the_published_probability_with_the_padding_it_was_trained_with(weights, imagenet_picture):
+def test_mobilenet_gives_the_published_probability_with_the_padding_it_was_trained_with(weights, imagenet_image):
     model = cv.load_model("mobilenet_v2_tf", weights / "mobilenet_v2_tf.safetensors")
-    probabilities = np.asarray(jax.nn.softmax(model(imagenet_picture("goldfish.jpg"))[0]))
+    probabilities = np.asarray(jax.nn.softmax(model(imagenet_image("goldfish.jpg"))[0]))
     assert model.labels[int(probabilities.argmax())] == "goldfish"
     assert probabilities[1] == pytest.approx(0.99765791, abs=1e-5)
 
 
 @pytest.mark.parametrize("file", ["cifar_resnet20.safetensors", "the published one"])
-def test_cifar_resnet20_names_all_twenty_pictures(data, weights, cache, file):
+def test_cifar_resnet20_names_all_twenty_images(data, weights, cache, file):
     if file == "the published one":  # as `cnnviz models --download` leaves it: no file is named
         cache.mkdir()
         (cache / "resnet20-12fca82f.th").symlink_to(weights / "original" / "resnet20-12fca82f.th")
         model = cv.load_model("cifar_resnet20")
     else:
         model = cv.load_model("cifar_resnet20", weights / file)
-    with np.load(data / "datasets" / "cifar10_foolbox20.npz") as pictures:
-        images, labels = pictures["images"].astype(np.float32) / 255, pictures["labels"]
+    with np.load(data / "datasets" / "cifar10_foolbox20.npz") as images:
+        images, labels = images["images"].astype(np.float32) / 255, images["labels"]
     assert images.shape == (20, 32, 32, 3)
     np.testing.assert_array_equal(np.asarray(model(images)).argmax(-1), labels)
     assert model.labels[3] == "cat"

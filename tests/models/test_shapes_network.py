@@ -11,7 +11,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
-from cnnviz_plugins.models.shapes.images import CLASSES, draw_pictures
+from cnnviz_plugins.models.shapes.images import CLASSES, draw_scenes
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
 from cnnviz_plugins.models.shapes.train import TrainConfig, accuracy, save, train
 
@@ -21,8 +21,8 @@ def network():
     return load_shapes()
 
 
-def test_at_least_97_percent_of_pictures_beyond_those_measured_in_training_are_named_rightly(network):
-    assert accuracy(network, pictures=1000, first=100_000)["all"] >= 0.97
+def test_at_least_97_percent_of_images_beyond_those_measured_in_training_are_named_rightly(network):
+    assert accuracy(network, scenes=1000, first=100_000)["all"] >= 0.97
 
 
 def test_the_report_beside_the_weights_says_at_least_97_percent():
@@ -43,10 +43,10 @@ def test_the_checkpoint_is_under_a_megabyte_in_few_files_and_names_no_place_on_a
 
 def test_covering_the_object_lowers_its_score_and_covering_the_background_hardly(network):
     """Class evidence is local to the object, so its mask is ground truth for explanations."""
-    pictures = draw_pictures(range(200, 300))
-    images = np.stack([picture.image for picture in pictures])
-    masks = np.stack([picture.mask for picture in pictures])[..., None]
-    rows = np.arange(len(pictures)), np.array([picture.label for picture in pictures])
+    scenes = draw_scenes(range(200, 300))
+    images = np.stack([image.image for image in scenes])
+    masks = np.stack([image.mask for image in scenes])[..., None]
+    rows = np.arange(len(scenes)), np.array([image.label for image in scenes])
     grey = np.median(images, axis=(1, 2), keepdims=True)
     graph, state = nnx.split(network)
     score = jax.jit(
@@ -76,7 +76,7 @@ def test_maps_under_the_average_are_16_px_wide_so_that_cam_applies(network):
 
 def test_training_learns_and_what_it_saves_loads_again(tmp_path):
     run = tmp_path / "run"
-    config = TrainConfig(out=tmp_path / "w", steps=2, batch=10, pictures=20, test_pictures=20, record=run, recorded=2)
+    config = TrainConfig(out=tmp_path / "w", steps=2, batch=10, scenes=20, test_images=20, record=run, recorded=2)
     trained = train(config)
     recorder = cv.Recorder(run)
     assert (recorder.steps, recorder.network) == ((0, 2), "shapes")

@@ -24,7 +24,7 @@ def conv(
     base: int = 1,
     groups: int = 1,
 ) -> Any:
-    """Convolve with an HWIO kernel, whatever the layout of the picture."""
+    """Convolve with an HWIO kernel, whatever the layout of the image."""
     if padding == SYMMETRIC:
         padding = [((size - 1) // 2, (size - 1) // 2) for size in kernel.shape[:2]]
     return lax.conv_general_dilated(
@@ -50,7 +50,7 @@ def pool(x: Any, size: int, stride: int, padding: Padding = "VALID", *, layout: 
 
 
 def traced(fn: Callable[[Any, Any], Any], params: Any, shape: Sequence[int], **options: Any) -> Program:
-    """Trace for one picture of `shape` (h, w, c)."""
+    """Trace for one image of `shape` (h, w, c)."""
     return Program.trace(fn, params, jax.ShapeDtypeStruct((1, *shape), jnp.float32), **options)
 
 

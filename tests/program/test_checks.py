@@ -35,7 +35,7 @@ def test_statistics_over_the_batch_mean_training_mode() -> None:
 
     check = found(training)["training-mode"]
     assert check.severity == "error"
-    assert check.text.startswith("the model mixes the pictures of a batch (reduce_sum in bn)")
+    assert check.text.startswith("the model mixes the images of a batch (reduce_sum in bn)")
 
 
 def test_vmapped_statistics_with_an_axis_name_mean_training_mode() -> None:
@@ -140,7 +140,7 @@ def test_a_conv_behind_an_opaque_region_tells_the_layout_again() -> None:
     assert program.layers["conv"].receptive_field.box(1, 1) == (0, 0, 7, 7)
 
 
-def test_borders_of_no_length_join_no_pictures() -> None:
+def test_borders_of_no_length_join_no_images() -> None:
     def fn(_: Any, x: Any) -> Any:
         return jnp.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0)), "edge")
 

@@ -41,7 +41,7 @@ def words_of(drawn):
     return [text for text in drawn.findobj(Text) if text.get_text().strip() and text.get_visible()]
 
 
-# PDF embeds fonts anew each time, which is slow: one case with pictures, one with curves.
+# PDF embeds fonts anew each time, which is slow: one case with images, one with curves.
 FORMS = [(name, suffix) for name in RESULTS for suffix in (".png", ".svg")] + [("heatmap", ".pdf"), ("curves", ".pdf")]
 
 
@@ -58,9 +58,9 @@ def test_equal_results_give_equal_bytes_without_dates(name, suffix, tmp_path):
     if suffix == ".svg":
         ElementTree.fromstring(data)
     if suffix == ".png":
-        with Image.open(first) as picture:
-            picture.load()
-            assert min(picture.size) > 200
+        with Image.open(first) as image:
+            image.load()
+            assert min(image.size) > 200
 
 
 def test_no_words_are_smaller_than_7_points_or_leave_the_sheet(case):
@@ -96,7 +96,7 @@ def test_a_raw_map_gets_its_own_panel_with_its_size():
     assert words.count("raw, 3 × 3") == 2
 
 
-def test_a_channel_without_a_picture_is_an_empty_cell_with_its_reason():
+def test_a_channel_without_an_image_is_an_empty_cell_with_its_reason():
     drawn = figure(made.synthesis())
     words = " ".join(text.get_text().replace("\n", " ") for text in words_of(drawn))
     for reason in ("no gradient at the start", "diverged", "dead: never active", "status: no_gradient"):
@@ -129,8 +129,8 @@ def test_curves_are_drawn_only_for_targets_that_are_ok():
 def test_awkward_maps_can_be_drawn(values, view, tmp_path):
     channels = values.shape[-1] if view == "pixels" else 3
     render(made.attribution(values, view, channels=channels), tmp_path / "out.png", dpi=60)
-    with Image.open(tmp_path / "out.png") as picture:
-        picture.load()
+    with Image.open(tmp_path / "out.png") as image:
+        image.load()
 
 
 def test_a_map_that_is_not_finite_leaves_no_file(tmp_path):

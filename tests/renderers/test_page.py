@@ -79,14 +79,14 @@ def test_every_address_lies_inside_the_page(read):
     assert not re.search(r"fetch|XMLHttp|import|eval|innerHTML|localStorage", read.raw["script"])
 
 
-def test_every_embedded_picture_can_be_read(read):
-    pictures = [address for address in read.addresses if address.startswith("data:image")]
-    assert len(pictures) > 20
-    for address in pictures:
+def test_every_embedded_image_can_be_read(read):
+    images = [address for address in read.addresses if address.startswith("data:image")]
+    assert len(images) > 20
+    for address in images:
         head, _, body = address.partition(",")
         assert head == "data:image/png;base64"
-        with Image.open(io.BytesIO(base64.b64decode(body, validate=True))) as picture:
-            picture.load()
+        with Image.open(io.BytesIO(base64.b64decode(body, validate=True))) as image:
+            image.load()
 
 
 def test_labels_are_shown_as_text(text, read):
@@ -114,14 +114,14 @@ def test_everything_of_the_report_is_there(read):
     for expected in (
         "3 star", "75.0 %", "< 0.1 %", "saliency", "gradient", "largest |value| over channels", "raw 4 × 4",
         "Feature maps", "all 5 channels", "6 filters of 3 × 3 × 3", "w / ‖w‖", "Receptive fields", "whole input",
-        "2 of 5 targets gave a picture", "no gradient at the start", "dead: never active", "status diverged",
+        "2 of 5 targets gave an image", "no gradient at the start", "dead: never active", "status diverged",
         "Not applied to this model", "no pooling", "1 min 10 s", "window 4, 4 · fill mean · sigma 0.15",
         '"technique": "made"', "9 × 9 × 6", "jax 1", "Warning model", "Warning beware of",
     ):  # fmt: skip
         assert expected in words, expected
 
 
-def test_a_target_without_a_picture_has_none(text):
+def test_a_target_without_an_image_has_none(text):
     section = text[text.index('id="synthesised"') : text.index('id="techniques"')]
     assert section.count("<img") == 2
     assert section.count('class="empty"') == 3
@@ -157,9 +157,9 @@ def test_a_single_result_is_a_page_of_its_own(result):
         assert address.startswith("data:") or address.removeprefix("#") in read.ids
 
 
-def test_receptive_fields_are_drawn_over_the_first_picture(text):
+def test_receptive_fields_are_drawn_over_the_first_image(text):
     section = text[text.index('id="fields"') : text.index('id="synthesised"')]
-    assert '<use href="#picture-0"' in section
+    assert '<use href="#image-0"' in section
     assert section.count('class="box"') == 5
 
 

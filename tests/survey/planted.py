@@ -41,5 +41,5 @@ def model():
     return cv.adapt(forward, parameters(), input_shape=(10, 9, 3), name="planted")
 
 
-def pictures(count):
+def some_images(count):
     return np.random.default_rng(5).uniform(size=(count, 10, 9, 3)).astype(np.float32)

@@ -8,17 +8,17 @@ from cnnviz_jax.cli import main
 from cnnviz_jax.cli.commands.survey import with_units_apart
 from cnnviz_jax.errors import UsageError
 
-from .planted import pictures
+from .planted import some_images
 
 
 @pytest.fixture
 def folder(tmp_path, monkeypatch):
-    """Pictures of two classes in folders; the test runs beside them."""
+    """Images of two classes in folders; the test runs beside them."""
     monkeypatch.chdir(tmp_path)
-    for i, image in enumerate(pictures(6)):
+    for i, image in enumerate(some_images(6)):
         (tmp_path / "set" / "ab"[i % 2]).mkdir(parents=True, exist_ok=True)
         Image.fromarray((image * 255).astype(np.uint8)).save(tmp_path / "set" / "ab"[i % 2] / f"{i}.png")
-    (tmp_path / "set" / "a" / "broken.png").write_bytes(b"no picture")
+    (tmp_path / "set" / "a" / "broken.png").write_bytes(b"no image")
     return tmp_path
 
 
@@ -30,7 +30,7 @@ def test_units_are_numbers_and_ranges_joined_by_commas():
         with_units_apart(["--units", "3,x"])
 
 
-def test_a_folder_becomes_the_figure_and_broken_pictures_are_told(folder, capsys):
+def test_a_folder_becomes_the_figure_and_broken_images_are_told(folder, capsys):
     line = [
         "survey",
         "exemplars",
@@ -46,14 +46,14 @@ def test_a_folder_becomes_the_figure_and_broken_pictures_are_told(folder, capsys
     assert main([*line, "--labels", "folders", "--out", "exemplars.png", "--renderer", "figure"]) == 0
     out, err = capsys.readouterr()
     assert "wrote exemplars.png" in out
-    assert "1 pictures could not be read, such as a/broken.png" in err
+    assert "1 images could not be read, such as a/broken.png" in err
     assert (folder / "exemplars.png").stat().st_size > 2000
 
 
 def test_a_survey_without_a_folder_is_refused(folder, capsys):
     assert main(["survey", "exemplars", "tests.survey.planted:model"]) == 2
     assert (
-        "a survey takes one folder, .npz, .zarr or package.module:factory of pictures, got 0" in capsys.readouterr().err
+        "a survey takes one folder, .npz, .zarr or package.module:factory of images, got 0" in capsys.readouterr().err
     )
     assert main(["survey", "exemplars", "tests.survey.planted:model", "nowhere"]) == 2
     assert "no folder 'nowhere'" in capsys.readouterr().err

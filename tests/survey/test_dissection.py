@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
 from cnnviz_plugins.survey.overlap import between, centres_of
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 COUNT, NAMES = 13, ("shape:a", "shape:b", "colour:c")
 SHARE = 0.1
@@ -16,13 +16,13 @@ SHARE = 0.1
 
 @pytest.fixture(scope="module")
 def images():
-    return pictures(COUNT)
+    return some_images(COUNT)
 
 
 @pytest.fixture(scope="module")
 def masks():
     drawn = np.random.default_rng(0).random((COUNT, 3, 12, 10)) < 0.3
-    drawn[4, :2] = False  # a picture that tells nothing about shapes
+    drawn[4, :2] = False  # an image that tells nothing about shapes
     return drawn
 
 
@@ -47,18 +47,18 @@ def test_the_threshold_is_the_value_that_exactly_that_share_exceeds(result, maps
     assert ((table > result.threshold).mean(0) <= SHARE).all()
 
 
-def test_overlap_is_that_of_a_slow_loop_over_pictures_units_and_concepts(result, maps, masks):
+def test_overlap_is_that_of_a_slow_loop_over_images_units_and_concepts(result, maps, masks):
     centres = centres_of(model().layers["conv2"], (12, 10))
     rows, columns = between(centres[0], 12), between(centres[1], 10)
     category = [0, 0, 1]
     for unit in range(maps.shape[-1]):
         for concept in range(3):
             both = either = 0
-            for picture in range(COUNT):
-                told = masks[picture, [k for k in range(3) if category[k] == category[concept]]].any()
-                covers = rows @ maps[picture, :, :, unit] @ columns.T > result.threshold[unit]
-                both += (covers & masks[picture, concept]).sum()
-                either += ((covers & told) | masks[picture, concept]).sum()
+            for image in range(COUNT):
+                told = masks[image, [k for k in range(3) if category[k] == category[concept]]].any()
+                covers = rows @ maps[image, :, :, unit] @ columns.T > result.threshold[unit]
+                both += (covers & masks[image, concept]).sum()
+                either += ((covers & told) | masks[image, concept]).sum()
             np.testing.assert_allclose(result.iou[unit, concept], both / either, atol=0.004)  # a pixel on the border
 
 
@@ -112,19 +112,19 @@ def test_on_shapes_every_texture_class_has_a_detector(tmp_path):
     from cnnviz_jax.data.opening import open_source
 
     network = cv.load_model("shapes")
-    source = open_source("cnnviz_plugins.models.shapes.concepts:pictures", network.input_shape)
+    source = open_source("cnnviz_plugins.models.shapes.concepts:images", network.input_shape)
     found = cv.survey("dissection", network, source, layer="relu4")
     assert {"texture:stripes", "texture:checker", "texture:dots", "texture:zigzag"} <= set(found.detectors.values())
     assert cv.render(found, tmp_path / "dissection.png", dpi=40).stat().st_size > 5000
     assert cv.render(found, tmp_path / "dissection.npz").exists()
 
 
-def test_pictures_without_masks_or_with_others_are_refused(images, masks):
-    with pytest.raises(UsageError, match="these pictures come without 'concepts'; they have label"):
+def test_images_without_masks_or_with_others_are_refused(images, masks):
+    with pytest.raises(UsageError, match="these images come without 'concepts'; they have label"):
         cv.survey("dissection", model(), images, layer="conv2")
     with pytest.raises(UsageError, match="2 names for 3 concept masks"):
         cv.survey("dissection", model(), images, layer="conv2", fields={"concepts": masks}, concepts=("a", "b"))
-    with pytest.raises(UsageError, match=r"the field 'concepts' has shape \(2, 3, 12, 10\); 13 pictures need as many"):
+    with pytest.raises(UsageError, match=r"the field 'concepts' has shape \(2, 3, 12, 10\); 13 images need as many"):
         cv.survey("dissection", model(), images, layer="conv2", fields={"concepts": masks[:2]})
     with pytest.raises(UsageError, match=r"got \(13, 3, 6, 10\)|got \(\d+, 3, 6, 10\)"):
         cv.survey("dissection", model(), images, layer="conv2", fields={"concepts": masks[:, :, :6]})
@@ -141,5 +141,5 @@ def test_a_sweep_refuses_what_needs_more_than_one_pass(images):
     from cnnviz_jax.sweep.spec import Survey
 
     source = Population.of(images, (12, 10, 3)).source
-    with pytest.raises(SweepUsageError, match="dissection reads the pictures 3 times and a sweep reads them once"):
+    with pytest.raises(SweepUsageError, match="dissection reads the images 3 times and a sweep reads them once"):
         reducers_of(Survey(technique="dissection", name="d", options={"layer": "conv2"}), model(), source)

@@ -6,7 +6,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 
-from .planted import DEAD, TWINS, model, pictures
+from .planted import DEAD, TWINS, model, some_images
 
 COUNT = 30
 
@@ -23,12 +23,12 @@ def relu(network):
 
 @pytest.fixture(scope="module")
 def result(network, relu):
-    return cv.survey("distributions", network, pictures(COUNT), np.arange(COUNT) % 2, layer=relu, batch=8, sample=16)
+    return cv.survey("distributions", network, some_images(COUNT), np.arange(COUNT) % 2, layer=relu, batch=8, sample=16)
 
 
 @pytest.fixture(scope="module")
 def table(network, relu):
-    values = cv.capture(network, pictures(COUNT), [relu])[relu]
+    values = cv.capture(network, some_images(COUNT), [relu])[relu]
     return values.reshape(-1, values.shape[-1])
 
 
@@ -39,7 +39,7 @@ def test_exactly_the_planted_units_are_named(result):
     assert result.always_on == (25, 26)
 
 
-def test_a_histogram_counts_every_position_of_every_picture(result):
+def test_a_histogram_counts_every_position_of_every_image(result):
     assert (result.count.sum(1) == COUNT * 8 * 7).all()
     assert result.positions == 56
 
@@ -50,8 +50,8 @@ def test_moments_rates_and_extremes_are_those_of_the_whole_table(result, table):
     np.testing.assert_allclose(result.minimum, table.min(0), rtol=1e-5)
     np.testing.assert_allclose(result.maximum, table.max(0), rtol=1e-5)
     np.testing.assert_allclose(result.fire_rate, (table > 0).mean(0))
-    per_picture = (table.reshape(COUNT, -1, table.shape[1]) > 0).any(1).mean(0)
-    np.testing.assert_allclose(result.picture_rate, per_picture)
+    per_image = (table.reshape(COUNT, -1, table.shape[1]) > 0).any(1).mean(0)
+    np.testing.assert_allclose(result.image_rate, per_image)
 
 
 def test_quantiles_are_within_the_bins(result, table):
@@ -77,7 +77,7 @@ def test_the_sample_is_the_same_in_any_order_and_any_batches():
 
     values = np.random.default_rng(1).normal(size=(60, 4, 3, 2)).astype(np.float32)
     values[7] = np.nan
-    reducer = PositionSample(layer="x", shape=(4, 3, 2), pictures=9, each=4)
+    reducer = PositionSample(layer="x", shape=(4, 3, 2), images=9, each=4)
 
     def gathered(order, size):
         totals, update = [reducer.empty()], jax.jit(reducer.update)
@@ -93,10 +93,10 @@ def test_the_sample_is_the_same_in_any_order_and_any_batches():
     np.testing.assert_array_equal(straight["values"], shuffled["values"])
     np.testing.assert_array_equal(straight["id"], shuffled["id"])
     rows = values.reshape(60, 12, 2)[straight["id"]]
-    assert (rows == straight["values"][:, None]).all(-1).any(1).all()  # every row is one place of its picture
+    assert (rows == straight["values"][:, None]).all(-1).any(1).all()  # every row is one place of its image
 
 
-def test_the_ranks_of_pictures_never_collide():
+def test_the_ranks_of_images_never_collide():
     import jax.numpy as jnp
 
     from cnnviz_plugins.survey.sample import mixed
@@ -115,11 +115,11 @@ def test_the_table_has_a_row_per_unit(result):
 
 def test_a_share_outside_its_range_is_refused(network):
     with pytest.raises(UsageError, match=r"twins_at lies above 0 and up to 1, got 1\.5"):
-        cv.survey("distributions", network, pictures(2), twins_at=1.5)
+        cv.survey("distributions", network, some_images(2), twins_at=1.5)
 
 
 def test_figures_are_written_for_both_surveys(result, network, relu, tmp_path):
-    images = pictures(4)
+    images = some_images(4)
     found = cv.survey("exemplars", network, images, layer=relu, units=(0, 20), k=6)
     for name, one in (("distributions", result), ("exemplars", found)):
         path = cv.render(one, tmp_path / f"{name}.png", dpi=40)

@@ -1,4 +1,4 @@
-"""Exemplars: the k best pictures of each unit, streamed, equal to sorting the whole table."""
+"""Exemplars: the k best images of each unit, streamed, equal to sorting the whole table."""
 
 import numpy as np
 import pytest
@@ -6,14 +6,14 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import ImageError, LayerNotFoundError, UsageError
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 COUNT, K = 23, 5
 
 
 @pytest.fixture(scope="module")
 def images():
-    return pictures(COUNT)
+    return some_images(COUNT)
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def result(images):
 
 
 def slow(table, k):
-    """By unit: (value, picture, position) of a full sort by value falling, picture and position rising."""
+    """By unit: (value, image, position) of a full sort by value falling, image and position rising."""
     entries = []
     for unit in range(table.shape[2]):
         best = [(-table[n, :, unit].max(), n, int(table[n, :, unit].argmax())) for n in range(len(table))]
@@ -37,18 +37,18 @@ def slow(table, k):
     return entries
 
 
-def test_entries_equal_a_full_sort_by_value_picture_and_position(result, table):
-    columns = cv.capture(model(), pictures(1), ["conv2"])["conv2"].shape[2]
+def test_entries_equal_a_full_sort_by_value_image_and_position(result, table):
+    columns = cv.capture(model(), some_images(1), ["conv2"])["conv2"].shape[2]
     for unit, entries in enumerate(slow(table, K)):
         np.testing.assert_allclose(result.value[unit], [-entry[0] for entry in entries], rtol=1e-5)
         assert result.id[unit].tolist() == [entry[1] for entry in entries]
         assert result.place[unit].tolist() == [list(divmod(entry[2], columns)) for entry in entries]
 
 
-def test_a_picture_has_one_entry_unless_positions_compete(result, images):
+def test_an_image_has_one_entry_unless_positions_compete(result, images):
     assert all(len(set(row)) == K for row in result.id.tolist())
     every = cv.survey("exemplars", model(), images[:2], layer="conv2", k=K, entries="position")
-    assert every.value[0, -1] > -np.inf  # two pictures fill five places
+    assert every.value[0, -1] > -np.inf  # two images fill five places
 
 
 @pytest.mark.parametrize("batch", [1, 7, "auto"])
@@ -80,7 +80,7 @@ def test_the_crop_of_an_interior_unit_alone_gives_the_recorded_value():
 
     from tests.explain.small import parameters
 
-    images = pictures(40, 24, 24)
+    images = some_images(40, 24, 24)
     found = cv.survey("exemplars", model(24, 24), images, layer="conv2", k=9, units=tuple(range(8)))
     weights, checked = parameters(), 0
 
@@ -105,9 +105,9 @@ def test_the_crop_of_an_interior_unit_alone_gives_the_recorded_value():
     assert checked > 3
 
 
-def test_fired_counts_pictures_above_the_threshold(result, table):
+def test_fired_counts_images_above_the_threshold(result, table):
     np.testing.assert_array_equal(result.fired, (table.max(1) > 0.2).sum(0))
-    assert result.pictures == COUNT
+    assert result.image_count == COUNT
 
 
 def test_class_means_are_those_of_a_slow_loop(result, table):
@@ -124,7 +124,7 @@ def test_selectivity_is_one_for_a_unit_of_one_class_and_zero_for_one_of_all():
     np.testing.assert_allclose(selectivity(np.array([[2.0, 1, 0], [0, 1, 0], [0, 1, 0]])), [1, 0, 0])
 
 
-def test_pictures_that_are_not_finite_are_left_out_and_counted(images):
+def test_images_that_are_not_finite_are_left_out_and_counted(images):
     broken = images.copy()
     broken[4, 0, 0, 0] = np.nan
     found = cv.survey("exemplars", model(), broken, layer="conv1", k=COUNT)
@@ -133,22 +133,22 @@ def test_pictures_that_are_not_finite_are_left_out_and_counted(images):
     assert "left out" in " ".join(found.warnings)
 
 
-def test_pictures_are_kept_for_the_chosen_units_only(images):
+def test_images_are_kept_for_the_chosen_units_only(images):
     found = cv.survey("exemplars", model(), images, layer="conv2", k=2, units=(3,))
     np.testing.assert_array_equal(found.image(3, 1), images[found.id[3, 1]])
     other = next(u for u in range(8) if not set(found.id[u]) <= set(found.image_ids))
     rank = next(r for r in range(2) if found.id[other, r] not in found.image_ids)
-    with pytest.raises(UsageError, match=f"no picture of unit {other}, entry {rank}, is kept"):
+    with pytest.raises(UsageError, match=f"no image of unit {other}, entry {rank}, is kept"):
         found.crop(other, rank)
 
 
-def test_fewer_pictures_than_k_leave_empty_places(images):
+def test_fewer_images_than_k_leave_empty_places(images):
     found = cv.survey("exemplars", model(), images[:2], layer="conv2", k=4)
     assert (found.id[:, 2:] == -1).all()
     assert (found.value[:, 2:] == -np.inf).all()
 
 
-def test_a_vector_layer_sees_the_whole_picture(images):
+def test_a_vector_layer_sees_the_whole_image(images):
     found = cv.survey("exemplars", model(), images, layer="head", k=2)
     assert (found.box == [0, 0, 11, 9]).all()
 
@@ -158,9 +158,9 @@ def test_wrong_arguments_are_told_in_a_sentence(images):
         cv.survey("exemplars", model(), images, layer="conv2", units=[8])
     with pytest.raises(LayerNotFoundError, match="no layer 'conv9'"):
         cv.survey("exemplars", model(), images, layer="conv9")
-    with pytest.raises(UsageError, match="labels are one whole number per picture, 23 of them"):
+    with pytest.raises(UsageError, match="labels are one whole number per image, 23 of them"):
         cv.survey("exemplars", model(), images, [1, 2])
-    with pytest.raises(ImageError, match=r"a survey takes pictures \(n, h, w, c\)"):
+    with pytest.raises(ImageError, match=r"a survey takes images \(n, h, w, c\)"):
         cv.survey("exemplars", model(), images[:, :5])
     with pytest.raises(UsageError, match="k is 1 or more"):
         cv.survey("exemplars", model(), images, k=0)

@@ -118,7 +118,7 @@ def test_checkpoints_cost_next_to_nothing(tmp_path, env):
 
 
 class Noise:
-    """Pictures for the network above."""
+    """Images for the network above."""
 
     def __len__(self):
         return 600

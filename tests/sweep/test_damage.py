@@ -28,7 +28,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptio
 
 @pytest.fixture(scope="module")
 def halfway(tmp_path_factory):
-    """A run stopped after picture 48, with three checkpoints."""
+    """A run stopped after image 48, with three checkpoints."""
     folder = tmp_path_factory.mktemp("halfway") / "run"
     before = Loop._agree
     with pytest.MonkeyPatch.context() as patched, contextlib.suppress(Interrupted):
@@ -225,9 +225,9 @@ def test_verify_names_what_is_missing(tmp_path, reference_run, capsys):
 
 def test_status_tells_how_far_a_stopped_run_is(stopped, capsys):
     (status,) = run_status(RunFolder(stopped))
-    assert (status.state, status.counted, status.pictures, status.shard) == ("stopped", 48, 61, (0, 1))
+    assert (status.state, status.counted, status.images, status.shard) == ("stopped", 48, 61, (0, 1))
     assert main(["sweep-status", str(stopped)]) == 0
-    assert "stopped, 48 of 61 pictures counted (78 %)" in capsys.readouterr().out
+    assert "stopped, 48 of 61 images counted (78 %)" in capsys.readouterr().out
     assert main(["sweep-status", str(stopped), "--json"]) == 0
     assert '"counted": 48' in capsys.readouterr().out
 

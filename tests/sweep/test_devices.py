@@ -34,13 +34,13 @@ def test_a_stopped_run_goes_on_with_another_number_of_devices(tmp_path, referenc
     for devices in (3, 1, 8):
         with monkeypatch.context() as patched:
             patched.setattr(Loop, "_agree", lambda self, number, asked: (True, True))
-            with pytest.raises(Interrupted, match="stopped by a signal at picture"):
+            with pytest.raises(Interrupted, match="stopped by a signal at image"):
                 harness.sweep(tmp_path / "run", devices=devices)
     harness.assert_equal(harness.sweep(tmp_path / "run", devices=2).root, reference)
     assert harness.flushes(tmp_path / "run") > 3
 
 
-def test_ties_of_a_dead_unit_go_to_the_first_pictures_on_eight_devices(tmp_path):
+def test_ties_of_a_dead_unit_go_to_the_first_images_on_eight_devices(tmp_path):
     from cnnviz_jax.sweep.result import read_survey
 
     folder = harness.sweep(tmp_path / "run", toy.exact_net(), devices=8, source="tests.sweep.toy:coarse")

@@ -83,7 +83,7 @@ def test_budgets_are_shares_or_sizes():
     ("words", "sentence"),
     [
         (["--source", "x", "--explain", "saliency"], "say where the run lives: --run DIR"),
-        (["--run", "r", "--explain", "saliency"], "which pictures?"),
+        (["--run", "r", "--explain", "saliency"], "which images?"),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--model", "shape"], "Did you mean 'shapes'?"),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--tile", "no"], 'tile is "auto" or a whole number'),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--bogus"], "unrecognized arguments: --bogus"),

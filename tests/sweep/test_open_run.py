@@ -24,7 +24,7 @@ EXPLAIN = [{"technique": "smoothgrad", "samples": 3}, {"technique": "grad-cam", 
 def folder(tmp_path_factory):
     """A sweep of two techniques and three surveys over an `.npz`."""
     place = tmp_path_factory.mktemp("open")
-    npz = toy.write_npz(place / "pictures.npz", count=21)
+    npz = toy.write_npz(place / "images.npz", count=21)
     return harness.sweep(place / "run", source=str(npz), explain=EXPLAIN, survey=SURVEYS, devices=2).root
 
 
@@ -32,7 +32,7 @@ def test_attributions_are_those_of_explain(folder):
     run = cv.open_run(folder)
     ids = [3, 17, 4]
     found = run.attribution("grad-cam", ids)
-    expected = cv.explain("grad-cam", toy.net(), run.pictures(ids), key=0, ids=ids, layer="conv2")
+    expected = cv.explain("grad-cam", toy.net(), run.some_images(ids), key=0, ids=ids, layer="conv2")
     np.testing.assert_allclose(found.low_res, expected.low_res, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(found.values, expected.values, rtol=2e-3, atol=2e-4)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
@@ -43,7 +43,7 @@ def test_attributions_are_those_of_explain(folder):
 
 def test_surveys_are_those_of_survey(folder):
     run = cv.open_run(folder)
-    images, labels = run.pictures(range(21)), np.arange(21, dtype=np.int32) % 4
+    images, labels = run.some_images(range(21)), np.arange(21, dtype=np.int32) % 4
     found = run.survey("exemplars")
     expected = cv.survey("exemplars", toy.net(), images, labels, layer="conv2", k=3)
     np.testing.assert_array_equal(found.id, expected.id)
@@ -88,7 +88,7 @@ def test_a_run_that_is_not_finished_gives_what_it_has(tmp_path, folder):
 
 
 def test_an_example_without_a_result_says_why(tmp_path, monkeypatch):
-    class Sometimes(toy.Pictures):
+    class Sometimes(toy.Images):
         def __getitem__(self, index):
             if index == 2:
                 raise RuntimeError("gone")
@@ -99,7 +99,7 @@ def test_an_example_without_a_result_says_why(tmp_path, monkeypatch):
     run = cv.open_run(
         harness.sweep(tmp_path / "run", source="tests.sweep.toy:one_gone", max_bad="1", options=options).root
     )
-    with pytest.raises(ImageError, match="example 2 has no result: unreadable picture 2: RuntimeError: gone"):
+    with pytest.raises(ImageError, match="example 2 has no result: unreadable image 2: RuntimeError: gone"):
         run.attribution("smoothgrad", [1, 2])
 
 
@@ -108,7 +108,7 @@ def test_report_writes_the_page_of_a_run(tmp_path, folder, monkeypatch, capsys):
     out = tmp_path / "page.html"
     assert main(["report", "--run", str(folder), "--out", str(out), "--quiet"]) == 0, capsys.readouterr().err
     page = out.read_text()
-    assert "plain over 21 pictures" in page
+    assert "plain over 21 images" in page
     assert "grad-cam" in page
     assert main(["report", "shapes", "--run", str(folder)]) == 2
     assert "name only --out" in capsys.readouterr().err

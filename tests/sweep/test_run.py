@@ -19,8 +19,8 @@ from tests.sweep import harness, toy
 
 
 def images(source=None, count=toy.COUNT):
-    source = source or toy.pictures()
-    return np.stack([source.picture(i) for i in range(count)])
+    source = source or toy.some_images()
+    return np.stack([source.some_image(i) for i in range(count)])
 
 
 def test_heatmaps_are_those_of_explain_with_the_examples_number_as_id(reference_run):
@@ -36,7 +36,7 @@ def test_heatmaps_are_those_of_explain_with_the_examples_number_as_id(reference_
     np.testing.assert_array_equal(harness.statuses(reference_run), [1] * toy.COUNT + [0] * 3)
 
 
-def test_the_seed_changes_every_heatmap_and_a_pictures_place_changes_none(tmp_path, reference_run):
+def test_the_seed_changes_every_heatmap_and_an_images_place_changes_none(tmp_path, reference_run):
     before = ExampleStore.open(RunFolder(reference_run).examples)
     other = ExampleStore.open(harness.sweep(tmp_path / "seed", seed=1).examples)
     rows = slice(0, toy.COUNT)
@@ -52,15 +52,15 @@ def test_the_default_generator_does_not_matter(tmp_path, reference):
         harness.assert_equal(harness.sweep(tmp_path / "run").root, reference)
 
 
-def activations(net, pictures, layer):
+def activations(net, images, layer):
     """The whole table of a layer's values, as the network gives them."""
     read = jax.jit(jax.vmap(lambda image: net.run(image, read=(layer,), need_outputs=False)[1][layer]))
-    return np.asarray(read(pictures))
+    return np.asarray(read(images))
 
 
 @pytest.fixture(scope="module")
 def exact(tmp_path_factory):
-    """A sweep in which all activations are exact, one picture NaN, many ties."""
+    """A sweep in which all activations are exact, one image NaN, many ties."""
     folder = tmp_path_factory.mktemp("exact") / "run"
     return harness.sweep(folder, toy.exact_net(), model="tests.sweep.toy:exact_net", source="tests.sweep.toy:coarse")
 
@@ -68,7 +68,7 @@ def exact(tmp_path_factory):
 def test_top_k_and_histogram_equal_brute_force_over_the_whole_table(exact):
     finite = np.asarray([i for i in range(toy.COUNT) if i != 5])
     table = toy.Coarse()
-    values = activations(toy.exact_net(), np.stack([table.picture(i) for i in finite]), "conv2")
+    values = activations(toy.exact_net(), np.stack([table.some_image(i) for i in finite]), "conv2")
     top = read_survey(exact, "top-k")["conv2"]
     flat = values.reshape(len(finite), -1, 4)
     for unit in range(4):
@@ -84,7 +84,7 @@ def test_top_k_and_histogram_equal_brute_force_over_the_whole_table(exact):
     np.testing.assert_array_equal(histogram["maximum"], flat.max((0, 1)))
 
 
-def test_a_dead_unit_lists_the_first_pictures_and_a_nan_picture_is_counted_and_harms_nobody(exact):
+def test_a_dead_unit_lists_the_first_images_and_a_nan_image_is_counted_and_harms_nobody(exact):
     top = read_survey(exact, "top-k")["conv2"]
     np.testing.assert_array_equal(top["id"][3], [0, 1, 2])
     np.testing.assert_array_equal(top["value"][3], 0)
@@ -135,8 +135,8 @@ def test_a_delta_is_flushed_before_it_could_overflow(tmp_path, reference, monkey
     [
         ({"seed": 2}, "seed: 0 then, 2 now"),
         ({"tile": 2}, "tile: 4 then, 2 now"),
-        ({"limit": 20}, "pictures: 61 then, 20 now"),
-        ({"source": "tests.sweep.toy:many_pictures", "limit": 61}, "source_digest"),
+        ({"limit": 20}, "images: 61 then, 20 now"),
+        ({"source": "tests.sweep.toy:many_images", "limit": 61}, "source_digest"),
         (
             {"survey": [{"technique": "top-k", "k": 4, "layers": ["conv1", "conv2"]}]},
             "survey.top-k/conv1.k: 3 then, 4 now",

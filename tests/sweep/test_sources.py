@@ -1,4 +1,4 @@
-"""Every kind of source, with pictures that are broken, odd, or not there."""
+"""Every kind of source, with images that are broken, odd, or not there."""
 
 import shutil
 
@@ -11,7 +11,7 @@ from PIL import Image
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.files import read_lines
 from cnnviz_jax.sweep import RunOptions
-from cnnviz_jax.sweep.errors import BadPicturesError, FingerprintError, SweepUsageError
+from cnnviz_jax.sweep.errors import BadImagesError, FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.result import read_manifest
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import harness, toy
@@ -27,7 +27,7 @@ def written_folder(folder, count=12):
     return folder
 
 
-def test_a_folder_gives_its_pictures_in_order_of_path_and_its_folders_as_labels(tmp_path):
+def test_a_folder_gives_its_images_in_order_of_path_and_its_folders_as_labels(tmp_path):
     source = open_source(str(written_folder(tmp_path / "p")), toy.SHAPE, labels="folders")
     assert len(source) == 12
     assert source.name(0) == "class0/000.png"
@@ -46,24 +46,24 @@ def test_labels_from_a_csv_with_or_without_a_heading(tmp_path):
     with pytest.raises(SweepUsageError, match="row 2 is no path and whole number"):
         open_source(str(folder), toy.SHAPE, labels=str(table))
     table.write_text("other.png,2\n")
-    with pytest.raises(SweepUsageError, match=r"names none of the pictures, such as 'class0/000.png'"):
+    with pytest.raises(SweepUsageError, match=r"names none of the images, such as 'class0/000.png'"):
         open_source(str(folder), toy.SHAPE, labels=str(table))
 
 
-def test_npz_zarr_and_a_factory_give_the_same_pictures_and_the_same_run(tmp_path):
-    npz = toy.write_npz(tmp_path / "pictures.npz", count=13)
+def test_npz_zarr_and_a_factory_give_the_same_images_and_the_same_run(tmp_path):
+    npz = toy.write_npz(tmp_path / "images.npz", count=13)
     with np.load(npz) as archive:
-        group = zarr.create_group(str(tmp_path / "pictures.zarr"))
+        group = zarr.create_group(str(tmp_path / "images.zarr"))
         for name in archive.files:
             group.create_array(name, data=archive[name], chunks=(5, *archive[name].shape[1:]))
     contents = []
-    for number, source in enumerate((npz, tmp_path / "pictures.zarr", "tests.sweep.toy:pictures")):
+    for number, source in enumerate((npz, tmp_path / "images.zarr", "tests.sweep.toy:images")):
         folder = harness.sweep(tmp_path / str(number), source=str(source), limit=13)
         contents.append(harness.content(folder.root))
     assert contents[0] == contents[1] == contents[2]
 
 
-def test_bytes_are_divided_by_255_and_grey_pictures_get_their_channel(tmp_path):
+def test_bytes_are_divided_by_255_and_grey_images_get_their_channel(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "grey.npz", images=images, masks=images > 100)
     source = open_source(str(tmp_path / "grey.npz"), (8, 8, 1))
@@ -97,7 +97,7 @@ def test_a_grain_source_is_read_through_a_factory(monkeypatch):
         ({"pixels": np.zeros((2, 16, 16, 3), np.float32)}, "holds no array `images`; it has pixels"),
         ({"images": np.zeros((2, 8, 8, 3), np.float32)}, r"images have shape (2, 8, 8, 3)"),
         ({"images": np.zeros((2, 16, 16, 3), np.int64)}, "images are int64"),
-        ({"images": np.zeros((0, 16, 16, 3), np.float32)}, "no pictures, the first axis is empty"),
+        ({"images": np.zeros((0, 16, 16, 3), np.float32)}, "no images, the first axis is empty"),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, sentence):
@@ -115,7 +115,7 @@ def test_a_pickle_in_an_npz_is_not_run(tmp_path):
 
 @pytest.fixture(scope="module")
 def odd_folder(tmp_path_factory):
-    """Twelve good pictures, then five that are broken or odd in every way, by name in the middle."""
+    """Twelve good images, then five that are broken or odd in every way, by name in the middle."""
     folder = tmp_path_factory.mktemp("odd")
     written_folder(folder)
     wide = np.random.default_rng(0).integers(0, 256, (20, 30), dtype=np.uint8)
@@ -130,7 +130,7 @@ def odd_folder(tmp_path_factory):
     return folder
 
 
-def test_bad_pictures_are_recorded_and_the_others_are_as_before(tmp_path, odd_folder):
+def test_bad_images_are_recorded_and_the_others_are_as_before(tmp_path, odd_folder):
     moved = shutil.copytree(odd_folder, tmp_path / "p", symlinks=True)
     source = open_source(str(moved), toy.SHAPE)
     names = [source.name(i) for i in range(len(source))]
@@ -140,7 +140,7 @@ def test_bad_pictures_are_recorded_and_the_others_are_as_before(tmp_path, odd_fo
     assert (status[status != 2] == 1).all()
     listed = {line["path"]: line["error"] for line in read_lines(folder.root / "errors")}
     assert "cut short" in listed["class1/cut.jpg"]
-    assert "is not a picture" in listed["class1/empty.png"]
+    assert "is not an image" in listed["class1/empty.png"]
     assert read_manifest(folder)["counts"] == {"ok": len(names) - 2, "unreadable": 2, "nonfinite": 0}
     good = tmp_path / "good"
     written_folder(good)
@@ -155,8 +155,8 @@ def test_bad_pictures_are_recorded_and_the_others_are_as_before(tmp_path, odd_fo
             assert clean.read(array, rows).tobytes() == mixed.read(array, rows).tobytes()
 
 
-def test_too_many_bad_pictures_stop_the_run_after_a_flush(tmp_path, odd_folder):
-    with pytest.raises(BadPicturesError, match="2 pictures could not be read, more than max_bad = 1 allows"):
+def test_too_many_bad_images_stop_the_run_after_a_flush(tmp_path, odd_folder):
+    with pytest.raises(BadImagesError, match="2 images could not be read, more than max_bad = 1 allows"):
         harness.sweep(
             tmp_path / "run", source=str(odd_folder), max_bad="1", options=RunOptions(checkpoint_every="2steps")
         )
@@ -169,20 +169,20 @@ def test_a_file_that_vanishes_during_the_run_counts_as_bad(tmp_path, odd_folder)
     source = open_source(str(folder), toy.SHAPE)
     (folder / "class2" / "011.png").unlink()
     assert source[len(source) - 1].image is None
-    assert "no picture at" in source[len(source) - 1].error
+    assert "no image at" in source[len(source) - 1].error
 
 
 def test_one_changed_file_is_another_data_set(tmp_path):
-    pictures = written_folder(tmp_path / "p")
-    harness.sweep(tmp_path / "run", source=str(pictures))
-    with open(pictures / "class0" / "000.png", "ab") as file:
+    images = written_folder(tmp_path / "p")
+    harness.sweep(tmp_path / "run", source=str(images))
+    with open(images / "class0" / "000.png", "ab") as file:
         file.write(b"more")
     with pytest.raises(FingerprintError, match="source_digest"):
-        harness.sweep(tmp_path / "run", source=str(pictures))
+        harness.sweep(tmp_path / "run", source=str(images))
 
 
-def test_a_source_that_raises_for_one_picture_costs_one_picture(tmp_path, monkeypatch):
-    class Sometimes(toy.Pictures):
+def test_a_source_that_raises_for_one_image_costs_one_image(tmp_path, monkeypatch):
+    class Sometimes(toy.Images):
         def __getitem__(self, index):
             if index == 7:
                 raise RuntimeError("a shard of the store is away")

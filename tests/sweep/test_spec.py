@@ -13,7 +13,7 @@ def test_toml_and_the_command_lines_words_mean_the_same(tmp_path):
     from_words = SweepSpec.read(
         None,
         model="tests.sweep.toy:net",
-        source="tests.sweep.toy:pictures",
+        source="tests.sweep.toy:images",
         tile=4,
         explain=[part_from_words("smoothgrad samples=3")],
         survey=[
@@ -44,8 +44,8 @@ def test_options_win_over_the_file(tmp_path):
         ({"tile": True}, 'tile is "auto" or a whole number'),
         ({"inner_chunk": "some"}, 'inner_chunk is "auto" or a whole number'),
         ({"seed": -1}, "seed is a whole number from 0 to"),
-        ({"limit": 0}, "limit is a whole number of pictures, 1 or more, got 0"),
-        ({"max_bad": "much"}, "max_bad is a number of pictures or a share such as 0.1%, got 'much'"),
+        ({"limit": 0}, "limit is a whole number of images, 1 or more, got 0"),
+        ({"max_bad": "much"}, "max_bad is a number of images or a share such as 0.1%, got 'much'"),
         ({"max_bad": "200%"}, "max_bad is a number"),
         ({"explain": [], "survey": []}, "nothing to do: name an [[explain]] technique"),
         ({"explain": {"technique": "saliency"}}, "explain is a list of tables: begin each with [[explain]]"),
@@ -64,7 +64,7 @@ def test_mistakes_are_named(change, sentence):
 
 
 def test_a_source_must_be_named():
-    with pytest.raises(SweepUsageError, match="which pictures"):
+    with pytest.raises(SweepUsageError, match="which images"):
         SweepSpec.from_mapping({"model": "shapes"})
 
 
@@ -101,7 +101,7 @@ def test_words_of_a_part():
         ({"survey": [{"technique": "top-k", "layers": ["conv9"]}]}, "no layer 'conv9'"),
         ({"survey": [{"technique": "top-k", "kk": 3}]}, "unexpected keyword argument 'kk'"),
         ({"survey": [{"technique": "top-k", "k": 0}]}, "k is 1 or more"),
-        ({"survey": [{"technique": "tests.sweep.toy:pictures"}]}, "takes 0 positional arguments"),
+        ({"survey": [{"technique": "tests.sweep.toy:images"}]}, "takes 0 positional arguments"),
         ({"survey": [{"technique": "tests.sweep.toy:absent"}]}, "cannot be imported"),
         ({"source": "tests.sweep.toy:absent"}, "the source 'tests.sweep.toy:absent' cannot be imported"),
         ({"source": "nowhere"}, "no source 'nowhere'"),
@@ -128,7 +128,7 @@ def test_options_of_a_run(change, sentence):
     assert sentence in str(refused.value)
 
 
-def test_shares_and_numbers_of_bad_pictures():
+def test_shares_and_numbers_of_bad_images():
     assert [harness.spec(max_bad=text).allowed_bad(2500) for text in ("0.1%", "7", "0", "100%")] == [2, 7, 0, 2500]
 
 

@@ -1,4 +1,4 @@
-"""Networks and pictures small enough to be swept many times; named on command lines as `tests.sweep.toy:...`."""
+"""Networks and images small enough to be swept many times; named on command lines as `tests.sweep.toy:...`."""
 
 import functools
 import os
@@ -80,8 +80,8 @@ def exact_net() -> cv.Model:
     return net().with_params(jax.tree.map(jnp.asarray, whole_numbers()))
 
 
-class Pictures:
-    """Seeded pictures and labels; SWEEP_TEST_PAUSE_S slows each, SWEEP_TEST_LOADS names a file to note loads in."""
+class Images:
+    """Seeded images and labels; SWEEP_TEST_PAUSE_S slows each, SWEEP_TEST_LOADS names a file to note loads in."""
 
     def __init__(self, count=COUNT, seed=0):
         self._count, self._seed = count, seed
@@ -94,32 +94,32 @@ class Pictures:
         if "SWEEP_TEST_LOADS" in os.environ:
             with open(os.environ["SWEEP_TEST_LOADS"], "a") as file:
                 file.write(f"{index}\n")
-        return {"image": self.picture(index), "label": np.int32(index % CLASSES)}
+        return {"image": self.some_image(index), "label": np.int32(index % CLASSES)}
 
-    def picture(self, index):
+    def some_image(self, index):
         return np.random.default_rng((self._seed, index)).uniform(size=SHAPE).astype(np.float32)
 
     def digest(self):
-        return f"seeded pictures {self._seed} {self._count}"
+        return f"seeded images {self._seed} {self._count}"
 
 
-def pictures():
-    return Pictures()
+def some_images():
+    return Images()
 
 
-def many_pictures():
-    return Pictures(300)
+def many_images():
+    return Images(300)
 
 
-class Coarse(Pictures):
-    """Pictures of eighths, so that sums of products are exact; some equal, one NaN, one negative zero throughout."""
+class Coarse(Images):
+    """Images of eighths, so that sums of products are exact; some equal, one NaN, one negative zero throughout."""
 
-    def picture(self, index):
+    def some_image(self, index):
         if index == 5:
             return np.full(SHAPE, np.nan, np.float32)
         if index == 6:
             return np.full(SHAPE, -0.0, np.float32)
-        rng = np.random.default_rng((self._seed, index // 2))  # pairs of equal pictures
+        rng = np.random.default_rng((self._seed, index // 2))  # pairs of equal images
         return (rng.integers(0, 9, SHAPE) / 8).astype(np.float32)
 
 
@@ -128,8 +128,8 @@ def coarse():
 
 
 def write_npz(path: Path, source=None, count=COUNT) -> Path:
-    """Write a source's pictures and labels as an `.npz`."""
-    source = source or Pictures(count)
-    entries = [source.picture(i) for i in range(count)]
+    """Write a source's images and labels as an `.npz`."""
+    source = source or Images(count)
+    entries = [source.some_image(i) for i in range(count)]
     np.savez(path, images=np.stack(entries), labels=np.arange(count, dtype=np.int32) % CLASSES)
     return path

@@ -43,7 +43,7 @@ def test_takes_the_steps_of_the_script():
     np.testing.assert_allclose(result.images[0], shown, atol=1e-3)
 
 
-def test_raises_the_objective_and_reports_what_the_picture_reaches():
+def test_raises_the_objective_and_reports_what_the_image_reaches():
     result = synthesize(layer="conv2", channels=[0, 1, 5], tap="layer")
     assert result.curves.shape == (3, 20)
     assert (result.activation > result.curves[:, 0]).all()
@@ -81,7 +81,7 @@ def test_a_channel_that_cannot_be_excited_says_so():
     relu = next(name for name, layer in net.layers.items() if layer.kind == "relu")
     result = synthesize(net, layer=relu, channels=[0, 1], steps=3)
     assert result.status == ("no_gradient", "no_gradient")
-    assert "no picture to believe for" in result.warnings[-1]
+    assert "no image to believe for" in result.warnings[-1]
     assert np.isfinite(result.images).all()
 
 

@@ -9,7 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.targets import combining
 from cnnviz_jax.verbs.exemplars import exemplar_scores
-from tests.explain.small import forward, model, parameters, pictures
+from tests.explain.small import forward, model, parameters, some_images
 
 PLAIN = {"recipe": "lucid", "transforms": "none", "parametrization": "pixel('zero', 0, 0.5)", "optimizer": "adam(0.02)"}
 
@@ -42,9 +42,9 @@ def test_the_optimum_of_a_linear_filter_in_a_ball_is_the_filter():
     assert made.status == ("ok",)
 
 
-def test_a_neurons_picture_on_its_field_is_that_of_the_whole_canvas():
+def test_a_neurons_image_on_its_field_is_that_of_the_whole_canvas():
     net = cv.adapt(forward, parameters(), input_shape=(32, 32, 3))
-    start = pictures(1, 32, 32)[0]
+    start = some_images(1, 32, 32)[0]
     target = cv.targets.neuron("conv2", 7, 8, 2)
     small = ascend(net, target=target, images=start, steps=15)
     whole = ascend(net, target=target, images=start, steps=15, size=32)
@@ -93,7 +93,7 @@ def test_where_nothing_before_the_relu_has_a_name_it_leaks_at_first():
     assert (warm.activation > 0).all()
 
 
-def test_the_best_picture_so_far_is_kept():
+def test_the_best_image_so_far_is_kept():
     made = ascend(layer="conv2", channels=[0, 5], size=(12, 10), steps=12, optimizer="adam(0.8)", regularizers="clip")
     best = np.asarray(made.extras["best_activation"])
     np.testing.assert_allclose(best, np.maximum(made.curves.max(1), made.activation), rtol=1e-5)
@@ -126,10 +126,10 @@ def test_an_interrupted_run_keeps_what_is_finished(tmp_path):
         path.write_bytes(b"broken")
     np.testing.assert_array_equal(ascend(**options, folder=tmp_path).curves, whole.curves)
     other = ascend(**{**options, "key": 9, "parametrization": "pixel('uniform', 0.1, 0.5)"}, folder=tmp_path)
-    assert np.abs(other.raw - whole.raw).max() > 1e-3, "another key or start is another picture"
+    assert np.abs(other.raw - whole.raw).max() > 1e-3, "another key or start is another image"
 
 
-def test_pictures_of_a_group_differ_more_under_diversity():
+def test_images_of_a_group_differ_more_under_diversity():
     options = {"size": (12, 10), "steps": 25, "copies": 2, "parametrization": "pixel('uniform', 0.01, 0.5)"}
     target = cv.targets.channel("conv2", 3)
     alike = ascend(target=target, **options)
@@ -142,7 +142,7 @@ def test_pictures_of_a_group_differ_more_under_diversity():
 
 
 def test_exemplars_give_the_maximum_and_the_crops_of_a_data_set():
-    images = pictures(5)
+    images = some_images(5)
     made = ascend(layer="conv2", channels=[0, 3], size=(12, 10), steps=10, exemplars=images)
     values = np.asarray(cv.capture(model(), images, ["conv2"])["conv2"])
     means = values.mean((1, 2))[:, [0, 3]]
@@ -154,7 +154,7 @@ def test_exemplars_give_the_maximum_and_the_crops_of_a_data_set():
     assert crops.shape == (2, 4, 8, 8, 3)
     best = means[:, 1].argmax()
     windows = np.lib.stride_tricks.sliding_window_view(images[best], (8, 8, 3)).reshape(-1, 8, 8, 3)
-    assert (np.abs(windows - crops[1, 0]).max((1, 2, 3)) == 0).any(), "a crop is a part of the best picture"
+    assert (np.abs(windows - crops[1, 0]).max((1, 2, 3)) == 0).any(), "a crop is a part of the best image"
     both = exemplar_scores(model(), cv.targets.channel("conv2", [0, 3]).batched(2), images)
     np.testing.assert_allclose(both, means, atol=1e-5)
 
@@ -193,18 +193,18 @@ def test_parameters_above_the_tap_do_not_matter_even_on_another_canvas():
         (
             {"target": combining.diversity("conv2")},
             TargetError,
-            "diversity compares the pictures of one group; say copies",
+            "diversity compares the images of one group; say copies",
         ),
         (
             {"layer": "conv2", "images": np.zeros((1, 9, 9, 3)), "size": 12},
             ImageError,
-            "the pictures are 9 x 9 and the canvas",
+            "the images are 9 x 9 and the canvas",
         ),
-        ({"layer": "conv2", "images": np.zeros((3, 9, 9, 1))}, ImageError, r"pictures are finite and \(n, h, w, 3\)"),
+        ({"layer": "conv2", "images": np.zeros((3, 9, 9, 1))}, ImageError, r"images are finite and \(n, h, w, 3\)"),
         (
             {"layer": "conv2", "channels": [1, 2], "images": np.zeros((3, 12, 10, 3))},
             TargetError,
-            "2 targets and 3 pictures",
+            "2 targets and 3 images",
         ),
         ({"layer": "conv2", "snapshots": 1}, UsageError, "snapshots is 0 for none, or 2 and more"),
         (

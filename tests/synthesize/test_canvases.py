@@ -100,7 +100,7 @@ def test_a_neurons_canvas_is_its_field_and_margin_in_phase_with_the_strides():
     assert all(14 <= side <= 14 + 2 for side in wide.size), wide
 
 
-def test_a_neuron_behind_a_global_layer_keeps_the_whole_picture():
+def test_a_neuron_behind_a_global_layer_keeps_the_whole_image():
     target = cv.targets.Neuron(layer="head", channel=jnp.zeros(1, jnp.int32)).batched(1)
     assert planned(model(), target, size=None, usual=(128, 128), margin=0).size == (12, 10)
 

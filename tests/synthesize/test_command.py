@@ -25,5 +25,5 @@ def test_two_layers_make_two_blocks_with_files_beside(tmp_path, monkeypatch, cap
     with Image.open(tmp_path / "grid-units" / names[1]) as one:
         np.testing.assert_array_equal(np.asarray(one.convert("RGB")), whole[:, 17:29])
     found = json.loads((tmp_path / "grid.json").read_text())
-    assert [len(picture["curve"]) for picture in found["pictures"]] == [3] * 4
+    assert [len(image["curve"]) for image in found["images"]] == [3] * 4
     assert len(list((tmp_path / "grid-units" / "finished").glob("*.npz"))) == 4

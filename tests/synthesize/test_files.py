@@ -41,7 +41,7 @@ def test_the_grid_holds_every_pixel_and_black_margins(tmp_path):
     np.testing.assert_array_equal(sheet[:6, :4], np.round(255 * made.images[0]))
     np.testing.assert_array_equal(sheet[8:, 6:10], np.round(255 * made.images[4]))
     assert sheet[6:8].max() == 0
-    assert set(np.unique(sheet[:6, 6:10])) <= {150, 255}, "a target without a picture is crossed out"
+    assert set(np.unique(sheet[:6, 6:10])) <= {150, 255}, "a target without an image is crossed out"
 
 
 def test_the_best_come_first_and_blocks_stand_in_a_row(tmp_path):
@@ -73,17 +73,17 @@ def test_the_ascent_is_a_looping_gif_that_rests_at_its_end(tmp_path):
             film.seek(k)
             durations.append(film.info["duration"])
     assert durations == [80, 80, 1500]
-    with pytest.raises(RenderError, match="kept no pictures of its ascent"):
+    with pytest.raises(RenderError, match="kept no images of its ascent"):
         cv.render(synthesis(frames=0), tmp_path / "b.gif")
 
 
 def test_every_number_is_json(tmp_path):
     cv.render(synthesis(), tmp_path / "a.json")
     found = json.loads((tmp_path / "a.json").read_text())
-    assert found["pictures"][3] == {
+    assert found["images"][3] == {
         "target": "c channel 3", "status": "ok", "activation": 5.0, "ratio": 3.0, "curve": [1.0, 1.0],
     }  # fmt: skip
-    assert found["pictures"][0]["ratio"] is None, "JSON knows no infinity"
+    assert found["images"][0]["ratio"] is None, "JSON knows no infinity"
     assert found["provenance"]["model"] == "m"
 
 

@@ -8,9 +8,9 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.targets import combining
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
-IMAGE = jnp.asarray(pictures(1)[0])
+IMAGE = jnp.asarray(some_images(1)[0])
 
 
 def channel(number):

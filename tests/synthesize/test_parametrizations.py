@@ -33,7 +33,7 @@ def test_other_channel_counts_have_no_colour_matrix(channels):
 
 @pytest.mark.parametrize("form", FORMS, ids=lambda form: type(form).__name__)
 @pytest.mark.parametrize("shape", [(28, 28, 1), (9, 14, 3), (14, 9, 5), (7, 7, 3)])
-def test_pictures_of_any_size_and_channel_count_start_finite(form, shape):
+def test_images_of_any_size_and_channel_count_start_finite(form, shape):
     image = form.image(form.start(shape, KEY, GIVEN), shape, GIVEN)
     assert image.shape == shape
     assert np.isfinite(image).all()
@@ -57,9 +57,9 @@ def test_the_fourier_scale_falls_with_frequency_from_the_lowest():
 
 @pytest.mark.parametrize("form", [Pixel(), Fourier(), LaplacianPyramid(3)], ids=lambda form: type(form).__name__)
 @pytest.mark.parametrize("shape", [(8, 11, 3), (9, 8, 1)])
-def test_a_picture_comes_back_from_its_parameters(form, shape):
-    picture = jnp.asarray(np.random.default_rng(1).uniform(0.05, 0.95, shape), jnp.float32)
-    np.testing.assert_allclose(form.image(form.parameters(picture), shape, GIVEN), picture, atol=1e-4)
+def test_an_image_comes_back_from_its_parameters(form, shape):
+    image = jnp.asarray(np.random.default_rng(1).uniform(0.05, 0.95, shape), jnp.float32)
+    np.testing.assert_allclose(form.image(form.parameters(image), shape, GIVEN), image, atol=1e-4)
 
 
 def test_pixel_starts_are_in_the_units_of_their_script():
@@ -71,7 +71,7 @@ def test_pixel_starts_are_in_the_units_of_their_script():
     np.testing.assert_allclose(image.std((0, 1)) * 255, 10, rtol=0.05)
 
 
-def test_the_magnitude_of_a_maco_picture_is_fixed():
+def test_the_magnitude_of_a_maco_image_is_fixed():
     shape, form = (16, 12, 1), MacoPhase(1.2)
     other = form.start(shape, jax.random.key(5, impl="threefry2x32"), GIVEN)
     spectra = []
@@ -86,11 +86,11 @@ def test_the_magnitude_of_a_maco_picture_is_fixed():
     np.testing.assert_allclose(fall, (frequency[1] / frequency[0]) ** 1.2, rtol=1e-2)
 
 
-def test_the_magnitude_may_be_that_of_given_pictures():
-    pictures = np.random.default_rng(2).uniform(size=(3, 8, 8, 1)).astype(np.float32)
-    spectrum = mean_spectrum(pictures, 8, 8)
-    np.testing.assert_allclose(spectrum[..., 0], np.abs(np.fft.rfft2(pictures[..., 0])).mean(0), rtol=1e-3, atol=1e-4)
-    assert mean_spectrum(pictures, 12, 20).shape == (12, 11, 1)
+def test_the_magnitude_may_be_that_of_given_images():
+    images = np.random.default_rng(2).uniform(size=(3, 8, 8, 1)).astype(np.float32)
+    spectrum = mean_spectrum(images, 8, 8)
+    np.testing.assert_allclose(spectrum[..., 0], np.abs(np.fft.rfft2(images[..., 0])).mean(0), rtol=1e-3, atol=1e-4)
+    assert mean_spectrum(images, 12, 20).shape == (12, 11, 1)
     given = {**GIVEN, SPECTRUM: jnp.asarray(spectrum)}
     np.testing.assert_array_equal(MacoPhase().magnitude((8, 8, 1), given), spectrum)
 

@@ -34,7 +34,7 @@ def test_chollet2016_is_the_keras_blog_script():
 
 
 def test_keras2020_is_the_keras_example():
-    # keras.io/examples/vision/visualizing_what_convnets_learn, 2020: pictures in -1..1
+    # keras.io/examples/vision/visualizing_what_convnets_learn, 2020: images in -1..1
     recipe = RECIPES["keras2020"]
     assert (recipe.canvas, recipe.steps, recipe.border) == ((180, 180), 30, 2)
     start = recipe.parametrization
@@ -66,7 +66,7 @@ def test_yosinski_is_table_1_of_the_paper(name, steps, rate, regularizers):
     assert (start.noise, start.amount, start.centre, start.span) == ("normal", 10.0, None, 255.0)
 
 
-def test_yosinskis_pictures_are_stretched_around_their_mean_as_the_toolbox_shows_them():
+def test_yosinskis_images_are_stretched_around_their_mean_as_the_toolbox_shows_them():
     image = jnp.asarray([[[0.4, 0.5, 0.6], [0.6, 0.5, 0.6]]])
     shown = RECIPES["yosinski1"].display.shown(image)
     np.testing.assert_allclose(shown, [[[0, 0.5, 0.5], [1, 0.5, 0.5]]], atol=1e-6)

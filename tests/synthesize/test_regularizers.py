@@ -24,7 +24,7 @@ from cnnviz_plugins.synthesize.regularizers import (
 MEAN = jnp.asarray([0.4, 0.5, 0.6])
 
 
-def picture(seed=0, shape=(6, 5, 3)):
+def some_image(seed=0, shape=(6, 5, 3)):
     return jnp.asarray(np.random.default_rng(seed).uniform(size=shape), jnp.float32)
 
 
@@ -53,9 +53,9 @@ def test_the_border_counts_detail_and_colour_near_the_edges_only():
     np.testing.assert_allclose(Border(width=4).penalty(jnp.asarray(image)), squares.sum(), rtol=1e-4)
 
 
-def test_the_blur_penalty_of_a_flat_picture_is_zero():
+def test_the_blur_penalty_of_a_flat_image_is_zero():
     np.testing.assert_allclose(BlurPenalty().penalty(jnp.full((6, 6, 3), 0.3)), 0, atol=1e-10)
-    assert float(BlurPenalty().penalty(picture())) > 0.1
+    assert float(BlurPenalty().penalty(some_image())) > 0.1
 
 
 def constrained(each, image, gradient=None, index=0):
@@ -64,12 +64,12 @@ def constrained(each, image, gradient=None, index=0):
 
 
 def test_decay_goes_towards_the_mean():
-    image = picture()
+    image = some_image()
     np.testing.assert_allclose(constrained(Decay(0.3), image), MEAN + 0.7 * (image - MEAN), rtol=1e-5)
 
 
 def test_blur_comes_at_its_turn():
-    image = picture()
+    image = some_image()
     np.testing.assert_array_equal(constrained(BlurEvery(1.0, 4), image, index=3), image)
     expected = scipy.ndimage.gaussian_filter(np.asarray(image), (1, 1, 0))
     np.testing.assert_allclose(constrained(BlurEvery(1.0, 4), image, index=8), expected, atol=1e-5)
@@ -77,7 +77,7 @@ def test_blur_comes_at_its_turn():
 
 def test_small_norms_become_the_mean_as_in_the_toolbox():
     # yosinski/deep-visualization-toolbox, optimize/gradient_optimizer.py: smallpx = pxnorms < percentile(...).
-    image = picture()
+    image = some_image()
     centred = np.asarray(image) - np.asarray(MEAN)
     norms = np.linalg.norm(centred, axis=-1)
     expected = centred - centred * (norms < np.percentile(norms, 50))[..., None] + np.asarray(MEAN)
@@ -86,7 +86,7 @@ def test_small_norms_become_the_mean_as_in_the_toolbox():
 
 def test_small_contributions_become_the_mean_as_in_the_toolbox():
     # the same file: smallaben = abs(px_benefit) < percentile(abs(px_benefit), ...), px_benefit = (grad * -xx).sum(1).
-    image, gradient = picture(), picture(1) - 0.5
+    image, gradient = some_image(), some_image(1) - 0.5
     centred = np.asarray(image) - np.asarray(MEAN)
     benefit = np.abs((np.asarray(gradient) * -centred).sum(-1))
     expected = centred - centred * (benefit < np.percentile(benefit, 90))[..., None] + np.asarray(MEAN)
@@ -94,12 +94,12 @@ def test_small_contributions_become_the_mean_as_in_the_toolbox():
 
 
 def test_clip_keeps_values_in_range():
-    np.testing.assert_array_equal(constrained(Clip(), 3 * picture() - 1), np.clip(3 * picture() - 1, 0, 1))
+    np.testing.assert_array_equal(constrained(Clip(), 3 * some_image() - 1), np.clip(3 * some_image() - 1, 0, 1))
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (4, 9, 3)])
 @pytest.mark.parametrize("name", REGULARIZERS)
-def test_every_one_is_finite_on_a_flat_picture(name, shape):
+def test_every_one_is_finite_on_a_flat_image(name, shape):
     each, flat = REGULARIZERS[name](), jnp.full(shape, 0.5)
     if isinstance(each, Penalty):
         value, gradient = jax.value_and_grad(each.penalty)(flat)

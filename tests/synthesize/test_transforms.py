@@ -1,4 +1,4 @@
-"""Views of a picture: exact small cases, and agreement with SciPy."""
+"""Views of an image: exact small cases, and agreement with SciPy."""
 
 import jax
 import jax.numpy as jnp
@@ -26,16 +26,16 @@ KEY = jax.random.key(3, impl="threefry2x32")
 HALF = jnp.float32(0.5)
 
 
-def picture(height=5, width=7, channels=2, seed=0):
+def some_image(height=5, width=7, channels=2, seed=0):
     return jnp.asarray(np.random.default_rng(seed).uniform(size=(height, width, channels)), jnp.float32)
 
 
-def test_no_move_returns_the_picture():
-    np.testing.assert_allclose(resampled(picture(), jnp.eye(3), None), picture(), atol=1e-6)
+def test_no_move_returns_the_image():
+    np.testing.assert_allclose(resampled(some_image(), jnp.eye(3), None), some_image(), atol=1e-6)
 
 
 def test_a_shift_by_one_row_moves_whole_pixels_and_fills():
-    image = picture()
+    image = some_image()
     matrix = jnp.eye(3).at[0, 2].set(1.0)
     moved = resampled(image, matrix, 0.5)
     np.testing.assert_allclose(moved[:-1], image[1:], atol=1e-6)
@@ -45,20 +45,20 @@ def test_a_shift_by_one_row_moves_whole_pixels_and_fills():
 
 def test_a_flip_exchanges_left_and_right():
     matrix = Flip().matrix(jnp.zeros(4), (5, 7), HALF)
-    np.testing.assert_allclose(resampled(picture(), matrix, None), picture()[:, ::-1], atol=1e-6)
+    np.testing.assert_allclose(resampled(some_image(), matrix, None), some_image()[:, ::-1], atol=1e-6)
     np.testing.assert_array_equal(Flip().matrix(jnp.full(4, 0.9), (5, 7), HALF), np.eye(3))
 
 
 def test_a_quarter_turn_is_numpys():
-    image = picture(5, 5)
+    image = some_image(5, 5)
     matrix = Rotate(90, 90).matrix(jnp.zeros(4), (5, 5), HALF)
     turned = np.asarray(resampled(image, matrix, None))
-    # A view turned one way shows the picture turned the other way.
+    # A view turned one way shows the image turned the other way.
     np.testing.assert_allclose(turned, np.rot90(image, -1), atol=1e-5)
 
 
 def test_a_scale_is_scipys_affine_transform():
-    image, matrix = picture(9, 8), Scale(1.25, 1.25).matrix(jnp.zeros(4), (9, 8), HALF)
+    image, matrix = some_image(9, 8), Scale(1.25, 1.25).matrix(jnp.zeros(4), (9, 8), HALF)
     offset = np.array([4, 3.5]) - np.diag([0.8, 0.8]) @ np.array([4, 3.5])
     expected = np.stack(
         [scipy.ndimage.affine_transform(np.asarray(image[..., c]), [0.8, 0.8], offset, order=1) for c in range(2)], -1
@@ -79,14 +79,14 @@ def test_a_crop_shrinks_over_the_steps():
     np.testing.assert_allclose(shares, [0.5, 0.275, 0.05], atol=1e-5)
 
 
-def test_octaves_grow_to_the_pictures_size():
+def test_octaves_grow_to_the_images_size():
     at = [float(Octaves(3, 2.0).matrix(jnp.zeros(4), (8, 8), jnp.float32(t))[0, 0]) for t in (0, 0.4, 0.7, 1)]
     np.testing.assert_allclose(at, [4, 2, 1, 1])
 
 
 def test_moves_are_resampled_once_in_order():
     transforms = (Pad(3, 0.25), Jitter(2), Scale(0.7, 0.7), Rotate(20, 20), Jitter(4))
-    image = picture(8, 9)
+    image = some_image(8, 9)
     chances = jax.random.uniform(KEY, (4, 4))
     total = np.eye(3)
     for each, chance in zip(transforms[1:], chances, strict=True):
@@ -97,7 +97,7 @@ def test_moves_are_resampled_once_in_order():
 
 @pytest.mark.parametrize("sigma", [0.5, 1.0])
 def test_blur_is_scipys(sigma):
-    image = picture(6, 9)
+    image = some_image(6, 9)
     expected = scipy.ndimage.gaussian_filter(np.asarray(image), (sigma, sigma, 0))
     np.testing.assert_allclose(blurred(image, sigma), expected, atol=1e-5)
     np.testing.assert_allclose(viewed(image, (Blur(sigma),), KEY, HALF), expected, atol=1e-5)

@@ -10,7 +10,7 @@ from cnnviz_jax.options.fills import FIXED_FILL_WORDS, check_fill
 def test_the_first_option_below_its_least_value_is_named():
     check_at_least(2, designs=2, shown=None)
     with pytest.raises(UsageError, match=r"^shown is at least 1, got 0$"):
-        check_at_least(1, designs=3, shown=0, pictures=-1)
+        check_at_least(1, designs=3, shown=0, images=-1)
 
 
 @pytest.mark.parametrize("rate", [0, -0.5, float("nan")])

@@ -60,7 +60,7 @@ def test_a_record_that_names_nothing_is_the_plugins_fault(reference, cause):
 
 
 def test_one_number_is_no_map(model, stranger):
-    with pytest.raises(cv.errors.PluginError, match=r"an array of shape \(\) for one picture; a map is \(h, w\)"):
+    with pytest.raises(cv.errors.PluginError, match=r"an array of shape \(\) for one image; a map is \(h, w\)"):
         cv.explain("refused-number", model, np.ones((4, 4, 1), np.float32))
 
 
@@ -87,4 +87,4 @@ def test_run_knows_no_layer_of_a_wrong_name(model, change):
 
 def test_a_model_shows_itself_in_one_line(model):
     assert repr(model).startswith("Model(total: ")
-    assert repr(model).endswith(" layers, pictures 4 x 4 x 1)")
+    assert repr(model).endswith(" layers, images 4 x 4 x 1)")

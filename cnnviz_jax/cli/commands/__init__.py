@@ -4,12 +4,12 @@ from __future__ import annotations
 
 COMMANDS = {
     "report": "write one offline page: predictions, explanations, filters, receptive fields",
-    "explain": "show where a model looks in pictures",
+    "explain": "show where a model looks in images",
     "measure": "measure how faithful a technique's maps are",
     "compare": "set techniques side by side: which is most faithful for a network",
     "synthesize": "make the inputs that excite channels or classes most",
     "inspect": "show what a model itself holds: filters, receptive fields",
-    "survey": "show what units answer to over a folder of pictures: exemplars, distributions",
+    "survey": "show what units answer to over a folder of images: exemplars, distributions",
     "sweep": "explain and survey a whole data set, resumable, on any number of devices",
     "sweep-status": "show how far a sweep is",
     "verify": "check everything in a sweep's run folder against its hashes",
@@ -35,8 +35,8 @@ See what a convolutional network in JAX has learned.
 commands:
 {lines}
 
-  cnnviz report                                  the bundled network and pictures, as cnnviz-report.html
-  cnnviz explain occlusion shapes photo.png      one technique, one picture
+  cnnviz report                                  the bundled network and images, as cnnviz-report.html
+  cnnviz explain occlusion shapes photo.png      one technique, one image
   cnnviz explain occlusion --help                the options of that technique
 
 MODEL is a name that `cnnviz models` lists, or package.module:factory.

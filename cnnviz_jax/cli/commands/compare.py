@@ -1,4 +1,4 @@
-"""`cnnviz compare [MODEL] [PICTURES...]`: which technique is most faithful for a network."""
+"""`cnnviz compare [MODEL] [IMAGES...]`: which technique is most faithful for a network."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from cnnviz_jax.cli.finish import write_result
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.output import check_form
-from cnnviz_jax.cli.positionals import picture_files, take_model
+from cnnviz_jax.cli.positionals import image_files, take_model
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.values import Parser, evaluations_at_once, model_arguments, seed_number, target_classes
@@ -21,10 +21,10 @@ from cnnviz_jax.plugins.references import load as load_record
 from cnnviz_jax.plugins.specs import Kind
 from cnnviz_jax.verbs.render import check_writable
 
-USAGE = "cnnviz compare [MODEL] [PICTURES...] [--techniques a,b] [--metrics d,e] [--out FILE]"
+USAGE = "cnnviz compare [MODEL] [IMAGES...] [--techniques a,b] [--metrics d,e] [--out FILE]"
 DEFAULT_MODEL = "shapes"
 EXAMPLES = 8
-"""How many of a network's own pictures are measured where none are given."""
+"""How many of a network's own images are measured where none are given."""
 
 
 def run(words: list[str], settings: Settings) -> int:
@@ -32,18 +32,18 @@ def run(words: list[str], settings: Settings) -> int:
     started_s = time.monotonic()
     parser = Parser(
         prog="cnnviz compare",
-        description="Set techniques side by side: explain the same pictures by each, measure each map, rank."
-        " Without a model it takes the bundled network; without pictures, those that come with the network.",
+        description="Set techniques side by side: explain the same images by each, measure each map, rank."
+        " Without a model it takes the bundled network; without images, those that come with the network.",
         allow_abbrev=False,
     )
-    parser.add_argument("words", nargs="*", metavar="WORDS", help="the model, then pictures or folders of pictures")
+    parser.add_argument("words", nargs="*", metavar="WORDS", help="the model, then images or folders of images")
     model_arguments(parser)
     parser.add_argument(
         "--techniques", metavar="A,B", help="names of explain techniques; all that are installed if left out"
     )
     parser.add_argument("--metrics", metavar="D,E", help="names of measures; deletion, insertion if left out")
-    parser.add_argument("--target", metavar="CLASS", help="what is explained; each picture's top class if left out")
-    parser.add_argument("--masks", metavar="FOLDER", help="masks of the objects, white on black, named as the pictures")
+    parser.add_argument("--target", metavar="CLASS", help="what is explained; each image's top class if left out")
+    parser.add_argument("--masks", metavar="FOLDER", help="masks of the objects, white on black, named as the images")
     parser.add_argument(
         "--reduction", metavar="NAME", default="max_abs", help="channels to one number: %(default)s, sum, sum_abs"
     )
@@ -54,17 +54,17 @@ def run(words: list[str], settings: Settings) -> int:
     parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
     found = parser.parse_intermixed_args(words)
     registry = settings.plugins()
-    word, pictures = take_model(found.words, registry, found.model, usage=USAGE, default=DEFAULT_MODEL)
+    word, paths = take_model(found.words, registry, found.model, usage=USAGE, default=DEFAULT_MODEL)
     check_model(word, found.weights, registry)
     techniques, metrics = _named(found.techniques, registry, "explain"), _named(found.metrics, registry, "measure")
-    files = picture_files(pictures)
+    files = image_files(paths)
     masks = mask_files(found.masks, files)
     out = Path(found.out)
     check_form(out, registry, "Comparison", found.renderer)
     check_writable(out)
     examples = registry.model(word).examples if word in registry.models else None
     if not files and examples is None:
-        raise UsageError(f"no pictures, and none come with the model {word!r}; write {USAGE}")
+        raise UsageError(f"no images, and none come with the model {word!r}; write {USAGE}")
     key, chunk = seed_number(found.seed), evaluations_at_once(found.chunk)
 
     import numpy as np
@@ -95,7 +95,7 @@ def run(words: list[str], settings: Settings) -> int:
     if found.json:
         print(json.dumps({"table": rows, "refused": result.refused}, indent=2))
     elif not settings.quiet:
-        title = f"{model.name}, {len(images)} pictures; the most faithful first"
+        title = f"{model.name}, {len(images)} images; the most faithful first"
         show([_cells(row, result.metrics) for row in rows], as_json=False, empty="", title=title)
         for name, reason in result.refused.items():
             print(f"left out: {name}: {reason}")

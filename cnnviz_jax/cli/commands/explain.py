@@ -1,4 +1,4 @@
-"""`cnnviz explain TECHNIQUE MODEL PICTURES...`: where a model looks in pictures."""
+"""`cnnviz explain TECHNIQUE MODEL IMAGES...`: where a model looks in images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from cnnviz_jax.cli.finish import write_result
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.output import check_form
-from cnnviz_jax.cli.positionals import picture_files, take_model, take_technique
+from cnnviz_jax.cli.positionals import image_files, take_model, take_technique
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.technique_help import verb_help
 from cnnviz_jax.cli.technique_options import CHUNK_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
@@ -17,7 +17,7 @@ from cnnviz_jax.cli.values import evaluations_at_once, seed_number, target_class
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.verbs.render import check_writable
 
-USAGE = "cnnviz explain TECHNIQUE MODEL PICTURES... [--target CLASS] [--out FILE] [--plan] [options]"
+USAGE = "cnnviz explain TECHNIQUE MODEL IMAGES... [--target CLASS] [--out FILE] [--plan] [options]"
 _PLAN = "--plan"
 _PLAN_OPTION = Common(
     name="plan", metavar="", help="print what would be computed, its memory and its time, and stop there"
@@ -25,26 +25,26 @@ _PLAN_OPTION = Common(
 _TARGET = Common(
     name="target",
     metavar="CLASS",
-    help="class index, one index per picture joined by commas, or a label; each picture's top class if left out",
+    help="class index, one index per image joined by commas, or a label; each image's top class if left out",
 )
 
 
 def run(words: list[str], settings: Settings) -> int:
-    """Explain pictures by one technique and write the figure."""
+    """Explain images by one technique and write the figure."""
     started_s = time.monotonic()
     registry = settings.plugins()
     if words and words[0] in ("-h", "--help"):
-        print(verb_help("explain", USAGE, "Show where a model looks in pictures.", registry))
+        print(verb_help("explain", USAGE, "Show where a model looks in images.", registry))
         return 0
     is_plan = _PLAN in words
     spec, rest = take_technique([word for word in words if word != _PLAN], registry, "explain")
     common = (*MODEL_OPTIONS, _TARGET, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION, _PLAN_OPTION)
-    line = read_line(spec, rest, common=common, words_help="the model, then pictures or folders of pictures")
-    word, pictures = take_model(line.words, registry, line.common["model"], usage=USAGE)
+    line = read_line(spec, rest, common=common, words_help="the model, then images or folders of images")
+    word, paths = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
-    if not pictures:
-        raise UsageError(f"no pictures to explain; write {USAGE}")
-    files = picture_files(pictures)
+    if not paths:
+        raise UsageError(f"no images to explain; write {USAGE}")
+    files = image_files(paths)
     out = Path(line.common["out"] or f"{spec.name}.png")
     if not is_plan:
         check_form(out, registry, "Attribution", line.common["renderer"])

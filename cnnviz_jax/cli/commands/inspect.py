@@ -54,8 +54,8 @@ def run(words: list[str], settings: Settings) -> int:
 def _run_without_model(
     spec: TechniqueSpec, rest: list[str], registry: Plugins, settings: Settings, started_s: float
 ) -> int:
-    """Run a technique that looks at a picture or at a recorded training."""
-    what = "a picture file" if spec.takes == "picture" else "the folder of a recorder"
+    """Run a technique that looks at an image or at a recorded training."""
+    what = "an image file" if spec.takes == "image" else "the folder of a recorder"
     line = read_line(spec, with_units_apart(rest), common=OUTPUT_OPTIONS, words_help=what)
     if len(line.words) != 1:
         raise UsageError(f"inspect {spec.name} takes {what}, got {' '.join(map(repr, line.words)) or 'nothing'}")

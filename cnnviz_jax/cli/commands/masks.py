@@ -1,4 +1,4 @@
-"""Masks of objects from files: white where the object is, one file per picture, of the same name or in order."""
+"""Masks of objects from files: white where the object is, one file per image, of the same name or in order."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
 
 
-def mask_files(folder: str | None, pictures: Sequence[Path]) -> list[Path] | None:
-    """Return the mask of each picture: the file of that name, whatever its suffix, in `folder`.
+def mask_files(folder: str | None, images: Sequence[Path]) -> list[Path] | None:
+    """Return the mask of each image: the file of that name, whatever its suffix, in `folder`.
 
     Raises:
         ImageError: The folder or a mask is missing.
@@ -24,16 +24,14 @@ def mask_files(folder: str | None, pictures: Sequence[Path]) -> list[Path] | Non
     if not path.is_dir():
         raise ImageError(f"no folder of masks at {folder!r}")
     by_name = {child.stem: child for child in sorted(path.iterdir()) if child.is_file()}
-    absent = [picture.stem for picture in pictures if picture.stem not in by_name]
+    absent = [image.stem for image in images if image.stem not in by_name]
     if absent:
-        raise ImageError(
-            f"no mask for {', '.join(map(repr, absent[:4]))} in {folder!r}; masks have the pictures' names"
-        )
-    return [by_name[picture.stem] for picture in pictures]
+        raise ImageError(f"no mask for {', '.join(map(repr, absent[:4]))} in {folder!r}; masks have the images' names")
+    return [by_name[image.stem] for image in images]
 
 
 def load_masks(files: list[Path] | None, model: Model) -> Any:
-    """Return the masks as (n, h, w), true where a file is brighter than half, fitted as pictures are."""
+    """Return the masks as (n, h, w), true where a file is brighter than half, fitted as images are."""
     if files is None:
         return None
     from types import SimpleNamespace
@@ -42,6 +40,6 @@ def load_masks(files: list[Path] | None, model: Model) -> Any:
 
     from cnnviz_jax.data.images import load_image
 
-    # A mask is fitted as its picture is, but has one channel.
+    # A mask is fitted as its image is, but has one channel.
     like: Any = SimpleNamespace(input_shape=(*model.input_shape[:2], 1))
     return np.stack([load_image(file, like)[..., 0] > 0.5 for file in files])

@@ -1,4 +1,4 @@
-"""`cnnviz measure METRIC MODEL PICTURES...`: how faithful one technique's maps are, by one measure."""
+"""`cnnviz measure METRIC MODEL IMAGES...`: how faithful one technique's maps are, by one measure."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from cnnviz_jax.cli.finish import write_result
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.output import check_form
-from cnnviz_jax.cli.positionals import picture_files, take_model, take_technique
+from cnnviz_jax.cli.positionals import image_files, take_model, take_technique
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.technique_help import verb_help
 from cnnviz_jax.cli.technique_options import CHUNK_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
@@ -18,19 +18,19 @@ from cnnviz_jax.cli.values import evaluations_at_once, seed_number, target_class
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.verbs.render import check_writable
 
-USAGE = "cnnviz measure METRIC MODEL PICTURES... --technique NAME [--target CLASS] [--out FILE] [options]"
+USAGE = "cnnviz measure METRIC MODEL IMAGES... --technique NAME [--target CLASS] [--out FILE] [options]"
 TARGET_OPTION = Common(
     name="target",
     metavar="CLASS",
-    help="class index, one index per picture joined by commas, or a label; each picture's top class if left out",
+    help="class index, one index per image joined by commas, or a label; each image's top class if left out",
 )
 _TECHNIQUE = Common(name="technique", metavar="NAME", help="whose maps are measured, with its defaults (saliency)")
-_MASKS = Common(name="masks", metavar="FOLDER", help="masks of the objects, white on black, named as the pictures")
+_MASKS = Common(name="masks", metavar="FOLDER", help="masks of the objects, white on black, named as the images")
 _REDUCTION = Common(name="reduction", metavar="NAME", help="channels to one number: max_abs (default), sum or sum_abs")
 
 
 def run(words: list[str], settings: Settings) -> int:
-    """Explain pictures by one technique, measure the maps and write the figure."""
+    """Explain images by one technique, measure the maps and write the figure."""
     started_s = time.monotonic()
     registry = settings.plugins()
     if words and words[0] in ("-h", "--help"):
@@ -38,13 +38,13 @@ def run(words: list[str], settings: Settings) -> int:
         return 0
     spec, rest = take_technique(words, registry, "measure")
     common = (*MODEL_OPTIONS, _TECHNIQUE, TARGET_OPTION, _MASKS, _REDUCTION, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
-    line = read_line(spec, rest, common=common, words_help="the model, then pictures or folders of pictures")
-    word, pictures = take_model(line.words, registry, line.common["model"], usage=USAGE)
+    line = read_line(spec, rest, common=common, words_help="the model, then images or folders of images")
+    word, paths = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
     technique = registry.technique(line.common["technique"] or "saliency", "explain")
-    if not pictures:
-        raise UsageError(f"no pictures to explain; write {USAGE}")
-    files = picture_files(pictures)
+    if not paths:
+        raise UsageError(f"no images to explain; write {USAGE}")
+    files = image_files(paths)
     masks = mask_files(line.common["masks"], files)
     out = Path(line.common["out"] or f"{spec.name}.png")
     check_form(out, registry, "Measurement", line.common["renderer"])

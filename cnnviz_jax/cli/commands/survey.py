@@ -1,4 +1,4 @@
-"""`cnnviz survey TECHNIQUE MODEL FOLDER`: what a layer's units answer to over many pictures."""
+"""`cnnviz survey TECHNIQUE MODEL FOLDER`: what a layer's units answer to over many images."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from cnnviz_jax.verbs.render import check_writable
 
 USAGE = "cnnviz survey TECHNIQUE MODEL FOLDER [--layer LAYER] [--units 3,17,40] [--labels folders|CSV] [--out FILE]"
 _LABELS = Common(name="labels", metavar="folders|CSV", help="classes: the folders' names, or a CSV of path and label")
-_BATCH = Common(name="batch", metavar="INT", help="pictures at once, in place of what memory allows")
+_BATCH = Common(name="batch", metavar="INT", help="images at once, in place of what memory allows")
 
 
 def run(words: list[str], settings: Settings) -> int:
-    """Survey a folder of pictures by one technique and write the figure."""
+    """Survey a folder of images by one technique and write the figure."""
     started_s = time.monotonic()
     registry = settings.plugins()
     if words and words[0] in ("-h", "--help"):
@@ -32,12 +32,12 @@ def run(words: list[str], settings: Settings) -> int:
         return 0
     spec, rest = take_technique(words, registry, "survey")
     common = (*MODEL_OPTIONS, _LABELS, *OUTPUT_OPTIONS, _BATCH)
-    line = read_line(spec, with_units_apart(rest), common=common, words_help="the model, then a folder of pictures")
+    line = read_line(spec, with_units_apart(rest), common=common, words_help="the model, then a folder of images")
     word, others = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
     if len(others) != 1:
         raise UsageError(
-            "a survey takes one folder, .npz, .zarr or package.module:factory of pictures, "
+            "a survey takes one folder, .npz, .zarr or package.module:factory of images, "
             f"got {len(others)}; write {USAGE}"
         )
     if not Path(others[0]).exists() and not is_reference(others[0]):

@@ -1,4 +1,4 @@
-"""What `cnnviz sweep --dry-run` prints: tile, memory, steps, sizes, and what more pictures or devices would cost."""
+"""What `cnnviz sweep --dry-run` prints: tile, memory, steps, sizes, and what more images or devices would cost."""
 
 from __future__ import annotations
 
@@ -39,13 +39,13 @@ def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, 
     every_s = every if kind == "seconds" else every * step.tile * (compute_s or 0.0) or 120.0
     own = estimate(costs, stop - first, step.mesh.size, checkpoint_every_s=every_s)
     rows = {
-        "pictures": f"{stop - first:,}" + (f" of {settled.count:,}" if stop - first != settled.count else ""),
+        "images": f"{stop - first:,}" + (f" of {settled.count:,}" if stop - first != settled.count else ""),
         "devices": f"{step.mesh.size}",
-        "tile": f"{step.tile} pictures, inner chunks {settled.identity['inner_chunks']}",
+        "tile": f"{step.tile} images, inner chunks {settled.identity['inner_chunks']}",
         "memory per device": f"{_size(step.need_bytes)}, predicted",
-        "steps": f"{-(-(stop - first) // step.rows):,} of {step.rows} pictures",
-        "seconds per picture": f"{compute_s:.5f} on one device, {origin}" if compute_s else origin,
-        "loading": f"{load_s:.5f} s per picture" if load_s else "not known: add --measure",
+        "steps": f"{-(-(stop - first) // step.rows):,} of {step.rows} images",
+        "seconds per image": f"{compute_s:.5f} on one device, {origin}" if compute_s else origin,
+        "loading": f"{load_s:.5f} s per image" if load_s else "not known: add --measure",
         "examples": f"{_size(own.storage_bytes)} before compression, {own.files:,} files",
         "checkpoint": f"{_size(costs.checkpoint_bytes)}, {own.checkpoints} in all",
         "free disk": _size(free_bytes(folder.root)),
@@ -54,14 +54,14 @@ def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, 
     for name, text in rows.items():
         print(f"{name:<{width}}  {text}")
     if compute_s:
-        print(f"\n{'pictures':>12} {'devices':>8} {'time':>14} {'storage':>10} {'files':>10} {'ckpts':>6}  limited by")
+        print(f"\n{'images':>12} {'devices':>8} {'time':>14} {'storage':>10} {'files':>10} {'ckpts':>6}  limited by")
         for each in (own, *(estimate(costs, _MILLION, n, checkpoint_every_s=every_s) for n in (1, 8, 256))):
             print(_line(each))
 
 
 def _line(each: Estimate) -> str:
     return (
-        f"{each.pictures:>12,} {each.devices:>8} {duration(each.total_s):>14} {_size(each.storage_bytes):>10} "
+        f"{each.images:>12,} {each.devices:>8} {duration(each.total_s):>14} {_size(each.storage_bytes):>10} "
         f"{each.files:>10,} {each.checkpoints:>6}  {each.limit}"
     )
 

@@ -27,8 +27,8 @@ def run(words: list[str], settings: Settings) -> int:
         print(json.dumps([{**dataclasses.asdict(each), "state": each.state} for each in statuses], indent=1))
         return 0
     for each in statuses:
-        share = 100 * each.counted // max(each.pictures, 1)
-        line = f"{each.root}: {each.state}, {each.counted:,} of {each.pictures:,} pictures counted ({share} %)"
+        share = 100 * each.counted // max(each.images, 1)
+        line = f"{each.root}: {each.state}, {each.counted:,} of {each.images:,} images counted ({share} %)"
         if each.images_per_s and not each.done:
             line += f", {each.images_per_s:.1f} images/s"
         if each.seconds_left is not None and each.holder:

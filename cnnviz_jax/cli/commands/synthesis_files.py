@@ -13,12 +13,12 @@ def folder_beside(out: Path) -> Path:
 
 
 def write_beside(result: Any, out: Path, *, block: int | None) -> tuple[Path, ...]:
-    """Write one PNG per picture, the ascent and the numbers; return what was written, the folder last.
+    """Write one PNG per image, the ascent and the numbers; return what was written, the folder last.
 
     Args:
         result: A synthesis.
         out: The grid's file, whose name the others share.
-        block: Pictures of one square of the grid, where it has several.
+        block: Images of one square of the grid, where it has several.
     """
     import dataclasses
 
@@ -45,7 +45,7 @@ def joined(results: list[Any]) -> Any:
     """Return several syntheses of equal canvas as one, in order.
 
     Raises:
-        UsageError: Their pictures differ in size.
+        UsageError: Their images differ in size.
     """
     import dataclasses
 
@@ -57,7 +57,7 @@ def joined(results: list[Any]) -> Any:
         return results[0]
     first = results[0]
     if len({result.images.shape[1:] for result in results}) > 1:
-        raise UsageError("the layers' pictures differ in size; give --size, or one layer at a time")
+        raise UsageError("the layers' images differ in size; give --size, or one layer at a time")
     shared = set.intersection(*(set(result.extras) for result in results))
     alike = {n for n in shared if len({np.shape(result.extras[n])[1:] for result in results}) == 1}
 

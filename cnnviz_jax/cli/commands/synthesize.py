@@ -11,7 +11,7 @@ from cnnviz_jax.cli.finish import announce, write_result
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.output import check_form
-from cnnviz_jax.cli.positionals import picture_files, take_model, take_technique
+from cnnviz_jax.cli.positionals import image_files, take_model, take_technique
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.technique_help import verb_help
 from cnnviz_jax.cli.technique_options import CHUNK_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common, read_line
@@ -21,16 +21,16 @@ from cnnviz_jax.verbs.render import check_writable
 
 DEFAULT = "activation-maximization"
 """The technique of a line that names none."""
-USAGE = "cnnviz synthesize [TECHNIQUE] MODEL (--layer LAYER --channels 0:64 | --target CLASS) [PICTURES] [--out FILE]"
+USAGE = "cnnviz synthesize [TECHNIQUE] MODEL (--layer LAYER --channels 0:64 | --target CLASS) [IMAGES] [--out FILE]"
 _UNITS = (
     Common(
         name="layer", metavar="LAYER", help="the layer, as `cnnviz layers MODEL` lists it; several joined by commas"
     ),
     Common(name="channels", metavar="LIST", help="its channels, such as 0:64, 3,7,40 or : for all"),
     Common(name="target", metavar="CLASS", help="class indices joined by commas, or a label, in place of a layer"),
-    Common(name="exemplars", metavar="FOLDER", help="pictures of a data set: what units reach on them, side by side"),
+    Common(name="exemplars", metavar="FOLDER", help="images of a data set: what units reach on them, side by side"),
     Common(name="best", metavar="INT", help="show only so many in the grid: those of highest activation, best first"),
-    Common(name="snapshots", metavar="INT", help="pictures of the ascent in the GIF; 0 for none, 24 if left out"),
+    Common(name="snapshots", metavar="INT", help="images of the ascent in the GIF; 0 for none, 24 if left out"),
 )
 _SNAPSHOTS = 24
 
@@ -45,10 +45,10 @@ def run(words: list[str], settings: Settings) -> int:
         return 0
     spec, rest = take_technique(words, registry, "synthesize", default=DEFAULT)
     common = (*MODEL_OPTIONS, *_UNITS, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
-    line = read_line(spec, rest, common=common, words_help="the model, and pictures where the technique works on them")
+    line = read_line(spec, rest, common=common, words_help="the model, and images where the technique works on them")
     word, others = take_model(line.words, registry, line.common["model"], usage=USAGE)
     check_model(word, line.common["weights"], registry)
-    files = _pictures(spec, others)
+    files = _images(spec, others)
     layer, target = line.common["layer"], line.common["target"]
     own = line.options.keys() & {"layer", "target", "channels"}
     if not own and (layer is None) == (target is None):
@@ -62,7 +62,7 @@ def run(words: list[str], settings: Settings) -> int:
     check_writable(out)
     chunk, key = evaluations_at_once(line.common["chunk"]), seed_number(line.common["seed"])
     best, snapshots = _count(line.common["best"], "best"), _count(line.common["snapshots"], "snapshots")
-    exemplars = picture_files([line.common["exemplars"]]) if line.common["exemplars"] else []
+    exemplars = image_files([line.common["exemplars"]]) if line.common["exemplars"] else []
 
     import numpy as np
 
@@ -105,15 +105,15 @@ def run(words: list[str], settings: Settings) -> int:
     return 0
 
 
-def _pictures(spec: Any, words: list[str] | tuple[str, ...]) -> list[Path]:
-    if spec.subject != "pictures":
+def _images(spec: Any, words: list[str] | tuple[str, ...]) -> list[Path]:
+    if spec.subject != "images":
         if words:
             named = " ".join(map(repr, words))
-            raise UsageError(f"synthesize takes a model and no pictures, got {named}; write {USAGE}")
+            raise UsageError(f"synthesize takes a model and no images, got {named}; write {USAGE}")
         return []
     if not words:
-        raise UsageError(f"{spec.name} works on pictures and none is named; write {USAGE}")
-    return picture_files(words)
+        raise UsageError(f"{spec.name} works on images and none is named; write {USAGE}")
+    return image_files(words)
 
 
 def _count(text: str | None, option: str) -> int | None:

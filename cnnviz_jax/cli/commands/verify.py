@@ -30,7 +30,7 @@ def run(words: list[str], settings: Settings) -> int:
         print(f"cnnviz: {fault}", file=sys.stderr)
     state = "finished" if verified.done else "not finished"
     print(
-        f"{found.run}: {state}, {verified.written:,} of {verified.pictures:,} examples written, "
+        f"{found.run}: {state}, {verified.written:,} of {verified.images:,} examples written, "
         f"{verified.chunks:,} chunks and {verified.checkpoints} checkpoints read, {len(verified.faults)} faults"
     )
     return 1 if verified.faults else 0

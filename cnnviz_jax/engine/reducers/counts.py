@@ -1,4 +1,4 @@
-"""Counts of pictures: how often units fire, by class, and which classes are predicted for which."""
+"""Counts of images: how often units fire, by class, and which classes are predicted for which."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,18 +10,18 @@ from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, add
 
 @dataclass(frozen=True, kw_only=True)
 class FireCounts(Reducer):
-    """Per class and unit (channel) of one layer, pictures in which the unit exceeds a threshold anywhere.
+    """Per class and unit (channel) of one layer, images in which the unit exceeds a threshold anywhere.
 
-    Needs the field `label`; pictures without a known label stand in the last row. A picture with a value that
+    Needs the field `label`; images without a known label stand in the last row. An image with a value that
     is not finite in a unit's map is left out for that unit and counted.
 
-    Result of `finish`: `fired` (classes + 1, c), `pictures` (classes + 1,), `nonfinite` (classes + 1, c).
+    Result of `finish`: `fired` (classes + 1, c), `images` (classes + 1,), `nonfinite` (classes + 1, c).
     """
 
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
     classes: int
     """Labels run from 0 to classes - 1."""
     threshold: float | tuple[float, ...] = 0.0
@@ -40,7 +40,7 @@ class FireCounts(Reducer):
     def init(self) -> Delta:
         """Return zero counts."""
         table = jnp.zeros((self.classes + 1, self.shape[-1]), jnp.int32)
-        return {"fired": table, "pictures": table[:, 0], "nonfinite": table}
+        return {"fired": table, "images": table[:, 0], "nonfinite": table}
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the counts with the batch's added."""
@@ -51,7 +51,7 @@ class FireCounts(Reducer):
         broken = ~finite & batch.valid[:, None]
         return {
             "fired": delta["fired"].at[rows].add(fired.astype(jnp.int32)),
-            "pictures": delta["pictures"].at[rows].add(batch.valid.astype(jnp.int32)),
+            "images": delta["images"].at[rows].add(batch.valid.astype(jnp.int32)),
             "nonfinite": delta["nonfinite"].at[rows].add(broken.astype(jnp.int32)),
         }
 
@@ -62,9 +62,9 @@ class FireCounts(Reducer):
 
 @dataclass(frozen=True, kw_only=True)
 class Confusion(Reducer):
-    """Per label and predicted class, how many pictures.
+    """Per label and predicted class, how many images.
 
-    Needs the field `label`; pictures without a known label stand in the last row. Pictures whose scores are
+    Needs the field `label`; images without a known label stand in the last row. Images whose scores are
     not finite are counted apart. Equal scores predict the lower class.
 
     Result of `finish`: `count` (classes + 1, classes), `nonfinite` (classes + 1,).

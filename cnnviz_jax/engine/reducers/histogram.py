@@ -1,6 +1,6 @@
 """How each unit's values are distributed: fixed log-linear bins read off the bits of a float.
 
-The bins are known before the first picture, so one pass is enough; a bin is found by shifting an integer, so
+The bins are known before the first image, so one pass is enough; a bin is found by shifting an integer, so
 counts are exact and merge by addition. Bins grow with the value, as floats do: every octave (1 to 2, 2 to 4,
 ...) of either sign has the same number of bins, zero has its own.
 """
@@ -22,11 +22,11 @@ _HALVES = ("first_half", "second_half")
 
 @dataclass(frozen=True, kw_only=True)
 class LogHistogram(Reducer):
-    """Per unit (channel) of one layer, counts of its values over all positions of all pictures.
+    """Per unit (channel) of one layer, counts of its values over all positions of all images.
 
     Bins, rising: below -2**high, the negative octaves, above -2**low and below zero, zero itself (and -0.0),
     above zero and below 2**low, the positive octaves, from 2**high up. Positions that are not finite are
-    counted apart, so that `count.sum() + nonfinite` is exactly pictures times positions.
+    counted apart, so that `count.sum() + nonfinite` is exactly images times positions.
 
     Result of `finish`: `count` (c, bins), `edges` (bins + 1,) of which zero's bin is [0, 0], `minimum` and
     `maximum` (c,), 0 where nothing was seen, `nonfinite` (c,) positions, `fire_rate` (c,) share above zero.
@@ -39,7 +39,7 @@ class LogHistogram(Reducer):
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
     bins_per_octave: int = 4
     """Bins from a value to its double: 1, 2, 4, 8 or 16."""
     low: int = -12
@@ -60,7 +60,7 @@ class LogHistogram(Reducer):
 
     @property
     def capacity(self) -> int:
-        """As many pictures as keep a bin below 2**31."""
+        """As many images as keep a bin below 2**31."""
         return (2**31 - 1) // positions(self.shape)
 
     @property

@@ -1,4 +1,4 @@
-"""Mean and variance of every unit over all positions of all pictures, summed without rounding."""
+"""Mean and variance of every unit over all positions of all images, summed without rounding."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,19 +21,19 @@ from cnnviz_jax.engine.reducers.reducer import (
 
 @dataclass(frozen=True, kw_only=True)
 class Moments(Reducer):
-    """Per unit (channel) of one layer, mean and variance over pictures and positions.
+    """Per unit (channel) of one layer, mean and variance over images and positions.
 
-    Each picture's sum and sum of squares are float32; from there on nothing is rounded. A picture with a
+    Each image's sum and sum of squares are float32; from there on nothing is rounded. An image with a
     value that is not finite in a unit's map is left out for that unit and counted.
 
     Result of `finish`: `mean` and `variance` (c,) float64 (population variance, 0 where nothing was seen),
-    `count` (c,) values seen, `nonfinite` (c,) pictures left out.
+    `count` (c,) values seen, `nonfinite` (c,) images left out.
     """
 
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -42,14 +42,14 @@ class Moments(Reducer):
 
     @property
     def capacity(self) -> int:
-        """As many pictures as int32 digits can add."""
+        """As many images as int32 digits can add."""
         return ADDITIONS
 
     def init(self) -> Delta:
         """Return zero sums."""
         c = self.shape[-1]
         limbs, counter = jnp.zeros((c, LIMBS), jnp.int32), jnp.zeros((c,), jnp.int32)
-        return {"sum": limbs, "square": limbs, "pictures": counter, "nonfinite": counter}
+        return {"sum": limbs, "square": limbs, "images": counter, "nonfinite": counter}
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the sums with the batch's added."""
@@ -62,7 +62,7 @@ class Moments(Reducer):
         return {
             "sum": delta["sum"] + sums[0],
             "square": delta["square"] + sums[1],
-            "pictures": delta["pictures"] + usable.sum(0, dtype=jnp.int32),
+            "images": delta["images"] + usable.sum(0, dtype=jnp.int32),
             "nonfinite": delta["nonfinite"] + (batch.valid[:, None] & ~finite).sum(0, dtype=jnp.int32),
         }
 
@@ -77,10 +77,10 @@ class Moments(Reducer):
         first, second = exact_totals(total["sum"]), exact_totals(total["square"])
         mean, variance = np.zeros(len(first)), np.zeros(len(first))
         unit = 1 << -UNIT_EXPONENT
-        for i, pictures in enumerate(total["pictures"].tolist()):
-            count = pictures * each
+        for i, images in enumerate(total["images"].tolist()):
+            count = images * each
             if count:
                 mean[i] = first[i] / (count * unit)
                 variance[i] = max(0, second[i] * count * unit - first[i] ** 2) / (count * count * unit * unit)
-        count = total["pictures"] * each
+        count = total["images"] * each
         return {"mean": mean, "variance": variance, "count": count, "nonfinite": total["nonfinite"]}

@@ -1,4 +1,4 @@
-"""What a reducer is, and the batch of pictures that it is given."""
+"""What a reducer is, and the batch of images that it is given."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -21,23 +21,23 @@ Total = dict[str, np.ndarray]
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Some pictures, as reducers see them."""
+    """Some images, as reducers see them."""
 
     ids: UInt32[Array, " b"]
-    """Number of each picture in the population, up to 2**32 - 2."""
+    """Number of each image in the population, up to 2**32 - 2."""
     valid: Bool[Array, " b"]
-    """False for padding and for pictures that could not be read; such rows must leave no trace."""
+    """False for padding and for images that could not be read; such rows must leave no trace."""
     values: Mapping[str, Any] = field(default_factory=dict)
     """By layer: (b, h, w, c), or (b, c) where the layer has no map."""
     outputs: Any = None
     """The logits, (b, classes), where a reducer asks for them."""
     fields: Mapping[str, Any] = field(default_factory=dict)
-    """What the source gives beside the pictures, such as `label`, an int32 (b,), -1 where unknown."""
+    """What the source gives beside the images, such as `label`, an int32 (b,), -1 where unknown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Reducer:
-    """Facts about many pictures, gathered in one pass.
+    """Facts about many images, gathered in one pass.
 
     Subclass as a frozen dataclass whose fields are numbers, strings and tuples of them: they are the
     compiled program's identity and part of a run's fingerprint. `init` and `update` are traced.
@@ -60,11 +60,11 @@ class Reducer:
 
     @property
     def capacity(self) -> int:
-        """Pictures that one delta can hold before an int32 counter could overflow; it is flushed before that."""
+        """Images that one delta can hold before an int32 counter could overflow; it is flushed before that."""
         return 2**31 - 1
 
     def init(self) -> Delta:
-        """Return the delta of no pictures."""
+        """Return the delta of no images."""
         raise TypeError(f"{type(self).__name__} defines no init")
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
@@ -76,7 +76,7 @@ class Reducer:
         return {name: _wide(np.asarray(leaf)) for name, leaf in delta.items()}
 
     def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the total of one or more totals over different pictures; exact, whatever their order."""
+        """Return the total of one or more totals over different images; exact, whatever their order."""
         raise TypeError(f"{type(self).__name__} defines no merge")
 
     def finish(self, total: Total) -> Total:
@@ -84,7 +84,7 @@ class Reducer:
         return total
 
     def empty(self) -> Total:
-        """Return the total of no pictures."""
+        """Return the total of no images."""
         return self.merge([self.lift(self.init())])
 
 
@@ -103,7 +103,7 @@ def by_position(value: Any) -> Any:
 
 
 def extremes(x: Float[Array, "b n c"]) -> tuple[Float[Array, "b c"], Float[Array, "b c"], Bool[Array, "b c"]]:
-    """Return lowest and highest finite value per picture and unit, inf and -inf where none is, and whether all are.
+    """Return lowest and highest finite value per image and unit, inf and -inf where none is, and whether all are.
 
     All three in one pass, which reducers of the same layer share. A float's bits as an integer that rises with it:
     integers have no NaN to watch, so that the CPU compares many at once; -0.0 lies just below 0.0.
@@ -143,7 +143,7 @@ def over_positions(
 
 
 def positions(shape: Sequence[int]) -> int:
-    """Return how many positions a layer of one picture's shape (h, w, c) or (c,) has."""
+    """Return how many positions a layer of one image's shape (h, w, c) or (c,) has."""
     return int(np.prod(shape[:-1]))
 
 

@@ -1,4 +1,4 @@
-"""The k pictures that excite each unit most, streamed: ties go to the earlier picture, then the earlier position."""
+"""The k images that excite each unit most, streamed: ties go to the earlier image, then the earlier position."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ _NO_POSITION = 2**31 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class TopK(Reducer):
-    """Per unit (channel) of one layer, its k best pictures with value and position.
+    """Per unit (channel) of one layer, its k best images with value and position.
 
-    Order: value falling, then picture, then position (row * width + column) rising; exactly what sorting
-    the whole table would give, whatever the batches and their order. -0.0 counts as 0. A picture with a value
+    Order: value falling, then image, then position (row * width + column) rising; exactly what sorting
+    the whole table would give, whatever the batches and their order. -0.0 counts as 0. An image with a value
     that is not finite in a unit's map is left out for that unit and counted.
 
     Result of `finish`: `value` (c, k), `id` and `pos` (c, k), -1 with a value of -inf where there were fewer
-    than k pictures; `nonfinite` (c,), pictures left out.
+    than k images; `nonfinite` (c,), images left out.
 
     Cost: about 4 % of a forward pass for the positions and 3 % for the merge at k = 9 (CPU).
     """
@@ -34,11 +34,11 @@ class TopK(Reducer):
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
     k: int = 9
     """Entries kept per unit."""
-    entries: Literal["picture", "position"] = "picture"
-    """`picture`: at most one entry per picture, its maximum. `position`: every position competes."""
+    entries: Literal["image", "position"] = "image"
+    """`image`: at most one entry per image, its maximum. `position`: every position competes."""
 
     def __post_init__(self) -> None:
         if self.k < 1:
@@ -78,7 +78,7 @@ class TopK(Reducer):
         grows = (batch.ids[0] >= delta["next"]) & jnp.all(batch.ids[1:] > batch.ids[:-1])
         in_order, in_any_order = partial(_best_in_order, k=self.k), partial(_best_in_any_order, k=self.k)
         value, ids, pos = jax.lax.cond(grows, in_order, in_any_order, *joined)
-        if self.entries == "picture":
+        if self.entries == "image":
             pos = _places(x, value, pos)
         left_out = (batch.valid[:, None] & ~finite).sum(0, dtype=jnp.int32)
         return {
@@ -114,9 +114,9 @@ class TopK(Reducer):
 
 
 def _candidates(x: Float[Array, "b n c"], entries: str) -> tuple[Array, Array, Array]:
-    """Return values and positions (b, m, c), m = 1 or n, and which pictures are finite (b, c).
+    """Return values and positions (b, m, c), m = 1 or n, and which images are finite (b, c).
 
-    For one entry per picture the position is still open: minus 1 minus the picture's row in the batch.
+    For one entry per image the position is still open: minus 1 minus the image's row in the batch.
     """
     _, highest, finite = extremes(x)
     if entries == "position":
@@ -130,7 +130,7 @@ def _candidates(x: Float[Array, "b n c"], entries: str) -> tuple[Array, Array, A
 def _places(x: Float[Array, "b n c"], value: Float[Array, "c k"], pos: Int[Array, "c k"]) -> Int[Array, "c k"]:
     """Return the positions with the open ones found: the first place in the map that holds the entry's value.
 
-    Few pictures of a batch are kept, so looking for theirs only saves a pass over all values.
+    Few images of a batch are kept, so looking for theirs only saves a pass over all values.
     """
     maps = x[jnp.where(pos < 0, -1 - pos, 0), :, jnp.arange(x.shape[2])[:, None]]  # c k n
     places = jnp.arange(x.shape[1], dtype=jnp.int32)

@@ -39,7 +39,7 @@ class Analysis:
         )
         self.facts: list[Facts] = [Facts()] * len(graph.values)
         self.batch_mixers: list[Node] = []
-        """Nodes that mix the pictures of a batch."""
+        """Nodes that mix the images of a batch."""
         self.random: list[Node] = []
         """Nodes that draw random numbers."""
         self.opaque: list[Node] = []
@@ -97,7 +97,7 @@ class Analysis:
         return self.graph.values[number].shape
 
     def mixes(self, node: Node) -> None:
-        """Note that a node mixes the pictures of a batch."""
+        """Note that a node mixes the images of a batch."""
         self.batch_mixers.append(node)
 
     def depends(self, number: int) -> bool:

@@ -24,7 +24,7 @@ class Context(Protocol):
         """The value, if neither image nor parameters feed it and it is small."""
 
     def mixes(self, node: Node) -> None:
-        """Note that a node mixes the pictures of a batch."""
+        """Note that a node mixes the images of a batch."""
 
 
 Rule = Callable[[Context, Node, Sequence[Facts]], list[Facts]]

@@ -33,7 +33,7 @@ def check(view: View, operations: Sequence[Operation], sites: Mapping[str, Site]
         found.append(
             Check(
                 "training-mode", "error",
-                f"the model mixes the pictures of a batch ({place}), as batch normalisation does in training mode; "
+                f"the model mixes the images of a batch ({place}), as batch normalisation does in training mode; "
                 "put it into inference mode",
                 place,
             )

@@ -67,7 +67,7 @@ class Site:
 
     @property
     def canonical_shape(self) -> tuple[int, ...]:
-        """Shape of one picture's value as (h, w, c) or (c,)."""
+        """Shape of one image's value as (h, w, c) or (c,)."""
         if self.grid is not None:
             return self.grid.rows, self.grid.columns, self.shape[self.grid.channels]
         return tuple(self.shape[k] for k in self.order)

@@ -104,7 +104,7 @@ def _parameter(view: View, node: Node) -> int | None:
 
 
 def _prepares_image(view: View, nodes: tuple[Node, ...], source: int) -> bool:
-    """Whether a chain only brings the pictures to the mean and scale that the model wants: constants, at the input."""
+    """Whether a chain only brings the images to the mean and scale that the model wants: constants, at the input."""
     count = len(view.graph.param_ids)
     for node in nodes:
         number = _parameter(view, node)

@@ -73,7 +73,7 @@ def _places(x: Array, fill: float, shape: tuple[int, ...], windows: Windows) -> 
 def compared_pools(graph: Graph) -> dict[int, Definition]:
     """Return definitions by `max_pool` of the max pools that gain by it: on a CPU all, elsewhere those with dilation.
 
-    Pools of integers, of spread-out pictures or of more than 16 places are left as they are, and so are those inside
+    Pools of integers, of spread-out images or of more than 16 places are left as they are, and so are those inside
     of scans, remats and functions with a gradient of their own.
     """
     is_cpu = jax.default_backend() == "cpu"

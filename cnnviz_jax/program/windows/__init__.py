@@ -1,4 +1,4 @@
-"""Exact incremental evaluation: when only a window of the picture changes, only windows are recomputed.
+"""Exact incremental evaluation: when only a window of the image changes, only windows are recomputed.
 
 `plan_windows` says what a sweep recomputes and why; `ChangedWindows` runs it. See the section on windows in the
 README of `program`.

@@ -1,4 +1,4 @@
-"""Running a plan: the unchanged activations once per picture, then the changed windows for any place of the sweep.
+"""Running a plan: the unchanged activations once per image, then the changed windows for any place of the sweep.
 
 Written for one place; `vmap` over places gives a batch, in which each operation is one operation on all windows.
 """
@@ -35,7 +35,7 @@ class _Kept:
 
 
 class ChangedWindows:
-    """Exact evaluation of a program whose picture changes inside one window at a time."""
+    """Exact evaluation of a program whose image changes inside one window at a time."""
 
     def __init__(self, plan: Plan, evaluator: Evaluator) -> None:
         """Lay out which activations are kept; see `plan_windows` for the plan."""
@@ -85,7 +85,7 @@ class ChangedWindows:
             self._kept.setdefault((number, "whole"), _Kept(number, 0, None, window.axes, ((0, 0), (0, 0))))
 
     def prepare(self, params: Any, x: Float[Array, "n ..."]) -> tuple[Array, ...]:
-        """Return the unchanged activations that `evaluate` reads, for one picture.
+        """Return the unchanged activations that `evaluate` reads, for one image.
 
         Cost: one forward pass; memory for the activations.
         """
@@ -98,18 +98,18 @@ class ChangedWindows:
     def evaluate(
         self, params: Any, x: Float[Array, "n ..."], covered: Float[Array, "n ..."], unchanged: Any, place: Place
     ) -> dict[int, Any]:
-        """Return the wanted values when the picture looks like `covered` in the window at one place.
+        """Return the wanted values when the image looks like `covered` in the window at one place.
 
         Args:
             params: Parameters, as they were traced.
-            x: The picture, batch of one.
-            covered: What shows inside the window, as large as the picture.
-            unchanged: What `prepare` returned for the picture.
+            x: The image, batch of one.
+            covered: What shows inside the window, as large as the image.
+            unchanged: What `prepare` returned for the image.
             place: Which of the sweep's rows and which of its columns, traced.
         """
         run = _Run(self, self._given(params), dict(zip(self._kept, unchanged, strict=True)), place)
         graph, plan = self.plan.graph, self.plan
-        run.known[graph.image_id] = _changed_picture(plan, x, covered, place)
+        run.known[graph.image_id] = _changed_image(plan, x, covered, place)
         for step in plan.steps:
             run.step(step)
         return {number: run.whole(number) for number in plan.wanted}
@@ -165,7 +165,7 @@ class _Run:
         return self._wholes[number]
 
     def fixed(self, number: int) -> Any:
-        """A value that the picture does not feed; one for all places."""
+        """A value that the image does not feed; one for all places."""
         if number not in self.given:
             constant = self.plan.graph.values[number].constant
             found = self.windows._evaluator.run(self.given, (number,))[number] if constant is None else constant
@@ -208,8 +208,8 @@ def _padded(value: Array, kept: _Kept, values: dict[int, Any]) -> Array:
     return lax.pad(value, jnp.asarray(padding, value.dtype), config)
 
 
-def _changed_picture(plan: Plan, x: Array, covered: Array, place: Place) -> Array:
-    """The changed part of the picture, or all of it."""
+def _changed_image(plan: Plan, x: Array, covered: Array, place: Place) -> Array:
+    """The changed part of the image, or all of it."""
     window = plan.windows[plan.graph.image_id]
     axes = window.axes if window is not None else (1, 2)
     firsts: list[Any] = [0, 0]

@@ -42,7 +42,7 @@ class Step:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The steps from a changed picture to the wanted values."""
+    """The steps from a changed image to the wanted values."""
 
     graph: Graph
     analysis: Analysis
@@ -51,7 +51,7 @@ class Plan:
     wanted: tuple[int, ...]
     steps: tuple[Step, ...]
     windows: dict[int, Window | None]
-    """By value that the picture feeds: its changed part; `None` for all of it."""
+    """By value that the image feeds: its changed part; `None` for all of it."""
 
     @property
     def flops(self) -> float:
@@ -60,7 +60,7 @@ class Plan:
 
     @property
     def dense_flops(self) -> float:
-        """Operations of one evaluation from the picture on."""
+        """Operations of one evaluation from the image on."""
         return sum(step.dense_flops for step in self.steps)
 
     @property
@@ -141,13 +141,13 @@ def plan_windows(
     rows: Sequence[Interval],
     cols: Sequence[Interval],
 ) -> Plan:
-    """Return the plan of a sweep that changes `rows` x `cols` of the picture, one of each at a time.
+    """Return the plan of a sweep that changes `rows` x `cols` of the image, one of each at a time.
 
     Args:
         graph: The program.
         analysis: Its facts.
         wanted: The values to compute at every place.
-        rows: Rows of the picture that change together, as (first, one past the last).
+        rows: Rows of the image that change together, as (first, one past the last).
         cols: The same for columns.
     """
     planner = _Planner(graph, analysis, (rows, cols))
@@ -156,7 +156,7 @@ def plan_windows(
 
 
 def _needed(graph: Graph, analysis: Analysis, wanted: Iterable[int]) -> list[Node]:
-    """The leaves that the picture feeds and that the wanted values need, in order."""
+    """The leaves that the image feeds and that the wanted values need, in order."""
     needed, kept = set(wanted), []
     for leaf in reversed(graph.leaves):
         if needed.intersection(leaf.outputs) and any(analysis.depends(number) for number in leaf.inputs):

@@ -24,12 +24,12 @@ class Region:
 
 @dataclass(frozen=True)
 class Beside:
-    """Read, of a value that the picture does not feed, the part that stands beside the wanted window."""
+    """Read, of a value that the image does not feed, the part that stands beside the wanted window."""
 
 
 @dataclass(frozen=True)
 class Whole:
-    """Read all of a value that the picture does not feed."""
+    """Read all of a value that the image does not feed."""
 
 
 Reading = Region | Beside | Whole
@@ -53,7 +53,7 @@ class Context(Protocol):
         """Shape of a value."""
 
     def depends(self, number: int) -> bool:
-        """Whether the picture feeds a value."""
+        """Whether the image feeds a value."""
 
     def window(self, number: int) -> Window | None:
         """The changed part of a value; `None` where all of it may change, or counts as changed."""

@@ -1,6 +1,6 @@
-"""Where the units of a value stand that a change of the picture can reach, along one axis and along both.
+"""Where the units of a value stand that a change of the image can reach, along one axis and along both.
 
-A sweep changes the picture at many places. Sizes are those of the worst place, so that one compiled program serves
+A sweep changes the image at many places. Sizes are those of the worst place, so that one compiled program serves
 all; where a span starts is a table with one entry per place, read by a traced number.
 """
 
@@ -15,7 +15,7 @@ from cnnviz_jax.program.analysis.abstract_values import SPATIAL, Facts
 from cnnviz_jax.program.analysis.reach import Reach
 
 Interval = tuple[int, int]
-"""First row (or column) of the picture that changes, and one past the last."""
+"""First row (or column) of the image that changes, and one past the last."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,4 +1,4 @@
-"""Equinox: `cv.adapt(module, ...)` or `cv.adapt(module, state, ...)`. Modules take one picture, channels first.
+"""Equinox: `cv.adapt(module, ...)` or `cv.adapt(module, state, ...)`. Modules take one image, channels first.
 
 Modules are immutable, so inference mode is set on a rebuilt copy. Names are opened around the calls of
 that copy's modules; where the model rebuilds them itself (`filter_jit`, `filter_checkpoint`, a scan over

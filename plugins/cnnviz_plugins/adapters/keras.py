@@ -44,7 +44,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
             f"a Keras model is called as a whole; for {options.method!r} adapt keras.Model(model.inputs, outputs)"
         )
     if not native.built:
-        raise ModelError(f"{title} has no weights yet; call it once on a picture, or say model.build((None, h, w, c))")
+        raise ModelError(f"{title} has no weights yet; call it once on an image, or say model.build((None, h, w, c))")
     trainable, fixed = list(native.trainable_variables), list(native.non_trainable_variables)
     names = _names([variable.path for variable in (*trainable, *fixed)], title)
     kwargs = inference_kwargs(native.call, options, operands=("x",))
@@ -104,7 +104,7 @@ def _input_shape(native: Any, title: str, axes: str) -> tuple[int, int, int] | N
     shape = getattr(native, "input_shape", None)
     if isinstance(shape, dict | list) or (isinstance(shape, tuple) and shape and not isinstance(shape[-1], int)):
         raise ModelError(
-            f"{title} takes {len(shape)} inputs; adapt a function of one picture that fixes the others: "
+            f"{title} takes {len(shape)} inputs; adapt a function of one image that fixes the others: "
             "cv.adapt(lambda params, x: ..., params, ...)"
         )
     if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:

@@ -1,1 +1,1 @@
-"""What can be read off a network without pictures."""
+"""What can be read off a network without images."""

@@ -1,4 +1,4 @@
-"""A kernel applied to a picture and then pooled, with the numbers of one window: the lecture's convolution."""
+"""A kernel applied to an image and then pooled, with the numbers of one window: the lecture's convolution."""
 
 from collections.abc import Callable
 
@@ -13,10 +13,10 @@ from cnnviz_plugins.inspect.plugin import ConvolveConfig
 
 
 def build(config: ConvolveConfig, image: Float[np.ndarray, "h w c"]) -> Callable[[Provenance], Convolution]:
-    """Return what applies the kernel to the picture's brightness, the mean of its channels.
+    """Return what applies the kernel to the image's brightness, the mean of its channels.
 
     Raises:
-        UsageError: No such kernel, a window or stride below 1, a kernel or window larger than the picture, or a
+        UsageError: No such kernel, a window or stride below 1, a kernel or window larger than the image, or a
             position that the response does not have.
 
     Cost: one convolution.
@@ -28,7 +28,7 @@ def build(config: ConvolveConfig, image: Float[np.ndarray, "h w c"]) -> Callable
             raise UsageError(f"{name} is 1 or more pixels, got {getattr(config, name)}")
     padded = _padded(grey, kernel.shape) if config.padding == "same" else grey
     if any(k > n for k, n in zip(kernel.shape, padded.shape, strict=True)):
-        raise UsageError(f"a kernel of {kernel.shape} does not fit into a picture of {grey.shape}")
+        raise UsageError(f"a kernel of {kernel.shape} does not fit into an image of {grey.shape}")
 
     def read(provenance: Provenance) -> Convolution:
         response = convolved(padded, kernel, config.stride)
@@ -53,10 +53,10 @@ def build(config: ConvolveConfig, image: Float[np.ndarray, "h w c"]) -> Callable
 
 
 def convolved(
-    picture: Float[np.ndarray, "h w"], kernel: Float[np.ndarray, "k l"], stride: int = 1
+    image: Float[np.ndarray, "h w"], kernel: Float[np.ndarray, "k l"], stride: int = 1
 ) -> Float[np.ndarray, "rows columns"]:
     """Return the sum of products under the kernel at every place; the kernel is not flipped, as in networks."""
-    windows = np.lib.stride_tricks.sliding_window_view(picture, kernel.shape)[::stride, ::stride]
+    windows = np.lib.stride_tricks.sliding_window_view(image, kernel.shape)[::stride, ::stride]
     return np.einsum("ijkl,kl->ij", windows, kernel)
 
 
@@ -73,5 +73,5 @@ def pooled_map(response: Float[np.ndarray, "h w"], pool: str, window: int) -> Fl
     return tiles.max((1, 3)) if pool == "max" else tiles.mean((1, 3))
 
 
-def _padded(picture: Float[np.ndarray, "h w"], shape: tuple[int, ...]) -> Float[np.ndarray, "rows columns"]:
-    return np.pad(picture, [((k - 1) // 2, k - 1 - (k - 1) // 2) for k in shape])
+def _padded(image: Float[np.ndarray, "h w"], shape: tuple[int, ...]) -> Float[np.ndarray, "rows columns"]:
+    return np.pad(image, [((k - 1) // 2, k - 1 - (k - 1) // 2) for k in shape])

@@ -28,7 +28,7 @@ def build(config: EffectiveFieldConfig, model: Model) -> Callable[[Provenance], 
         UsageError: Fewer than one sample.
 
     Cost: one forward and one backward pass per sample.
-    Randomness: pictures are uniform noise in [0, 1] and channels get random signs, both from `config.seed`.
+    Randomness: images are uniform noise in [0, 1] and channels get random signs, both from `config.seed`.
     Source: Luo, Li, Urtasun, Zemel 2016, arXiv:1701.04128, section 2.
     """
     if config.samples < 1:
@@ -75,8 +75,8 @@ def _sensitivity(layer: str, unit: tuple[int, int], channels: int, model: Model,
     image = jax.random.uniform(noise, model.input_shape)
     weights = jax.random.rademacher(signs, (channels,), jnp.float32)
 
-    def answer(picture: Float[Array, "h w c"]) -> Float[Array, ""]:
-        value = model.run(picture, read=(layer,), need_outputs=False)[1][layer]
+    def answer(image: Float[Array, "h w c"]) -> Float[Array, ""]:
+        value = model.run(image, read=(layer,), need_outputs=False)[1][layer]
         return (value[unit[0], unit[1]].astype(jnp.float32) * weights).sum()
 
     return jnp.abs(jax.grad(answer)(image)).sum(-1)

@@ -21,12 +21,12 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
     """Return what reads a training that a `cv.Recorder` kept.
 
     Raises:
-        UsageError: The folder holds fewer than two steps, pictures or units are asked for and no network is named, or
+        UsageError: The folder holds fewer than two steps, images or units are asked for and no network is named, or
             units and no layer.
         LayerNotFoundError: No such kernel.
         WeightsError: A step is damaged.
 
-    Cost: reading every step; with pictures, one survey per step; with synthesised units, ascent_steps forward and
+    Cost: reading every step; with images, one survey per step; with synthesised units, ascent_steps forward and
     backward passes per step and unit. All steps share the compiled programs.
     """
     recorder = Recorder(run, network=config.network)
@@ -37,9 +37,9 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         raise UsageError("units is empty; name some, or leave it out for the first four")
     if config.units is not None and config.synthesised is None:
         raise UsageError("units belong to a layer; say synthesised=LAYER")
-    wanted = "answers to pictures" if config.pictures is not None else "synthesised units"
+    wanted = "answers to images" if config.images is not None else "synthesised units"
     network = config.network or recorder.network
-    if (config.pictures is not None or config.synthesised is not None) and network is None:
+    if (config.images is not None or config.synthesised is not None) and network is None:
         raise UsageError(f"{wanted} need the network: network=package.module:factory, or Recorder(network=)")
 
     def read(provenance: Provenance) -> Evolution:
@@ -54,7 +54,7 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         biases = np.zeros((len(steps), shown.shape[-1]), np.float32)
         if bias is not None and kept[0][bias].shape == biases.shape[1:]:
             biases = np.stack([one[bias] for one in kept]).astype(np.float32)
-        model = network_named(network) if network and (config.pictures or config.synthesised) else None
+        model = network_named(network) if network and (config.images or config.synthesised) else None
         answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept, _SHARES)
         found = Evolution(
             steps=steps,

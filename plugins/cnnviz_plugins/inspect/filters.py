@@ -33,7 +33,7 @@ def build(config: FiltersConfig, model: Model) -> Callable[[Provenance], FilterB
 
 
 def _shaped(kernel: np.ndarray, shape: tuple[int, int] | None, model: Model, layer: Layer) -> np.ndarray:
-    """Return a dense kernel as pictures where its inputs are pixels: said by `shape`, or as many as the model's."""
+    """Return a dense kernel as images where its inputs are pixels: said by `shape`, or as many as the model's."""
     inputs, units = kernel.shape
     height, width, channels = model.input_shape
     if shape is not None:

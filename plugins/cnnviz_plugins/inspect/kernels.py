@@ -1,4 +1,4 @@
-"""Kernels by name or from a file, for pictures in one channel."""
+"""Kernels by name or from a file, for images in one channel."""
 
 from pathlib import Path
 

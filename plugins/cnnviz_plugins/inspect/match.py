@@ -1,4 +1,4 @@
-"""The cosine of one filter with every patch of one picture: where the picture looks most like the filter."""
+"""The cosine of one filter with every patch of one image: where the image looks most like the filter."""
 
 from collections.abc import Callable
 
@@ -14,13 +14,13 @@ from cnnviz_plugins.inspect.plugin import FilterMatchConfig
 
 
 def build(config: FilterMatchConfig, model: Model) -> Callable[[Provenance], FilterMatch]:
-    """Return what compares filter `config.unit` of a layer that reads the picture with every patch of it.
+    """Return what compares filter `config.unit` of a layer that reads the image with every patch of it.
 
     Raises:
         LayerNotFoundError: No such layer.
-        LayerKindError: The layer has no kernel over the picture's channels.
-        UsageError: No picture is named, or the layer has no such filter.
-        ImageError: The picture cannot be read.
+        LayerKindError: The layer has no kernel over the image's channels.
+        UsageError: No image is named, or the layer has no such filter.
+        ImageError: The image cannot be read.
 
     Cost: one convolution.
     """
@@ -29,13 +29,13 @@ def build(config: FilterMatchConfig, model: Model) -> Callable[[Provenance], Fil
     if kernel.ndim != 4 or kernel.shape[2] != model.input_shape[2]:
         raise LayerKindError(
             f"layer {layer.name!r} has a kernel {kernel.shape}; a first convolution over {model.input_shape[2]} "
-            "channels can be compared with a picture"
+            "channels can be compared with an image"
         )
     if not 0 <= config.unit < kernel.shape[-1]:
         raise UsageError(f"layer {layer.name!r} has filters 0 to {kernel.shape[-1] - 1}, got {config.unit}")
-    if not config.picture:
-        raise UsageError("say which picture: picture=FILE")
-    image = load_image(config.picture, model)
+    if not config.image:
+        raise UsageError("say which image: image=FILE")
+    image = load_image(config.image, model)
 
     def read(provenance: Provenance) -> FilterMatch:
         weights = kernel[..., config.unit].astype(np.float32)

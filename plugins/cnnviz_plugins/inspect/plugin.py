@@ -1,4 +1,4 @@
-"""What can be read off a network without pictures: filters, receptive fields."""
+"""What can be read off a network without images: filters, receptive fields."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class FiltersConfig:
     layer: str | None = None
     """Layer whose kernel is shown; the first convolution, or dense layer, when not given."""
     shape: tuple[int, int] | None = None
-    """Height and width that a dense layer's inputs stand for; the picture's where it reads the pixels."""
+    """Height and width that a dense layer's inputs stand for; the image's where it reads the pixels."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,26 +42,26 @@ class VarietyConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EffectiveFieldConfig:
-    """Which layer, and over how many pictures."""
+    """Which layer, and over how many images."""
 
     layer: str | None = None
     """Layer whose central unit is looked at; the last one with more than one position when not given."""
     samples: int = 32
-    """Pictures of noise that are averaged over."""
+    """Images of noise that are averaged over."""
     seed: int = 0
-    """Of the pictures and of the channels' signs."""
+    """Of the images and of the channels' signs."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class FilterMatchConfig:
-    """Which filter, and which picture."""
+    """Which filter, and which image."""
 
     layer: str | None = None
-    """Layer that reads the picture; the first convolution when not given."""
+    """Layer that reads the image; the first convolution when not given."""
     unit: int = 0
     """Number of the filter."""
-    picture: str = ""
-    """A picture file."""
+    image: str = ""
+    """An image file."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +73,7 @@ class ConvolveConfig:
     stride: int = 1
     """Pixels between neighbouring places of the kernel."""
     padding: Literal["valid", "same"] = "valid"
-    """`valid`: whole windows only. `same`: zeros around the picture."""
+    """`valid`: whole windows only. `same`: zeros around the image."""
     pool: Literal["max", "mean"] | None = None
     """What is taken of each window of the response; nothing when not given."""
     window: int = 2
@@ -84,7 +84,7 @@ class ConvolveConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class EvolutionConfig:
-    """Which kernel of a recorded training, which pictures its units answer to, and which units are synthesised."""
+    """Which kernel of a recorded training, which images its units answer to, and which units are synthesised."""
 
     layer: str | None = None
     """Recorded kernel that is drawn, such as `conv1`; the first convolution, or dense layer, when not given."""
@@ -92,9 +92,9 @@ class EvolutionConfig:
     """Height and width that a dense kernel's inputs stand for."""
     network: str | None = None
     """`package.module:factory` of the network, or a name that `cnnviz models` lists; the recorder's own when not given.
-    Needed for `pictures` and `synthesised`."""
-    pictures: str | None = None
-    """Folder, .npz or .zarr of pictures whose answers are followed."""
+    Needed for `images` and `synthesised`."""
+    images: str | None = None
+    """Folder, .npz or .zarr of images whose answers are followed."""
     surveyed: str | None = None
     """Layer whose answers are followed; the last one with more than one position when not given."""
     synthesised: str | None = None
@@ -102,9 +102,9 @@ class EvolutionConfig:
     units: tuple[int, ...] | None = None
     """Which of its units; the first four when not given."""
     ascent_steps: int = 48
-    """Steps of activation maximisation for every picture."""
+    """Steps of activation maximisation for every image."""
     size: int | tuple[int, int] | None = None
-    """Height and width of these pictures in pixels; the network's own when not given."""
+    """Height and width of these images in pixels; the network's own when not given."""
     recipe: str = "lucid"
     """The recipe of activation maximisation; its smooth start is readable after few steps."""
     start_seed: int = 0
@@ -117,7 +117,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="filters",
         kind="inspect",
-        summary="the kernel of a layer as pictures",
+        summary="the kernel of a layer as images",
         config=FiltersConfig,
         build="cnnviz_plugins.inspect.filters:build",
         references=("Krizhevsky et al. 2012, figure 3",),
@@ -149,7 +149,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="filter-match",
         kind="inspect",
-        summary="where a picture looks most like a filter: the cosine with every patch",
+        summary="where an image looks most like a filter: the cosine with every patch",
         config=FilterMatchConfig,
         build="cnnviz_plugins.inspect.match:build",
         in_report=False,
@@ -157,8 +157,8 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="convolve",
         kind="inspect",
-        takes="picture",
-        summary="a kernel over a picture: response, pooled response, the numbers of one window",
+        takes="image",
+        summary="a kernel over an image: response, pooled response, the numbers of one window",
         config=ConvolveConfig,
         build="cnnviz_plugins.inspect.convolve:build",
         in_report=False,

@@ -1,4 +1,4 @@
-"""What a recorded training's network does at every step: answers to pictures, and pictures made for its units."""
+"""What a recorded training's network does at every step: answers to images, and images made for its units."""
 
 import importlib
 from collections.abc import Sequence
@@ -35,12 +35,12 @@ def network_named(word: str) -> Model:
 def answers_of(
     config: EvolutionConfig, model: Model, kept: Sequence[Weights], shares: Sequence[float]
 ) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
-    """Return, for each step, quantiles and fire rate of a layer's units over the pictures, and the layer's name."""
-    if config.pictures is None:
+    """Return, for each step, quantiles and fire rate of a layer's units over the images, and the layer's name."""
+    if config.images is None:
         return None, None, None
     quantiles, rates, layer = [], [], None
     for weights in kept:
-        found = survey("distributions", _at(model, weights), config.pictures, layer=config.surveyed)
+        found = survey("distributions", _at(model, weights), config.images, layer=config.surveyed)
         places = [found.shares.index(share) for share in shares]
         quantiles.append(found.quantiles[:, places])
         rates.append(found.fire_rate)
@@ -83,7 +83,7 @@ def with_units(found: Evolution, config: EvolutionConfig, model: Model, kept: Se
         found,
         synthesised=layer,
         units=units,
-        pictures=np.stack([np.asarray(one.images) for one in made]),
+        images=np.stack([np.asarray(one.images) for one in made]),
         activation=np.stack([np.asarray(one.activation) for one in made]),
         status=tuple(one.status for one in made),
         warnings=(*found.warnings, *warnings),

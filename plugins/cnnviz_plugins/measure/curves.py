@@ -19,10 +19,10 @@ from cnnviz_plugins.measure.plugin import DeletionConfig, InsertionConfig
 class Deletion(MetricFold):
     """Area under the score as the strongest pixels are deleted; a faithful map makes it fall at once.
 
-    `curve` is the score at each share of deleted pixels, the untouched picture first. The area is that of
+    `curve` is the score at each share of deleted pixels, the untouched image first. The area is that of
     straight lines between the points over shares from 0 to 1, so that its unit is the score's.
 
-    Cost: `steps` + 1 forward passes per picture.
+    Cost: `steps` + 1 forward passes per image.
     Source: Petsiuk, Das, Saenko 2018, section 3.4.
     """
 
@@ -42,7 +42,7 @@ class Deletion(MetricFold):
         return self.config.steps + 1
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Judged, key: Any) -> Any:  # type: ignore[override]
-        """Return the order of the pixels, and the picture with nothing left."""
+        """Return the order of the pixels, and the image with nothing left."""
         return places(target.heat), fill_of(image, self.config.fill, model)
 
     def evaluate(  # type: ignore[override]
@@ -52,7 +52,7 @@ class Deletion(MetricFold):
         place, nothing = context
         counts = np.round(np.asarray(self.at) * place.size).astype(np.int32)
         is_taken = (place < jnp.asarray(counts)[index])[..., None]
-        changed = self._picture(is_taken, image, nothing)
+        changed = self._image(is_taken, image, nothing)
         return model.score(changed, target.inner.scored_as(self.config.score))[0]
 
     def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:
@@ -60,7 +60,7 @@ class Deletion(MetricFold):
         area = (gathered[1:] + gathered[:-1]).sum() / (2 * self.config.steps)
         return Measured(values=area, curve=gathered)
 
-    def _picture(self, is_taken: Array, image: Array, nothing: Array) -> Array:
+    def _image(self, is_taken: Array, image: Array, nothing: Array) -> Array:
         return jnp.where(is_taken, nothing, image)
 
 
@@ -68,7 +68,7 @@ class Deletion(MetricFold):
 class Insertion(Deletion):
     """Area under the score as the strongest pixels are inserted; a faithful map makes it rise at once.
 
-    Cost: `steps` + 1 forward passes per picture.
+    Cost: `steps` + 1 forward passes per image.
     Source: Petsiuk, Das, Saenko 2018, section 3.4; the blurred start is theirs.
     """
 
@@ -76,5 +76,5 @@ class Insertion(Deletion):
     better: Better = "higher"
     axis: str = "share of the pixels inserted"
 
-    def _picture(self, is_taken: Array, image: Array, nothing: Array) -> Array:
+    def _image(self, is_taken: Array, image: Array, nothing: Array) -> Array:
         return jnp.where(is_taken, image, nothing)

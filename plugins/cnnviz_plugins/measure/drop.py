@@ -14,12 +14,12 @@ from cnnviz_plugins.measure.plugin import DropConfig
 
 @dataclass(frozen=True, kw_only=True)
 class AverageDrop(MetricFold):
-    """max(0, score - score of the kept picture) / score, per picture; the measure is the mean.
+    """max(0, score - score of the kept image) / score, per image; the measure is the mean.
 
-    Kept is the picture times the map's positive part over its maximum; an all-zero map keeps nothing. `extras` has
-    the kept picture's score. A share of 0 to 1, where the paper writes percent.
+    Kept is the image times the map's positive part over its maximum; an all-zero map keeps nothing. `extras` has
+    the kept image's score. A share of 0 to 1, where the paper writes percent.
 
-    Cost: two forward passes per picture.
+    Cost: two forward passes per image.
     Source: Chattopadhay, Sarkar, Howlader, Balasubramanian 2018, section 4.
     """
 
@@ -34,7 +34,7 @@ class AverageDrop(MetricFold):
     def evaluate(  # type: ignore[override]
         self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Any, key: Any
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
-        """Return the untouched score and that of the kept picture."""
+        """Return the untouched score and that of the kept image."""
         positive = jnp.maximum(target.heat, 0.0)
         top = positive.max()
         kept = positive / jnp.where(top > 0, top, 1.0)
@@ -53,9 +53,9 @@ class AverageDrop(MetricFold):
 
 @dataclass(frozen=True, kw_only=True)
 class IncreaseInConfidence(AverageDrop):
-    """1 where the kept picture scores higher than the whole one, else 0; the measure is the mean.
+    """1 where the kept image scores higher than the whole one, else 0; the measure is the mean.
 
-    Cost: two forward passes per picture.
+    Cost: two forward passes per image.
     Source: Chattopadhay, Sarkar, Howlader, Balasubramanian 2018, section 4.
     """
 

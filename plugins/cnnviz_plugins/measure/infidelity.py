@@ -20,8 +20,8 @@ class Infidelity(MetricFold):
     A map of one number per pixel is shared equally by the pixel's channels. `extras` has the `scale` by which
     the map was multiplied.
 
-    Randomness: perturbation i of a picture uses fold_in(picture's key, i).
-    Cost: `samples` + 1 forward passes per picture.
+    Randomness: perturbation i of an image uses fold_in(image's key, i).
+    Cost: `samples` + 1 forward passes per image.
     Source: Yeh, Hsieh, Suggala, Inouye, Ravikumar 2019, definition 2.1; the optimal scale is their section 2.
     """
 

@@ -21,7 +21,7 @@ class DeletionConfig:
     """In how many steps, and what stands in for deleted pixels."""
 
     steps: int = 50
-    """Steps from the whole picture to nothing; each takes the same number of pixels, the strongest first."""
+    """Steps from the whole image to nothing; each takes the same number of pixels, the strongest first."""
     fill: Fill = "zero"
     """What deleted pixels become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
     `blur(sigma)`."""
@@ -35,7 +35,7 @@ class DeletionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InsertionConfig(DeletionConfig):
-    """In how many steps, and from what the picture is built up."""
+    """In how many steps, and from what the image is built up."""
 
     fill: Fill = "blur(5)"
     """What is there before pixels are inserted: a number, one per channel, or `zero`, `value(v)`, `mean`,
@@ -52,10 +52,10 @@ class DropConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InfidelityConfig:
-    """What is taken off the picture, how often, and whether maps are scaled first."""
+    """What is taken off the image, how often, and whether maps are scaled first."""
 
     samples: int = 100
-    """Random perturbations per picture."""
+    """Random perturbations per image."""
     perturbation: str = "gaussian(0.1)"
     """`gaussian(sigma)`: noise on every value. `square(side in pixels)`: one square becomes black."""
     scale: Literal["none", "optimal"] = "none"
@@ -77,12 +77,12 @@ class InfidelityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSensitivityConfig:
-    """How far the picture is shaken, and how often."""
+    """How far the image is shaken, and how often."""
 
     samples: int = 10
-    """Shaken copies of each picture."""
+    """Shaken copies of each image."""
     radius: float = 0.02
-    """Largest change of any value; pictures are in [0, 1]."""
+    """Largest change of any value; images are in [0, 1]."""
 
     def __post_init__(self) -> None:
         check_at_least(1, samples=self.samples)
@@ -91,7 +91,7 @@ class MaxSensitivityConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class RoadConfig:
-    """Which shares of the picture are imputed, and in which order."""
+    """Which shares of the image are imputed, and in which order."""
 
     shares: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     """Shares of the pixels that are imputed."""
@@ -115,7 +115,7 @@ class PointingGameConfig:
     """How near is a hit."""
 
     tolerance: int = 0
-    """How many pixels the strongest one may be off the object; the paper allows 15 on pictures of some 500."""
+    """How many pixels the strongest one may be off the object; the paper allows 15 on images of some 500."""
 
     def __post_init__(self) -> None:
         if self.tolerance < 0:
@@ -183,7 +183,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="max-sensitivity",
         kind="measure",
-        summary="largest relative change of the map when the picture is shaken a little",
+        summary="largest relative change of the map when the image is shaken a little",
         config=MaxSensitivityConfig,
         build="cnnviz_plugins.measure.sensitivity:max_sensitivity",
         references=("Yeh et al. 2019, arXiv:1901.09392, definition 2.2",),

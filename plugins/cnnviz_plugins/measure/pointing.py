@@ -18,7 +18,7 @@ class PointingGame(MetricFold):
     """1 where the map's strongest pixel is on the object or within `tolerance` pixels of it, else 0.
 
     A map without a maximum misses. `extras` has `energy_inside`: the share of the map's positive part that lies on
-    the object, 0 for a map without one, and `object_share`: that of the picture, which is what chance scores.
+    the object, 0 for a map without one, and `object_share`: that of the image, which is what chance scores.
 
     Cost: none in evaluations.
     Source: Zhang, Lin, Brandt, Shen, Sclaroff 2016, section 4; the energy is Wang et al. 2020, section 4.3.

@@ -20,8 +20,8 @@ def parameter_randomization(config: ParameterRandomizationConfig, model: Model) 
     has nothing in common with the untrained networks'. Where both maps are constant the correlation is 1, where
     one is, 0. Weights are arguments of the compiled program, so that all networks share one executable.
 
-    Randomness: the numbers of an array depend on the key and on its path, not on the pictures.
-    Cost: one explanation per layer and picture.
+    Randomness: the numbers of an array depend on the key and on its path, not on the images.
+    Cost: one explanation per layer and image.
     Source: Adebayo, Gilmer, Muelly, Goodfellow, Hardt, Kim 2018, section 4.1.
 
     Raises:

@@ -25,8 +25,8 @@ class Road(MetricFold):
     An imputed pixel is the weighted mean of its neighbours, imputed or not, plus a little noise: unlike a black
     one it says little by its place. `curve` has a number per share.
 
-    Randomness: the noise of point i of a picture uses fold_in(picture's key, i).
-    Cost: one forward pass per share, two for `combined`, and a linear system in the picture's pixels each.
+    Randomness: the noise of point i of an image uses fold_in(image's key, i).
+    Cost: one forward pass per share, two for `combined`, and a linear system in the image's pixels each.
     Source: Rong, Leemann, Borisov, Kasneci, Kasneci 2022, sections 4 and 5; half of lerf less morf is
     pytorch-grad-cam's combination.
     """
@@ -79,27 +79,27 @@ class Road(MetricFold):
 
 
 def _imputed(image: Float[Array, "h w c"], is_gone: Bool[Array, "h w"]) -> Float[Array, "h w c"]:
-    """Return the picture whose gone pixels are each the weighted mean of their neighbours.
+    """Return the image whose gone pixels are each the weighted mean of their neighbours.
 
     The equations of all gone pixels are one symmetric system, solved by conjugate gradients.
     """
     gone = is_gone[..., None].astype(image.dtype)
     there = 1 - gone
     weight = _neighbours(jnp.ones_like(gone))
-    weight = jnp.where(weight > 0, weight, 1.0)  # a picture of one pixel has no neighbours
+    weight = jnp.where(weight > 0, weight, 1.0)  # an image of one pixel has no neighbours
     mean = jnp.where(there.sum() > 0, (image * there).sum((0, 1)) / jnp.maximum(there.sum(), 1), image.mean((0, 1)))
 
     def system(values: Array) -> Array:
         return gone * (weight * values - _neighbours(gone * values))
 
-    # What is solved for is the difference to the mean, so that a picture all gone becomes its mean.
+    # What is solved for is the difference to the mean, so that an image all gone becomes its mean.
     known = gone * _neighbours(there * (image - mean))
     found, _ = jax.scipy.sparse.linalg.cg(system, known, tol=1e-4, maxiter=4 * max(image.shape[:2]))
     return mean + found
 
 
 def _neighbours(values: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-    """Return the weighted sum over the eight neighbours inside the picture."""
+    """Return the weighted sum over the eight neighbours inside the image."""
     total = jnp.zeros_like(values)
     height, width = values.shape[:2]
     padded = jnp.pad(values, ((1, 1), (1, 1), (0, 0)))

@@ -1,4 +1,4 @@
-"""Max-sensitivity: how much the map changes when the picture is shaken a little (Yeh et al. 2019)."""
+"""Max-sensitivity: how much the map changes when the image is shaken a little (Yeh et al. 2019)."""
 
 import jax
 import numpy as np
@@ -16,8 +16,8 @@ def max_sensitivity(config: MaxSensitivityConfig, model: Model) -> HostMetric:
     The norms are over the map as the technique gives it. `curve` has every copy's number. Where the map is all zero
     the change itself is returned. A technique with noise of its own keeps that noise.
 
-    Randomness: copy i of a picture uses fold_in(picture's key, i).
-    Cost: `samples` explanations per picture.
+    Randomness: copy i of an image uses fold_in(image's key, i).
+    Cost: `samples` explanations per image.
     Source: Yeh, Hsieh, Suggala, Inouye, Ravikumar 2019, definition 2.2.
     """
 

@@ -59,7 +59,7 @@ class Block(nnx.Module):
 
 
 class CifarResNet(nnx.Module):
-    """ResNet for 32 x 32 pictures (He et al. 2016, section 4.2).
+    """ResNet for 32 x 32 images (He et al. 2016, section 4.2).
 
     Args:
         blocks: Blocks in each group.
@@ -82,7 +82,7 @@ class CifarResNet(nnx.Module):
         self.linear = nnx.Linear(channels, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
-        """Scores of normalised pictures."""
+        """Scores of normalised images."""
         x = self.relu(self.bn1(self.conv1(images)))
         for group in (self.layer1, self.layer2, self.layer3):
             x = run_through(x, group)

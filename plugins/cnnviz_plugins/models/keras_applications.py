@@ -1,7 +1,7 @@
 """Builds the networks of Keras Applications by name, with weights from a file; Keras downloads nothing here.
 
 What each is fed is known by four kinds. `caffe`: blue, green, red in 0..255 less a mean; `tf`: -1..1; `torch`: as
-torchvision; `inside`: 0..255, the network scales them itself. Pictures here are red, green, blue, so the first kernel
+torchvision; `inside`: 0..255, the network scales them itself. Images here are red, green, blue, so the first kernel
 of a `caffe` network gets its input channels turned round, which gives the same scores.
 """
 
@@ -21,7 +21,7 @@ FEEDING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
     "torch": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     "inside": ((0.0,) * 3, (1 / 255,) * 3),
 }
-"""Mean and standard deviation of pictures in [0, 1], by kind of preprocessing."""
+"""Mean and standard deviation of images in [0, 1], by kind of preprocessing."""
 
 
 def build(name: str, feeding: str, weights: str | Path | None) -> "cv.Model":

@@ -51,7 +51,7 @@ class MaxPool(nnx.Module):
     def _overhang(self, size: int) -> int:
         padded = size + 2 * self.padding
         steps = -(-(padded - self.window) // self.stride)
-        if steps * self.stride >= size + self.padding:  # torch drops a window that would start outside the picture
+        if steps * self.stride >= size + self.padding:  # torch drops a window that would start outside the image
             steps -= 1
         return max(0, steps * self.stride + self.window - padded)
 

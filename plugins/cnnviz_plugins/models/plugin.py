@@ -101,7 +101,7 @@ def cnnviz_models() -> Iterable[ModelSpec]:
     """Yield the bundled network, then the published ones, then those of Keras Applications."""
     yield ModelSpec(
         name="shapes",
-        summary="Small network for 64 x 64 pictures of shapes and textures, trained by this project; weights included",
+        summary="Small network for 64 x 64 images of shapes and textures, trained by this project; weights included",
         build="cnnviz_plugins.models.shapes.bundled:build",
         weights=WeightsSpec(bundled=True),
         examples="cnnviz_plugins.models.shapes.examples:examples",

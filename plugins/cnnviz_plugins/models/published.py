@@ -41,9 +41,9 @@ class Published:
     network: Callable[..., nnx.Module]
     """Makes it, given `rngs`."""
     input_shape: tuple[int, int, int]
-    """Height, width and channels of its pictures."""
+    """Height, width and channels of its images."""
     mean: tuple[float, ...]
-    """Subtracted from pictures in [0, 1], one number a channel."""
+    """Subtracted from images in [0, 1], one number a channel."""
     std: tuple[float, ...]
     """Divides them after that."""
     classes: int

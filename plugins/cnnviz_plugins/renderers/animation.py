@@ -14,7 +14,7 @@ from cnnviz_plugins.renderers.figures.sheet import SMALL_PT, TITLE_PT, Sheet, pi
 from cnnviz_plugins.renderers.options import EvolutionOptions, parse
 from cnnviz_plugins.renderers.text import plain
 
-_EDGE, _GAP, _SIDE, _PICTURE = 0.15, 0.06, 0.6, 1.0
+_EDGE, _GAP, _SIDE, _IMAGE = 0.15, 0.06, 0.6, 1.0
 
 
 def render(result: Any, path: Path, *, dpi: int = 100, **display: Any) -> None:
@@ -41,12 +41,12 @@ def _frame(result: Evolution, step: int, options: EvolutionOptions, dpi: int) ->
     columns = 1 if is_lines else min(units, 8)
     rows = 1 if is_lines else -(-units // columns)
     side = 3.0 if is_lines else _SIDE
-    made, picture_h = unit_size(result, options, _PICTURE)
+    made, image_h = unit_size(result, options, _IMAGE)
     across = min(made, 4)
-    width = max(2 * _EDGE + columns * (side + _GAP), 2 * _EDGE + across * (_PICTURE + _GAP), 3.2)
+    width = max(2 * _EDGE + columns * (side + _GAP), 2 * _EDGE + across * (_IMAGE + _GAP), 3.2)
     top = _EDGE + 0.32
     units_top = top + rows * (side + _GAP) + 0.35
-    below = 0.35 + -(-made // across) * unit_row_in(picture_h) if made else 0.0
+    below = 0.35 + -(-made // across) * unit_row_in(image_h) if made else 0.0
     sheet = Sheet(width, top + rows * (side + _GAP) + below + _EDGE)
     words = f"{result.layer} · step {result.steps[step]}"
     sheet.text(_EDGE, _EDGE, plain(words, int(width * 11)), size=TITLE_PT if is_lines else SMALL_PT + 1)
@@ -58,10 +58,10 @@ def _frame(result: Evolution, step: int, options: EvolutionOptions, dpi: int) ->
     if made:
         sheet.text(_EDGE, units_top - 0.2, plain(units_title(result), int(width * 11)), size=SMALL_PT + 1)
     for unit in range(made):
-        x = _EDGE + unit % across * (_PICTURE + _GAP)
-        y = units_top + unit // across * unit_row_in(picture_h)
-        draw_unit(sheet.axes(x, y, _PICTURE, picture_h), result, step, unit)
-        sheet.text(x, y + picture_h + 0.02, f"{result.units[unit]}: {reached(result, step, unit)}", size=SMALL_PT)
+        x = _EDGE + unit % across * (_IMAGE + _GAP)
+        y = units_top + unit // across * unit_row_in(image_h)
+        draw_unit(sheet.axes(x, y, _IMAGE, image_h), result, step, unit)
+        sheet.text(x, y + image_h + 0.02, f"{result.units[unit]}: {reached(result, step, unit)}", size=SMALL_PT)
     drawn = BytesIO()
     sheet.figure.savefig(drawn, format="png", dpi=dpi, facecolor="white", metadata={"Software": None})
     return Image.open(drawn).convert("RGB").quantize(256 if made else 128, dither=Image.Dither.NONE)

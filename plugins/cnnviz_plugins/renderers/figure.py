@@ -48,7 +48,7 @@ def render(result: Any, path: Path, *, dpi: int = DPI, **display: Any) -> None:
     Args:
         result: An `Attribution`, `FilterBank`, `ReceptiveFields` or `Synthesis`.
         path: The file to write.
-        dpi: Pixels per inch of a PNG, and of pictures inside SVG and PDF.
+        dpi: Pixels per inch of a PNG, and of images inside SVG and PDF.
         **display: The display options of that kind of result; see `options`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""What is shown of an attribution: one map per picture with its scale, colours and words, for pages and figures."""
+"""What is shown of an attribution: one map per image with its scale, colours and words, for pages and figures."""
 
 from dataclasses import dataclass
 
@@ -55,7 +55,7 @@ class Heat:
 
 @dataclass(frozen=True, kw_only=True)
 class Maps:
-    """The channel maps of one picture at one layer."""
+    """The channel maps of one image at one layer."""
 
     heats: tuple[Heat, ...]
     numbers: tuple[int, ...]
@@ -71,7 +71,7 @@ class Maps:
 
 
 def heats(attribution: Attribution, options: HeatOptions) -> list[Heat]:
-    """Return one map per picture; for `view="maps"` use `channel_maps`.
+    """Return one map per image; for `view="maps"` use `channel_maps`.
 
     Raises:
         RenderError: A value is not finite.
@@ -98,7 +98,7 @@ def raw_heats(attribution: Attribution, shown: list[Heat]) -> list[Heat] | None:
 
 
 def signed_colours(attribution: Attribution, index: int) -> Float[np.ndarray, "h w 3"] | None:
-    """Return a signed pixel map as a picture around mid-grey, or `None` where it has not three channels."""
+    """Return a signed pixel map as an image around mid-grey, or `None` where it has not three channels."""
     values = np.asarray(attribution.values)
     if attribution.view != "pixels" or values.ndim != 4 or values.shape[-1] != 3:
         return None
@@ -106,9 +106,9 @@ def signed_colours(attribution: Attribution, index: int) -> Float[np.ndarray, "h
 
 
 def channel_maps(attribution: Attribution, options: HeatOptions) -> list[Maps]:
-    """Return the channel maps of each picture, at most `options.limit` of them.
+    """Return the channel maps of each image, at most `options.limit` of them.
 
-    Channel numbers are `extras["channels"]` (n c) where each picture has its own, the provenance's note
+    Channel numbers are `extras["channels"]` (n c) where each image has its own, the provenance's note
     `channels` where the technique was told which, else 0, 1, ...
 
     Raises:

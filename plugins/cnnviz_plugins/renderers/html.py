@@ -1,4 +1,4 @@
-"""The `html` renderer: one offline page with every picture inside.
+"""The `html` renderer: one offline page with every image inside.
 
 The page names no other file and no address, runs under a content security policy that allows only
 its own style and script by their hashes, shows labels as text, and works without its script.
@@ -58,7 +58,7 @@ def _source(name: str) -> str:
 
 
 def _policy(style: str, script: str) -> str:
-    """Return the content security policy: nothing from outside, style and script by hash, pictures inside."""
+    """Return the content security policy: nothing from outside, style and script by hash, images inside."""
 
     def quoted(text: str) -> str:
         return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"

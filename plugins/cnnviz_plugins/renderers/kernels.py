@@ -12,7 +12,7 @@ from cnnviz_plugins.renderers.images import painted
 from cnnviz_plugins.renderers.options import FilterOptions
 
 NOT_DIRECT = (
-    "These weights act on feature channels, not on colours: they are not directly interpretable as pictures. "
+    "These weights act on feature channels, not on colours: they are not directly interpretable as images. "
     "Synthesised inputs and feature maps say more about this layer."
 )
 

@@ -25,9 +25,9 @@ class HeatOptions:
     colormap: str = "auto"
     """A matplotlib colour map, `zeiler-fergus`, or `auto` for one that fits the policy."""
     opacity: float = 0.65
-    """Of the heatmap over the picture, 0 to 1."""
+    """Of the heatmap over the image, 0 to 1."""
     limit: int = 64
-    """Most channel maps shown of one picture."""
+    """Most channel maps shown of one image."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ class FilterOptions:
     """How kernels are shown."""
 
     view: Literal["auto", "colour", "channels"] = "auto"
-    """`colour` draws a filter of three input channels as a picture; `channels` one tile per input channel."""
+    """`colour` draws a filter of three input channels as an image; `channels` one tile per input channel."""
     norm: Literal["unit", "raw"] = "unit"
     """`unit` shows w / ||w||, the unit-norm patch that fires the filter most; `raw` shows w."""
     scale: Literal["own", "shared"] = "shared"
@@ -59,17 +59,17 @@ class MeasureOptions:
     """How measures and comparisons are shown."""
 
     limit: int = 64
-    """Most pictures of a measure, or techniques of a comparison, shown."""
+    """Most images of a measure, or techniques of a comparison, shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class SynthesisOptions:
-    """How synthesised pictures are shown."""
+    """How synthesised images are shown."""
 
     view: Literal["grid", "curves"] = "grid"
-    """The pictures, or the objective over the steps."""
+    """The images, or the objective over the steps."""
     limit: int = 100
-    """Most pictures or curves shown."""
+    """Most images or curves shown."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +79,7 @@ class UnitOptions:
     limit: int = 24
     """Most units drawn."""
     columns: int = 9
-    """Most pictures per unit."""
+    """Most images per unit."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +109,7 @@ class HtmlOptions:
     colormap: str = "auto"
     opacity: float = 0.65
     limit: int = 64
-    """Most channel maps, filters and synthesised pictures shown of each result."""
+    """Most channel maps, filters and synthesised images shown of each result."""
 
     @property
     def heat(self) -> HeatOptions:

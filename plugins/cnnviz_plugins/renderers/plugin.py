@@ -13,7 +13,7 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
     """Yield figures, the offline page and the archive."""
     yield RendererSpec(
         name="figure",
-        summary="matplotlib figures: heatmaps over pictures, grids, filters, receptive fields, curves",
+        summary="matplotlib figures: heatmaps over images, grids, filters, receptive fields, curves",
         accepts=(
             "Attribution",
             "Comparison",
@@ -35,7 +35,7 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
     )
     yield RendererSpec(
         name="html",
-        summary="one offline HTML page with every picture inside",
+        summary="one offline HTML page with every image inside",
         accepts=("Report", "Attribution", "FilterBank", "ReceptiveFields", "Synthesis"),
         suffixes=(".html",),
         render="cnnviz_plugins.renderers.html:render",

@@ -39,7 +39,7 @@ def size(shape: Any) -> str:
 
 
 def target_of(attribution: Attribution, index: int) -> str:
-    """Return what was explained on picture `index`, such as `243 bull mastiff`."""
+    """Return what was explained on image `index`, such as `243 bull mastiff`."""
     targets = attribution.provenance.targets
     return targets[index] if index < len(targets) else (targets[0] if len(targets) == 1 else "")
 

@@ -1,1 +1,1 @@
-"""What units answer to over a population of pictures."""
+"""What units answer to over a population of images."""

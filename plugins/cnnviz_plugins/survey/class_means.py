@@ -26,17 +26,17 @@ from cnnviz_jax.engine.reducers import (
 
 @dataclass(frozen=True, kw_only=True)
 class ClassMeans(Reducer):
-    """Per class and unit, the mean over pictures of the unit's largest positive value; sums are exact.
+    """Per class and unit, the mean over images of the unit's largest positive value; sums are exact.
 
-    Needs the field `label`; pictures without a known label, or not finite for a unit, are left out.
+    Needs the field `label`; images without a known label, or not finite for a unit, are left out.
 
-    Result of `finish`: `mean` (classes, c) float64, 0 where a class has no picture, and `count` (classes, c).
+    Result of `finish`: `mean` (classes, c) float64, 0 where a class has no image, and `count` (classes, c).
     """
 
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
     classes: int
     """Labels run from 0 to classes - 1."""
 
@@ -52,7 +52,7 @@ class ClassMeans(Reducer):
 
     @property
     def capacity(self) -> int:
-        """As many pictures as int32 digits can add."""
+        """As many images as int32 digits can add."""
         return ADDITIONS
 
     def init(self) -> Delta:
@@ -95,7 +95,7 @@ def selectivity(mean: Float[np.ndarray, "classes c"]) -> Float[np.ndarray, " c"]
 
     `best` is the largest class mean and `rest` the mean of the others; a silent unit, or one class, gives 0.
 
-    Source: Morcos et al. 2018, section 2.3, here on each picture's largest positive value.
+    Source: Morcos et al. 2018, section 2.3, here on each image's largest positive value.
     """
     if len(mean) < 2:
         return np.zeros(mean.shape[1])

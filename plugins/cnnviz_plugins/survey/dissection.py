@@ -15,7 +15,7 @@ from cnnviz_jax.errors import LayerKindError, UsageError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.units import Dissection
-from cnnviz_plugins.survey.images_fired import PicturesFired
+from cnnviz_plugins.survey.images_fired import ImagesFired
 from cnnviz_plugins.survey.overlap import Overlap, centres_of, covered
 from cnnviz_plugins.survey.plugin import DissectionConfig
 from cnnviz_plugins.survey.ranks import RankCounts, above, place_of, thresholds
@@ -28,9 +28,9 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
     Raises:
         LayerNotFoundError: No such layer.
         LayerKindError: The layer has no map.
-        UsageError: No such unit, a share outside 0 to 1, or pictures without masks or names that fit them.
+        UsageError: No such unit, a share outside 0 to 1, or images without masks or names that fit them.
 
-    Cost: three forward passes per picture up to the layer: two for the exact thresholds, one for the overlap.
+    Cost: three forward passes per image up to the layer: two for the exact thresholds, one for the overlap.
     """
     layer = surveyed_layer(model, config.layer, config.units)
     if not layer.is_map:
@@ -39,7 +39,7 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         if not 0 < getattr(config, name) < 1:
             raise UsageError(f"{name} lies above 0 and below 1, got {getattr(config, name):g}")
     where: Any = {"layer": layer.name, "shape": layer.shape}
-    picture = (model.input_shape[0], model.input_shape[1])
+    image = (model.input_shape[0], model.input_shape[1])
 
     def lower_half(found: Mapping[str, Total], population: Population) -> dict[str, Reducer]:
         concept_names(config, population)  # before another pass
@@ -54,8 +54,8 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
         both = Overlap(
             **where,
-            picture=picture,
-            centres=centres_of(layer, picture),
+            image=image,
+            centres=centres_of(layer, image),
             thresholds=tuple(map(float, at)),
             categories=tuple(order.index(kind) for kind in kinds),
         )
@@ -65,7 +65,7 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         return _result(config, model, layer, found, population, provenance)
 
     return SurveyPlan(
-        reducers={"upper": RankCounts(**where), "fired": PicturesFired(**where)},
+        reducers={"upper": RankCounts(**where), "fired": ImagesFired(**where)},
         then=(lower_half, overlap),
         finish=finish,
     )
@@ -75,11 +75,11 @@ def concept_names(config: DissectionConfig, population: Population) -> tuple[str
     """Return one name per concept mask.
 
     Raises:
-        UsageError: The pictures have no masks, or the names do not fit them.
+        UsageError: The images have no masks, or the names do not fit them.
     """
     shape = population.described(("concepts",))["concepts"][0]
     if len(shape) != 3:
-        raise UsageError(f"masks are (concepts, height, width) for each picture, got {shape}")
+        raise UsageError(f"masks are (concepts, height, width) for each image, got {shape}")
     names = config.concepts or tuple(getattr(population.source, "concept_names", ()))
     names = names or tuple(f"concept {i}" for i in range(shape[0]))
     if len(names) != shape[0]:
@@ -108,10 +108,10 @@ def _result(
     ids = found["top"]["id"][list(units)]
     images, masks = _shown(model, layer, population, ids, units, at)
     absent = [name for name, pixels in zip(names, overlap["concept"], strict=True) if not pixels]
-    told = (*unread(provenance), *((f"no picture shows {', '.join(absent[:6])}",) if absent else ()))
+    told = (*unread(provenance), *((f"no image shows {', '.join(absent[:6])}",) if absent else ()))
     return Dissection(
         layer=layer.name,
-        pictures=int(found["fired"]["pictures"][0]),
+        image_count=int(found["fired"]["images"][0]),
         concepts=names,
         iou=iou,
         threshold=at,
@@ -134,18 +134,18 @@ def _shown(
     units: Sequence[int],
     at: np.ndarray,
 ) -> tuple[np.ndarray, Bool[np.ndarray, "u k h w"]]:
-    """Return each drawn unit's best pictures and where in them it covers."""
+    """Return each drawn unit's best images and where in them it covers."""
     height, width, _ = model.input_shape
     images = np.zeros((*ids.shape, *model.input_shape), np.float32)
     masks = np.zeros((*ids.shape, height, width), bool)
     wanted = np.unique(ids[ids >= 0])
     if not len(wanted):
         return images, masks
-    pictures = np.stack([population.image(int(i)) for i in wanted])
-    maps = capture(model, pictures, [layer.name])[layer.name][..., list(units)]
+    chosen = np.stack([population.image(int(i)) for i in wanted])
+    maps = capture(model, chosen, [layer.name])[layer.name][..., list(units)]
     centres = centres_of(layer, (height, width))
     covers = np.asarray(covered(jnp.asarray(maps), centres, (height, width), at[list(units)].tolist()))
     for row, rank in np.argwhere(ids >= 0):
         place = int(np.searchsorted(wanted, ids[row, rank]))
-        images[row, rank], masks[row, rank] = pictures[place], covers[place, :, :, row]
+        images[row, rank], masks[row, rank] = chosen[place], covers[place, :, :, row]
     return images, masks

@@ -15,7 +15,7 @@ from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.units import Distributions, grouped
 from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
-from cnnviz_plugins.survey.images_fired import PicturesFired
+from cnnviz_plugins.survey.images_fired import ImagesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig
 from cnnviz_plugins.survey.sample import PositionSample
 from cnnviz_plugins.survey.wording import class_names, unread
@@ -31,7 +31,7 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
         LayerNotFoundError: No such layer.
         UsageError: No such unit, or a share outside 0 to 1.
 
-    Cost: one forward pass per picture up to the layer, and a few nanoseconds per value: 1.3 times the pass of a
+    Cost: one forward pass per image up to the layer, and a few nanoseconds per value: 1.3 times the pass of a
     network as small as LeNet (CPU).
     """
     layer = surveyed_layer(model, config.layer, config.units)
@@ -47,8 +47,8 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
         reducers={
             "histogram": LogHistogram(**where, bins_per_octave=config.bins_per_octave),
             "moments": Moments(**where),
-            "fired": PicturesFired(**where),
-            "sample": PositionSample(**where, pictures=config.sample, each=config.positions),
+            "fired": ImagesFired(**where),
+            "sample": PositionSample(**where, image_count=config.sample, each=config.positions),
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
         finish=finish,
@@ -70,10 +70,10 @@ def _result(
     correlation = correlations(found["sample"]["values"])
     means = found["classes"]["mean"] if "classes" in found else None
     twins = grouped(correlation >= config.twins_at)
-    counted = np.maximum(int(fired["pictures"][0]) - fired["nonfinite"], 1)
+    counted = np.maximum(int(fired["images"][0]) - fired["nonfinite"], 1)
     return Distributions(
         layer=layer.name,
-        pictures=int(fired["pictures"][0]),
+        image_count=int(fired["images"][0]),
         positions=positions(layer.shape),
         count=histogram["count"],
         edges=histogram["edges"],
@@ -84,7 +84,7 @@ def _result(
         shares=_SHARES,
         quantiles=quantiles(histogram, _SHARES),
         fire_rate=rate,
-        picture_rate=fired["fired"] / counted,
+        image_rate=fired["fired"] / counted,
         dead=_numbers(dead),
         saturated=_numbers(_saturated(histogram, config.saturated_at)),
         always_on=_numbers(seen & (rate == 1)),

@@ -1,4 +1,4 @@
-"""Exemplars: the pictures that fire each unit most, and the part of each that the unit sees."""
+"""Exemplars: the images that fire each unit most, and the part of each that the unit sees."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,7 +14,7 @@ from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.units import Exemplars
 from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
-from cnnviz_plugins.survey.images_fired import PicturesFired
+from cnnviz_plugins.survey.images_fired import ImagesFired
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
 from cnnviz_plugins.survey.wording import class_names, unread
 
@@ -28,8 +28,8 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
         LayerNotFoundError: No such layer.
         UsageError: No such unit, or k below 1.
 
-    Cost: one forward pass per picture up to the layer; a few percent more for the best k, more where
-    the network is as small as LeNet (CPU). The pictures of the units that are drawn are read a second time at the end.
+    Cost: one forward pass per image up to the layer; a few percent more for the best k, more where
+    the network is as small as LeNet (CPU). The images of the units that are drawn are read a second time at the end.
     """
     layer = surveyed_layer(model, config.layer, config.units)
     where: Any = {"layer": layer.name, "shape": layer.shape}
@@ -40,7 +40,7 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
     return SurveyPlan(
         reducers={
             "top": TopK(**where, k=config.k, entries=config.entries),
-            "fired": PicturesFired(**where, threshold=config.threshold),
+            "fired": ImagesFired(**where, threshold=config.threshold),
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
         finish=finish,
@@ -74,7 +74,7 @@ def _result(
         threshold=config.threshold,
         fired=fired["fired"],
         nonfinite=top["nonfinite"],
-        pictures=int(fired["pictures"][0]),
+        image_count=int(fired["images"][0]),
         units=tuple(units),
         images=images,
         image_ids=wanted,
@@ -91,7 +91,7 @@ def _result(
 def _boxes(
     layer: Layer, input_shape: tuple[int, int, int], place: Int[np.ndarray, "c k 2"]
 ) -> Int[np.ndarray, "c k 4"]:
-    """Return what each entry's unit sees, clipped to the picture; -1 where there is no entry."""
+    """Return what each entry's unit sees, clipped to the image; -1 where there is no entry."""
     box = np.full((*place.shape[:2], 4), -1, np.int64)
     for axis, length in enumerate(input_shape[:2]):
         unit = place[..., axis]
@@ -116,5 +116,5 @@ def _findings(
             f"{len(silent)} of {len(fired['fired'])} units of {layer.name} never exceed {config.threshold:g}: {listed}"
         )
     if (top["nonfinite"] > 0).any():
-        found.append(f"{int(top['nonfinite'].max())} pictures were left out: values that are not finite")
+        found.append(f"{int(top['nonfinite'].max())} images were left out: values that are not finite")
     return (*found, *unread(provenance))

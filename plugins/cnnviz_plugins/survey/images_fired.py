@@ -1,4 +1,4 @@
-"""In how many pictures each unit fires."""
+"""In how many images each unit fires."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,18 +9,18 @@ from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added, by_p
 
 
 @dataclass(frozen=True, kw_only=True)
-class PicturesFired(Reducer):
-    """Per unit (channel) of one layer, pictures in which it exceeds a threshold anywhere.
+class ImagesFired(Reducer):
+    """Per unit (channel) of one layer, images in which it exceeds a threshold anywhere.
 
-    A picture with a value that is not finite in a unit's map is left out for that unit and counted.
+    An image with a value that is not finite in a unit's map is left out for that unit and counted.
 
-    Result of `finish`: `fired` (c,), `pictures` (1,), `nonfinite` (c,).
+    Result of `finish`: `fired` (c,), `images` (1,), `nonfinite` (c,).
     """
 
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
     threshold: float = 0.0
     """A unit fires above this."""
 
@@ -32,7 +32,7 @@ class PicturesFired(Reducer):
     def init(self) -> Delta:
         """Return zero counts."""
         counts = jnp.zeros((self.shape[-1],), jnp.int32)
-        return {"fired": counts, "pictures": jnp.zeros((1,), jnp.int32), "nonfinite": counts}
+        return {"fired": counts, "images": jnp.zeros((1,), jnp.int32), "nonfinite": counts}
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the counts with the batch's added."""
@@ -42,7 +42,7 @@ class PicturesFired(Reducer):
         fired = (highest > self.threshold) & finite & valid
         return {
             "fired": delta["fired"] + fired.sum(0, dtype=jnp.int32),
-            "pictures": delta["pictures"] + batch.valid.sum(dtype=jnp.int32)[None],
+            "images": delta["images"] + batch.valid.sum(dtype=jnp.int32)[None],
             "nonfinite": delta["nonfinite"] + (valid & ~finite).sum(0, dtype=jnp.int32),
         }
 

@@ -1,4 +1,4 @@
-"""How much each unit's strongest places overlap each concept's masks, counted in pixels of the picture."""
+"""How much each unit's strongest places overlap each concept's masks, counted in pixels of the image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ class Overlap(Reducer):
 
     A unit covers the pixels where its map, bilinear between the centres of its receptive fields, exceeds the unit's
     threshold. Needs the field `concepts` (concepts, height, width). A unit's pixels count towards a concept's union
-    in pictures that show any concept of the same category. Counts are exact and add in any order.
+    in images that show any concept of the same category. Counts are exact and add in any order.
 
     Result of `finish`: `both` (c, concepts), `unit` (c, categories), `concept` (concepts,).
     """
@@ -27,9 +27,9 @@ class Overlap(Reducer):
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture, (h, w, c)."""
-    picture: tuple[int, int]
-    """Height and width of the pictures and of the masks."""
+    """The layer's value for one image, (h, w, c)."""
+    image: tuple[int, int]
+    """Height and width of the images and of the masks."""
     centres: tuple[tuple[float, ...], tuple[float, ...]]
     """Pixel coordinates of the middles of the units' fields, along rows and columns, rising."""
     thresholds: tuple[float, ...]
@@ -49,8 +49,8 @@ class Overlap(Reducer):
 
     @property
     def capacity(self) -> int:
-        """As many pictures as keep a count of pixels below 2**31."""
-        return (2**31 - 1) // (self.picture[0] * self.picture[1])
+        """As many images as keep a count of pixels below 2**31."""
+        return (2**31 - 1) // (self.image[0] * self.image[1])
 
     def init(self) -> Delta:
         """Return zero counts."""
@@ -68,23 +68,23 @@ class Overlap(Reducer):
             UsageError: The masks have another size or number.
         """
         masks = batch.fields["concepts"]
-        if masks.shape[1:] != (len(self.categories), *self.picture):
+        if masks.shape[1:] != (len(self.categories), *self.image):
             raise UsageError(
                 f"masks of {len(self.categories)} concepts have shape (n, concepts, height, width) = "
-                f"(n, {len(self.categories)}, {self.picture[0]}, {self.picture[1]}), got {masks.shape}"
+                f"(n, {len(self.categories)}, {self.image[0]}, {self.image[1]}), got {masks.shape}"
             )
         shown = masks.astype(bool) & batch.valid[:, None, None, None]
-        covers = covered(batch.values[self.layer], self.centres, self.picture, self.thresholds)
+        covers = covered(batch.values[self.layer], self.centres, self.image, self.thresholds)
         covers &= batch.valid[:, None, None, None]
         count = len(batch.valid)
         # Sums of ones in float32 are exact below 2**24 pixels, and a product of matrices adds them fastest.
         ones = covers.reshape(count, -1, self.shape[-1]).astype(jnp.float32)
         there = shown.reshape(count, len(self.categories), -1).astype(jnp.float32)
         both = jnp.einsum("bkp,bpc->bck", there, ones).astype(jnp.int32)
-        per_picture = ones.sum(1).astype(jnp.int32)  # b c
+        per_image = ones.sum(1).astype(jnp.int32)  # b c
         member = jnp.asarray(np.eye(max(self.categories) + 1, dtype=bool)[list(self.categories)])  # concepts categories
         told = (shown.any((2, 3))[:, :, None] & member).any(1)  # b categories
-        unit = (per_picture[:, :, None] * told[:, None, :].astype(jnp.int32)).sum(0, dtype=jnp.int32)
+        unit = (per_image[:, :, None] * told[:, None, :].astype(jnp.int32)).sum(0, dtype=jnp.int32)
         return {
             "both": delta["both"] + both.sum(0, dtype=jnp.int32),
             "unit": delta["unit"] + unit,
@@ -99,11 +99,11 @@ class Overlap(Reducer):
 def covered(
     maps: Float[Array, "b h w c"],
     centres: tuple[tuple[float, ...], tuple[float, ...]],
-    picture: tuple[int, int],
+    image: tuple[int, int],
     thresholds: Sequence[float],
 ) -> Bool[Array, "b height width c"]:
-    """Return where each unit's map, brought to the picture's size, exceeds its threshold; traceable."""
-    rows, columns = (jnp.asarray(between(axis, size)) for axis, size in zip(centres, picture, strict=True))
+    """Return where each unit's map, brought to the image's size, exceeds its threshold; traceable."""
+    rows, columns = (jnp.asarray(between(axis, size)) for axis, size in zip(centres, image, strict=True))
     wide = jnp.einsum("bhwc,vw->bhvc", maps.astype(jnp.float32), columns, precision="highest")
     full = jnp.einsum("bhvc,uh->buvc", wide, rows, precision="highest")
     return full > jnp.asarray(thresholds, jnp.float32)
@@ -116,10 +116,10 @@ def between(centres: Sequence[float], size: int) -> Float[np.ndarray, "size unit
     return np.stack(weights, 1).astype(np.float32)
 
 
-def centres_of(layer: Layer, picture: tuple[int, int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def centres_of(layer: Layer, image: tuple[int, int]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return the middles of the units' fields; evenly spread where they do not rise, as behind a global operation."""
     found = []
-    for axis, size in enumerate(picture):
+    for axis, size in enumerate(image):
         units = layer.shape[axis]
         field = layer.receptive_field
         middles = [i * size / units + (size / units - 1) / 2 for i in range(units)]

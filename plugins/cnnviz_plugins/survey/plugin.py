@@ -12,16 +12,16 @@ from cnnviz_jax.plugins.specs import TechniqueSpec
 
 @dataclass(frozen=True, kw_only=True)
 class ExemplarsConfig:
-    """Which units, and how many pictures of each."""
+    """Which units, and how many images of each."""
 
     layer: str | None = None
     """Layer whose units are looked at; the last one with more than one position when not given."""
     units: tuple[int, ...] | None = None
-    """Units whose pictures are kept and drawn; the first six that fire when not given. Numbers cover all units."""
+    """Units whose images are kept and drawn; the first six that fire when not given. Numbers cover all units."""
     k: int = 9
     """Entries per unit."""
-    entries: Literal["picture", "position"] = "picture"
-    """`picture`: one entry per picture, its strongest position. `position`: every position competes."""
+    entries: Literal["image", "position"] = "image"
+    """`image`: one entry per image, its strongest position. `position`: every position competes."""
     threshold: float = 0.0
     """A unit fires above this value."""
 
@@ -41,7 +41,7 @@ class DistributionsConfig:
     twins_at: float = 0.95
     """Units are twins from this correlation on."""
     sample: int = 512
-    """Pictures whose values are kept for correlations, drawn by their number."""
+    """Images whose values are kept for correlations, drawn by their number."""
     positions: int = 8
     """Positions kept of each of them."""
 
@@ -63,7 +63,7 @@ class DissectionConfig:
     shown: int = 8
     """Units drawn when none are named."""
     k: int = 4
-    """Pictures drawn of each."""
+    """Images drawn of each."""
 
 
 @hookimpl
@@ -72,7 +72,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="exemplars",
         kind="survey",
-        summary="the pictures, and the places in them, that fire each unit most",
+        summary="the images, and the places in them, that fire each unit most",
         config=ExemplarsConfig,
         build="cnnviz_plugins.survey.exemplars:build",
         references=(

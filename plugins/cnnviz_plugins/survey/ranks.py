@@ -28,7 +28,7 @@ class RankCounts(Reducer):
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
     upper: tuple[int, ...] | None = None
     """Upper 16 bits of the ranks that are counted, one per unit."""
 
@@ -39,7 +39,7 @@ class RankCounts(Reducer):
 
     @property
     def capacity(self) -> int:
-        """As many pictures as keep a count below 2**31."""
+        """As many images as keep a count below 2**31."""
         return (2**31 - 1) // positions(self.shape)
 
     def init(self) -> Delta:

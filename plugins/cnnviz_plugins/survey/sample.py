@@ -1,4 +1,4 @@
-"""A fair sample of a population that does not depend on order, batches or devices: the pictures of lowest rank."""
+"""A fair sample of a population that does not depend on order, batches or devices: the images of lowest rank."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,11 +16,11 @@ _NO_ID = 2**32 - 1
 
 @dataclass(frozen=True, kw_only=True)
 class PositionSample(Reducer):
-    """All units' values at a few positions of a few pictures, for statistics of pairs of units.
+    """All units' values at a few positions of a few images, for statistics of pairs of units.
 
-    A picture's rank is a hash of its number, without collisions; the pictures of lowest rank are kept, and of
+    An image's rank is a hash of its number, without collisions; the images of lowest rank are kept, and of
     each the positions that the hash names, evenly spaced. So the sample is the same however it is gathered.
-    A picture with a value that is not finite at those positions is left out.
+    An image with a value that is not finite at those positions is left out.
 
     Result of `finish`: `values` (rows, c), one row per kept position, and `id` (rows,), in order of number.
     """
@@ -28,16 +28,16 @@ class PositionSample(Reducer):
     layer: str
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
-    """The layer's value for one picture: (h, w, c) or (c,)."""
-    pictures: int = 512
-    """Pictures kept."""
+    """The layer's value for one image: (h, w, c) or (c,)."""
+    image_count: int = 512
+    """Images kept."""
     each: int = 8
     """Positions kept of each; all of them where there are fewer."""
 
     def __post_init__(self) -> None:
-        if self.pictures < 2 or self.each < 1:
+        if self.image_count < 2 or self.each < 1:
             raise UsageError(
-                f"a sample has 2 or more pictures and 1 or more positions, got {self.pictures}, {self.each}"
+                f"a sample has 2 or more images and 1 or more positions, got {self.image_count}, {self.each}"
             )
 
     @property
@@ -47,15 +47,15 @@ class PositionSample(Reducer):
 
     @property
     def kept(self) -> int:
-        """Positions kept of a picture."""
+        """Positions kept of an image."""
         return min(self.each, positions(self.shape))
 
     def init(self) -> Delta:
         """Return empty slots."""
         return {
-            "rank": jnp.full((self.pictures,), _NO_ID, jnp.uint32),
-            "id": jnp.full((self.pictures,), _NO_ID, jnp.uint32),
-            "values": jnp.zeros((self.pictures, self.kept, self.shape[-1]), jnp.float32),
+            "rank": jnp.full((self.image_count,), _NO_ID, jnp.uint32),
+            "id": jnp.full((self.image_count,), _NO_ID, jnp.uint32),
+            "values": jnp.zeros((self.image_count, self.kept, self.shape[-1]), jnp.float32),
         }
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
@@ -71,10 +71,10 @@ class PositionSample(Reducer):
         ranks, ids = (jnp.concatenate(both) for both in zip((delta["rank"], delta["id"]), new, strict=True))
         order = jnp.lexsort((ids, ranks))
         # Rows that stay are not moved: a newcomer takes the slot of one that leaves. The merge puts them in order.
-        is_kept = jnp.zeros(ranks.shape, bool).at[order[: self.pictures]].set(True)
-        leaves, comes = ~is_kept[: self.pictures], is_kept[self.pictures :]
-        free = jnp.nonzero(leaves, size=len(comes), fill_value=self.pictures)[0]
-        slot = jnp.where(comes, free[jnp.cumsum(comes) - 1], self.pictures)
+        is_kept = jnp.zeros(ranks.shape, bool).at[order[: self.image_count]].set(True)
+        leaves, comes = ~is_kept[: self.image_count], is_kept[self.image_count :]
+        free = jnp.nonzero(leaves, size=len(comes), fill_value=self.image_count)[0]
+        slot = jnp.where(comes, free[jnp.cumsum(comes) - 1], self.image_count)
         return {
             "rank": delta["rank"].at[slot].set(new[0], mode="drop"),
             "id": delta["id"].at[slot].set(new[1], mode="drop"),
@@ -84,11 +84,11 @@ class PositionSample(Reducer):
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the slots with the lowest ranks of all."""
         rank, ids, values = (np.concatenate([total[name] for total in totals]) for name in ("rank", "id", "values"))
-        order = np.lexsort((ids, rank))[: self.pictures]
+        order = np.lexsort((ids, rank))[: self.image_count]
         return {"rank": rank[order], "id": ids[order], "values": values[order]}
 
     def finish(self, total: Total) -> Total:
-        """Return the rows of pictures that are there, in order of number."""
+        """Return the rows of images that are there, in order of number."""
         order = np.argsort(total["id"], kind="stable")
         order = order[total["id"][order] != _NO_ID]
         values = total["values"][order].reshape(-1, self.shape[-1])

@@ -11,6 +11,6 @@ def class_names(population: Population, classes: int) -> tuple[str, ...]:
 
 
 def unread(provenance: Provenance) -> tuple[str, ...]:
-    """Return what is to be said of pictures that could not be read: nothing where all could."""
+    """Return what is to be said of images that could not be read: nothing where all could."""
     reasons = dict(provenance.notes)["unreadable"]
-    return (f"{len(reasons)} pictures could not be read, such as {reasons[0]}",) if reasons else ()
+    return (f"{len(reasons)} images could not be read, such as {reasons[0]}",) if reasons else ()

@@ -1,1 +1,1 @@
-"""What excites a unit most: pictures made by gradient ascent."""
+"""What excites a unit most: images made by gradient ascent."""

@@ -1,4 +1,4 @@
-"""Feature accentuation: a picture changed so that a unit fires more, and otherwise kept (Hamblin et al. 2024)."""
+"""Feature accentuation: an image changed so that a unit fires more, and otherwise kept (Hamblin et al. 2024)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,9 +12,9 @@ from cnnviz_jax import Model
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.canvases import PICTURE
+from cnnviz_plugins.synthesize.canvases import IMAGE
+from cnnviz_plugins.synthesize.from_image import need_image, seen
 from cnnviz_plugins.synthesize.parametrizations import Fourier
-from cnnviz_plugins.synthesize.pictured import need_picture, seen
 from cnnviz_plugins.synthesize.plugin import AccentuationConfig
 from cnnviz_plugins.synthesize.recipes import Recipe, changed
 from cnnviz_plugins.synthesize.transforms import viewed
@@ -23,15 +23,15 @@ from cnnviz_plugins.synthesize.updates import Adam
 
 @dataclass(frozen=True, kw_only=True)
 class Accentuation(Ascent):
-    """Ascent from a picture, less `keep` times the relative squared distance from it in a layer.
+    """Ascent from an image, less `keep` times the relative squared distance from it in a layer.
 
-    Picture and changed picture are compared under the same random view. The score is divided by its size at the
-    picture, so that `keep` means the same for every unit.
+    Image and changed image are compared under the same random view. The score is divided by its size at the
+    image, so that `keep` means the same for every unit.
 
     Raises (when built):
-        ImageError: There is no picture.
+        ImageError: There is no image.
 
-    Cost: steps x views x 3 forward and 2 backward passes per picture.
+    Cost: steps x views x 3 forward and 2 backward passes per image.
     Randomness: the views.
     Source: Hamblin, Fel, Saha, Konkle, Alvarez 2024, section 2.
     """
@@ -42,7 +42,7 @@ class Accentuation(Ascent):
     @classmethod
     def build(cls, config: AccentuationConfig, model: Model, target: Target) -> "Accentuation":
         """Return the iteration for `model`."""
-        size = need_picture(target, "accentuation")
+        size = need_image(target, "accentuation")
         recipe = Recipe(canvas=size, steps=config.steps, parametrization=Fourier(), update=Adam(config.rate))
         recipe = changed(recipe, transforms=config.transforms)
         maps = [layer.name for layer in model.layers.values() if layer.is_map]
@@ -53,22 +53,22 @@ class Accentuation(Ascent):
         return made
 
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
-        """Return the picture and the size of the score there."""
-        picture = given[PICTURE]
-        outputs, taps = self.read(model, target, picture, None)
+        """Return the image and the size of the score there."""
+        image = given[IMAGE]
+        outputs, taps = self.read(model, target, image, None)
         values = [taps[layer] for layer in target.layers] or [jnp.asarray(outputs)]
         size = jnp.sqrt(jnp.mean(jnp.square(values[0])))
-        return {"picture": picture, "size": jnp.maximum(size, 1e-6)}
+        return {"image": image, "size": jnp.maximum(size, 1e-6)}
 
     def taken(
         self, model: Model, context: Any, images: Float[Array, "k h w c"], key: Any, progress: Array
     ) -> Float[Array, " k"]:
-        """Return the penalties and the distance from the picture, in units of the score."""
+        """Return the penalties and the distance from the image, in units of the score."""
 
         def one(image: Array, number: Array) -> Array:
             own = jax.random.fold_in(key, number)
-            pair = (viewed(each, self.recipe.transforms, own, progress) for each in (image, context["picture"]))
-            changed_values, values = (seen(model, self.kept_in, {PICTURE: each}) for each in pair)
+            pair = (viewed(each, self.recipe.transforms, own, progress) for each in (image, context["image"]))
+            changed_values, values = (seen(model, self.kept_in, {IMAGE: each}) for each in pair)
             whole = jnp.maximum(jnp.square(values).sum(), 1e-12)
             return jnp.square(changed_values - values).sum() / whole
 

@@ -1,4 +1,4 @@
-"""Activation maximisation: a picture raised by gradient ascent until it excites a unit most (Erhan et al. 2009)."""
+"""Activation maximisation: an image raised by gradient ascent until it excites a unit most (Erhan et al. 2009)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,21 +10,21 @@ from cnnviz_jax.targets.combining import Given, terms_of
 from cnnviz_jax.targets.layers import Diversity
 from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.canvases import PICTURE, planned, side
+from cnnviz_plugins.synthesize.canvases import IMAGE, planned, side
 from cnnviz_plugins.synthesize.plugin import ActivationMaximizationConfig
 from cnnviz_plugins.synthesize.recipes import RECIPES, Recipe, changed
 
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationMaximization(Ascent):
-    """Gradient ascent on a picture by a recipe, any of whose parts may be another.
+    """Gradient ascent on an image by a recipe, any of whose parts may be another.
 
     Raises (when built):
         ModelError: The model cannot be run at the canvas size that was asked for.
         UsageError: A part does not exist, or does not go with another.
-        TargetError: Diversity is asked for of single pictures.
+        TargetError: Diversity is asked for of single images.
 
-    Cost: steps x views forward and backward passes per picture and two forward passes, up to the layer; one
+    Cost: steps x views forward and backward passes per image and two forward passes, up to the layer; one
     compilation per layer.
     Randomness: start and views, from the key of (seed, layer, channel).
     Source: Erhan, Bengio, Courville, Vincent 2009, section 3.1; recipes name their own.
@@ -35,7 +35,7 @@ class ActivationMaximization(Ascent):
         """Return the iteration for `model`."""
         recipe = recipe_of(config)
         if config.copies == 1 and any(isinstance(plain, Diversity) for plain in terms_of(target)):
-            raise TargetError("diversity compares the pictures of one group; say copies=2 or more")
+            raise TargetError("diversity compares the images of one group; say copies=2 or more")
         return built(cls, recipe, model, target, size=side(config.size), margin=config.margin, warmup=config.warmup,
                      copies=config.copies, notes=(("recipe", config.recipe),))  # fmt: skip
 
@@ -76,10 +76,10 @@ def built(
         recipe: Everything about the ascent.
         model: At its own size.
         target: Batched.
-        size: Of the canvas; `None` for a neuron's field, the picture's size or the recipe's own.
+        size: Of the canvas; `None` for a neuron's field, the image's size or the recipe's own.
         margin: Pixels around a neuron's field; `None` for as far as views wander.
         warmup: Steps with leaking ReLUs; `None` for an eighth where a ReLU cannot be gone round, else none.
-        copies: Pictures made together for each target.
+        copies: Images made together for each target.
         notes: Further facts for the provenance.
         **fields: Further fields of `kind`.
     """
@@ -94,7 +94,7 @@ def built(
     facts: list[tuple[str, Any]] = [*notes, ("canvas", canvas.size), ("tap", layers)]
     facts += [("offsets", canvas.offsets)] if canvas.offsets is not None else []
     facts += [("warmup_steps", warmup)] if warmup else []
-    has_picture = isinstance(target, Given) and PICTURE in target.arrays
+    has_image = isinstance(target, Given) and IMAGE in target.arrays
     return kind(
         recipe=recipe,
         canvas=canvas,
@@ -106,5 +106,5 @@ def built(
         layer=target.layers[0] if target.layers else None,
         notes=tuple(facts),
         warnings=canvas.warnings,
-        **{"starts_at_picture": has_picture, **fields},
+        **{"starts_at_image": has_image, **fields},
     )

@@ -1,4 +1,4 @@
-"""The least change of a picture that makes it another class: an attack on the network, not an explanation of it."""
+"""The least change of an image that makes it another class: an attack on the network, not an explanation of it."""
 
 from dataclasses import dataclass, replace
 from typing import Any
@@ -15,8 +15,8 @@ from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Status
 from cnnviz_jax.targets import ClassScore, Target
 from cnnviz_jax.targets.combining import Given
-from cnnviz_plugins.synthesize.canvases import PICTURE
-from cnnviz_plugins.synthesize.pictured import need_picture
+from cnnviz_plugins.synthesize.canvases import IMAGE
+from cnnviz_plugins.synthesize.from_image import need_image
 from cnnviz_plugins.synthesize.plugin import AdversarialConfig
 
 _HALVINGS = 12
@@ -30,10 +30,10 @@ class Adversarial(Iteration):
     class was not reached in the steps allowed.
 
     Raises (when built):
-        ImageError: There is no picture.
+        ImageError: There is no image.
         TargetError: The target is no class.
 
-    Cost: steps forward and backward passes per picture, and 13 forward passes.
+    Cost: steps forward and backward passes per image, and 13 forward passes.
     Source: Moosavi-Dezfooli, Fawzi, Frossard 2016, "DeepFool", section 3, towards one class only.
     """
 
@@ -43,30 +43,30 @@ class Adversarial(Iteration):
     @classmethod
     def build(cls, config: AdversarialConfig, model: Model, target: Target) -> "Adversarial":
         """Return the iteration for `model`."""
-        size = need_picture(target, "adversarial")
+        size = need_image(target, "adversarial")
         if not (isinstance(target, Given) and isinstance(target.objective, ClassScore)):
-            raise TargetError("adversarial moves a picture towards a class; say target= with a class index")
+            raise TargetError("adversarial moves an image towards a class; say target= with a class index")
         said = "an adversarial change attacks the network; it does not show what the network looks for"
         shape = (*size, model.input_shape[2])
         return cls(steps=config.steps, overshoot=config.overshoot, shape=shape, warnings=(said,))
 
     def prepare(self, model: Model, target: Target, exemplars: Any) -> tuple[Model, Target]:
-        """Return the model at the pictures' size, and the target as a margin."""
+        """Return the model at the images' size, and the target as a margin."""
         assert isinstance(target, Given)  # by `build`
         assert isinstance(target.objective, ClassScore)
         return model.at_size(*self.shape[:2]), replace(target, objective=replace(target.objective, of="margin"))
 
     def start(self, model: Model, target: Target, key: Key[Array, ""]) -> dict[str, Any]:
-        """Return the picture."""
-        return {"image": self._picture(target), "moved": jnp.bool_(False)}
+        """Return the image."""
+        return {"image": self._image(target), "moved": jnp.bool_(False)}
 
-    def _picture(self, target: Target) -> Float[Array, "h w c"]:
-        return target.arrays[PICTURE]  # type: ignore[attr-defined]  # a Pictured
+    def _image(self, target: Target) -> Float[Array, "h w c"]:
+        return target.arrays[IMAGE]  # type: ignore[attr-defined]  # an Imaged
 
     def step(
         self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
     ) -> tuple[dict[str, Any], Float[Array, ""]]:
-        """Return the picture one step nearer to the class, or as it is once there, and the margin before."""
+        """Return the image one step nearer to the class, or as it is once there, and the margin before."""
         margin, gradient = jax.value_and_grad(lambda image: model.score(image, target)[0])(state["image"])
         squares = jnp.square(gradient).sum()
         length = (1 + self.overshoot) * (jnp.abs(margin) + 1e-4) / jnp.maximum(squares, 1e-20)
@@ -75,15 +75,15 @@ class Adversarial(Iteration):
         return {"image": image, "moved": state["moved"] | (squares > 0)}, margin
 
     def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "1 h w c"]:
-        """Return the picture."""
+        """Return the image."""
         return state["image"][None]
 
     def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
-        """Return the nearest picture of the class on the straight way to the one found."""
-        picture, found = self._picture(target), state["image"]
+        """Return the nearest image of the class on the straight way to the one found."""
+        image, found = self._image(target), state["image"]
 
         def margin(share: Array) -> Array:
-            return model.score(picture + share * (found - picture), target)[0]
+            return model.score(image + share * (found - image), target)[0]
 
         low, high = jnp.float32(0), jnp.float32(1)
         for _ in range(_HALVINGS):
@@ -91,8 +91,8 @@ class Adversarial(Iteration):
             inside = margin(middle) > 0
             low, high = jnp.where(inside, low, middle), jnp.where(inside, middle, high)
         share = jnp.where(margin(jnp.float32(0)) > 0, 0.0, high)
-        raw = picture + share * (found - picture)
-        return {"raw": raw, "reached": model.score(raw, target)[0], "moved": state["moved"], "picture": picture}
+        raw = image + share * (found - image)
+        return {"raw": raw, "reached": model.score(raw, target)[0], "moved": state["moved"], "image": image}
 
     def result(
         self,
@@ -102,10 +102,10 @@ class Adversarial(Iteration):
         provenance: Provenance,
         warnings: tuple[str, ...],
     ) -> Synthesis:
-        """Return the changed pictures, with how much they were changed."""
-        change = (outcome["raw"] - outcome["picture"]).reshape(len(curves), -1)
+        """Return the changed images, with how much they were changed."""
+        change = (outcome["raw"] - outcome["image"]).reshape(len(curves), -1)
         extras = {
-            "picture": outcome["picture"],
+            "image": outcome["image"],
             "change_l2": np.sqrt(np.square(change).sum(1)),
             "change_linf": np.abs(change).max(1),
         }

@@ -1,4 +1,4 @@
-"""Gradient ascent on a picture: the iteration that all synthesis techniques of this family are made of."""
+"""Gradient ascent on an image: the iteration that all synthesis techniques of this family are made of."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ from cnnviz_jax.results.synthesis import Status
 from cnnviz_jax.targets import Channel, Neuron, Target
 from cnnviz_jax.targets.combining import Given, group_scores, terms_of
 from cnnviz_plugins.synthesize.activations import tapped
-from cnnviz_plugins.synthesize.canvases import PICTURE, Canvas, placed
+from cnnviz_plugins.synthesize.canvases import IMAGE, Canvas, placed
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.transforms import viewed
@@ -27,9 +27,9 @@ _LEAK = 0.3
 
 @dataclass(frozen=True, kw_only=True)
 class Ascent(Iteration):
-    """A picture, or a group of them, stepped towards a higher score of random views, by a recipe.
+    """An image, or a group of them, stepped towards a higher score of random views, by a recipe.
 
-    Status of each picture: `diverged` if it or its score is not finite; `no_gradient` if the gradient was zero at
+    Status of each image: `diverged` if it or its score is not finite; `no_gradient` if the gradient was zero at
     every step; `dead` if a unit or channel is nowhere above 0; else `ok`.
     """
 
@@ -39,11 +39,11 @@ class Ascent(Iteration):
     mean: tuple[float, ...]
     """The colour that the model subtracts, in [0, 1]; mid-grey where it subtracts none."""
     copies: int = 1
-    """Pictures made together for each target."""
+    """Images made together for each target."""
     warmup: int = 0
     """First steps during which ReLUs leak, less with every step."""
-    starts_at_picture: bool = False
-    """Whether the target's own picture is the start."""
+    starts_at_image: bool = False
+    """Whether the target's own image is the start."""
 
     def prepare(
         self, model: Model, target: Target, exemplars: Float[np.ndarray, "n h w c"] | None
@@ -68,19 +68,19 @@ class Ascent(Iteration):
         return {"mean": jnp.asarray(self.mean, jnp.float32), **own}
 
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
-        """Return what the objective needs of the target's own picture; computed once, before the first step."""
+        """Return what the objective needs of the target's own image; computed once, before the first step."""
         return ()
 
     def scores(
         self, target: Target, context: Any, outputs: Any, taps: dict[str, Array], images: Float[Array, "k h w c"]
     ) -> Float[Array, " k"]:
-        """Return what is maximised, for each picture of a group, from the model's values for one view of each."""
+        """Return what is maximised, for each image of a group, from the model's values for one view of each."""
         return group_scores(target, outputs, taps, self.copies)
 
     def taken(
         self, model: Model, context: Any, images: Float[Array, "k h w c"], key: Any, progress: Array
     ) -> Float[Array, " k"]:
-        """Return what is taken from the score of each picture: the recipe's penalties."""
+        """Return what is taken from the score of each image: the recipe's penalties."""
         each = (penalty.weight * jax.vmap(penalty.penalty)(images) for penalty in self.recipe.penalties)
         return sum(each, jnp.zeros(self.copies))
 
@@ -89,8 +89,8 @@ class Ascent(Iteration):
         given, form = self.given(target), self.recipe.parametrization
 
         def one(number: Int[Array, ""]) -> Any:
-            if self.starts_at_picture:
-                return form.parameters(given[PICTURE])
+            if self.starts_at_image:
+                return form.parameters(given[IMAGE])
             own = key if self.copies == 1 else jax.random.fold_in(key, number)
             return form.start(self.shape, own, given)
 
@@ -112,7 +112,7 @@ class Ascent(Iteration):
     def step(
         self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
     ) -> tuple[dict[str, Any], Float[Array, "..."]]:
-        """Return the state one step on, and the objective of each picture before it."""
+        """Return the state one step on, and the objective of each image before it."""
         recipe, given = self.recipe, self.given(target)
         progress = index.astype(jnp.float32) / max(self.steps - 1, 1)
         rules = self._leaking(index)
@@ -170,17 +170,17 @@ class Ascent(Iteration):
         return jax.vmap(of_view)(jnp.arange(views)).mean(0)
 
     def _plain(self, model: Model, target: Target, context: Any, images: Array) -> tuple[Array, Array]:
-        """The scores of the pictures as they are, and how high the unit gets anywhere."""
+        """The scores of the images as they are, and how high the unit gets anywhere."""
         outputs, taps = jax.vmap(lambda image: self.read(model, target, image, None))(images)
         return self.scores(target, context, outputs, taps, images), _peak(target, taps, self.copies)
 
     def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "k rows columns c"]:
-        """Return the pictures as shown, in the middle of the ascent."""
+        """Return the images as shown, in the middle of the ascent."""
         given, form = self.given(target), self.recipe.parametrization
         return jax.vmap(lambda p: self.recipe.display.shown(form.image(p, self.shape, given)))(state["parameters"])
 
     def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
-        """Return the pictures, as they are and as shown, with what they reach."""
+        """Return the images, as they are and as shown, with what they reach."""
         given, form = self.given(target), self.recipe.parametrization
         last = jax.vmap(lambda p: form.image(p, self.shape, given))(state["parameters"])
         reached, peak = self._plain(model, target, state["context"], last)
@@ -204,7 +204,7 @@ class Ascent(Iteration):
         provenance: Provenance,
         warnings: tuple[str, ...],
     ) -> Synthesis:
-        """Return the pictures with a status each; the pictures of a group follow each other."""
+        """Return the images with a status each; the images of a group follow each other."""
         outcome = {name: array.reshape(-1, *array.shape[2:]) for name, array in outcome.items()}  # n*k ...
         if self.copies > 1:
             curves = np.moveaxis(curves, 2, 1).reshape(-1, self.steps)
@@ -217,7 +217,7 @@ class Ascent(Iteration):
         flat = finite & outcome["moved"] & (np.nanmax(curves, 1) <= curves[:, 0])
         silent = _some(provenance.targets, np.asarray([word != "ok" for word in status]))
         fell = _some(provenance.targets, flat)
-        found = [f"no picture to believe for {silent}"] if silent else []
+        found = [f"no image to believe for {silent}"] if silent else []
         found += [f"never above the start: {fell}; the rate of the steps does not suit this network"] if fell else []
         extras = {"best": outcome["best"], "best_activation": outcome["best_reached"]}
         extras |= {name: outcome[name] for name in ("transparency",) if name in outcome}

@@ -1,4 +1,4 @@
-"""On how large a canvas a picture is made, and where a single neuron stands on a canvas of its own."""
+"""On how large a canvas an image is made, and where a single neuron stands on a canvas of its own."""
 
 from dataclasses import dataclass, replace
 
@@ -12,13 +12,13 @@ from cnnviz_jax.model.resizing import on_canvas
 from cnnviz_jax.targets import Neuron, Target
 from cnnviz_jax.targets.combining import Given, mapped, terms_of
 
-PICTURE = "picture"
-"""Under which name a target's own picture is given."""
+IMAGE = "image"
+"""Under which name a target's own image is given."""
 
 
 @dataclass(frozen=True)
 class Canvas:
-    """Where pictures are made."""
+    """Where images are made."""
 
     size: tuple[int, int]
     """Height and width in pixels."""
@@ -43,23 +43,23 @@ def planned(
 
     Raises:
         ModelError: The model cannot be run at the size that was asked for.
-        ImageError: Pictures to start from have another size.
+        ImageError: Images to start from have another size.
     """
-    picture = _picture_size(target)
+    image = _image_size(target)
     if size is not None:
-        if picture is not None and picture != size:
+        if image is not None and image != size:
             raise ImageError(
-                f"the pictures are {picture[0]} x {picture[1]} and the canvas {size[0]} x {size[1]}; "
-                "resize the pictures, or leave size out"
+                f"the images are {image[0]} x {image[1]} and the canvas {size[0]} x {size[1]}; "
+                "resize the images, or leave size out"
             )
         placed(model, target, Canvas(size))  # refuses here, before the work
         return Canvas(size)
     neurons = all(isinstance(plain, Neuron) for plain in terms_of(target))
-    if neurons and len(terms_of(target)) == 1 and (picture is None or picture == model.input_shape[:2]):
+    if neurons and len(terms_of(target)) == 1 and (image is None or image == model.input_shape[:2]):
         return _of_neurons(model, target, margin)
-    if picture is not None:
-        placed(model, target, Canvas(picture))
-        return Canvas(picture)
+    if image is not None:
+        placed(model, target, Canvas(image))
+        return Canvas(image)
     if neurons:
         return Canvas(model.input_shape[:2])
     try:
@@ -72,7 +72,7 @@ def planned(
 
 
 def placed(model: Model, target: Target, canvas: Canvas) -> tuple[Model, Target]:
-    """Return the model on the canvas, and the target there: neurons at their new places, pictures cut to it.
+    """Return the model on the canvas, and the target there: neurons at their new places, images cut to it.
 
     Raises:
         ModelError: The model, or the part below the target's layers, cannot be run at that size.
@@ -89,18 +89,18 @@ def placed(model: Model, target: Target, canvas: Canvas) -> tuple[Model, Target]
         return replace(plain, row=jnp.asarray(plain.row) - steps[:, 0], col=jnp.asarray(plain.col) - steps[:, 1])
 
     target = mapped(target, moved)
-    if isinstance(target, Given) and PICTURE in target.arrays:
-        pictures = np.asarray(target.arrays[PICTURE])
+    if isinstance(target, Given) and IMAGE in target.arrays:
+        images = np.asarray(target.arrays[IMAGE])
         height, width = canvas.size
-        cut = [p[top : top + height, left : left + width] for p, (top, left) in zip(pictures, corners, strict=True)]
-        target = replace(target, arrays={**target.arrays, PICTURE: jnp.asarray(np.stack(cut))})
+        cut = [p[top : top + height, left : left + width] for p, (top, left) in zip(images, corners, strict=True)]
+        target = replace(target, arrays={**target.arrays, IMAGE: jnp.asarray(np.stack(cut))})
     return sized, target
 
 
-def _picture_size(target: Target) -> tuple[int, int] | None:
-    if not (isinstance(target, Given) and PICTURE in target.arrays):
+def _image_size(target: Target) -> tuple[int, int] | None:
+    if not (isinstance(target, Given) and IMAGE in target.arrays):
         return None
-    shape = target.arrays[PICTURE].shape
+    shape = target.arrays[IMAGE].shape
     return int(shape[1]), int(shape[2])
 
 
@@ -141,7 +141,7 @@ def _cut(
 
 
 def _same_fields(model: Model, target: Target, canvas: Canvas, boxes: Int[np.ndarray, "n 4"]) -> bool:
-    """Whether every unit sees, on the canvas, what it sees in the whole picture."""
+    """Whether every unit sees, on the canvas, what it sees in the whole image."""
     try:
         sized, moved = placed(model, target, canvas)
     except ModelError:
@@ -157,7 +157,7 @@ def _same_fields(model: Model, target: Target, canvas: Canvas, boxes: Int[np.nda
         found = np.asarray(field.box(int(row), int(column), clip=False)) + np.asarray([top, left, top, left])
         if not np.array_equal(found, box):
             return False
-        # Where the field ends outside the picture, the canvas must end there too: padding is a part of what is seen.
+        # Where the field ends outside the image, the canvas must end there too: padding is a part of what is seen.
         for near, far, start, size, extent in (
             (0, 2, top, canvas.size[0], own[0]),
             (1, 3, left, canvas.size[1], own[1]),

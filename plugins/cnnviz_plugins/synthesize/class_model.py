@@ -1,4 +1,4 @@
-"""Class model: the picture of highest class score that stays near the mean (Simonyan et al. 2013)."""
+"""Class model: the image of highest class score that stays near the mean (Simonyan et al. 2013)."""
 
 from dataclasses import dataclass
 
@@ -18,7 +18,7 @@ from cnnviz_plugins.synthesize.updates import Adam
 
 @dataclass(frozen=True, kw_only=True)
 class ClassModel(Ascent):
-    """argmax over pictures x of S_c(x) - weight * ||x - mean||^2, from the mean.
+    """argmax over images x of S_c(x) - weight * ||x - mean||^2, from the mean.
 
     The paper does not say how steps are taken; here it is by Adam.
 

@@ -1,4 +1,4 @@
-"""Decorrelated colour: three channels in which the colours of natural pictures vary independently."""
+"""Decorrelated colour: three channels in which the colours of natural images vary independently."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,7 +7,7 @@ from jaxtyping import Array, Float
 _SQUARE_ROOT = np.asarray([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
 
 CORRELATION = _SQUARE_ROOT / np.linalg.norm(_SQUARE_ROOT, axis=0).max()
-"""Square root of the colour covariance of natural pictures, longest column of length 1. Source: Lucid,
+"""Square root of the colour covariance of natural images, longest column of length 1. Source: Lucid,
 `optvis/param/color.py`."""
 
 

@@ -1,4 +1,4 @@
-"""DeepDream: a picture in which whatever a layer sees is raised (Mordvintsev et al. 2015)."""
+"""DeepDream: an image in which whatever a layer sees is raised (Mordvintsev et al. 2015)."""
 
 from dataclasses import dataclass
 
@@ -6,8 +6,8 @@ from cnnviz_jax import Model
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
+from cnnviz_plugins.synthesize.from_image import need_image
 from cnnviz_plugins.synthesize.parametrizations import Pixel
-from cnnviz_plugins.synthesize.pictured import need_picture
 from cnnviz_plugins.synthesize.plugin import DeepdreamConfig
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.regularizers import Clip
@@ -17,15 +17,15 @@ from cnnviz_plugins.synthesize.updates import Rms
 
 @dataclass(frozen=True, kw_only=True)
 class Deepdream(Ascent):
-    """Ascent on the mean of squares of a layer, from the picture, in steps of one standard deviation.
+    """Ascent on the mean of squares of a layer, from the image, in steps of one standard deviation.
 
-    Octaves are views: the model is shown the picture small first. The picture itself keeps its size, so that its
+    Octaves are views: the model is shown the image small first. The image itself keeps its size, so that its
     detail is never lost and never has to be put back.
 
     Raises (when built):
-        ImageError: There is no picture.
+        ImageError: There is no image.
 
-    Cost: steps forward and backward passes per picture, up to the layer.
+    Cost: steps forward and backward passes per image, up to the layer.
     Randomness: the shift of every step.
     Source: Mordvintsev, Olah, Tyka 2015, "Inceptionism" and its notebook `dream.ipynb`.
     """
@@ -34,7 +34,7 @@ class Deepdream(Ascent):
     def build(cls, config: DeepdreamConfig, model: Model, target: Target) -> "Deepdream":
         """Return the iteration for `model`."""
         recipe = Recipe(
-            canvas=need_picture(target, "deepdream"),
+            canvas=need_image(target, "deepdream"),
             steps=config.steps,
             parametrization=Pixel(),
             update=Rms(config.rate, 1.0, 1e-8),

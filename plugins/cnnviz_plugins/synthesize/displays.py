@@ -1,4 +1,4 @@
-"""How a finished picture is shown: raw values become a picture in [0, 1]."""
+"""How a finished image is shown: raw values become an image in [0, 1]."""
 
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
@@ -9,10 +9,10 @@ from jaxtyping import Array, Float
 
 @runtime_checkable
 class Display(Protocol):
-    """From the picture as it is to the picture as it is shown."""
+    """From the image as it is to the image as it is shown."""
 
     def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "rows columns c"]:
-        """Return a picture in [0, 1]."""
+        """Return an image in [0, 1]."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +33,7 @@ class Standardized:
 
     sd: float = 0.1
     crop_px: int = 0
-    """Cut from every side, before the clipping; of a small picture at most a quarter."""
+    """Cut from every side, before the clipping; of a small image at most a quarter."""
     span: float = 255.0
     epsilon: float = 1e-5
 
@@ -53,7 +53,7 @@ class Stretched:
     """
 
     def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-        """Return it stretched; a plain picture is grey."""
+        """Return it stretched; a plain image is grey."""
         centred = image - image.mean((0, 1))
         return 0.5 + 0.5 * centred / jnp.maximum(jnp.abs(centred).max(), 1e-12)
 

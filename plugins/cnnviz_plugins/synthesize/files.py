@@ -1,4 +1,4 @@
-"""Synthesised pictures as files: a stitched grid, a moving one, and every number."""
+"""Synthesised images as files: a stitched grid, a moving one, and every number."""
 
 import json
 import math
@@ -19,14 +19,14 @@ _LAST_FRAME_MS = 1500
 
 
 def grid(synthesis: Synthesis, path: Path, **display: Any) -> None:
-    """Write the pictures side by side, pixel by pixel.
+    """Write the images side by side, pixel by pixel.
 
     Args:
         synthesis: What to draw.
         path: A file of any form that Pillow writes.
         **display: `columns` (by default as square as can be), `margin_px` (5), `best`: only so many, those of the
-            highest activation above 0, best first; `block`: so many pictures make one square, squares stand in a
-            row; `exemplars` (0): so many parts of a data set's pictures to the right of each picture.
+            highest activation above 0, best first; `block`: so many images make one square, squares stand in a
+            row; `exemplars` (0): so many parts of a data set's images to the right of each image.
     """
     options = _options(display, columns=None, margin_px=5, best=None, block=None, exemplars=0)
     tiles = []
@@ -44,7 +44,7 @@ def animation(synthesis: Synthesis, path: Path, **display: Any) -> None:
     """
     options = _options(display, columns=None, margin_px=5, best=None, block=None)
     if "frames" not in synthesis.extras:
-        raise RenderError("this synthesis kept no pictures of its ascent; make it with snapshots=24, say")
+        raise RenderError("this synthesis kept no images of its ascent; make it with snapshots=24, say")
     order = _order(synthesis, options["best"])
     frames = np.asarray(synthesis.extras["frames"])
     sheets = []
@@ -56,7 +56,7 @@ def animation(synthesis: Synthesis, path: Path, **display: Any) -> None:
 
 
 def numbers(synthesis: Synthesis, path: Path, **display: Any) -> None:
-    """Write every number but the pictures as JSON: one entry per picture, and the provenance.
+    """Write every number but the images as JSON: one entry per image, and the provenance.
 
     Raises:
         UsageError: An option is given.
@@ -64,7 +64,7 @@ def numbers(synthesis: Synthesis, path: Path, **display: Any) -> None:
     _options(display)
     extras = {
         name: np.asarray(array) for name, array in synthesis.extras.items() if np.ndim(array) == 1
-    }  # arrays of one number per picture
+    }  # arrays of one number per image
     entries = []
     for i, status in enumerate(synthesis.status):
         entry: dict[str, Any] = {"target": _label(synthesis, i), "status": status}
@@ -74,13 +74,13 @@ def numbers(synthesis: Synthesis, path: Path, **display: Any) -> None:
         entries.append(entry)
     provenance = synthesis.provenance.as_dict()
     text = json.dumps(
-        {"pictures": entries, "warnings": synthesis.warnings, "provenance": provenance}, indent=1, ensure_ascii=False
+        {"images": entries, "warnings": synthesis.warnings, "provenance": provenance}, indent=1, ensure_ascii=False
     )
     path.write_text(text + "\n", encoding="utf-8")
 
 
 def tile(image: Float[np.ndarray, "h w c"], status: str = "ok") -> Pixels:
-    """Return a picture as red, green, blue; one whose status is not `ok` is crossed out instead."""
+    """Return an image as red, green, blue; one whose status is not `ok` is crossed out instead."""
     height, width, channels = image.shape
     if status != "ok":
         rows, columns = np.mgrid[:height, :width] / max(height - 1, width - 1, 1)
@@ -94,9 +94,9 @@ def tile(image: Float[np.ndarray, "h w c"], status: str = "ok") -> Pixels:
 
 
 def stitched(tiles: list[Pixels], *, columns: int | None = None, margin_px: int = 5) -> Pixels:
-    """Return pictures side by side on black, as square as can be unless `columns` says otherwise."""
+    """Return images side by side on black, as square as can be unless `columns` says otherwise."""
     if not tiles:
-        raise RenderError("there is no picture to draw: no target has an activation above 0")
+        raise RenderError("there is no image to draw: no target has an activation above 0")
     columns = columns or math.ceil(math.sqrt(len(tiles)))
     rows = math.ceil(len(tiles) / columns)
     height, width = max(t.shape[0] for t in tiles), max(t.shape[1] for t in tiles)
@@ -117,7 +117,7 @@ def _sheet(tiles: list[Pixels], options: dict[str, Any]) -> Pixels:
 
 
 def _with_exemplars(own: Pixels, synthesis: Synthesis, index: int, count: int, margin_px: int) -> Pixels:
-    """A picture with the parts of a data set's pictures that excite the same unit most, enlarged to its height."""
+    """An image with the parts of a data set's images that excite the same unit most, enlarged to its height."""
     if not count:
         return own
     if "exemplar_crops" not in synthesis.extras:

@@ -1,4 +1,4 @@
-"""Inversion: a picture that a layer cannot tell from the given one (Mahendran, Vedaldi 2015)."""
+"""Inversion: an image that a layer cannot tell from the given one (Mahendran, Vedaldi 2015)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from cnnviz_jax import Model
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
+from cnnviz_plugins.synthesize.from_image import need_image, seen
 from cnnviz_plugins.synthesize.parametrizations import Pixel
-from cnnviz_plugins.synthesize.pictured import need_picture, seen
 from cnnviz_plugins.synthesize.plugin import InversionConfig
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.regularizers import Clip
@@ -50,15 +50,15 @@ class Smoothness:
 
 @dataclass(frozen=True, kw_only=True)
 class Inversion(Ascent):
-    """argmin over pictures x of ||f(x) - f(x0)||^2 / ||f(x0)||^2 + alpha-norm + total variation.
+    """argmin over images x of ||f(x) - f(x0)||^2 / ||f(x0)||^2 + alpha-norm + total variation.
 
-    The score that is maximised is minus the first term: 0 for a picture that the layer cannot tell from the given
+    The score that is maximised is minus the first term: 0 for an image that the layer cannot tell from the given
     one, -1 for one to which it answers with zeros.
 
     Raises (when built):
-        ImageError: There is no picture.
+        ImageError: There is no image.
 
-    Cost: steps forward and backward passes per picture, up to the layer.
+    Cost: steps forward and backward passes per image, up to the layer.
     Randomness: the start, mid-grey with faint noise.
     Source: Mahendran, Vedaldi 2015, section 3; steps are by Adam in place of gradient descent with momentum, so that
     one rate serves all layers.
@@ -70,7 +70,7 @@ class Inversion(Ascent):
     def build(cls, config: InversionConfig, model: Model, target: Target) -> "Inversion":
         """Return the iteration for `model`."""
         recipe = Recipe(
-            canvas=need_picture(target, "inversion"),
+            canvas=need_image(target, "inversion"),
             steps=config.steps,
             parametrization=Pixel("normal", 0.02),
             update=Adam(config.rate),
@@ -81,11 +81,11 @@ class Inversion(Ascent):
             ),
             tap="layer",
         )
-        made: Inversion = built(cls, recipe, model, target, inverted=config.layer, starts_at_picture=False)
+        made: Inversion = built(cls, recipe, model, target, inverted=config.layer, starts_at_image=False)
         return made
 
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
-        """Return the layer's values for the picture."""
+        """Return the layer's values for the image."""
         return seen(model, self.inverted, given)
 
     def scores(

@@ -18,23 +18,23 @@ SPECTRUM = "spectrum"
 
 @dataclass(frozen=True)
 class MacoPhase:
-    """The phase of a spectrum whose magnitude is that of natural pictures.
+    """The phase of a spectrum whose magnitude is that of natural images.
 
-    The magnitude is f^-power, or that of the user's own pictures where they are given. The picture is standardised
+    The magnitude is f^-power, or that of the user's own images where they are given. The image is standardised
     over all its pixels, its colours correlated, and put through a sigmoid.
     Source: Fel et al. 2023, "Unlocking Feature Visualization for Deeper Networks with MAgnitude Constrained
     Optimization", arXiv 2306.06805, section 3; Xplique, `maco_image_parametrization`.
     """
 
     power: float = 1.2
-    """How fast magnitudes fall with frequency, where no pictures are given."""
+    """How fast magnitudes fall with frequency, where no images are given."""
 
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Float[Array, "h half c"]:
         """Return normal phases."""
         return jax.random.normal(key, (shape[0], shape[1] // 2 + 1, shape[2]))
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
-        """Return the picture."""
+        """Return the image."""
         phase = _standard(parameters)
         magnitude = self.magnitude(shape, given)
         spectrum = jax.lax.complex(magnitude * jnp.cos(phase), magnitude * jnp.sin(phase))
@@ -50,16 +50,16 @@ class MacoPhase:
         return jnp.broadcast_to(jnp.asarray(fall)[..., None], (*fall.shape, shape[2]))
 
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "h half c"]:
-        """Return the picture's phases; its magnitudes are not kept."""
+        """Return the image's phases; its magnitudes are not kept."""
         inside = jnp.clip(image, 1e-3, 1 - 1e-3)
         return jnp.angle(jnp.fft.rfft2(decorrelated(jnp.log(inside / (1 - inside))), axes=(0, 1)))
 
 
 def mean_spectrum(images: Float[np.ndarray, "n h w c"], height: int, width: int) -> Float[np.ndarray, "rows half c"]:
-    """Return the mean magnitude of pictures in decorrelated colours, for a canvas of another size if need be.
+    """Return the mean magnitude of images in decorrelated colours, for a canvas of another size if need be.
 
     Args:
-        images: Pictures in [0, 1].
+        images: Images in [0, 1].
         height: Of the canvas.
         width: Of the canvas.
     """

@@ -1,6 +1,6 @@
-"""What is optimised in place of pixels: each parametrisation turns its parameters into a picture in [0, 1].
+"""What is optimised in place of pixels: each parametrisation turns its parameters into an image in [0, 1].
 
-A parametrisation is a frozen dataclass with `start`, `image` and `parameters`. Pictures may have any size and any
+A parametrisation is a frozen dataclass with `start`, `image` and `parameters`. Images may have any size and any
 number of channels; a colour matrix applies to three channels only.
 """
 
@@ -24,16 +24,16 @@ class Parametrization(Protocol):
     """Parameters in place of pixels."""
 
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Any:
-        """Return the parameters of the first picture.
+        """Return the parameters of the first image.
 
         Args:
-            shape: Height, width and channels of the picture.
-            key: Of this picture alone.
+            shape: Height, width and channels of the image.
+            key: Of this image alone.
             given: Arrays of this target: `mean`, the colour that the model subtracts, and what the user supplied.
         """
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
-        """Return the picture."""
+        """Return the image."""
 
     def parameters(self, image: Float[Array, "h w c"]) -> Any:
         """Return parameters that give `image`, or as near as can be."""
@@ -41,7 +41,7 @@ class Parametrization(Protocol):
 
 @dataclass(frozen=True)
 class Pixel:
-    """The pixels themselves, started as noise: `centre + amount * noise` in units in which a picture has a `span`."""
+    """The pixels themselves, started as noise: `centre + amount * noise` in units in which an image has a `span`."""
 
     noise: Literal["uniform", "normal", "zero"] = "uniform"
     """`uniform` lies in -0.5..0.5, `normal` has standard deviation 1, `zero` is none."""
@@ -61,7 +61,7 @@ class Pixel:
             )
 
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Float[Array, "h w c"]:
-        """Return the noise as a picture in [0, 1] units."""
+        """Return the noise as an image in [0, 1] units."""
         if self.noise == "uniform":
             noise = jax.random.uniform(key, shape) - 0.5
         elif self.noise == "normal":
@@ -76,12 +76,12 @@ class Pixel:
         return parameters
 
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-        """Return the picture."""
+        """Return the image."""
         return image
 
 
 def frequencies(height: int, width: int) -> Float[np.ndarray, "h half"]:
-    """Return the spatial frequency of each coefficient of a real picture's spectrum, in cycles per pixel."""
+    """Return the spatial frequency of each coefficient of a real image's spectrum, in cycles per pixel."""
     return np.sqrt(np.fft.fftfreq(height)[:, None] ** 2 + np.fft.rfftfreq(width)[None, :] ** 2).astype(np.float32)
 
 
@@ -110,13 +110,13 @@ class Fourier:
         return self.sd * jax.random.normal(key, (2, height, width // 2 + 1, channels))
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
-        """Return the picture."""
+        """Return the image."""
         scaled = parameters * jnp.asarray(self.scale(shape))[..., None]
         values = jnp.fft.irfft2(jax.lax.complex(scaled[0], scaled[1]), shape[:2], axes=(0, 1))
         return jax.nn.sigmoid(correlated(values))
 
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "2 h half c"]:
-        """Return the spectrum of a picture; black and white end a little inside."""
+        """Return the spectrum of an image; black and white end a little inside."""
         spectrum = jnp.fft.rfft2(decorrelated(_logit(image)), axes=(0, 1))
         height, width, channels = image.shape
         return jnp.stack([spectrum.real, spectrum.imag]) / jnp.asarray(self.scale((height, width, channels)))[..., None]
@@ -124,7 +124,7 @@ class Fourier:
 
 @dataclass(frozen=True)
 class LaplacianPyramid:
-    """Pictures of several resolutions added up, in decorrelated colours, through a sigmoid.
+    """Images of several resolutions added up, in decorrelated colours, through a sigmoid.
 
     Source: Lucid, `optvis/param/spatial.py`, `laplacian_pyramid_image`.
     """
@@ -150,14 +150,14 @@ class LaplacianPyramid:
         return tuple(self.sd * jax.random.normal(k, size) for k, size in zip(keys, sizes, strict=True))
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
-        """Return the picture."""
+        """Return the image."""
         total = self.sharpness * parameters[0]
         for level in parameters[1:]:
             total = total + jax.image.resize(level, shape, "linear")
         return jax.nn.sigmoid(correlated(total))
 
     def parameters(self, image: Float[Array, "h w c"]) -> tuple[Float[Array, "..."], ...]:
-        """Return the picture as the finest level, the others zero."""
+        """Return the image as the finest level, the others zero."""
         rest = [max(1, s) for n in range(1, self.levels) for s in (image.shape[0] >> n, image.shape[1] >> n)]
         sizes = zip(rest[::2], rest[1::2], strict=True)
         finest = decorrelated(_logit(image)) / self.sharpness

@@ -1,4 +1,4 @@
-"""Synthesis: pictures that excite a unit most, or that a network cannot tell from a given one."""
+"""Synthesis: images that excite a unit most, or that a network cannot tell from a given one."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class ActivationMaximizationConfig:
     recipe: RecipeName = "chollet2016"
     """A published set of start, steps, update, views, regularisers and display."""
     size: int | tuple[int, int] | None = None
-    """Height and width of the canvas in pixels. When not given: the receptive field for a neuron, the picture's size
+    """Height and width of the canvas in pixels. When not given: the receptive field for a neuron, the image's size
     where there is one to start from, else the recipe's own, or the model's input size where the model takes no other
     (the result says so)."""
     steps: int | None = None
@@ -46,13 +46,13 @@ class ActivationMaximizationConfig:
     """Read a unit before the ReLU next to its layer, after it, or at the layer as named; the recipe's own when not
     given."""
     keep: Literal["last", "best"] | None = None
-    """Whether the result is the last picture or the best so far; the recipe's own when not given."""
+    """Whether the result is the last image or the best so far; the recipe's own when not given."""
     margin: int | None = None
     """Pixels around a neuron's receptive field; as far as the views wander when not given."""
     warmup: int | None = None
     """First steps with leaking ReLUs; when not given, an eighth of the steps where a ReLU cannot be gone round."""
     copies: int = 1
-    """Pictures made together for each target; an objective may then include diversity."""
+    """Images made together for each target; an objective may then include diversity."""
 
     def __post_init__(self) -> None:
         check_size("size", self.size)
@@ -62,7 +62,7 @@ class ActivationMaximizationConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassModelConfig:
-    """How strongly the picture is kept near the mean, and how long it climbs."""
+    """How strongly the image is kept near the mean, and how long it climbs."""
 
     penalty: float = 1e-3
     """Weight of the squared distance from the mean colour, in [0, 1] units."""
@@ -80,7 +80,7 @@ class ClassModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InversionConfig:
-    """Which layer is inverted, and how natural the picture must be."""
+    """Which layer is inverted, and how natural the image must be."""
 
     layer: str
     """The layer whose values are to be met again."""
@@ -103,7 +103,7 @@ class InversionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class CaricatureConfig:
-    """Which layer's view of the picture is exaggerated."""
+    """Which layer's view of the image is exaggerated."""
 
     layer: str
     """The layer whose values are to be exceeded in their own direction."""
@@ -131,7 +131,7 @@ class DeepdreamConfig:
     rate: float = 0.01
     """Standard deviation of a step, in [0, 1] units."""
     octaves: int = 3
-    """The picture is shown small first and larger octave by octave."""
+    """The image is shown small first and larger octave by octave."""
     octave_factor: float = 1.4
     """By how much."""
     jitter_px: int = 16
@@ -143,12 +143,12 @@ class DeepdreamConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AccentuationConfig:
-    """How much of the picture is kept while a unit is raised."""
+    """How much of the image is kept while a unit is raised."""
 
     keep: float = 1.0
-    """Weight of the relative squared distance, in `keep_layer`, from the picture; 0 keeps nothing."""
+    """Weight of the relative squared distance, in `keep_layer`, from the image; 0 keeps nothing."""
     keep_layer: str | None = None
-    """Where the picture is to stay alike; the first map when not given."""
+    """Where the image is to stay alike; the first map when not given."""
     steps: int = 128
     """Steps of ascent."""
     rate: float = 0.02
@@ -179,7 +179,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="activation-maximization",
         kind="synthesize",
-        summary="a picture raised by gradient ascent until it excites a unit most",
+        summary="an image raised by gradient ascent until it excites a unit most",
         config=ActivationMaximizationConfig,
         build="cnnviz_plugins.synthesize.activation_maximization:ActivationMaximization.build",
         references=(
@@ -191,7 +191,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
         name="class-model",
         kind="synthesize",
         subject="classes",
-        summary="the picture of highest class score that stays near the mean",
+        summary="the image of highest class score that stays near the mean",
         config=ClassModelConfig,
         build="cnnviz_plugins.synthesize.class_model:ClassModel.build",
         references=("Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 2",),
@@ -200,8 +200,8 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="inversion",
         kind="synthesize",
-        subject="pictures",
-        summary="a picture that a layer cannot tell from the given one",
+        subject="images",
+        summary="an image that a layer cannot tell from the given one",
         config=InversionConfig,
         build="cnnviz_plugins.synthesize.inversion:Inversion.build",
         references=("Mahendran, Vedaldi 2015, arXiv:1412.0035",),
@@ -210,8 +210,8 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="caricature",
         kind="synthesize",
-        subject="pictures",
-        summary="what a layer sees in a picture, exaggerated",
+        subject="images",
+        summary="what a layer sees in an image, exaggerated",
         config=CaricatureConfig,
         build="cnnviz_plugins.synthesize.caricature:Caricature.build",
         references=("Olah et al. 2018, The Building Blocks of Interpretability, Distill; Lucid, caricatures",),
@@ -220,8 +220,8 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="deepdream",
         kind="synthesize",
-        subject="pictures",
-        summary="a picture in which whatever a layer sees is raised",
+        subject="images",
+        summary="an image in which whatever a layer sees is raised",
         config=DeepdreamConfig,
         build="cnnviz_plugins.synthesize.deepdream:Deepdream.build",
         references=("Mordvintsev, Olah, Tyka 2015, Inceptionism",),
@@ -230,8 +230,8 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="accentuation",
         kind="synthesize",
-        subject="pictures",
-        summary="a picture changed so that a unit fires more, and otherwise kept",
+        subject="images",
+        summary="an image changed so that a unit fires more, and otherwise kept",
         config=AccentuationConfig,
         build="cnnviz_plugins.synthesize.accentuation:Accentuation.build",
         references=("Hamblin et al. 2024, Feature Accentuation, arXiv:2402.10039",),
@@ -240,8 +240,8 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="adversarial",
         kind="synthesize",
-        subject="pictures",
-        summary="the least change of a picture that makes it another class: an attack, not an explanation",
+        subject="images",
+        summary="the least change of an image that makes it another class: an attack, not an explanation",
         config=AdversarialConfig,
         build="cnnviz_plugins.synthesize.adversarial:Adversarial.build",
         references=("Moosavi-Dezfooli, Fawzi, Frossard 2016, DeepFool, arXiv:1511.04599",),
@@ -251,24 +251,24 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
 
 @hookimpl
 def cnnviz_renderers() -> Iterable[RendererSpec]:
-    """Yield the stitched grid, the moving picture and the numbers of a synthesis."""
+    """Yield the stitched grid, the moving image and the numbers of a synthesis."""
     yield RendererSpec(
         name="grid",
-        summary="synthesised pictures stitched pixel by pixel, with margins",
+        summary="synthesised images stitched pixel by pixel, with margins",
         accepts=("Synthesis",),
         suffixes=(".webp",),
         render="cnnviz_plugins.synthesize.files:grid",
     )
     yield RendererSpec(
         name="ascent",
-        summary="the ascent of synthesised pictures as a moving grid",
+        summary="the ascent of synthesised images as a moving grid",
         accepts=("Synthesis",),
         suffixes=(".gif",),
         render="cnnviz_plugins.synthesize.files:animation",
     )
     yield RendererSpec(
         name="numbers",
-        summary="every number of a synthesis but the pictures",
+        summary="every number of a synthesis but the images",
         accepts=("Synthesis",),
         suffixes=(".json",),
         render="cnnviz_plugins.synthesize.files:numbers",

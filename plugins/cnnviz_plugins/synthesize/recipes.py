@@ -36,7 +36,7 @@ _FOURIER, _ADAM, _AS_IS = Fourier(), Adam(), AsIs()
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Everything that decides a synthesised picture but the model, the target and the key."""
+    """Everything that decides a synthesised image but the model, the target and the key."""
 
     canvas: tuple[int, int] = (128, 128)
     """Height and width in pixels."""
@@ -47,21 +47,21 @@ class Recipe:
     update: Update = _ADAM
     """The rule of a step."""
     transforms: tuple[Any, ...] = ()
-    """Random views of the picture, in order."""
+    """Random views of the image, in order."""
     views: int = 1
     """Views per step, averaged."""
     regularizers: tuple[Any, ...] = ()
     """Penalties and constraints, in order."""
     display: Display = _AS_IS
-    """How the finished picture is shown."""
+    """How the finished image is shown."""
     tap: Tap = "before"
     """Whether a unit is read before the ReLU or after it, where the layer has one next to it."""
     border: int = 0
     """Positions of a channel's map left out at every side."""
     keep: Keep = "last"
-    """Which picture is the result: the last or the best so far."""
+    """Which image is the result: the last or the best so far."""
     transparency: bool = False
-    """Whether the absolute gradient of the picture is added up over the steps."""
+    """Whether the absolute gradient of the image is added up over the steps."""
 
     def __post_init__(self) -> None:
         if self.steps < 1 or self.views < 1:
@@ -102,7 +102,7 @@ _YOSINSKI = Recipe(
     update=Progress(2.0, 1e8, 255.0),
     display=Stretched(),
     keep="best",
-)  # the start is the data's mean plus N(0, 10), and the picture shown is the best so far
+)  # the start is the data's mean plus N(0, 10), and the image shown is the best so far
 
 RECIPES: dict[str, Recipe] = {
     # Chollet 2016, "How convolutional neural networks see the world", The Keras Blog, conv_filter_visualization.py.
@@ -114,7 +114,7 @@ RECIPES: dict[str, Recipe] = {
         display=Standardized(0.1, 0, 255.0, 1e-5),
         tap="after",
     ),
-    # Chollet 2020, keras.io/examples/vision/visualizing_what_convnets_learn; its pictures are in -1..1.
+    # Chollet 2020, keras.io/examples/vision/visualizing_what_convnets_learn; its images are in -1..1.
     "keras2020": Recipe(
         canvas=(180, 180),
         steps=30,

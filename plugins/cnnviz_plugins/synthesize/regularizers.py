@@ -1,7 +1,7 @@
-"""What keeps a picture tame: penalties taken from the objective, and constraints applied after every step.
+"""What keeps an image tame: penalties taken from the objective, and constraints applied after every step.
 
 A penalty is a frozen dataclass with `weight` and `penalty(image)`. A constraint has `constrained`, which returns
-the picture after the step; constraints act on pixels and so need the parametrisation `pixel`.
+the image after the step; constraints act on pixels and so need the parametrisation `pixel`.
 """
 
 from dataclasses import dataclass
@@ -28,10 +28,10 @@ class Penalty(Protocol):
 
 @runtime_checkable
 class Constraint(Protocol):
-    """Applied to the picture after a step."""
+    """Applied to the image after a step."""
 
     def constrained(self, image: Image, gradient: Image, index: Int[Array, ""], mean: Float[Array, " c"]) -> Image:
-        """Return the picture as it may be.
+        """Return the image as it may be.
 
         Args:
             image: After the step, in [0, 1] units.
@@ -99,7 +99,7 @@ class Border:
 
     weight: float = 0.001
     width: int = 20
-    """Of the border, in pixels; of a small picture at most a quarter."""
+    """Of the border, in pixels; of a small image at most a quarter."""
     value: float = 0.5
 
     def penalty(self, image: Image) -> Float[Array, ""]:
@@ -115,24 +115,24 @@ class Clip:
     """Values stay in [0, 1]."""
 
     def constrained(self, image: Image, gradient: Image, index: Int[Array, ""], mean: Float[Array, " c"]) -> Image:
-        """Return the picture cut."""
+        """Return the image cut."""
         return jnp.clip(image, 0, 1)
 
 
 @dataclass(frozen=True)
 class Decay:
-    """The picture moves towards the mean colour by a share of the way. Source: Yosinski et al. 2015, section 3."""
+    """The image moves towards the mean colour by a share of the way. Source: Yosinski et al. 2015, section 3."""
 
     share: float = 0.0001
 
     def constrained(self, image: Image, gradient: Image, index: Int[Array, ""], mean: Float[Array, " c"]) -> Image:
-        """Return the picture decayed."""
+        """Return the image decayed."""
         return mean + (1 - self.share) * (image - mean)
 
 
 @dataclass(frozen=True)
 class BlurEvery:
-    """The picture is blurred at every so many steps. Source: Yosinski et al. 2015, section 3."""
+    """The image is blurred at every so many steps. Source: Yosinski et al. 2015, section 3."""
 
     sigma: float = 0.5
     """In pixels."""
@@ -144,7 +144,7 @@ class BlurEvery:
             raise UsageError(f"blur-every counts steps from 1, got {self.every}")
 
     def constrained(self, image: Image, gradient: Image, index: Int[Array, ""], mean: Float[Array, " c"]) -> Image:
-        """Return the picture, blurred if it is its turn."""
+        """Return the image, blurred if it is its turn."""
         return jnp.where(index % self.every == 0, blurred(image, self.sigma), image)
 
 
@@ -156,7 +156,7 @@ class ClipNorm:
     """Pixels whose norm over channels is below this percentile."""
 
     def constrained(self, image: Image, gradient: Image, index: Int[Array, ""], mean: Float[Array, " c"]) -> Image:
-        """Return the picture without them."""
+        """Return the image without them."""
         norms = jnp.sqrt(jnp.square(image - mean).sum(-1))
         return jnp.where((norms < jnp.percentile(norms, self.percentile))[..., None], mean, image)
 
@@ -169,7 +169,7 @@ class ClipContribution:
     """Pixels whose |sum over channels of gradient x value| is below this percentile."""
 
     def constrained(self, image: Image, gradient: Image, index: Int[Array, ""], mean: Float[Array, " c"]) -> Image:
-        """Return the picture without them."""
+        """Return the image without them."""
         benefit = jnp.abs((gradient * (mean - image)).sum(-1))
         return jnp.where((benefit < jnp.percentile(benefit, self.percentile))[..., None], mean, image)
 

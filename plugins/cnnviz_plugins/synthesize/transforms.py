@@ -1,11 +1,11 @@
-"""Random views of the picture: what moves it becomes one affine resample on a canvas of fixed size.
+"""Random views of the image: what moves it becomes one affine resample on a canvas of fixed size.
 
-A transform is a frozen dataclass. One that moves the picture has `matrix`, which maps a view's coordinates to the
-picture's, (row, column, 1) from the centre, in pixels; the matrices of all are multiplied and the picture is
+A transform is a frozen dataclass. One that moves the image has `matrix`, which maps a view's coordinates to the
+image's, (row, column, 1) from the centre, in pixels; the matrices of all are multiplied and the image is
 resampled once, bilinearly. One that changes values has `values` and acts on the view after that, in order.
 Each is handed random numbers in place of a key, four of them uniform in [0, 1): all that a step needs is drawn at
 once, because every draw of its own adds a second to the compilation.
-Where a view looks past the picture's edge it sees `pad`'s value, or without `pad` the nearest pixel.
+Where a view looks past the image's edge it sees `pad`'s value, or without `pad` the nearest pixel.
 """
 
 from collections.abc import Sequence
@@ -26,20 +26,20 @@ Chance = Float[Array, "4"]
 
 @runtime_checkable
 class Moving(Protocol):
-    """A transform that moves the picture."""
+    """A transform that moves the image."""
 
     def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
-        """Return where each place of the view lies in the picture.
+        """Return where each place of the view lies in the image.
 
         Args:
             chance: Four random numbers, uniform in [0, 1).
-            size: Height and width of the picture.
+            size: Height and width of the image.
             progress: From 0 at the first step to 1 at the last.
         """
 
     @property
     def reach_px(self) -> int:
-        """How many pixels a unit's view of the picture may wander by it."""
+        """How many pixels a unit's view of the image may wander by it."""
 
 
 @runtime_checkable
@@ -52,7 +52,7 @@ class Changing(Protocol):
 
 @dataclass(frozen=True)
 class Pad:
-    """A border of one value around the picture; on a fixed canvas it decides what lies outside, however wide."""
+    """A border of one value around the image; on a fixed canvas it decides what lies outside, however wide."""
 
     width: int = 12
     """In pixels, as published."""
@@ -79,7 +79,7 @@ class Jitter:
 
 @dataclass(frozen=True)
 class Scale:
-    """A zoom by a uniform factor; above 1 the picture grows."""
+    """A zoom by a uniform factor; above 1 the image grows."""
 
     low: float = 0.9
     high: float = 1.1
@@ -120,10 +120,10 @@ class Rotate:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square crop, enlarged to the canvas, at a random place; its share of the picture goes from `first` to `last`.
+    """A square crop, enlarged to the canvas, at a random place; its share of the image goes from `first` to `last`.
 
     Source: Fel et al. 2023; Xplique, `maco_optimisation_step`: centres normal around the middle with standard
-    deviation `centre_sd` of the picture, shares normal with standard deviation `share_sd`, at least `least`.
+    deviation `centre_sd` of the image, shares normal with standard deviation `share_sd`, at least `least`.
     """
 
     first: float = 0.5
@@ -142,18 +142,18 @@ class Crop:
 
     @property
     def reach_px(self) -> int:
-        """None: crops are for whole pictures."""
+        """None: crops are for whole images."""
         return 0
 
 
 @dataclass(frozen=True)
 class Octaves:
-    """The picture is shown small first and larger octave by octave, so that large patterns come before fine ones."""
+    """The image is shown small first and larger octave by octave, so that large patterns come before fine ones."""
 
     count: int = 3
     """Octaves; each lasts for the same number of steps."""
     factor: float = 1.4
-    """By how much one is larger than the one before; the last has the picture's own size."""
+    """By how much one is larger than the one before; the last has the image's own size."""
 
     def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the reduction of this step's octave."""
@@ -163,7 +163,7 @@ class Octaves:
 
     @property
     def reach_px(self) -> int:
-        """None: octaves are for whole pictures."""
+        """None: octaves are for whole images."""
         return 0
 
 
@@ -196,7 +196,7 @@ class Blur:
 
 @dataclass(frozen=True)
 class Noise:
-    """Gaussian noise of standard deviation `sd` and uniform noise of width `sd`, in units of a picture's `span`."""
+    """Gaussian noise of standard deviation `sd` and uniform noise of width `sd`, in units of an image's `span`."""
 
     sd: float = 0.08
     span: float = 1.0
@@ -218,7 +218,7 @@ TRANSFORMS: dict[str, type] = {
 def viewed(
     image: Float[Array, "h w c"], transforms: Sequence[Any], key: Key[Array, ""], progress: Float[Array, ""]
 ) -> Float[Array, "h w c"]:
-    """Return one random view of the picture, of the picture's size."""
+    """Return one random view of the image, of the image's size."""
     size = (image.shape[0], image.shape[1])
     if not transforms:
         return image
@@ -238,12 +238,12 @@ def viewed(
 
 
 def resampled(image: Float[Array, "h w c"], matrix: Matrix, fill: float | None) -> Float[Array, "h w c"]:
-    """Return the picture resampled bilinearly at `matrix @ (row, column, 1)`, measured from its centre.
+    """Return the image resampled bilinearly at `matrix @ (row, column, 1)`, measured from its centre.
 
     Args:
-        image: The picture.
-        matrix: Where each place of the result lies in the picture.
-        fill: What lies outside the picture; `None` for the nearest pixel.
+        image: The image.
+        matrix: Where each place of the result lies in the image.
+        fill: What lies outside the image; `None` for the nearest pixel.
     """
     height, width, _ = image.shape
     middle = (height - 1) / 2, (width - 1) / 2
@@ -269,7 +269,7 @@ def resampled(image: Float[Array, "h w c"], matrix: Matrix, fill: float | None) 
 
 
 def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]:
-    """Return the picture under a Gaussian of `sigma` pixels, cut at 4 sigma, reflected at the edges.
+    """Return the image under a Gaussian of `sigma` pixels, cut at 4 sigma, reflected at the edges.
 
     The same as `scipy.ndimage.gaussian_filter` with its defaults, channel by channel.
     """

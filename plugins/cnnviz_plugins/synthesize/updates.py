@@ -1,8 +1,8 @@
 """Update rules by name, as optax transformations that climb: each is given gradients of what is maximised.
 
-Pictures are kept in [0, 1]. A published rule often works in other units, such as 0..255; `span` is their length, so
+Images are kept in [0, 1]. A published rule often works in other units, such as 0..255; `span` is their length, so
 that its numbers can be given as published: in units u = span * x the gradient is 1/span of ours, and so is a step.
-Rules that use a norm take that of one picture.
+Rules that use a norm take that of one image.
 """
 
 from dataclasses import dataclass

@@ -13,7 +13,7 @@ LAYER = "layer"
 
 
 def table(count=40, seed=0, shape=SHAPE):
-    """ReLU-like values: mostly ties at zero, equal maxima within and between pictures, -0.0, NaN, infinities."""
+    """ReLU-like values: mostly ties at zero, equal maxima within and between images, -0.0, NaN, infinities."""
     rng = np.random.default_rng(seed)
     x = np.round(rng.normal(size=(count, *shape)), 1).astype(np.float32)
     x = np.where(rng.random(x.shape) < 0.6, np.float32(0), x)
@@ -44,7 +44,7 @@ def stepper(reducer):
 
 
 def gathered(reducer, values, ids, size, devices=1, fields=None):
-    """Return the total over pictures given in this order, `size` at once, dealt to some deltas, padded with NaN."""
+    """Return the total over images given in this order, `size` at once, dealt to some deltas, padded with NaN."""
     deltas = [reducer.init() for _ in range(devices)]
     for number, first in enumerate(range(0, len(ids), size)):
         rows = np.arange(first, min(first + size, len(ids)))

@@ -5,7 +5,7 @@ import numpy as np
 from cnnviz_jax.engine import reducers
 from cnnviz_jax.engine.reducers import Confusion, FireCounts
 from tests.engine.reducers.populations import LAYER, SHAPE, batch, gathered, same, table
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 LABELS = np.asarray([0, 1, 2, -1] * 10, np.int32)
 
@@ -15,11 +15,11 @@ def test_fire_counts_equal_a_loop():
     values = table()
     found = gathered(reducer, values, np.arange(40), 7, devices=2, fields={"label": LABELS})
     expected = np.zeros((4, 5), np.int64)
-    for picture, label in zip(values, LABELS, strict=True):
-        finite = np.isfinite(picture).all((0, 1))
-        expected[label] += finite & (picture > 0.5).any((0, 1))
+    for image, label in zip(values, LABELS, strict=True):
+        finite = np.isfinite(image).all((0, 1))
+        expected[label] += finite & (image > 0.5).any((0, 1))
     np.testing.assert_array_equal(found["fired"], expected)
-    np.testing.assert_array_equal(found["pictures"], [10, 10, 10, 10])
+    np.testing.assert_array_equal(found["images"], [10, 10, 10, 10])
     order = np.random.default_rng(0).permutation(40)
     same(found, gathered(reducer, values[order], order, 9, fields={"label": LABELS[order]}))
 
@@ -27,7 +27,7 @@ def test_fire_counts_equal_a_loop():
 def test_a_label_that_is_no_class_counts_as_unknown():
     reducer = FireCounts(layer=LAYER, shape=SHAPE, classes=2)
     found = gathered(reducer, table(12), np.arange(12), 5, fields={"label": np.full(12, 7, np.int32)})
-    np.testing.assert_array_equal(found["pictures"], [0, 0, 12])
+    np.testing.assert_array_equal(found["images"], [0, 0, 12])
 
 
 def test_one_threshold_per_unit():
@@ -60,7 +60,7 @@ def test_reducers_share_one_forward_pass_over_the_union_of_their_layers():
     )
     assert reducers.layers_of(several) == (layer.name,)
     assert reducers.fields_of(several) == ("label",)
-    images = jnp.asarray(pictures(3))
+    images = jnp.asarray(some_images(3))
     ids, valid = jnp.arange(3, dtype=jnp.uint32), jnp.ones(3, bool)
 
     @jax.jit
@@ -70,7 +70,7 @@ def test_reducers_share_one_forward_pass_over_the_union_of_their_layers():
 
     top, moments, confusion = step(net, tuple(each.init() for each in several), images)
     assert int(confusion["count"].sum()) == 3
-    assert (np.asarray(moments["pictures"]) == 3).all()
+    assert (np.asarray(moments["images"]) == 3).all()
     logits = np.asarray(net(images))
     assert int(confusion["count"][-1, int(logits[2].argmax())]) >= 1
     assert (np.asarray(top["id"]) < 3).all()

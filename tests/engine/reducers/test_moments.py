@@ -47,7 +47,7 @@ def test_mean_and_variance_are_those_of_the_table():
     np.testing.assert_array_equal(found["count"], 240)
 
 
-def test_pictures_that_are_not_finite_are_left_out_and_counted():
+def test_images_that_are_not_finite_are_left_out_and_counted():
     values = table()
     found = REDUCER.finish(gathered(REDUCER, values, np.arange(40), 7))
     finite = np.isfinite(values).all((1, 2))
@@ -65,7 +65,7 @@ def test_order_batches_and_merges_change_no_bit():
     same(whole, REDUCER.merge([*parts, REDUCER.empty()]))
 
 
-def test_digits_hold_as_many_pictures_as_the_capacity_says():
+def test_digits_hold_as_many_images_as_the_capacity_says():
     most = np.full((1, 1), np.float32(np.finfo(np.float32).max))
     digits = np.abs(np.asarray(exact_limbs(jnp.asarray(most)))).max()
     assert int(digits) * REDUCER.capacity < 2**31

@@ -7,20 +7,20 @@ from cnnviz_jax.errors import UsageError
 from tests.engine.reducers.populations import LAYER, SHAPE, batch, gathered, same, stepper, table
 
 
-def brute_force(values, k, entries="picture"):
-    """Sort the whole table by (-value, picture, position)."""
+def brute_force(values, k, entries="image"):
+    """Sort the whole table by (-value, image, position)."""
     count, units = len(values), values.shape[-1]
     flat = values.reshape(count, -1, units)
     result = {"value": [], "id": [], "pos": []}
     for unit in range(units):
         rows = []
-        for picture in range(count):
-            own = flat[picture, :, unit]
+        for image in range(count):
+            own = flat[image, :, unit]
             if not np.isfinite(own).all():
                 continue
             own = own + np.float32(0)
             places = range(len(own)) if entries == "position" else [int(np.argmax(own))]
-            rows += [(-own[place], picture, place) for place in places]
+            rows += [(-own[place], image, place) for place in places]
         best = sorted(rows)[:k]
         best += [(np.inf, -1, -1)] * (k - len(best))
         for name, column in zip(result, zip(*best, strict=True), strict=True):
@@ -34,7 +34,7 @@ def agree(found, expected):
     np.testing.assert_array_equal(found["pos"], expected[2])
 
 
-@pytest.mark.parametrize("entries", ["picture", "position"])
+@pytest.mark.parametrize("entries", ["image", "position"])
 @pytest.mark.parametrize("k", [1, 4, 60])
 def test_it_equals_a_sort_of_the_whole_table(k, entries):
     reducer = TopK(layer=LAYER, shape=SHAPE, k=k, entries=entries)
@@ -55,7 +55,7 @@ def test_batch_size_order_and_devices_change_no_bit():
         same(whole, gathered(reducer, values[order], order, 6, devices=2))
 
 
-def test_a_dead_unit_lists_the_first_pictures_in_order():
+def test_a_dead_unit_lists_the_first_images_in_order():
     reducer = TopK(layer=LAYER, shape=SHAPE, k=6)
     values = np.zeros((30, *SHAPE), np.float32)
     values[::2] = -0.0

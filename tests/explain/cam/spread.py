@@ -1,6 +1,6 @@
 """A network whose gradients differ from place to place: conv, ReLU, flatten, dense; and the same in NumPy.
 
-The convolution keeps the picture's size, so masks and maps need no enlarging. Class 3 never depends on anything.
+The convolution keeps the image's size, so masks and maps need no enlarging. Class 3 never depends on anything.
 """
 
 import functools
@@ -38,7 +38,7 @@ def model() -> cv.Model:
     return cv.adapt(forward, params, input_shape=(*SIZE, 1), name="spread")
 
 
-def picture(seed=3):
+def some_image(seed=3):
     return np.random.default_rng(seed).uniform(size=(*SIZE, 1)).astype(np.float32)
 
 

@@ -9,7 +9,7 @@ import pytest
 import cnnviz_jax as cv
 from tests.explain import small
 
-IMAGE = small.pictures(1)
+IMAGE = small.some_images(1)
 SIZE = IMAGE.shape[1:3]
 
 
@@ -70,7 +70,7 @@ def test_several_layers_are_fused(fuse):
     together = [enlarged(each) for each in ready]
     expected = np.mean(together, 0) if fuse == "mean" else np.max(together, 0)
     np.testing.assert_allclose(result.values[0], expected, rtol=1e-4, atol=1e-6)
-    np.testing.assert_allclose(result.low_res[0], expected, rtol=1e-4, atol=1e-6)  # conv1 is as large as the picture
+    np.testing.assert_allclose(result.low_res[0], expected, rtol=1e-4, atol=1e-6)  # conv1 is as large as the image
     assert result.provenance.layer == "conv1, conv2"
     assert dict(result.provenance.notes) == {"relu": True, "layers": ("conv1", "conv2"), "fuse": fuse}
     np.testing.assert_allclose(result.extras["before_relu conv2"][0], raw("conv2"), rtol=1e-5)

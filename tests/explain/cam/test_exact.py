@@ -32,7 +32,7 @@ def test_maps_by_hand(technique, expected):
 
 @pytest.fixture(scope="module")
 def pair():
-    images = small.pictures(2)
+    images = small.some_images(2)
     found = {name: cv.explain(name, small.model(), images, 1) for name in ("cam", "grad-cam", "hires-cam", "xgrad-cam")}
     return found, np.asarray(small.parameters()["head"]["bias"])[1]
 
@@ -64,21 +64,21 @@ def test_xgrad_cam_sums_to_activation_times_gradient(pair):
 
 
 def test_without_noise_smooth_grad_cam_plus_plus_is_grad_cam_plus_plus():
-    images = small.pictures(2)
+    images = small.some_images(2)
     plain = cv.explain("grad-cam++", small.model(), images, 1).values
     smooth = cv.explain("smooth-grad-cam++", small.model(), images, 1, noise="absolute(0)", samples=3).values
     np.testing.assert_allclose(smooth, plain, rtol=1e-4, atol=1e-6)
 
 
 def test_eigen_cam_is_the_same_for_every_class():
-    images = np.repeat(small.pictures(1), 2, 0)
+    images = np.repeat(small.some_images(1), 2, 0)
     values = cv.explain("eigen-cam", small.model(), images, [0, 3]).values
     np.testing.assert_array_equal(values[0], values[1])
     assert values.max() > 0
 
 
 def test_guided_grad_cam_is_guided_backprop_times_the_enlarged_grad_cam():
-    images = small.pictures(2)
+    images = small.some_images(2)
     result = cv.explain("guided-grad-cam", small.model(), images, 1, layer="conv1")
     guided = cv.explain("guided-backprop", small.model(), images, 1).values
     seen = cv.explain("grad-cam", small.model(), images, 1, layer="conv1")

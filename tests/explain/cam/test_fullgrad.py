@@ -37,7 +37,7 @@ class Normed(nnx.Module):
 @pytest.mark.parametrize("activation", [nnx.relu, nnx.relu6, nnx.silu], ids=["relu", "relu6", "silu"])
 def test_all_terms_together_are_the_score(activation):
     net = cv.adapt(Normed(activation), input_shape=(5, 4, 3), mean=(0.4, 0.5, 0.6), std=(0.2, 0.3, 0.25))
-    images = small.pictures(2, 5, 4)
+    images = small.some_images(2, 5, 4)
     result = cv.explain("fullgrad", net, images, 1)
     np.testing.assert_allclose(result.extras["completeness_gap"], 0, atol=2e-5)
     total = result.extras["input_sum"] + result.extras["bias_sums"].sum(1)
@@ -57,7 +57,7 @@ def test_oneconv_by_hand():
 
 
 def test_equals_a_slow_loop():
-    net, image = small.model(), small.pictures(1)
+    net, image = small.model(), small.some_images(1)
     params = small.parameters()
 
     def logit(pixels, biases):
@@ -93,4 +93,4 @@ def test_rescaling_by_channel_lets_every_channel_reach_1():
 
 def test_says_when_signs_and_scales_do_not_go_together():
     with pytest.raises(cv.errors.UsageError, match="signed terms cannot be rescaled"):
-        cv.explain("fullgrad", small.model(), small.pictures(1), 1, signed=True)
+        cv.explain("fullgrad", small.model(), small.some_images(1), 1, signed=True)

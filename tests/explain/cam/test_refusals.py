@@ -59,7 +59,7 @@ def head(p, x):
 )
 def test_cam_names_the_layer_that_breaks_its_condition(end, text):
     with pytest.raises(LayerKindError, match=f"global average and one linear layer before the scores; in other {text}"):
-        cv.explain("cam", network(end), small.pictures(1, 6, 5), 0)
+        cv.explain("cam", network(end), small.some_images(1, 6, 5), 0)
 
 
 def test_cam_reads_an_average_pool_over_the_whole_map_and_a_softmax_behind_the_scores():
@@ -70,7 +70,7 @@ def test_cam_reads_an_average_pool_over_the_whole_map_and_a_softmax_behind_the_s
     def averaged(p, x):
         return head(p, jax.nn.relu(x).mean((1, 2)))
 
-    image = small.pictures(1, 6, 5)
+    image = small.some_images(1, 6, 5)
     expected = cv.explain("cam", network(averaged), image, 2)
     found = cv.explain("cam", network(pooled), image, 2)
     np.testing.assert_allclose(found.low_res, expected.low_res, rtol=1e-5)
@@ -87,23 +87,23 @@ def test_cam_reads_an_average_pool_over_the_whole_map_and_a_softmax_behind_the_s
         ("grad-cam++", {"convention": "captum"}, UsageError, "convention is one of 'paper', 'pytorch-grad-cam'"),
         ("smooth-grad-cam++", {"samples": 0}, UsageError, "samples is at least 1, got 0"),
         ("smooth-grad-cam++", {"noise": "absolute(-1)"}, UsageError, "noise is not negative"),
-        ("score-cam", {"masked": "input"}, UsageError, "masked is one of 'picture', 'layer'"),
+        ("score-cam", {"masked": "input"}, UsageError, "masked is one of 'image', 'layer'"),
     ],
 )
 def test_says_what_is_wrong_with_an_option(technique, options, error, text):
     with pytest.raises(error, match=text):
-        cv.explain(technique, small.model(), small.pictures(1), 1, **options)
+        cv.explain(technique, small.model(), small.some_images(1), 1, **options)
 
 
 def test_cam_explains_scores_only():
     with pytest.raises(TargetError, match="cam explains a score of the network's outputs"):
-        cv.explain("cam", small.model(), small.pictures(1), cv.targets.channel("conv1", 0))
+        cv.explain("cam", small.model(), small.some_images(1), cv.targets.channel("conv1", 0))
 
 
 def test_guided_grad_cam_needs_a_relu():
     smooth = network(lambda p, x: head(p, jax.nn.silu(x).mean((1, 2))))
     with pytest.raises(RuleError, match=r"guided-grad-cam rewrites ReLUs, and other has none \(it has silu\)"):
-        cv.explain("guided-grad-cam", smooth, small.pictures(1, 6, 5), 0)
+        cv.explain("guided-grad-cam", smooth, small.some_images(1, 6, 5), 0)
 
 
 @pytest.mark.parametrize("technique", FAMILY)
@@ -111,13 +111,13 @@ def test_nothing_is_nan(technique):
     net = small.model(3, 7, 5) if technique == "cam" else spread()
     height, width, channels = net.input_shape
     images = np.stack([np.zeros((height, width, channels)), np.full((height, width, channels), 0.5)]).astype(np.float32)
-    result = cv.explain(technique, net, np.concatenate([images, small.pictures(1, height, width, channels)]), 3)
+    result = cv.explain(technique, net, np.concatenate([images, small.some_images(1, height, width, channels)]), 3)
     assert np.isfinite(result.values).all()
     assert all(np.isfinite(each).all() for each in result.extras.values())
 
 
 def test_a_layer_of_one_place_is_a_map_too():
     net = network(lambda p, x: head(p, jax.nn.relu(x.mean((1, 2), keepdims=True)).reshape(len(x), -1)))
-    result = cv.explain("grad-cam++", net, small.pictures(1, 6, 5), 0, layer="relu")
+    result = cv.explain("grad-cam++", net, small.some_images(1, 6, 5), 0, layer="relu")
     assert result.low_res.shape == (1, 1, 1)
     assert jnp.isfinite(result.values).all()

@@ -6,7 +6,7 @@ import pytest
 
 import cnnviz_jax as cv
 
-from .spread import SIZE, conv, gradient, model, picture, score
+from .spread import SIZE, conv, gradient, model, score, some_image
 
 TARGET = 1
 
@@ -83,18 +83,18 @@ def score_cam(a, g, layer=False):
     scores = []
     for k in range(3):
         mask = (a[..., k] - a[..., k].min()) / (a[..., k].max() - a[..., k].min())
-        seen = a * mask[..., None] if layer else conv(picture() * mask[..., None])
+        seen = a * mask[..., None] if layer else conv(some_image() * mask[..., None])
         scores.append(score(seen, TARGET))
     return summed(a, np.exp(scores) / np.exp(scores).sum())
 
 
 def smooth(a, g, numerator="second"):
     key = jax.random.fold_in(jax.random.key(4, impl="threefry2x32"), 9)
-    sigma = 0.5 * (picture().max() - picture().min())
+    sigma = 0.5 * (some_image().max() - some_image().min())
     slopes = []
     for i in range(5):
         noise = np.asarray(jax.random.normal(jax.random.fold_in(key, i), (*SIZE, 1)))
-        slopes.append(gradient(conv(picture() + sigma * noise), TARGET))
+        slopes.append(gradient(conv(some_image() + sigma * noise), TARGET))
     first, second, third = (np.mean([s**power for s in slopes], 0) for power in (1, 2, 3))
     weights = []
     for k in range(3):
@@ -135,10 +135,10 @@ def smooth(a, g, numerator="second"):
     ids=lambda value: value if isinstance(value, str) else None,
 )
 def test_equals_a_slow_loop(technique, options, slow):
-    a = conv(picture())
+    a = conv(some_image())
     expected = slow(a, gradient(a, TARGET))
-    result = cv.explain(technique, model(), picture(), TARGET, layer="conv", key=4, ids=[9], **options)
+    result = cv.explain(technique, model(), some_image(), TARGET, layer="conv", key=4, ids=[9], **options)
     np.testing.assert_allclose(result.extras["before_relu"][0], expected, rtol=2e-4, atol=1e-4)
     if options.get("convention", "paper") == "paper":
         np.testing.assert_allclose(result.low_res[0], np.maximum(expected, 0), rtol=2e-4, atol=1e-4)
-        np.testing.assert_array_equal(result.values, result.low_res)  # the layer is as large as the picture
+        np.testing.assert_array_equal(result.values, result.low_res)  # the layer is as large as the image

@@ -1,4 +1,4 @@
-"""A network whose channels are the colours red, green and blue, and pictures of one colour or of none in particular."""
+"""A network whose channels are the colours red, green and blue, and images of one colour or of none in particular."""
 
 import functools
 
@@ -38,7 +38,7 @@ def coloured(channel: int | None, count: int, seed: int) -> np.ndarray:
 
 
 def population():
-    """Red, green, blue and random pictures, and some to examine: pictures and labels 0 to 4."""
+    """Red, green, blue and random images, and some to examine: images and labels 0 to 4."""
     parts = [coloured(channel, 24, seed) for seed, channel in enumerate((0, 1, 2))]
     parts += [coloured(None, 80, 3), coloured(None, 10, 4)]
     return np.concatenate(parts), np.repeat(np.arange(5), [len(part) for part in parts])

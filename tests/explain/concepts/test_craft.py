@@ -15,8 +15,8 @@ WHERE = {0: (slice(0, 4), slice(0, 4)), 2: (slice(4, 8), slice(4, 8))}
 """Red in the upper left corner, blue in the lower right one."""
 
 
-def pictures(count=12):
-    """Black pictures with a red and a blue patch, each as bright as it likes."""
+def some_images(count=12):
+    """Black images with a red and a blue patch, each as bright as it likes."""
     bright = np.random.default_rng(8).uniform(0.5, 1, size=(count, 3))
     images = np.zeros((count, SIZE, SIZE, 3), np.float32)
     for channel, (rows, cols) in WHERE.items():
@@ -29,7 +29,7 @@ OPTIONS = {"layer": "active", "concepts": 2, "crop": 0.5, "designs": 16, "shown"
 
 @pytest.fixture(scope="module")
 def bank():
-    return cv.survey("craft", model(), pictures(), target=0, **OPTIONS)
+    return cv.survey("craft", model(), some_images(), target=0, **OPTIONS)
 
 
 def test_planted_concepts_are_found_and_ranked(bank):
@@ -39,7 +39,7 @@ def test_planted_concepts_are_found_and_ranked(bank):
     assert bank.importance[1] == pytest.approx(0, abs=1e-6)
     assert bank.error < 1e-3
     assert bank.target == "0"
-    np.testing.assert_array_equal(bank.pictures, np.arange(12))
+    np.testing.assert_array_equal(bank.image_ids, np.arange(12))
 
 
 def test_the_crops_shown_are_those_of_the_concept(bank):
@@ -52,13 +52,13 @@ def test_the_crops_shown_are_those_of_the_concept(bank):
 
 def test_maps_show_where_each_concept_is(bank, tmp_path):
     path = str(cv.render(bank, tmp_path / "bank.npz"))
-    result = cv.explain("concept-maps", model(), pictures(3), 0, bank=path)
-    np.testing.assert_allclose(result.values, pictures(3)[..., [0, 2]], atol=1e-3)
-    one = cv.explain("concept-maps", model(), pictures(3), 0, bank=path, concept=1)
-    np.testing.assert_allclose(one.values, pictures(3)[..., 2], atol=1e-3)
+    result = cv.explain("concept-maps", model(), some_images(3), 0, bank=path)
+    np.testing.assert_allclose(result.values, some_images(3)[..., [0, 2]], atol=1e-3)
+    one = cv.explain("concept-maps", model(), some_images(3), 0, bank=path, concept=1)
+    np.testing.assert_allclose(one.values, some_images(3)[..., 2], atol=1e-3)
 
 
-def test_maps_of_flat_pictures_are_finite_whatever_the_chunk(bank, tmp_path):
+def test_maps_of_flat_images_are_finite_whatever_the_chunk(bank, tmp_path):
     path = str(cv.render(bank, tmp_path / "bank.npz"))
     flat = np.stack([np.full((SIZE, SIZE, 3), level, np.float32) for level in (0, 0.5, 1)])
     maps = [cv.explain("concept-maps", model(), flat, 0, bank=path, chunk=chunk).values for chunk in ("auto", 1, 7)]
@@ -68,11 +68,11 @@ def test_maps_of_flat_pictures_are_finite_whatever_the_chunk(bank, tmp_path):
 
 
 def test_importance_equals_a_slow_loop(bank):
-    """Jansen's total index of each concept, by plain loops over pictures, designs and concepts."""
+    """Jansen's total index of each concept, by plain loops over images, designs and concepts."""
     points = qmc.Sobol(4, scramble=False).random(16)
     at_a, at_b = points[:, :2], points[:, 2:]
     found = []
-    for image in pictures().astype(np.float64):
+    for image in some_images().astype(np.float64):
         amount = image[..., [0, 2]]
 
         def score(strength, amount=amount):
@@ -90,18 +90,18 @@ def test_importance_equals_a_slow_loop(bank):
 
 
 def test_batches_do_not_matter(bank):
-    again = cv.survey("craft", model(), pictures(), target=0, batch=5, **OPTIONS)
+    again = cv.survey("craft", model(), some_images(), target=0, batch=5, **OPTIONS)
     np.testing.assert_allclose(again.bank, bank.bank, atol=1e-6)
     np.testing.assert_allclose(again.importance, bank.importance, rtol=1e-5)
 
 
-def test_only_pictures_that_the_model_puts_in_the_class_are_used():
-    images = pictures()
+def test_only_images_that_the_model_puts_in_the_class_are_used():
+    images = some_images()
     images[3:] = images[3:, ::-1, ::-1, ::-1]  # red and blue change places
     images[3:, ..., 0] *= 0.2
     result = cv.survey("craft", model(), images, target=0, **OPTIONS)
-    np.testing.assert_array_equal(result.pictures, [0, 1, 2])
-    assert any("only 3 pictures of the class" in warning for warning in result.warnings)
+    np.testing.assert_array_equal(result.image_ids, [0, 1, 2])
+    assert any("only 3 images of the class" in warning for warning in result.warnings)
 
 
 def test_a_table_of_few_parts_is_taken_apart_exactly():
@@ -136,7 +136,7 @@ def test_presence_is_non_negative_least_squares():
     np.testing.assert_array_equal(presence(jnp.asarray(values, jnp.float32), empty), np.zeros((3, 2, 2)))
 
 
-def test_black_pictures_give_no_nan():
+def test_black_images_give_no_nan():
     result = cv.survey("craft", model(), np.zeros((3, SIZE, SIZE, 3), np.float32), target=0, **OPTIONS)
     for array in (result.bank, result.importance, result.crops, result.weight):
         assert np.isfinite(array).all()
@@ -146,7 +146,7 @@ def test_black_pictures_give_no_nan():
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"target": 1}, UsageError, "the model puts none of 12 pictures in class 1"),
+        ({"target": 1}, UsageError, "the model puts none of 12 images in class 1"),
         ({"concepts": 4}, UsageError, "4 concepts in 48 crops of 3 channels"),
         ({"concepts": 0}, UsageError, "concepts is at least 1, got 0"),
         ({"designs": 12}, UsageError, "designs is a power of two, got 12"),
@@ -155,13 +155,13 @@ def test_black_pictures_give_no_nan():
 )
 def test_says_what_is_wrong(options, error, text):
     with pytest.raises(error, match=text):
-        cv.survey("craft", model(), pictures(), **{**OPTIONS, "target": 0, **options})
+        cv.survey("craft", model(), some_images(), **{**OPTIONS, "target": 0, **options})
 
 
 def test_says_that_concepts_add_up():
     negative = model().with_params({**model().params, "kernel": -model().params["kernel"]})
     with pytest.raises(UsageError, match="layer 'conv' has negative values, and concepts add up"):
-        cv.survey("craft", negative, pictures(), target=0, **{**OPTIONS, "layer": "conv"})
+        cv.survey("craft", negative, some_images(), target=0, **{**OPTIONS, "layer": "conv"})
 
 
 @pytest.mark.parametrize(
@@ -174,7 +174,7 @@ def test_says_that_concepts_add_up():
 )
 def test_maps_say_what_bank_they_need(bank, text):
     with pytest.raises(UsageError, match=text):
-        cv.explain("concept-maps", model(), pictures(1), 0, bank=bank)
+        cv.explain("concept-maps", model(), some_images(1), 0, bank=bank)
 
 
 def test_maps_say_that_the_bank_is_of_another_model(bank, tmp_path):
@@ -182,9 +182,9 @@ def test_maps_say_that_the_bank_is_of_another_model(bank, tmp_path):
 
     path = str(cv.render(bank, tmp_path / "bank.npz"))
     with pytest.raises(UsageError, match="has concepts 0 to 1, got 2"):
-        cv.explain("concept-maps", model(), pictures(1), 0, bank=path, concept=2)
+        cv.explain("concept-maps", model(), some_images(1), 0, bank=path, concept=2)
     with pytest.raises((UsageError, LayerKindError, cv.errors.LayerNotFoundError), match="no layer 'active'"):
-        cv.explain("concept-maps", small.model(), small.pictures(1), 0, bank=path)
+        cv.explain("concept-maps", small.model(), small.some_images(1), 0, bank=path)
 
 
 def test_figures_are_written(bank, tmp_path):

@@ -22,16 +22,16 @@ def scores():
 def test_the_class_rises_towards_what_it_wants_and_falls_away_from_what_it_does_not(scores):
     assert scores.concepts == ("class 0", "class 1", "class 2")
     red, green, _ = scores.score
-    np.testing.assert_array_equal(red, 1)  # every picture, whatever the random set
+    np.testing.assert_array_equal(red, 1)  # every image, whatever the random set
     np.testing.assert_array_equal(green, 0)
     assert scores.significant[:2].all()
     assert scores.accuracy.mean() > 0.95
-    assert set(scores.random_score) == {0, 1}  # one gradient for all pictures: a random direction is for all or none
+    assert set(scores.random_score) == {0, 1}  # one gradient for all images: a random direction is for all or none
     assert 0.2 < scores.random_score.mean() < 0.8
 
 
 def test_the_score_hardly_changes_towards_a_colour_that_the_class_ignores(scores):
-    """Its sign is chance, and that of these very pictures: the test against random sets does not know of it."""
+    """Its sign is chance, and that of these very images: the test against random sets does not know of it."""
     red, green, blue = np.abs(scores.derivative).mean(1)
     assert blue < 0.1 * min(red, green)
 
@@ -121,8 +121,8 @@ def test_the_t_test_is_students():
     assert t_test(np.ones(5), np.zeros(5)) == 0
 
 
-def test_pictures_that_show_nothing_in_particular_make_no_concept():
-    """Random pictures under a concept's name: no accuracy, no significance, and the result says so."""
+def test_images_that_show_nothing_in_particular_make_no_concept():
+    """Random images under a concept's name: no accuracy, no significance, and the result says so."""
     images, labels = population()
     fake = np.where(np.arange(len(labels)) % 3 == 0, 0, labels)[labels == 3]
     result = cv.survey("tcav", model(), np.concatenate([images[labels == 3], images[labels == 4]]),
@@ -135,10 +135,10 @@ def test_pictures_that_show_nothing_in_particular_make_no_concept():
 @pytest.mark.parametrize(
     ("options", "text"),
     [
-        ({"random": "nothing"}, r"no picture is labelled 'nothing' \(random\); the labels are class 0, .*class 4"),
+        ({"random": "nothing"}, r"no image is labelled 'nothing' \(random\); the labels are class 0, .*class 4"),
         ({"runs": 1}, "runs is at least 2, got 1; a t-test needs a spread"),
         ({"penalty": 0.0}, "penalty is positive"),
-        ({"pictures": 8}, "too few pictures of"),
+        ({"images": 8}, "too few images of"),
     ],
 )
 def test_says_what_is_wrong(options, text):
@@ -148,10 +148,10 @@ def test_says_what_is_wrong(options, text):
 
 def test_says_that_labels_and_concepts_are_needed():
     images, labels = population()
-    with pytest.raises(UsageError, match="tcav needs labels that say what each picture shows"):
+    with pytest.raises(UsageError, match="tcav needs labels that say what each image shows"):
         cv.survey("tcav", model(), images, **OPTIONS)
     some = labels >= 3
-    with pytest.raises(UsageError, match="every picture is labelled '4' or '3'; concepts need some"):
+    with pytest.raises(UsageError, match="every image is labelled '4' or '3'; concepts need some"):
         cv.survey("tcav", model(), images[some], labels[some], **OPTIONS)
     with pytest.raises(TargetError, match="class"):
         cv.survey("tcav", model(), images, labels, **OPTIONS, target=7)

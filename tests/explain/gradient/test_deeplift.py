@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax import targets
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 
 def deeplift(net, image, target=0, **options):
@@ -30,7 +30,7 @@ def pooled(params, x):
 
 
 @pytest.mark.parametrize(
-    ("picture", "reference", "shares"),
+    ("image", "reference", "shares"),
     [
         # The winner rises above what the reference gave: all of the rise is its own.
         ([[1, 3], [0, 2]], [[2, 0], [0, 0]], [[0, 1], [0, 0]]),
@@ -38,9 +38,9 @@ def pooled(params, x):
         ([[1, 0], [0, 2]], [[0, 5], [0, 0]], [[0, -3], [0, 0]]),
     ],
 )
-def test_a_max_pool_shares_by_both_winners(picture, reference, shares):
+def test_a_max_pool_shares_by_both_winners(image, reference, shares):
     net = cv.adapt(pooled, {}, input_shape=(2, 2, 1))
-    x, x0 = (jnp.asarray(each, jnp.float32)[..., None] for each in (picture, reference))
+    x, x0 = (jnp.asarray(each, jnp.float32)[..., None] for each in (image, reference))
     target = targets.class_score(0)
     np.testing.assert_allclose(deeplift_map(net, x, x0, target, epsilon=1e-6)[..., 0], shares, atol=1e-6)
 
@@ -56,7 +56,7 @@ def test_equals_a_numpy_loop_over_the_layers_of_a_perceptron():
     random = np.random.default_rng(3)
     weights = [random.normal(size=shape).astype(np.float32) for shape in ((6, 7), (7, 5), (5, 3))]
     net = cv.adapt(mlp, [jnp.asarray(w) for w in weights], input_shape=(2, 3, 1))
-    image = pictures(1, 2, 3, 1)[0]
+    image = some_images(1, 2, 3, 1)[0]
     x, x0 = image.ravel().astype(float), np.full(6, 0.5)
     steps = []
     for weight in weights[:-1]:
@@ -78,13 +78,13 @@ def test_equals_a_numpy_loop_over_the_layers_of_a_perceptron():
 
 @pytest.mark.parametrize("baseline", ["zero", 0.7, "blur(2)"])
 def test_shares_sum_to_the_difference_of_scores(baseline):
-    result = deeplift(model(), pictures(3), [0, 1, 2], baseline=baseline)
+    result = deeplift(model(), some_images(3), [0, 1, 2], baseline=baseline)
     np.testing.assert_allclose(result.extras["completeness_gap"], 0, atol=2e-6)
     assert dict(result.provenance.notes)["rescaled"] == ("relu", "max_pool", "relu#1")
     assert not result.warnings
 
 
-def test_a_picture_equal_to_its_reference_has_no_shares():
+def test_an_image_equal_to_its_reference_has_no_shares():
     result = deeplift(model(), np.full((1, 12, 10, 3), 0.5, np.float32), baseline=0.5)
     assert not np.asarray(result.values).any()
 
@@ -92,5 +92,5 @@ def test_a_picture_equal_to_its_reference_has_no_shares():
 def test_a_probability_is_not_complete_and_that_is_told():
     target = targets.class_score(1, "probability")
     net = cv.adapt(lambda p, x: 20 * x.mean((1, 2)), {}, input_shape=(3, 3, 3))
-    result = deeplift(net, pictures(1, 3, 3, 3) * np.float32([0.1, 1, 0.3]), target)
+    result = deeplift(net, some_images(1, 3, 3, 3) * np.float32([0.1, 1, 0.3]), target)
     assert any("miss the difference" in warning for warning in result.warnings)

@@ -7,7 +7,7 @@ import pytest
 from flax import linen, nnx
 
 import cnnviz_jax as cv
-from tests.explain.small import pictures
+from tests.explain.small import some_images
 
 
 class Block(linen.Module):
@@ -47,7 +47,7 @@ def net(request):
 
 @pytest.mark.parametrize("technique", ["deeplift", "integrated-gradients"])
 def test_shares_sum_to_the_difference_of_scores(net, technique):
-    result = cv.explain(technique, net, pictures(2, 8, 12, 3), [0, 2], baseline=0.25)
+    result = cv.explain(technique, net, some_images(2, 8, 12, 3), [0, 2], baseline=0.25)
     difference = np.abs(result.scores - result.extras["baseline_score"])
     tolerance = 1e-5 if technique == "deeplift" else 0.02
     assert np.all(np.abs(result.extras["completeness_gap"]) < tolerance * np.maximum(1, difference))

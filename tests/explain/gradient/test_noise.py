@@ -8,13 +8,13 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.explain.gradient.configs import VargradConfig
 from cnnviz_plugins.explain.gradient.smoothgrad import Vargrad
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 
 @pytest.fixture(scope="module")
 def copies():
-    """Six gradients at noisy copies of one picture, by a plain loop."""
-    image = pictures(1)
+    """Six gradients at noisy copies of one image, by a plain loop."""
+    image = some_images(1)
     key = jax.random.fold_in(jax.random.key(5, impl="threefry2x32"), 7)
     sigma = 0.15 * (image.max() - image.min())
     noise = [np.asarray(jax.random.normal(jax.random.fold_in(key, i), image.shape[1:])) for i in range(6)]
@@ -38,7 +38,7 @@ def test_vargrad_is_the_variance(copies, options, ddof):
 
 
 def test_without_noise_the_variance_is_zero_and_the_square_that_of_the_gradient():
-    images = pictures(2)
+    images = some_images(2)
     plain = cv.explain("saliency", model(), images, 1).values
     options = {"noise": "absolute(0)", "samples": 3}
     assert not np.asarray(cv.explain("vargrad", model(), images, 1, **options).values).any()
@@ -48,7 +48,7 @@ def test_without_noise_the_variance_is_zero_and_the_square_that_of_the_gradient(
 
 @pytest.mark.parametrize("method", ["input-x-gradient", "deeplift", "integrated-gradients"])
 def test_any_method_of_the_family_is_smoothed(method):
-    images = pictures(1)
+    images = some_images(1)
     plain = cv.explain(method, model(), images, 1).values
     smooth = cv.explain("smoothgrad", model(), images, 1, noise="absolute(0)", samples=2, method=method).values
     np.testing.assert_allclose(smooth, plain, atol=1e-6)
@@ -73,16 +73,16 @@ def test_conventions_are_written_in_the_result(convention, samples, noise, ddof)
 def test_input_x_gradient_of_a_linear_model_is_its_terms():
     weights = np.random.default_rng(4).normal(size=(4, 3, 2)).astype(np.float32)
     net = cv.adapt(lambda p, x: (x * p).sum((1, 2, 3))[:, None], jax.numpy.asarray(weights), input_shape=(4, 3, 2))
-    image = pictures(1, 4, 3, 2)
+    image = some_images(1, 4, 3, 2)
     result = cv.explain("input-x-gradient", net, image, 0)
     np.testing.assert_allclose(result.values, weights * image, rtol=1e-6)
     np.testing.assert_allclose(result.values.sum(), result.scores[0], rtol=1e-5)
 
 
 def test_captums_saliency_is_the_gradients_size():
-    plain = cv.explain("saliency", model(), pictures(1), 1).values
+    plain = cv.explain("saliency", model(), some_images(1), 1).values
     np.testing.assert_array_equal(
-        cv.explain("saliency", model(), pictures(1), 1, convention="captum").values, np.abs(plain)
+        cv.explain("saliency", model(), some_images(1), 1, convention="captum").values, np.abs(plain)
     )
 
 
@@ -97,4 +97,4 @@ def test_captums_saliency_is_the_gradients_size():
 )
 def test_says_what_is_wrong_with_an_option(options, text):
     with pytest.raises(UsageError, match=text):
-        cv.explain("vargrad", model(), pictures(1), 1, **options)
+        cv.explain("vargrad", model(), some_images(1), 1, **options)

@@ -13,7 +13,7 @@ from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.quadrature import rule_of
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 
 def toy(params, x):
@@ -96,7 +96,7 @@ def test_every_rule_has_the_nodes_and_weights_of_its_owner(options, at, weights)
 
 @pytest.mark.parametrize("options", [{"convention": "tf-explain"}, {"nodes": 7}])
 def test_a_rule_is_a_weighted_sum_of_gradients(cube, options):
-    image = pictures(1, 5, 4, 2)[0]
+    image = some_images(1, 5, 4, 2)[0]
     config = IntegratedGradientsConfig(**options)
     at, weights = rule_of(*config.rule, config.convention)
     slow = sum(w * 3 * WEIGHTS * (t * image) ** 2 for t, w in zip(at, weights, strict=True)) * image
@@ -106,7 +106,7 @@ def test_a_rule_is_a_weighted_sum_of_gradients(cube, options):
 
 @pytest.mark.parametrize("baseline", ["value(0.5)", (0.1, 0.9), "mean", "blur(2)"])
 def test_shares_sum_to_the_difference_of_scores_from_every_baseline(cube, baseline):
-    result = cv.explain("integrated-gradients", cube, pictures(2, 5, 4, 2), 0, baseline=baseline)
+    result = cv.explain("integrated-gradients", cube, some_images(2, 5, 4, 2), 0, baseline=baseline)
     difference = result.scores - result.extras["baseline_score"]
     np.testing.assert_allclose(result.values.sum((1, 2, 3)), difference, rtol=1e-4, atol=1e-5)
     assert dict(result.provenance.notes)["baseline"] == str(baseline)
@@ -122,17 +122,17 @@ def test_too_few_nodes_are_told_in_the_result(papers_toy):
     [("integrated-gradients", {"nodes": 9}), ("gradient-shap", {"samples": 9})],
 )
 def test_results_do_not_depend_on_the_chunk_and_compile_once(technique, options):
-    images = pictures(3)
+    images = some_images(3)
     whole = cv.explain(technique, model(), images, 1, key=4, chunk=27, **options)
     one = cv.explain(technique, model(), images, 1, key=4, chunk=7, **options)
     np.testing.assert_allclose(one.values, whole.values, atol=1e-6)
     before = compilations()
-    cv.explain(technique, model(), pictures(3, seed=9), [0, 1, 2], key=5, chunk=7, **options)
+    cv.explain(technique, model(), some_images(3, seed=9), [0, 1, 2], key=5, chunk=7, **options)
     assert compilations() == before
 
 
 def test_gradient_shap_is_a_plain_loop_over_random_points(cube):
-    image = pictures(1, 5, 4, 2)
+    image = some_images(1, 5, 4, 2)
     key = jax.random.fold_in(jax.random.key(5, impl="threefry2x32"), 7)
     slow = np.zeros(image.shape[1:])
     for i in range(4):
@@ -146,7 +146,7 @@ def test_gradient_shap_is_a_plain_loop_over_random_points(cube):
 
 
 def test_gradient_shap_comes_close_to_complete(cube):
-    result = cv.explain("gradient-shap", cube, pictures(1, 5, 4, 2), 0, samples=4000, baselines=("zero",), chunk=500)
+    result = cv.explain("gradient-shap", cube, some_images(1, 5, 4, 2), 0, samples=4000, baselines=("zero",), chunk=500)
     # The mean of 4000 points is some 0.04 off.
     assert abs(float(result.extras["completeness_gap"][0])) < 0.15
 
@@ -182,14 +182,14 @@ def guided_loop(image, start, gradient_of, steps, fraction, most):
 
 
 def test_guided_ig_is_its_papers_loop(cube):
-    image = pictures(1, 5, 4, 2)[0]
+    image = some_images(1, 5, 4, 2)[0]
     slow = guided_loop(image.astype(float), 0 * image.astype(float), lambda x: 3 * WEIGHTS * x**2, 12, 0.25, 0.2)
     result = cv.explain("guided-ig", cube, image, 0, steps=12, max_distance=0.2)
     np.testing.assert_allclose(result.values[0], slow, rtol=2e-3, atol=2e-4)
 
 
 def test_guided_ig_that_may_not_stray_is_integrated_gradients(cube):
-    image = pictures(1, 5, 4, 2)[0]
+    image = some_images(1, 5, 4, 2)[0]
     straight = cv.explain("integrated-gradients", cube, image, 0, quadrature="riemann_left", nodes=20).values
     guided = cv.explain("guided-ig", cube, image, 0, steps=20, max_distance=0.0).values
     np.testing.assert_allclose(guided, straight, rtol=1e-3, atol=1e-5)
@@ -197,7 +197,7 @@ def test_guided_ig_that_may_not_stray_is_integrated_gradients(cube):
 
 @pytest.mark.parametrize("spacing", ["linear", "sqrt"])
 def test_blur_ig_as_pair_computes_it(cube, spacing):
-    image = pictures(1, 5, 4, 2)[0]
+    image = some_images(1, 5, 4, 2)[0]
 
     def blur(sigma):
         return image if sigma == 0 else ndimage.gaussian_filter(image.astype(float), (sigma, sigma, 0), mode="constant")
@@ -213,7 +213,7 @@ def test_blur_ig_as_pair_computes_it(cube, spacing):
 
 
 def test_blur_ig_sums_to_what_the_blur_takes_away(cube):
-    result = cv.explain("blur-ig", cube, pictures(2, 5, 4, 2), 0, max_sigma=4.0, steps=300, chunk=100)
+    result = cv.explain("blur-ig", cube, some_images(2, 5, 4, 2), 0, max_sigma=4.0, steps=300, chunk=100)
     np.testing.assert_allclose(result.extras["completeness_gap"], 0, atol=2e-3)
 
 
@@ -234,4 +234,4 @@ def test_blur_ig_sums_to_what_the_blur_takes_away(cube):
 )
 def test_says_what_is_wrong_with_an_option(cube, technique, options, text):
     with pytest.raises(UsageError, match=text):
-        cv.explain(technique, cube, pictures(1, 5, 4, 2), 0, **options)
+        cv.explain(technique, cube, some_images(1, 5, 4, 2), 0, **options)

@@ -7,11 +7,11 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import RuleError
-from tests.explain.small import parameters, pictures
+from tests.explain.small import parameters, some_images
 
 
 def network(first, second):
-    """Two dense layers with the activations given, on a 2 x 2 picture."""
+    """Two dense layers with the activations given, on a 2 x 2 image."""
 
     def forward(params, x):
         hidden = first(x.reshape(len(x), -1) @ params["a"])
@@ -47,7 +47,7 @@ RELUS["re-used"] = (_shared, _shared)
 @pytest.mark.parametrize("spelling", RELUS)
 def test_every_spelling_of_a_relu_follows_the_rule(spelling, rule):
     net, params = network(*RELUS[spelling])
-    image = pictures(1, 2, 2, 3)[0] - 0.5
+    image = some_images(1, 2, 2, 3)[0] - 0.5
     result = cv.explain(rule, net, image, 0)
     np.testing.assert_allclose(result.values[0], by_hand(params, image, rule), rtol=1e-4, atol=1e-5)
     assert len(dict(result.provenance.notes)["rewritten"]) == 2
@@ -57,12 +57,12 @@ def test_every_spelling_of_a_relu_follows_the_rule(spelling, rule):
 def test_a_network_without_a_relu_is_refused_by_name_of_what_it_has(rule):
     net, _ = network(jax.nn.silu, jax.nn.gelu)
     with pytest.raises(RuleError, match=f"{rule} rewrites ReLUs, and dense has none .*gelu.*silu"):
-        cv.explain(rule, net, pictures(1, 2, 2, 3), 0)
+        cv.explain(rule, net, some_images(1, 2, 2, 3), 0)
 
 
 def test_an_activation_without_an_agreed_rule_passes_through_with_a_warning():
     net, _ = network(jax.nn.relu, jax.nn.silu)
-    result = cv.explain("guided-backprop", net, pictures(1, 2, 2, 3), 0)
+    result = cv.explain("guided-backprop", net, some_images(1, 2, 2, 3), 0)
     assert any("no agreed rule" in warning and "silu" in warning for warning in result.warnings)
     assert len(dict(result.provenance.notes)["rewritten"]) == 1
 
@@ -73,6 +73,6 @@ def test_a_map_that_the_relu_removed_says_so():
     from tests.explain.small import forward
 
     net = cv.adapt(forward, params, input_shape=(12, 10, 3))
-    result = cv.explain("grad-cam", net, pictures(1), 0)
+    result = cv.explain("grad-cam", net, some_images(1), 0)
     assert not np.asarray(result.values).any()
     assert "the ReLU removed a negative map" in " ".join(result.warnings)

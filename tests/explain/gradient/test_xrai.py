@@ -5,7 +5,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 pytest.importorskip("skimage", reason="XRAI finds its regions with scikit-image")
 
@@ -16,7 +16,7 @@ OPTIONS = {"nodes": 5, "size": 40, "min_size": 40, "dilation": 1, "scales": (5.0
 
 
 def quarters():
-    """A picture of four flat quarters."""
+    """An image of four flat quarters."""
     image = np.zeros((12, 10, 3), np.float32)
     image[:6, 5:], image[6:, :5], image[6:, 5:] = (1, 0, 0), (0, 1, 0), (0, 0, 1)
     return image
@@ -45,7 +45,7 @@ def test_flat_regions_share_one_number():
 
 
 def test_the_attribution_is_integrated_from_the_darkest_and_the_brightest_value():
-    image = pictures(1)
+    image = some_images(1)
     shares = [
         cv.explain("integrated-gradients", model(), image, 1, nodes=5, baseline=float(end)).values
         for end in (image.min(), image.max())
@@ -57,4 +57,4 @@ def test_the_attribution_is_integrated_from_the_darkest_and_the_brightest_value(
 def test_it_says_what_to_install_where_scikit_image_is_absent(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(UsageError, match=r"pip install 'cnnviz-jax\[segments\]'"):
-        cv.explain("xrai", model(), pictures(1), 1)
+        cv.explain("xrai", model(), some_images(1), 1)

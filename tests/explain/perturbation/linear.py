@@ -1,4 +1,4 @@
-"""A linear model and a model with interactions over an 8 x 4 picture, as plain functions."""
+"""A linear model and a model with interactions over an 8 x 4 image, as plain functions."""
 
 import functools
 
@@ -41,7 +41,7 @@ def mixed() -> cv.Model:
     )
 
 
-def picture(seed=2):
+def some_image(seed=2):
     return np.random.default_rng(seed).uniform(size=(*SIZE, 2)).astype(np.float32)
 
 

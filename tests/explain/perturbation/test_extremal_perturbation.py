@@ -47,7 +47,7 @@ def test_masks_equal_a_slow_loop():
     np.testing.assert_allclose(found, slow_mask(parameters, SIZE, 2, 3.0), rtol=1e-4, atol=1e-5)
 
 
-def test_equal_heights_make_an_even_mask_and_ties_are_spread_over_the_picture():
+def test_equal_heights_make_an_even_mask_and_ties_are_spread_over_the_image():
     mask = SmoothMask((12, 12), 2, 4.0)
     even = np.asarray(mask(jnp.ones(mask.shape), mask.offsets()))
     assert even.max() - even.min() < 0.01
@@ -56,15 +56,15 @@ def test_equal_heights_make_an_even_mask_and_ties_are_spread_over_the_picture():
     assert abs(order[:72].mean() - order[72:].mean()) < 2  # in raster order they would differ by 6
 
 
-def test_a_picture_between_levels_is_read_linearly():
+def test_an_image_between_levels_is_read_linearly():
     levels = jnp.asarray(np.random.default_rng(1).uniform(size=(3, 2, 2, 1)).astype(np.float32))
     for kept, expected in ((0.0, levels[0]), (0.5, levels[1]), (1.0, levels[2]), (0.25, (levels[0] + levels[1]) / 2)):
         np.testing.assert_allclose(between(levels, jnp.full((2, 2), kept)), expected, rtol=1e-5)
     slope = jax.grad(lambda kept: between(levels, kept).sum())(jnp.ones((2, 2)))
-    np.testing.assert_allclose(slope, 2 * (levels[2] - levels[1])[..., 0], rtol=1e-5)  # also at the untouched picture
+    np.testing.assert_allclose(slope, 2 * (levels[2] - levels[1])[..., 0], rtol=1e-5)  # also at the untouched image
 
 
-def test_a_blur_keeps_flat_pictures_and_spreads_a_point_as_a_gaussian():
+def test_a_blur_keeps_flat_images_and_spreads_a_point_as_a_gaussian():
     np.testing.assert_allclose(blurred(jnp.full((5, 6, 2), 0.3), 2.0), 0.3, rtol=1e-5)
     point = jnp.zeros((15, 15, 1)).at[7, 7].set(1.0)
     taps = np.exp(-0.5 * np.arange(-4, 5) ** 2)
@@ -106,7 +106,7 @@ def test_the_mask_keeps_the_asked_area_where_the_evidence_is():
     np.testing.assert_allclose(result.extras["kept"], [[0.15, 0.5]] * 2, atol=0.15)  # masks have soft edges
     small = masks[0, 0]
     assert small[SPOT[..., 0] > 0].mean() > 3 * small[SPOT[..., 0] == 0].mean()
-    assert (result.extras["rewards"][:, 1] > 0.9 * result.scores).all()  # half of the picture holds all evidence
+    assert (result.extras["rewards"][:, 1] > 0.9 * result.scores).all()  # half of the image holds all evidence
     np.testing.assert_allclose(result.values, masks.mean(1), rtol=1e-6)
     np.testing.assert_allclose(masks[0], masks[1], atol=1e-6)
 

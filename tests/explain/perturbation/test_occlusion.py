@@ -7,7 +7,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError, WindowError
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 
 def occlusion(images, net=None, **options):
@@ -37,7 +37,7 @@ def slow_grid(image, window, stride, fill, edge="full", read=lambda logits: logi
 
 @pytest.mark.parametrize("edge", ["full", "truncate"])
 def test_equals_a_slow_loop(edge):
-    image = pictures(1)[0]
+    image = some_images(1)[0]
     grid, score, rows, cols = slow_grid(image, (4, 3), (3, 2), 0.5, edge)
     result = occlusion(image, window=(4, 3), stride=(3, 2), edge=edge)
     np.testing.assert_allclose(result.low_res[0], score - grid, atol=2e-6)
@@ -47,7 +47,7 @@ def test_equals_a_slow_loop(edge):
 
 @pytest.mark.parametrize("gather", ["average", "sum"])
 def test_gathers_over_the_windows_that_cover_a_pixel(gather):
-    image = pictures(1)[0]
+    image = some_images(1)[0]
     grid, score, rows, cols = slow_grid(image, (4, 3), (3, 2), 0.5, "truncate")
     total, count = np.zeros(image.shape[:2]), np.zeros(image.shape[:2])
     for r, top in enumerate(rows):
@@ -60,7 +60,7 @@ def test_gathers_over_the_windows_that_cover_a_pixel(gather):
 
 
 def test_scores_can_be_read_four_ways():
-    image = pictures(1)[0]
+    image = some_images(1)[0]
     grid, _, *_ = slow_grid(image, (6, 5), (6, 5), 0.5)
     raw = occlusion(image, window=(6, 5), stride=(6, 5), score="raw").low_res[0]
     np.testing.assert_allclose(raw, grid, atol=2e-6)
@@ -76,10 +76,10 @@ def test_scores_can_be_read_four_ways():
     np.testing.assert_allclose(result, spread, atol=1e-6)
 
 
-def test_disjoint_windows_of_a_linear_model_sum_to_its_weights_times_the_picture():
+def test_disjoint_windows_of_a_linear_model_sum_to_its_weights_times_the_image():
     weights = np.random.default_rng(4).normal(size=(8, 8, 2)).astype(np.float32)
     net = cv.adapt(lambda p, x: (x * p).sum((1, 2, 3))[:, None], jnp.asarray(weights), input_shape=(8, 8, 2))
-    image = pictures(1, 8, 8, 2)[0]
+    image = some_images(1, 8, 8, 2)[0]
     result = occlusion(image, net, target=0, window=2, stride=2, fill=0.0)
     patches = (weights * image).sum(-1).reshape(4, 2, 4, 2).sum((1, 3))
     np.testing.assert_allclose(result.low_res[0], patches, atol=1e-5)
@@ -87,14 +87,14 @@ def test_disjoint_windows_of_a_linear_model_sum_to_its_weights_times_the_picture
 
 
 def test_the_enlarged_grid_keeps_each_value_at_its_windows_centre():
-    image = pictures(1)[0]
+    image = some_images(1)[0]
     result = occlusion(image, window=3, stride=3)
     np.testing.assert_allclose(result.values[0][1::3, 1::3][:4, :3], result.low_res[0], atol=1e-6)
 
 
 @pytest.mark.parametrize("fill", [0.25, (0.1, 0.2, 0.3), "mean", "model-mean", "blur(1.5)", "noise"])
 def test_every_fill_covers_only_the_window(fill):
-    image = pictures(1)[0]
+    image = some_images(1)[0]
     result = occlusion(image, window=(12, 10), stride=1, fill=fill)
     assert result.low_res.shape == (1, 1, 1)
     if fill == "mean":
@@ -105,34 +105,34 @@ def test_every_fill_covers_only_the_window(fill):
 
 @pytest.mark.parametrize("chunk", [1, 7, "auto"])
 def test_does_not_depend_on_the_chunk(chunk):
-    images = pictures(3)
+    images = some_images(3)
     one = occlusion(images, window=3, stride=2, chunk=chunk)
     np.testing.assert_allclose(one.low_res, occlusion(images, window=3, stride=2, chunk=5).low_res, atol=1e-6)
 
 
-def test_more_pictures_and_other_classes_do_not_compile_more():
-    occlusion(pictures(1), window=4, stride=2)
+def test_more_images_and_other_classes_do_not_compile_more():
+    occlusion(some_images(1), window=4, stride=2)
     before = compilations()
-    occlusion(pictures(3, seed=8), window=4, stride=2, target=[0, 1, 2])
+    occlusion(some_images(3, seed=8), window=4, stride=2, target=[0, 1, 2])
     assert compilations() == before
 
 
 @pytest.mark.parametrize(
     ("options", "error", "text"),
     [
-        ({"window": 40}, WindowError, "a window of 40 x 40 pixels does not fit a picture of 12 x 10"),
+        ({"window": 40}, WindowError, "a window of 40 x 40 pixels does not fit an image of 12 x 10"),
         ({"window": 0}, WindowError, "window is one or two positive whole numbers"),
         ({"stride": (1, 2, 3)}, UsageError, "occlusion: stride is int or tuple"),
         ({"stride": 1.5}, UsageError, r"occlusion: stride is int or tuple\[int, int\] or None, got 1.5"),
-        ({"fill": (0.1, 0.2)}, UsageError, "fill has 2 values, pictures have 3 channels"),
+        ({"fill": (0.1, 0.2)}, UsageError, "fill has 2 values, images have 3 channels"),
         ({"fill": "gray"}, UsageError, "fill is one of mean, model-mean, blur"),
-        ({"channels": (3,)}, UsageError, "pictures have channels 0 to 2, got channel 3"),
+        ({"channels": (3,)}, UsageError, "images have channels 0 to 2, got channel 3"),
         ({"edge": "trunc"}, UsageError, "edge is one of 'full', 'truncate' or None, got 'trunc'"),
     ],
 )
 def test_says_what_is_wrong_with_an_option(options, error, text):
     with pytest.raises(error, match=text):
-        occlusion(pictures(1), **options)
+        occlusion(some_images(1), **options)
 
 
 @pytest.mark.parametrize(
@@ -145,7 +145,7 @@ def test_says_what_is_wrong_with_an_option(options, error, text):
     ],
 )
 def test_peers_conventions_name_what_they_choose(convention, same):
-    image = pictures(1)
+    image = some_images(1)
     named = occlusion(image, window=5, stride=4, convention=convention)
     np.testing.assert_allclose(named.values, occlusion(image, window=5, stride=4, **same).values, atol=1e-6)
     assert dict(named.provenance.notes).items() >= same.items()

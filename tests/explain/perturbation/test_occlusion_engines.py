@@ -1,4 +1,4 @@
-"""Occlusion by windows gives what occlusion of whole pictures gives; it can be interrupted, and go coarse first."""
+"""Occlusion by windows gives what occlusion of whole images gives; it can be interrupted, and go coarse first."""
 
 import os
 import re
@@ -14,7 +14,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import Interrupted, UsageError
 from cnnviz_jax.verbs.explain_plan import explain_plan
-from tests.explain.small import forward, model, parameters, pictures
+from tests.explain.small import forward, model, parameters, some_images
 
 GRID = {"window": (4, 3), "stride": (3, 2)}
 
@@ -33,10 +33,10 @@ def occlusion(images, engine, net=None, **options):
         {"target": cv.targets.class_score(2, "probability"), "score": "one_minus"},
         {"window": (12, 10), "stride": 1},
     ],
-    ids=["plain", "truncated", "distribution", "a channel", "probability", "the picture"],
+    ids=["plain", "truncated", "distribution", "a channel", "probability", "the image"],
 )
 def test_both_engines_give_the_same_map(options):
-    images = pictures(2)
+    images = some_images(2)
     dense, windows = (occlusion(images, engine, **options) for engine in ("dense", "incremental"))
     np.testing.assert_allclose(windows.values, dense.values, atol=1e-5 * np.abs(dense.values).max())
     np.testing.assert_allclose(windows.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())
@@ -47,7 +47,7 @@ def test_a_model_that_ends_in_a_softmax_is_scored_before_it():
     net = cv.adapt(
         lambda params, x: jax.nn.softmax(forward(params, x)), parameters(), input_shape=(12, 10, 3), name="softmax"
     )
-    images = pictures(1)
+    images = some_images(1)
     dense, windows = (occlusion(images, engine, net=net) for engine in ("dense", "incremental"))
     np.testing.assert_allclose(windows.low_res, dense.low_res, atol=1e-5)
 
@@ -61,17 +61,17 @@ def test_auto_takes_windows_where_they_are_predicted_to_be_faster():
         return x.mean((1, 2))
 
     net = cv.adapt(deep, jnp.ones((3, 3, 16, 16)), input_shape=(64, 64, 16), name="deep")
-    small = occlusion(pictures(1, 64, 64, 16), "auto", net=net, window=4, stride=30)
-    large = occlusion(pictures(1, 64, 64, 16), "auto", net=net, window=60, stride=4)
+    small = occlusion(some_images(1, 64, 64, 16), "auto", net=net, window=4, stride=30)
+    large = occlusion(some_images(1, 64, 64, 16), "auto", net=net, window=60, stride=4)
     assert dict(small.provenance.notes)["engine"] == "incremental"
     assert dict(large.provenance.notes)["engine"] == "dense"
 
 
 def test_an_unknown_engine_or_share_is_refused():
     with pytest.raises(UsageError, match="engine is one of 'auto', 'dense', 'incremental', got 'fast'"):
-        occlusion(pictures(1), "fast")
+        occlusion(some_images(1), "fast")
     with pytest.raises(UsageError, match=r"adaptive is a share .* got 2"):
-        occlusion(pictures(1), "auto", adaptive=2.0)
+        occlusion(some_images(1), "auto", adaptive=2.0)
 
 
 def interrupting(at):
@@ -86,10 +86,10 @@ def interrupting(at):
 
 @pytest.mark.parametrize("adaptive", [None, 0.95])
 def test_ctrl_c_keeps_what_is_done_and_the_same_call_goes_on(tmp_path, adaptive):
-    images, options = pictures(1), {"stride": 1, "adaptive": adaptive, "chunk": 4}
+    images, options = some_images(1), {"stride": 1, "adaptive": adaptive, "chunk": 4}
     whole = occlusion(images, "incremental", **options)
     folder = tmp_path / "unfinished"
-    with pytest.raises(Interrupted, match=r"\d+ of \d+ evaluations of picture 0 are done and kept") as told:
+    with pytest.raises(Interrupted, match=r"\d+ of \d+ evaluations of image 0 are done and kept") as told:
         occlusion(images, "incremental", folder=folder, progress=interrupting(30), **options)
     done = int(re.search(r"interrupted: (\d+)", str(told.value)).group(1))
     assert 30 <= done < whole.low_res.size
@@ -106,17 +106,17 @@ def test_ctrl_c_keeps_what_is_done_and_the_same_call_goes_on(tmp_path, adaptive)
     assert not folder.exists()
 
 
-def test_another_picture_does_not_go_on_from_it(tmp_path):
+def test_another_image_does_not_go_on_from_it(tmp_path):
     with pytest.raises(Interrupted):
-        occlusion(pictures(1), "dense", stride=1, chunk=4, folder=tmp_path, progress=interrupting(20))
-    other = pictures(1, seed=5)
+        occlusion(some_images(1), "dense", stride=1, chunk=4, folder=tmp_path, progress=interrupting(20))
+    other = some_images(1, seed=5)
     result = occlusion(other, "dense", stride=1, chunk=4, folder=tmp_path)
     np.testing.assert_allclose(result.values, occlusion(other, "dense", stride=1).values, atol=1e-6)
     assert len(list(tmp_path.iterdir())) == 1
 
 
 def bright_spot():
-    """A network that sees one spot of the picture only."""
+    """A network that sees one spot of the image only."""
     weights = np.zeros((24, 24, 1), np.float32)
     weights[5:8, 16:19] = 1
     flat = jnp.asarray(weights.reshape(-1, 1))
@@ -126,7 +126,7 @@ def bright_spot():
 @pytest.mark.parametrize("engine", ["dense", "incremental"])
 def test_adaptive_refines_where_the_map_changes_and_says_what_it_computed(engine):
     options = {"net": bright_spot(), "target": 0, "window": 6, "stride": 1, "fill": 0.0}
-    images = pictures(1, 24, 24, 1)
+    images = some_images(1, 24, 24, 1)
     whole = occlusion(images, engine, **options)
     part = occlusion(images, engine, adaptive=0.4, **options)
     computed = part.extras["computed"][0]
@@ -137,16 +137,16 @@ def test_adaptive_refines_where_the_map_changes_and_says_what_it_computed(engine
 
 
 def test_all_windows_coarse_or_fine_are_all_windows():
-    images = pictures(1)
+    images = some_images(1)
     whole, every = occlusion(images, "dense"), occlusion(images, "dense", adaptive=1.0)
     np.testing.assert_allclose(every.low_res, whole.low_res, atol=1e-6)
     assert every.extras["computed"].all()
 
 
 def test_the_plan_names_positions_operations_memory_and_time():
-    rows = dict(explain_plan("occlusion", model(), pictures(1), 1, engine="incremental", **GRID))
+    rows = dict(explain_plan("occlusion", model(), some_images(1), 1, engine="incremental", **GRID))
     assert rows["positions"] == "3 x 4"
-    assert rows["evaluations"] == "12 per picture, 12 at once"
+    assert rows["evaluations"] == "12 per image, 12 at once"
     assert rows["engine"] == "incremental"
     assert "calibration" in rows["expected time"]
     assert rows["memory"].endswith("MiB, predicted")
@@ -155,7 +155,7 @@ def test_the_plan_names_positions_operations_memory_and_time():
 
 
 def test_boxes_of_feature_ablation_are_windows_too():
-    images = pictures(2)
+    images = some_images(2)
     options = {"target": 1, "segments": "grid(5)", "fill": "segment-mean"}
     dense, windows = (
         cv.explain("feature-ablation", model(), images, engine=engine, **options) for engine in ("dense", "incremental")

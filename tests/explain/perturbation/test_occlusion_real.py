@@ -5,7 +5,7 @@ import numpy as np
 import cnnviz_jax as cv
 
 
-def test_windows_equal_whole_pictures_on_a_real_network(shared_data):
+def test_windows_equal_whole_images_on_a_real_network(shared_data):
     net = cv.load_model("squeezenet1_1", weights=shared_data / "weights" / "squeezenet1_1.safetensors")
     image = cv.load_image(shared_data / "images" / "cat_dog_both.png", net)
     options = {"target": 243, "window": 48, "stride": 44, "chunk": 8}

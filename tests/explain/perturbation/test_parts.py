@@ -1,4 +1,4 @@
-"""Parts of a picture: grids, given masks and superpixels, ablated one by one."""
+"""Parts of an image: grids, given masks and superpixels, ablated one by one."""
 
 import importlib.util
 
@@ -10,7 +10,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 from tests.explain import small
 
-from .linear import BLOCKS, SIZE, contributions, linear, mixed, picture
+from .linear import BLOCKS, SIZE, contributions, linear, mixed, some_image
 
 
 def ablation(net, images, **options):
@@ -18,15 +18,15 @@ def ablation(net, images, **options):
 
 
 def test_parts_of_a_linear_model_fall_by_what_they_add():
-    result = ablation(linear(), picture(), segments=BLOCKS, fill=0.0)
-    np.testing.assert_allclose(result.extras["per_segment"][0], contributions(picture()), rtol=1e-4, atol=1e-5)
-    np.testing.assert_allclose(result.values[0], contributions(picture())[BLOCKS], rtol=1e-4, atol=1e-5)
+    result = ablation(linear(), some_image(), segments=BLOCKS, fill=0.0)
+    np.testing.assert_allclose(result.extras["per_segment"][0], contributions(some_image()), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(result.values[0], contributions(some_image())[BLOCKS], rtol=1e-4, atol=1e-5)
     np.testing.assert_array_equal(result.extras["segments"][0], BLOCKS)
     assert result.low_res is None
 
 
 def test_equals_a_slow_loop_over_a_grid():
-    image = picture()
+    image = some_image()
     result = ablation(mixed(), image, segments="grid(3)", fill="segment-mean")
     score = float(mixed()(image)[0, 0])
     expected, pixels = np.zeros((3, 3)), np.zeros(SIZE)
@@ -44,14 +44,14 @@ def test_equals_a_slow_loop_over_a_grid():
     np.testing.assert_allclose(result.values[0], pixels, rtol=1e-4, atol=1e-5)
 
 
-def test_one_part_is_the_whole_picture_and_a_fine_grid_its_pixels():
-    whole = ablation(linear(), picture(), segments="grid(1)", fill=0.0)
-    np.testing.assert_allclose(whole.values[0], contributions(picture()).sum(), rtol=1e-4)
-    assert ablation(linear(), picture(), segments="grid(50)", fill=0.0).low_res.shape == (1, *SIZE)
+def test_one_part_is_the_whole_image_and_a_fine_grid_its_pixels():
+    whole = ablation(linear(), some_image(), segments="grid(1)", fill=0.0)
+    np.testing.assert_allclose(whole.values[0], contributions(some_image()).sum(), rtol=1e-4)
+    assert ablation(linear(), some_image(), segments="grid(50)", fill=0.0).low_res.shape == (1, *SIZE)
 
 
 @pytest.mark.parametrize("segments", ["slic(6)", "felzenszwalb(4)"])
-def test_superpixels_are_made_for_each_picture(segments):
+def test_superpixels_are_made_for_each_image(segments):
     images = np.zeros((2, 12, 10, 3), np.float32)
     images[0, :, :5, 0] = 1.0  # left and right
     images[1, 6:, :, 1] = 1.0  # above and below
@@ -67,7 +67,7 @@ def test_superpixels_are_made_for_each_picture(segments):
 
 
 def test_quickshift_takes_limes_parameters_and_joins_what_is_too_many():
-    image = small.pictures(1)
+    image = small.some_images(1)
     direct = segmentation.quickshift(
         image[0].astype(float), kernel_size=4, max_dist=200, ratio=0.2, rng=0, channel_axis=-1
     )
@@ -77,7 +77,7 @@ def test_quickshift_takes_limes_parameters_and_joins_what_is_too_many():
     assert set(found.ravel()) <= {0, 1}
 
 
-def test_superpixels_of_flat_one_channel_pictures_are_no_error():
+def test_superpixels_of_flat_one_channel_images_are_no_error():
     images = np.full((1, 7, 5, 1), 0.5, np.float32)
     for segments in ("slic(4)", "quickshift(4)", "felzenszwalb(4)"):
         assert np.isfinite(
@@ -91,8 +91,8 @@ def test_says_in_one_sentence_that_scikit_image_is_absent(monkeypatch):
         importlib.util, "find_spec", lambda name, *rest: None if name == "skimage" else found(name, *rest)
     )
     with pytest.raises(UsageError, match=r"needs scikit-image: install cnnviz-jax\[segments\], or use segments='grid"):
-        ablation(linear(), picture(), segments="slic(4)")
-    assert ablation(linear(), picture(), segments="grid(2)").values.shape == (1, *SIZE)
+        ablation(linear(), some_image(), segments="slic(4)")
+    assert ablation(linear(), some_image(), segments="grid(2)").values.shape == (1, *SIZE)
 
 
 @pytest.mark.parametrize(
@@ -101,11 +101,11 @@ def test_says_in_one_sentence_that_scikit_image_is_absent(monkeypatch):
         ("grid", r"segments is one of grid\(number\), slic\(number\)"),
         ("grid(0)", "segments takes a positive whole number"),
         ("grid(2.5)", "segments takes a positive whole number"),
-        (np.zeros((3, 3), int), "segments is a mask of 3 x 3, pictures are 8 x 4"),
+        (np.zeros((3, 3), int), "segments is a mask of 3 x 3, images are 8 x 4"),
         (-BLOCKS, "part numbers of segments are whole and count from 0"),
         ([[0, 1], [0]], "segments is a word or a mask of height x width part numbers"),
     ],
 )
 def test_says_what_is_wrong_with_segments(segments, text):
     with pytest.raises(UsageError, match=text):
-        ablation(linear(), picture(), segments=segments)
+        ablation(linear(), some_image(), segments=segments)

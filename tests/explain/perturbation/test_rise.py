@@ -11,7 +11,7 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.explain.perturbation.rise import random_mask
 from tests.explain import small
 
-from .linear import BLOCKS, SIZE, linear, picture
+from .linear import BLOCKS, SIZE, linear, some_image
 
 
 def slow_mask(key, size, cells, probability):
@@ -30,10 +30,10 @@ def test_equals_a_slow_loop(convention):
     total, kept = np.zeros(SIZE), np.zeros(SIZE)
     for i in range(20):
         mask = slow_mask(jax.random.fold_in(key, i), SIZE, (3, 2), 0.4)
-        total += float(linear()(picture() * mask[..., None])[0, 0]) * mask
+        total += float(linear()(some_image() * mask[..., None])[0, 0]) * mask
         kept += mask
     options = {"masks": 20, "grid": (3, 2), "probability": 0.4, "convention": convention}
-    result = cv.explain("rise", linear(), picture(), 0, key=6, ids=[3], **options)
+    result = cv.explain("rise", linear(), some_image(), 0, key=6, ids=[3], **options)
     expected = total / (20 * 0.4) if convention == "paper" else total / (kept + 1e-4)
     np.testing.assert_allclose(result.values[0], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(result.extras["kept"][0], kept / 20, rtol=1e-5)
@@ -50,7 +50,7 @@ def test_masks_keep_the_asked_share_of_every_pixel():
 
 
 def test_everything_kept_gives_the_score_everywhere():
-    result = cv.explain("rise", linear(), picture(), 0, masks=4, probability=1.0)
+    result = cv.explain("rise", linear(), some_image(), 0, masks=4, probability=1.0)
     np.testing.assert_allclose(result.values[0], result.scores[0], rtol=1e-5)
 
 
@@ -65,18 +65,18 @@ def test_the_part_that_makes_the_score_stands_out():
 def test_what_is_masked_looks_as_what_the_model_subtracts():
     net = cv.adapt(small.forward, small.parameters(), input_shape=(12, 10, 3), mean=(0.4, 0.5, 0.6))
     image = np.broadcast_to(np.float32([0.4, 0.5, 0.6]), (12, 10, 3)).copy()
-    result = cv.explain("rise", net, image, 1, masks=8)  # every masked picture is the picture
+    result = cv.explain("rise", net, image, 1, masks=8)  # every masked image is the image
     np.testing.assert_allclose(result.values[0], result.scores[0] * result.extras["kept"][0] / 0.5, rtol=1e-4)
 
 
 def test_neither_chunk_nor_batch_matters_and_nothing_compiles_twice():
-    images = np.stack([picture(seed) for seed in range(3)])
+    images = np.stack([some_image(seed) for seed in range(3)])
     together = cv.explain("rise", linear(), images, 0, masks=30, chunk=7).values
     np.testing.assert_allclose(cv.explain("rise", linear(), images, 0, masks=30).values, together, atol=1e-4)
     alone = cv.explain("rise", linear(), images[1:2], 0, masks=30, chunk=7).values
     np.testing.assert_allclose(alone, together[1:2], atol=1e-4)
     before = compilations()
-    cv.explain("rise", linear(), picture(9), 0, masks=30, chunk=7, key=5)
+    cv.explain("rise", linear(), some_image(9), 0, masks=30, chunk=7, key=5)
     assert compilations() == before
 
 
@@ -86,10 +86,10 @@ def test_neither_chunk_nor_batch_matters_and_nothing_compiles_twice():
         ({"masks": 0}, "masks is at least 1, got 0"),
         ({"grid": 0}, "grid is one or two positive whole numbers of cells, got 0"),
         ({"probability": 0.0}, "probability is above 0 and at most 1"),
-        ({"fill": (0.1, 0.2, 0.3)}, "fill has 3 values, pictures have 2 channels"),
+        ({"fill": (0.1, 0.2, 0.3)}, "fill has 3 values, images have 2 channels"),
         ({"fill": "segment-mean"}, "fill is one of mean, model-mean"),
     ],
 )
 def test_says_what_is_wrong_with_an_option(options, text):
     with pytest.raises(UsageError, match=text):
-        cv.explain("rise", linear(), picture(), 0, **options)
+        cv.explain("rise", linear(), some_image(), 0, **options)

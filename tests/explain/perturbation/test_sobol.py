@@ -7,11 +7,11 @@ from scipy.stats import qmc
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 
-from .linear import BLOCKS, contributions, linear, mixed, picture
+from .linear import BLOCKS, contributions, linear, mixed, some_image
 
 
 def sobol(net, **options):
-    return cv.explain("sobol", net, picture(), 0, **{"segments": BLOCKS, "fill": 0.0, **options})
+    return cv.explain("sobol", net, some_image(), 0, **{"segments": BLOCKS, "fill": 0.0, **options})
 
 
 def test_equals_a_slow_loop():
@@ -19,7 +19,7 @@ def test_equals_a_slow_loop():
     a, b = design[:, :8], design[:, 8:]
 
     def score(strength):
-        return float(mixed()(picture() * strength[BLOCKS][..., None].astype(np.float32))[0, 0])
+        return float(mixed()(some_image() * strength[BLOCKS][..., None].astype(np.float32))[0, 0])
 
     at_a, at_b = np.array([score(row) for row in a]), np.array([score(row) for row in b])
     total, first = np.zeros(8), np.zeros(8)
@@ -36,7 +36,7 @@ def test_equals_a_slow_loop():
 
 @pytest.mark.parametrize(("sampler", "designs"), [("sobol", 1024), ("random", 3000)])
 def test_parts_of_a_linear_model_have_their_share_of_the_variance(sampler, designs):
-    share = contributions(picture()) ** 2
+    share = contributions(some_image()) ** 2
     result = sobol(linear(), sampler=sampler, designs=designs)
     np.testing.assert_allclose(result.extras["per_segment"][0], share / share.sum(), atol=0.03)
     np.testing.assert_allclose(result.extras["first_order"][0], share / share.sum(), atol=0.08)

@@ -22,7 +22,7 @@ def drawn(seed, *shapes):
 
 @functools.cache
 def two_layers():
-    """Conv 3 x 3 (2 to 3 channels), ReLU, dense to 4; pictures 5 x 4 x 2, normalised."""
+    """Conv 3 x 3 (2 to 3 channels), ReLU, dense to 4; images 5 x 4 x 2, normalised."""
     kernel, bias, head, shift = drawn(3, (3, 3, 2, 3), (3,), (18, 4), (4,))
     params = {"conv": {"kernel": kernel, "bias": 0.3 * bias}, "head": {"kernel": head, "bias": 0.1 * shift}}
 

@@ -17,8 +17,8 @@ from .nets import NHWC, normed, of_parts, two_layers
 RULES = ["epsilon(0.1)", "epsilon(0)", "gamma(0.5)", "z+", "alpha-beta(2)", "z^B", "flat", "w^2"]
 
 
-def lrp(net, pictures, target=1, **options):
-    return cv.explain("lrp", net, pictures, target, **options)
+def lrp(net, images, target=1, **options):
+    return cv.explain("lrp", net, images, target, **options)
 
 
 def unbiased(params):
@@ -46,12 +46,12 @@ def test_composites_do_not_depend_on_how_a_network_is_written(captums):
 @pytest.mark.parametrize("rule", RULES)
 def test_equals_slow_loops_over_units(rule):
     net, params = two_layers()
-    picture = small.pictures(1, 5, 4, 2)[0].astype(np.float64)
+    image = small.some_images(1, 5, 4, 2)[0].astype(np.float64)
     mean, std = np.array([0.4, 0.6]), np.array([0.5, 0.25])
     kernel = np.asarray(params["conv"]["kernel"], np.float64)
     weights = slow.matrix_of(kernel, (5, 4, 2))
     slow.TOUCH[:] = list((slow.matrix_of(np.ones_like(kernel), (5, 4, 2)) > 0).astype(float).T)
-    x = ((picture - mean) / std).ravel()
+    x = ((image - mean) / std).ravel()
     bias = np.tile(np.asarray(params["conv"]["bias"], np.float64), 6)
     head, shift = (np.asarray(params["head"][name], np.float64) for name in ("kernel", "bias"))
     hidden = np.maximum(x @ weights + bias, 0)
@@ -63,12 +63,12 @@ def test_equals_slow_loops_over_units(rule):
     low, high = (np.broadcast_to((level - mean) / std, (5, 4, 2)).ravel() for level in (0, 1))
     expected = slow.shares(word, number, x, weights, bias, relevance, low=low, high=high)
     above_rule = rule if above == word else above
-    found = lrp(net, picture.astype(np.float32), 2, rules=(f"conv={rule}", f"*={above_rule}")).values[0]
+    found = lrp(net, image.astype(np.float32), 2, rules=(f"conv={rule}", f"*={above_rule}")).values[0]
     np.testing.assert_allclose(found.ravel(), expected, rtol=2e-3, atol=2e-4 * np.abs(expected).max())
 
 
 def test_lrp_0_is_input_times_gradient_on_relu_networks():
-    images = small.pictures(3)
+    images = small.some_images(3)
     expected = cv.explain("input-x-gradient", small.model(), images, 1).values
     found = lrp(small.model(), images, epsilon=0.0)
     np.testing.assert_allclose(found.values, expected, atol=2e-5 * np.abs(expected).max())
@@ -79,14 +79,14 @@ def test_lrp_0_is_input_times_gradient_on_relu_networks():
 )  # whose epsilon keeps
 def test_all_relevance_arrives_without_biases(composite):
     net = small.model().with_params(unbiased(small.parameters()))
-    result = lrp(net, small.pictures(3), composite=composite)
+    result = lrp(net, small.some_images(3), composite=composite)
     np.testing.assert_allclose(result.extras["root"], result.scores, rtol=1e-5)
     np.testing.assert_allclose(result.values.sum((1, 2, 3)), result.scores, rtol=2e-3, atol=2e-4)
 
 
 @pytest.mark.parametrize("composite", ["z+", "epsilon-plus-flat"])
 def test_biases_take_a_share_unless_told_not_to(composite):
-    images = small.pictures(2)
+    images = small.some_images(2)
     kept = lrp(small.model(), images, composite=composite)
     assert np.abs(kept.extras["conservation_gap"]).min() > 1e-3
     rules = () if composite == "z+" else ("head=z+",)
@@ -96,7 +96,7 @@ def test_biases_take_a_share_unless_told_not_to(composite):
 
 @pytest.mark.parametrize("rule", ["epsilon(0.1)", "gamma(0.5)", "z+", "alpha-beta(2)", "z^B", "flat", "w^2"])
 def test_batch_norm_is_folded_whatever_the_sign_of_its_scale(rule):
-    images = small.pictures(2, 8, 6)
+    images = small.some_images(2, 8, 6)
     options = {"rules": (f"conv={rule}", "*=alpha-beta(2)")}
     unfolded, folded = lrp(normed(False), images, **options), lrp(normed(True), images, **options)
     assert np.abs(folded.values).max() > 1e-3
@@ -104,7 +104,7 @@ def test_batch_norm_is_folded_whatever_the_sign_of_its_scale(rule):
 
 
 def test_sums_joins_gates_norms_and_pools_conserve_relevance():
-    result = lrp(of_parts(), small.pictures(2, 9, 7), composite="epsilon-plus-flat", epsilon=1e-9)
+    result = lrp(of_parts(), small.some_images(2, 9, 7), composite="epsilon-plus-flat", epsilon=1e-9)
     assert result.warnings == ()
     np.testing.assert_allclose(result.values.sum((1, 2, 3)), result.scores, rtol=5e-3, atol=5e-4)
 
@@ -114,12 +114,12 @@ def test_a_sum_is_shared_in_proportion_to_its_summands():
         return (x[..., :1] * 3 + x[..., 1:]).reshape(len(x), -1) @ params["head"]
 
     net = cv.adapt(forward, {"head": jnp.eye(2)}, input_shape=(1, 2, 2))
-    picture = np.array([[[0.2, 0.4], [0.5, 0.5]]], np.float32)
-    np.testing.assert_allclose(lrp(net, picture, 0).values[0], [[[0.6, 0.4], [0, 0]]], atol=1e-5)
+    image = np.array([[[0.2, 0.4], [0.5, 0.5]]], np.float32)
+    np.testing.assert_allclose(lrp(net, image, 0).values[0], [[[0.6, 0.4], [0, 0]]], atol=1e-5)
 
 
 def test_bundled_network_has_its_norms_folded_and_its_skip_shared():
-    images, _ = cv.example_pictures("shapes", 2)
+    images, _ = cv.example_images("shapes", 2)
     result = lrp(cv.load_model("shapes"), images, None, composite="epsilon-plus-flat", bias=False)
     rules = dict(text.split(": ") for text in dict(result.provenance.notes)["rules"])
     assert (rules["conv1"], rules["conv4"], rules["fc"]) == ("flat", "z+", "epsilon(1e-06)")
@@ -127,13 +127,13 @@ def test_bundled_network_has_its_norms_folded_and_its_skip_shared():
 
 
 def test_own_rules_go_before_the_composites():
-    result = lrp(small.model(), small.pictures(1), composite="z+", rules=("conv*=gamma(0.1)", "conv1=flat"))
+    result = lrp(small.model(), small.some_images(1), composite="z+", rules=("conv*=gamma(0.1)", "conv1=flat"))
     assert dict(result.provenance.notes)["rules"] == ("conv1: gamma(0.1)", "conv2: gamma(0.1)", "head: z+")
 
 
 def test_innvestigates_presets_and_epsilon_by_name():
     """alpha 1 or 2 at convolutions, epsilon 0.1 at dense layers, flat at the first; plain epsilon is 1e-7."""
-    images = small.pictures(1)
+    images = small.some_images(1)
     for composite, rules in (
         ("sequential-preset-a", ("conv1: alpha-beta(1)", "conv2: alpha-beta(1)", "head: epsilon(0.1)")),
         ("sequential-preset-b-flat", ("conv1: flat", "conv2: alpha-beta(2)", "head: epsilon(0.1)")),
@@ -146,7 +146,7 @@ def test_innvestigates_presets_and_epsilon_by_name():
 
 
 def test_a_layers_unit_and_a_probability_can_be_the_root():
-    images = small.pictures(1)
+    images = small.some_images(1)
     unit = cv.targets.neuron("conv2", 2, 3, 1)
     result = lrp(small.model(), images, unit, epsilon=0.0)
     expected = cv.explain("input-x-gradient", small.model(), images, unit).values
@@ -159,24 +159,24 @@ def test_an_operation_without_a_rule_is_named():
         return jax.nn.softmax(x.reshape(len(x), -1) * 2) @ params["head"]
 
     net = cv.adapt(forward, {"head": jnp.ones((6, 3))}, input_shape=(2, 3, 1))
-    result = lrp(net, small.pictures(1, 2, 3, 1))
+    result = lrp(net, small.some_images(1, 2, 3, 1))
     assert any("lrp has no rule for softmax: gradient times input" in warning for warning in result.warnings)
     assert np.isfinite(result.values).all()
 
 
 @pytest.mark.parametrize("chunk", [1, 7, "auto"])
 def test_does_not_depend_on_the_chunk(chunk):
-    images = small.pictures(4)
+    images = small.some_images(4)
     expected = lrp(small.model(), images, composite="epsilon-plus-flat", chunk=3).values
     found = lrp(small.model(), images, composite="epsilon-plus-flat", chunk=chunk).values
     np.testing.assert_allclose(found, expected, atol=1e-6)
 
 
-def test_more_pictures_and_other_weights_do_not_compile_more():
+def test_more_images_and_other_weights_do_not_compile_more():
     net = small.model()
-    lrp(net, small.pictures(2), chunk=1)
+    lrp(net, small.some_images(2), chunk=1)
     before = compilations()
-    lrp(net.with_params(small.parameters(seed=4)), small.pictures(3, seed=2), 2, chunk=1)
+    lrp(net.with_params(small.parameters(seed=4)), small.some_images(3, seed=2), 2, chunk=1)
     assert compilations() == before
 
 
@@ -189,18 +189,18 @@ def test_more_pictures_and_other_weights_do_not_compile_more():
         ({"rules": ("conv1=alpha-beta(0.5)",)}, UsageError, "alpha-beta is at least 1, got 0.5"),
         ({"rules": ("kind:pool=z+",)}, UsageError, "layers with weights are kind:conv or kind:dense"),
         ({"rules": ("convv1=z+",)}, RuleError, "fits no layer with weights of small. Did you mean 'conv1'"),
-        ({"rules": ("conv2=z^B",)}, RuleError, "'conv2' in small are not known: it does not see the picture itself"),
+        ({"rules": ("conv2=z^B",)}, RuleError, "'conv2' in small are not known: it does not see the image itself"),
         ({"epsilon": -1.0}, UsageError, "epsilon is a number from 0 on, got -1.0"),
         ({"composite": "epsilon-flat"}, UsageError, "composite is one of 'epsilon'"),
     ],
 )
 def test_says_what_is_wrong(options, error, text):
     with pytest.raises(error, match=text):
-        lrp(small.model(), small.pictures(1), **options)
+        lrp(small.model(), small.some_images(1), **options)
 
 
 @pytest.mark.parametrize(("composite", "channels"), [("epsilon-gamma-box", 1), ("epsilon-alpha2-beta1-flat", 5)])
-def test_nothing_is_nan_on_constant_pictures_and_dead_networks(composite, channels):
+def test_nothing_is_nan_on_constant_images_and_dead_networks(composite, channels):
     images = np.stack([np.full((9, 7, channels), level, np.float32) for level in (0, 0.5, 1)])
     net = of_parts(channels)
     assert np.isfinite(lrp(net, images, composite=composite, epsilon=0.0).values).all()
@@ -218,7 +218,7 @@ def test_padding_takes_no_share_of_flat_relevance_and_depthwise_weights_are_kept
 
     kernel = jnp.stack([jnp.full((3, 3, 1), 0.5), jnp.full((3, 3, 1), 0.25)], -1)
     net = cv.adapt(forward, {"kernel": kernel}, input_shape=(2, 2, 2))
-    picture = np.ones((2, 2, 2), np.float32)
-    found = lrp(net, picture, 1, composite="epsilon-plus-flat", epsilon=0.0).values[0]
+    image = np.ones((2, 2, 2), np.float32)
+    found = lrp(net, image, 1, composite="epsilon-plus-flat", epsilon=0.0).values[0]
     np.testing.assert_allclose(found[..., 0], 0, atol=1e-6)  # the other channel's weights
     np.testing.assert_allclose(found[..., 1], 0.25, atol=1e-6)  # 4 x 0.25, shared by 4 pixels and no padding

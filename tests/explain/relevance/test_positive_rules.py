@@ -28,9 +28,9 @@ def test_a_walk_goes_on_by_positive_shares():
 
 def test_equals_slow_loops_over_the_walk():
     net, params = two_layers()
-    picture = small.pictures(1, 5, 4, 2)
-    hidden = np.asarray(net.run(jnp.asarray(picture[0]), read=("relu",))[1]["relu"])
-    x = (picture[0] - np.array([0.4, 0.6])) / np.array([0.5, 0.25])
+    image = small.some_images(1, 5, 4, 2)
+    hidden = np.asarray(net.run(jnp.asarray(image[0]), read=("relu",))[1]["relu"])
+    x = (image[0] - np.array([0.4, 0.6])) / np.array([0.5, 0.25])
     kernel, head = np.asarray(params["conv"]["kernel"]), np.asarray(params["head"]["kernel"])[:, 1].reshape(3, 2, 3)
     above = np.maximum(hidden * head, 0)
     above = above / above.sum()
@@ -39,7 +39,7 @@ def test_equals_slow_loops_over_the_walk():
         window = (slice(row, row + 3), slice(column, column + 3))
         share = np.maximum(x[window] * kernel[..., unit], 0)
         expected[window] += (share / share.sum() * above[row, column, unit]).sum(-1)
-    found = cv.explain("excitation-backprop", net, picture, 1)
+    found = cv.explain("excitation-backprop", net, image, 1)
     np.testing.assert_allclose(found.values[0], expected, atol=1e-5)
 
 
@@ -57,7 +57,7 @@ def test_contrast_with_the_opposite_by_hand():
 
 @pytest.mark.parametrize("layer", [None, "conv2"])
 def test_contrast_is_the_difference_of_two_walks_and_sums_to_nothing(layer):
-    images, net = small.pictures(2), small.model()
+    images, net = small.some_images(2), small.model()
     params = {**net.params, "head": {**net.params["head"], "kernel": -net.params["head"]["kernel"]}}
     walks = [cv.explain("excitation-backprop", each, images, 2, layer=layer) for each in (net, net.with_params(params))]
     one, other = (walk.values if layer is None else walk.low_res for walk in walks)
@@ -68,7 +68,7 @@ def test_contrast_is_the_difference_of_two_walks_and_sums_to_nothing(layer):
 
 
 def test_contrast_tells_classes_apart_where_plain_walks_hardly_do():
-    images, net = small.pictures(3), small.model()
+    images, net = small.some_images(3), small.model()
 
     def likeness(**options):
         one, other = (cv.explain("excitation-backprop", net, images, k, **options) for k in (0, 1))
@@ -79,8 +79,8 @@ def test_contrast_tells_classes_apart_where_plain_walks_hardly_do():
 
 
 @pytest.mark.parametrize("layer", [None, "conv2", "max_pool"])
-def test_probabilities_sum_to_one_at_the_picture_and_at_any_layer(layer):
-    result = cv.explain("excitation-backprop", small.model(), small.pictures(3), 2, layer=layer)
+def test_probabilities_sum_to_one_at_the_image_and_at_any_layer(layer):
+    result = cv.explain("excitation-backprop", small.model(), small.some_images(3), 2, layer=layer)
     found = result.values if layer is None else result.low_res
     assert found.min() >= 0
     np.testing.assert_allclose(found.sum((1, 2)), 1, atol=1e-4)
@@ -88,7 +88,7 @@ def test_probabilities_sum_to_one_at_the_picture_and_at_any_layer(layer):
 
 
 def test_deep_taylor_is_that_composite_of_lrp_and_of_one_sign():
-    images = small.pictures(2)
+    images = small.some_images(2)
     result = cv.explain("deep-taylor", small.model(), images, 1)
     expected = cv.explain("lrp", small.model(), images, 1, composite="deep-taylor", bias=False)
     np.testing.assert_array_equal(result.values, expected.values)
@@ -98,7 +98,7 @@ def test_deep_taylor_is_that_composite_of_lrp_and_of_one_sign():
 
 def test_deep_taylor_refuses_other_activations_by_name():
     with pytest.raises(RuleError, match=r"deep-taylor is derived for ReLU networks, and parts has .*silu \(silu\)"):
-        cv.explain("deep-taylor", of_parts(), small.pictures(1, 9, 7), 0)
+        cv.explain("deep-taylor", of_parts(), small.some_images(1, 9, 7), 0)
 
 
 @pytest.mark.parametrize(
@@ -114,11 +114,11 @@ def test_says_what_is_wrong(technique, options, error, text):
     is_unit = options.pop("target", None) == "unit"
     with pytest.raises(error, match=text):
         cv.explain(
-            technique, small.model(), small.pictures(1), cv.targets.channel("conv1", 1) if is_unit else 0, **options
+            technique, small.model(), small.some_images(1), cv.targets.channel("conv1", 1) if is_unit else 0, **options
         )
 
 
 @pytest.mark.parametrize("technique", ["excitation-backprop", "deep-taylor"])
-def test_nothing_is_nan_on_constant_pictures(technique):
+def test_nothing_is_nan_on_constant_images(technique):
     images = np.stack([np.full((12, 10, 3), level, np.float32) for level in (0, 0.5, 1)])
     assert np.isfinite(cv.explain(technique, small.model(), images, 3).values).all()

@@ -72,7 +72,7 @@ def test_windows_at_every_border_equal_the_whole_network(name, layout):
     assert unknown == set()
 
 
-@pytest.mark.parametrize("window", [1, 40, 48], ids=["one pixel", "wider than the field", "the picture"])
+@pytest.mark.parametrize("window", [1, 40, 48], ids=["one pixel", "wider than the field", "the image"])
 def test_a_window_of_any_size_gives_the_same(window):
     size = (48, 48)
     program, forward, params = traced("squeezenet", size, "NHWC")

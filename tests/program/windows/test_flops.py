@@ -7,7 +7,7 @@ import pytest
 from cnnviz_jax.program import Program
 from tests.program.windows.networks import forward_of, resnet50, shapes_of, vgg19
 
-PICTURE = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
+IMAGE = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
 PLACES = 4
 
 
@@ -21,18 +21,18 @@ def flops(function, *shapes):
 )
 def test_a_window_costs_what_the_window_bound_says(network, bounds):
     shapes, forward = shapes_of(network, (224, 224)), forward_of(network)
-    program = Program.trace(forward, shapes, PICTURE)
-    dense = flops(forward, shapes, PICTURE)
+    program = Program.trace(forward, shapes, IMAGE)
+    dense = flops(forward, shapes, IMAGE)
     for window, bound in bounds.items():
         places = [(i, i + window) for i in range(0, 224 - window + 1, 2)]
         windows = program.windows(places, places)
         numbers = jax.ShapeDtypeStruct((PLACES,), jnp.int32)
-        kept = jax.eval_shape(windows.prepare, shapes, PICTURE)
+        kept = jax.eval_shape(windows.prepare, shapes, IMAGE)
 
         def many(params, x, covered, kept, rows, cols, windows=windows):
             return jax.vmap(lambda r, c: windows.evaluate(params, x, covered, kept, (r, c)))(rows, cols)
 
-        done = flops(many, shapes, PICTURE, PICTURE, kept, numbers, numbers) / PLACES
+        done = flops(many, shapes, IMAGE, IMAGE, kept, numbers, numbers) / PLACES
         assert dense / done == pytest.approx(bound, rel=0.15)
         assert windows.plan.dense_flops / windows.plan.flops == pytest.approx(bound, rel=0.05)
         assert done == pytest.approx(windows.plan.flops, rel=0.1)

@@ -1,1 +1,1 @@
-"""Gradients averaged over small shifts of the picture, as a technique of cnnviz_jax."""
+"""Gradients averaged over small shifts of the image, as a technique of cnnviz_jax."""

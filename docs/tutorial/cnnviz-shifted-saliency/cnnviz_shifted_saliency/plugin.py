@@ -12,7 +12,7 @@ from cnnviz_jax.plugins.specs import TechniqueSpec
 
 @dataclass(frozen=True, kw_only=True)
 class ShiftedSaliencyConfig:
-    """How far the picture is shifted."""
+    """How far the image is shifted."""
 
     reach_px: int = 2
     """Largest shift in pixels, up and down, left and right; (2 * reach + 1)^2 shifts in all."""
@@ -28,7 +28,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="shifted-saliency",
         kind="explain",
-        summary="gradient averaged over small shifts of the picture",
+        summary="gradient averaged over small shifts of the image",
         config=ShiftedSaliencyConfig,
         build="cnnviz_shifted_saliency.technique:ShiftedSaliency.build",
     )

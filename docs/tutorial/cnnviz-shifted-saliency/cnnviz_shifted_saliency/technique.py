@@ -17,7 +17,7 @@ from cnnviz_shifted_saliency.plugin import ShiftedSaliencyConfig
 class ShiftedSaliency(Fold):
     """The mean over all shifts of the signed gradient, as its largest size over colours, (h, w).
 
-    Strides make a network answer differently to a picture and to the same picture one pixel further; what
+    Strides make a network answer differently to an image and to the same image one pixel further; what
     stays in the mean does not depend on where the grid of strides happens to fall.
     """
 

@@ -73,7 +73,7 @@ def convolution(
 
 
 def _convolved(x: Any, kernel: Any, bias: Any, stride: Any, pads: Any, spread: Any, dilation: Any, groups: int) -> Any:
-    single = x.ndim == kernel.ndim - 1  # PyTorch takes a picture without a batch, too
+    single = x.ndim == kernel.ndim - 1  # PyTorch takes an image without a batch, too
     x = x[None] if single else x
     space = "DHW"[-(kernel.ndim - 2) :]
     out = lax.conv_general_dilated(

@@ -1,4 +1,4 @@
-"""Exporting a module for one size of picture and any batch, and running the result in JAX."""
+"""Exporting a module for one size of image and any batch, and running the result in JAX."""
 
 import contextlib
 import warnings
@@ -41,7 +41,7 @@ class Exported:
 
     @property
     def input_shape(self) -> tuple[int, ...]:
-        """The shape of picture it was exported for; a free batch is given as 1."""
+        """The shape of image it was exported for; a free batch is given as 1."""
         return tuple(1 if i == 0 and self.any_batch else int(n) for i, n in enumerate(self._example.shape))
 
     @property
@@ -75,7 +75,7 @@ class Exported:
 
 
 def exported(module: torch.nn.Module, shape: tuple[int, ...], title: str) -> Exported:
-    """Return the module exported for pictures of one shape, for any batch where it allows that, else for this one.
+    """Return the module exported for images of one shape, for any batch where it allows that, else for this one.
 
     Args:
         module: The module in inference mode.
@@ -98,7 +98,7 @@ def exported(module: torch.nn.Module, shape: tuple[int, ...], title: str) -> Exp
             except Exception as error:
                 failure = f"{type(error).__name__}: {(str(error).strip().splitlines() or ['no message'])[0]}"
     raise ModelError(
-        f"{title} cannot be exported by torch.export for pictures of shape {shape}; its forward must not depend on "
+        f"{title} cannot be exported by torch.export for images of shape {shape}; its forward must not depend on "
         f"the numbers in an array ({failure})"
     )
 

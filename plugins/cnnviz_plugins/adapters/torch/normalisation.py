@@ -132,7 +132,7 @@ def instance_norm(
     eps: float,
     *unused: Any,
 ) -> Any:
-    """Return the values normalised per picture and channel, or by running statistics."""
+    """Return the values normalised per image and channel, or by running statistics."""
     if not use_input_stats:
         return _scaled(input, running_mean, running_var, weight, bias, eps)
     return group_norm(input, input.shape[1], weight, bias, eps)

@@ -12,25 +12,25 @@ from cnnviz_plugins.adapters.torch.operations import op
 
 @op("upsample_nearest2d")
 def nearest(self: Any, output_size: Any = None, *scales: Any) -> Any:
-    """Return the picture at another size, each pixel the one its corner falls on."""
+    """Return the image at another size, each pixel the one its corner falls on."""
     return _nearest(self, output_size, scales, 0.0)
 
 
 @op("_upsample_nearest_exact2d")
 def nearest_exact(self: Any, output_size: Any = None, *scales: Any) -> Any:
-    """Return the picture at another size, each pixel the one its centre falls on."""
+    """Return the image at another size, each pixel the one its centre falls on."""
     return _nearest(self, output_size, scales, 0.5)
 
 
 @op("upsample_bilinear2d")
 def bilinear(self: Any, output_size: Any, align_corners: bool, *scales: Any) -> Any:
-    """Return the picture at another size by linear interpolation along each axis."""
+    """Return the image at another size by linear interpolation along each axis."""
     return _interpolated(self, output_size, align_corners, scales, _linear, clamped=True)
 
 
 @op("upsample_bicubic2d")
 def bicubic(self: Any, output_size: Any, align_corners: bool, *scales: Any) -> Any:
-    """Return the picture at another size by cubic interpolation along each axis."""
+    """Return the image at another size by cubic interpolation along each axis."""
     return _interpolated(self, output_size, align_corners, scales, _cubic, clamped=False)
 
 

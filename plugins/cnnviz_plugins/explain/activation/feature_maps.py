@@ -1,4 +1,4 @@
-"""Feature maps: what each channel of a layer answers to the picture, and where."""
+"""Feature maps: what each channel of a layer answers to the image, and where."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -24,7 +24,7 @@ class FeatureMaps(Fold):
         LayerKindError: The layer has no map.
         UsageError: The layer has no such channel.
 
-    Cost: one forward pass per picture, up to the layer.
+    Cost: one forward pass per image, up to the layer.
     """
 
     view: View = "maps"
@@ -59,7 +59,7 @@ class FeatureMaps(Fold):
         return value if self.channels is None else value[..., list(self.channels)]
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
-        """Return it, or the channels that answer most to this picture with their numbers."""
+        """Return it, or the channels that answer most to this image with their numbers."""
         value = gathered[0]
         if self.select == "given":
             return Heatmap(values=value)

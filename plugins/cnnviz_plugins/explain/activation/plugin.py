@@ -19,7 +19,7 @@ class FeatureMapsConfig:
     channels: tuple[int, ...] | None = None
     """Which channels, in this order; all when not given."""
     select: Literal["given", "strongest", "most_variable"] = "given"
-    """`strongest`: by largest value, `most_variable`: by standard deviation over positions, per picture, best first."""
+    """`strongest`: by largest value, `most_variable`: by standard deviation over positions, per image, best first."""
     count: int | None = None
     """Only the first so many of them; all when not given."""
 
@@ -30,7 +30,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="feature-maps",
         kind="explain",
-        summary="what each channel of a layer answers to the picture, and where",
+        summary="what each channel of a layer answers to the image, and where",
         config=FeatureMapsConfig,
         build="cnnviz_plugins.explain.activation.feature_maps:FeatureMaps.build",
         references=("Yosinski et al. 2015, arXiv:1506.06579, section 2",),

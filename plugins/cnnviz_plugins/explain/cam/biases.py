@@ -1,7 +1,7 @@
 """The biases of a network, explicit and implicit, read off its program: what a layer adds that its input does not.
 
-Near a picture every operation y(x) is linear: y = J x + b. For convolutions, dense layers and norms b is y at 0; for
-a smooth activation it is y - J x, which depends on the picture; for ReLU, pools and sums it is 0.
+Near an image every operation y(x) is linear: y = J x + b. For convolutions, dense layers and norms b is y at 0; for
+a smooth activation it is y - J x, which depends on the image; for ReLU, pools and sums it is 0.
 """
 
 from collections.abc import Sequence

@@ -29,7 +29,7 @@ class ClassActivationMap(Fold):
     Raises (when traced):
         TargetError: The target is no score of the network's outputs.
 
-    Cost: one forward pass per picture.
+    Cost: one forward pass per image.
     Source: Zhou, Khosla, Lapedriza, Oliva, Torralba 2016, section 2, equation 2.
     """
 

@@ -25,7 +25,7 @@ class Fullgrad(Fold):
     BatchNorm are read off the program; smooth activations have the implicit bias of the paper, y - y' x. Layers
     without a map count in the sums only.
 
-    Cost: two forward passes and one backward pass per picture.
+    Cost: two forward passes and one backward pass per image.
     Source: Srinivas, Fleuret 2019, propositions 1 and 2, section 4 for the map; idiap/fullgrad-saliency.
     """
 

@@ -16,7 +16,7 @@ from cnnviz_plugins.explain.cam.plugin import GradCamConfig
 class GradCam(LayerMaps):
     """ReLU of the sum over channels of (spatial mean of d score / d channel) * channel; nothing is normalised.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Selvaraju et al. 2017, section 3, equations 1 and 2. `tf-explain`: its `core/grad_cam.py`, which
     averages positive gradients of active units only.
     """

@@ -17,7 +17,7 @@ class GradCamPlusPlus(LayerMaps):
     derivatives, in closed form because it explains exp(score). The factor exp(score), common to the whole map, is
     left out, as all peers do: it overflows.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Chattopadhay, Sarkar, Howlader, Balasubramanian 2018, equations 5 to 7 and 19. Variants:
     torchcam/methods/gradient.py, xplique/attributions/grad_cam_pp.py.
     """

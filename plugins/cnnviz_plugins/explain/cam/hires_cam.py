@@ -14,7 +14,7 @@ class HiresCam(LayerMaps):
 
     Where the network above the layer is linear, the map before the ReLU sums to the score less its bias.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Draelos, Carin 2020, section 3.2, equation 6.
     """
 

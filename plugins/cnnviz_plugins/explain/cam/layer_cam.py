@@ -15,7 +15,7 @@ class LayerCam(LayerMaps):
 
     Several layers are scaled by tanh(2 map / its maximum) and fused by their maximum, as the paper does.
 
-    Cost: one forward and one backward pass per picture, whatever the number of layers.
+    Cost: one forward and one backward pass per image, whatever the number of layers.
     Source: Jiang, Zhang, Hou, Cheng, Wei 2021, equations 6 to 9.
     """
 

@@ -21,7 +21,7 @@ Map = Float[Array, "rows cols channels"]
 class LayerMaps(Fold):
     """Maps of one or several layers, each weighted into one; a technique says how in `weigh`.
 
-    `low_res` is the map at the layer's size, `values` the same enlarged to the picture.
+    `low_res` is the map at the layer's size, `values` the same enlarged to the image.
 
     Raises (when built):
         LayerNotFoundError: No such layer.

@@ -61,7 +61,7 @@ class _Ends:
         while number not in self.operations:
             producer = self.graph.values[number].producer
             if producer is None or producer.name not in GLUE:
-                found = "the picture itself" if producer is None else f"an operation {producer.name!r} of no known kind"
+                found = "the image itself" if producer is None else f"an operation {producer.name!r} of no known kind"
                 raise self.refusal(f"{phrase} {found}")
             number = producer.inputs[0]
         return self.operations[number]

@@ -127,8 +127,8 @@ class EigenCamConfig(MapConfig):
 class ScoreCamConfig(MapConfig):
     """Which layers, and where their channels are used as masks."""
 
-    masked: Literal["picture", "layer"] = "picture"
-    """`picture`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
+    masked: Literal["image", "layer"] = "image"
+    """`image`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
     pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
 
 
@@ -146,9 +146,9 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
     """Which layers, and over how much noise their gradients are averaged."""
 
     samples: int = 25
-    """Noisy copies of each picture."""
+    """Noisy copies of each image."""
     noise: str = "relative(0.15)"
-    """Standard deviation of the Gaussian noise: `relative(share)` of each picture's max - min, or `absolute(value)`."""
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`."""
     numerator: Literal["second", "first"] = "second"
     """Which mean derivative stands in the weights' numerator. `second` is Grad-CAM++'s, and without noise the map is
     Grad-CAM++'s. `first` is the formula as torch-cam's documentation reports it from the paper."""
@@ -260,7 +260,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="score-cam",
         kind="explain",
-        summary="a layer's channels, weighted by the score of the picture seen through each",
+        summary="a layer's channels, weighted by the score of the image seen through each",
         config=ScoreCamConfig,
         build="cnnviz_plugins.explain.cam.score_cam:ScoreCam.build",
         references=("Wang et al. 2020, arXiv:1910.01279",),
@@ -278,7 +278,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="smooth-grad-cam++",
         kind="explain",
-        summary="Grad-CAM++ with derivatives averaged over noisy copies of the picture",
+        summary="Grad-CAM++ with derivatives averaged over noisy copies of the image",
         config=SmoothGradCamPlusPlusConfig,
         build="cnnviz_plugins.explain.cam.smooth_grad_cam_plus_plus:SmoothGradCamPlusPlus.build",
         references=("Omeiza et al. 2019, arXiv:1908.01224",),

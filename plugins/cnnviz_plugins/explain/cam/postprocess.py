@@ -49,12 +49,12 @@ def finished(
     """Return the heatmap that weighted maps make.
 
     One layer: `low_res` is its map after the ReLU, `values` the same enlarged. Several: each map runs from 0 to 1,
-    `low_res` is their fusion at the size of the largest map, `values` at the picture's.
+    `low_res` is their fusion at the size of the largest map, `values` at the image's.
 
     Args:
         raws: The weighted maps, one per layer, before any ReLU.
         layers: The layers' names.
-        size: Height and width of the picture.
+        size: Height and width of the image.
         config: What the user chose.
     """
     how = CONVENTIONS[config.convention]

@@ -1,4 +1,4 @@
-"""Score-CAM: channels weighted by the score of the picture seen through each of them (Wang et al. 2020)."""
+"""Score-CAM: channels weighted by the score of the image seen through each of them (Wang et al. 2020)."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -21,7 +21,7 @@ class ScoreCam(LayerMaps):
     The mask is the channel's map, enlarged, moved and divided to run from 0 to 1; a channel of one value masks all.
     It multiplies the network's own input, so that what is masked looks as what the model subtracts.
 
-    With `masked="layer"` it multiplies the layer's map in place of the picture, and nothing below is evaluated again.
+    With `masked="layer"` it multiplies the layer's map in place of the image, and nothing below is evaluated again.
 
     Cost: one forward pass per channel; with `masked="layer"` only of the part above the layer.
     Source: Wang et al. 2020, section 3.2, algorithm 1. The untouched score, subtracted there, cancels in the softmax.
@@ -55,7 +55,7 @@ class ScoreCam(LayerMaps):
         key: Any,
     ) -> Float[Array, ""]:
         """Return the score through channel `index`, the layers' channels counted on."""
-        if self.config.masked == "picture":
+        if self.config.masked == "image":
             size = (image.shape[0], image.shape[1])
             mask = jnp.zeros(size, image.dtype)
             for _, channel, here in self._asked(context, index):

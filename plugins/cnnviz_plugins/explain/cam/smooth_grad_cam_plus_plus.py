@@ -1,4 +1,4 @@
-"""Smooth Grad-CAM++: Grad-CAM++ with derivatives averaged over noisy copies of the picture (Omeiza et al. 2019)."""
+"""Smooth Grad-CAM++: Grad-CAM++ with derivatives averaged over noisy copies of the image (Omeiza et al. 2019)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -15,12 +15,12 @@ from cnnviz_plugins.explain.cam.plugin import SmoothGradCamPlusPlusConfig
 
 @dataclass(frozen=True, kw_only=True)
 class SmoothGradCamPlusPlus(LayerMaps):
-    """Grad-CAM++ of the picture's own activations, with g, g^2 and g^3 averaged over noisy copies.
+    """Grad-CAM++ of the image's own activations, with g, g^2 and g^3 averaged over noisy copies.
 
     Without noise it is Grad-CAM++.
 
-    Randomness: copy i of a picture is picture + sigma * normal(fold_in(picture's key, i)).
-    Cost: `samples` forward and backward passes and one forward pass per picture.
+    Randomness: copy i of an image is image + sigma * normal(fold_in(image's key, i)).
+    Cost: `samples` forward and backward passes and one forward pass per image.
     Source: Omeiza, Speakman, Cintas, Weldermariam 2019, section 3; torchcam/methods/gradient.py, whose documentation
     says where the printed numerator differs. torch-cam itself applies the last copy's gradient, we the mean one.
     """
@@ -36,7 +36,7 @@ class SmoothGradCamPlusPlus(LayerMaps):
     def prepare(
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any
     ) -> tuple[Float[Array, ""], dict[str, Map]]:
-        """Return the noise's standard deviation and the layers' values at the picture itself."""
+        """Return the noise's standard deviation and the layers' values at the image itself."""
         unit, number = self.config.sigma
         sigma = jnp.float32(number) * ((image.max() - image.min()) if unit == "relative" else 1.0)
         return sigma, values_of(model, image, self.layers)

@@ -14,7 +14,7 @@ class XGradCam(LayerMaps):
 
     A channel that sums to 0 has weight 0. Before the ReLU the map sums to the sum of activation * gradient.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Fu, Hu, Dong, Guo, Gao, Li 2020, section 3.3, equation 8.
     """
 

@@ -1,4 +1,4 @@
-"""Concept maps: where in a picture each concept of a survey is (Fel et al. 2023; Kim et al. 2018)."""
+"""Concept maps: where in an image each concept of a survey is (Fel et al. 2023; Kim et al. 2018)."""
 
 import json
 import zipfile
@@ -48,7 +48,7 @@ class ConceptMaps(Fold):
         return jnp.einsum(form, gradient, directions, precision="highest")
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
-        """Return all maps, or one at the picture's size."""
+        """Return all maps, or one at the image's size."""
         maps = gathered[0]
         if self.concept is None:
             return Heatmap(values=maps)

@@ -28,7 +28,7 @@ from cnnviz_plugins.explain.concepts.results import ConceptBank
 
 @dataclass(frozen=True, kw_only=True)
 class ConceptSobol(Fold):
-    """The total Sobol index of every concept of one picture, as each fades by a random amount at all places at once.
+    """The total Sobol index of every concept of one image, as each fades by a random amount at all places at once.
 
     The layer is replaced by what the concepts make of it, so what they leave over plays no part; nothing below the
     layer is evaluated again.
@@ -86,13 +86,13 @@ def build(config: CraftConfig, model: Model) -> SurveyPlan:
         LayerKindError: The layer has no map.
         TargetError: No such class.
 
-    Cost: one forward pass per picture; for each picture of the class one per crop up to the layer, and designs x
+    Cost: one forward pass per image; for each image of the class one per crop up to the layer, and designs x
     (concepts + 2) above it.
     Source: Fel, Picard, Béthune, Boissin, Vigouroux, Colin, Cadène, Serre 2023, section 3.
     """
     layer = model.map_layer(config.layer) if config.layer is not None else _rectified(model)
     targets.settle(targets.class_score(config.target), model)
-    kept = KeptValues(layer=layer.name, shape=layer.shape, pictures=config.pictures, wants_class=True)
+    kept = KeptValues(layer=layer.name, shape=layer.shape, image_count=config.image_count, wants_class=True)
 
     def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> ConceptBank:
         return _bank(config, model, layer, found["kept"], population, provenance)
@@ -116,8 +116,8 @@ def _bank(
     ids = kept["id"][kept["predicted"] == config.target]
     if not len(ids):
         raise UsageError(
-            f"the model puts none of {len(kept['id'])} pictures in class {model.class_name(config.target)}; "
-            "give pictures of the class that target names"
+            f"the model puts none of {len(kept['id'])} images in class {model.class_name(config.target)}; "
+            "give images of the class that target names"
         )
     crops = Crops.of(population, [int(i) for i in ids], config.crop, model.input_shape)
     if config.concepts > min(len(crops), layer.channels):
@@ -142,7 +142,7 @@ def _bank(
         error=float(left),
         crops=shown,
         weight=weight,
-        pictures=ids,
+        image_ids=ids,
         provenance=provenance,
         warnings=(*model.warnings, *_findings(ids, float(left), importance)),
     )
@@ -150,7 +150,7 @@ def _bank(
 
 def _pooled(model: Model, layer: Layer, crops: Crops) -> Float[np.ndarray, "n c"]:
     """Return the mean over places of the layer's values for every crop."""
-    kept = KeptValues(layer=layer.name, shape=layer.shape[-1:], pictures=len(crops), pool="mean")
+    kept = KeptValues(layer=layer.name, shape=layer.shape[-1:], image_count=len(crops), pool="mean")
     found, _ = run_survey(
         {"kept": kept}, model, Population(source=crops), batch="auto", memory_budget=None, progress=silent
     )
@@ -174,7 +174,7 @@ def _shown(
 def _findings(ids: Int[np.ndarray, " n"], left: float, importance: Float[np.ndarray, " k"]) -> list[str]:
     found = []
     if len(ids) < 10:
-        found.append(f"only {len(ids)} pictures of the class; concepts of so few are those of these pictures")
+        found.append(f"only {len(ids)} images of the class; concepts of so few are those of these images")
     if left > 0.3:
         found.append(f"the concepts leave {left:.0%} of the activations; ask for more of them")
     if not importance.any():

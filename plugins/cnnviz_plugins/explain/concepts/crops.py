@@ -1,4 +1,4 @@
-"""The crops of some pictures of a population, each enlarged to the size that the model takes."""
+"""The crops of some images of a population, each enlarged to the size that the model takes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -14,19 +14,19 @@ _STEP = 0.8  # of the side, as the authors' code has it
 
 @dataclass(frozen=True, eq=False)
 class Crops:
-    """Crops of `share` of each side, every 0.8 of their own side, as a source of pictures."""
+    """Crops of `share` of each side, every 0.8 of their own side, as a source of images."""
 
     population: Population
     ids: list[int]
     size: tuple[int, int]
     """Rows and columns of a crop."""
     corners: list[tuple[int, int]]
-    """Top and left of each crop of a picture."""
+    """Top and left of each crop of an image."""
     input_shape: tuple[int, int, int]
 
     @classmethod
     def of(cls, population: Population, ids: list[int], share: float, input_shape: tuple[int, int, int]) -> "Crops":
-        """Return the crops of the pictures with these numbers."""
+        """Return the crops of the images with these numbers."""
         sides = [max(1, round(share * length)) for length in input_shape[:2]]
         steps = [
             range(0, length - side + 1, max(1, int(_STEP * side)))
@@ -37,14 +37,14 @@ class Crops:
 
     @property
     def fields(self) -> dict[str, Any]:
-        """Nothing beside the pictures."""
+        """Nothing beside the images."""
         return {}
 
     def __len__(self) -> int:
         return len(self.ids) * len(self.corners)
 
     def pixels(self, index: int) -> Float[np.ndarray, "rows cols c"]:
-        """Return a crop as it lies in its picture."""
+        """Return a crop as it lies in its image."""
         top, left = self.corners[index % len(self.corners)]
         image = self.population.image(self.ids[index // len(self.corners)])
         return image[top : top + self.size[0], left : left + self.size[1]]

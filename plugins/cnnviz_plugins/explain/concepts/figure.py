@@ -45,7 +45,7 @@ def scores_figure(result: ConceptScores) -> Figure:
     axes.invert_yaxis()
     axes.axvline(float(np.mean(result.random_score)), color=_GREY, linestyle=":", linewidth=1)
     axes.set_xlim(0, 1)
-    axes.set_xlabel("share of pictures whose score rises; hollow: as by chance")
+    axes.set_xlabel("share of images whose score rises; hollow: as by chance")
     axes.set_title(f"{result.target} at {result.layer}", fontsize=9)
     return figure
 

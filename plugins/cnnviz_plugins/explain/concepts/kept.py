@@ -1,4 +1,4 @@
-"""A layer's values for some pictures of a population: those of lowest rank, whatever the order and the batches."""
+"""A layer's values for some images of a population: those of lowest rank, whatever the order and the batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,24 +17,24 @@ _ODD = 2_654_435_761  # Knuth's multiplicative hash: a bijection of 32 bits
 
 @dataclass(frozen=True, kw_only=True)
 class KeptValues(Reducer):
-    """The values of `pictures` pictures; those whose numbers a fixed bijection of 32 bits puts first.
+    """The values of `images` images; those whose numbers a fixed bijection of 32 bits puts first.
 
     Result of `finish`, in order of number: `id` (n,), `label` (n,), -1 where unknown, `predicted` (n,), -1 without
-    class scores, and `values` (n, *shape). Pictures with values that are not finite are left out.
+    class scores, and `values` (n, *shape). Images with values that are not finite are left out.
     """
 
     layer: str
     """The resolved name."""
     shape: tuple[int, ...]
-    """What is kept of each picture."""
-    pictures: int
+    """What is kept of each image."""
+    image_count: int
     """How many are kept."""
     pool: Literal["none", "mean"] = "none"
     """`mean`: means over places are kept."""
     wants_class: bool = False
     """Whether the class that the model predicts is kept, too."""
     is_labelled: bool = False
-    """Whether pictures without a label are left out."""
+    """Whether images without a label are left out."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -53,7 +53,7 @@ class KeptValues(Reducer):
 
     def init(self) -> Delta:
         """Return empty slots."""
-        slots = (self.pictures,)
+        slots = (self.image_count,)
         return {
             "rank": jnp.full(slots, _NONE, jnp.uint32),
             "id": jnp.full(slots, _NONE, jnp.uint32),
@@ -79,13 +79,13 @@ class KeptValues(Reducer):
             "values": jnp.where(usable.reshape(-1, *(1,) * (values.ndim - 1)), values, 0.0),
         }
         joined = {name: jnp.concatenate([delta[name], new[name]]) for name in delta}
-        order = jnp.lexsort((joined["id"], joined["rank"]))[: self.pictures]
+        order = jnp.lexsort((joined["id"], joined["rank"]))[: self.image_count]
         return {name: leaf[order] for name, leaf in joined.items()}
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the slots with the lowest ranks of all."""
         joined = {name: np.concatenate([total[name] for total in totals]) for name in totals[0]}
-        order = np.lexsort((joined["id"], joined["rank"]))[: self.pictures]
+        order = np.lexsort((joined["id"], joined["rank"]))[: self.image_count]
         return {name: leaf[order] for name, leaf in joined.items()}
 
     def finish(self, total: Total) -> Total:

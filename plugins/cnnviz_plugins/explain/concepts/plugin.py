@@ -1,6 +1,6 @@
-"""The concept family: directions in a layer that stand for a concept, given by pictures or found in activations.
+"""The concept family: directions in a layer that stand for a concept, given by images or found in activations.
 
-Two surveys, which learn directions from a population, and one explanation, which shows them in a picture.
+Two surveys, which learn directions from a population, and one explanation, which shows them in an image.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from cnnviz_jax.plugins.specs import RendererSpec, TechniqueSpec
 
 @dataclass(frozen=True, kw_only=True)
 class TcavConfig:
-    """Which class is asked about, in which layer, and which pictures show what."""
+    """Which class is asked about, in which layer, and which images show what."""
 
     layer: str | None = None
     """Layer whose activations are told apart; the last one with more than one position when not given."""
     target: int = 0
     """Index of the class whose score is asked about."""
     examined: str = "examined"
-    """Label, by name or number, of the pictures on which the class is asked about."""
+    """Label, by name or number, of the images on which the class is asked about."""
     random: str = "random"
-    """Label of the pictures that show nothing in particular. Every other label is a concept."""
+    """Label of the images that show nothing in particular. Every other label is a concept."""
     label_names: tuple[str, ...] = ()
     """Names of the labels 0, 1, 2, ...; a folder's own, or the model's classes, when not given."""
     pool: Literal["none", "mean"] = "none"
@@ -36,8 +36,8 @@ class TcavConfig:
     """Random sets with which each concept is told apart; the paper has up to 500."""
     penalty: float = 0.01
     """Weight of the squared direction against the mean loss of the classifier, activations scaled to size 1."""
-    pictures: int = 800
-    """Most pictures kept, of all labels together; chosen by their number where there are more."""
+    image_count: int = 800
+    """Most images kept, of all labels together; chosen by their number where there are more."""
     seed: int = 0
     """Decides the random sets."""
 
@@ -45,7 +45,7 @@ class TcavConfig:
         if self.runs < 2:
             raise UsageError(f"runs is at least 2, got {self.runs}; a t-test needs a spread")
         check_positive(penalty=self.penalty)
-        check_at_least(8, pictures=self.pictures)
+        check_at_least(8, image_count=self.image_count)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,13 +55,13 @@ class CraftConfig:
     layer: str | None = None
     """A layer without negative values, such as a ReLU; the last ReLU with more than one position when not given."""
     target: int = 0
-    """Index of the class; of the pictures only those that the model puts there are used."""
+    """Index of the class; of the images only those that the model puts there are used."""
     concepts: int = 10
     """How many concepts are looked for."""
     crop: float = 0.35
-    """Side of the crops as a share of the picture's; 80 px of 224, as the authors have it."""
-    pictures: int = 100
-    """Most pictures used."""
+    """Side of the crops as a share of the image's; 80 px of 224, as the authors have it."""
+    image_count: int = 100
+    """Most images used."""
     iterations: int = 300
     """Rounds of the factorisation."""
     designs: int = 32
@@ -70,7 +70,9 @@ class CraftConfig:
     """Crops kept for each concept."""
 
     def __post_init__(self) -> None:
-        check_at_least(1, concepts=self.concepts, pictures=self.pictures, iterations=self.iterations, shown=self.shown)
+        check_at_least(
+            1, concepts=self.concepts, image_count=self.image_count, iterations=self.iterations, shown=self.shown
+        )
         check_at_least(2, designs=self.designs)
         if self.designs & (self.designs - 1):
             raise UsageError(f"designs is a power of two, got {self.designs}")
@@ -85,7 +87,7 @@ class ConceptMapsConfig:
     bank: str = ""
     """The `.npz` that a survey `craft` or `tcav` was written to."""
     concept: int | None = None
-    """Number of one concept, as a map at the picture's size; all, each at the layer's size, when not given."""
+    """Number of one concept, as a map at the image's size; all, each at the layer's size, when not given."""
 
 
 @hookimpl
@@ -94,7 +96,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="tcav",
         kind="survey",
-        summary="how often a class's score rises towards each concept that pictures show",
+        summary="how often a class's score rises towards each concept that images show",
         config=TcavConfig,
         build="cnnviz_plugins.explain.concepts.tcav:build",
         references=("Kim et al. 2018, arXiv:1711.11279",),
@@ -110,7 +112,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="concept-maps",
         kind="explain",
-        summary="where in a picture each concept of a survey is",
+        summary="where in an image each concept of a survey is",
         config=ConceptMapsConfig,
         build="cnnviz_plugins.explain.concepts.concept_maps:build",
         references=("Fel et al. 2023, arXiv:2211.10154", "Kim et al. 2018, arXiv:1711.11279"),

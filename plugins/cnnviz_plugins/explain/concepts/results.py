@@ -18,19 +18,19 @@ class ConceptScores:
     concepts: tuple[str, ...]
     """Names of the k concepts."""
     score: Float[np.ndarray, "k runs"]
-    """Share of the examined pictures whose class score rises towards the concept; a column for each random set."""
+    """Share of the examined images whose class score rises towards the concept; a column for each random set."""
     random_score: Float[np.ndarray, " runs"]
     """The same for directions between two random sets: what chance gives."""
     p_value: Float[np.ndarray, " k"]
     """Two-sided t-test of `score` against `random_score`."""
     accuracy: Float[np.ndarray, "k runs"]
-    """How well the direction tells concept from random pictures, on the third of both that it was not fitted to."""
+    """How well the direction tells concept from random images, on the third of both that it was not fitted to."""
     vectors: Float[np.ndarray, "k *shape"]
     """Mean direction of each concept, of length 1, in the layer's own shape, or (k, c) where places were pooled."""
     derivative: Float[np.ndarray, "k n"]
-    """Derivative of the score along `vectors`, for each examined picture."""
+    """Derivative of the score along `vectors`, for each examined image."""
     examined: Int[np.ndarray, " n"]
-    """Numbers of the examined pictures."""
+    """Numbers of the examined images."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
@@ -51,14 +51,14 @@ class ConceptBank:
     bank: Float[np.ndarray, "k c"]
     """Each concept's non-negative direction; activations are sums of these."""
     importance: Float[np.ndarray, " k"]
-    """Total Sobol index: the share of the score's variance in which the concept has a hand, mean over pictures."""
+    """Total Sobol index: the share of the score's variance in which the concept has a hand, mean over images."""
     error: float
     """Size of what the concepts leave of the crops' activations, as a share of their size."""
     crops: Float[np.ndarray, "k shown rows cols ch"]
     """The crops that show each concept most, strongest first; black where there are fewer."""
     weight: Float[np.ndarray, "k shown"]
     """How strongly they show it."""
-    pictures: Int[np.ndarray, " n"]
-    """Numbers of the pictures used: those that the model puts in the class."""
+    image_ids: Int[np.ndarray, " n"]
+    """Numbers of the images used: those that the model puts in the class."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""TCAV: does a class's score rise towards a concept that pictures show (Kim et al. 2018)?"""
+"""TCAV: does a class's score rise towards a concept that images show (Kim et al. 2018)?"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ from cnnviz_plugins.explain.concepts.results import ConceptScores
 
 @dataclass(frozen=True, kw_only=True)
 class LayerGradient(Fold):
-    """The gradient of the score at the layer, as (gradient,), for each picture."""
+    """The gradient of the score at the layer, as (gradient,), for each image."""
 
     shape: tuple[int, ...] = field(default=())
 
@@ -48,14 +48,14 @@ def build(config: TcavConfig, model: Model) -> SurveyPlan:
         LayerNotFoundError: No such layer.
         TargetError: No such class.
 
-    Cost: one forward pass per picture up to the layer; for each examined picture one forward and backward pass above.
-    Memory for the layer's values of `pictures` pictures.
+    Cost: one forward pass per image up to the layer; for each examined image one forward and backward pass above.
+    Memory for the layer's values of `images` images.
     Source: Kim, Wattenberg, Gilmer, Cai, Wexler, Viegas, Sayres 2018, section 3.
     """
     layer = surveyed_layer(model, config.layer, None)
     targets.settle(targets.class_score(config.target), model)
     shape = layer.shape[-1:] if config.pool == "mean" else layer.shape
-    kept = KeptValues(layer=layer.name, shape=shape, pictures=config.pictures, pool=config.pool, is_labelled=True)
+    kept = KeptValues(layer=layer.name, shape=shape, image_count=config.image_count, pool=config.pool, is_labelled=True)
 
     def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> ConceptScores:
         return _scores(config, model, layer, found["kept"], population, provenance)
@@ -68,8 +68,8 @@ def _scores(
 ) -> ConceptScores:
     if not population.is_labelled:
         raise UsageError(
-            "tcav needs labels that say what each picture shows: labels='folders', or one number per picture, with one "
-            f"label for {config.examined!r} and one for {config.random!r} pictures"
+            "tcav needs labels that say what each image shows: labels='folders', or one number per image, with one "
+            f"label for {config.examined!r} and one for {config.random!r} images"
         )
     names, groups = _groups(config, kept, population)
     examined, random = groups.pop("examined"), groups.pop("random")
@@ -122,15 +122,15 @@ def _groups(
         word = getattr(config, role)
         match = [label for label in labels if word in (names[label], str(label))]
         if not match:
-            raise UsageError(f"no picture is labelled {word!r} ({role}); the labels are {', '.join(names.values())}")
+            raise UsageError(f"no image is labelled {word!r} ({role}); the labels are {', '.join(names.values())}")
         found[role] = np.flatnonzero(kept["label"] == match[0])
         labels.remove(match[0])
     if not labels:
-        raise UsageError(f"every picture is labelled {config.examined!r} or {config.random!r}; concepts need some")
+        raise UsageError(f"every image is labelled {config.examined!r} or {config.random!r}; concepts need some")
     found |= {label: np.flatnonzero(kept["label"] == label) for label in labels}
     few = [role if isinstance(role, str) else names[role] for role, rows in found.items() if len(rows) < 3]
     if few or len(found["random"]) < 6:
-        raise UsageError(f"too few pictures of {few[0] if few else config.random}: 3 of each label and 6 random ones")
+        raise UsageError(f"too few images of {few[0] if few else config.random}: 3 of each label and 6 random ones")
     return names, found
 
 
@@ -186,10 +186,10 @@ def _findings(
     found = []
     weak = [name for name, own in zip(names, accuracy.mean(1), strict=True) if own < 0.7]
     if weak:
-        found.append(f"the layer hardly tells {', '.join(weak)} from random pictures: the direction means little")
+        found.append(f"the layer hardly tells {', '.join(weak)} from random images: the direction means little")
     by_chance = [name for name, p in zip(names, p_value, strict=True) if p >= 0.05 / len(names)]
     if by_chance:
         found.append(f"{', '.join(by_chance)}: no different from random directions at p < 0.05 / {len(names)}")
     if size < 15:
-        found.append(f"only {size} pictures on each side of a direction; the authors take 50 and more")
+        found.append(f"only {size} images on each side of a direction; the authors take 50 and more")
     return found

@@ -1,1 +1,1 @@
-"""Gradients of a score with respect to the picture, plain, averaged over noise, or through changed ReLUs."""
+"""Gradients of a score with respect to the image, plain, averaged over noise, or through changed ReLUs."""

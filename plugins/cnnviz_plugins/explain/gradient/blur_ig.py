@@ -1,4 +1,4 @@
-"""Blur IG: integrated gradients from a blurred picture to the sharp one (Xu et al. 2020)."""
+"""Blur IG: integrated gradients from a blurred image to the sharp one (Xu et al. 2020)."""
 
 import math
 from dataclasses import dataclass
@@ -24,12 +24,12 @@ _SHARP = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class BlurIg(Fold):
-    """Gradients along the path of less and less blurred pictures, times the changes, (h, w, c).
+    """Gradients along the path of less and less blurred images, times the changes, (h, w, c).
 
-    No baseline colour has to be chosen. `extras` has `baseline_score`, of the most blurred picture, and
+    No baseline colour has to be chosen. `extras` has `baseline_score`, of the most blurred image, and
     `completeness_gap`.
 
-    Cost: `steps` forward and backward passes per picture, and two forward ones.
+    Cost: `steps` forward and backward passes per image, and two forward ones.
     Source: Xu, Venugopalan, Sundararajan 2020, section 3.
     """
 
@@ -48,7 +48,7 @@ class BlurIg(Fold):
         return self.config.steps
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Ends:
-        """Return the most blurred picture and the scores at both ends."""
+        """Return the most blurred image and the scores at both ends."""
         last = self.config.max_sigma
         if self.config.spacing == "sqrt" and self.config.convention == "pair":
             last = math.sqrt(last)
@@ -57,7 +57,7 @@ class BlurIg(Fold):
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Ends, index: Int[Array, ""], key: Any
     ) -> Float[Array, "h w c"]:
-        """Return one step's gradient times the change of the picture there."""
+        """Return one step's gradient times the change of the image there."""
         config = self.config
         shares = np.arange(config.steps + 1) / config.steps
         if config.spacing == "sqrt":

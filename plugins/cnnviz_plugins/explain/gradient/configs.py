@@ -59,7 +59,7 @@ class DeconvnetConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class InputXGradientConfig:
-    """Nothing to choose: the picture in [0, 1] times the gradient, pixel by pixel."""
+    """Nothing to choose: the image in [0, 1] times the gradient, pixel by pixel."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,9 +67,9 @@ class SmoothgradConfig:
     """How much noise, how often, and which gradient."""
 
     samples: int | None = None
-    """Noisy copies of each picture; 50, or the convention's, when not given."""
+    """Noisy copies of each image; 50, or the convention's, when not given."""
     noise: str | None = None
-    """Standard deviation of the Gaussian noise: `relative(share)` of each picture's max - min, or `absolute(value)`;
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`;
     `relative(0.15)`, or the convention's, when not given."""
     method: GradientMethod = "saliency"
     """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
@@ -119,7 +119,7 @@ class VargradConfig(SmoothgradConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class IntegratedGradientsConfig:
-    """From where to the picture, and how the integral is taken."""
+    """From where to the image, and how the integral is taken."""
 
     baseline: Fill = "zero"
     """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
@@ -127,7 +127,7 @@ class IntegratedGradientsConfig:
     """Rule of the integral; `gausslegendre`, or the convention's, when not given. `endpoints` is n equally spaced
     nodes from 0 to 1 with weights 1/n, as PAIR has it."""
     nodes: int | None = None
-    """Gradients per picture; 50, or the convention's, when not given."""
+    """Gradients per image; 50, or the convention's, when not given."""
     convention: Literal["paper", "captum", "pair", "xplique", "tf-explain"] = "paper"
     """Whose defaults. Captum's trapezoid has weights that sum to 1 - 1/n; here that holds under its name only."""
 
@@ -147,11 +147,11 @@ class GradientShapConfig:
     """How many random points of random paths, and where the paths begin."""
 
     samples: int | None = None
-    """Random points per picture; 50, or the convention's (Captum: 5), when not given."""
+    """Random points per image; 50, or the convention's (Captum: 5), when not given."""
     baselines: tuple[str, ...] = ("zero", "value(1)", "noise")
     """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform."""
     noise: str = "absolute(0)"
-    """Gaussian noise on the picture: `relative(share)` of its max - min, or `absolute(value)`."""
+    """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
     convention: Literal["paper", "captum"] = "paper"
     """Whose number of points."""
 
@@ -178,10 +178,10 @@ class GradientShapConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DeepliftConfig:
-    """What the picture is compared with."""
+    """What the image is compared with."""
 
     baseline: Fill = "zero"
-    """The reference picture: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
+    """The reference image: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
     epsilon: float = 1e-6
     """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
 
@@ -192,12 +192,12 @@ class DeepliftConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedIgConfig:
-    """From where to the picture, in how many steps, and how far the path may stray."""
+    """From where to the image, in how many steps, and how far the path may stray."""
 
     baseline: Fill = "zero"
     """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
     steps: int = 200
-    """Gradients per picture, one after another."""
+    """Gradients per image, one after another."""
     fraction: float = 0.25
     """Share of the values, those with the smallest gradients, that move at once."""
     max_distance: float = 0.02
@@ -219,11 +219,11 @@ class BlurIgConfig:
     max_sigma: float = 50.0
     """Standard deviation in pixels of the blur at the path's beginning."""
     steps: int = 100
-    """Gradients per picture."""
+    """Gradients per image."""
     spacing: Literal["linear", "sqrt"] = "linear"
     """Whether sigma or its square grows evenly along the path."""
     convention: Literal["paper", "pair"] = "paper"
-    """`paper`: differences of the blurred pictures, borders renormalised. `pair`: derivative at the left end of each
+    """`paper`: differences of the blurred images, borders renormalised. `pair`: derivative at the left end of each
     step, borders black, as PAIR's saliency computes it."""
 
     def __post_init__(self) -> None:
@@ -242,15 +242,15 @@ class XraiConfig:
     scales: tuple[float, ...] = (50, 100, 150, 250, 500, 1200)
     """Felzenszwalb's scales; each is one segmentation."""
     sigma: float = 0.8
-    """Smoothing before the segmentation, in pixels of the resized picture."""
+    """Smoothing before the segmentation, in pixels of the resized image."""
     min_size: int = 150
-    """Least pixels of a segment, of the resized picture."""
+    """Least pixels of a segment, of the resized image."""
     size: int = 224
-    """Side to which pictures are resized for the segmentation."""
+    """Side to which images are resized for the segmentation."""
     dilation: int = 5
-    """By how many pixels of the resized picture each segment grows."""
+    """By how many pixels of the resized image each segment grows."""
     min_share: float = 0.001
-    """A segment that adds a smaller share of the picture is left out."""
+    """A segment that adds a smaller share of the image is left out."""
     convention: Literal["paper", "pair"] = "paper"
     """Whose quadrature and nodes."""
 

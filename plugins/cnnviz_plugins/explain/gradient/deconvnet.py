@@ -15,7 +15,7 @@ class Deconvnet(Saliency):
     Raises (when built):
         RuleError: The program has no true ReLU.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Zeiler, Fergus 2013, section 2.1; max-pool keeps its switches.
     """
 

@@ -1,6 +1,6 @@
 """DeepLIFT with the rescale rule, on the traced program (Shrikumar et al. 2017).
 
-Two runs: one of the reference, in which every activation and max-pool notes what it saw; one of the picture, in
+Two runs: one of the reference, in which every activation and max-pool notes what it saw; one of the image, in
 which each is replaced by a line through what it gave then and gives now. The gradient of that second run are
 the multipliers.
 """
@@ -35,13 +35,13 @@ Taken = tuple[Array, Array]
 
 @dataclass(frozen=True, kw_only=True)
 class Deeplift(Fold):
-    """(picture - reference) times DeepLIFT's multipliers, (h, w, c): shares of the difference of scores.
+    """(image - reference) times DeepLIFT's multipliers, (h, w, c): shares of the difference of scores.
 
     `extras` has `baseline_score` and `completeness_gap`; the gap is rounding alone for networks made of
     convolutions, dense layers, activations, pools, batch norm, sums and joins, explained by a logit. What mixes
     values otherwise (products of branches, layer norm, softmax) keeps its gradient, and then the gap is real.
 
-    Cost: three forward passes and one backward per picture, and one forward for the gap.
+    Cost: three forward passes and one backward per image, and one forward for the gap.
     Source: Shrikumar, Greenside, Kundaje 2017, section 3.5.1; max-pools as in Captum.
     """
 
@@ -72,7 +72,7 @@ class Deeplift(Fold):
 def deeplift_map(
     model: Model, image: Float[Array, "h w c"], reference: Float[Array, "h w c"], target: Target, *, epsilon: float
 ) -> Float[Array, "h w c"]:
-    """Return (picture - reference) times the multipliers.
+    """Return (image - reference) times the multipliers.
 
     Cost: two forward passes and one backward.
     """

@@ -1,4 +1,4 @@
-"""GradientSHAP: the gradient at random points between random baselines and the picture (Lundberg, Lee 2017)."""
+"""GradientSHAP: the gradient at random points between random baselines and the image (Lundberg, Lee 2017)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -18,13 +18,13 @@ from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 
 @dataclass(frozen=True, kw_only=True)
 class GradientShap(Fold):
-    """The mean of (picture - baseline) times the gradient at a random point between them, (h, w, c).
+    """The mean of (image - baseline) times the gradient at a random point between them, (h, w, c).
 
-    Each point draws one of the `baselines`, a place on the path and, if asked, noise on the picture.
+    Each point draws one of the `baselines`, a place on the path and, if asked, noise on the image.
     `extras` has the mean `baseline_score` and the `completeness_gap`, which falls with the number of points.
 
-    Randomness: point i of a picture uses fold_in(picture's key, i).
-    Cost: `samples` forward and backward passes per picture, and as many forward ones of baselines.
+    Randomness: point i of an image uses fold_in(image's key, i).
+    Cost: `samples` forward and backward passes per image, and as many forward ones of baselines.
     Source: Lundberg, Lee 2017; Erion et al. 2019, equation 2 ("expected gradients").
     """
 
@@ -51,7 +51,7 @@ class GradientShap(Fold):
         index: Int[Array, ""],
         key: Key[Array, ""],
     ) -> tuple[Float[Array, "h w c"], Float[Array, ""], Float[Array, ""]]:
-        """Return the product at one random point, the score of its baseline and that of its picture."""
+        """Return the product at one random point, the score of its baseline and that of its image."""
         pick, place, shake, fill = jax.random.split(key, 4)
         fills = jnp.stack([fill_of(image, words, model, key=fill) for words in self.config.baselines])
         start = fills[jax.random.randint(pick, (), 0, len(fills))]

@@ -15,7 +15,7 @@ class GuidedBackprop(Saliency):
     Raises (when built):
         RuleError: The program has no true ReLU.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Springenberg, Dosovitskiy, Brox, Riedmiller 2014, section 3.4.
     """
 

@@ -23,11 +23,11 @@ _CLOSE = 1e-6
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedIg(Fold):
-    """Gradients along an adaptive path from the baseline to the picture, times the moves, (h, w, c).
+    """Gradients along an adaptive path from the baseline to the image, times the moves, (h, w, c).
 
     `extras` has `baseline_score` and `completeness_gap`.
 
-    Cost: `steps` forward and backward passes per picture, one after another, and two forward ones.
+    Cost: `steps` forward and backward passes per image, one after another, and two forward ones.
     Source: Kapishnikov et al. 2021, algorithm 1, as its authors' code bounds it.
     """
 
@@ -78,7 +78,7 @@ def _moved(
     close: Float[Array, ""],
     fraction: float,
 ) -> Float[Array, "h w c"]:
-    """Return the next point: as far from the picture as `wanted`, the least steep values moved first.
+    """Return the next point: as far from the image as `wanted`, the least steep values moved first.
 
     No value lags behind `low` or runs ahead of `high`, as shares of its own straight way.
     """

@@ -1,4 +1,4 @@
-"""The gradient of a score with respect to the picture, under a named ReLU rule: what the family is made of."""
+"""The gradient of a score with respect to the image, under a named ReLU rule: what the family is made of."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ RULES: dict[str, dict[str, str] | None] = {
 def input_gradient(
     model: Model, image: Float[Array, "h w c"], target: Target, method: str = "saliency"
 ) -> Float[Array, "h w c"]:
-    """Return d score / d picture, signed, per unit of intensity of pictures in [0, 1].
+    """Return d score / d image, signed, per unit of intensity of images in [0, 1].
 
     Cost: one forward and one backward pass.
     """

@@ -14,11 +14,11 @@ from cnnviz_plugins.explain.gradient.saliency import Saliency
 
 @dataclass(frozen=True, kw_only=True)
 class InputXGradient(Saliency):
-    """The picture in [0, 1] times the signed gradient, (h, w, c).
+    """The image in [0, 1] times the signed gradient, (h, w, c).
 
     A black pixel gets 0 whatever it means to the score.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Shrikumar, Greenside, Shcherbina, Kundaje 2016, section 2.
     """
 
@@ -30,5 +30,5 @@ class InputXGradient(Saliency):
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
     ) -> Float[Array, "h w c"]:
-        """Return picture times gradient."""
+        """Return image times gradient."""
         return image * input_gradient(model, image, target)

@@ -19,11 +19,11 @@ from cnnviz_plugins.explain.gradient.quadrature import rule_of
 
 @dataclass(frozen=True, kw_only=True)
 class IntegratedGradients(Fold):
-    """(picture - baseline) times the gradient integrated along the straight path between them, (h, w, c).
+    """(image - baseline) times the gradient integrated along the straight path between them, (h, w, c).
 
     `extras` has `baseline_score` and `completeness_gap`: what the shares sum to, less the difference of scores.
 
-    Cost: `nodes` forward and backward passes per picture, and two forward ones.
+    Cost: `nodes` forward and backward passes per image, and two forward ones.
     Source: Sundararajan, Taly, Yan 2017, section 3, equation 1; completeness is proposition 1.
     """
 

@@ -1,4 +1,4 @@
-"""Every gradient method as one function of a picture, so that each can be averaged over noise."""
+"""Every gradient method as one function of an image, so that each can be averaged over noise."""
 
 import jax
 import jax.numpy as jnp
@@ -16,7 +16,7 @@ from cnnviz_plugins.explain.gradient.quadrature import rule_of
 def method_map(
     model: Model, image: Float[Array, "h w c"], target: Target, method: GradientMethod
 ) -> Float[Array, "h w c"]:
-    """Return what the method gives for one picture, with its own defaults.
+    """Return what the method gives for one image, with its own defaults.
 
     Cost: one forward and one backward pass; 50 for integrated gradients, one after another; two for DeepLIFT.
     """

@@ -9,7 +9,7 @@ from cnnviz_jax.targets import Target
 
 
 class Ends(NamedTuple):
-    """Where a path to the picture starts, and the scores there and at the picture."""
+    """Where a path to the image starts, and the scores there and at the image."""
 
     start: Float[Array, "h w c"]
     start_score: Float[Array, ""]
@@ -19,7 +19,7 @@ class Ends(NamedTuple):
     def of(cls, model: Model, image: Float[Array, "h w c"], start: Float[Array, "h w c"], target: Target) -> "Ends":
         """Return the ends of the path from `start` to `image`.
 
-        Cost: one forward pass, and one for the picture's score where the program does not have it already.
+        Cost: one forward pass, and one for the image's score where the program does not have it already.
         """
         return cls(start, model.score(start, target)[0], model.score(image, target)[0])
 

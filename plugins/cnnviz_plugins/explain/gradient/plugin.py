@@ -39,7 +39,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="smoothgrad",
         kind="explain",
-        summary="gradient averaged over noisy copies of the picture",
+        summary="gradient averaged over noisy copies of the image",
         config=SmoothgradConfig,
         build="cnnviz_plugins.explain.gradient.smoothgrad:Smoothgrad.build",
         references=("Smilkov et al. 2017, arXiv:1706.03825",),
@@ -47,7 +47,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="smoothgrad-squared",
         kind="explain",
-        summary="squared gradient averaged over noisy copies of the picture",
+        summary="squared gradient averaged over noisy copies of the image",
         config=SmoothgradSquaredConfig,
         build="cnnviz_plugins.explain.gradient.smoothgrad:SmoothgradSquared.build",
         references=("Smilkov et al. 2017, arXiv:1706.03825", "Hooker et al. 2019, arXiv:1806.10758"),
@@ -56,7 +56,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="vargrad",
         kind="explain",
-        summary="variance of the gradient over noisy copies of the picture",
+        summary="variance of the gradient over noisy copies of the image",
         config=VargradConfig,
         build="cnnviz_plugins.explain.gradient.smoothgrad:Vargrad.build",
         references=("Adebayo et al. 2018, arXiv:1810.03292, appendix",),
@@ -81,7 +81,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="input-x-gradient",
         kind="explain",
-        summary="picture times gradient: a first-order share of each pixel in the score",
+        summary="image times gradient: a first-order share of each pixel in the score",
         config=InputXGradientConfig,
         build="cnnviz_plugins.explain.gradient.input_x_gradient:InputXGradient.build",
         references=("Shrikumar et al. 2016, arXiv:1605.01713",),
@@ -90,7 +90,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="integrated-gradients",
         kind="explain",
-        summary="gradient integrated from a baseline to the picture: shares that sum to the difference of scores",
+        summary="gradient integrated from a baseline to the image: shares that sum to the difference of scores",
         config=IntegratedGradientsConfig,
         build="cnnviz_plugins.explain.gradient.integrated_gradients:IntegratedGradients.build",
         references=("Sundararajan, Taly, Yan 2017, arXiv:1703.01365",),
@@ -98,7 +98,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="gradient-shap",
         kind="explain",
-        summary="gradient at random points between random baselines and the picture",
+        summary="gradient at random points between random baselines and the image",
         config=GradientShapConfig,
         build="cnnviz_plugins.explain.gradient.gradient_shap:GradientShap.build",
         references=("Lundberg, Lee 2017, arXiv:1705.07874", "Erion et al. 2019, arXiv:1906.10670"),
@@ -125,7 +125,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="blur-ig",
         kind="explain",
-        summary="integrated gradients along a path from a blurred picture to the sharp one",
+        summary="integrated gradients along a path from a blurred image to the sharp one",
         config=BlurIgConfig,
         build="cnnviz_plugins.explain.gradient.blur_ig:BlurIg.build",
         references=("Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383",),
@@ -134,7 +134,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="xrai",
         kind="explain",
-        summary="regions of the picture ranked by their integrated gradients",
+        summary="regions of the image ranked by their integrated gradients",
         config=XraiConfig,
         build="cnnviz_plugins.explain.gradient.xrai:Xrai.build",
         references=("Kapishnikov et al. 2019, arXiv:1906.02825",),

@@ -18,7 +18,7 @@ from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 class Saliency(Fold):
     """The signed gradient of the score, (h, w, c); by Captum's convention its size.
 
-    Cost: one forward and one backward pass per picture.
+    Cost: one forward and one backward pass per image.
     Source: Simonyan, Vedaldi, Zisserman 2013, section 3.
     """
 

@@ -1,4 +1,4 @@
-"""SmoothGrad and its relatives: what gradients are over noisy copies of the picture (Smilkov et al. 2017)."""
+"""SmoothGrad and its relatives: what gradients are over noisy copies of the image (Smilkov et al. 2017)."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -20,8 +20,8 @@ from cnnviz_plugins.explain.gradient.methods import method_map
 class Smoothgrad(Fold):
     """The mean of signed gradients over noisy copies, (h, w, c).
 
-    Randomness: copy i of a picture is picture + sigma * normal(fold_in(picture's key, i)), so the result
-    depends on the seed and the picture, not on chunk, batch or device.
+    Randomness: copy i of an image is image + sigma * normal(fold_in(image's key, i)), so the result
+    depends on the seed and the image, not on chunk, batch or device.
     Cost: `samples` times the cost of the method, which is one forward and one backward pass for most; memory
     for one chunk of copies.
     Source: Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, section 3.

@@ -1,4 +1,4 @@
-"""XRAI: regions of the picture, ranked by their integrated gradients (Kapishnikov et al. 2019)."""
+"""XRAI: regions of the image, ranked by their integrated gradients (Kapishnikov et al. 2019)."""
 
 import importlib.util
 from dataclasses import dataclass
@@ -23,14 +23,14 @@ from cnnviz_plugins.explain.gradient.quadrature import rule_of
 class Xrai(Fold):
     """One number per pixel: the mean attribution of the region with which the pixel is taken, (h, w).
 
-    Attributions are integrated gradients from the picture's darkest and from its brightest value, averaged,
+    Attributions are integrated gradients from the image's darkest and from its brightest value, averaged,
     the largest channel of each pixel. Regions are Felzenszwalb's segments at several scales, taken greedily, each
     time the one whose new pixels have the highest mean.
 
     Raises (when built):
         UsageError: scikit-image is not installed.
 
-    Cost: 2 x `nodes` forward and backward passes per picture, and its segmentations on the host.
+    Cost: 2 x `nodes` forward and backward passes per image, and its segmentations on the host.
     Source: Kapishnikov, Bolukbasi, Viégas, Terry 2019, section 3.2.
     """
 
@@ -93,7 +93,7 @@ def _ranked(
 
 
 def segment_masks(image: Float[np.ndarray, "h w c"], config: XraiConfig) -> Bool[np.ndarray, "k h w"]:
-    """Return every segment of every scale, grown by `dilation`, at the picture's size."""
+    """Return every segment of every scale, grown by `dilation`, at the image's size."""
     from skimage.morphology import dilation, disk
     from skimage.segmentation import felzenszwalb
     from skimage.transform import resize

@@ -20,13 +20,13 @@ from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
 
 @dataclass(frozen=True, kw_only=True)
 class ExtremalPerturbation(Fold):
-    """The mean over areas of the mask that keeps so much of the picture and raises the score most, (h, w) in [0, 1].
+    """The mean over areas of the mask that keeps so much of the image and raises the score most, (h, w) in [0, 1].
 
     Each mask is found by gradient ascent on score - weight * mean (sorted mask - ideal)^2, the ideal being 0 but for
     the area's share of ones; the weight grows at every step. `extras["masks"]` has one mask per area,
     `extras["rewards"]` what each reached, `extras["kept"]` the share it keeps.
 
-    Cost: areas * steps forward and backward passes per picture, two of each with `game="dual"`.
+    Cost: areas * steps forward and backward passes per image, two of each with `game="dual"`.
     Source: Fong, Patrick, Vedaldi 2019, sections 3 and 4; numbers of facebookresearch/TorchRay.
     """
 
@@ -36,7 +36,7 @@ class ExtremalPerturbation(Fold):
 
     @classmethod
     def build(cls, config: ExtremalPerturbationConfig, model: Model) -> "ExtremalPerturbation":
-        """Return the fold for `model`, lengths scaled to its pictures."""
+        """Return the fold for `model`, lengths scaled to its images."""
         height, width, _ = model.input_shape
         share = min(height, width) / 224
         step = config.step_px or max(1, round(7 * share))
@@ -51,7 +51,7 @@ class ExtremalPerturbation(Fold):
         return len(self.config.areas)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
-        """Return the picture from most to least covered, and the distances that masks are made of."""
+        """Return the image from most to least covered, and the distances that masks are made of."""
         return self._levels(model, image, key), self.mask.offsets()
 
     def _levels(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "levels h w c"]:
@@ -113,7 +113,7 @@ class ExtremalPerturbation(Fold):
 
 
 def between(levels: Float[Array, "levels h w c"], kept: Float[Array, "h w"]) -> Float[Array, "h w c"]:
-    """Return the picture that shows at each pixel the level that `kept` in [0, 1] asks for, read linearly."""
+    """Return the image that shows at each pixel the level that `kept` in [0, 1] asks for, read linearly."""
     place = kept * (len(levels) - 1)
     lower = jnp.clip(jnp.floor(place), 0, len(levels) - 2)
     part = (place - lower)[None, :, :, None]

@@ -1,4 +1,4 @@
-"""Feature ablation: how much the score falls when each part of the picture is covered."""
+"""Feature ablation: how much the score falls when each part of the image is covered."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -17,7 +17,7 @@ from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig
 class FeatureAblation(PartsFold):
     """score - score with the part covered, one number per part.
 
-    Cost: one forward pass per part and one for the picture.
+    Cost: one forward pass per part and one for the image.
     Source: Zeiler, Fergus 2013, section 4.2, over parts; Captum's FeatureAblation with a feature mask.
     """
 
@@ -48,7 +48,7 @@ class FeatureAblation(PartsFold):
     def prepare(
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> tuple[Parts, Float[Array, ""], tuple[Array, ...]]:
-        """Return the picture's parts, its score, and the untouched activations where boxes are windows."""
+        """Return the image's parts, its score, and the untouched activations where boxes are windows."""
         unchanged = () if self.sweep is None else self.sweep.prepare(model, image, target)
         return self.parts(model, image, key), model.score(image, target)[0], unchanged
 

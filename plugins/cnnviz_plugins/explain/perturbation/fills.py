@@ -1,4 +1,4 @@
-"""What a picture looks like where it is covered: the option `fill`, shared by the family."""
+"""What an image looks like where it is covered: the option `fill`, shared by the family."""
 
 import jax
 import jax.numpy as jnp
@@ -16,13 +16,13 @@ def settled(fill: Fill, model: Model) -> Fill:
     """Return `fill` checked against the model, `model-mean` replaced by what the model subtracts.
 
     Raises:
-        UsageError: The fill has another number of values than pictures have channels.
+        UsageError: The fill has another number of values than images have channels.
     """
     depth = model.input_shape[2]
     if fill == "model-mean":
         return tuple(model.structure.mean)
     if isinstance(fill, tuple) and len(fill) != depth:
-        raise UsageError(f"fill has {len(fill)} values, pictures have {depth} channels")
+        raise UsageError(f"fill has {len(fill)} values, images have {depth} channels")
     return fill
 
 
@@ -34,11 +34,11 @@ def cover(
     segments: Int[Array, "h w"] | None = None,
     count: int = 0,
 ) -> Float[Array, "h w c"]:
-    """Return the picture as it looks where covered.
+    """Return the image as it looks where covered.
 
     Args:
         fill: As `settled` returns it.
-        image: The picture.
+        image: The image.
         model: The network that looks at it.
         key: For `noise`.
         segments: For `segment-mean`: the segment of each pixel.

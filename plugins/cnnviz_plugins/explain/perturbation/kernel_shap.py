@@ -1,4 +1,4 @@
-"""KernelSHAP: Shapley values of the picture's parts, as a weighted regression (Lundberg, Lee 2017)."""
+"""KernelSHAP: Shapley values of the image's parts, as a weighted regression (Lundberg, Lee 2017)."""
 
 import math
 from dataclasses import dataclass
@@ -20,12 +20,12 @@ from cnnviz_plugins.explain.perturbation.plugin import KernelShapConfig
 class KernelShap(PartsFold):
     """The Shapley value of every part: its mean contribution over all orders in which parts may appear.
 
-    They sum to score - score of the picture with all parts covered (`extras["base"]`), exactly: the sum is a
+    They sum to score - score of the image with all parts covered (`extras["base"]`), exactly: the sum is a
     constraint, not an observation of large weight. Where all coalitions are asked (2^parts <= samples) the values
     are exact; otherwise coalitions are drawn by the Shapley kernel in pairs with their complements.
 
-    Cost: `samples` forward passes per picture, or 2^parts where that is less.
-    Randomness: pair i of a picture comes from fold_in(picture's key, i); none where all coalitions are asked.
+    Cost: `samples` forward passes per image, or 2^parts where that is less.
+    Randomness: pair i of an image comes from fold_in(image's key, i); none where all coalitions are asked.
     Source: Lundberg, Lee 2017, theorem 2; drawing by the kernel as Captum does; pairs: Covert, Lee 2021; `xplique`:
     xplique/attributions/kernel_shap.py, a regression without weights on single coalitions, and no constraint.
     """
@@ -55,7 +55,7 @@ class KernelShap(PartsFold):
     def prepare(
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> tuple[Parts, Key[Array, ""]]:
-        """Return the picture's parts and its key, which both coalitions of a pair need."""
+        """Return the image's parts and its key, which both coalitions of a pair need."""
         return self.parts(model, image, key), key
 
     def evaluate(

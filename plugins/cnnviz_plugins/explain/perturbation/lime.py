@@ -1,4 +1,4 @@
-"""LIME: a linear model of which parts are covered, fitted near the picture (Ribeiro et al. 2016)."""
+"""LIME: a linear model of which parts are covered, fitted near the image (Ribeiro et al. 2016)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -18,15 +18,15 @@ from cnnviz_plugins.explain.perturbation.plugin import LimeConfig
 class Lime(PartsFold):
     """The weights of the parts in a ridge regression of the score on which parts are kept.
 
-    Sample 0 is the picture itself; in every other each part is kept with chance 1/2. A sample counts with
-    sqrt(exp(-d^2 / kernel_width^2)), d its cosine distance from the picture. `extras["fit"]` is the regression's
+    Sample 0 is the image itself; in every other each part is kept with chance 1/2. A sample counts with
+    sqrt(exp(-d^2 / kernel_width^2)), d its cosine distance from the image. `extras["fit"]` is the regression's
     weighted R^2: a low one says that the weights mean little. `extras["intercept"]` is the constant.
 
-    Cost: `samples` forward passes per picture.
-    Randomness: sample i of a picture comes from fold_in(picture's key, i).
+    Cost: `samples` forward passes per image.
+    Randomness: sample i of an image comes from fold_in(image's key, i).
     Source: Ribeiro, Singh, Guestrin 2016, section 3; numbers and kernel of marcotcr/lime lime_image.py, all parts kept
     in the regression; `xplique`: xplique/attributions/lime.py, whose samples are all random and whose kernel is
-    exp(-d^2 / kernel_width^2) of the distance between pictures.
+    exp(-d^2 / kernel_width^2) of the distance between images.
     """
 
     config: LimeConfig
@@ -50,7 +50,7 @@ class Lime(PartsFold):
         index: Int[Array, ""],
         key: Key[Array, ""],
     ) -> tuple[Bool[Array, " count"], Float[Array, ""], Float[Array, ""]]:
-        """Return which parts sample `index` keeps, its score, and its squared distance from the picture."""
+        """Return which parts sample `index` keeps, its score, and its squared distance from the image."""
         drawn = jax.random.bernoulli(key, 0.5, (self.segments.count,))
         is_whole = (index == 0) & (self.config.convention == "paper")
         kept = (drawn | is_whole) & context.there

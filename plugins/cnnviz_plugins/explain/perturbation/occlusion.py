@@ -1,4 +1,4 @@
-"""Occlusion: how much the score falls when each window of the picture is covered (Zeiler, Fergus 2013)."""
+"""Occlusion: how much the score falls when each window of the image is covered (Zeiler, Fergus 2013)."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -28,15 +28,15 @@ class Occlusion(Fold):
     the sum or average over the windows that cover each pixel.
 
     Raises (when built):
-        WindowError: The window is larger than the picture.
+        WindowError: The window is larger than the image.
         UsageError: The fill has another number of channels, or a channel does not exist.
 
     With the engine `incremental` only what a window reaches is recomputed, with the same result. With `adaptive` a
     share of the windows is computed and the others are interpolated; `extras["computed"]` says which.
 
-    Cost: rows * cols + 1 forward passes per picture, or their incremental share; memory for one chunk of covered
-    pictures, and for the activations of the untouched one where the engine is incremental.
-    Randomness: only `fill="noise"`, one field of noise per picture.
+    Cost: rows * cols + 1 forward passes per image, or their incremental share; memory for one chunk of covered
+    images, and for the activations of the untouched one where the engine is incremental.
+    Randomness: only `fill="noise"`, one field of noise per image.
     Source: Zeiler, Fergus 2013, section 4.2.
     """
 
@@ -54,7 +54,7 @@ class Occlusion(Fold):
         windows = Windows.over((height, width), config.window, config.stride, config.edge or "full")
         for channel in config.channels or ():
             if not 0 <= channel < depth:
-                raise UsageError(f"pictures have channels 0 to {depth - 1}, got channel {channel}")
+                raise UsageError(f"images have channels 0 to {depth - 1}, got channel {channel}")
         sweep = windows.sweep
         is_incremental = config.engine == "incremental" or (config.engine == "auto" and sweep.pays(model))
         adaptive = None if config.adaptive is None else CoarseFirst.of(windows.rows, windows.cols, config.adaptive)
@@ -89,7 +89,7 @@ class Occlusion(Fold):
         return plan_rows(self.windows, self.evaluations, self.sweep is not None, model)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> "_Context":
-        """Return the picture as it looks where covered, and what is read off the untouched one."""
+        """Return the image as it looks where covered, and what is read off the untouched one."""
         covered = cover(self.config.fill, image, model, key)
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(image.shape[-1]), jnp.asarray(self.config.channels))
@@ -126,7 +126,7 @@ class Occlusion(Fold):
     def finish(
         self, model: Model, image: Any, target: Target, context: "_Context", gathered: Float[Array, " p"]
     ) -> Heatmap:
-        """Return the grid and its map of the picture."""
+        """Return the grid and its map of the image."""
         extras: dict[str, Array] = {}
         if self.adaptive is not None and context.order is not None:
             grid, extras["computed"] = self.adaptive.filled(gathered, context.order)
@@ -155,11 +155,11 @@ class Occlusion(Fold):
 
 
 class _Context(NamedTuple):
-    """What all windows of one picture share."""
+    """What all windows of one image share."""
 
     covered: Float[Array, "h w c"]
     untouched: Float[Array, " k"]
     unchanged: tuple[Array, ...]
-    """Activations of the untouched picture, where windows are computed from them."""
+    """Activations of the untouched image, where windows are computed from them."""
     order: Int[Array, " computed"] | None
     """Which window each evaluation computes, where not all are."""

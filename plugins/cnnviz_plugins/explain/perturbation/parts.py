@@ -1,4 +1,4 @@
-"""What techniques over the parts of a picture share: segments, what covers them, and a number per part as a map."""
+"""What techniques over the parts of an image share: segments, what covers them, and a number per part as a map."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -18,7 +18,7 @@ from cnnviz_plugins.explain.perturbation.segments import Segments
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Parts:
-    """One picture's parts and what shows where they are covered."""
+    """One image's parts and what shows where they are covered."""
 
     segments: Int[Array, "h w"]
     cover: Float[Array, "h w c"]
@@ -26,23 +26,23 @@ class Parts:
     """Which parts have pixels."""
 
     def keeping(self, image: Float[Array, "h w c"], kept: Bool[Array, " count"]) -> Float[Array, "h w c"]:
-        """Return the picture with the other parts covered."""
+        """Return the image with the other parts covered."""
         return jnp.where(kept[self.segments][:, :, None], image, self.cover)
 
     def fading(self, image: Float[Array, "h w c"], strength: Float[Array, " count"]) -> Float[Array, "h w c"]:
-        """Return the picture with each part between its cover (0) and itself (1)."""
+        """Return the image with each part between its cover (0) and itself (1)."""
         return self.cover + (image - self.cover) * strength[self.segments][:, :, None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartsFold(Fold):
-    """A fold whose evaluations cover parts of the picture.
+    """A fold whose evaluations cover parts of the image.
 
     `values` gives every pixel the number of its part; `low_res` is the grid of numbers where the parts are a grid.
     `extras["per_segment"]` are the numbers, `extras["segments"]` the part of each pixel.
 
     Raises (when built):
-        UsageError: The mask or the fill does not fit the pictures, or scikit-image is needed and absent.
+        UsageError: The mask or the fill does not fit the images, or scikit-image is needed and absent.
     """
 
     config: SegmentConfig
@@ -62,14 +62,14 @@ class PartsFold(Fold):
         return ()
 
     def parts(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Parts:
-        """Return one picture's parts."""
+        """Return one image's parts."""
         segments = self.segments(image)
         there = jnp.zeros(self.segments.count, bool).at[segments.reshape(-1)].set(True)
         fill = self.config.fill if self.config.fill is not None else "segment-mean"
         return Parts(segments, cover(fill, image, model, key, segments, self.segments.count), there)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
-        """Return the picture's parts."""
+        """Return the image's parts."""
         return self.parts(model, image, key)
 
     def shown(self, parts: Parts, per_segment: Float[Array, " count"], **extras: Any) -> Heatmap:

@@ -1,4 +1,4 @@
-"""The perturbation family: what the score does when parts of the picture are covered, masked or kept."""
+"""The perturbation family: what the score does when parts of the image are covered, masked or kept."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ Segmentation = str | tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class OcclusionConfig:
-    """What covers the picture, where, and what is read off."""
+    """What covers the image, where, and what is read off."""
 
     window: int | tuple[int, int] | None = None
     """Height and width of the cover in pixels (one number for both); a seventh of the short side when not given."""
     stride: int | tuple[int, int] | None = None
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
-    """What covers: a pixel value, one per channel, or `mean` (of the picture), `model-mean` (what the model
+    """What covers: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
     subtracts), `blur(sigma in pixels)`, `noise` (uniform)."""
     edge: Literal["full", "truncate"] | None = None
     """`full`: only whole windows. `truncate`: one more at the border, cut off there, as Captum does. As the
@@ -49,7 +49,7 @@ class OcclusionConfig:
     channels: tuple[int, ...] | None = None
     """Which channels are covered; all when not given."""
     engine: Literal["auto", "dense", "incremental"] = "auto"
-    """`dense`: every covered picture is run whole. `incremental`: only what its window reaches is recomputed, with the
+    """`dense`: every covered image is run whole. `incremental`: only what its window reaches is recomputed, with the
     same result. `auto`: whichever is predicted to be faster."""
     adaptive: float | None = None
     """Share of the windows to compute, such as 0.25: a coarse grid first, then where it changes most; the others are
@@ -89,10 +89,10 @@ _OCCLUSION_CONVENTIONS: dict[
 
 @dataclass(frozen=True, kw_only=True)
 class RiseConfig:
-    """How many masks, how coarse, and how much of the picture each keeps."""
+    """How many masks, how coarse, and how much of the image each keeps."""
 
     masks: int = 4000
-    """Random masks per picture."""
+    """Random masks per image."""
     grid: int | tuple[int, int] = 7
     """Cells of a mask along each axis, before it is enlarged."""
     probability: float = 0.5
@@ -113,11 +113,11 @@ class RiseConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentConfig:
-    """What the parts of a picture are, and what covers them."""
+    """What the parts of an image are, and what covers them."""
 
     segments: str | tuple[tuple[int, ...], ...] = "grid(8)"
-    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the pictures, or superpixels
-    of scikit-image, made for each picture: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
+    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
     fill: float | tuple[float, ...] | str | None = None
     """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given and
     no convention says otherwise."""
@@ -139,7 +139,7 @@ class SegmentConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAblationConfig(SegmentConfig):
-    """What the parts of a picture are, and what covers each of them in turn."""
+    """What the parts of an image are, and what covers each of them in turn."""
 
     fill: float | tuple[float, ...] | str | None = 0.5
     """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
@@ -150,10 +150,10 @@ class FeatureAblationConfig(SegmentConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class LimeConfig(SegmentConfig):
-    """What the parts of a picture are, and how the linear model of them is fitted."""
+    """What the parts of an image are, and how the linear model of them is fitted."""
 
     samples: int | None = None
-    """Random pictures with half of their parts covered, per picture; 1000, or the convention's (Xplique: 150), when
+    """Random images with half of their parts covered, per image; 1000, or the convention's (Xplique: 150), when
     not given."""
     distance: Literal["cosine", "euclidean"] | None = None
     """How far a sample is: `cosine` of which parts are kept, or `euclidean` over the pixels, as Xplique has it."""
@@ -181,17 +181,17 @@ class LimeConfig(SegmentConfig):
 _LIME_CONVENTIONS: dict[str, dict[str, Any]] = {
     # marcotcr/lime lime_image.py
     "paper": {"samples": 1000, "distance": "cosine", "kernel_width": 0.25, "ridge": 1.0, "fill": "segment-mean"},
-    # xplique/attributions/lime.py, pictures of three channels
+    # xplique/attributions/lime.py, images of three channels
     "xplique": {"samples": 150, "distance": "euclidean", "kernel_width": 45.0, "ridge": 2.0, "fill": 0.5},
 }
 
 
 @dataclass(frozen=True, kw_only=True)
 class KernelShapConfig(SegmentConfig):
-    """What the parts of a picture are, and how many coalitions of them are asked."""
+    """What the parts of an image are, and how many coalitions of them are asked."""
 
     samples: int | None = None
-    """Coalitions per picture; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
+    """Coalitions per image; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
     many, all are asked and the values are exact."""
     convention: Literal["paper", "xplique"] = "paper"
     """`xplique`: coalitions are always drawn, one by one, and a plain regression is fitted to them, so that the values
@@ -213,7 +213,7 @@ class KernelShapConfig(SegmentConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class SobolConfig(SegmentConfig):
-    """What the parts of a picture are, and how their strengths are drawn."""
+    """What the parts of an image are, and how their strengths are drawn."""
 
     fill: float | tuple[float, ...] | str | None = "model-mean"
     """What shows as a part fades: as for `occlusion`, or `segment-mean`. The paper multiplies the network's own
@@ -221,7 +221,7 @@ class SobolConfig(SegmentConfig):
     designs: int = 32
     """Rows of each sampling matrix; a power of two for `sampler="sobol"`."""
     sampler: Literal["sobol", "random"] = "sobol"
-    """`sobol`: the same low-discrepancy points for every picture. `random`: uniform from the key."""
+    """`sobol`: the same low-discrepancy points for every image. `random`: uniform from the key."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -235,7 +235,7 @@ class ExtremalPerturbationConfig:
     """How large the kept parts are, and how their masks are found."""
 
     areas: tuple[float, ...] = (0.1,)
-    """Shares of the picture to keep; one mask is found for each, and the map is their mean."""
+    """Shares of the image to keep; one mask is found for each, and the map is their mean."""
     game: Literal["preserve", "delete", "dual"] = "preserve"
     """`preserve`: what is kept raises the score. `delete`: what is lost lowers it. `dual`: both at once."""
     steps: int = 800
@@ -243,7 +243,7 @@ class ExtremalPerturbationConfig:
     fill: float | tuple[float, ...] | str | None = None
     """What shows where the mask is 0: as for `occlusion`; `blur` of 20 pixels in 224 when not given."""
     levels: int = 8
-    """Strengths of blur between which the mask chooses; 2 mixes picture and fill."""
+    """Strengths of blur between which the mask chooses; 2 mixes image and fill."""
     step_px: int | None = None
     """Spacing of the mask's parameters in pixels; 7 in 224 when not given."""
     sigma_px: float | None = None
@@ -257,7 +257,7 @@ class ExtremalPerturbationConfig:
     area_growth: float = 1.0035
     """Factor on that weight at every step."""
     flip: bool = True
-    """Look at every second step's picture in the mirror, as the authors' code does."""
+    """Look at every second step's image in the mirror, as the authors' code does."""
 
     def __post_init__(self) -> None:
         if not self.areas or any(not 0 < area < 1 for area in self.areas):
@@ -292,7 +292,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="occlusion",
         kind="explain",
-        summary="how much the score falls when each window of the picture is covered",
+        summary="how much the score falls when each window of the image is covered",
         config=OcclusionConfig,
         build="cnnviz_plugins.explain.perturbation.occlusion:Occlusion.build",
         references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",),
@@ -309,7 +309,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="feature-ablation",
         kind="explain",
-        summary="how much the score falls when each part of the picture is covered",
+        summary="how much the score falls when each part of the image is covered",
         config=FeatureAblationConfig,
         build="cnnviz_plugins.explain.perturbation.feature_ablation:FeatureAblation.build",
         references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",),
@@ -318,7 +318,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="lime",
         kind="explain",
-        summary="weights of a linear model of which parts are covered, fitted near the picture",
+        summary="weights of a linear model of which parts are covered, fitted near the image",
         config=LimeConfig,
         build="cnnviz_plugins.explain.perturbation.lime:Lime.build",
         references=("Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",),
@@ -327,7 +327,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="kernel-shap",
         kind="explain",
-        summary="Shapley values of the picture's parts",
+        summary="Shapley values of the image's parts",
         config=KernelShapConfig,
         build="cnnviz_plugins.explain.perturbation.kernel_shap:KernelShap.build",
         references=("Lundberg, Lee 2017, arXiv:1705.07874",),

@@ -16,7 +16,7 @@ from cnnviz_plugins.explain.perturbation.plugin import RiseConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Rise(Fold):
-    """Sum over masks of score(masked picture) * mask, over masks * probability, (h, w).
+    """Sum over masks of score(masked image) * mask, over masks * probability, (h, w).
 
     A mask is a coarse grid of zeros and ones, enlarged bilinearly to (cells + 1) times the cell and moved by a random
     part of a cell. Masks are made from the key as they are used; there is no array of all of them.
@@ -24,8 +24,8 @@ class Rise(Fold):
     The paper scores by probability: pass `cv.targets.class_score(index, of="probability")` for its numbers. With a
     logit the map has an offset, since every mask counts with its score whatever its sign.
 
-    Cost: `masks` forward passes per picture; memory for one chunk of masked pictures.
-    Randomness: mask i of a picture comes from fold_in(picture's key, i).
+    Cost: `masks` forward passes per image; memory for one chunk of masked images.
+    Randomness: mask i of an image comes from fold_in(image's key, i).
     Source: Petsiuk, Das, Saenko 2018, sections 3.1 and 3.2; eclique/RISE explanations.py;
     `xplique`: xplique/attributions/rise.py, which divides by the masks' sum per pixel.
     """
@@ -46,7 +46,7 @@ class Rise(Fold):
     def prepare(
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> Float[Array, "h w c"]:
-        """Return the picture as it looks where masked."""
+        """Return the image as it looks where masked."""
         return cover(self.config.fill, image, model, key)
 
     def evaluate(

@@ -1,4 +1,4 @@
-"""Segments of a picture: a regular grid, a given mask, or superpixels of scikit-image made for each picture."""
+"""Segments of an image: a regular grid, a given mask, or superpixels of scikit-image made for each image."""
 
 import importlib
 import importlib.util
@@ -19,7 +19,7 @@ from cnnviz_plugins.explain.perturbation.plugin import SEGMENTERS, Segmentation
 
 @dataclass(frozen=True)
 class Segments:
-    """Which segment each pixel of a picture belongs to, numbered from 0."""
+    """Which segment each pixel of an image belongs to, numbered from 0."""
 
     word: str
     number: int
@@ -32,16 +32,16 @@ class Segments:
 
     @classmethod
     def of(cls, option: Segmentation, model: Model) -> "Segments":
-        """Return the segments that the option `segments` means for `model`'s pictures.
+        """Return the segments that the option `segments` means for `model`'s images.
 
         Raises:
-            UsageError: A given mask has another size than the pictures, or scikit-image is not installed.
+            UsageError: A given mask has another size than the images, or scikit-image is not installed.
         """
         height, width, _ = model.input_shape
         if not isinstance(option, str):
             shape = (len(option), len(option[0]))
             if shape != (height, width):
-                raise UsageError(f"segments is a mask of {shape[0]} x {shape[1]}, pictures are {height} x {width}")
+                raise UsageError(f"segments is a mask of {shape[0]} x {shape[1]}, images are {height} x {width}")
             return cls("given", 0, max(map(max, option)) + 1, None, option)
         word, number = word_and_number(option, "segments", SEGMENTERS)
         size = int(number or 0)
@@ -68,7 +68,7 @@ class Segments:
         return jnp.asarray(found, jnp.int32)
 
     def boxes(self, size: tuple[int, ...]) -> WindowSweep | None:
-        """Return the parts of a regular grid as windows of a picture of height and width `size`."""
+        """Return the parts of a regular grid as windows of an image of height and width `size`."""
         if self.grid is None:
             return None
         rows, cols = (
@@ -84,18 +84,18 @@ class Segments:
     def _superpixels(self, image: Any) -> Int[np.ndarray, "h w"]:
         segmentation: Any = importlib.import_module("skimage.segmentation")
 
-        picture = np.asarray(image, np.float64)
-        colour = picture.shape[-1] == 3
+        image = np.asarray(image, np.float64)
+        colour = image.shape[-1] == 3
         if self.word == "slic":
             found = segmentation.slic(
-                picture, n_segments=self.number, compactness=10.0, convert2lab=colour, start_label=0, channel_axis=-1
+                image, n_segments=self.number, compactness=10.0, convert2lab=colour, start_label=0, channel_axis=-1
             )
         elif self.word == "quickshift":  # the parameters of LIME's image explainer
             found = segmentation.quickshift(
-                picture, kernel_size=4, max_dist=200, ratio=0.2, convert2lab=colour, rng=0, channel_axis=-1
+                image, kernel_size=4, max_dist=200, ratio=0.2, convert2lab=colour, rng=0, channel_axis=-1
             )
         else:
-            found = segmentation.felzenszwalb(picture, channel_axis=-1)
+            found = segmentation.felzenszwalb(image, channel_axis=-1)
         return _largest_first(found, self.count)
 
 

@@ -1,4 +1,4 @@
-"""Smooth masks of a picture: the largest of a few smooth bumps at each pixel, from a coarse grid of heights."""
+"""Smooth masks of an image: the largest of a few smooth bumps at each pixel, from a coarse grid of heights."""
 
 import math
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ _COLDNESS = 20.0
 
 @dataclass(frozen=True)
 class SmoothMask:
-    """Masks of a picture of height and width `size` from parameters `step` pixels apart.
+    """Masks of an image of height and width `size` from parameters `step` pixels apart.
 
     Pixel u is the soft maximum over nearby parameters v of k(|u - v| / sigma) * parameter, with
     k(z) = exp(-2 max(z - 1/2, 0)^2): no mask is rougher than its kernel.
 
     Source: Fong, Patrick, Vedaldi 2019, section 3.2 and its appendix; the kernel and the temperature 20 of
-    facebookresearch/TorchRay, there with zeros and a margin around the picture, here with its border repeated.
+    facebookresearch/TorchRay, there with zeros and a margin around the image, here with its border repeated.
     """
 
     size: tuple[int, int]
@@ -47,10 +47,10 @@ class SmoothMask:
         return along(self.size[0]), along(self.size[1])
 
     def ranked(self, mask: Float[Array, "h w"]) -> Float[Array, " pixels"]:
-        """Return the mask's values in ascending order; which of equal ones comes first is spread over the picture.
+        """Return the mask's values in ascending order; which of equal ones comes first is spread over the image.
 
         At the first step all values are nearly equal. In raster order the area constraint would then push the top of
-        the picture down and the bottom up, far more strongly than any score can.
+        the image down and the bottom up, far more strongly than any score can.
         """
         values = mask.reshape(-1)
         scattered = jnp.arange(len(values), dtype=jnp.float32) * 0.618034 % 1

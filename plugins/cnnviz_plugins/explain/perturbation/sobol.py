@@ -23,8 +23,8 @@ class Sobol(PartsFold):
     total index is Jansen's: sum over rows of (f(A) - f(A with part i of B))^2 / (2 designs variance of f(A)), never
     negative: it says that a part matters, not which way. `extras["first_order"]` is what it does alone.
 
-    Cost: designs * (parts + 2) forward passes per picture.
-    Randomness: none with `sampler="sobol"`; one draw of both matrices per picture with `random`.
+    Cost: designs * (parts + 2) forward passes per image.
+    Randomness: none with `sampler="sobol"`; one draw of both matrices per image with `random`.
     Source: Fel, Cadène, Chalvidal, Cord, Vigouroux, Serre 2021, section 3; Jansen 1999; variance over designs - 1
     as in xplique's JansenEstimator.
     """
@@ -39,7 +39,7 @@ class Sobol(PartsFold):
     def prepare(
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> tuple[Parts, Float[Array, "designs twice"]]:
-        """Return the picture's parts and the matrices A and B side by side."""
+        """Return the image's parts and the matrices A and B side by side."""
         shape = (self.config.designs, 2 * self.segments.count)
         if self.config.sampler == "random":
             design = jax.random.uniform(jax.random.fold_in(key, 1), shape)

@@ -1,4 +1,4 @@
-"""Where occlusion windows stand, and how one number per window becomes a map of the picture."""
+"""Where occlusion windows stand, and how one number per window becomes a map of the image."""
 
 from dataclasses import dataclass
 
@@ -29,16 +29,16 @@ class Windows:
         stride: int | tuple[int, ...] | None,
         edge: str,
     ) -> "Windows":
-        """Return the grid for a picture of height and width `image`.
+        """Return the grid for an image of height and width `image`.
 
         Raises:
-            WindowError: The window is larger than the picture.
+            WindowError: The window is larger than the image.
         """
         size = _pair(window if window is not None else max(1, min(image) // 7))
         step = _pair(stride) if stride is not None else (max(1, size[0] // 4), max(1, size[1] // 4))
         if size[0] > image[0] or size[1] > image[1]:
             raise WindowError(
-                f"a window of {size[0]} x {size[1]} pixels does not fit a picture of {image[0]} x {image[1]}"
+                f"a window of {size[0]} x {size[1]} pixels does not fit an image of {image[0]} x {image[1]}"
             )
         free = [(image[axis] - size[axis]) for axis in (0, 1)]
         if edge == "truncate":

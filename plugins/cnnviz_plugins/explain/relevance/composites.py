@@ -1,7 +1,7 @@
 """Rules of layer-wise relevance propagation as words, and composites of them as data. Light.
 
 A composite is a row of `(pattern, rule)`; the first pattern that fits a layer decides. A pattern is a layer's name,
-in which `*` stands for anything, or `kind:conv`, `kind:dense`, or `first`: a layer that sees the picture itself.
+in which `*` stands for anything, or `kind:conv`, `kind:dense`, or `first`: a layer that sees the image itself.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ COMPOSITES: dict[str, tuple[tuple[str, str], ...]] = {
 
 Those that begin with `epsilon-` are the presets of Kohlbrenner et al. 2020 and of zennit's `composites`, those that
 begin with `sequential-` iNNvestigate's (innvestigate/analyzer/relevance_based/relevance_analyzer.py), epsilon 0.1;
-`deep-taylor` is Montavon et al. 2017 for pictures, which are bounded.
+`deep-taylor` is Montavon et al. 2017 for images, which are bounded.
 """
 
 _FORM = re.compile(r"\s*([a-zA-Z^+-]+[2]?)\s*(?:\(\s*([-+0-9.e]+)\s*\))?\s*")

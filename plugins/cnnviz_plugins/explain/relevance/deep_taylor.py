@@ -21,7 +21,7 @@ class DeepTaylor(Lrp):
     Raises (when built):
         RuleError: The network has activations other than ReLU.
 
-    Cost: one forward and one backward pass per picture; layers count twice, the first three times.
+    Cost: one forward and one backward pass per image; layers count twice, the first three times.
     Source: Montavon, Lapuschkin, Binder, Samek, Müller 2017, sections 4.1 and 5.
     """
 

@@ -30,7 +30,7 @@ class ExcitationBackprop(Fold):
     Contrastive: the probability less that of the walk from the opposite of the class, a unit with the last layer's
     weights negated, and 0 where that is negative; `extras["before_relu"]` is the difference, of which `root` is 0.
 
-    Cost: one forward and one backward pass per picture, layers counted twice; contrastive twice that.
+    Cost: one forward and one backward pass per image, layers counted twice; contrastive twice that.
     Source: Zhang, Lin, Brandt, Shen, Sclaroff 2016, sections 3.2 and 3.3.
     """
 
@@ -62,8 +62,8 @@ class ExcitationBackprop(Fold):
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
     ) -> Relevance:
-        """Return the probabilities at the picture or the layer."""
-        layer = self.layer if self.layer in model.program.layers else None  # "input" is the picture
+        """Return the probabilities at the image or the layer."""
+        layer = self.layer if self.layer in model.program.layers else None  # "input" is the image
         found = relevance_of(model, image, target, SETTINGS, layer)
         if not self.opposite:
             return found
@@ -77,7 +77,7 @@ class ExcitationBackprop(Fold):
         return Relevance(found.values - other.values, found.root - other.root)
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
-        """Return them summed over channels, at the picture's size."""
+        """Return them summed over channels, at the image's size."""
         low_res, root = gathered.values[0].sum(-1), gathered.root[0]
         extras = {"root": root, "conservation_gap": low_res.sum() - root}
         if self.opposite:

@@ -22,7 +22,7 @@ class Lrp(Fold):
     `extras` has `root`, the relevance that went in (the score, for a logit), and `conservation_gap`, the sum of the
     values less the root: what biases and stabilisers kept.
 
-    Cost: one forward and one backward pass per picture; a layer counts up to four times by its rule.
+    Cost: one forward and one backward pass per image; a layer counts up to four times by its rule.
     Source: Bach et al. 2015, sections 3.2 and 3.3; Montavon et al. 2019; composites: Kohlbrenner et al. 2020.
     """
 
@@ -46,7 +46,7 @@ class Lrp(Fold):
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
     ) -> Relevance:
-        """Return the picture's relevance."""
+        """Return the image's relevance."""
         return relevance_of(model, image, target, self.settings)
 
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:

@@ -1,4 +1,4 @@
-"""Who shares relevance how: every operation between the picture and some values gets its way back, once per question.
+"""Who shares relevance how: every operation between the image and some values gets its way back, once per question.
 
 The result is a set of definitions for the program's evaluator: each computes a value as the program does, and sends
 relevance, in place of a gradient, back to what the value was computed from.
@@ -30,7 +30,7 @@ from cnnviz_plugins.explain.relevance.primitives import (
     is_non_negative,
     moving_inputs,
     present,
-    sees_the_picture,
+    sees_the_image,
 )
 from cnnviz_plugins.explain.relevance.rules import ruled
 from cnnviz_plugins.explain.relevance.sharing import passed, shared
@@ -68,7 +68,7 @@ class Plan:
 
 
 def plan_of(model: Model, settings: Settings, wanted: Sequence[int], given: Mapping[int, Any]) -> Plan:
-    """Return the plan that leads from some values of the program back to the picture.
+    """Return the plan that leads from some values of the program back to the image.
 
     Args:
         model: The model.
@@ -127,7 +127,7 @@ class _Planner:
             if stretch is None:
                 continue
             names.append(self.name(operation))
-            is_first = sees_the_picture(self.model, stretch.source)
+            is_first = sees_the_image(self.model, stretch.source)
             rows = [
                 k for k, (pattern, _) in enumerate(self.settings.rows) if _fits(pattern, operation, names[-1], is_first)
             ]
@@ -136,7 +136,7 @@ class _Planner:
             if rule.word == "z^B" and not is_first:
                 raise RuleError(
                     f"the relevance rule z^B needs bounds of its layer's input, and those of {names[-1]!r} in "
-                    f"{self.model.name} are not known: it does not see the picture itself; z+ serves there"
+                    f"{self.model.name} are not known: it does not see the image itself; z+ serves there"
                 )
             self.rules.append(f"{names[-1]}: {rule}")
             self.define(stretch.value, (stretch.source, *stretch.fixed), self.weighing(stretch, rule))
@@ -190,7 +190,7 @@ class _Planner:
         return compute
 
     def bounds(self, source: int) -> tuple[Any, Any]:
-        """What a value is for a black and for a white picture, the lesser first."""
+        """What a value is for a black and for a white image, the lesser first."""
         graph, run = self.model.program.graph, self.model.program.evaluator.run
         image = graph.values[graph.image_id]
         black, white = (

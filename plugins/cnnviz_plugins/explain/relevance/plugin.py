@@ -61,7 +61,7 @@ class ExcitationBackpropConfig:
     """Where the probabilities are read, and what they are set against."""
 
     layer: str | None = None
-    """The layer at which they are read and summed over channels; the picture when not given."""
+    """The layer at which they are read and summed over channels; the image when not given."""
     contrastive: bool = False
     """Whether the walk down from the opposite of the class, its last weights negated, is subtracted, and what is
     left below 0 removed."""
@@ -69,7 +69,7 @@ class ExcitationBackpropConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class DeepTaylorConfig:
-    """How denominators are kept from zero; the rules are fixed: z^B at the picture, z+ elsewhere, no biases."""
+    """How denominators are kept from zero; the rules are fixed: z^B at the image, z+ elsewhere, no biases."""
 
     epsilon: float = 1e-6
     """Added to the size of every denominator."""
@@ -109,7 +109,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="deep-taylor",
         kind="explain",
-        summary="deep Taylor decomposition of the score for bounded pictures and ReLU networks",
+        summary="deep Taylor decomposition of the score for bounded images and ReLU networks",
         config=DeepTaylorConfig,
         build="cnnviz_plugins.explain.relevance.deep_taylor:DeepTaylor.build",
         references=("Montavon et al. 2017, arXiv:1512.02479",),

@@ -45,8 +45,8 @@ def moving_inputs(model: Model, node: Node) -> list[int]:
     return [number for number in node.inputs if model.program.analysis.depends(number)]
 
 
-def sees_the_picture(model: Model, number: int) -> bool:
-    """Return whether a value is the picture: normalised, padded, cast or turned at most."""
+def sees_the_image(model: Model, number: int) -> bool:
+    """Return whether a value is the image: normalised, padded, cast or turned at most."""
 
     def through(node: Node) -> int | None:
         moving = moving_inputs(model, node)

@@ -1,4 +1,4 @@
-"""The relevance of a picture, or of a layer's units: one backward pass through the program with the rules in place."""
+"""The relevance of an image, or of a layer's units: one backward pass through the program with the rules in place."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +19,7 @@ class Relevance:
     """What came back."""
 
     values: Float[Array, "..."]
-    """At the picture's values, (h, w, c), or at the layer's, (h, w, c) or (c,)."""
+    """At the image's values, (h, w, c), or at the layer's, (h, w, c) or (c,)."""
     root: Float[Array, ""]
     """How much relevance was given in: their sum, if every layer conserves it."""
 
@@ -41,14 +41,14 @@ def model_plan(model: Model, settings: Settings) -> Plan:
 def relevance_of(
     model: Model, image: Float[Array, "h w c"], target: Target, settings: Settings, layer: str | None = None
 ) -> Relevance:
-    """Return how much of the score each value of the picture, or of a layer, is given.
+    """Return how much of the score each value of the image, or of a layer, is given.
 
     Args:
         model: The model.
-        image: One picture in [0, 1].
+        image: One image in [0, 1].
         target: What is scored.
         settings: The rules.
-        layer: The layer whose units are given relevance; `None` for the picture.
+        layer: The layer whose units are given relevance; `None` for the image.
 
     Raises:
         RuleError: The rules do not fit the model.

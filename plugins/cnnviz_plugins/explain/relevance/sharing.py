@@ -1,7 +1,7 @@
 """Relevance in place of the gradient: functions whose value is a layer's and whose backward pass shares relevance.
 
 What flows backward through these is relevance itself, not a derivative: `jax.grad` of a score through a program made
-of them is the relevance of the picture. They are made of `stop_gradient` and products alone, so `jit`, `vmap`
+of them is the relevance of the image. They are made of `stop_gradient` and products alone, so `jit`, `vmap`
 and memory planning treat them like any program. Relevances of a value with several readers add up, as cotangents do.
 """
 

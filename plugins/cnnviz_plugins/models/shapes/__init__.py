@@ -1,1 +1,1 @@
-"""The bundled network `shapes`: a generator of pictures with known masks, the network, its training and its weights."""
+"""The bundled network `shapes`: a generator of images with known masks, the network, its training and its weights."""

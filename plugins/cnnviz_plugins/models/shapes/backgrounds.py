@@ -10,14 +10,14 @@ from cnnviz_plugins.models.shapes.outlines import Plane
 from cnnviz_plugins.models.shapes.rng import Dice
 from cnnviz_plugins.models.shapes.textures import covered
 
-Pictures = Float[np.ndarray, "n h w 3"]
-"""Red, green and blue of n pictures."""
+Images = Float[np.ndarray, "n h w 3"]
+"""Red, green and blue of n images."""
 
 Paint = Float[np.ndarray, "n #h #w 3"]
-"""Pictures, or one colour for each."""
+"""Images, or one colour for each."""
 
 
-def gradient(x: Plane, y: Plane, dice: Dice) -> Pictures:
+def gradient(x: Plane, y: Plane, dice: Dice) -> Images:
     """One muted colour fading into another."""
     first, second = np.moveaxis(background_colours(2, dice), 1, 0)[:, :, None, None, :]
     angle = dice.uniform(0, 2 * np.pi, 1, 1)
@@ -25,7 +25,7 @@ def gradient(x: Plane, y: Plane, dice: Dice) -> Pictures:
     return _mix(first, second, np.clip(0.5 + along, 0, 1))
 
 
-def clouds(x: Plane, y: Plane, dice: Dice) -> Pictures:
+def clouds(x: Plane, y: Plane, dice: Dice) -> Images:
     """Soft noise at three scales between three colours."""
     low, high, third = np.moveaxis(background_colours(3, dice), 1, 0)[:, :, None, None, :]
     size = x.shape[-1]
@@ -37,34 +37,34 @@ def clouds(x: Plane, y: Plane, dice: Dice) -> Pictures:
     return _mix(_mix(low, high, mist), third, 0.6 * haze)
 
 
-def facets(x: Plane, y: Plane, dice: Dice) -> Pictures:
+def facets(x: Plane, y: Plane, dice: Dice) -> Images:
     """Overlapping half-planes, like folded paper."""
-    pictures = gradient(x, y, dice)
+    images = gradient(x, y, dice)
     colours = background_colours(5, dice)
     for fold in range(5):
         angle, offset = dice.uniform(0, 2 * np.pi, 1, 1), dice.uniform(-20, 20, 1, 1)
         beyond = covered(x * np.cos(angle) + y * np.sin(angle) - offset)
-        pictures = _mix(pictures, colours[:, fold, None, None], 0.55 * beyond)
-    return pictures
+        images = _mix(images, colours[:, fold, None, None], 0.55 * beyond)
+    return images
 
 
-def scribbles(x: Plane, y: Plane, dice: Dice) -> Pictures:
-    """Bent pen strokes across the picture."""
-    pictures = gradient(x, y, dice)
+def scribbles(x: Plane, y: Plane, dice: Dice) -> Images:
+    """Bent pen strokes across the image."""
+    images = gradient(x, y, dice)
     colours = background_colours(6, dice)
     for stroke in range(6):
         angle, offset = dice.uniform(0, 2 * np.pi, 1, 1), dice.uniform(-28, 28, 1, 1)
         along, away = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
         bend = dice.uniform(2, 7, 1, 1) * np.sin(along * dice.uniform(0.06, 0.16, 1, 1) + dice.uniform(0, 6, 1, 1))
         line = covered(np.abs(away - offset - bend) - dice.uniform(0.4, 1.3, 1, 1))
-        pictures = _mix(pictures, colours[:, stroke, None, None], 0.85 * line)
-    return pictures
+        images = _mix(images, colours[:, stroke, None, None], 0.85 * line)
+    return images
 
 
-def litter(pictures: Pictures, dice: Dice) -> Pictures:
-    """`pictures` with up to a dozen sprinkles in the colours of objects, so that colour alone finds no object."""
+def litter(images: Images, dice: Dice) -> Images:
+    """`images` with up to a dozen sprinkles in the colours of objects, so that colour alone finds no object."""
     count, patch = 12, np.arange(11)
-    room = pictures.shape[1] - len(patch) + 1
+    room = images.shape[1] - len(patch) + 1
     # Each sprinkle is mixed into the patch around it only; whole planes would take longer than all else.
     rows = dice.integers(room, count, 1, 1) + patch[:, None]
     cols = dice.integers(room, count, 1, 1) + patch
@@ -74,23 +74,23 @@ def litter(pictures: Pictures, dice: Dice) -> Pictures:
     distance = np.hypot(np.maximum(np.abs(along) - length, 0), away) - dice.uniform(0.5, 1.2, count, 1, 1)
     shown = 0.9 * (dice.uniform(0, 1, count, 1, 1) < 0.6) * covered(distance)  # n count 11 11
     colours = litter_colours(count, dice)
-    pictures, each = pictures.copy(), np.arange(len(pictures))[:, None, None]
+    images, each = images.copy(), np.arange(len(images))[:, None, None]
     for sprinkle in range(count):
         place = each, rows[:, sprinkle], cols[:, sprinkle]
-        pictures[place] = _mix(pictures[place], colours[:, sprinkle, None, None], shown[:, sprinkle])
-    return pictures
+        images[place] = _mix(images[place], colours[:, sprinkle, None, None], shown[:, sprinkle])
+    return images
 
 
-BACKGROUNDS: dict[str, Callable[[Plane, Plane, Dice], Pictures]] = {
+BACKGROUNDS: dict[str, Callable[[Plane, Plane, Dice], Images]] = {
     "gradient": gradient,
     "clouds": clouds,
     "facets": facets,
     "scribbles": scribbles,
 }
-"""The kinds of scenery; coordinates are pixels from the picture's centre."""
+"""The kinds of scenery; coordinates are pixels from the image's centre."""
 
 
-def _mix(first: Paint, second: Paint, share: Plane) -> Pictures:
+def _mix(first: Paint, second: Paint, share: Plane) -> Images:
     return first + (second - first) * share[..., None].astype(np.float32)
 
 

@@ -1,18 +1,18 @@
-"""The bundled network's own test pictures with their concept masks, as a source that surveys read."""
+"""The bundled network's own test images with their concept masks, as a source that surveys read."""
 
 from collections.abc import Mapping
 from functools import lru_cache
 
 import numpy as np
 
-from cnnviz_plugins.models.shapes.images import CONCEPTS, SIZE_PX, draw_pictures
+from cnnviz_plugins.models.shapes.images import CONCEPTS, SIZE_PX, draw_scenes
 
 _BLOCK = 32
 _COUNT = 500
 
 
-class ConceptPictures:
-    """The first test pictures: each an image, its class, and one mask for every concept that pictures can show."""
+class ConceptImages:
+    """The first test images: each an image, its class, and one mask for every concept that images can show."""
 
     concept_names = CONCEPTS
 
@@ -29,20 +29,20 @@ class ConceptPictures:
         return {"image": images[row], "label": int(labels[row]), "concepts": masks[row]}
 
     def digest(self) -> str:
-        """Return a text that tells these pictures from others."""
-        return f"shapes test pictures 0 to {self._count - 1}"
+        """Return a text that tells these images from others."""
+        return f"shapes test images 0 to {self._count - 1}"
 
 
-def pictures() -> ConceptPictures:
-    """Return 500 test pictures, fifty of each class."""
-    return ConceptPictures()
+def images() -> ConceptImages:
+    """Return 500 test images, fifty of each class."""
+    return ConceptImages()
 
 
 @lru_cache(maxsize=4)
 def _drawn(block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    drawn = draw_pictures(range(block * _BLOCK, (block + 1) * _BLOCK))
+    drawn = draw_scenes(range(block * _BLOCK, (block + 1) * _BLOCK))
     masks = np.zeros((_BLOCK, len(CONCEPTS), SIZE_PX, SIZE_PX), bool)
-    for row, picture in enumerate(drawn):
-        for name, mask in picture.concepts.items():
+    for row, image in enumerate(drawn):
+        for name, mask in image.concepts.items():
             masks[row, CONCEPTS.index(name)] = mask
     return np.stack([one.image for one in drawn]), np.array([one.label for one in drawn]), masks

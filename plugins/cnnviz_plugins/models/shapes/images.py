@@ -1,9 +1,9 @@
-"""Pictures of one object each, with the truth about them: what it is, where it is, and what it is made of.
+"""Images of one object each, with the truth about them: what it is, where it is, and what it is made of.
 
 Six classes are outlines in plain colour; four are textures on pebbles whose form tells nothing.
 Background, litter, colour, place, size and turn are drawn alike for all classes, so what tells a
-class lies on the object, and an explanation that points elsewhere is wrong. Every picture has a
-number; train and test pictures come from different seeds.
+class lies on the object, and an explanation that points elsewhere is wrong. Every image has a
+number; train and test images come from different seeds.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from typing import Literal
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cnnviz_plugins.models.shapes.backgrounds import BACKGROUNDS, Pictures, litter
+from cnnviz_plugins.models.shapes.backgrounds import BACKGROUNDS, Images, litter
 from cnnviz_plugins.models.shapes.colours import COLOURS, object_colours
 from cnnviz_plugins.models.shapes.outlines import OUTLINES, Plane, blob
 from cnnviz_plugins.models.shapes.rng import Dice
 from cnnviz_plugins.models.shapes.textures import TEXTURES, covered
 
 SIZE_PX = 64
-"""Height and width of a picture."""
+"""Height and width of an image."""
 
 CLASSES: tuple[str, ...] = (*OUTLINES, *TEXTURES)
 """Names of the classes, in the order of the network's scores."""
@@ -36,12 +36,12 @@ CONCEPTS: tuple[str, ...] = (
 Split = Literal["train", "test"]
 
 _SEEDS: dict[Split, int] = {"train": 7_301, "test": 9_902}
-_BLOCK = 128  # pictures drawn at once; bounds the memory in between
+_BLOCK = 128  # images drawn at once; bounds the memory in between
 
 
 @dataclass(frozen=True)
-class Picture:
-    """One picture and the truth about it."""
+class Scene:
+    """One image and the truth about it."""
 
     image: Float[np.ndarray, "h w 3"]
     """Red, green, blue in [0, 1]."""
@@ -50,12 +50,12 @@ class Picture:
     mask: Bool[np.ndarray, "h w"]
     """Where the object is."""
     concepts: dict[str, Bool[np.ndarray, "h w"]]
-    """Where each concept of `CONCEPTS` is; those not in the picture are left out."""
+    """Where each concept of `CONCEPTS` is; those not in the image are left out."""
 
 
 @dataclass(frozen=True)
 class _Block:
-    """Some pictures as arrays."""
+    """Some images as arrays."""
 
     images: Float[np.ndarray, "n h w 3"]
     labels: Int[np.ndarray, " n"]
@@ -65,28 +65,28 @@ class _Block:
     backgrounds: Int[np.ndarray, " n"]
 
 
-def draw_pictures(indices: Sequence[int], *, split: Split = "test") -> list[Picture]:
-    """The pictures with these numbers; picture i is of class i mod 10.
+def draw_scenes(indices: Sequence[int], *, split: Split = "test") -> list[Scene]:
+    """The images with these numbers; image i is of class i mod 10.
 
     Args:
-        indices: Numbers of the pictures, from 0 up without end.
+        indices: Numbers of the images, from 0 up without end.
         split: Which family they belong to; the bundled network has seen `train` only.
 
-    Cost: about 1.5 ms a picture on one core.
+    Cost: about 1.5 ms an image on one core.
     """
-    pictures = []
+    images = []
     for block in _blocks(indices, split):
         for row, label in enumerate(block.labels):
             mask = block.masks[row]
             concepts = _concepts(block, row)
-            pictures.append(Picture(block.images[row], int(label), mask, concepts))
-    return pictures
+            images.append(Scene(block.images[row], int(label), mask, concepts))
+    return images
 
 
 def draw_images(
     indices: Sequence[int], *, split: Split = "test"
 ) -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " n"]]:
-    """Images and labels of the pictures with these numbers, as `draw_pictures` gives them, for training."""
+    """Images and labels of the images with these numbers, as `draw_scenes` gives them, for training."""
     blocks = _blocks(indices, split)
     return np.concatenate([block.images for block in blocks]), np.concatenate([block.labels for block in blocks])
 
@@ -127,7 +127,7 @@ def _pixels(count: int) -> tuple[Plane, Plane]:
     return np.broadcast_to(cols, (count, *cols.shape)), np.broadcast_to(rows, (count, *rows.shape))
 
 
-def _scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int) -> Pictures:
+def _scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int) -> Images:
     images = np.empty((len(numbers), SIZE_PX, SIZE_PX, 3), np.float32)
     for kind, scenery in enumerate(BACKGROUNDS.values()):
         chosen = np.flatnonzero(backgrounds == kind)

@@ -10,14 +10,14 @@ from jaxtyping import Array, Float
 from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU
 
 MEAN = (0.5, 0.5, 0.5)
-"""Subtracted from pictures in [0, 1], one number a channel."""
+"""Subtracted from images in [0, 1], one number a channel."""
 
 STD = (0.25, 0.25, 0.25)
 """Divides them after that."""
 
 
 class ShapesNetwork(nnx.Module):
-    """Scores 64 x 64 pictures of shapes and textures; about 140,000 parameters.
+    """Scores 64 x 64 images of shapes and textures; about 140,000 parameters.
 
     Args:
         classes: Number of classes.
@@ -46,7 +46,7 @@ class ShapesNetwork(nnx.Module):
         self.fc = nnx.Linear(96, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
-        """Scores of normalised pictures."""
+        """Scores of normalised images."""
         x = self.relu1(self.bn1(self.conv1(images)))  # n 32 32 24
         x = self.pool2(self.relu2(self.bn2(self.conv2(x))))  # n 16 16 48
         x = self.relu3(self.bn3(self.conv3(x)))  # n 16 16 64

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from cnnviz_plugins.models.shapes.rng import Dice
 
 Plane = Float[np.ndarray, "*n h w"]
-"""A coordinate, or a distance, for every pixel of n pictures."""
+"""A coordinate, or a distance, for every pixel of n images."""
 
 
 def circle(u: Plane, v: Plane) -> Plane:
@@ -52,7 +52,7 @@ def ring(u: Plane, v: Plane) -> Plane:
 
 
 def blob(u: Plane, v: Plane, dice: Dice) -> Plane:
-    """A smooth pebble, different for each picture; what textures are shown on, so that its form tells nothing."""
+    """A smooth pebble, different for each image; what textures are shown on, so that its form tells nothing."""
     angle, rim = np.arctan2(v, u), np.float32(0.82)
     for waves, height in ((2, 0.13), (3, 0.09), (4, 0.05)):
         amplitude, phase = dice.uniform(-height, height, 1, 1), dice.uniform(0, 2 * np.pi, 1, 1)

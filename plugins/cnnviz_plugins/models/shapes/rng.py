@@ -1,6 +1,6 @@
-"""Random numbers for many pictures at once, each picture from a generator of its own.
+"""Random numbers for many images at once, each image from a generator of its own.
 
-Picture 7 of a split looks the same whether it is drawn alone or among a thousand.
+Image 7 of a split looks the same whether it is drawn alone or among a thousand.
 """
 
 from collections.abc import Sequence
@@ -10,11 +10,11 @@ from jaxtyping import Float, Int
 
 
 class Dice:
-    """One random generator per picture; every throw gives one number, or one block of them, per picture.
+    """One random generator per image; every throw gives one number, or one block of them, per image.
 
     Args:
-        seed: Picks the family of pictures.
-        indices: The pictures wanted.
+        seed: Picks the family of images.
+        indices: The images wanted.
         purpose: What is drawn; dice for different purposes know nothing of each other.
     """
 

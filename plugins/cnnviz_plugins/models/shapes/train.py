@@ -1,7 +1,7 @@
 """Trains the bundled network: `python -m cnnviz_plugins.models.shapes.train --help` lists the options.
 
 With the options as they stand this made the weights that ship with the package. It writes an Orbax
-checkpoint and, beside it, a JSON file with the accuracy on pictures that the training never saw.
+checkpoint and, beside it, a JSON file with the accuracy on images that the training never saw.
 """
 
 import json
@@ -38,17 +38,17 @@ class TrainConfig:
     steps: int = 1600
     """Updates of the weights."""
     batch: int = 64
-    """Pictures per update."""
-    pictures: int = 20_000
-    """Different training pictures; each is also shown turned and mirrored."""
-    test_pictures: int = 4_000
-    """Pictures that the accuracy is measured on."""
+    """Images per update."""
+    images: int = 20_000
+    """Different training images; each is also shown turned and mirrored."""
+    test_images: int = 4_000
+    """Images that the accuracy is measured on."""
     learning_rate: float = 4e-3
     """Highest learning rate; it rises over the first tenth of the steps and falls to zero along a cosine."""
     weight_decay: float = 0.02
     """Decay of the weights (AdamW)."""
     seed: int = 0
-    """Seed of the first weights and of the order of the pictures."""
+    """Seed of the first weights and of the order of the images."""
     record: Path | None = None
     """Folder in which a `cv.Recorder` keeps steps for `cnnviz inspect evolution`; none are kept when not given."""
     recorded: int = 8
@@ -99,19 +99,19 @@ def train(config: TrainConfig) -> ShapesNetwork:
     return trained
 
 
-def accuracy(network: ShapesNetwork, *, pictures: int, first: int = 0) -> dict[str, float]:
-    """Share of test pictures that the network names rightly, for all and for each class.
+def accuracy(network: ShapesNetwork, *, count: int, first: int = 0) -> dict[str, float]:
+    """Share of test images that the network names rightly, for all and for each class.
 
     Args:
         network: A network in inference mode.
-        pictures: How many test pictures, from number `first` up.
+        count: How many test images, from number `first` up.
         first: Number of the first one.
     """
     graph, state = nnx.split(network)
     classify = jax.jit(lambda state, images: nnx.merge(graph, state)(_normalised(images)).argmax(-1))
     right, size = [], 250
-    for start in range(first, first + pictures, size):
-        images, labels = draw_images(range(start, min(start + size, first + pictures)), split="test")
+    for start in range(first, first + count, size):
+        images, labels = draw_images(range(start, min(start + size, first + count)), split="test")
         right.append(np.stack([labels, np.asarray(classify(state, images)) == labels]))
     labels, hits = np.concatenate(right, axis=1)
     each = {name: float(hits[labels == label].mean()) for label, name in enumerate(CLASSES) if label in labels}
@@ -136,7 +136,7 @@ def main(config: TrainConfig) -> None:
     started = time.monotonic()
     save(train(config), config.out)
     network = load_shapes(config.out)
-    measured = accuracy(network, pictures=config.test_pictures)
+    measured = accuracy(network, count=config.test_images)
     report = {
         "accuracy": measured,
         "options": {name: value for name, value in asdict(config).items() if name not in ("out", "record", "recorded")},
@@ -145,7 +145,7 @@ def main(config: TrainConfig) -> None:
         "versions": {"jax": jax.__version__, "numpy": np.__version__},
     }
     config.out.with_suffix(".json").write_text(json.dumps(report, indent=2) + "\n", encoding="utf-8")
-    print(f"{measured['all']:.2%} of {config.test_pictures} unseen pictures are named rightly")
+    print(f"{measured['all']:.2%} of {config.test_images} unseen images are named rightly")
 
 
 def _normalised(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
@@ -153,17 +153,17 @@ def _normalised(images: Float[Array, "n h w 3"]) -> Float[Array, "n h w 3"]:
 
 
 def _batches(config: TrainConfig) -> Iterator[tuple[UInt8[np.ndarray, "n h w 3"], Int[np.ndarray, " n"]]]:
-    """Pictures in random order, each batch turned by quarters and mirrored, which changes no class."""
-    print(f"drawing {config.pictures} pictures", flush=True)
-    images = np.empty((config.pictures, 64, 64, 3), np.uint8)  # bytes: a quarter of the memory
-    labels = np.empty(config.pictures, int)
-    for start in range(0, config.pictures, 1000):
-        part = slice(start, min(start + 1000, config.pictures))
+    """Images in random order, each batch turned by quarters and mirrored, which changes no class."""
+    print(f"drawing {config.images} images", flush=True)
+    images = np.empty((config.images, 64, 64, 3), np.uint8)  # bytes: a quarter of the memory
+    labels = np.empty(config.images, int)
+    for start in range(0, config.images, 1000):
+        part = slice(start, min(start + 1000, config.images))
         drawn, labels[part] = draw_images(range(part.start, part.stop), split="train")
         images[part] = np.rint(drawn * 255)
     rng = np.random.default_rng(config.seed)
     for _ in range(config.steps):
-        chosen = rng.integers(config.pictures, size=config.batch)
+        chosen = rng.integers(config.images, size=config.batch)
         turned = np.rot90(images[chosen], int(rng.integers(4)), axes=(1, 2))
         yield np.ascontiguousarray(turned[:, :, :: rng.choice((-1, 1))]), labels[chosen]
 

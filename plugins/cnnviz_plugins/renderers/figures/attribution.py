@@ -1,4 +1,4 @@
-"""Attribution figures: per picture the input, the map over it, the raw map where there is one, and a colour bar."""
+"""Attribution figures: per image the input, the map over it, the raw map where there is one, and a colour bar."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -11,8 +11,8 @@ from cnnviz_plugins.renderers.figures.sheet import (
     TEXT_PT,
     TITLE_PT,
     Sheet,
+    image_extent,
     lines_height,
-    picture_extent,
     wrapped,
 )
 from cnnviz_plugins.renderers.heats import Heat, heats, raw_heats, signed_colours
@@ -25,7 +25,7 @@ _PANEL = 2.3
 
 
 def attribution_figure(attribution: Attribution, options: HeatOptions) -> Figure:
-    """Return one row per picture, at most `options.limit`: input, map over picture, raw map, colour bar."""
+    """Return one row per image, at most `options.limit`: input, map over image, raw map, colour bar."""
     shown = heats(attribution, options)[: options.limit]
     raw = raw_heats(attribution, shown)
     images = np.asarray(attribution.images)
@@ -40,7 +40,7 @@ def attribution_figure(attribution: Attribution, options: HeatOptions) -> Figure
     heading = f"{provenance.technique}{layer} · {provenance.model}"
     left_out = len(images) - len(shown)
     words = [shown[0].caption, channel_note(images.shape[-1])]
-    words += [f"{left_out} more pictures are not shown (limit={options.limit})"] if left_out else []
+    words += [f"{left_out} more images are not shown (limit={options.limit})"] if left_out else []
     words += [f"Warning: {warning}" for warning in attribution.warnings]
     caption = wrapped("\n".join(word for word in words if word), sheet_w - 2 * _EDGE, SMALL_PT)
 
@@ -69,7 +69,7 @@ def _row(
     options: HeatOptions,
 ) -> None:
     image = np.asarray(attribution.images)[index]
-    extent = picture_extent(image.shape)
+    extent = image_extent(image.shape)
     width, height = panel
     lefts = iter([_EDGE + k * (width + _GAP) for k in range(5)])
 
@@ -78,9 +78,9 @@ def _row(
         sheet.text(left, top + height + 0.05, words, size=SMALL_PT, color=FAINT)
         return sheet.axes(left, top, width, height)
 
-    axes: list = [place("picture")]
+    axes: list = [place("image")]
     axes[0].imshow(rgb(image))
-    axes.append(place("all zero" if heat.is_zero else "map over picture"))
+    axes.append(place("all zero" if heat.is_zero else "map over image"))
     axes[1].imshow(grey(image), cmap="gray", vmin=0, vmax=1)
     axes[1].imshow(heat.levels, cmap=colormap(heat.colormap), vmin=0, vmax=1, alpha=options.opacity, extent=extent)
     axes.append(place("map"))

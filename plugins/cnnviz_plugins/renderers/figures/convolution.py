@@ -1,4 +1,4 @@
-"""One kernel over one picture: input, kernel, response and pooled response side by side, and one window worked out."""
+"""One kernel over one image: input, kernel, response and pooled response side by side, and one window worked out."""
 
 import numpy as np
 from jaxtyping import Float

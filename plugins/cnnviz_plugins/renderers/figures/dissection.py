@@ -1,4 +1,4 @@
-"""Dissection: how many units detect each concept, and where the best units answer in their best pictures."""
+"""Dissection: how many units detect each concept, and where the best units answer in their best images."""
 
 from collections import Counter
 
@@ -21,7 +21,7 @@ from cnnviz_plugins.renderers.images import rgb
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
 
-_EDGE, _GAP, _NAME, _BARS, _LABEL, _PICTURE, _ROW = 0.3, 0.06, 1.35, 1.9, 1.45, 0.82, 0.2
+_EDGE, _GAP, _NAME, _BARS, _LABEL, _IMAGE, _ROW = 0.3, 0.06, 1.35, 1.9, 1.45, 0.82, 0.2
 _COLOURS = ("#316dca", "#cf222e", "#bf8700", "#1a7f37", "#8250df", "#57606a")
 _OUTSIDE = 0.25
 
@@ -32,16 +32,16 @@ def dissection_figure(result: Dissection, options: UnitOptions) -> Figure:
     columns = min(result.ids.shape[1], options.columns)
     counted = Counter(result.detectors.values()).most_common()
     height, width = result.masks.shape[2:]
-    picture_h = _PICTURE * min(max(height / width, 0.4), 2.5)
-    body_h = max((len(counted) + 1) * _ROW + 0.6, len(units) * (picture_h + _GAP))
+    image_h = _IMAGE * min(max(height / width, 0.4), 2.5)
+    body_h = max((len(counted) + 1) * _ROW + 0.6, len(units) * (image_h + _GAP))
     left = _EDGE + _NAME + _BARS + 0.4
-    sheet_w = left + _LABEL + columns * (_PICTURE + _GAP) + _EDGE
+    sheet_w = left + _LABEL + columns * (_IMAGE + _GAP) + _EDGE
     total = len(result.threshold)
     words = [
         (
             f"{len(result.detectors)} of {total} units are detectors (overlap above {number(result.detector_at)}) "
             f"of {len(counted)} of {len(result.concepts)} concepts. A unit covers the pixels where its map, brought to "
-            f"the picture's size, is above the value that {percent(result.share)} of its values exceed; the rest is "
+            f"the image's size, is above the value that {percent(result.share)} of its values exceed; the rest is "
             "darkened."
         ),
         *(f"Warning: {warning}" for warning in result.warnings),
@@ -49,20 +49,20 @@ def dissection_figure(result: Dissection, options: UnitOptions) -> Figure:
     caption = wrapped("\n".join(words), sheet_w - 2 * _EDGE, SMALL_PT)
     top = _EDGE + 0.42
     sheet = Sheet(sheet_w, top + body_h + 0.1 + lines_height(caption, SMALL_PT) + _EDGE)
-    heading = f"dissection of {result.layer} · {result.provenance.model} · {result.pictures} pictures"
+    heading = f"dissection of {result.layer} · {result.provenance.model} · {result.image_count} images"
     sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
     _bars(sheet, result, counted, top)
     for row, unit in enumerate(units):
-        y = top + row * (picture_h + _GAP)
+        y = top + row * (image_h + _GAP)
         best = int(result.iou[unit].argmax())
         sheet.text(left, y + 0.08, f"unit {unit}", size=TEXT_PT, fontweight="bold")
         sheet.text(left, y + 0.28, plain(result.concepts[best], 22), size=SMALL_PT)
         word = "" if result.iou[unit, best] > result.detector_at else ", no detector"
         sheet.text(left, y + 0.44, f"overlap {float(result.iou[unit, best]):.3f}{word}", size=SMALL_PT, color=FAINT)
         for rank in range(columns):
-            axes = sheet.axes(left + _LABEL + rank * (_PICTURE + _GAP), y, _PICTURE, picture_h)
+            axes = sheet.axes(left + _LABEL + rank * (_IMAGE + _GAP), y, _IMAGE, image_h)
             if result.ids[row, rank] < 0:
-                empty_cell(axes, "no more\npictures")
+                empty_cell(axes, "no more\nimages")
                 continue
             inside = np.where(result.masks[row, rank][..., None], 1.0, _OUTSIDE)
             axes.imshow((rgb(result.images[row, rank]) * inside).astype(np.uint8), aspect="auto")

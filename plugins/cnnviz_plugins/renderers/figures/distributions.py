@@ -36,7 +36,7 @@ def distributions_figure(result: Distributions, options: UnitOptions) -> Figure:
     caption = wrapped(_words(result), sheet_w - 2 * _EDGE, SMALL_PT)
     top = _EDGE + 0.42
     sheet = Sheet(sheet_w, top + body_h + 0.1 + lines_height(caption, SMALL_PT) + _EDGE)
-    heading = f"distributions of {result.layer} · {result.provenance.model} · {result.pictures} pictures"
+    heading = f"distributions of {result.layer} · {result.provenance.model} · {result.image_count} images"
     sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
     _ridgelines(sheet, result, units, top)
     x = _EDGE + _LABEL + _RIDGES + 1.15 + 0.75
@@ -105,11 +105,11 @@ def _rates(axes: Axes, result: Distributions) -> None:
     order = np.argsort(-result.fire_rate, kind="stable")
     colour = [_DEAD if u in result.dead else _ALWAYS if u in result.always_on else _NORMAL for u in order.tolist()]
     axes.bar(range(len(order)), 100 * result.fire_rate[order], width=1.0, color=colour, linewidth=0)
-    axes.plot(range(len(order)), 100 * result.picture_rate[order], ".", color=INK, markersize=2.2)
+    axes.plot(range(len(order)), 100 * result.image_rate[order], ".", color=INK, markersize=2.2)
     for at in np.flatnonzero(np.isin(order, result.dead)):
         axes.plot(at, 1.5, "x", color=_DEAD, markersize=4)
     axes.set(xlim=(-0.6, len(order) - 0.4), ylim=(0, 103), xlabel="unit's place in that order")
-    axes.set_ylabel("% of positions (bars), of pictures (dots)", fontsize=SMALL_PT)
+    axes.set_ylabel("% of positions (bars), of images (dots)", fontsize=SMALL_PT)
     axes.xaxis.label.set_fontsize(SMALL_PT)
     axes.tick_params(length=2, pad=2)
     for side in ("right", "top"):

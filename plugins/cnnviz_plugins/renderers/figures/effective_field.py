@@ -19,7 +19,7 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
     height = _MAP * min(max(values.shape[0] / values.shape[1], 0.4), 2.5)
     top_px, left_px, bottom_px, right_px = result.box
     words = [
-        f"Mean |d unit / d pixel| over {result.samples} pictures of noise, unit {result.unit}.",
+        f"Mean |d unit / d pixel| over {result.samples} images of noise, unit {result.unit}.",
         f"White: what the unit can see, {bottom_px - top_px + 1} × {right_px - left_px + 1} pixels.",
         f"Dashed: two standard deviations, sigma {number(result.sigma[0])} × {number(result.sigma[1])} pixels.",
         f"95 % of the sensitivity lies on {percent(result.share)} of the box.",
@@ -33,7 +33,7 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
     sheet.text(_EDGE, _EDGE - 0.05, plain(heading, 60), size=TITLE_PT, fontweight="bold")
     axes = sheet.axes(_EDGE, top, _MAP, height)
     most = max(float(values.max()), 0.0)
-    # Fixed limits: a patch at the border must not push the picture aside.
+    # Fixed limits: a patch at the border must not push the image aside.
     axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
     axes.imshow(values, cmap="inferno", vmin=0, vmax=most or 1, aspect="auto")
     size = (right_px - left_px + 1, bottom_px - top_px + 1)

@@ -21,23 +21,23 @@ from cnnviz_plugins.renderers.options import EvolutionOptions
 from cnnviz_plugins.renderers.text import plain
 
 _EDGE, _TILE, _LINES, _GAP, _PLOT, _PLOT_H = 0.3, 0.6, 1.25, 0.08, 2.6, 1.6
-_PICTURE = 0.8
+_IMAGE = 0.8
 
 
 def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
     """Return the strips, and below them the drift per step, the weights of the layer and the answers of its units."""
     columns = min(len(result.steps), options.columns)
     picked = np.unique(np.linspace(0, len(result.steps) - 1, columns).round().astype(int))
-    size = _LINES if result.view == "lines" else _TILE if result.pictures is None else _PICTURE
-    limit = options.limit if result.pictures is None else -(-options.limit // 2)
+    size = _LINES if result.view == "lines" else _TILE if result.images is None else _IMAGE
+    limit = options.limit if result.images is None else -(-options.limit // 2)
     rows = 1 if result.view == "lines" else min(result.kernel.shape[-1], limit)
     plots = 2 if result.answers is None else 3
     sheet_w = max(2 * _EDGE + 0.4 + len(picked) * (size + _GAP), 2 * _EDGE + plots * (_PLOT + 0.75))
     caption = wrapped(_words(result, rows, options), sheet_w - 2 * _EDGE, SMALL_PT)
     top = _EDGE + 0.65
     units_top = top + rows * (size + _GAP) + 0.35
-    made, picture_h = unit_size(result, options, size)
-    plots_top = units_top + 0.15 + made * unit_row_in(picture_h) + (0.2 if made else 0)
+    made, image_h = unit_size(result, options, size)
+    plots_top = units_top + 0.15 + made * unit_row_in(image_h) + (0.2 if made else 0)
     sheet = Sheet(sheet_w, plots_top + _PLOT_H + 0.55 + lines_height(caption, SMALL_PT) + _EDGE)
     heading = f"{result.provenance.model} · {result.layer} · {len(result.steps)} steps"
     sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 10)), size=TITLE_PT, fontweight="bold")
@@ -55,7 +55,7 @@ def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
                 axes.imshow(tile(result, int(column), row), aspect="auto")
     if made:
         places = {int(column): _EDGE + 0.4 + place * (size + _GAP) for place, column in enumerate(picked)}
-        draw_units(sheet, result, places, top=units_top, size=(size, picture_h), units=made)
+        draw_units(sheet, result, places, top=units_top, size=(size, image_h), units=made)
     _drift(sheet.axes(_EDGE + 0.45, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result)
     sheet.text(_EDGE + 0.45, plots_top, "change since the step before, relative", size=TEXT_PT)
     kernel = result.names.index(result.layer)
@@ -137,5 +137,5 @@ def _words(result: Evolution, rows: int, options: EvolutionOptions) -> str:
     else:
         what = f"{rows} of {units} filters, w / ‖w‖, each on its own scale, the mean over inputs unless they are three."
     bands = "Bands hold the middle half and the middle 98 %, the line is the median."
-    units = [] if result.pictures is None else [units_words(result)]
+    units = [] if result.images is None else [units_words(result)]
     return "\n".join([f"{what} {bands}", *units, *(f"Warning: {warning}" for warning in result.warnings)])

@@ -1,4 +1,4 @@
-"""Synthesised units of a training: a row per unit, a column per step, the activation reached below each picture."""
+"""Synthesised units of a training: a row per unit, a column per step, the activation reached below each image."""
 
 from matplotlib.axes import Axes
 
@@ -13,28 +13,28 @@ _SHORT = {"no_gradient": "no\ngradient", "dead": "dead", "diverged": "diverged"}
 
 
 def unit_size(result: Evolution, options: EvolutionOptions, width: float) -> tuple[int, float]:
-    """Return how many units are drawn, and the height in inches of a picture of that width; none, 0."""
-    if result.pictures is None:
+    """Return how many units are drawn, and the height in inches of an image of that width; none, 0."""
+    if result.images is None:
         return 0, 0.0
-    height, wide = result.pictures.shape[2:4]
+    height, wide = result.images.shape[2:4]
     return min(len(result.units), options.limit), width * height / wide
 
 
-def unit_row_in(picture_h: float) -> float:
-    """Return the height in inches of a row: the picture, its activation, a gap."""
-    return picture_h + _VALUE + _GAP
+def unit_row_in(image_h: float) -> float:
+    """Return the height in inches of a row: the image, its activation, a gap."""
+    return image_h + _VALUE + _GAP
 
 
 def units_title(result: Evolution) -> str:
-    """Return what stands over the pictures."""
+    """Return what stands over the images."""
     return f"what excites units of {result.synthesised}"
 
 
 def units_words(result: Evolution) -> str:
-    """Return what a caption says of the pictures."""
-    note = "" if result.pictures is None else channel_note(result.pictures.shape[-1])
+    """Return what a caption says of the images."""
+    note = "" if result.images is None else channel_note(result.images.shape[-1])
     return (
-        f"Pictures are made to excite units of {result.synthesised}, from the same start at every step; below each is "
+        f"Images are made to excite units of {result.synthesised}, from the same start at every step; below each is "
         f"the activation it reaches.{f' The {note}.' if note else ''}"
     )
 
@@ -54,16 +54,16 @@ def draw_units(
 
 
 def draw_unit(axes: Axes, result: Evolution, step: int, unit: int) -> None:
-    """Draw one unit's picture at one step, or why there is none to believe."""
-    assert result.pictures is not None  # said by unit_size
+    """Draw one unit's image at one step, or why there is none to believe."""
+    assert result.images is not None  # said by unit_size
     status = result.status[step][unit]
     if status == "ok":
-        axes.imshow(rgb(result.pictures[step, unit]), aspect="auto")
+        axes.imshow(rgb(result.images[step, unit]), aspect="auto")
     else:
         empty_cell(axes, _SHORT[status])
 
 
 def reached(result: Evolution, step: int, unit: int) -> str:
-    """Return the activation that a picture reaches."""
+    """Return the activation that an image reaches."""
     assert result.activation is not None  # said by unit_size
     return number(float(result.activation[step, unit]))

@@ -1,4 +1,4 @@
-"""Channel maps as numbered tiles, one block per picture."""
+"""Channel maps as numbered tiles, one block per image."""
 
 import math
 
@@ -21,22 +21,22 @@ from cnnviz_plugins.renderers.options import HeatOptions
 from cnnviz_plugins.renderers.text import plain, size, target_of, unit_of
 
 _EDGE, _GAP, _TILE, _NUMBER = 0.3, 0.07, 0.82, 0.14
-_PICTURE = 1.5
+_IMAGE = 1.5
 _COLUMNS = 8
 
 
 def maps_figure(attribution: Attribution, options: HeatOptions) -> Figure:
-    """Return, per picture, the picture and its channel maps with their channel numbers."""
+    """Return, per image, the image and its channel maps with their channel numbers."""
     blocks = channel_maps(attribution, options)
     values, images = np.asarray(attribution.values), np.asarray(attribution.images)
     tile_h = _TILE * float(np.clip(values.shape[1] / values.shape[2], 0.3, 3))
     columns = min(_COLUMNS, max(len(blocks[0].heats), 1)) if len(blocks) else 1
     rows = math.ceil(len(blocks[0].heats) / columns) if len(blocks) else 0
-    picture_h = _PICTURE * images.shape[1] / images.shape[2]
-    grid_left = _EDGE + _PICTURE + 0.25
+    image_h = _IMAGE * images.shape[1] / images.shape[2]
+    grid_left = _EDGE + _IMAGE + 0.25
     bar = options.scale == "shared"
     sheet_w = max(grid_left + columns * (_TILE + _GAP) + (0.95 if bar else 0) + _EDGE, 6.0)
-    block_h = max(rows * (tile_h + _NUMBER + _GAP), picture_h + 0.3) + 0.3
+    block_h = max(rows * (tile_h + _NUMBER + _GAP), image_h + 0.3) + 0.3
 
     provenance = attribution.provenance
     heading = f"{provenance.technique} at {provenance.layer or 'layer'} ({size(values.shape[1:])}) · {provenance.model}"
@@ -47,9 +47,9 @@ def maps_figure(attribution: Attribution, options: HeatOptions) -> Figure:
     sheet = Sheet(sheet_w, top + len(blocks) * block_h + lines_height(caption, SMALL_PT) + _EDGE)
     sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
     for k, block in enumerate(blocks):
-        sheet.axes(_EDGE, top, _PICTURE, picture_h).imshow(rgb(images[k]))
-        label = wrapped(plain(target_of(attribution, k), 60), _PICTURE, TEXT_PT)
-        sheet.text(_EDGE, top + picture_h + 0.06, label, size=TEXT_PT)
+        sheet.axes(_EDGE, top, _IMAGE, image_h).imshow(rgb(images[k]))
+        label = wrapped(plain(target_of(attribution, k), 60), _IMAGE, TEXT_PT)
+        sheet.text(_EDGE, top + image_h + 0.06, label, size=TEXT_PT)
         _tiles(sheet, block, grid_left, top, (columns, tile_h))
         if bar and block.heats:
             left = grid_left + columns * (_TILE + _GAP) + 0.05

@@ -1,4 +1,4 @@
-"""One filter and one picture: the map of cosines with its maximum marked, and the patch that looks most like it."""
+"""One filter and one image: the map of cosines with its maximum marked, and the patch that looks most like it."""
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -23,12 +23,12 @@ _EDGE, _MAP, _GAP, _TILE = 0.3, 2.4, 0.3, 1.15
 
 
 def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
-    """Return the filter, the picture with the best patch boxed, the map of cosines, and that patch."""
+    """Return the filter, the image with the best patch boxed, the map of cosines, and that patch."""
     height = _MAP * min(max(result.image.shape[0] / result.image.shape[1], 0.4), 2.0)
     words = [
         (
             "The filter is w / ‖w‖, mid-grey is 0: of all patches of one length this one fires it most. Cosine of the "
-            "filter with every patch of the picture as the model normalises it; yellow marks the largest."
+            "filter with every patch of the image as the model normalises it; yellow marks the largest."
         ),
         *(f"Warning: {warning}" for warning in result.warnings),
     ]
@@ -36,7 +36,7 @@ def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
     caption = wrapped("\n".join(words), sheet_w - 2 * _EDGE, SMALL_PT)
     top = _EDGE + 0.65
     sheet = Sheet(sheet_w, top + height + 0.15 + lines_height(caption, SMALL_PT) + _EDGE)
-    heading = f"filter {result.unit} of {result.layer} over a picture · {result.provenance.model}"
+    heading = f"filter {result.unit} of {result.layer} over an image · {result.provenance.model}"
     sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
     weights = result.kernel / max(float(np.abs(result.kernel).max()), 1e-12)
     is_colour = weights.shape[-1] == 3
@@ -47,7 +47,7 @@ def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
     sheet.text(_EDGE, top - 0.2, f"filter, {high} × {wide}", size=TEXT_PT)
     sheet.axes(_EDGE, top, _TILE, _TILE * high / wide).imshow(shown, aspect="auto")
     x = _EDGE + _TILE + _GAP
-    for name in ("picture", "cosine"):
+    for name in ("image", "cosine"):
         is_map = name == "cosine"
         sheet.text(x, top - 0.2, name, size=TEXT_PT)
         axes = sheet.axes(x, top, _MAP, height)

@@ -30,7 +30,7 @@ _DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1,
 
 
 def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
-    """Return each picture's curve and their mean, or, for a measure without a curve, one bar per picture."""
+    """Return each image's curve and their mean, or, for a measure without a curve, one bar per image."""
     sheet = Sheet(6.4, 4.4)
     provenance = result.provenance
     whose = f" of {result.explained_by}" if result.explained_by else ""
@@ -44,14 +44,14 @@ def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
             axes.plot(result.at, row, color=FAINT, linewidth=0.6, alpha=0.5)
         axes.plot(result.at, curve.mean(0), color=_COLOURS[0], linewidth=1.8)
         _name_points(axes, result)
-        words = f"thick: mean of {len(curve)} pictures; thin: each of {min(len(curve), options.limit)}"
+        words = f"thick: mean of {len(curve)} images; thin: each of {min(len(curve), options.limit)}"
     else:
         shown = values[: options.limit]
         axes.bar(np.arange(len(shown)), shown, color=_COLOURS[0], width=0.7)
         axes.axhline(values.mean(), color=_COLOURS[1], linewidth=1.2)
-        axes.set_xlabel("picture", fontsize=TEXT_PT)
+        axes.set_xlabel("image", fontsize=TEXT_PT)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
-        words = f"one bar per picture, the first {len(shown)} of {len(values)}; line: the mean of all"
+        words = f"one bar per image, the first {len(shown)} of {len(values)}; line: the mean of all"
     words += f". {provenance.technique}: mean {number(float(values.mean()), 4)}; {result.better} is better"
     words = "\n".join([words, *(f"Warning: {warning}" for warning in result.warnings)])
     sheet.text(_EDGE, 3.95, wrapped(plain(words, 300), 5.8, SMALL_PT), size=SMALL_PT, color=FAINT)
@@ -71,7 +71,7 @@ def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
     height = top + 0.45 + row_h * len(rows) + 0.3 + lines * (panel_h + 0.75) + lines_height(words, SMALL_PT) + _EDGE
     sheet = Sheet(sheet_w, height)
     count = len(result.images)
-    title = f"which map is faithful · {result.model} · {count} picture{'s' if count > 1 else ''}"
+    title = f"which map is faithful · {result.model} · {count} image{'s' if count > 1 else ''}"
     sheet.text(_EDGE, _EDGE - 0.05, plain(title, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
     _table(sheet, result, rows, top, (name_w, column_w, row_h))
     top += 0.45 + row_h * len(rows) + 0.3
@@ -160,7 +160,7 @@ def _better(result: Comparison, metric: str) -> str:
 
 
 def _caption(result: Comparison, left_out: int) -> str:
-    words = ["mean over pictures; bold: best by that measure; mean place: over all measures, 1 is best."]
+    words = ["mean over images; bold: best by that measure; mean place: over all measures, 1 is best."]
     words += [f"{left_out} more techniques are not shown."] if left_out else []
     words += [f"{name} is left out: {reason}." for name, reason in list(result.refused.items())[:4]]
     words += [f"{len(result.refused) - 4} more are left out."] if len(result.refused) > 4 else []

@@ -130,13 +130,13 @@ def lines_height(words: str, size: float) -> float:
     return (words.count("\n") + 1) * size * 1.42 / 72
 
 
-def picture_extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Return the extent that lays a coarser map over a picture of this height and width."""
+def image_extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:
+    """Return the extent that lays a coarser map over an image of this height and width."""
     return (-0.5, shape[1] - 0.5, shape[0] - 0.5, -0.5)
 
 
 def empty_cell(axes: Axes, words: str) -> None:
-    """Mark axes as an empty cell that says why it is empty; hatched, so that nobody takes it for a picture."""
+    """Mark axes as an empty cell that says why it is empty; hatched, so that nobody takes it for an image."""
     axes.set_axis_on()
     axes.set(xticks=[], yticks=[], xlim=(0, 1), ylim=(0, 1), facecolor="white")
     axes.fill_between([0, 1], 0, 1, facecolor="white", hatch="////", edgecolor="#c9d1d9", linewidth=0)

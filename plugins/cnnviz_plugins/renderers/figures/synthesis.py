@@ -1,4 +1,4 @@
-"""Synthesised pictures as a labelled grid, and the objective over the steps as curves."""
+"""Synthesised images as a labelled grid, and the objective over the steps as curves."""
 
 import math
 
@@ -31,7 +31,7 @@ STATUS_WORDS: dict[Status, str] = {
     "dead": "dead: never active",
     "diverged": "diverged:\nnot finite",
 }
-"""What a status says in the place of a picture."""
+"""What a status says in the place of an image."""
 
 _EDGE, _GAP = 0.3, 0.14
 _MOST_NAMES = 24
@@ -133,7 +133,7 @@ def short_label(synthesis: Synthesis, index: int) -> str:
 
 
 def reached(synthesis: Synthesis, index: int) -> str:
-    """Return the activation reached, or the status where there is no picture."""
+    """Return the activation reached, or the status where there is no image."""
     status = synthesis.status[index]
     value = float(np.asarray(synthesis.activation)[index])
     return f"reached {number(value, 4)}" if status == "ok" else f"status: {status}"
@@ -147,7 +147,7 @@ def _heading(synthesis: Synthesis) -> str:
 
 def _caption(synthesis: Synthesis, left_out: int) -> str:
     good = sum(status == "ok" for status in synthesis.status)
-    words = [f"{good} of {len(synthesis.status)} targets gave a picture; hatched cells have none and say why"]
+    words = [f"{good} of {len(synthesis.status)} targets gave an image; hatched cells have none and say why"]
     words += [f"{left_out} more are not shown"] if left_out else []
     words += [channel_note(np.asarray(synthesis.images).shape[-1])]
     words += [f"Warning: {warning}" for warning in synthesis.warnings]

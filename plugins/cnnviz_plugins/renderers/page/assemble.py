@@ -46,7 +46,7 @@ def _alone(result: Any) -> Report:
         title=f"{name} · {provenance.model}",
         model={"model": provenance.model} | where,
         layers=(),
-        names=tuple(f"picture {k + 1}" for k in range(len(images))),
+        names=tuple(f"image {k + 1}" for k in range(len(images))),
         images=images,
         predictions=(),
         attributions={name: result} if isinstance(result, Attribution) else {},
@@ -62,8 +62,8 @@ def _alone(result: Any) -> Report:
 def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
     embedded = Embedded()
     heat = options.heat
-    pictures = [
-        {"name": name, **embedded.picture(f"picture-{k}", np.asarray(report.images[k]))}
+    images = [
+        {"name": name, **embedded.image(f"image-{k}", np.asarray(report.images[k]))}
         for k, name in enumerate(report.names)
     ]
     names = ("maps", "filters", "fields", "figures", "syntheses")
@@ -72,7 +72,7 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
     for name, attribution in report.attributions.items():
         summary = _summary(report, name, attribution)
         if attribution.view == "maps":
-            sections["maps"].append(map_section(attribution, summary, heat, pictures, embedded))
+            sections["maps"].append(map_section(attribution, summary, heat, images, embedded))
         else:
             columns.append(cards(name, attribution, summary, heat, embedded))
     for name, one in _flat(report.inspections):
@@ -80,25 +80,25 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
         if isinstance(one, FilterBank):
             sections["filters"].append(filter_section(one, summary, options.filters, embedded))
         elif isinstance(one, ReceptiveFields):
-            sections["fields"].append(field_section(one, summary, pictures))
+            sections["fields"].append(field_section(one, summary, images))
         else:
             sections["figures"].append(figure_section(one, summary))
     for name, synthesis in report.syntheses.items():
         summary = _summary(report, name, synthesis)
         sections["syntheses"].append(synthesis_section(synthesis, summary, options.limit))
-    for k, picture in enumerate(pictures):
-        picture["cards"] = [column[k] for column in columns]
-        picture["predictions"] = prediction_rows(report.predictions[k]) if k < len(report.predictions) else []
+    for k, image in enumerate(images):
+        image["cards"] = [column[k] for column in columns]
+        image["predictions"] = prediction_rows(report.predictions[k]) if k < len(report.predictions) else []
     return {
         "title": options.title or report.title,
         "facts": list(report.model.items()),
-        "pictures": pictures,
+        "images": images,
         **sections,
         "techniques": _techniques(report),
         "refused": list(report.refused.items()),
         "layers": _table(report.layers),
         "versions": list(report.versions),
-        "has_explanations": any(picture["cards"] or picture["predictions"] for picture in pictures),
+        "has_explanations": any(image["cards"] or image["predictions"] for image in images),
         "warnings": report.warnings,
         "total": seconds(sum(report.elapsed_s.values())) if report.elapsed_s else "",
         "opacity": heat.opacity,

@@ -1,4 +1,4 @@
-"""Pictures inside the page: each one is embedded once and drawn wherever it is needed."""
+"""Images inside the page: each one is embedded once and drawn wherever it is needed."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,12 +14,12 @@ from cnnviz_plugins.renderers.text import number
 
 @dataclass
 class Embedded:
-    """The pictures and colour bars that the page's SVG definitions hold, by identifier."""
+    """The images and colour bars that the page's SVG definitions hold, by identifier."""
 
     images: dict[str, dict[str, Any]] = field(default_factory=dict)
 
-    def picture(self, identifier: str, image: Float[np.ndarray, "h w c"]) -> dict[str, Any]:
-        """Take in a picture and return what the template needs to draw it."""
+    def image(self, identifier: str, image: Float[np.ndarray, "h w c"]) -> dict[str, Any]:
+        """Take in an image and return what the template needs to draw it."""
         height, width, channels = image.shape
         if identifier not in self.images:
             self.images[identifier] = {"uri": data_uri(png(rgb(image))), "width": width, "height": height}

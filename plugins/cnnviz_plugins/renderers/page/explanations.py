@@ -1,4 +1,4 @@
-"""Explanations for the page: one card per picture and technique, channel maps as numbered tiles."""
+"""Explanations for the page: one card per image and technique, channel maps as numbered tiles."""
 
 from typing import Any
 
@@ -15,7 +15,7 @@ from cnnviz_plugins.renderers.text import number, percent, size, target_of, unit
 def cards(
     name: str, attribution: Attribution, summary: str, options: HeatOptions, embedded: Embedded
 ) -> list[dict[str, Any]]:
-    """Return one card per picture."""
+    """Return one card per image."""
     shown = heats(attribution, options)
     raw = raw_heats(attribution, shown)
     scores = np.asarray(attribution.scores)
@@ -57,9 +57,9 @@ def cards(
 
 
 def map_section(
-    attribution: Attribution, summary: str, options: HeatOptions, pictures: list[dict[str, Any]], embedded: Embedded
+    attribution: Attribution, summary: str, options: HeatOptions, images: list[dict[str, Any]], embedded: Embedded
 ) -> dict[str, Any]:
-    """Return the channel maps of every picture at one layer."""
+    """Return the channel maps of every image at one layer."""
     blocks = []
     for k, maps in enumerate(channel_maps(attribution, options)):
         tiles = [
@@ -77,7 +77,7 @@ def map_section(
             ends = {"positive": ("0", "highest"), "symmetric": ("−largest", "largest"), "unit": ("0", "1")}
             low, high = ends.get(heat.scale.policy, ("lowest", "highest")) if heat else ("", "")
             bar |= {"low": low, "high": high, "is_zero": False}
-        blocks.append({"picture": pictures[k], "tiles": tiles, "caption": maps.caption, "bar": bar})
+        blocks.append({"image": images[k], "tiles": tiles, "caption": maps.caption, "bar": bar})
     shape = np.asarray(attribution.values).shape
     return {
         "technique": attribution.provenance.technique,

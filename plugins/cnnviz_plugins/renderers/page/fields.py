@@ -7,12 +7,12 @@ from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 
 
-def field_section(result: ReceptiveFields, summary: str, pictures: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return the rows and boxes; the boxes are drawn over the first picture that has the input's size."""
+def field_section(result: ReceptiveFields, summary: str, images: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows and boxes; the boxes are drawn over the first image that has the input's size."""
     rows = field_rows(result)
     height, width, _ = result.input_shape
     left, top, right, bottom = frame_window(rows, (height, width))
-    fitting = [one for one in pictures if (one["height"], one["width"]) == (height, width)]
+    fitting = [one for one in images if (one["height"], one["width"]) == (height, width)]
     colours = palette("plasma")
     table = []
     for k, row in enumerate(rows):
@@ -43,7 +43,7 @@ def field_section(result: ReceptiveFields, summary: str, pictures: list[dict[str
         "height": height,
         "view": f"{left} {top} {right - left} {bottom - top}",
         "stroke": round((right - left) / 180, 3),
-        "picture": fitting[0] if fitting else None,
+        "image": fitting[0] if fitting else None,
         "warnings": result.warnings,
         "is_misaligned": any(not row.is_aligned for row in rows),
     }

@@ -1,4 +1,4 @@
-"""Results that the page has no view of its own for, as the picture that the figure renderer draws."""
+"""Results that the page has no view of its own for, as the image that the figure renderer draws."""
 
 import io
 from typing import Any
@@ -13,7 +13,7 @@ _DPI = 110
 
 
 def figure_section(result: Any, summary: str) -> dict[str, Any]:
-    """Return the result's figure as a picture inside the page.
+    """Return the result's figure as an image inside the page.
 
     Raises:
         RenderError: The result has no figure either.
@@ -21,8 +21,8 @@ def figure_section(result: Any, summary: str) -> dict[str, Any]:
     buffer = io.BytesIO()
     with pinned_style():
         figure(result).savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None}, facecolor="white")
-    with Image.open(io.BytesIO(buffer.getvalue())) as picture:
-        width, height = picture.size
+    with Image.open(io.BytesIO(buffer.getvalue())) as image:
+        width, height = image.size
     return {
         "technique": result.provenance.technique,
         "summary": summary,

@@ -17,7 +17,7 @@
   const dialog = document.getElementById("large");
   const inside = dialog.querySelector("div");
   document.addEventListener("click", (event) => {
-    const chosen = event.target.closest("svg.picture, .tiles img");
+    const chosen = event.target.closest("svg.image, .tiles img");
     if (event.target === dialog) dialog.close();
     if (!chosen || dialog.contains(chosen)) return;
     const copy = chosen.cloneNode(true);

@@ -1,4 +1,4 @@
-"""Filters and synthesised pictures for the page."""
+"""Filters and synthesised images for the page."""
 
 from typing import Any
 
@@ -49,7 +49,7 @@ def filter_section(bank: FilterBank, summary: str, options: FilterOptions, embed
 
 
 def synthesis_section(synthesis: Synthesis, summary: str, limit: int) -> dict[str, Any]:
-    """Return the synthesised pictures with objective, status and a small curve each."""
+    """Return the synthesised images with objective, status and a small curve each."""
     images, curves = np.asarray(synthesis.images), np.asarray(synthesis.curves, np.float64)
     activation = np.asarray(synthesis.activation)
     count = min(len(images), limit)

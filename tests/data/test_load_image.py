@@ -1,4 +1,4 @@
-"""Picture files: converted where one right reading exists, refused in a sentence elsewhere."""
+"""Image files: converted where one right reading exists, refused in a sentence elsewhere."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def grey():
 RAMP = np.tile(np.arange(16, dtype=np.uint8) * 16, (16, 1))
 
 
-def test_an_8_bit_picture_of_the_right_size_is_its_pixels_over_255(tmp_path, colour):
+def test_an_8_bit_image_of_the_right_size_is_its_pixels_over_255(tmp_path, colour):
     pixels = np.random.default_rng(0).integers(0, 256, (16, 16, 3), np.uint8)
     np.testing.assert_array_equal(cv.load_image(save(tmp_path / "a.png", pixels), colour), pixels / np.float32(255))
 
@@ -65,15 +65,15 @@ def test_cmyk_is_converted(tmp_path, colour):
 
 
 def test_exif_rotation_is_undone(tmp_path, colour):
-    picture = Image.fromarray(np.stack([RAMP] * 3, -1))
-    exif = picture.getexif()
+    image = Image.fromarray(np.stack([RAMP] * 3, -1))
+    exif = image.getexif()
     exif[0x0112] = 6  # shown turned a quarter clockwise
-    picture.save(tmp_path / "e.png", exif=exif)
+    image.save(tmp_path / "e.png", exif=exif)
     upright = cv.load_image(tmp_path / "e.png", colour)
     np.testing.assert_array_equal(upright[..., 0], np.rot90(RAMP, -1) / np.float32(255))
 
 
-def test_a_large_picture_keeps_its_aspect_and_its_centre(tmp_path, colour):
+def test_a_large_image_keeps_its_aspect_and_its_centre(tmp_path, colour):
     wide = np.zeros((32, 96, 3), np.uint8)
     wide[:, 32:64] = 255
     image = cv.load_image(save(tmp_path / "w.png", wide), colour)
@@ -97,7 +97,7 @@ def truncated(tmp_path):
 
 def words(tmp_path):
     path = tmp_path / "words.png"
-    path.write_text("no picture")
+    path.write_text("no image")
     return path
 
 
@@ -108,10 +108,10 @@ def floats(tmp_path):
 @pytest.mark.parametrize(
     ("make", "text"),
     [
-        (lambda folder: folder / "none.png", "no picture at"),
+        (lambda folder: folder / "none.png", "no image at"),
         (lambda folder: folder, "is a folder"),
         (truncated, "is broken or cut short"),
-        (words, "is not a picture that Pillow can read"),
+        (words, "is not an image that Pillow can read"),
         (floats, "floating-point pixels, which have no one right scale"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Techniques of pictures and classes: inversion, caricature, deepdream, accentuation, adversarial, class model."""
+"""Techniques of images and classes: inversion, caricature, deepdream, accentuation, adversarial, class model."""
 
 import jax.numpy as jnp
 import numpy as np
@@ -6,11 +6,11 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
-from tests.explain.small import model, pictures
+from tests.explain.small import model, some_images
 
 
-def test_an_inversion_comes_near_the_layers_values_and_the_picture():
-    images = 0.3 + 0.4 * pictures(2)
+def test_an_inversion_comes_near_the_layers_values_and_the_image():
+    images = 0.3 + 0.4 * some_images(2)
     made = cv.synthesize("inversion", model(), layer="conv1", images=images, steps=150, beta_weight=1e-4)
     wanted, found = (cv.capture(model(), x, ["conv1"])["conv1"] for x in (images, made.raw))
     error = np.square(found - wanted).sum((1, 2, 3)) / np.square(wanted).sum((1, 2, 3))
@@ -19,16 +19,16 @@ def test_an_inversion_comes_near_the_layers_values_and_the_picture():
     assert made.status == ("ok", "ok")
 
 
-def test_a_caricature_points_further_along_than_the_picture():
-    images = pictures(1)
+def test_a_caricature_points_further_along_than_the_image():
+    images = some_images(1)
     made = cv.synthesize("caricature", model(), layer="conv1", images=images, steps=40, transforms="none")
     wanted, found = (np.asarray(cv.capture(model(), x, ["conv1"])["conv1"][0]).ravel() for x in (images, made.raw))
     assert found @ wanted / np.linalg.norm(found) / np.linalg.norm(wanted) > 0.8
     assert made.activation[0] > made.curves[0, 0]
 
 
-def test_a_dream_raises_the_layers_squares_from_the_picture():
-    images = pictures(2)
+def test_a_dream_raises_the_layers_squares_from_the_image():
+    images = some_images(2)
     made = cv.synthesize("deepdream", model(), layer="conv1", images=images, steps=12, octaves=1, jitter_px=2)
     before, after = (np.square(cv.capture(model(), x, ["conv1"])["conv1"]).mean((1, 2, 3)) for x in (images, made.raw))
     assert (after > before).all()
@@ -37,7 +37,7 @@ def test_a_dream_raises_the_layers_squares_from_the_picture():
 
 
 def test_more_is_kept_when_more_is_to_be_kept():
-    images = 0.3 + 0.4 * pictures(1)
+    images = 0.3 + 0.4 * some_images(1)
     options = {"layer": "conv2", "channels": [1], "images": images, "steps": 15, "transforms": "none"}
     loose = cv.synthesize("accentuation", model(), **options, keep=0.0)
     tight = cv.synthesize("accentuation", model(), **options, keep=50.0)
@@ -78,17 +78,17 @@ def test_a_class_model_raises_its_score_and_stays_near_the_mean():
 @pytest.mark.parametrize(
     ("technique", "options", "error", "text"),
     [
-        ("inversion", {"layer": "conv1"}, ImageError, "inversion works on pictures; say images="),
-        ("inversion", {"images": pictures(1)}, UsageError, "inversion looks at one layer; say layer=, such as"),
+        ("inversion", {"layer": "conv1"}, ImageError, "inversion works on images; say images="),
+        ("inversion", {"images": some_images(1)}, UsageError, "inversion looks at one layer; say layer=, such as"),
         (
             "deepdream",
-            {"layer": "conv1", "channels": [1], "images": pictures(1)},
+            {"layer": "conv1", "channels": [1], "images": some_images(1)},
             TargetError,
             "channels mean nothing here",
         ),
         ("class-model", {"layer": "conv1"}, TargetError, "class-model maximises class scores"),
-        ("adversarial", {"layer": "conv1", "images": pictures(1), "channels": [0]}, TargetError, "towards a class"),
-        ("inversion", {"layer": "conv1", "images": pictures(1), "rate": 0}, UsageError, "rate is positive"),
+        ("adversarial", {"layer": "conv1", "images": some_images(1), "channels": [0]}, TargetError, "towards a class"),
+        ("inversion", {"layer": "conv1", "images": some_images(1), "rate": 0}, UsageError, "rate is positive"),
     ],
 )
 def test_says_what_is_wrong(technique, options, error, text):

@@ -1,4 +1,4 @@
-"""Every page of an explanation, a measure or a survey of concepts shows a small picture that the project made."""
+"""Every page of an explanation, a measure or a survey of concepts shows a small image that the project made."""
 
 import re
 
@@ -16,11 +16,11 @@ SHOWN = sorted(
     for name in built_in_techniques()
     if plugins().techniques[name].kind in ("explain", "measure") or name in CONCEPTS
 )
-PICTURES = DOCS / "images" / "techniques"
+IMAGES = DOCS / "images" / "techniques"
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_the_page_shows_its_own_picture(name):
+def test_the_page_shows_its_own_image(name):
     text = (DOCS / "techniques" / f"{name}.md").read_text(encoding="utf-8")
     shown = {path: words for words, path in re.findall(r"^!\[([^\]]+)\]\(([^)]+)\)$", text, re.M)}
     path = OF_THEIR_OWN.get(name, f"../images/techniques/{name}.png")
@@ -28,7 +28,7 @@ def test_the_page_shows_its_own_picture(name):
     assert (DOCS / "techniques" / path).stat().st_size < (100_000 if name in OF_THEIR_OWN else 40_000)
 
 
-def test_the_pictures_are_few_and_small():
-    files = list(PICTURES.iterdir())
+def test_the_images_are_few_and_small():
+    files = list(IMAGES.iterdir())
     assert {file.stem for file in files} == set(SHOWN) - set(OF_THEIR_OWN)
     assert sum(file.stat().st_size for file in files) < 2_000_000

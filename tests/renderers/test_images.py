@@ -12,8 +12,8 @@ from cnnviz_plugins.renderers.images import atlas, channel_note, grey, heat_png,
 
 
 def read(data):
-    with Image.open(io.BytesIO(data)) as picture:
-        return picture.mode, np.asarray(picture.convert("RGB"))
+    with Image.open(io.BytesIO(data)) as image:
+        return image.mode, np.asarray(image.convert("RGB"))
 
 
 @pytest.mark.parametrize("colours", [2, 200, 256, 1000])

@@ -1,0 +1,28 @@
+"""Techniques that start from an image, or meet one again: the check that there is one, and a layer's view of it."""
+
+from collections.abc import Mapping
+
+from jaxtyping import Array, Float
+
+from cnnviz_jax import Model
+from cnnviz_jax.errors import ImageError
+from cnnviz_jax.targets import Target
+from cnnviz_jax.targets.combining import Given
+from cnnviz_plugins.synthesize.canvases import IMAGE
+
+
+def need_image(target: Target, technique: str) -> tuple[int, int]:
+    """Return height and width of the target's images.
+
+    Raises:
+        ImageError: There are none.
+    """
+    if not (isinstance(target, Given) and IMAGE in target.arrays):
+        raise ImageError(f"{technique} works on images; say images=")
+    shape = target.arrays[IMAGE].shape
+    return int(shape[1]), int(shape[2])
+
+
+def seen(model: Model, layer: str, given: Mapping[str, Array]) -> Float[Array, "..."]:
+    """Return a layer's values for the target's own image."""
+    return model.run(given[IMAGE], read=(layer,), need_outputs=False)[1][layer]
