@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 import cnnviz_jax as cv
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_plugins.survey.distributions import build as distributions
@@ -37,13 +37,13 @@ def main(data: str, weights: str, count: int = 10_000, rounds: int = 3) -> None:
     """Time every pass in turn, several rounds of it after one that compiles, and print the best of each."""
     model = cv.load_model("lenet", weights)
     images = np.load(data)["images"][:count].astype(np.float32)[..., None] / 256
-    population = Population.of(images, model.input_shape)
+    dataset = Dataset.of(images, model.input_shape)
     kinds = passes(model)
     seconds = dict.fromkeys(kinds, float("inf"))
     for turn in range(rounds + 1):
         for name, reducers in kinds.items():
             began = time.perf_counter()
-            run_survey(reducers, model, population, batch=BATCH, memory_budget=None, progress=lambda *_: None)
+            run_survey(reducers, model, dataset, batch=BATCH, memory_budget=None, progress=lambda *_: None)
             if turn:
                 seconds[name] = min(seconds[name], time.perf_counter() - began)
     for name, best in seconds.items():

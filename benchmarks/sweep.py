@@ -1,4 +1,4 @@
-"""Two real sweeps from the command line, in images per second, against the bare forward pass of the same tile.
+"""Two real sweeps from the command line, in images per second, against the bare forward pass of the same device batch.
 
 `python benchmarks/sweep.py shapes` sweeps 2,000 generated test images with SmoothGrad, Grad-CAM, exemplars and
 distributions; `python benchmarks/sweep.py squeezenet1_1 --weights FILE` sweeps the images of
@@ -33,9 +33,9 @@ SWEEPS = {
 }
 
 
-def forward_seconds(model: cv.Model, tile: int, repeats: int) -> float:
-    """Return seconds per image of the bare forward pass, a tile at a time, the quickest of some."""
-    images = np.random.default_rng(0).uniform(size=(tile, *model.input_shape)).astype(np.float32)
+def forward_seconds(model: cv.Model, device_batch: int, repeats: int) -> float:
+    """Return seconds per image of the bare forward pass, a device batch at a time, the quickest of some."""
+    images = np.random.default_rng(0).uniform(size=(device_batch, *model.input_shape)).astype(np.float32)
     forward = jax.jit(lambda model, images: model.structure.apply(model.params, images))
     jax.block_until_ready(forward(model, images))
     times = []
@@ -43,7 +43,7 @@ def forward_seconds(model: cv.Model, tile: int, repeats: int) -> float:
         begun_s = time.perf_counter()
         jax.block_until_ready(forward(model, images))
         times.append(time.perf_counter() - begun_s)
-    return min(times) / tile
+    return min(times) / device_batch
 
 
 def main() -> None:
@@ -51,13 +51,13 @@ def main() -> None:
     parser.add_argument("model", choices=SWEEPS)
     parser.add_argument("--weights")
     parser.add_argument("--run", required=True, help="the run folder")
-    parser.add_argument("--tile", type=int, default=16)
+    parser.add_argument("--device-batch", type=int, default=16)
     options = parser.parse_args()
     sweep = SWEEPS[options.model]
     words = ["sweep", "--run", options.run, "--model", options.model, "--source", str(sweep["source"])]
     words += ["--weights", options.weights] if options.weights else []
     words += [word for kind in ("explain", "survey") for each in sweep[kind] for word in (f"--{kind}", each)]
-    words += ["--tile", str(options.tile), "--ckpt-every", "30s"]
+    words += ["--device-batch", str(options.device_batch), "--ckpt-every", "30s"]
     checkout = Path(__file__).parents[1]
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(checkout), os.environ.get("PYTHONPATH", "")])}
     begun_s = time.perf_counter()
@@ -66,13 +66,13 @@ def main() -> None:
     run = cv.open_run(options.run)
     lines = [json.loads(line) for line in (Path(options.run) / "log" / "p00000.jsonl").read_text().splitlines()]
     swept = len(run) / sum((line["next_index"] - before) / line["images_per_s"] for before, line in _spans(lines))
-    forward = forward_seconds(cv.load_model(options.model, options.weights), options.tile, 10)
+    forward = forward_seconds(cv.load_model(options.model, options.weights), options.device_batch, 10)
     result = {
         "benchmark": "sweep",
         "model": options.model,
         "images": len(run),
         "parts": [*sweep["explain"], *sweep["survey"]],
-        "tile": options.tile,
+        "device_batch": options.device_batch,
         "images_per_s": round(swept, 2),
         "forward_images_per_s": round(1 / forward, 2),
         "times_forward": round(1 / forward / swept, 2),

@@ -46,7 +46,7 @@ class Settings:
         """Return the registry, with the plugin files of the command line loaded.
 
         Args:
-            quiet: Leave out the notes on plugins set aside, because the command itself shows them.
+            quiet: Leave out the notes on plugins skipped, because the command itself shows them.
         """
         registry = plugins(builtins_only=self.builtins_only, quiet=True)
         for path in self.plugin_files:

@@ -1,4 +1,4 @@
-"""A population of images: arrays, a folder or an archive behind one door, with labels and names beside them."""
+"""A data set of images: arrays, a folder or an archive behind one door, with labels and names beside them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -17,7 +17,7 @@ _THREADS = 2
 
 
 @dataclass(frozen=True, eq=False)
-class _Arrays:
+class _ArraySource:
     """Images in memory as a source; values that are not finite stay, reducers leave them out and count them."""
 
     images: Float[np.ndarray, "n h w c"]
@@ -46,7 +46,7 @@ class _Arrays:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Population:
+class Dataset:
     """Images 0 to n - 1, read at any place."""
 
     source: Any
@@ -64,8 +64,8 @@ class Population:
         names: Sequence[str] | None = None,
         class_names: Sequence[str] | None = None,
         fields: Mapping[str, Any] | None = None,
-    ) -> "Population":
-        """Return the population that a user means by `images` and `labels`.
+    ) -> "Dataset":
+        """Return the data set that a user means by `images` and `labels`.
 
         Args:
             images: Images (n, h, w, c) in [0, 1]; a folder, an `.npz` or `.zarr`; or a source with `__getitem__`.
@@ -114,7 +114,7 @@ class Population:
         for name, rows in more.items():
             if rows.ndim == 0 or len(rows) != len(array):
                 raise UsageError(f"the field {name!r} has shape {rows.shape}; {len(array)} images need as many rows")
-        arrays = _Arrays(array.astype(np.float32), numbers, None if names is None else tuple(names), more)
+        arrays = _ArraySource(array.astype(np.float32), numbers, None if names is None else tuple(names), more)
         return cls(source=arrays, class_names=known if numbers is not None else ())
 
     def __len__(self) -> int:
@@ -185,7 +185,7 @@ class Population:
 
 @dataclass(frozen=True, kw_only=True)
 class ImageBatch:
-    """Some images of a population, padded to one size."""
+    """Some images of a data set, padded to one size."""
 
     ids: np.ndarray
     """Number of each row, uint32."""

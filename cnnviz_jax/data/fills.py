@@ -64,8 +64,8 @@ def _smoothing(size: int, sigma: float) -> Float[np.ndarray, "size size"]:
         return np.eye(size)
     radius = max(1, round(4 * sigma))
     steps = np.arange(-radius, radius + 1)
-    taps = np.exp(-0.5 * (steps / sigma) ** 2)
+    weights = np.exp(-0.5 * (steps / sigma) ** 2)
     matrix = np.zeros((size, size))
-    for step, tap in zip(steps, taps / taps.sum(), strict=True):
-        matrix[np.arange(size), np.clip(np.arange(size) + step, 0, size - 1)] += tap
+    for step, weight in zip(steps, weights / weights.sum(), strict=True):
+        matrix[np.arange(size), np.clip(np.arange(size) + step, 0, size - 1)] += weight
     return matrix

@@ -14,7 +14,7 @@ from jaxtyping import Array, Float, Key
 from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
 from cnnviz_jax.engine.fold import Fold
-from cnnviz_jax.engine.iteration import Kept
+from cnnviz_jax.engine.iteration import ResumeCache
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.errors import Interrupted, MemoryBudgetError
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
     from cnnviz_jax.targets import Target
 
-_KEEP_EVERY_S = 60.0
+_SAVE_EVERY_S = 60.0
 
 
 def run_fold(
@@ -36,7 +36,7 @@ def run_fold(
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress = silent,
-    kept: Kept | None = None,
+    cache: ResumeCache | None = None,
 ) -> tuple[Any, Float[np.ndarray, " n"]]:
     """Return the fold's results and the untouched scores of all images.
 
@@ -55,7 +55,7 @@ def run_fold(
         MemoryBudgetError: Not even one evaluation at a time fits.
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
-    run = FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget, kept)
+    run = FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget, cache)
     parts: list[Any] = []
     total = len(images) * fold.evaluations
     first = 0
@@ -96,10 +96,10 @@ class FoldRun:
         keys: Any,
         chunk: Chunk,
         budget: int | None,
-        kept: Kept | None = None,
+        cache: ResumeCache | None = None,
     ) -> None:
         self.fold, self.model, self.images, self.target, self.keys = fold, model, images, target, keys
-        self.kept = kept
+        self.cache = cache
         most = fold.evaluations * len(images)
         size, self.step = fitting(self._compile_step, chunk, most, budget)
         self.size = size
@@ -112,7 +112,7 @@ class FoldRun:
     @property
     def batch(self) -> int:
         """Images at once; one where each is kept on its own."""
-        if self.kept is not None:
+        if self.cache is not None:
             return 1
         return evenly(len(self.images), max(1, self.size // self.chunk))
 
@@ -151,12 +151,12 @@ class FoldRun:
         begin = self._begin_program()
         scores, context, gathered = begin(self.model, images, target, keys)
         gathered, complete = self._resumed(first, gathered)
-        flight, kept_at = InFlight(), time.monotonic()
-        with stoppable(self.kept is not None) as stop:
+        flight, saved_at = InFlight(), time.monotonic()
+        with stoppable(self.cache is not None) as stop:
             for start, is_fresh in self.chunks(complete):
-                if stop.asked or (self.kept is not None and time.monotonic() - kept_at > _KEEP_EVERY_S):
+                if stop.asked or (self.cache is not None and time.monotonic() - saved_at > _SAVE_EVERY_S):
                     self._keep(first, start, gathered)
-                    kept_at = time.monotonic()
+                    saved_at = time.monotonic()
                 if stop.asked:
                     count = self.fold.evaluations
                     raise Interrupted(
@@ -198,12 +198,12 @@ class FoldRun:
         leaves = [np.asarray(leaf)[0] for leaf in jax.tree.leaves(gathered)]
         if self.fold.gather == "stack":
             leaves = [leaf[:complete] for leaf in leaves]
-        if self.kept is not None:
-            self.kept.save(first, [np.asarray(complete), *leaves])
+        if self.cache is not None:
+            self.cache.save(first, [np.asarray(complete), *leaves])
 
     def _resumed(self, first: int, gathered: Any) -> tuple[Any, int]:
         """What was kept of one image and how many evaluations it is, or the empty start."""
-        found = self.kept.load(first) if self.kept is not None else None
+        found = self.cache.load(first) if self.cache is not None else None
         if found is None:
             return gathered, 0
         complete, leaves = int(found[0]), found[1:]

@@ -88,7 +88,7 @@ class Iteration:
         raise TypeError(f"{type(self).__name__} defines no result")
 
 
-class Kept(Protocol):
+class ResumeCache(Protocol):
     """Where finished targets are kept, so that an interrupted run loses only what was under way."""
 
     def load(self, index: int) -> list[np.ndarray] | None:
@@ -105,7 +105,7 @@ def run_iteration(
     keys: Key[Array, " n"],
     *,
     snapshots: Sequence[int] = (),
-    kept: Kept | None = None,
+    cache: ResumeCache | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress = silent,
@@ -128,7 +128,7 @@ def run_iteration(
     """
     run = _IterationRun(iteration, model, target, keys, tuple(snapshots))
     count = len(keys)
-    found = {i: arrays for i in range(count) if kept is not None and (arrays := kept.load(i)) is not None}
+    found = {i: arrays for i in range(count) if cache is not None and (arrays := cache.load(i)) is not None}
     tree = run.shapes_of_one() if found else None
     if tree is not None:
         wanted = [leaf.shape[1:] for leaf in jax.tree.leaves(tree)]
@@ -156,8 +156,8 @@ def run_iteration(
         tree = treedef if tree is None else tree
         for place, number in enumerate(todo[:width]):
             found[number] = [np.asarray(leaf)[place] for leaf in leaves]
-            if kept is not None:
-                kept.save(number, found[number])
+            if cache is not None:
+                cache.save(number, found[number])
         todo, done = todo[width:], done + width * iteration.steps
     progress(total, total, "steps")
     treedef = tree if isinstance(tree, jax.tree_util.PyTreeDef) else jax.tree.structure(tree)

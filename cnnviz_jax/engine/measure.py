@@ -1,7 +1,7 @@
 """What measures are made of and what they return: how faithful a map is, in numbers.
 
 A measure is a `MetricFold` (evaluations of one image, run by the engine like any technique) or a `HostMetric`
-(a function of a `Case`, for measures that explain again). Its target is `Judged`: what was explained, together
+(a function of a `Case`, for measures that explain again). Its target is `EvaluatedMap`: what was explained, together
 with the map. The results are `Measurement` and `Comparison`.
 """
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
-class Judged(Target):
-    """What was explained, with the map that is judged: the target of every measure."""
+class EvaluatedMap(Target):
+    """What was explained, with the map that is evaluated: the target of every measure."""
 
     inner: Target
     """The target that was explained."""
@@ -47,9 +47,9 @@ class Judged(Target):
         """Whether the explained target reads the outputs."""
         return self.inner.needs_outputs
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the explained target's score."""
-        return self.inner.score(outputs, taps)
+        return self.inner.score(outputs, activations)
 
     def describe(self, model: "Model") -> tuple[str, ...]:
         """Return the explained target's texts."""
@@ -58,7 +58,7 @@ class Judged(Target):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricFold(Fold):
-    """A measure as a fold: `evaluate` sees a `Judged` target, `finish` returns `Measured`."""
+    """A measure as a fold: `evaluate` sees a `EvaluatedMap` target, `finish` returns `Measured`."""
 
     better: Better = "higher"
     """Which way a more faithful map moves the number."""
@@ -76,7 +76,7 @@ class Case:
 
     model: "Model"
     images: Float[np.ndarray, "n h w c"]
-    target: Judged
+    target: EvaluatedMap
     """Batched."""
     keys: Any
     """One key per image."""
@@ -131,7 +131,7 @@ _REDUCED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
 }
 
 
-def judged(target: Target, heat: np.ndarray, raw: np.ndarray, mask: np.ndarray | None) -> Judged:
+def evaluated_map(target: Target, heat: np.ndarray, raw: np.ndarray, mask: np.ndarray | None) -> EvaluatedMap:
     """Return the batched target of a measure."""
     shown = None if mask is None else jnp.asarray(mask, jnp.float32)
-    return Judged(inner=target, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=shown)
+    return EvaluatedMap(inner=target, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=shown)

@@ -1,4 +1,4 @@
-"""The survey engine: one streaming pass over a population of images, reducers in, exact totals out."""
+"""The survey engine: one streaming pass over a data set of images, reducers in, exact totals out."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from cnnviz_jax.engine.progress import Progress
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
 
 if TYPE_CHECKING:
-    from cnnviz_jax.data.dataset import Population
+    from cnnviz_jax.data.dataset import Dataset
     from cnnviz_jax.model.model import Model
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.layers import Layer
@@ -31,11 +31,11 @@ class SurveyPlan:
     reducers: Mapping[str, Reducer]
     """What is gathered in the one pass, by name; `cnnviz sweep` runs these on many devices."""
     finish: Callable[..., Any]
-    """`finish(found, population, provenance)` -> the result; `found` holds each reducer's `finish` by name."""
+    """`finish(found, dataset, provenance)` -> the result; `found` holds each reducer's `finish` by name."""
     labelled: Callable[[int], Mapping[str, Reducer]] = _none
     """`labelled(classes)`: further reducers where images have labels."""
     then: tuple[Callable[..., Mapping[str, Reducer]], ...] = ()
-    """Further passes over the same images: each `(found, population)` -> reducers that know what was found so far.
+    """Further passes over the same images: each `(found, dataset)` -> reducers that know what was found so far.
 
     `cnnviz sweep` runs one pass only and refuses a plan that has more."""
 
@@ -43,7 +43,7 @@ class SurveyPlan:
 def run_survey(
     reducers: Mapping[str, Reducer],
     model: "Model",
-    population: "Population",
+    dataset: "Dataset",
     *,
     batch: Chunk,
     memory_budget: int | None,
@@ -56,7 +56,7 @@ def run_survey(
     """
     each = tuple(reducers.values())
     empty = [jax.tree.map(np.array, reducer.init()) for reducer in each]
-    fields = population.described(fields_of(each))
+    fields = dataset.described(fields_of(each))
 
     def compile_for(size: int) -> Any:
         shapes = (
@@ -67,20 +67,20 @@ def run_survey(
         )
         return compiled(_step(each), ("survey", each), (model, empty, *shapes), donate=(1,))
 
-    size, program = fitting(compile_for, batch, len(population), memory_budget)
+    size, program = fitting(compile_for, batch, len(dataset), memory_budget)
     capacity = max(size, min((reducer.capacity for reducer in each), default=size))
     totals = [reducer.empty() for reducer in each]
     unreadable: dict[int, str] = {}
     deltas: Any = empty
     since = done = 0
-    for part in population.batches(size, model.input_shape, tuple(fields)):
+    for part in dataset.batches(size, model.input_shape, tuple(fields)):
         if since + size > capacity:
             totals, deltas, since = _merged(each, totals, deltas), empty, 0
         deltas = program(model, deltas, part.images, part.ids, part.valid, part.fields)
         unreadable |= part.unreadable
         since += size
-        done = min(done + size, len(population))
-        progress(done, len(population), "images")
+        done = min(done + size, len(dataset))
+        progress(done, len(dataset), "images")
     totals = _merged(each, totals, deltas)
     return {name: reducer.finish(total) for (name, reducer), total in zip(reducers.items(), totals, strict=True)}, (
         unreadable

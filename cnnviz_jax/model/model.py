@@ -220,10 +220,10 @@ class Model:
             change = replace.pop(INPUT, image)
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
             inner = tuple(name for name in read if name != INPUT)
-            outputs, taps = self.run(
+            outputs, activations = self.run(
                 image, read=inner, add=add, replace=replace, rules=rules, handlers=handlers, need_outputs=need_outputs
             )
-            return outputs, {name: image if name == INPUT else taps[name] for name in read}
+            return outputs, {name: image if name == INPUT else activations[name] for name in read}
         wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
 
         def native(name: str, change: Any, *, replaced: bool = False) -> Any:
@@ -244,20 +244,20 @@ class Model:
             handlers=handlers,
             need_outputs=need_outputs and head is None,
         )
-        taps = {name: self.program.site(name).to_canonical(values[name]) for name in wanted}
+        activations = {name: self.program.site(name).to_canonical(values[name]) for name in wanted}
         if not need_outputs:
-            return None, taps
-        return self.logits_of(outputs, taps), {name: taps[name] for name in read}
+            return None, activations
+        return self.logits_of(outputs, activations), {name: activations[name] for name in read}
 
-    def logits_of(self, outputs: Any, taps: Mapping[str, Any]) -> Any:
+    def logits_of(self, outputs: Any, activations: Mapping[str, Any]) -> Any:
         """Return one image's logits from the program's outputs, or from the layer that stands for them.
 
         Args:
             outputs: What the program returns for a batch of one; not looked at where the model ends in a softmax.
-            taps: Canonical values at layers, the logits' layer among them where the model ends in a softmax.
+            activations: Canonical values at layers, the logits' layer among them where the model ends in a softmax.
         """
         if self.structure.head is not None:
-            return jnp.asarray(taps[self.structure.head], jnp.float32)
+            return jnp.asarray(activations[self.structure.head], jnp.float32)
         return jax.tree.map(_one_float, self.structure.pure.logits(outputs))
 
     def score(
@@ -273,7 +273,7 @@ class Model:
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, "..."]]]:
         """Return the target's score of one image and the values at the layers `read`; see `run`."""
         every = tuple(dict.fromkeys((*read, *target.layers)))
-        outputs, taps = self.run(
+        outputs, activations = self.run(
             image,
             read=every,
             add=add,
@@ -282,7 +282,7 @@ class Model:
             handlers=handlers,
             need_outputs=target.needs_outputs,
         )
-        return target.score(outputs, taps), {name: taps[name] for name in read}
+        return target.score(outputs, activations), {name: activations[name] for name in read}
 
 
 _FORWARD_BATCH = 64

@@ -1,4 +1,4 @@
-"""A model on a canvas of another size: whole where it can be, else only up to the layers that are looked at."""
+"""A model on a size of another size: whole where it can be, else only up to the layers that are looked at."""
 
 import dataclasses
 import weakref
@@ -17,7 +17,7 @@ _truncated: "weakref.WeakKeyDictionary[Structure, dict[tuple[int, int, tuple[str
 _truncated = weakref.WeakKeyDictionary()
 
 
-def on_canvas(model: Model, height: int, width: int, layers: Sequence[str], *, need_outputs: bool) -> Model:
+def resized_model(model: Model, height: int, width: int, layers: Sequence[str], *, need_outputs: bool) -> Model:
     """Return the model at another input size.
 
     Where the whole model cannot be traced at that size and no outputs are needed, it is the model up to `layers`
@@ -25,8 +25,8 @@ def on_canvas(model: Model, height: int, width: int, layers: Sequence[str], *, n
 
     Args:
         model: At its own size.
-        height: Of the canvas, in pixels.
-        width: Of the canvas, in pixels.
+        height: Of the size, in pixels.
+        width: Of the size, in pixels.
         layers: Layers that must exist there.
         need_outputs: Whether the outputs are needed too.
 
@@ -48,7 +48,7 @@ def on_canvas(model: Model, height: int, width: int, layers: Sequence[str], *, n
 
 
 def below(model: Model, height: int, width: int, layers: Sequence[str]) -> Model:
-    """Return the part of a model up to `layers` at another input size; see `on_canvas`.
+    """Return the part of a model up to `layers` at another input size; see `resized_model`.
 
     Raises:
         ModelError: An operation below `layers` is tied to the model's own size.

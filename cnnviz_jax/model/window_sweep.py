@@ -1,6 +1,6 @@
 """One image changed inside one window at a time, each evaluated by recomputing only what the window reaches.
 
-The door for techniques that cover, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
+The door for techniques that occlude, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
 """
 
 import functools
@@ -43,7 +43,7 @@ class WindowSweep:
         """
         return self._windows(model, *_wanted(target)).plan
 
-    def pays(self, model: Model, target: "Target | None" = None) -> bool:
+    def is_faster(self, model: Model, target: "Target | None" = None) -> bool:
         """Whether windows are predicted to take less time than whole images."""
         plan = self.plan(model, target)
         return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements < plan.dense_flops
@@ -59,18 +59,18 @@ class WindowSweep:
         self,
         model: Model,
         image: Float[Array, "h w c"],
-        covered: Float[Array, "h w c"],
+        occluded: Float[Array, "h w c"],
         unchanged: tuple[Array, ...],
         row: Int[Array, ""],
         col: Int[Array, ""],
         target: "Target | None" = None,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
-        """Return the logits, and the values at the target's layers, when an image looks like `covered` in a window.
+        """Return the logits, and the values at the target's layers, when an image looks like `occluded` in a window.
 
         Args:
             model: The model.
             image: The image in [0, 1].
-            covered: What shows inside the window, as large as the image.
+            occluded: What shows inside the window, as large as the image.
             unchanged: What `prepare` returned for the image and the same target.
             row: Which of `rows`; traced.
             col: Which of `cols`; traced.
@@ -78,31 +78,31 @@ class WindowSweep:
         """
         names, need_outputs = _wanted(target)
         windows, program = self._windows(model, names, need_outputs), model.program
-        values = windows.evaluate(model.params, image[None], covered[None], unchanged, (row, col))
+        values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
         sites = {name: program.site(name) for name in _read(model.structure, names, need_outputs)}
-        taps = {name: site.to_canonical(values[site.value]) for name, site in sites.items()}
+        activations = {name: site.to_canonical(values[site.value]) for name, site in sites.items()}
         if INPUT in names and INPUT not in program.layers:
-            taps[INPUT] = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), covered, image)
+            activations[INPUT] = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
         if not need_outputs:
-            return None, taps
+            return None, activations
         outputs = None if model.structure.head is not None else program.outputs_of(model.params, values)
-        return model.logits_of(outputs, taps), taps
+        return model.logits_of(outputs, activations), activations
 
     def score(
         self,
         model: Model,
         image: Float[Array, "h w c"],
-        covered: Float[Array, "h w c"],
+        occluded: Float[Array, "h w c"],
         unchanged: tuple[Array, ...],
         row: Int[Array, ""],
         col: Int[Array, ""],
         target: "Target",
     ) -> Float[Array, ""]:
-        """Return the target's score when an image looks like `covered` in one window; see `run`."""
-        return target.score(*self.run(model, image, covered, unchanged, row, col, target))
+        """Return the target's score when an image looks like `occluded` in one window; see `run`."""
+        return target.score(*self.run(model, image, occluded, unchanged, row, col, target))
 
     def mask(self, size: tuple[int, int], row: Int[Array, ""], col: Int[Array, ""]) -> Bool[Array, "h w 1"]:
-        """Return which pixels a window covers."""
+        """Return which pixels a window occludes."""
         rows, cols = jnp.asarray(np.asarray(self.rows))[row], jnp.asarray(np.asarray(self.cols))[col]
         y, x = jnp.arange(size[0])[:, None, None], jnp.arange(size[1])[None, :, None]
         return (y >= rows[0]) & (y < rows[1]) & (x >= cols[0]) & (x < cols[1])

@@ -13,10 +13,10 @@ import threading
 from cnnviz_jax.errors import PluginError
 from cnnviz_jax.plugins.loading import load_plugins
 from cnnviz_jax.plugins.registry import Conflict, Plugins
-from cnnviz_jax.plugins.reports import Disabled, PluginInfo, SetAside
+from cnnviz_jax.plugins.reports import Disabled, PluginInfo, Skipped
 from cnnviz_jax.plugins.selection import Selection
 
-__all__ = ["Conflict", "Disabled", "PluginInfo", "Plugins", "Selection", "SetAside", "plugins", "reset_plugins"]
+__all__ = ["Conflict", "Disabled", "PluginInfo", "Plugins", "Selection", "Skipped", "plugins", "reset_plugins"]
 
 _lock = threading.RLock()
 _loaded: Plugins | None = None
@@ -26,12 +26,12 @@ _is_loading = False
 def plugins(*, builtins_only: bool = False, quiet: bool = False) -> Plugins:
     """Return the registry of this process, loading every allowed plugin the first time.
 
-    Plugins that cannot be loaded are set aside and named once on stderr; the rest works.
+    Plugins that cannot be loaded are skipped and named once on stderr; the rest works.
 
     Args:
         builtins_only: Load only what this project's own distribution brings. Counts only in the
             call that loads, which in the command line is the first.
-        quiet: Keep the notes about plugins that were set aside off stderr.
+        quiet: Keep the notes about plugins that were skipped off stderr.
 
     Raises:
         PluginError: A plugin asked for the registry while being loaded, or a plugin cannot be

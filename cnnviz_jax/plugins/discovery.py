@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from importlib import metadata
 
 from cnnviz_jax.plugins.hookspecs import PROJECT
-from cnnviz_jax.plugins.reports import SetAside
+from cnnviz_jax.plugins.reports import Skipped
 from cnnviz_jax.plugins.selection import OWN, normalized
 
 
@@ -27,13 +27,13 @@ class Candidate:
         return self.entry_point.name
 
 
-def installed_plugins() -> tuple[list[Candidate], list[SetAside]]:
+def installed_plugins() -> tuple[list[Candidate], list[Skipped]]:
     """Return the installed plugins, this project's first, then by name; and what could not be read.
 
     `importlib.metadata.entry_points` is not used: one malformed file would end the program there.
     """
     names: set[str] = set()
-    unreadable: list[SetAside] = []
+    unreadable: list[Skipped] = []
     for distribution in metadata.distributions():
         try:
             if any(point.group == PROJECT for point in distribution.entry_points):
@@ -51,7 +51,7 @@ def installed_plugins() -> tuple[list[Candidate], list[SetAside]]:
         ]
     if OWN not in names:
         unreadable.append(
-            SetAside(
+            Skipped(
                 name="built-in plugins",
                 distribution=OWN,
                 cause="only the source of cnnviz_jax is on the path and no installed distribution declares the"
@@ -62,7 +62,7 @@ def installed_plugins() -> tuple[list[Candidate], list[SetAside]]:
     return candidates, unreadable
 
 
-def _unreadable(distribution: metadata.Distribution, error: Exception) -> list[SetAside]:
+def _unreadable(distribution: metadata.Distribution, error: Exception) -> list[Skipped]:
     try:
         text = distribution.read_text("entry_points.txt") or ""
     except Exception:  # not even readable, so nobody's plugin that we could name
@@ -70,4 +70,4 @@ def _unreadable(distribution: metadata.Distribution, error: Exception) -> list[S
     if f"[{PROJECT}]" not in text:
         return []
     title = str(getattr(distribution, "_path", distribution))
-    return [SetAside("?", title, f"its entry_points.txt cannot be read: {type(error).__name__}: {error}")]
+    return [Skipped("?", title, f"its entry_points.txt cannot be read: {type(error).__name__}: {error}")]

@@ -27,7 +27,7 @@ def cnnviz_adapters() -> Iterable[AdapterSpec]:
     Called once, on every process, when plugins are first needed; never while tracing.
     Yield nothing to offer nothing. Two adapters of one name are an error for the user to settle;
     two adapters that match one object too, unless `adapter=` says which.
-    If this raises, the plugin is set aside and `cnnviz plugins` shows why.
+    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
 
     Example:
         yield AdapterSpec(name="nnx", summary="Flax NNX modules", matches=matches, build="my_plugin.nnx:build")
@@ -41,7 +41,7 @@ def cnnviz_models() -> Iterable[ModelSpec]:
 
     Called once, on every process, when plugins are first needed; never while tracing.
     Yield nothing to offer nothing. Two models of one name are an error for the user to settle.
-    If this raises, the plugin is set aside and `cnnviz plugins` shows why.
+    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
 
     Example:
         yield ModelSpec(name="lenet", summary="LeNet for MNIST", build="my_plugin.lenet:build")
@@ -55,7 +55,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
 
     Called once, on every process, when plugins are first needed; never while tracing.
     Yield nothing to offer nothing. Two techniques of one name are an error for the user to settle.
-    If this raises, the plugin is set aside and `cnnviz plugins` shows why.
+    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
 
     Example:
         yield TechniqueSpec(name="edges", kind="explain", summary="Sobel edges", config=EdgesConfig, build=edges)
@@ -69,7 +69,7 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
 
     Called once, on every process, when plugins are first needed; never while tracing.
     Yield nothing to offer nothing. Two renderers of one name are an error for the user to settle.
-    If this raises, the plugin is set aside and `cnnviz plugins` shows why.
+    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
 
     Example:
         yield RendererSpec(name="csv", summary="Tables", accepts=("Attribution",), suffixes=(".csv",), render=write)

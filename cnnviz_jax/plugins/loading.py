@@ -1,4 +1,4 @@
-"""The guarded loader: each plugin is imported and registered alone, and set aside if it fails.
+"""The guarded loader: each plugin is imported and registered alone, and skipped if it fails.
 
 `pluggy.PluginManager.load_setuptools_entrypoints` is not called: there one broken plugin ends the
 program, and a second owner of an entry-point name is dropped without a word.
@@ -21,7 +21,7 @@ from cnnviz_jax.plugins import hookspecs
 from cnnviz_jax.plugins.contract import HOOKS, checked, unknown_hooks
 from cnnviz_jax.plugins.discovery import installed_plugins
 from cnnviz_jax.plugins.registry import Plugins
-from cnnviz_jax.plugins.reports import Disabled, PluginInfo, SetAside
+from cnnviz_jax.plugins.reports import Disabled, PluginInfo, Skipped
 from cnnviz_jax.plugins.selection import Selection
 from cnnviz_jax.plugins.specs import Record
 
@@ -36,7 +36,7 @@ def load_plugins(selection: Selection) -> Plugins:
     manager.add_hookspecs(hookspecs)
     registry = Plugins(lambda path: _load_file(manager, path))
     candidates, unreadable = installed_plugins()
-    registry.set_aside += tuple(unreadable)
+    registry.skipped += tuple(unreadable)
     if selection.strict and unreadable:
         raise PluginError(f"{unreadable[0].distribution}: {unreadable[0].cause}")
     registry.remarks += tuple(selection.unmatched([(found.name, found.distribution) for found in candidates]))
@@ -59,7 +59,7 @@ def load_plugins(selection: Selection) -> Plugins:
         except BaseException as error:  # a plugin may even call sys.exit() while it is imported
             if selection.strict:
                 raise PluginError(f"plugin {found.name!r} of {found.distribution}: {_cause(error)}") from error
-            registry.set_aside += (SetAside(found.name, found.distribution, _cause(error)),)
+            registry.skipped += (Skipped(found.name, found.distribution, _cause(error)),)
         else:
             registry.add(_info(found.name, found.distribution, found.version, offered), offered)
     return registry

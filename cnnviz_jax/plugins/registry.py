@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from cnnviz_jax.errors import PluginError, UnknownNameError, did_you_mean
 from cnnviz_jax.plugins.contract import HOOKS
 from cnnviz_jax.plugins.references import is_reference
-from cnnviz_jax.plugins.reports import Disabled, PluginInfo, SetAside
+from cnnviz_jax.plugins.reports import Disabled, PluginInfo, Skipped
 from cnnviz_jax.plugins.specs import AdapterSpec, Kind, ModelSpec, Record, RendererSpec, TechniqueSpec
 
 
@@ -40,14 +40,14 @@ class Plugins:
 
     loaded: tuple[PluginInfo, ...]
     """The plugins that were loaded, in loading order."""
-    set_aside: tuple[SetAside, ...]
+    skipped: tuple[Skipped, ...]
     """The plugins that were found and could not be loaded."""
     disabled: tuple[Disabled, ...]
     """The plugins that the user's choice kept out."""
 
     def __init__(self, read_file: Callable[[Path], tuple[PluginInfo, dict[str, list[Record]]]]):
         self.loaded = ()
-        self.set_aside = ()
+        self.skipped = ()
         self.disabled = ()
         self.remarks: tuple[str, ...] = ()
         self._read_file = read_file
@@ -74,22 +74,22 @@ class Plugins:
     @property
     def adapters(self) -> Mapping[str, AdapterSpec]:
         """The adapters by name, sorted."""
-        return self._settled("adapter")
+        return self._uncontested("adapter")
 
     @property
     def models(self) -> Mapping[str, ModelSpec]:
         """The models by name, sorted."""
-        return self._settled("model")
+        return self._uncontested("model")
 
     @property
     def techniques(self) -> Mapping[str, TechniqueSpec]:
         """The techniques by name, sorted."""
-        return self._settled("technique")
+        return self._uncontested("technique")
 
     @property
     def renderers(self) -> Mapping[str, RendererSpec]:
         """The renderers by name, sorted."""
-        return self._settled("renderer")
+        return self._uncontested("renderer")
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
@@ -139,14 +139,14 @@ class Plugins:
         return plugin.reference
 
     def notes(self) -> tuple[str, ...]:
-        """What the user should hear about once: plugins set aside, contested names, list entries that fit nothing."""
+        """What the user should hear about once: plugins skipped, contested names, list entries that fit nothing."""
         return (
-            *(f"plugin {aside.name!r} of {aside.distribution} is set aside: {aside.cause}" for aside in self.set_aside),
+            *(f"plugin {each.name!r} of {each.distribution} is skipped: {each.cause}" for each in self.skipped),
             *(conflict.cause for conflict in self.conflicts),
             *self.remarks,
         )
 
-    def _settled(self, sort: str) -> Mapping[str, Any]:
+    def _uncontested(self, sort: str) -> Mapping[str, Any]:
         names = self._offers[sort]
         return MappingProxyType({name: names[name][0][1] for name in sorted(names) if len(names[name]) == 1})
 
@@ -160,11 +160,13 @@ class Plugins:
 
     def _refuse(self, sort: str, name: str, kind: str | None) -> NoReturn:
         """Raise the error for a name that nothing offers, quoting every plugin that might have."""
-        known = [key for key, record in self._settled(sort).items() if kind in (None, getattr(record, "kind", None))]
+        known = [
+            key for key, record in self._uncontested(sort).items() if kind in (None, getattr(record, "kind", None))
+        ]
         listing = f"cnnviz {sort}s" + (f" --kind {kind}" if kind else "")
         count = f"`{listing}` lists all {len(known)}." if known else f"None is loaded, as `{listing}` shows."
         text = f"no {f'{kind} ' if kind else ''}{sort} {name!r}.{did_you_mean(name, known)} {count}"
-        absent = [(other, f"which was set aside: {other.cause}") for other in self.set_aside]
+        absent = [(other, f"which was skipped: {other.cause}") for other in self.skipped]
         absent += [(other, f"which is disabled by {other.cause}") for other in self.disabled]  # type: ignore[misc]
         quoted = [f"plugin {other.name!r} of {other.distribution}, {why}" for other, why in absent[:4]]
         if len(absent) > 4:

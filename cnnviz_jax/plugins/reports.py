@@ -1,4 +1,4 @@
-"""What became of each plugin: loaded, set aside or disabled."""
+"""What became of each plugin: loaded, skipped or disabled."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class PluginInfo:
 
 
 @dataclass(frozen=True)
-class SetAside:
+class Skipped:
     """A plugin that was found but could not be loaded; nothing of it is registered."""
 
     name: str

@@ -45,19 +45,19 @@ class Selection:
         """Return the switch that keeps this plugin out, or `None` if it may load."""
         if self.builtins_only and normalized(distribution) != OWN:
             return "--no-plugins"
-        if self.allow and not any(_covers(entry, name, distribution) for entry in self.allow):
+        if self.allow and not any(_matches(entry, name, distribution) for entry in self.allow):
             return f"CNNVIZ_PLUGINS={','.join(self.allow)}"
-        if any(_covers(entry, name, distribution) for entry in self.deny):
+        if any(_matches(entry, name, distribution) for entry in self.deny):
             return f"CNNVIZ_DISABLE_PLUGINS={','.join(self.deny)}"
         return None
 
     def unmatched(self, found: list[tuple[str, str]]) -> list[str]:
-        """Return a note for each list entry that covers none of the found (name, distribution) pairs."""
+        """Return a note for each list entry that fits none of the found (name, distribution) pairs."""
         return [
             f"{variable} names {entry!r}, which no installed plugin is called; `cnnviz plugins` lists them."
             for variable, entries in (("CNNVIZ_PLUGINS", self.allow), ("CNNVIZ_DISABLE_PLUGINS", self.deny))
             for entry in entries
-            if not any(_covers(entry, name, distribution) for name, distribution in found)
+            if not any(_matches(entry, name, distribution) for name, distribution in found)
         ]
 
 
@@ -65,7 +65,7 @@ def _entries(text: str) -> tuple[str, ...]:
     return tuple(entry.strip() for entry in text.split(",") if entry.strip())
 
 
-def _covers(entry: str, name: str, distribution: str) -> bool:
+def _matches(entry: str, name: str, distribution: str) -> bool:
     owner, colon, plugin = entry.rpartition(":")
     if colon:
         return plugin == name and normalized(owner) == normalized(distribution)

@@ -1,4 +1,4 @@
-"""What is returned about units: their exemplars in a population and how their values are distributed.
+"""What is returned about units: their exemplars in a data set and how their values are distributed.
 
 Arrays cover all units of the layer; `units` says which of them are drawn. Nothing is normalised for display.
 """
@@ -23,7 +23,7 @@ class Exemplars:
     value: Float[np.ndarray, "c k"]
     """The unit's value there; -inf where there were fewer than k."""
     id: Int[np.ndarray, "c k"]
-    """Number of the image in the population; -1 where there were fewer than k."""
+    """Number of the image in the data set; -1 where there were fewer than k."""
     place: Int[np.ndarray, "c k 2"]
     """Row and column in the layer's map."""
     box: Int[np.ndarray, "c k 4"]
@@ -95,7 +95,7 @@ class Distributions:
     maximum: Float[np.ndarray, " c"]
     mean: Float[np.ndarray, " c"]
     deviation: Float[np.ndarray, " c"]
-    """Standard deviation over the population."""
+    """Standard deviation over the data set."""
     shares: tuple[float, ...]
     """Which quantiles."""
     quantiles: Float[np.ndarray, "c q"]
@@ -160,7 +160,7 @@ class Dissection:
     concepts: tuple[str, ...]
     """Names, such as `texture:dots`, the category before the colon."""
     iou: Float[np.ndarray, "c concepts"]
-    """Pixels that both cover over pixels that either covers, over the whole population."""
+    """Pixels that both cover over pixels that either covers, over the whole data set."""
     threshold: Float[np.ndarray, " c"]
     """A unit covers the pixels where its map is above this."""
     share: float

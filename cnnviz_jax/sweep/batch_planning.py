@@ -1,4 +1,4 @@
-"""The tile: as many images per device and step as pay off and as memory allows."""
+"""The device batch: as many images per device and step as pay off and as memory allows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from cnnviz_jax.sweep.errors import OutOfMemoryError, SweepUsageError
 from cnnviz_jax.sweep.step import FIXED_BYTES, Step, compile_step
 from cnnviz_jax.sweep.work import Work
 
-# Larger tiles gain nothing on CPU cores; accelerators want to be filled.
+# Larger device batches gain nothing on CPU cores; accelerators want to be filled.
 _PREFERRED = {"cpu": 16}
 _PREFERRED_ACCELERATOR = 64
 _UNITS = {"": 1, "B": 1, "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
@@ -39,31 +39,33 @@ def device_budget(text: str) -> int:
     return int(float(found[1]) * free / shared_by)
 
 
-def settle_tile(work: Work, devices: Any, tile: int | str, inner_chunk: int | str, budget: str) -> Step:
-    """Return the step compiled for the tile asked for, or for the largest power of two that fits the budget.
+def fit_device_batch(work: Work, devices: Any, device_batch: int | str, inner_chunk: int | str, budget: str) -> Step:
+    """Return the step compiled for the device batch asked for, or for the largest power of two that fits the budget.
 
     Raises:
         OutOfMemoryError: It does not fit; nothing has been computed.
     """
     limit = device_budget(budget)
-    size = _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR) if tile == "auto" else int(tile)
+    size = (
+        _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR) if device_batch == "auto" else int(device_batch)
+    )
     while True:
         try:
             step = compile_step(work, devices, size, work.inner_chunks(size, inner_chunk))
             need = step.need_bytes
         except OutOfMemoryError:
-            if tile != "auto" or size == 1:
+            if device_batch != "auto" or size == 1:
                 raise
             size //= 2
             continue
         if need <= limit:
             return step
-        if tile != "auto" or size == 1:
+        if device_batch != "auto" or size == 1:
             raise OutOfMemoryError(
-                f"a tile of {size} needs about {need / 2**20:.0f} MiB per device, more than the budget of "
-                f"{limit / 2**20:.0f} MiB; try --tile {max(1, size // 2)}, a smaller --inner-chunk or a larger "
+                f"a device batch of {size} needs about {need / 2**20:.0f} MiB per device, more than the budget of "
+                f"{limit / 2**20:.0f} MiB; try --device-batch {max(1, size // 2)}, a smaller --inner-chunk or a larger "
                 "--memory-budget"
             )
-        # What a step needs grows linearly with the tile: go on where it should fit.
+        # What a step needs grows linearly with the device batch: go on where it should fit.
         fits = size * max(limit - FIXED_BYTES, 0) // max(need - FIXED_BYTES, 1)
         size = min(size // 2, 1 << max(fits, 1).bit_length() - 1)

@@ -21,10 +21,10 @@ class Extent:
     """Which images a run covers, and how steps cut them up."""
 
     first: int
-    """The first image; a multiple of `tile`."""
+    """The first image; a multiple of `device_batch`."""
     stop: int
     """One past the last image."""
-    tile: int
+    device_batch: int
     devices: int
     """Devices over all processes."""
     places: tuple[int, ...]
@@ -33,7 +33,7 @@ class Extent:
     @property
     def rows(self) -> int:
         """Images per step over all devices."""
-        return self.tile * self.devices
+        return self.device_batch * self.devices
 
     @property
     def steps(self) -> int:
@@ -52,13 +52,18 @@ class _Rows:
         self._source, self._extent, self._shape = source, extent, image_shape
 
     def __len__(self) -> int:
-        return self._extent.steps * self._extent.tile * len(self._extent.places)
+        return self._extent.steps * self._extent.device_batch * len(self._extent.places)
 
     def __getitem__(self, position: SupportsIndex) -> dict[str, Any]:
-        own = self._extent.tile * len(self._extent.places)
+        own = self._extent.device_batch * len(self._extent.places)
         step, row = divmod(int(position), own)
-        place, offset = divmod(row, self._extent.tile)
-        index = self._extent.first + step * self._extent.rows + self._extent.places[place] * self._extent.tile + offset
+        place, offset = divmod(row, self._extent.device_batch)
+        index = (
+            self._extent.first
+            + step * self._extent.rows
+            + self._extent.places[place] * self._extent.device_batch
+            + offset
+        )
         inside = index < self._extent.stop
         example = self._source[index] if inside else None
         image = example.image if example is not None else None
@@ -90,7 +95,7 @@ def batches(
     if extent.steps == 0:
         return
     grain = require("grain.python")
-    own = extent.tile * len(extent.places)
+    own = extent.device_batch * len(extent.places)
     # Batched before it is spread over workers: the other way round, the workers' number changes the batches.
     dataset = grain.MapDataset.source(_Rows(source, extent, image_shape)).batch(own, drop_remainder=False)
     threads = max(1, min(4, os.cpu_count() or 1))

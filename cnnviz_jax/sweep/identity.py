@@ -55,6 +55,8 @@ def environment() -> dict[str, Any]:
 def part_of(run: dict[str, Any]) -> tuple[int, int]:
     """Return the first image of a run's shard and one past its last."""
     identity, (index, count) = run["identity"], run["shard"]
-    tile, images = identity["tile"], identity["images"]
-    tiles = -(-images // tile)
-    return min(tiles * index // count * tile, images), min(tiles * (index + 1) // count * tile, images)
+    device_batch, images = identity["device_batch"], identity["images"]
+    device_batches = -(-images // device_batch)
+    return min(device_batches * index // count * device_batch, images), min(
+        device_batches * (index + 1) // count * device_batch, images
+    )

@@ -33,7 +33,7 @@ class Launch:
     """How long to wait for all processes at the start."""
 
     @classmethod
-    def settled(
+    def resolved(
         cls,
         *,
         coordinator: str | None = None,
@@ -78,7 +78,7 @@ def simulate_devices(count: int) -> None:
         SweepUsageError: JAX is already there.
     """
     if "jax" in sys.modules:
-        raise SweepUsageError("--devices must be settled before JAX starts, and a plugin has already imported it")
+        raise SweepUsageError("--devices must be resolved before JAX starts, and a plugin has already imported it")
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     os.environ["JAX_NUM_CPU_DEVICES"] = str(count)
 

@@ -25,7 +25,7 @@ from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
 from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import RunOptions, Settled
+    from cnnviz_jax.sweep.resolved import ResolvedSweep, RunOptions
 
 _IN_FLIGHT = 2
 _AGREE_EVERY_S = 1.0
@@ -36,7 +36,7 @@ class Loop:
 
     def __init__(
         self,
-        settled: "Settled",
+        resolved: "ResolvedSweep",
         folder: RunFolder,
         options: "RunOptions",
         state: State,
@@ -44,13 +44,17 @@ class Loop:
         checkpoints: Checkpoints | None,
         progress: Progress,
     ) -> None:
-        self.settled, self.folder, self.options = settled, folder, options
-        self.step, self.work = settled.step, settled.work
+        self.resolved, self.folder, self.options = resolved, folder, options
+        self.step, self.work = resolved.step, resolved.work
         self.totals, self.checkpoints, self.progress = state.totals, checkpoints, progress
         own = jax.process_index()
         places = tuple(i for i, device in enumerate(self.step.mesh.devices.flat) if device.process_index == own)
         self.extent = Extent(
-            first=state.next_index, stop=stop, tile=self.step.tile, devices=self.step.mesh.size, places=places
+            first=state.next_index,
+            stop=stop,
+            device_batch=self.step.device_batch,
+            devices=self.step.mesh.size,
+            places=places,
         )
         self.is_first = own == 0
         self._waiting: deque[tuple[int, dict[str, Any], Any]] = deque()
@@ -60,18 +64,18 @@ class Loop:
         """Run to the end, or until something asks to stop."""
         self.store = self._open_store()
         model = jax.device_put(self.work.model, self.step.replicated)
-        seed = np.asarray(jax.random.key_data(root_key(self.settled.spec.seed)))
+        seed = np.asarray(jax.random.key_data(root_key(self.resolved.spec.seed)))
         seed = self._placed_alike(seed)
         fields = tuple(self.work.fields)
         feed = batches(
-            self.settled.source, self.extent, self.work.model.input_shape, fields, workers=self.options.workers
+            self.resolved.source, self.extent, self.work.model.input_shape, fields, workers=self.options.workers
         )
         deltas = self._fresh_deltas()
         self._begun_s = self._flushed_s = self._agreed_s = time.monotonic()
         self._agree_at = 1
         with listening() as signals, contextlib.closing(cast(Generator[Any, None, None], feed)):
             for number, local in enumerate(feed, 1):
-                with computing(self.step.tile, self.step.need_bytes):
+                with computing(self.step.device_batch, self.step.need_bytes):
                     deltas, outputs = self.step.run(model, deltas, self._placed(local), seed)
                 self._waiting.append((number, local, outputs))
                 while len(self._waiting) >= _IN_FLIGHT:
@@ -94,7 +98,7 @@ class Loop:
 
     def _open_store(self) -> ExampleStore:
         specs = {name: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for name, leaf in self.step.outputs.items()}
-        create = (self.folder.examples, specs, self.settled.count, self.step.tile)
+        create = (self.folder.examples, specs, self.resolved.count, self.step.device_batch)
         if self.is_first:
             store = ExampleStore.create(*create)
         gather([0])  # the others open what process 0 has made
@@ -122,26 +126,26 @@ class Loop:
 
     def _keep(self, number: int, local: dict[str, Any], outputs: Any) -> None:
         """Hand a step's results to the store once the devices have them."""
-        with computing(self.step.tile, self.step.need_bytes):
+        with computing(self.step.device_batch, self.step.need_bytes):
             rows = {name: _local_rows(leaf) for name, leaf in outputs.items()}
-        tile = self.extent.tile
+        device_batch = self.extent.device_batch
         begin = self.extent.first + (number - 1) * self.extent.rows
         for i, place in enumerate(self.extent.places):
-            own = slice(i * tile, (i + 1) * tile)
-            start = begin + place * tile
+            own = slice(i * device_batch, (i + 1) * device_batch)
+            start = begin + place * device_batch
             if start < self.extent.stop:
                 self.store.put(start, {name: leaf[own] for name, leaf in rows.items()})
         broken = local["id"][local["inside"] & ~local["readable"]]
         for index in broken.tolist():
-            error = self.settled.source[index].error or "could not be read"
-            line = {"id": index, "path": self.settled.source.name(index), "error": error}
+            error = self.resolved.source[index].error or "could not be read"
+            line = {"id": index, "path": self.resolved.source.name(index), "error": error}
             with storing("the list of unreadable images"):
                 append_json(self.folder.errors(jax.process_index()), line)
 
     def _is_full(self, number: int) -> bool:
         """Return whether one more step could overflow a device's counters."""
-        held = (number - self._flushed_step) * self.extent.tile
-        return held + self.extent.tile > self.work.capacity
+        held = (number - self._flushed_step) * self.extent.device_batch
+        return held + self.extent.device_batch > self.work.capacity
 
     def _agree(self, number: int, asked: bool) -> tuple[bool, bool]:
         """Return whether to stop and whether to flush; the same on every process."""
@@ -174,7 +178,7 @@ class Loop:
         jax.block_until_ready(deltas)
         begun_s = time.monotonic()
         self.store.flush()
-        with computing(self.step.tile, self.step.need_bytes):
+        with computing(self.step.device_batch, self.step.need_bytes):
             gathered = gather_deltas(deltas)  # also a barrier: everybody's examples are durable
         next_index = self.extent.next_index(number)
         code = 0
@@ -188,7 +192,7 @@ class Loop:
             self._close()
             raise BadImagesError(
                 f"{self._bad if self.is_first else 'too many'} images could not be read, more than max_bad = "
-                f"{self.settled.spec.max_bad} allows; errors/ in the run folder lists them"
+                f"{self.resolved.spec.max_bad} allows; errors/ in the run folder lists them"
             )
         return self._fresh_deltas()
 
@@ -205,7 +209,7 @@ class Loop:
 
     @property
     def _allowed(self) -> int:
-        return self.settled.spec.allowed_bad(self.settled.count)
+        return self.resolved.spec.allowed_bad(self.resolved.count)
 
     def _report(self, number: int, next_index: int, flush_s: float) -> None:
         now_s = time.monotonic()
@@ -230,7 +234,7 @@ class Loop:
     def _finish(self) -> None:
         """Check that every example has a status, and write the results; process 0 does, the others wait."""
         if self.is_first:
-            first, _ = self.settled.part(self.options.shard)
+            first, _ = self.resolved.part(self.options.shard)
             status = ExampleStore.open(self.folder.examples).read(STATUS, slice(first, self.extent.stop))
             if (status == 0).any():
                 raise StorageError(
@@ -249,7 +253,7 @@ class Loop:
         counts = {name: int(self.totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i}
         same = now == frozen["environment"]
         return {
-            "fingerprint": self.settled.fingerprint,
+            "fingerprint": self.resolved.fingerprint,
             "images": len(status),
             "shard": list(self.options.shard),
             "counts": counts,
@@ -265,15 +269,15 @@ def _local_rows(leaf: Any) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def computing(tile: int, need_bytes: int) -> Iterator[None]:
+def computing(device_batch: int, need_bytes: int) -> Iterator[None]:
     """Turn what devices raise into why the sweep stops."""
     try:
         yield
     except Exception as error:
         if is_exhausted(error):
             raise OutOfMemoryError(
-                f"memory ran out at a tile of {tile}, predicted to need {need_bytes / 2**20:.0f} MiB per device; "
-                f"try --tile {max(1, tile // 2)} in a new run folder"
+                f"memory ran out at a device batch of {device_batch}, needs about {need_bytes / 2**20:.0f} MiB per "
+                f"device; try --device-batch {max(1, device_batch // 2)} in a new run folder"
             ) from error
         if lost_peer(error):
             raise Interrupted(f"another process of this run was lost: {str(error).splitlines()[0][:200]}") from error

@@ -115,13 +115,13 @@ def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFol
     identity = run["identity"]
     specs = {name: ArraySpec(tuple(shape), dtype) for name, (shape, dtype) in run["arrays"].items()}
     drop_unfinished(out.examples)
-    target = ExampleStore.create(out.examples, specs, identity["images"], identity["tile"])
+    target = ExampleStore.create(out.examples, specs, identity["images"], identity["device_batch"])
     for folder in shards:
         source = ExampleStore.open(folder.examples)
         first, stop = part_of(read_json(folder.run))
-        step = max(identity["tile"], _ROWS_AT_ONCE // identity["tile"] * identity["tile"])
+        step = max(identity["device_batch"], _ROWS_AT_ONCE // identity["device_batch"] * identity["device_batch"])
         for begin in range(first, stop, step):
-            rows = slice(begin, min(begin + step, -(-stop // identity["tile"]) * identity["tile"]))
+            rows = slice(begin, min(begin + step, -(-stop // identity["device_batch"]) * identity["device_batch"]))
             target.put(begin, {name: source.read(name, rows) for name in specs})
             target.flush()
 

@@ -17,7 +17,7 @@ from cnnviz_jax.sweep.step import empty_deltas
 from cnnviz_jax.sweep.store import ArraySpec
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import Settled
+    from cnnviz_jax.sweep.resolved import ResolvedSweep
 
 DEVICES_PER_HOST = 8
 WRITE_BYTES_PER_S = 330e6
@@ -71,15 +71,17 @@ class Estimate:
         return max(terms, key=lambda name: terms[name])
 
 
-def costs_of(settled: Settled, *, seconds_per_image: float | None, load_seconds_per_image: float | None) -> Costs:
-    """Return the costs of a settled sweep: sizes as they are, times as measured elsewhere."""
-    specs = {n: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for n, leaf in settled.step.outputs.items()}
-    state = {name: reducer.empty() for name, reducer in settled.work.reducers.items()}
+def costs_of(
+    resolved: ResolvedSweep, *, seconds_per_image: float | None, load_seconds_per_image: float | None
+) -> Costs:
+    """Return the costs of a resolved sweep: sizes as they are, times as measured elsewhere."""
+    specs = {n: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for n, leaf in resolved.step.outputs.items()}
+    state = {name: reducer.empty() for name, reducer in resolved.work.reducers.items()}
     return Costs(
         seconds_per_image=seconds_per_image,
         load_seconds_per_image=load_seconds_per_image,
         bytes_per_image=sum(spec.row_bytes for spec in specs.values()),
-        files_per_image=sum(1 / spec.chunk_rows(settled.step.tile) for spec in specs.values()),
+        files_per_image=sum(1 / spec.chunk_rows(resolved.step.device_batch) for spec in specs.values()),
         checkpoint_bytes=sum(leaf.nbytes for total in state.values() for leaf in total.values()),
     )
 
@@ -112,16 +114,20 @@ def estimate(costs: Costs, images: int, devices: int, *, checkpoint_every_s: flo
     )
 
 
-def measure(settled: Settled, *, repeats: int = 3) -> tuple[float, float]:
+def measure(resolved: ResolvedSweep, *, repeats: int = 3) -> tuple[float, float]:
     """Return seconds per image of one device, and of loading on this host; runs a few steps, writes nothing."""
-    step, work = settled.step, settled.work
+    step, work = resolved.step, resolved.work
     extent = Extent(
-        first=0, stop=settled.count, tile=step.tile, devices=step.mesh.size, places=tuple(range(step.mesh.size))
+        first=0,
+        stop=resolved.count,
+        device_batch=step.device_batch,
+        devices=step.mesh.size,
+        places=tuple(range(step.mesh.size)),
     )
     fields = tuple(work.fields)
-    local = next(iter(batches(settled.source, extent, work.model.input_shape, fields)))
+    local = next(iter(batches(resolved.source, extent, work.model.input_shape, fields)))
     model = jax.device_put(work.model, step.replicated)
-    seed = jax.device_put(np.asarray(jax.random.key_data(root_key(settled.spec.seed))), step.replicated)
+    seed = jax.device_put(np.asarray(jax.random.key_data(root_key(resolved.spec.seed))), step.replicated)
     inputs = jax.device_put(local, step.sharded)
     times = []
     for _ in range(repeats + 1):
@@ -129,10 +135,10 @@ def measure(settled: Settled, *, repeats: int = 3) -> tuple[float, float]:
         begun_s = time.perf_counter()
         jax.block_until_ready(step.run(model, deltas, inputs, seed))
         times.append(time.perf_counter() - begun_s)
-    begun_s, loaded = time.perf_counter(), min(settled.count, 32)
+    begun_s, loaded = time.perf_counter(), min(resolved.count, 32)
     for index in range(loaded):
-        settled.source[index]
-    return min(times[1:]) / step.tile, (time.perf_counter() - begun_s) / loaded
+        resolved.source[index]
+    return min(times[1:]) / step.device_batch, (time.perf_counter() - begun_s) / loaded
 
 
 def free_bytes(path: Path) -> int:

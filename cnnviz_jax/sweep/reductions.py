@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Confusion, FireCounts, LogHistogram, Moments, Reducer, TopK
 from cnnviz_jax.engine.survey import SurveyPlan
@@ -46,9 +46,9 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
                 f"`cnnviz survey {survey.technique}` runs it"
             )
         found = dict(plan.reducers)
-        population = Population.of(source, model.input_shape, class_names=model.labels)
-        if population.is_labelled:
-            found |= plan.labelled(len(population.class_names) or model.class_count)
+        dataset = Dataset.of(source, model.input_shape, class_names=model.labels)
+        if dataset.is_labelled:
+            found |= plan.labelled(len(dataset.class_names) or model.class_count)
         return _by_name(found, survey)
     if survey.technique in CORE:
         return _by_name(_called(CORE[survey.technique], model, survey, options), survey)

@@ -12,7 +12,7 @@ from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.files import read_json
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.sweep.batch_planning import settle_tile
+from cnnviz_jax.sweep.batch_planning import fit_device_batch
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.identity import fingerprint
 from cnnviz_jax.sweep.layout import RunFolder
@@ -61,15 +61,15 @@ class RunOptions:
 
 
 @dataclass(frozen=True)
-class Settled:
-    """A sweep settled against model, images and devices: ready to run, nothing run yet."""
+class ResolvedSweep:
+    """A sweep resolved against model, images and devices: ready to run, nothing run yet."""
 
     spec: SweepSpec
     work: Work
     source: Source
     count: int
-    """Images of the population, all shards."""
-    tile: int
+    """Images of the data set, all shards."""
+    device_batch: int
     """Images per device and step."""
     devices: tuple[Any, ...]
     memory_budget: str
@@ -82,7 +82,7 @@ class Settled:
         Raises:
             OutOfMemoryError: It does not fit the budget.
         """
-        return settle_tile(self.work, self.devices, self.tile, self.spec.inner_chunk, self.memory_budget)
+        return fit_device_batch(self.work, self.devices, self.device_batch, self.spec.inner_chunk, self.memory_budget)
 
     @property
     def fingerprint(self) -> str:
@@ -90,37 +90,37 @@ class Settled:
         return fingerprint(self.identity)
 
     def part(self, shard: tuple[int, int]) -> tuple[int, int]:
-        """Return the first image of a shard and one past its last; whole tiles."""
-        tiles, (index, count) = -(-self.count // self.step.tile), shard
-        first, stop = tiles * index // count, tiles * (index + 1) // count
-        return min(first * self.tile, self.count), min(stop * self.tile, self.count)
+        """Return the first image of a shard and one past its last; whole device batches."""
+        device_batches, (index, count) = -(-self.count // self.step.device_batch), shard
+        first, stop = device_batches * index // count, device_batches * (index + 1) // count
+        return min(first * self.device_batch, self.count), min(stop * self.device_batch, self.count)
 
 
-def settle(
+def resolve_sweep(
     spec: SweepSpec,
     model: Model,
     folder: RunFolder,
     options: RunOptions | None = None,
     devices: Sequence[Any] | None = None,
-) -> Settled:
-    """Return the sweep ready to run: parts built, tile chosen; compiled only where that chooses the tile.
+) -> ResolvedSweep:
+    """Return the sweep ready to run: parts built, device batch chosen; compiled only where that takes a choice.
 
     Raises:
         SweepUsageError: Something in the specification does not exist or does not fit.
-        OutOfMemoryError: No tile fits the budget.
+        OutOfMemoryError: No device batch fits the budget.
     """
     options = options or RunOptions()
     source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
     count = min(len(source), spec.limit or len(source))
     work = Work.plan(spec, model, source)
     identity = work.identity(spec, source, count)
-    tile, chunk = spec.tile, spec.inner_chunk
-    if tile == "auto" and folder.run.exists() and not options.restart:
-        tile = read_json(folder.run)["identity"]["tile"]
+    device_batch, chunk = spec.device_batch, spec.inner_chunk
+    if device_batch == "auto" and folder.run.exists() and not options.restart:
+        device_batch = read_json(folder.run)["identity"]["device_batch"]
     chosen = tuple(jax.devices()) if devices is None else tuple(devices)
-    if tile == "auto":
-        tile = settle_tile(work, chosen, tile, chunk, options.memory_budget).tile
-        tile = min(int(row[0]) for row in gather([tile]))
-    tile = int(tile)
-    identity |= {"tile": tile, "inner_chunks": list(work.inner_chunks(tile, chunk))}
-    return Settled(spec, work, source, count, tile, chosen, options.memory_budget, identity)
+    if device_batch == "auto":
+        device_batch = fit_device_batch(work, chosen, device_batch, chunk, options.memory_budget).device_batch
+        device_batch = min(int(row[0]) for row in gather([device_batch]))
+    device_batch = int(device_batch)
+    identity |= {"device_batch": device_batch, "inner_chunks": list(work.inner_chunks(device_batch, chunk))}
+    return ResolvedSweep(spec, work, source, count, device_batch, chosen, options.memory_budget, identity)

@@ -24,7 +24,7 @@ from cnnviz_jax.sweep.identity import differences, environment
 from cnnviz_jax.sweep.layout import Lock, RunFolder
 from cnnviz_jax.sweep.loop import Loop
 from cnnviz_jax.sweep.processes import from_first, gather
-from cnnviz_jax.sweep.resolved import RunOptions, Settled, settle
+from cnnviz_jax.sweep.resolved import ResolvedSweep, RunOptions, resolve_sweep
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import drop_unfinished
@@ -42,7 +42,7 @@ def run_sweep(
     """Run a sweep to its end, from where it was left, and return its folder.
 
     Every process of a run calls this alike. Results do not depend on devices, processes, workers, checkpoints
-    or kills: for the same versions, kind of device and tile they are the same to the last bit.
+    or kills: for the same versions, kind of device and device batch they are the same to the last bit.
 
     Args:
         spec: What to do.
@@ -57,16 +57,16 @@ def run_sweep(
     """
     options = options or RunOptions()
     folder = RunFolder(Path(run)).shard(*options.shard)
-    settled = settle(spec, model, folder, options, devices)
-    marks = gather([int(settled.fingerprint[i : i + 16], 16) for i in range(0, 64, 16)])
+    resolved = resolve_sweep(spec, model, folder, options, devices)
+    marks = gather([int(resolved.fingerprint[i : i + 16], 16) for i in range(0, 64, 16)])
     if any(tuple(row) != tuple(marks[0]) for row in marks):
         raise FingerprintError("the processes of this run were given different specifications, models or images")
-    empty = _empty_totals(settled)
+    empty = _empty_totals(resolved)
     begun = _Begun()
     stop: SweepStop | None = None
     if jax.process_index() == 0:
         try:
-            begun = _begin(settled, folder, options, empty)
+            begun = _begin(resolved, folder, options, empty)
         except SweepStop as error:
             stop = error
     code, done, next_index = from_first(
@@ -78,9 +78,9 @@ def run_sweep(
         raise _like_the_first(code)
     try:
         if not done:
-            first, end = settled.part(options.shard)
+            first, end = resolved.part(options.shard)
             state = begun.state or State(max(next_index, first), empty)
-            loop = Loop(settled, folder, options, state, end, begun.checkpoints, progress or silent)
+            loop = Loop(resolved, folder, options, state, end, begun.checkpoints, progress or silent)
             loop.run()
     finally:
         if begun.lock is not None:
@@ -98,13 +98,13 @@ class _Begun:
     checkpoints: Checkpoints | None = None
 
 
-def _begin(settled: Settled, folder: RunFolder, options: RunOptions, empty: dict[str, Total]) -> _Begun:
+def _begin(resolved: ResolvedSweep, folder: RunFolder, options: RunOptions, empty: dict[str, Total]) -> _Begun:
     """Check, lock and restore, on process 0; what belongs to another run is not touched."""
     if options.restart:
         lock = Lock(folder.lock)
         _throw_away(folder)
     else:
-        _check_same(settled, folder, options)
+        _check_same(resolved, folder, options)
         if folder.done.exists():
             return _Begun(done=True)
         lock = Lock(folder.lock)
@@ -112,19 +112,19 @@ def _begin(settled: Settled, folder: RunFolder, options: RunOptions, empty: dict
         if not folder.run.exists():
             if step_folders(folder.checkpoints):
                 raise FingerprintError(f"{folder.root} has checkpoints and no run.json; --restart begins anew")
-            write_json(folder.run, _frozen(settled, options))
+            write_json(folder.run, _frozen(resolved, options))
         drop_unfinished(folder.examples)
-        checkpoints = Checkpoints(folder, settled.fingerprint, options.keep)
+        checkpoints = Checkpoints(folder, resolved.fingerprint, options.keep)
         state = checkpoints.restore(empty)
         checkpoints.open()
     except BaseException:
         lock.release()
         raise
-    first, _ = settled.part(options.shard)
+    first, _ = resolved.part(options.shard)
     return _Begun(lock=lock, state=state or State(first, empty), checkpoints=checkpoints)
 
 
-def _check_same(settled: Settled, folder: RunFolder, options: RunOptions) -> None:
+def _check_same(resolved: ResolvedSweep, folder: RunFolder, options: RunOptions) -> None:
     exists = folder.run.exists()
     if options.resume == "must" and not exists:
         raise SweepUsageError(f"nothing to resume in {folder.root}")
@@ -133,26 +133,26 @@ def _check_same(settled: Settled, folder: RunFolder, options: RunOptions) -> Non
     if not exists:
         return
     frozen = read_json(folder.run)
-    if frozen["fingerprint"] != settled.fingerprint or frozen["shard"] != list(options.shard):
+    if frozen["fingerprint"] != resolved.fingerprint or frozen["shard"] != list(options.shard):
         old, new = ({**each, "shard": shard} for each, shard in (
-            (frozen["identity"], frozen["shard"]), (settled.identity, list(options.shard))
+            (frozen["identity"], frozen["shard"]), (resolved.identity, list(options.shard))
         ))  # fmt: skip
         listed = "; ".join(differences(old, new)[:8])
         raise FingerprintError(f"{folder.root} belongs to another sweep: {listed}. Use another folder, or --restart")
 
 
-def _frozen(settled: Settled, options: RunOptions) -> dict[str, Any]:
-    model = settled.work.model
+def _frozen(resolved: ResolvedSweep, options: RunOptions) -> dict[str, Any]:
+    model = resolved.work.model
     return {
-        "fingerprint": settled.fingerprint,
-        "identity": settled.identity,
-        "spec": settled.spec.as_dict(),
+        "fingerprint": resolved.fingerprint,
+        "identity": resolved.identity,
+        "spec": resolved.spec.as_dict(),
         "shard": list(options.shard),
-        "arrays": {name: [list(leaf.shape[1:]), str(leaf.dtype)] for name, leaf in settled.step.outputs.items()},
-        "views": {p.asked.name: p.fold.view for p in settled.work.explanations},
+        "arrays": {name: [list(leaf.shape[1:]), str(leaf.dtype)] for name, leaf in resolved.step.outputs.items()},
+        "views": {p.asked.name: p.fold.view for p in resolved.work.explanations},
         "labels": list(model.labels or ()),
         "environment": environment(),
-        "need_bytes": settled.step.need_bytes,
+        "need_bytes": resolved.step.need_bytes,
     }
 
 
@@ -163,8 +163,8 @@ def _throw_away(folder: RunFolder) -> None:
         shutil.rmtree(path, ignore_errors=True)
 
 
-def _empty_totals(settled: Settled) -> dict[str, Total]:
-    totals = {name: reducer.empty() for name, reducer in settled.work.reducers.items()}
+def _empty_totals(resolved: ResolvedSweep) -> dict[str, Total]:
+    totals = {name: reducer.empty() for name, reducer in resolved.work.reducers.items()}
     return {**totals, COUNTS: {"count": np.zeros(len(STATUSES), np.int64)}}
 
 

@@ -65,7 +65,7 @@ class SweepSpec:
     """The crop's share of the resized short side of image files."""
     seed: int = 0
     """Of everything random; image i draws from `fold_in(seed, i)`."""
-    tile: int | Literal["auto"] = "auto"
+    device_batch: int | Literal["auto"] = "auto"
     """Images per device and step; decides the last bits of results, so it is frozen with the run."""
     inner_chunk: int | Literal["auto"] = "auto"
     """Evaluations of each image at once; frozen with the run as well."""
@@ -87,7 +87,7 @@ class SweepSpec:
                 raise SweepUsageError(f"name {name!r} is not made of letters, digits, dots, dashes and underscores")
             if names.count(name) > 1:
                 raise SweepUsageError(f"two parts of the sweep are called {name!r}; give one of them another `name`")
-        for word, value in (("tile", self.tile), ("inner_chunk", self.inner_chunk)):
+        for word, value in (("device_batch", self.device_batch), ("inner_chunk", self.inner_chunk)):
             if value != "auto" and (not _is_whole(value) or value < 1):
                 raise SweepUsageError(f'{word} is "auto" or a whole number, 1 or more, got {value!r}')
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**32:

@@ -1,4 +1,4 @@
-"""One global step: every device does one tile of images, alone, with the same program."""
+"""One global step: every device does one device batch of images, alone, with the same program."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ from jaxtyping import Array, Bool
 
 from cnnviz_jax.engine import compiler_options
 from cnnviz_jax.engine.chunk_planning import is_exhausted
+from cnnviz_jax.engine.device_batch import explain_device_batch
 from cnnviz_jax.engine.reducers import Batch, layers_of, update_all
-from cnnviz_jax.engine.shard_batch import explain_tile
 from cnnviz_jax.sweep.errors import OutOfMemoryError
 from cnnviz_jax.sweep.work import Planned, Work
 
@@ -42,7 +42,7 @@ class Step:
     run: Callable[..., Any]
     """`run(model, deltas, inputs, seed) -> (deltas, outputs)`; the deltas given are used up."""
     mesh: Mesh
-    tile: int
+    device_batch: int
     outputs: dict[str, jax.ShapeDtypeStruct]
     """Per-example outputs by name, for all devices together."""
     need_bytes: int
@@ -55,7 +55,7 @@ class Step:
     @property
     def rows(self) -> int:
         """Images per step over all devices."""
-        return self.tile * self.mesh.size
+        return self.device_batch * self.mesh.size
 
     @property
     def sharded(self) -> NamedSharding:
@@ -68,17 +68,17 @@ class Step:
         return NamedSharding(self.mesh, PartitionSpec())
 
 
-def compile_step(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]) -> Step:
-    """Return the step compiled for a tile of that many images on these devices.
+def compile_step(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[int, ...]) -> Step:
+    """Return the step compiled for a device batch of that many images on these devices.
 
-    Everything is inside `shard_map`: each device runs the same program on its own tile, so that results do not
+    Everything is inside `shard_map`: each device runs the same program on its own device batch, so that results do not
     depend on their number, and nothing is ever gathered. The same work in one process is compiled once.
 
     Raises:
         OutOfMemoryError: The compiler says that it cannot fit.
     """
-    key = (work.key, tuple(devices), tile, inner_chunks)
-    step = _steps.pop(key) if key in _steps else _compiled(work, devices, tile, inner_chunks)
+    key = (work.key, tuple(devices), device_batch, inner_chunks)
+    step = _steps.pop(key) if key in _steps else _compiled(work, devices, device_batch, inner_chunks)
     _steps[key] = step
     while len(_steps) > _KEPT:
         _steps.pop(next(iter(_steps)))
@@ -89,14 +89,14 @@ _KEPT = 8
 _steps: dict[Any, Step] = {}
 
 
-def _compiled(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]) -> Step:
+def _compiled(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[int, ...]) -> Step:
     global _compilations
     mesh = Mesh(np.asarray(devices), (AXIS,))
     by_device, alike = NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())
 
     def local(model: "Model", deltas: Any, inputs: Any, seed: Array) -> Any:
         deltas = jax.tree.map(lambda leaf: leaf[0], deltas)
-        deltas, outputs = tile_outputs(work, inner_chunks, model, deltas, inputs, seed)
+        deltas, outputs = device_batch_outputs(work, inner_chunks, model, deltas, inputs, seed)
         return jax.tree.map(lambda leaf: leaf[None], deltas), outputs
 
     # Gradients in here are with respect to images and layers, never to the replicated parameters.
@@ -113,7 +113,7 @@ def _compiled(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]
 
     model = jax.tree.map(lambda leaf: placed(leaf, alike), work.model)
     deltas = jax.tree.map(lambda leaf: placed(leaf, by_device), empty_deltas(work, mesh.size))
-    inputs = jax.tree.map(lambda leaf: placed(leaf, by_device), input_shapes(work, tile * mesh.size))
+    inputs = jax.tree.map(lambda leaf: placed(leaf, by_device), input_shapes(work, device_batch * mesh.size))
     seed = placed(jax.ShapeDtypeStruct((2,), jnp.uint32), alike)
     jitted = jax.jit(mapped, donate_argnums=(1,))
     try:
@@ -122,12 +122,13 @@ def _compiled(work: Work, devices: Any, tile: int, inner_chunks: tuple[int, ...]
     except Exception as error:
         if is_exhausted(error):
             raise OutOfMemoryError(
-                f"a tile of {tile} images does not fit this device; try --tile {max(1, tile // 2)}"
+                f"a device batch of {device_batch} images does not fit this device; "
+                f"try --device-batch {max(1, device_batch // 2)}"
             ) from error
         raise
     _compilations += 1
     outputs = jax.eval_shape(mapped, model, deltas, inputs, seed)[1]
-    return Step(executable, mesh, tile, outputs, *_bytes(executable), executable.as_text() or "")
+    return Step(executable, mesh, device_batch, outputs, *_bytes(executable), executable.as_text() or "")
 
 
 def input_shapes(work: Work, rows: int) -> dict[str, Any]:
@@ -158,10 +159,10 @@ COUNTS = "status"
 """The delta that counts images by status."""
 
 
-def tile_outputs(
+def device_batch_outputs(
     work: Work, inner_chunks: tuple[int, ...], model: "Model", deltas: Any, inputs: Any, seed: Any
 ) -> tuple[dict[str, Any], dict[str, Array]]:
-    """Return the deltas with a tile folded in, and what is stored for each of its images; traceable."""
+    """Return the deltas with a device batch folded in, and what is stored for each of its images; traceable."""
     images, ids, fields = inputs["image"], inputs["id"], inputs["fields"]
     inside, readable = inputs["inside"], inputs["inside"] & inputs["readable"]
     reducers = tuple(work.reducers.values())
@@ -182,7 +183,7 @@ def tile_outputs(
     keys = jax.vmap(lambda number: jax.random.fold_in(root, number))(ids)
     for planned, chunk in zip(work.explanations, inner_chunks, strict=True):
         target = planned.target(top, fields.get("label"))
-        heatmap, scores = explain_tile(planned.fold, model, images, target, keys, inner_chunk=chunk)
+        heatmap, scores = explain_device_batch(planned.fold, model, images, target, keys, inner_chunk=chunk)
         kept, scale = _kept(planned, heatmap)
         finite &= jnp.isfinite(scores) & jnp.isfinite(kept).reshape(len(ids), -1).all(1)
         name = planned.asked.name

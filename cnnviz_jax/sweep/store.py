@@ -1,6 +1,6 @@
 """Per-example results: a zarr 3 group written by TensorStore, every chunk with a CRC-32C.
 
-Axis 0 is the example's id, padded to whole tiles. A value is written at its place whoever computed it, and
+Axis 0 is the example's id, padded to whole device batches. A value is written at its place whoever computed it, and
 rewriting gives the same bytes, so nothing has to be undone after a crash. `status` is written after the rest
 is durable: a row with a status has all its values.
 """
@@ -43,10 +43,10 @@ class ArraySpec:
         """Bytes of one row, not compressed."""
         return int(np.prod(self.shape)) * np.dtype(self.dtype).itemsize
 
-    def chunk_rows(self, tile: int) -> int:
-        """Return rows per chunk, a multiple of the tile: a file costs about 1 ms whatever is in it."""
+    def chunk_rows(self, device_batch: int) -> int:
+        """Return rows per chunk, a multiple of the device batch: a file costs about 1 ms whatever is in it."""
         wanted = _SCALAR_ROWS if not self.shape else min(_LEAST_ROWS, max(1, _CHUNK_BYTES // max(1, self.row_bytes)))
-        return max(tile, wanted // tile * tile)
+        return max(device_batch, wanted // device_batch * device_batch)
 
 
 class ExampleStore:
@@ -60,25 +60,25 @@ class ExampleStore:
         self._held_rows = 0
 
     @classmethod
-    def create(cls, folder: Path, specs: Mapping[str, ArraySpec], count: int, tile: int) -> ExampleStore:
+    def create(cls, folder: Path, specs: Mapping[str, ArraySpec], count: int, device_batch: int) -> ExampleStore:
         """Return the store, made where it does not exist yet.
 
         Args:
             folder: The zarr group.
             specs: Arrays by name; `heat/cam` lies in the group `heat`.
             count: How many examples.
-            tile: Examples per tile.
+            device batch: Examples per device batch.
 
         Raises:
             StorageError: The disk is full or failing, or what lies there is another run's.
         """
-        rows = -(-count // tile) * tile
+        rows = -(-count // device_batch) * device_batch
         with storing("the arrays"):
             for group in {"", *(str(Path(name).parent) for name in specs if "/" in name)}:
                 path = folder / group / "zarr.json"
                 if not path.exists():
                     write_json(path, {"zarr_format": 3, "node_type": "group", "attributes": {}})
-            arrays = {name: _open(folder / name, spec, rows, tile) for name, spec in specs.items()}
+            arrays = {name: _open(folder / name, spec, rows, device_batch) for name, spec in specs.items()}
         return cls(arrays, specs, rows)
 
     @classmethod
@@ -162,9 +162,9 @@ def drop_unfinished(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-def _open(path: Path, spec: ArraySpec, rows: int, tile: int) -> Any:
+def _open(path: Path, spec: ArraySpec, rows: int, device_batch: int) -> Any:
     ts = require("tensorstore")
-    chunk = [spec.chunk_rows(tile), *spec.shape]
+    chunk = [spec.chunk_rows(device_batch), *spec.shape]
     return ts.open(
         {
             "driver": "zarr3",

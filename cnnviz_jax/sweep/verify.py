@@ -107,7 +107,7 @@ def _examples(
     names = [name for name in store.arrays if name != STATUS]
     for number, name in enumerate(names):
         spec = store.specs[name]
-        step = spec.chunk_rows(run["identity"]["tile"])
+        step = spec.chunk_rows(run["identity"]["device_batch"])
         for begin in range(0, store.rows, step):
             rows = slice(begin, min(begin + step, store.rows))
             try:

@@ -1,4 +1,4 @@
-"""A specification settled against a model and a source: what is computed per image, and what identifies it."""
+"""A specification resolved against a model and a source: what is computed per image, and what identifies it."""
 
 import dataclasses
 import json
@@ -12,8 +12,8 @@ from jaxtyping import Array, Int
 from cnnviz_jax import targets
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine import Fold, WholeImage
+from cnnviz_jax.engine.device_batch import inner_chunk_for
 from cnnviz_jax.engine.reducers import Reducer, fields_of
-from cnnviz_jax.engine.shard_batch import inner_chunk_for
 from cnnviz_jax.errors import CnnvizError, TargetError
 from cnnviz_jax.options.configs import technique_and_config
 from cnnviz_jax.plugins.references import load
@@ -38,7 +38,7 @@ class Planned:
     fold: Fold
 
     def target(self, top: Int[Array, " b"], label: Any) -> targets.Target:
-        """Return the batched target of a tile; traceable."""
+        """Return the batched target of a device batch; traceable."""
         chosen = self.asked.target
         if chosen is None:
             return targets.ClassScore(top)
@@ -107,15 +107,15 @@ class Work:
         """Images that the deltas of one device can hold before they must be flushed."""
         return min([2**31 - 1, *(reducer.capacity for reducer in self.reducers.values())])
 
-    def inner_chunks(self, tile: int, asked: int | str) -> tuple[int, ...]:
+    def inner_chunks(self, device_batch: int, asked: int | str) -> tuple[int, ...]:
         """Return the inner chunk of every explanation."""
         counts = [planned.fold.evaluations for planned in self.explanations]
         if asked == "auto":
-            return tuple(inner_chunk_for(count, tile) for count in counts)
+            return tuple(inner_chunk_for(count, device_batch) for count in counts)
         return tuple(min(int(asked), count) for count in counts)
 
     def identity(self, spec: SweepSpec, source: Source, count: int) -> dict[str, Any]:
-        """Return everything that decides results, but for tile and chunks, as plain JSON."""
+        """Return everything that decides results, but for device batch and chunks, as plain JSON."""
         structure = self.model.structure
         identity = {
             "format": FORMAT,
@@ -155,7 +155,7 @@ def _planned(asked: Explanation, model: "Model") -> Planned:
     built = load(spec.build)(config, model)
     fold = built if isinstance(built, Fold) else WholeImage(identity=(spec.name, config), function=built)
     if asked.target not in (None, "label"):
-        targets.settle(_given_target(asked.target), model)
+        targets.resolve_layers(_given_target(asked.target), model)
     return Planned(asked, config, fold)
 
 

@@ -7,7 +7,7 @@ and every channel; its words are structure. Whatever a target scores is a number
 from cnnviz_jax.targets.classes import ClassScore, Unit, class_score
 from cnnviz_jax.targets.custom import Custom, custom
 from cnnviz_jax.targets.dense import Pixels, box, pixels
-from cnnviz_jax.targets.resolving import as_target, resolve, settle
+from cnnviz_jax.targets.resolving import as_target, resolve, resolve_layers
 from cnnviz_jax.targets.similarity import Similarity, similarity
 from cnnviz_jax.targets.target import Target
 from cnnviz_jax.targets.units import Channel, Neuron, channel, neuron
@@ -29,6 +29,6 @@ __all__ = [
     "neuron",
     "pixels",
     "resolve",
-    "settle",
+    "resolve_layers",
     "similarity",
 ]

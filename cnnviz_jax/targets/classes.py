@@ -34,7 +34,7 @@ class ClassScore(Target):
     index: Int[Array, "*n"] | int
     of: Unit = static(default="logit")
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the class's score; `outputs` are the logits, classes last, averaged over any map axes."""
         logits = jnp.asarray(outputs, jnp.float32)
         logits = logits.reshape(-1, logits.shape[-1]).mean(0)

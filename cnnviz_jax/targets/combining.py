@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.targets import Target, settle
+from cnnviz_jax.targets import Target, resolve_layers
 from cnnviz_jax.targets.layers import Direction, Diversity
 from cnnviz_jax.targets.target import WeightedSum
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Given(Target):
+class TargetWithInputs(Target):
     """A target together with arrays that its synthesis starts from, one of each per target: images, a spectrum."""
 
     objective: Target
@@ -41,9 +41,9 @@ class Given(Target):
         """Whether the objective reads the outputs."""
         return self.objective.needs_outputs
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the objective's score."""
-        return self.objective.score(outputs, taps)
+        return self.objective.score(outputs, activations)
 
     def check(self, model: "Model") -> None:
         """Raise `TargetError` if the objective does not fit."""
@@ -60,7 +60,7 @@ class Given(Target):
 
 def terms_of(target: Target) -> tuple[Target, ...]:
     """Return the plain targets that a target is made of."""
-    if isinstance(target, Given):
+    if isinstance(target, TargetWithInputs):
         return terms_of(target.objective)
     if isinstance(target, WeightedSum):
         return tuple(plain for term in target.terms for plain in terms_of(term))
@@ -69,16 +69,16 @@ def terms_of(target: Target) -> tuple[Target, ...]:
 
 def mapped(target: Target, change: Callable[[Target], Target]) -> Target:
     """Return `target` with every plain target in it replaced by `change(plain target)`."""
-    if isinstance(target, Given):
+    if isinstance(target, TargetWithInputs):
         return dataclasses.replace(target, objective=mapped(target.objective, change))
     if isinstance(target, WeightedSum):
         return dataclasses.replace(target, terms=tuple(mapped(term, change) for term in target.terms))
     return change(target)
 
 
-def settled(target: Target, model: "Model") -> Target:
+def resolved_layers(target: Target, model: "Model") -> Target:
     """Return `target` with the layers of all its parts named as `model` lists them, after checking that they fit."""
-    return mapped(target, lambda plain: settle(plain, model))
+    return mapped(target, lambda plain: resolve_layers(plain, model))
 
 
 def count_of(target: Target) -> int:
@@ -93,23 +93,23 @@ def count_of(target: Target) -> int:
 
 
 def group_scores(
-    target: Target, outputs: Any, taps: dict[str, Float[Array, "k ..."]], count: int
+    target: Target, outputs: Any, activations: dict[str, Float[Array, "k ..."]], count: int
 ) -> Float[Array, " k"]:
     """Return the score of each of `count` images that were made together for one target.
 
     Args:
         target: Of one group, not batched.
         outputs: The model's outputs of all images, or `None`.
-        taps: Layer values of all images.
+        activations: Layer values of all images.
         count: How many images.
     """
-    if isinstance(target, Given):
-        return group_scores(target.objective, outputs, taps, count)
+    if isinstance(target, TargetWithInputs):
+        return group_scores(target.objective, outputs, activations, count)
     if isinstance(target, WeightedSum):
-        parts = [group_scores(term, outputs, taps, count) for term in target.terms]
+        parts = [group_scores(term, outputs, activations, count) for term in target.terms]
         return jnp.asarray(sum(w * part for w, part in zip(target.weights, parts, strict=True)), jnp.float32)
     if isinstance(target, Diversity):
-        return target.score_group(taps[target.layer])
+        return target.score_group(activations[target.layer])
     if outputs is None:
-        return jax.vmap(lambda values: target.score(None, values), axis_size=count)(taps)
-    return jax.vmap(target.score, axis_size=count)(outputs, taps)
+        return jax.vmap(lambda values: target.score(None, values), axis_size=count)(activations)
+    return jax.vmap(target.score, axis_size=count)(outputs, activations)

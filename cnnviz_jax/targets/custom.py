@@ -25,7 +25,7 @@ class Custom(Target):
     name: str = static(default="custom score")
     _count: Int[Array, "*n"] | int = 0
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return `function(outputs)`."""
         return jnp.asarray(self.function(outputs), jnp.float32).reshape(())
 

@@ -27,7 +27,7 @@ class Pixels(Target):
     """1 at the positions that count; one mask for all images or one for each."""
     words: str = static(default="pixels")
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the mean of the class's map where the mask is set."""
         logits = jnp.asarray(outputs, jnp.float32)[..., self.index]
         return (logits * self.mask).sum() / self.mask.sum()

@@ -34,9 +34,9 @@ class Direction(_OfLayer):
     vector: Float[Array, "*n c"] | Float[Array, "*n h w c"]  # type: ignore[misc]  # static() gives no default
     power: float = static(default=0.0)
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the mean over positions."""
-        value = taps[self.layer]
+        value = activations[self.layer]
         if self.vector.ndim > 1:
             value, vector = value.reshape(1, -1), self.vector.reshape(-1)
         else:
@@ -83,9 +83,9 @@ class WholeLayer(_OfLayer):
     number: Float[Array, "*n"] | float = 0.0
     """Nothing but a place for the batch axis."""
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the mean of squares."""
-        return jnp.square(taps[self.layer]).mean()
+        return jnp.square(activations[self.layer]).mean()
 
     def describe(self, model: "Model") -> tuple[str, ...]:
         """Return the layer's name."""
@@ -99,9 +99,9 @@ class InnerChannel(Channel):
 
     border: int = static(default=2)
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the mean of the channel's map without `border` positions at every side; all of it if too small."""
-        value, edge = taps[self.layer], self.border
+        value, edge = activations[self.layer], self.border
         if value.ndim == 3 and min(value.shape[:2]) > 2 * edge > 0:
             value = value[edge:-edge, edge:-edge]
         return value.reshape(-1, value.shape[-1]).mean(0)[self.channel]
@@ -120,7 +120,7 @@ class Diversity(_OfLayer):
     number: Float[Array, "*n"] | float = 0.0
     """Nothing but a place for the batch axis."""
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return 0: an image alone is not diverse."""
         return jnp.zeros(())
 

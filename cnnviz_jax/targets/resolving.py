@@ -27,7 +27,7 @@ def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h 
     if target is None:
         logits = np.asarray(model(images))
         target = logits.reshape(len(logits), -1, logits.shape[-1]).mean(1).argmax(-1)
-    return settle(as_target(target, model), model).batched(len(images))
+    return resolve_layers(as_target(target, model), model).batched(len(images))
 
 
 def as_target(target: Any, model: "Model") -> Target:
@@ -74,7 +74,7 @@ def _class_named(name: str, model: "Model") -> int:
     return found[0]
 
 
-def settle(target: Target, model: "Model") -> Target:
+def resolve_layers(target: Target, model: "Model") -> Target:
     """Return `target` with its layer's name as listed, after checking that it fits `model`."""
     layer = getattr(target, "layer", None)
     if layer is not None:

@@ -39,9 +39,9 @@ class Similarity(Target):
         """Only where it names no layer."""
         return self.layer is None
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the similarity; 0 for an embedding of zeros."""
-        value = jnp.asarray(outputs if self.layer is None else taps[self.layer], jnp.float32)
+        value = jnp.asarray(outputs if self.layer is None else activations[self.layer], jnp.float32)
         value = value.reshape(-1, value.shape[-1]).mean(0)
         dot = (value * self.embedding).sum()
         if self.of == "dot":

@@ -31,7 +31,7 @@ class Target:
         """Whether `score` reads the model's outputs; if not, only the program below `layers` runs."""
         return True
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the score of one image from its outputs and its layer values (canonical axes: h w c)."""
         raise TypeError(f"{type(self).__name__} defines no score")
 
@@ -127,9 +127,9 @@ class WeightedSum(Target):
         """Whether any term reads the outputs."""
         return any(term.needs_outputs for term in self.terms)
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the sum."""
-        parts = (w * term.score(outputs, taps) for term, w in zip(self.terms, self.weights, strict=True))
+        parts = (w * term.score(outputs, activations) for term, w in zip(self.terms, self.weights, strict=True))
         return jnp.asarray(sum(parts), jnp.float32)
 
     def check(self, model: "Model") -> None:

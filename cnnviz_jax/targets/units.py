@@ -37,9 +37,9 @@ class Neuron(Target):
         """Never: only the program below the layer runs."""
         return False
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the unit's value."""
-        value = taps[self.layer]
+        value = activations[self.layer]
         return value[self.row, self.col, self.channel] if value.ndim == 3 else value.reshape(-1)[self.channel]
 
     def check(self, model: "Model") -> None:
@@ -78,9 +78,9 @@ class Channel(Target):
         """Never: only the program below the layer runs."""
         return False
 
-    def score(self, outputs: Any, taps: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the mean of the channel's map."""
-        value = taps[self.layer]
+        value = activations[self.layer]
         return value.reshape(-1, value.shape[-1]).mean(0)[self.channel]
 
     def check(self, model: "Model") -> None:

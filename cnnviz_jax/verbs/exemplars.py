@@ -67,8 +67,8 @@ def exemplar_scores(
 
 def _scored(layers: tuple[str, ...], need_outputs: bool, model: Model, target: targets.Target, images: Array) -> Array:
     def one(image: Array) -> Array:
-        outputs, taps = model.run(image, read=layers, need_outputs=need_outputs)
-        return jax.vmap(lambda each: each.score(outputs, taps))(target)
+        outputs, activations = model.run(image, read=layers, need_outputs=need_outputs)
+        return jax.vmap(lambda each: each.score(outputs, activations))(target)
 
     return jax.vmap(one)(images)
 

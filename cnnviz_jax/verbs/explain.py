@@ -31,9 +31,9 @@ from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
 from cnnviz_jax.results.provenance import Provenance, versions
-from cnnviz_jax.verbs.resume_cache import KeptTargets, arrays_digest, digest
+from cnnviz_jax.verbs.resume_cache import ResumeFolder, arrays_digest, digest
 
-_WORTH_KEEPING = 64
+_WORTH_RESUMING = 64
 """An image of fewer evaluations is done again."""
 
 
@@ -75,8 +75,8 @@ def explain(
     prepared = Prepared.of(technique, model, images, target, key, ids, options)
     spec, config, images, resolved = prepared.spec, prepared.config, prepared.images, prepared.target
     fold, keys = prepared.fold, prepared.keys
-    kept = None
-    if folder is not None and fold.evaluations >= _WORTH_KEEPING:
+    cache = None
+    if folder is not None and fold.evaluations >= _WORTH_RESUMING:
         common: dict[str, Any] = {
             "technique": spec.name,
             "fold": repr(fold),
@@ -86,13 +86,13 @@ def explain(
         common |= {"versions": versions()}
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
         each: list[tuple[str, ...]] = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
-        kept = KeptTargets(Path(folder), common, each)
+        cache = ResumeFolder(Path(folder), common, each)
     heatmap, scores = run_fold(
         fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
-        kept=kept,
+        cache=cache,
     )  # fmt: skip
-    if kept is not None:
-        kept.forget()
+    if cache is not None:
+        cache.forget()
     if heatmap.values.ndim not in (3, 4):
         raise PluginError(
             f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one image; "
@@ -152,7 +152,7 @@ def _score(model: Model, image: Float[Array, "h w c"], target: targets.Target) -
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """Everything that is settled before a technique runs."""
+    """Everything that is resolved before a technique runs."""
 
     spec: TechniqueSpec
     config: Any

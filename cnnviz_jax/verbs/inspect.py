@@ -1,4 +1,4 @@
-"""The door for what can be read off a model without a population: filters, receptive fields, one kernel, a training."""
+"""The door for what can be read off a model without a data set: filters, receptive fields, one kernel, a training."""
 
 from pathlib import Path
 from typing import Any

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import Chunk, Progress, image_ids, key_of, key_text, keys_for, root_key, run_fold, silent
-from cnnviz_jax.engine.measure import Case, HostMetric, MetricFold, judged, map_of
+from cnnviz_jax.engine.measure import Case, HostMetric, MetricFold, evaluated_map, map_of
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.configs import technique_and_config
@@ -77,7 +77,7 @@ def measure(
     if len(keys) != len(images):
         raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
     built = load(spec.build)(config, model)
-    whole = judged(inner, heat, raw, shown)
+    whole = evaluated_map(inner, heat, raw, shown)
     tell = progress or silent
     labels: tuple[str, ...] = ()
     found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.images import Images
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
@@ -171,8 +171,8 @@ class Run:
         Raises:
             ImageError: One cannot be read.
         """
-        population = Population(source=self.source)
-        return np.stack([population.image(index) for index in self._checked(ids)])
+        dataset = Dataset(source=self.source)
+        return np.stack([dataset.image(index) for index in self._checked(ids)])
 
     def attribution(self, name: str, ids: Sequence[int]) -> Attribution:
         """Return the explanations of some examples as `cnnviz_jax.explain` would, ready to be rendered.
@@ -231,7 +231,7 @@ class Run:
         if spec is None:
             return found
         config = config_from(spec, dict(asked.options))
-        population = Population.of(self.source, self.model.input_shape, class_names=self.model.labels)
+        dataset = Dataset.of(self.source, self.model.input_shape, class_names=self.model.labels)
         plan = load(spec.build)(config, self.model)
         layer = next((layer for reducer in plan.reducers.values() for layer in reducer.layers), None)
         provenance = Provenance(
@@ -243,10 +243,10 @@ class Run:
             notes=(
                 ("images", len(self) - self.manifest["counts"]["unreadable"]),
                 ("unreadable", tuple(self.errors.values())),
-                ("population", self._frozen["identity"]["source_digest"]),
+                ("dataset", self._frozen["identity"]["source_digest"]),
             ),
         )
-        return plan.finish(found, population, provenance)
+        return plan.finish(found, dataset, provenance)
 
     def survey_arrays(self, name: str) -> dict[str, Total]:
         """Return a survey's arrays by reducer, as they are stored."""

@@ -15,7 +15,7 @@ from cnnviz_jax.errors import RenderError
 from cnnviz_jax.model.model import Model
 
 
-class KeptTargets:
+class ResumeFolder:
     """One file per finished target, or unfinished image, named by everything that decides its numbers."""
 
     def __init__(self, folder: Path, identity: dict[str, Any], each: list[tuple[str, ...]]) -> None:

@@ -1,10 +1,10 @@
-"""The door for populations: what units answer to over many images, in one streaming pass."""
+"""The door for data sets: what units answer to over many images, in one streaming pass."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, silent
 from cnnviz_jax.engine.survey import SurveyPlan, run_survey
 from cnnviz_jax.errors import ImageError, PluginError
@@ -56,28 +56,26 @@ def survey(
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
-    population = Population.of(
-        images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields
-    )
+    dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
     plan = load(spec.build)(config, model)
     if not isinstance(plan, SurveyPlan):
         raise PluginError(f"technique {spec.name!r} built a {type(plan).__name__}; a SurveyPlan is needed")
     reducers = dict(plan.reducers)
-    if population.is_labelled:
-        reducers |= plan.labelled(len(population.class_names) or model.class_count)
+    if dataset.is_labelled:
+        reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
     run = partial(
         run_survey,
         model=model,
-        population=population,
+        dataset=dataset,
         batch=batch,
         memory_budget=memory_budget,
         progress=progress or silent,
     )
     found, unreadable = run(reducers)
-    for further in plan.then if len(unreadable) < len(population) else ():
-        found |= run(dict(further(found, population)))[0]
-    if len(unreadable) == len(population):
-        raise ImageError(f"none of {len(population)} images can be read; the first: {unreadable[0]}")
+    for further in plan.then if len(unreadable) < len(dataset) else ():
+        found |= run(dict(further(found, dataset)))[0]
+    if len(unreadable) == len(dataset):
+        raise ImageError(f"none of {len(dataset)} images can be read; the first: {unreadable[0]}")
     read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
     provenance = Provenance(
         technique=spec.name,
@@ -86,9 +84,9 @@ def survey(
         layer=read,
         versions=versions(),
         notes=(
-            ("images", len(population) - len(unreadable)),
+            ("images", len(dataset) - len(unreadable)),
             ("unreadable", tuple(unreadable.values())),
-            ("population", population.source.digest()),
+            ("dataset", dataset.source.digest()),
         ),
     )
-    return plan.finish(found, population, provenance)
+    return plan.finish(found, dataset, provenance)

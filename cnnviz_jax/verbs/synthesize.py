@@ -30,10 +30,10 @@ from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.results.provenance import Provenance, versions
 from cnnviz_jax.results.synthesis import Synthesis
-from cnnviz_jax.targets.combining import Given, count_of, settled
+from cnnviz_jax.targets.combining import TargetWithInputs, count_of, resolved_layers
 from cnnviz_jax.targets.layers import WholeLayer
 from cnnviz_jax.verbs.exemplars import measured
-from cnnviz_jax.verbs.resume_cache import KeptTargets, arrays_digest, digest
+from cnnviz_jax.verbs.resume_cache import ResumeFolder, arrays_digest, digest
 
 
 def synthesize(
@@ -84,24 +84,24 @@ def synthesize(
         resolved, ids = _with_images(resolved, ids, np.asarray(images, np.float32), model)
     elif spec.subject == "images":
         raise ImageError(f"{technique} works on images; say images=")
-    population = None if exemplars is None else check_images(exemplars, model.input_shape)
+    dataset = None if exemplars is None else check_images(exemplars, model.input_shape)
     iteration = load(spec.build)(config, model, resolved)
     if not isinstance(iteration, Iteration):
         raise PluginError(f"technique {technique!r} built a {type(iteration).__name__}; an Iteration is needed")
-    sized, placed = iteration.prepare(model, resolved, population)
+    sized, placed = iteration.prepare(model, resolved, dataset)
     seed = root_key(key)
     words, seed_text = resolved.describe(model), key_text(seed)
     moments = tuple(sorted({round(k) for k in np.linspace(0, iteration.steps, snapshots)})) if snapshots else ()
-    kept = None
+    cache = None
     if folder is not None:
         common = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration), "model": model.name}
         common |= {"parameters": digest(model), "key": seed_text, "versions": versions(), "snapshots": moments}
         rows = [jax.tree.map(lambda leaf, i=i: leaf[i], placed) for i in range(len(ids))]
-        kept = KeptTargets(
+        cache = ResumeFolder(
             Path(folder), common, [(w, str(i), arrays_digest(r)) for w, i, r in zip(words, ids, rows, strict=True)]
         )
     outcome, curves, frames = run_iteration(
-        iteration, sized, placed, keys_for(seed, ids), snapshots=moments, kept=kept, chunk=chunk,
+        iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
         memory_budget=memory_budget, progress=progress or silent,
     )  # fmt: skip
     provenance = Provenance(
@@ -115,9 +115,9 @@ def synthesize(
         notes=(*iteration.notes, *((("frame_steps", moments),) if moments else ())),
     )
     made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
-    if population is None:
+    if dataset is None:
         return made
-    return measured(made, model, iteration.compared(model, resolved), population)
+    return measured(made, model, iteration.compared(model, resolved), dataset)
 
 
 def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
@@ -154,7 +154,7 @@ def _targets(model: Model, layer: str | None, channels: Any, target: Any, config
         if channels is not None:
             raise TargetError("channels belong to a layer; say layer=")
         target = targets.as_target(target, model)
-        resolved = settled(target, model).batched(count_of(target))
+        resolved = resolved_layers(target, model).batched(count_of(target))
         if isinstance(resolved, targets.ClassScore):
             return resolved, np.asarray(resolved.index)
         if isinstance(resolved, targets.Channel):
@@ -167,7 +167,9 @@ def _targets(model: Model, layer: str | None, channels: Any, target: Any, config
     chosen = np.arange(model.layers[name].channels) if channels is None else np.atleast_1d(np.asarray(channels))
     if chosen.size == 0 or chosen.dtype.kind not in "iu":
         raise TargetError(f"channels are whole numbers, got {channels!r}")
-    resolved = targets.settle(targets.Channel(layer=name, channel=jnp.asarray(chosen)), model).batched(len(chosen))
+    resolved = targets.resolve_layers(targets.Channel(layer=name, channel=jnp.asarray(chosen)), model).batched(
+        len(chosen)
+    )
     return resolved, _channel_ids(name, chosen)
 
 
@@ -193,4 +195,4 @@ def _with_images(
         ids = np.repeat(ids, count)
     images, own = np.broadcast_to(images, (count, *images.shape[1:])), np.broadcast_to(own, count)
     mixed = [word_id(f"{a} {b}") for a, b in zip(ids, own, strict=True)]
-    return Given(target, {"image": jnp.asarray(images)}), np.asarray(mixed, np.uint32)
+    return TargetWithInputs(target, {"image": jnp.asarray(images)}), np.asarray(mixed, np.uint32)

@@ -17,7 +17,7 @@ from PIL import Image
 import cnnviz_jax as cv
 from cnnviz_jax.plugins import plugins
 from cnnviz_plugins.models.shapes.images import draw_images, draw_scenes
-from cnnviz_plugins.models.shapes.rng import Dice
+from cnnviz_plugins.models.shapes.rng import Rng
 from cnnviz_plugins.models.shapes.textures import TEXTURES
 
 HERE = Path(__file__).parent / "techniques"
@@ -98,10 +98,10 @@ def concept_images() -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " n"
     rows, cols = np.mgrid[:64, :64].astype(np.float32)
     parts = []
     for number, texture in enumerate(TEXTURES.values()):
-        dice = Dice(number, range(40), 0)
-        turn = dice.uniform(0, 3.14159, 1, 1)
-        share = texture(cols * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - cols * np.sin(turn), dice)
-        first, second = dice.uniform(0, 1, 1, 1, 3), dice.uniform(0, 1, 1, 1, 3)
+        rng = Rng(number, range(40), 0)
+        turn = rng.uniform(0, 3.14159, 1, 1)
+        share = texture(cols * np.cos(turn) + rows * np.sin(turn), rows * np.cos(turn) - cols * np.sin(turn), rng)
+        first, second = rng.uniform(0, 1, 1, 1, 3), rng.uniform(0, 1, 1, 1, 3)
         parts.append(first + (second - first) * share[..., None])
     parts.append(draw_images(range(200), split="train")[0])
     parts.append(draw_images(range(6, 306, 10))[0])

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from cnnviz_jax.plugins import SetAside, plugins
+from cnnviz_jax.plugins import Skipped, plugins
 
 FACTORY = """
 import pathlib
@@ -205,7 +205,7 @@ def test_the_doctor_finds_this_installation_healthy(cnnviz):
 
 
 def test_the_doctor_fails_where_a_plugin_is_broken(cnnviz):
-    plugins().set_aside += (SetAside("theirs", "their-dist", "ZeroDivisionError: division by zero"),)
+    plugins().skipped += (Skipped("theirs", "their-dist", "ZeroDivisionError: division by zero"),)
     code, out, _ = cnnviz("doctor")
     assert code == 1
     line = next(line for line in out.splitlines() if line.startswith("plugin theirs"))

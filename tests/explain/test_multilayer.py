@@ -66,6 +66,6 @@ def test_neuron_gradient(net, layer, unit, image, expected):
 
 
 def test_activations(net):
-    taps = cv.capture(net, vector(0, 100, 0), ["linear1", "linear2"])
-    np.testing.assert_allclose(taps["linear1"][0], [90, 101, 101, 101])
-    np.testing.assert_allclose(taps["linear2"][0], [392, 394])
+    activations = cv.capture(net, vector(0, 100, 0), ["linear1", "linear2"])
+    np.testing.assert_allclose(activations["linear1"][0], [90, 101, 101, 101])
+    np.testing.assert_allclose(activations["linear2"][0], [392, 394])

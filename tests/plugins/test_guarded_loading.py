@@ -55,12 +55,12 @@ def test_with_four_distributions_the_good_one_works_and_each_culprit_is_named_wi
     loaded = strangers(found["loaded"])
     assert loaded["good_plugin"]["distribution"] == "good-dist"
     assert loaded["good_plugin"]["offers"] == {"technique": ["good-rows"]}
-    aside = {(row["name"], row["distribution"]): row["cause"] for row in found["set_aside"]}
-    assert aside["broken_plugin", "broken-dist"] == BROKEN["import-error"][1]
-    assert aside["misspelt_plugin", "misspelt-dist"] == (
+    skipped_plugin = {(row["name"], row["distribution"]): row["cause"] for row in found["skipped"]}
+    assert skipped_plugin["broken_plugin", "broken-dist"] == BROKEN["import-error"][1]
+    assert skipped_plugin["misspelt_plugin", "misspelt-dist"] == (
         "there is no hook 'cnnviz_tecniques'; did you mean 'cnnviz_techniques'?"
     )
-    assert aside["good_plugin", "twin-dist"] == (
+    assert skipped_plugin["good_plugin", "twin-dist"] == (
         "good-dist already has a plugin named 'good_plugin'; disable one of them, for example with"
         " CNNVIZ_DISABLE_PLUGINS=good-dist:good_plugin"
     )
@@ -88,7 +88,7 @@ def test_a_plugin_that_fails_is_set_aside_whole(fault, tmp_path):
     install(tmp_path / "site", "bad-dist", module="bad_plugin", source=source)
     install(tmp_path / "site", "good-dist", module="zgood_plugin", source=TECHNIQUE.format(name="good-rows"))
     found = listing(tmp_path / "site")
-    assert cause in strangers(found["set_aside"])["bad_plugin"]["cause"]
+    assert cause in strangers(found["skipped"])["bad_plugin"]["cause"]
     assert list(strangers(found["loaded"])) == ["zgood_plugin"]
     assert strangers(found["loaded"])["zgood_plugin"]["offers"] == {"technique": ["good-rows"]}
 
@@ -118,7 +118,7 @@ def test_a_record_that_breaks_the_contract_sets_its_plugin_aside(change, fault, 
     assert change[0] in source
     install(tmp_path / "site", "bad-dist", module="bad_plugin", source=source.replace(*change))
     found = listing(tmp_path / "site")
-    assert fault in strangers(found["set_aside"])["bad_plugin"]["cause"]
+    assert fault in strangers(found["skipped"])["bad_plugin"]["cause"]
 
 
 def test_what_a_plugin_prints_while_loading_does_not_spoil_the_json(tmp_path):
@@ -134,7 +134,7 @@ def test_an_unreadable_entry_points_file_harms_only_its_own_distribution(tmp_pat
     (site / "garbled_dist-1.2.dist-info" / "entry_points.txt").write_text("[cnnviz_jax]\nno equals sign\n")
     found = listing(site)
     assert "good_plugin" in strangers(found["loaded"])
-    garbled = [row for row in found["set_aside"] if "garbled_dist" in row["distribution"]]
+    garbled = [row for row in found["skipped"] if "garbled_dist" in row["distribution"]]
     assert garbled[0]["cause"].startswith("its entry_points.txt cannot be read: TypeError")
 
 

@@ -70,7 +70,7 @@ def test_a_light_module_of_the_core_imports_nothing_heavy(module):
 def test_every_built_in_plugin_is_loaded_through_its_entry_point():
     code = (
         "import json; from cnnviz_jax.plugins import plugins; p = plugins(builtins_only=True);"
-        "print(json.dumps([[i.distribution for i in p.loaded], [s.cause for s in p.set_aside]]))"
+        "print(json.dumps([[i.distribution for i in p.loaded], [s.cause for s in p.skipped]]))"
     )
     done = python("-c", code)
     owners, causes = json.loads(done.stdout)

@@ -37,7 +37,7 @@ def test_the_deny_list_keeps_out_what_it_names_by_plugin_or_by_distribution(site
 
 def test_no_plugins_keeps_out_all_but_the_built_in_ones(site):
     found = listing(site, "--no-plugins")
-    assert {row["distribution"] for row in (*found["loaded"], *found["set_aside"])} == {"cnnviz-jax"}
+    assert {row["distribution"] for row in (*found["loaded"], *found["skipped"])} == {"cnnviz-jax"}
     assert strangers(found["disabled"])["one_plugin"]["cause"] == "--no-plugins"
     assert imported(site) == []
 
@@ -53,7 +53,7 @@ def test_a_name_that_a_broken_plugin_might_have_offered_quotes_the_cause(site):
     (site / "one_plugin.py").write_text("1 / 0")
     done = cnnviz("explain", "one-rows", "shapes", "a.png", site=site)
     last = done.stderr.splitlines()[-1]
-    assert "plugin 'one_plugin' of one-dist, which was set aside: ZeroDivisionError: division by zero" in last
+    assert "plugin 'one_plugin' of one-dist, which was skipped: ZeroDivisionError: division by zero" in last
 
 
 def test_a_list_entry_that_fits_no_plugin_is_remarked_on(site):

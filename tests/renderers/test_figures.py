@@ -67,11 +67,11 @@ def test_no_words_are_smaller_than_7_points_or_leave_the_sheet(case):
     result, display = case
     drawn = figure(result, **display)
     assert min(text.get_fontsize() for text in words_of(drawn)) >= 7
-    canvas = FigureCanvasAgg(drawn)
-    canvas.draw()
+    size = FigureCanvasAgg(drawn)
+    size.draw()
     box = drawn.bbox
     for text in words_of(drawn):
-        extent = text.get_window_extent(canvas.get_renderer())
+        extent = text.get_window_extent(size.get_renderer())
         assert extent.x0 >= box.x0 - 1, text
         assert extent.x1 <= box.x1 + 1, text
         assert extent.y0 >= box.y0 - 1, text

@@ -135,11 +135,11 @@ def test_images_without_masks_or_with_others_are_refused(images, masks):
 
 
 def test_a_sweep_refuses_what_needs_more_than_one_pass(images):
-    from cnnviz_jax.data.dataset import Population
+    from cnnviz_jax.data.dataset import Dataset
     from cnnviz_jax.sweep.errors import SweepUsageError
     from cnnviz_jax.sweep.reductions import reducers_of
     from cnnviz_jax.sweep.spec import Survey
 
-    source = Population.of(images, (12, 10, 3)).source
+    source = Dataset.of(images, (12, 10, 3)).source
     with pytest.raises(SweepUsageError, match="dissection reads the images 3 times and a sweep reads them once"):
         reducers_of(Survey(technique="dissection", name="d", options={"layer": "conv2"}), model(), source)

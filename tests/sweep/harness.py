@@ -29,7 +29,7 @@ PARTS = {
 TOML = """
 model = "{model}"
 source = "{source}"
-tile = 4
+device batch = 4
 
 [[explain]]
 technique = "smoothgrad"
@@ -53,7 +53,7 @@ layers = ["conv2"]
 def spec(**changes) -> SweepSpec:
     """Return the specification that most tests use."""
     return SweepSpec.from_mapping(
-        {"model": "tests.sweep.toy:net", "source": "tests.sweep.toy:images", "tile": 4, **PARTS, **changes}
+        {"model": "tests.sweep.toy:net", "source": "tests.sweep.toy:images", "device_batch": 4, **PARTS, **changes}
     )
 
 

@@ -100,7 +100,7 @@ def test_checkpoints_cost_next_to_nothing(tmp_path, env):
         "tests.sweep.test_costs:noise",
         "--survey",
         "top-k k=9",
-        "--tile",
+        "--device-batch",
         4,
         "--ckpt-every",
         "50steps",
@@ -139,17 +139,17 @@ import re, sys, json
 from pathlib import Path
 from cnnviz_jax.sweep import SweepSpec, run_sweep
 from cnnviz_jax.sweep.layout import RunFolder
-from cnnviz_jax.sweep.run import settle
+from cnnviz_jax.sweep.run import resolve
 from tests.sweep.test_costs import network
 
 def resident(which):
     return int(re.search(which + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
-explain, tile = json.loads(sys.argv[1]), int(sys.argv[2])
-spec = SweepSpec.from_mapping({"model": "m", "source": "tests.sweep.test_costs:noise", "tile": tile,
-                               "inner_chunk": 16, "limit": tile, "explain": explain})
+explain, device batch = json.loads(sys.argv[1]), int(sys.argv[2])
+spec = SweepSpec.from_mapping({"model": "m", "source": "tests.sweep.test_costs:noise", "device batch": device batch,
+                               "inner_chunk": 16, "limit": device batch, "explain": explain})
 model = network()
-need = settle(spec, model, RunFolder(Path(sys.argv[3]))).step.need_bytes
+need = resolve(spec, model, RunFolder(Path(sys.argv[3]))).step.need_bytes
 Path("/proc/self/clear_refs").write_text("5")  # forget the peak of compiling
 before = resident("VmRSS")
 run_sweep(spec, model, sys.argv[3])
@@ -159,19 +159,19 @@ print(json.dumps([need, resident("VmHWM") - before]))
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("explain", "tile"),
+    ("explain", "device_batch"),
     [
         ([{"technique": "saliency"}], 32),
         ([{"technique": "smoothgrad", "samples": 4}], 8),
         ([{"technique": "occlusion", "window": 16, "stride": 16}], 8),
     ],
 )
-def test_predicted_memory_is_what_a_process_grows_by(tmp_path, env, explain, tile):
+def test_predicted_memory_is_what_a_process_grows_by(tmp_path, env, explain, device_batch):
     if not Path("/proc/self/clear_refs").exists():
         pytest.skip("the peak of a process can be reset on Linux only")
     env = {name: value for name, value in env.items() if name != "XLA_FLAGS"}  # compiled as users compile it
     ended = subprocess.run(
-        [sys.executable, "-c", _MEASURE, json.dumps(explain), str(tile), str(tmp_path / "run")],
+        [sys.executable, "-c", _MEASURE, json.dumps(explain), str(device_batch), str(tmp_path / "run")],
         env=env, cwd=harness.CHECKOUT, capture_output=True, text=True, timeout=400,
     )  # fmt: skip
     assert ended.returncode == 0, ended.stderr

@@ -11,7 +11,7 @@ from cnnviz_jax.sweep import RunOptions
 from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.merge import merge, out_folder, shard_folders
-from cnnviz_jax.sweep.resolved import settle
+from cnnviz_jax.sweep.resolved import resolve_sweep
 from tests.sweep import harness, toy
 
 COLLECTIVES = re.compile(r"\b(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)\b")
@@ -47,8 +47,8 @@ def test_ties_of_a_dead_unit_go_to_the_first_images_on_eight_devices(tmp_path):
     np.testing.assert_array_equal(read_survey(folder, "top-k")["conv2"]["id"][3], [0, 1, 2])
 
 
-def settled(folder, devices, **changes):
-    return settle(harness.spec(**changes), toy.net(), RunFolder(folder), RunOptions(), jax.devices()[:devices])
+def resolved(folder, devices, **changes):
+    return resolve_sweep(harness.spec(**changes), toy.net(), RunFolder(folder), RunOptions(), jax.devices()[:devices])
 
 
 METHODS = {
@@ -71,7 +71,7 @@ METHODS = {
 @pytest.mark.slow
 def test_no_device_ever_waits_for_another_or_does_its_work(tmp_path):
     """Nothing but the compiled program tells a silent replication from data parallelism: results are right in both."""
-    one, eight = (settled(tmp_path / "run", devices, **METHODS).step for devices in (1, 8))
+    one, eight = (resolved(tmp_path / "run", devices, **METHODS).step for devices in (1, 8))
     assert COLLECTIVES.findall(eight.text) == []
     assert eight.temporary_bytes <= 1.1 * one.temporary_bytes
 

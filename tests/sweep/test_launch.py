@@ -13,16 +13,16 @@ from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices,
 
 def test_flags_win_over_variables_and_all_three_are_needed():
     given = {"CNNVIZ_COORDINATOR": "a:1", "CNNVIZ_NUM_PROCESSES": "4", "CNNVIZ_PROCESS_ID": "2"}
-    found = Launch.settled(environment=given)
+    found = Launch.resolved(environment=given)
     assert (found.coordinator, found.processes, found.process) == ("a:1", 4, 2)
-    assert Launch.settled(process=0, environment=given).process == 0
-    assert Launch.settled(environment={}).coordinator is None
+    assert Launch.resolved(process=0, environment=given).process == 0
+    assert Launch.resolved(environment={}).coordinator is None
     with pytest.raises(SweepUsageError, match="--num-processes and --process-id missing"):
-        Launch.settled(coordinator="a:1", environment={})
+        Launch.resolved(coordinator="a:1", environment={})
     with pytest.raises(SweepUsageError, match="process 4 of 4: ids run from 0 to 3"):
-        Launch.settled(coordinator="a:1", processes=4, process=4, environment={})
+        Launch.resolved(coordinator="a:1", processes=4, process=4, environment={})
     with pytest.raises(SweepUsageError, match="CNNVIZ_PROCESS_ID is a whole number, got 'two'"):
-        Launch.settled(environment={**given, "CNNVIZ_PROCESS_ID": "two"})
+        Launch.resolved(environment={**given, "CNNVIZ_PROCESS_ID": "two"})
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,10 @@ def test_budgets_are_shares_or_sizes():
         (["--source", "x", "--explain", "saliency"], "say where the run lives: --run DIR"),
         (["--run", "r", "--explain", "saliency"], "which images?"),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--model", "shape"], "Did you mean 'shapes'?"),
-        (["--run", "r", "--source", "x", "--explain", "saliency", "--tile", "no"], 'tile is "auto" or a whole number'),
+        (
+            ["--run", "r", "--source", "x", "--explain", "saliency", "--device-batch", "no"],
+            'device batch is "auto" or a whole number',
+        ),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--bogus"], "unrecognized arguments: --bogus"),
         (["absent.toml", "--run", "r"], "no specification at 'absent.toml'"),
     ],

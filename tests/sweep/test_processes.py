@@ -67,7 +67,7 @@ def _step_compile_s(words, env, tmp_path):
     code, told = harness.command(words, env)
     assert code == 0, told
     lines = [line for line in told.splitlines() if "Finished XLA compilation of jit(local)" in line]
-    assert len(lines) == 1, "the step is compiled exactly once, padded last tile included"
+    assert len(lines) == 1, "the step is compiled exactly once, padded last device batch included"
     return float(lines[0].split(" in ")[1].split(" sec")[0])
 
 

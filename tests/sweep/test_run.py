@@ -127,14 +127,14 @@ def test_a_delta_is_flushed_before_it_could_overflow(tmp_path, reference, monkey
     monkeypatch.setattr(Work, "capacity", property(lambda self: 9))
     folder = harness.sweep(tmp_path / "run", options=RunOptions(checkpoint_every="1000s"))
     harness.assert_equal(folder.root, reference)
-    assert harness.flushes(folder.root) == 8  # two tiles of four fit nine
+    assert harness.flushes(folder.root) == 8  # two device batches of four fit nine
 
 
 @pytest.mark.parametrize(
     ("change", "named"),
     [
         ({"seed": 2}, "seed: 0 then, 2 now"),
-        ({"tile": 2}, "tile: 4 then, 2 now"),
+        ({"device_batch": 2}, "device batch: 4 then, 2 now"),
         ({"limit": 20}, "images: 61 then, 20 now"),
         ({"source": "tests.sweep.toy:many_images", "limit": 61}, "source_digest"),
         (
@@ -193,9 +193,11 @@ def test_resume_must_and_never_and_restart(tmp_path, reference):
 def test_a_budget_that_nothing_fits_stops_before_any_work(tmp_path):
     options = RunOptions(memory_budget="1MiB")
     with pytest.raises(
-        OutOfMemoryError, match=r"a tile of 1 needs about \d+ MiB per device, more than the budget of 1 MiB"
+        OutOfMemoryError, match=r"a device batch of 1 needs about \d+ MiB per device, more than the budget of 1 MiB"
     ):
-        harness.sweep(tmp_path / "run", tile="auto", options=options, explain=[], survey=[{"technique": "confusion"}])
+        harness.sweep(
+            tmp_path / "run", device_batch="auto", options=options, explain=[], survey=[{"technique": "confusion"}]
+        )
     assert not (tmp_path / "run").exists()
 
 
@@ -203,7 +205,7 @@ def test_the_tile_is_frozen_with_the_run(tmp_path, reference, reference_run):
     folder = shutil.copytree(reference_run, tmp_path / "run")
     (folder / "DONE.json").unlink()
     shutil.rmtree(step_folders(folder / "ckpt")[0])
-    harness.sweep(folder, tile="auto")
+    harness.sweep(folder, device_batch="auto")
     harness.assert_equal(folder, reference)
 
 

@@ -14,7 +14,7 @@ def test_toml_and_the_command_lines_words_mean_the_same(tmp_path):
         None,
         model="tests.sweep.toy:net",
         source="tests.sweep.toy:images",
-        tile=4,
+        device_batch=4,
         explain=[part_from_words("smoothgrad samples=3")],
         survey=[
             part_from_words("top-k k=3 layers=conv1,conv2"),
@@ -39,9 +39,9 @@ def test_options_win_over_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"tiles": 4}, "a sweep has no 'tiles'. Did you mean 'tile'?"),
-        ({"tile": 0}, 'tile is "auto" or a whole number, 1 or more, got 0'),
-        ({"tile": True}, 'tile is "auto" or a whole number'),
+        ({"device_batches": 4}, "a sweep has no 'device batches'. Did you mean 'device batch'?"),
+        ({"device_batch": 0}, 'device batch is "auto" or a whole number, 1 or more, got 0'),
+        ({"device_batch": True}, 'device batch is "auto" or a whole number'),
         ({"inner_chunk": "some"}, 'inner_chunk is "auto" or a whole number'),
         ({"seed": -1}, "seed is a whole number from 0 to"),
         ({"limit": 0}, "limit is a whole number of images, 1 or more, got 0"),

@@ -1,4 +1,4 @@
-"""The ascent itself: a known optimum, dead starts, canvases, resuming, groups, exemplars."""
+"""The ascent itself: a known optimum, dead starts, sizes, resuming, groups, exemplars."""
 
 import jax
 import jax.numpy as jnp
@@ -100,9 +100,9 @@ def test_the_best_image_so_far_is_kept():
     for i, channel in enumerate((0, 5)):
         reached = cv.capture(model(), made.extras["best"][i], ["conv2"])["conv2"][..., channel].mean()
         np.testing.assert_allclose(reached, best[i], rtol=1e-4)
-    kept = ascend(layer="conv2", channels=[0, 5], size=(12, 10), steps=12, optimizer="adam(0.8)", regularizers="clip",
+    cache = ascend(layer="conv2", channels=[0, 5], size=(12, 10), steps=12, optimizer="adam(0.8)", regularizers="clip",
                   keep="best")  # fmt: skip
-    np.testing.assert_allclose(kept.activation, best, rtol=1e-5)
+    np.testing.assert_allclose(cache.activation, best, rtol=1e-5)
 
 
 def test_an_interrupted_run_keeps_what_is_finished(tmp_path):
@@ -198,7 +198,7 @@ def test_parameters_above_the_tap_do_not_matter_even_on_another_canvas():
         (
             {"layer": "conv2", "images": np.zeros((1, 9, 9, 3)), "size": 12},
             ImageError,
-            "the images are 9 x 9 and the canvas",
+            "the images are 9 x 9 and the size",
         ),
         ({"layer": "conv2", "images": np.zeros((3, 9, 9, 1))}, ImageError, r"images are finite and \(n, h, w, 3\)"),
         (

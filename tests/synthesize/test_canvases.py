@@ -7,8 +7,8 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model.resizing import below, on_canvas
-from cnnviz_plugins.synthesize.canvases import placed, planned
+from cnnviz_jax.model.resizing import below, resized_model
+from cnnviz_plugins.synthesize.placement import place, placement_of
 from tests.adapters import networks
 from tests.explain.small import forward, model, parameters
 
@@ -23,7 +23,7 @@ def test_the_layers_below_a_dense_head_run_on_any_canvas(framework):
     with pytest.raises(ModelError):
         fixed.at_size(24, 20)
     last = [name for name, layer in fixed.layers.items() if layer.is_map][-1]
-    part = on_canvas(fixed, 24, 20, [last], need_outputs=False)
+    part = resized_model(fixed, 24, 20, [last], need_outputs=False)
     image = jnp.asarray(np.random.default_rng(0).uniform(size=(24, 20, 3)), jnp.float32)
     found = part.run(image, read=(last,), need_outputs=False)[1][last]
     expected = whole.run(image, read=("max_pool#1",), need_outputs=False)[1]["max_pool#1"]
@@ -70,8 +70,8 @@ def neurons(net, rows, columns, margin=0):
     target = cv.targets.Neuron(
         layer="conv2", channel=jnp.zeros(len(rows), jnp.int32), row=jnp.asarray(rows), col=jnp.asarray(columns)
     )
-    canvas = planned(net, target, size=None, usual=(128, 128), margin=margin)
-    return target, canvas
+    placement = placement_of(net, target, size=None, usual=(128, 128), margin=margin)
+    return target, placement
 
 
 @pytest.mark.parametrize(
@@ -80,11 +80,11 @@ def neurons(net, rows, columns, margin=0):
 )
 def test_a_neuron_has_the_same_value_on_its_own_canvas(rows, columns, margin):
     net = cv.adapt(forward, parameters(), input_shape=(40, 32, 3))
-    target, canvas = neurons(net, rows, columns, margin)
-    sized, moved = placed(net, target, canvas)
+    target, placement = neurons(net, rows, columns, margin)
+    sized, moved = place(net, target, placement)
     image = np.random.default_rng(0).uniform(size=(40, 32, 3)).astype(np.float32)
-    for i, (top, left) in enumerate(canvas.offsets):
-        cut = image[top : top + canvas.size[0], left : left + canvas.size[1]]
+    for i, (top, left) in enumerate(placement.offsets):
+        cut = image[top : top + placement.size[0], left : left + placement.size[1]]
         expected = net.run(jnp.asarray(image), read=("conv2",), need_outputs=False)[1]["conv2"][rows[i], columns[i], 0]
         found = sized.run(jnp.asarray(cut), read=("conv2",), need_outputs=False)[1]["conv2"]
         np.testing.assert_allclose(found[int(moved.row[i]), int(moved.col[i]), 0], expected, atol=1e-5)
@@ -94,15 +94,15 @@ def test_a_neurons_canvas_is_its_field_and_margin_in_phase_with_the_strides():
     net = cv.adapt(forward, parameters(), input_shape=(40, 32, 3))
     field = net.layers["conv2"].receptive_field
     assert (int(field.size[0]), int(field.stride[0])) == (8, 2)
-    _, canvas = neurons(net, [9], [8])
-    assert all(8 <= side <= 8 + 2 for side in canvas.size), canvas
+    _, placement = neurons(net, [9], [8])
+    assert all(8 <= side <= 8 + 2 for side in placement.size), placement
     _, wide = neurons(net, [9], [8], margin=3)
     assert all(14 <= side <= 14 + 2 for side in wide.size), wide
 
 
 def test_a_neuron_behind_a_global_layer_keeps_the_whole_image():
     target = cv.targets.Neuron(layer="head", channel=jnp.zeros(1, jnp.int32)).batched(1)
-    assert planned(model(), target, size=None, usual=(128, 128), margin=0).size == (12, 10)
+    assert placement_of(model(), target, size=None, usual=(128, 128), margin=0).size == (12, 10)
 
 
 def test_a_canvas_on_which_a_later_map_shrinks_to_nothing_serves_the_layers_below():
@@ -116,6 +116,6 @@ def test_a_canvas_on_which_a_later_map_shrinks_to_nothing_serves_the_layers_belo
         return x.mean((1, 2))
 
     net = cv.adapt(deep, parameters(), input_shape=(32, 32, 3))
-    assert on_canvas(net, 8, 8, ["relu"], need_outputs=False).layers["relu"].shape == (8, 8, 6)
+    assert resized_model(net, 8, 8, ["relu"], need_outputs=False).layers["relu"].shape == (8, 8, 6)
     with pytest.raises(ModelError, match="no unit left: a side of 8 pixels is too small"):
-        on_canvas(net, 8, 8, [], need_outputs=True)
+        resized_model(net, 8, 8, [], need_outputs=True)

@@ -92,10 +92,10 @@ def test_diversity_is_minus_the_mean_cosine_of_gram_matrices():
         (lambda: channel(1) + 2, "only targets can be added to targets, got 2"),
         (lambda: channel(1) * "x", "a target is multiplied by a number, got 'x'"),
         (
-            lambda: combining.settled(combining.direction("conv2", np.ones(3)), model()),
+            lambda: combining.resolved_layers(combining.direction("conv2", np.ones(3)), model()),
             "8 numbers, one per channel; got 3",
         ),
-        (lambda: combining.settled(channel(1) + channel(99), model()), "channel 99 is out of range"),
+        (lambda: combining.resolved_layers(channel(1) + channel(99), model()), "channel 99 is out of range"),
     ],
 )
 def test_says_what_does_not_add_up(make, text):

@@ -25,7 +25,7 @@ def update(rule, gradient=GRADIENT):
 def test_chollet2016_is_the_keras_blog_script():
     # keras-team, examples/conv_filter_visualization.py, 2016
     recipe = RECIPES["chollet2016"]
-    assert (recipe.canvas, recipe.steps, recipe.tap, recipe.keep) == ((128, 128), 20, "after", "last")
+    assert (recipe.size, recipe.steps, recipe.tap, recipe.keep) == ((128, 128), 20, "after", "last")
     start = recipe.parametrization
     assert (start.noise, start.amount, start.centre, start.span) == ("uniform", 20.0, 128.0, 255.0)
     assert recipe.display == Standardized(0.1, 0, 255.0, 1e-5)
@@ -36,7 +36,7 @@ def test_chollet2016_is_the_keras_blog_script():
 def test_keras2020_is_the_keras_example():
     # keras.io/examples/vision/visualizing_what_convnets_learn, 2020: images in -1..1
     recipe = RECIPES["keras2020"]
-    assert (recipe.canvas, recipe.steps, recipe.border) == ((180, 180), 30, 2)
+    assert (recipe.size, recipe.steps, recipe.border) == ((180, 180), 30, 2)
     start = recipe.parametrization
     assert (start.amount, start.centre, start.low, start.span) == (0.25, 0.0, -1.0, 2.0)
     np.testing.assert_allclose(2 * update(recipe.update), 10 * GRADIENT / np.linalg.norm(GRADIENT), rtol=1e-5)
@@ -85,7 +85,7 @@ def test_progress_gains_what_it_says_of_a_linear_objective():
 def test_lucid_is_the_library():
     # Lucid: optvis/render.py (Adam 0.05, thresholds 512), param/images.py, transform.py standard_transforms
     recipe = RECIPES["lucid"]
-    assert (recipe.canvas, recipe.steps, recipe.tap) == ((128, 128), 512, "before")
+    assert (recipe.size, recipe.steps, recipe.tap) == ((128, 128), 512, "before")
     assert (recipe.parametrization.sd, recipe.parametrization.decay, recipe.update.rate) == (0.01, 1.0, 0.05)
     assert recipe.transforms == (Pad(12, 0.5), Jitter(8), Scale(0.9, 1.1), Rotate(-10.0, 10.0), Jitter(4))
 

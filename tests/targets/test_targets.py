@@ -86,12 +86,12 @@ def test_one_mask_per_image(segmenter):
 
 def test_similarity_to_an_embedding_at_a_layer():
     images = some_images(3)
-    taps = cv.capture(model(), images, ["conv2"])["conv2"].mean((1, 2))
+    activations = cv.capture(model(), images, ["conv2"])["conv2"].mean((1, 2))
     given = np.arange(8, dtype=np.float32) - 3
-    cosine = taps @ given / np.linalg.norm(taps, axis=1) / np.linalg.norm(given)
+    cosine = activations @ given / np.linalg.norm(activations, axis=1) / np.linalg.norm(given)
     np.testing.assert_allclose(scores(model(), images, targets.similarity(given, "conv2")), cosine, atol=1e-5)
     dot = targets.similarity(np.stack([given, 2 * given, -given]), "conv2", "dot")
-    np.testing.assert_allclose(scores(model(), images, dot), taps @ given * [1, 2, -1], rtol=1e-4)
+    np.testing.assert_allclose(scores(model(), images, dot), activations @ given * [1, 2, -1], rtol=1e-4)
 
 
 def test_similarity_of_outputs_and_of_nothing():

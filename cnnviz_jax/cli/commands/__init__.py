@@ -19,7 +19,7 @@ COMMANDS = {
     "techniques": "list the techniques, by kind",
     "adapters": "list the frameworks whose models are understood",
     "renderers": "list the ways to write results",
-    "plugins": "list the plugins, also those set aside, and why",
+    "plugins": "list the plugins, also those skipped, and why",
     "doctor": "check this installation: versions, devices, memory, compiler",
 }
 """Verb to its summary; verb `x-y` lives in `cnnviz_jax.cli.commands.x_y` as `run(words, settings) -> int`."""

@@ -71,7 +71,7 @@ def _plugins(registry: Plugins) -> list[Check]:
         )
     ]
     checks = [Check("plugins", "ok" if registry.loaded else "fail", f"{len(registry.loaded)}: {', '.join(offered)}")]
-    checks += [Check(f"plugin {aside.name}", "fail", f"set aside: {aside.cause}") for aside in registry.set_aside]
+    checks += [Check(f"plugin {each.name}", "fail", f"skipped: {each.cause}") for each in registry.skipped]
     checks += [Check(f"plugin {other.name}", "note", f"disabled by {other.cause}") for other in registry.disabled]
     checks += [Check(f"{clash.sort} {clash.name}", "fail", clash.cause) for clash in registry.conflicts]
     checks += [Check("plugin lists", "note", remark) for remark in registry.remarks]

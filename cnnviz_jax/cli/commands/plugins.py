@@ -11,8 +11,8 @@ from cnnviz_jax.plugins import Plugins
 
 
 def run(words: list[str], settings: Settings) -> int:
-    """List the plugins loaded, set aside and disabled, and the names that several claim."""
-    parser = listing_parser("cnnviz plugins", "List every plugin found: loaded, set aside, disabled, in conflict.")
+    """List the plugins loaded, skipped and disabled, and the names that several claim."""
+    parser = listing_parser("cnnviz plugins", "List every plugin found: loaded, skipped, disabled, in conflict.")
     found = parser.parse_args(words)
     registry = settings.plugins(quiet=True)
     listing = describe(registry)
@@ -29,7 +29,7 @@ def run(words: list[str], settings: Settings) -> int:
         }
         for plugin in registry.loaded
     ]
-    for state, absent in (("set aside", registry.set_aside), ("disabled", registry.disabled)):
+    for state, absent in (("skipped", registry.skipped), ("disabled", registry.disabled)):
         rows += [
             {
                 "plugin": other.name,
@@ -47,7 +47,7 @@ def run(words: list[str], settings: Settings) -> int:
 
 
 def describe(registry: Plugins) -> dict[str, list[dict[str, object]]]:
-    """Return what `cnnviz plugins --json` prints: loaded, set_aside, disabled, conflicts, remarks."""
+    """Return what `cnnviz plugins --json` prints: loaded, skipped, disabled, conflicts, remarks."""
     return {
         "loaded": [
             {
@@ -58,9 +58,8 @@ def describe(registry: Plugins) -> dict[str, list[dict[str, object]]]:
             }
             for plugin in registry.loaded
         ],
-        "set_aside": [
-            {"name": aside.name, "distribution": aside.distribution, "cause": aside.cause}
-            for aside in registry.set_aside
+        "skipped": [
+            {"name": each.name, "distribution": each.distribution, "cause": each.cause} for each in registry.skipped
         ],
         "disabled": [
             {"name": other.name, "distribution": other.distribution, "cause": other.cause}

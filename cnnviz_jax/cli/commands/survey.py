@@ -28,7 +28,7 @@ def run(words: list[str], settings: Settings) -> int:
     started_s = time.monotonic()
     registry = settings.plugins()
     if words and words[0] in ("-h", "--help"):
-        print(verb_help("survey", USAGE, "Show what a layer's units answer to over a population.", registry))
+        print(verb_help("survey", USAGE, "Show what a layer's units answer to over a data set.", registry))
         return 0
     spec, rest = take_technique(words, registry, "survey")
     common = (*MODEL_OPTIONS, _LABELS, *OUTPUT_OPTIONS, _BATCH)

@@ -64,7 +64,7 @@ def _run(words: list[str], settings: Settings) -> int:
     from cnnviz_jax.sweep.launch import Launch, simulate_devices, start_processes, use_compile_cache
 
     check_model(spec.model, spec.weights, registry)
-    launch = Launch.settled(
+    launch = Launch.resolved(
         coordinator=found.coordinator,
         processes=found.num_processes,
         process=found.process_id,
@@ -110,7 +110,7 @@ def _spec(found: argparse.Namespace) -> SweepSpec:
 
     names = ("model", "weights", "source", "labels", "seed", "limit", "max_bad", "crop_share")
     overrides: dict[str, Any] = {name: getattr(found, name) for name in names}
-    for name in ("tile", "inner_chunk"):
+    for name in ("device_batch", "inner_chunk"):
         text = getattr(found, name)
         if text is not None and text != "auto" and not re.fullmatch(r"[1-9]\d*", text):
             raise SweepUsageError(f'{name} is "auto" or a whole number, 1 or more, got {text!r}')
@@ -152,7 +152,7 @@ def _parser() -> Parser:
     what.add_argument("--seed", type=int, metavar="INT", help="of everything random (default: 0)")
     what.add_argument("--limit", type=int, metavar="N", help="only the first N images")
     what.add_argument("--max-bad", metavar="N|SHARE", help="images that may be unreadable (default: 0.1%%)")
-    what.add_argument("--tile", metavar="auto|N", help="images per device and step; frozen with the run")
+    what.add_argument("--device-batch", metavar="auto|N", help="images per device and step; frozen with the run")
     what.add_argument("--inner-chunk", metavar="auto|N", help="evaluations per image at once; frozen with the run")
     how = parser.add_argument_group("how it is run; changes no result")
     how.add_argument("--resume", choices=("auto", "must", "never"), default="auto", help="(default: auto)")
@@ -163,7 +163,9 @@ def _parser() -> Parser:
     how.add_argument("--keep", type=int, default=3, metavar="N", help="checkpoints kept (default: 3)")
     how.add_argument("--compile-cache", metavar="DIR|off", help="(default: a private folder for this jaxlib and CPU)")
     how.add_argument("--shard", default="0/1", metavar="i/n", help="only part i of n; `cnnviz merge` joins them")
-    how.add_argument("--dry-run", action="store_true", help="print tile, memory, steps, sizes and time; write nothing")
+    how.add_argument(
+        "--dry-run", action="store_true", help="print device batch, memory, steps, sizes and time; write nothing"
+    )
     how.add_argument("--measure", action="store_true", help="with --dry-run: time a few steps for the estimate")
     where = parser.add_argument_group("processes and devices; found unasked under SLURM, Open MPI and on TPU slices")
     where.add_argument("--devices", type=int, metavar="N", help="split this machine's CPU into N devices")

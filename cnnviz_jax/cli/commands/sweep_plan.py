@@ -1,4 +1,4 @@
-"""What `cnnviz sweep --dry-run` prints: tile, memory, steps, sizes, and what more images or devices would cost."""
+"""What `cnnviz sweep --dry-run` prints: device batch, memory, steps, sizes, and what more images or devices cost."""
 
 from __future__ import annotations
 
@@ -21,27 +21,27 @@ def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, 
     from cnnviz_jax.files import read_lines
     from cnnviz_jax.sweep.layout import RunFolder
     from cnnviz_jax.sweep.planning import costs_of, estimate, free_bytes, measure
-    from cnnviz_jax.sweep.resolved import settle
+    from cnnviz_jax.sweep.resolved import resolve_sweep
 
     folder = RunFolder(Path(run)).shard(*options.shard)
-    settled = settle(spec, model, folder, options)
-    first, stop = settled.part(options.shard)
-    step = settled.step
+    resolved = resolve_sweep(spec, model, folder, options)
+    first, stop = resolved.part(options.shard)
+    step = resolved.step
     compute_s = load_s = None
     origin = "not known: add --measure"
     if measured:
-        compute_s, load_s = measure(settled)
+        compute_s, load_s = measure(resolved)
         origin = "measured now"
     elif lines := [line for line in read_lines(folder.root / "log") if line.get("images_per_s")]:
         compute_s, origin = lines[-1]["devices"] / lines[-1]["images_per_s"], "from this run's log"
-    costs = costs_of(settled, seconds_per_image=compute_s, load_seconds_per_image=load_s)
+    costs = costs_of(resolved, seconds_per_image=compute_s, load_seconds_per_image=load_s)
     kind, every = options.interval
-    every_s = every if kind == "seconds" else every * step.tile * (compute_s or 0.0) or 120.0
+    every_s = every if kind == "seconds" else every * step.device_batch * (compute_s or 0.0) or 120.0
     own = estimate(costs, stop - first, step.mesh.size, checkpoint_every_s=every_s)
     rows = {
-        "images": f"{stop - first:,}" + (f" of {settled.count:,}" if stop - first != settled.count else ""),
+        "images": f"{stop - first:,}" + (f" of {resolved.count:,}" if stop - first != resolved.count else ""),
         "devices": f"{step.mesh.size}",
-        "tile": f"{step.tile} images, inner chunks {settled.identity['inner_chunks']}",
+        "device_batch": f"{step.device_batch} images, inner chunks {resolved.identity['inner_chunks']}",
         "memory per device": f"{_size(step.need_bytes)}, predicted",
         "steps": f"{-(-(stop - first) // step.rows):,} of {step.rows} images",
         "seconds per image": f"{compute_s:.5f} on one device, {origin}" if compute_s else origin,

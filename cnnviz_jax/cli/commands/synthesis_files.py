@@ -42,7 +42,7 @@ def write_beside(result: Any, out: Path, *, block: int | None) -> tuple[Path, ..
 
 
 def joined(results: list[Any]) -> Any:
-    """Return several syntheses of equal canvas as one, in order.
+    """Return several syntheses of equal size as one, in order.
 
     Raises:
         UsageError: Their images differ in size.

@@ -1,4 +1,4 @@
-"""Reducers: facts about a population of images, gathered in one pass and merged exactly in any order.
+"""Reducers: facts about a data set of images, gathered in one pass and merged exactly in any order.
 
 A reducer is a commutative monoid with four moves. `init` is the empty delta of one device; `update` folds a
 batch into it, traced; `lift` turns a device's delta into a host total with wide counters; `merge` joins any

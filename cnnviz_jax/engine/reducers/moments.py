@@ -26,7 +26,7 @@ class Moments(Reducer):
     Each image's sum and sum of squares are float32; from there on nothing is rounded. An image with a
     value that is not finite in a unit's map is left out for that unit and counted.
 
-    Result of `finish`: `mean` and `variance` (c,) float64 (population variance, 0 where nothing was seen),
+    Result of `finish`: `mean` and `variance` (c,) float64 (data set variance, 0 where nothing was seen),
     `count` (c,) values seen, `nonfinite` (c,) images left out.
     """
 

@@ -24,7 +24,7 @@ class Batch:
     """Some images, as reducers see them."""
 
     ids: UInt32[Array, " b"]
-    """Number of each image in the population, up to 2**32 - 2."""
+    """Number of each image in the data set, up to 2**32 - 2."""
     valid: Bool[Array, " b"]
     """False for padding and for images that could not be read; such rows must leave no trace."""
     values: Mapping[str, Any] = field(default_factory=dict)

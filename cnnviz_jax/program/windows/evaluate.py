@@ -96,20 +96,20 @@ class ChangedWindows:
         return tuple(_padded(values[kept.value], kept, values) for kept in self._kept.values())
 
     def evaluate(
-        self, params: Any, x: Float[Array, "n ..."], covered: Float[Array, "n ..."], unchanged: Any, place: Place
+        self, params: Any, x: Float[Array, "n ..."], occluded: Float[Array, "n ..."], unchanged: Any, place: Place
     ) -> dict[int, Any]:
-        """Return the wanted values when the image looks like `covered` in the window at one place.
+        """Return the wanted values when the image looks like `occluded` in the window at one place.
 
         Args:
             params: Parameters, as they were traced.
             x: The image, batch of one.
-            covered: What shows inside the window, as large as the image.
+            occluded: What shows inside the window, as large as the image.
             unchanged: What `prepare` returned for the image.
             place: Which of the sweep's rows and which of its columns, traced.
         """
         run = _Run(self, self._given(params), dict(zip(self._kept, unchanged, strict=True)), place)
         graph, plan = self.plan.graph, self.plan
-        run.known[graph.image_id] = _changed_image(plan, x, covered, place)
+        run.known[graph.image_id] = _changed_image(plan, x, occluded, place)
         for step in plan.steps:
             run.step(step)
         return {number: run.whole(number) for number in plan.wanted}
@@ -208,13 +208,13 @@ def _padded(value: Array, kept: _Kept, values: dict[int, Any]) -> Array:
     return lax.pad(value, jnp.asarray(padding, value.dtype), config)
 
 
-def _changed_image(plan: Plan, x: Array, covered: Array, place: Place) -> Array:
+def _changed_image(plan: Plan, x: Array, occluded: Array, place: Place) -> Array:
     """The changed part of the image, or all of it."""
     window = plan.windows[plan.graph.image_id]
     axes = window.axes if window is not None else (1, 2)
     firsts: list[Any] = [0, 0]
     if window is not None:
-        x, covered = slice_at(x, window, place), slice_at(covered, window, place)
+        x, occluded = slice_at(x, window, place), slice_at(occluded, window, place)
         firsts = [at(span.start, number) for span, number in zip(window.spans, place, strict=True)]
     inside = jnp.ones((1,) * x.ndim, bool)
     for k, axis in enumerate(axes):
@@ -222,4 +222,4 @@ def _changed_image(plan: Plan, x: Array, covered: Array, place: Place) -> Array:
         index = lax.broadcasted_iota(jnp.int32, [n if i == axis else 1 for i, n in enumerate(x.shape)], axis)
         index = index + firsts[k]
         inside &= (index >= at(ends[:, 0], place[k])) & (index < at(ends[:, 1], place[k]))
-    return jnp.where(inside, covered, x)
+    return jnp.where(inside, occluded, x)

@@ -1,7 +1,7 @@
 """What a sweep of windows recomputes: for every value the changed part, and how each node gets to it.
 
 The plan is made from facts alone, before anything runs. A value has a window where its changed part is a rectangle
-smaller than its map; from there on it is whole: where the part covers nearly all of the map, where an operation mixes
+smaller than its map; from there on it is whole: where the part occludes nearly all of the map, where an operation mixes
 places (flatten, a global mean), or where a primitive has no rule. Whole values are recomputed from the unchanged
 activations with the changed part laid over them, so a missing rule costs time and never exactness.
 """
@@ -124,7 +124,7 @@ class _Planner:
         first = found[0] if found else None
         if first is None:
             window = window_of(self.analysis.facts[node.outputs[0]], self.shape(node.outputs[0]), self.places)
-            return None, "mixes places" if window is None else "the window covers the map", None
+            return None, "mixes places" if window is None else "the window occludes the map", None
         if any(other is None or other.axes != first.axes or not other.is_same(first) for other in found):
             return None, "its results change in different places", None
         rule = RULES.get(node.name)

@@ -51,7 +51,7 @@ def answers_of(
 def with_units(found: Evolution, config: EvolutionConfig, model: Model, kept: Sequence[Weights]) -> Evolution:
     """Return `found` with what activation maximisation makes of the chosen units at every step.
 
-    Key, recipe and canvas are the same at every step, so differences are the training's.
+    Key, recipe and size are the same at every step, so differences are the training's.
     """
     layer = model.layers.resolve(str(config.synthesised))
     units = config.units or tuple(range(min(_FIRST, model.layers[layer].channels)))

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Model
 from cnnviz_jax.data.fills import fill_of
-from cnnviz_jax.engine.measure import Judged, MetricFold
+from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.ordering import places
 from cnnviz_plugins.measure.plugin import DeletionConfig, InsertionConfig
@@ -41,12 +41,18 @@ class Deletion(MetricFold):
         """One per point of the curve."""
         return self.config.steps + 1
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Judged, key: Any) -> Any:  # type: ignore[override]
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, key: Any) -> Any:  # type: ignore[override]
         """Return the order of the pixels, and the image with nothing left."""
         return places(target.heat), fill_of(image, self.config.fill, model)
 
     def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Int[Array, ""], key: Any
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: EvaluatedMap,
+        context: Any,
+        index: Int[Array, ""],
+        key: Any,
     ) -> Float[Array, ""]:
         """Return the score at one point of the curve."""
         place, nothing = context

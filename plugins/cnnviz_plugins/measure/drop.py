@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import Judged, MetricFold
+from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import DropConfig
 
@@ -32,7 +32,7 @@ class AverageDrop(MetricFold):
         return cls(config=config)
 
     def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Any, key: Any
+        self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, context: Any, index: Any, key: Any
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Return the untouched score and that of the kept image."""
         positive = jnp.maximum(target.heat, 0.0)

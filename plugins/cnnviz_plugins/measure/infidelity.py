@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import Judged, MetricFold
+from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import InfidelityConfig
 
@@ -38,12 +38,18 @@ class Infidelity(MetricFold):
         """One per perturbation."""
         return self.config.samples
 
-    def prepare(self, model: Model, image: Any, target: Judged, key: Any) -> Float[Array, ""]:  # type: ignore[override]
+    def prepare(self, model: Model, image: Any, target: EvaluatedMap, key: Any) -> Float[Array, ""]:  # type: ignore[override]
         """Return the untouched score."""
         return model.score(image, target.inner.scored_as(self.config.score))[0]
 
     def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Any, key: Key[Array, ""]
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: EvaluatedMap,
+        context: Any,
+        index: Any,
+        key: Key[Array, ""],
     ) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Return the forecast of one perturbation, and what it does."""
         taken = self._perturbation(image, key)

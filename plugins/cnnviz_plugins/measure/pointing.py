@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import Judged, MetricFold
+from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import PointingGameConfig
@@ -34,7 +34,7 @@ class PointingGame(MetricFold):
         return cls(config=config)
 
     def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Any, key: Any
+        self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, context: Any, index: Any, key: Any
     ) -> Measured:
         """Return hit or miss."""
         if target.mask is None:

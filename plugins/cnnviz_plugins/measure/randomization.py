@@ -30,8 +30,8 @@ def parameter_randomization(config: ParameterRandomizationConfig, model: Model) 
     groups = _groups(model)
     if not groups:
         raise ModelError(f"{model.name} has no layer with a kernel; there is nothing to randomise")
-    covered = {position for _, positions in groups for position in positions}
-    kept = len(jax.tree.leaves(model.params)) - len(covered)
+    randomized = {position for _, positions in groups for position in positions}
+    kept = len(jax.tree.leaves(model.params)) - len(randomized)
 
     def run(case: Case) -> Measured:
         leaves, tree = jax.tree.flatten(case.model.params)

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import Judged, MetricFold
+from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.ordering import places
 from cnnviz_plugins.measure.plugin import RoadConfig
@@ -45,7 +45,7 @@ class Road(MetricFold):
         """One per share and order."""
         return len(self.config.shares) * (2 if self.config.order == "combined" else 1)
 
-    def prepare(self, model: Model, image: Any, target: Judged, key: Any) -> Int[Array, "h w"]:  # type: ignore[override]
+    def prepare(self, model: Model, image: Any, target: EvaluatedMap, key: Any) -> Int[Array, "h w"]:  # type: ignore[override]
         """Return the order of the pixels."""
         return places(target.heat)
 
@@ -53,7 +53,7 @@ class Road(MetricFold):
         self,
         model: Model,
         image: Float[Array, "h w c"],
-        target: Judged,
+        target: EvaluatedMap,
         context: Int[Array, "h w"],
         index: Int[Array, ""],
         key: Key[Array, ""],

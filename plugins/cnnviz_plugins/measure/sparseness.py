@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import Judged, MetricFold
+from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import SparsenessConfig
 
@@ -31,7 +31,7 @@ class Sparseness(MetricFold):
         return cls(config=config)
 
     def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: Judged, context: Any, index: Any, key: Any
+        self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, context: Any, index: Any, key: Any
     ) -> Float[Array, ""]:
         """Return the index."""
         sizes = jnp.sort(jnp.abs(target.heat).reshape(-1))

@@ -1,1 +1,1 @@
-"""What units answer to over a population of images."""
+"""What units answer to over a data set of images."""

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from cnnviz_jax import Model, capture
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.reducers import Reducer, TopK, Total
 from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
 from cnnviz_jax.errors import LayerKindError, UsageError
@@ -16,7 +16,7 @@ from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.units import Dissection
 from cnnviz_plugins.survey.images_fired import ImagesFired
-from cnnviz_plugins.survey.overlap import Overlap, centres_of, covered
+from cnnviz_plugins.survey.overlap import Overlap, centres_of, unit_masks
 from cnnviz_plugins.survey.plugin import DissectionConfig
 from cnnviz_plugins.survey.ranks import RankCounts, above, place_of, thresholds
 from cnnviz_plugins.survey.wording import unread
@@ -41,14 +41,14 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
     where: Any = {"layer": layer.name, "shape": layer.shape}
     image = (model.input_shape[0], model.input_shape[1])
 
-    def lower_half(found: Mapping[str, Total], population: Population) -> dict[str, Reducer]:
-        concept_names(config, population)  # before another pass
+    def lower_half(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Reducer]:
+        concept_names(config, dataset)  # before another pass
         upper = found["upper"]["count"]
         high, _ = place_of(above(config.share, upper), upper)
         return {"lower": RankCounts(**where, upper=tuple(map(int, high)))}
 
-    def overlap(found: Mapping[str, Total], population: Population) -> dict[str, Reducer]:
-        names = concept_names(config, population)
+    def overlap(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Reducer]:
+        names = concept_names(config, dataset)
         kinds = [name.partition(":")[0] for name in names]
         order = list(dict.fromkeys(kinds))
         at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
@@ -61,8 +61,8 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         )
         return {"overlap": both, "top": TopK(**where, k=config.k)}
 
-    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> Dissection:
-        return _result(config, model, layer, found, population, provenance)
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Dissection:
+        return _result(config, model, layer, found, dataset, provenance)
 
     return SurveyPlan(
         reducers={"upper": RankCounts(**where), "fired": ImagesFired(**where)},
@@ -71,16 +71,16 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
     )
 
 
-def concept_names(config: DissectionConfig, population: Population) -> tuple[str, ...]:
+def concept_names(config: DissectionConfig, dataset: Dataset) -> tuple[str, ...]:
     """Return one name per concept mask.
 
     Raises:
         UsageError: The images have no masks, or the names do not fit them.
     """
-    shape = population.described(("concepts",))["concepts"][0]
+    shape = dataset.described(("concepts",))["concepts"][0]
     if len(shape) != 3:
         raise UsageError(f"masks are (concepts, height, width) for each image, got {shape}")
-    names = config.concepts or tuple(getattr(population.source, "concept_names", ()))
+    names = config.concepts or tuple(getattr(dataset.source, "concept_names", ()))
     names = names or tuple(f"concept {i}" for i in range(shape[0]))
     if len(names) != shape[0]:
         raise UsageError(f"{len(names)} names for {shape[0]} concept masks; give one for each")
@@ -92,10 +92,10 @@ def _result(
     model: Model,
     layer: Layer,
     found: Mapping[str, Total],
-    population: Population,
+    dataset: Dataset,
     provenance: Provenance,
 ) -> Dissection:
-    names = concept_names(config, population)
+    names = concept_names(config, dataset)
     at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
     overlap = found["overlap"]
     kinds = [name.partition(":")[0] for name in names]
@@ -106,7 +106,7 @@ def _result(
     falling = np.argsort(-best, kind="stable")
     units = config.units or tuple(int(unit) for unit in falling[: config.shown])
     ids = found["top"]["id"][list(units)]
-    images, masks = _shown(model, layer, population, ids, units, at)
+    images, masks = _shown(model, layer, dataset, ids, units, at)
     absent = [name for name, pixels in zip(names, overlap["concept"], strict=True) if not pixels]
     told = (*unread(provenance), *((f"no image shows {', '.join(absent[:6])}",) if absent else ()))
     return Dissection(
@@ -129,23 +129,23 @@ def _result(
 def _shown(
     model: Model,
     layer: Layer,
-    population: Population,
+    dataset: Dataset,
     ids: Int[np.ndarray, "u k"],
     units: Sequence[int],
     at: np.ndarray,
 ) -> tuple[np.ndarray, Bool[np.ndarray, "u k h w"]]:
-    """Return each drawn unit's best images and where in them it covers."""
+    """Return each drawn unit's best images and where in them it is active at."""
     height, width, _ = model.input_shape
     images = np.zeros((*ids.shape, *model.input_shape), np.float32)
     masks = np.zeros((*ids.shape, height, width), bool)
     wanted = np.unique(ids[ids >= 0])
     if not len(wanted):
         return images, masks
-    chosen = np.stack([population.image(int(i)) for i in wanted])
+    chosen = np.stack([dataset.image(int(i)) for i in wanted])
     maps = capture(model, chosen, [layer.name])[layer.name][..., list(units)]
     centres = centres_of(layer, (height, width))
-    covers = np.asarray(covered(jnp.asarray(maps), centres, (height, width), at[list(units)].tolist()))
+    masks = np.asarray(unit_masks(jnp.asarray(maps), centres, (height, width), at[list(units)].tolist()))
     for row, rank in np.argwhere(ids >= 0):
         place = int(np.searchsorted(wanted, ids[row, rank]))
-        images[row, rank], masks[row, rank] = chosen[place], covers[place, :, :, row]
+        images[row, rank], masks[row, rank] = chosen[place], masks[place, :, :, row]
     return images, masks

@@ -1,4 +1,4 @@
-"""Distributions: how each unit's values are spread over a population, and which units are of no use."""
+"""Distributions: how each unit's values are spread over a data set, and which units are of no use."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.reducers import LogHistogram, Moments, Total, positions, quantiles
 from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
 from cnnviz_jax.errors import UsageError
@@ -40,8 +40,8 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
             raise UsageError(f"{name} lies above 0 and up to 1, got {getattr(config, name):g}")
     where: Any = {"layer": layer.name, "shape": layer.shape}
 
-    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> Distributions:
-        return _result(config, model, layer, found, population, provenance)
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Distributions:
+        return _result(config, model, layer, found, dataset, provenance)
 
     return SurveyPlan(
         reducers={
@@ -60,7 +60,7 @@ def _result(
     model: Model,
     layer: Layer,
     found: Mapping[str, Total],
-    population: Population,
+    dataset: Dataset,
     provenance: Provenance,
 ) -> Distributions:
     histogram, moments, fired = found["histogram"], found["moments"], found["fired"]
@@ -92,7 +92,7 @@ def _result(
         correlation=correlation,
         sampled=len(found["sample"]["values"]),
         nonfinite=histogram["nonfinite"],
-        class_names=class_names(population, 0 if means is None else len(means)),
+        class_names=class_names(dataset, 0 if means is None else len(means)),
         class_means=means,
         selectivity=None if means is None else selectivity(means),
         units=config.units or _spread(rate),

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax import Model
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.reducers import TopK, Total
 from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
 from cnnviz_jax.model.layers import Layer
@@ -34,8 +34,8 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
     layer = surveyed_layer(model, config.layer, config.units)
     where: Any = {"layer": layer.name, "shape": layer.shape}
 
-    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> Exemplars:
-        return _result(config, model, layer, found, population, provenance)
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
+        return _result(config, model, layer, found, dataset, provenance)
 
     return SurveyPlan(
         reducers={
@@ -52,7 +52,7 @@ def _result(
     model: Model,
     layer: Layer,
     found: Mapping[str, Total],
-    population: Population,
+    dataset: Dataset,
     provenance: Provenance,
 ) -> Exemplars:
     top, fired = found["top"], found["fired"]
@@ -63,7 +63,7 @@ def _result(
     wanted = np.unique(top["id"][list(units)])
     wanted = wanted[wanted >= 0]
     shape = (0, *model.input_shape)
-    images = np.stack([population.image(int(i)) for i in wanted]) if len(wanted) else np.zeros(shape, np.float32)
+    images = np.stack([dataset.image(int(i)) for i in wanted]) if len(wanted) else np.zeros(shape, np.float32)
     means = found["classes"]["mean"] if "classes" in found else None
     return Exemplars(
         layer=layer.name,
@@ -78,9 +78,9 @@ def _result(
         units=tuple(units),
         images=images,
         image_ids=wanted,
-        names=tuple(population.source.name(int(i)) for i in wanted),
-        labels=np.array([population.label(int(i)) for i in wanted], np.int64),
-        class_names=class_names(population, 0 if means is None else len(means)),
+        names=tuple(dataset.source.name(int(i)) for i in wanted),
+        labels=np.array([dataset.label(int(i)) for i in wanted], np.int64),
+        class_names=class_names(dataset, 0 if means is None else len(means)),
         class_means=means,
         selectivity=None if means is None else selectivity(means),
         provenance=provenance,

@@ -15,9 +15,9 @@ from cnnviz_jax.model.layers import Layer
 
 @dataclass(frozen=True, kw_only=True)
 class Overlap(Reducer):
-    """Per unit (channel) of one layer and concept, the pixels that both, and that each alone, covers.
+    """Per unit (channel) of one layer and concept, the pixels where both, and where each alone, is active.
 
-    A unit covers the pixels where its map, bilinear between the centres of its receptive fields, exceeds the unit's
+    A unit is active where its map, bilinear between the centres of its receptive fields, exceeds the unit's
     threshold. Needs the field `concepts` (concepts, height, width). A unit's pixels count towards a concept's union
     in images that show any concept of the same category. Counts are exact and add in any order.
 
@@ -33,7 +33,7 @@ class Overlap(Reducer):
     centres: tuple[tuple[float, ...], tuple[float, ...]]
     """Pixel coordinates of the middles of the units' fields, along rows and columns, rising."""
     thresholds: tuple[float, ...]
-    """Per unit; it covers what is above."""
+    """Per unit; it is active at what is above."""
     categories: tuple[int, ...]
     """Category of each concept, from 0 without gaps."""
 
@@ -74,11 +74,11 @@ class Overlap(Reducer):
                 f"(n, {len(self.categories)}, {self.image[0]}, {self.image[1]}), got {masks.shape}"
             )
         shown = masks.astype(bool) & batch.valid[:, None, None, None]
-        covers = covered(batch.values[self.layer], self.centres, self.image, self.thresholds)
-        covers &= batch.valid[:, None, None, None]
+        masks = unit_masks(batch.values[self.layer], self.centres, self.image, self.thresholds)
+        masks &= batch.valid[:, None, None, None]
         count = len(batch.valid)
         # Sums of ones in float32 are exact below 2**24 pixels, and a product of matrices adds them fastest.
-        ones = covers.reshape(count, -1, self.shape[-1]).astype(jnp.float32)
+        ones = masks.reshape(count, -1, self.shape[-1]).astype(jnp.float32)
         there = shown.reshape(count, len(self.categories), -1).astype(jnp.float32)
         both = jnp.einsum("bkp,bpc->bck", there, ones).astype(jnp.int32)
         per_image = ones.sum(1).astype(jnp.int32)  # b c
@@ -96,7 +96,7 @@ class Overlap(Reducer):
         return added(totals)
 
 
-def covered(
+def unit_masks(
     maps: Float[Array, "b h w c"],
     centres: tuple[tuple[float, ...], tuple[float, ...]],
     image: tuple[int, int],

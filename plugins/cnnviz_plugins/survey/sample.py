@@ -1,4 +1,4 @@
-"""A fair sample of a population that does not depend on order, batches or devices: the images of lowest rank."""
+"""A fair sample of a data set that does not depend on order, batches or devices: the images of lowest rank."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

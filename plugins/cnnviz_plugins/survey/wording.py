@@ -1,12 +1,12 @@
 """Words that the results of surveys share."""
 
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.results.provenance import Provenance
 
 
-def class_names(population: Population, classes: int) -> tuple[str, ...]:
-    """Return a name for each class: the population's own, then `class 3` and so on."""
-    own = population.class_names[:classes]
+def class_names(dataset: Dataset, classes: int) -> tuple[str, ...]:
+    """Return a name for each class: the data set's own, then `class 3` and so on."""
+    own = dataset.class_names[:classes]
     return (*own, *(f"class {i}" for i in range(len(own), classes)))
 
 

@@ -12,9 +12,9 @@ from cnnviz_jax import Model
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.canvases import IMAGE
 from cnnviz_plugins.synthesize.from_image import need_image, seen
 from cnnviz_plugins.synthesize.parametrizations import Fourier
+from cnnviz_plugins.synthesize.placement import IMAGE
 from cnnviz_plugins.synthesize.plugin import AccentuationConfig
 from cnnviz_plugins.synthesize.recipes import Recipe, changed
 from cnnviz_plugins.synthesize.transforms import viewed
@@ -43,7 +43,7 @@ class Accentuation(Ascent):
     def build(cls, config: AccentuationConfig, model: Model, target: Target) -> "Accentuation":
         """Return the iteration for `model`."""
         size = need_image(target, "accentuation")
-        recipe = Recipe(canvas=size, steps=config.steps, parametrization=Fourier(), update=Adam(config.rate))
+        recipe = Recipe(size=size, steps=config.steps, parametrization=Fourier(), update=Adam(config.rate))
         recipe = changed(recipe, transforms=config.transforms)
         maps = [layer.name for layer in model.layers.values() if layer.is_map]
         layer = model.layers.resolve(config.keep_layer) if config.keep_layer else (maps or list(model.layers))[0]
@@ -55,8 +55,8 @@ class Accentuation(Ascent):
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
         """Return the image and the size of the score there."""
         image = given[IMAGE]
-        outputs, taps = self.read(model, target, image, None)
-        values = [taps[layer] for layer in target.layers] or [jnp.asarray(outputs)]
+        outputs, activations = self.read(model, target, image, None)
+        values = [activations[layer] for layer in target.layers] or [jnp.asarray(outputs)]
         size = jnp.sqrt(jnp.mean(jnp.square(values[0])))
         return {"image": image, "size": jnp.maximum(size, 1e-6)}
 

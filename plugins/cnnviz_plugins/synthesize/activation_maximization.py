@@ -6,11 +6,11 @@ from typing import Any
 from cnnviz_jax import Model
 from cnnviz_jax.errors import TargetError, UsageError
 from cnnviz_jax.targets import Target
-from cnnviz_jax.targets.combining import Given, terms_of
+from cnnviz_jax.targets.combining import TargetWithInputs, terms_of
 from cnnviz_jax.targets.layers import Diversity
 from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.canvases import IMAGE, planned, side
+from cnnviz_plugins.synthesize.placement import IMAGE, placement_of, side
 from cnnviz_plugins.synthesize.plugin import ActivationMaximizationConfig
 from cnnviz_plugins.synthesize.recipes import RECIPES, Recipe, changed
 
@@ -20,7 +20,7 @@ class ActivationMaximization(Ascent):
     """Gradient ascent on an image by a recipe, any of whose parts may be another.
 
     Raises (when built):
-        ModelError: The model cannot be run at the canvas size that was asked for.
+        ModelError: The model cannot be run at the size size that was asked for.
         UsageError: A part does not exist, or does not go with another.
         TargetError: Diversity is asked for of single images.
 
@@ -69,14 +69,14 @@ def built(
     notes: tuple[tuple[str, Any], ...] = (),
     **fields: Any,
 ) -> Any:
-    """Return an ascent of class `kind` with tap, canvas and warm-up decided.
+    """Return an ascent of class `kind` with tap, size and warm-up decided.
 
     Args:
         kind: `Ascent` or a subclass.
         recipe: Everything about the ascent.
         model: At its own size.
         target: Batched.
-        size: Of the canvas; `None` for a neuron's field, the image's size or the recipe's own.
+        size: Of the size; `None` for a neuron's field, the image's size or the recipe's own.
         margin: Pixels around a neuron's field; `None` for as far as views wander.
         warmup: Steps with leaking ReLUs; `None` for an eighth where a ReLU cannot be gone round, else none.
         copies: Images made together for each target.
@@ -84,27 +84,29 @@ def built(
         **fields: Further fields of `kind`.
     """
     read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
-    canvas = planned(model, read, size=size, usual=recipe.canvas, margin=recipe.reach_px if margin is None else margin)
+    placement = placement_of(
+        model, read, size=size, usual=recipe.size, margin=recipe.reach_px if margin is None else margin
+    )
     rectified = any(operation.kind == "relu" for operation in model.program.operations)
     if warmup and not rectified:
         raise UsageError(f"warmup makes ReLUs leak, and {model.name} has none")
     if warmup is None:
         warmup = max(1, recipe.steps // 8) if closed and rectified else 0
     mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
-    facts: list[tuple[str, Any]] = [*notes, ("canvas", canvas.size), ("tap", layers)]
-    facts += [("offsets", canvas.offsets)] if canvas.offsets is not None else []
+    facts: list[tuple[str, Any]] = [*notes, ("placement", placement.size), ("tap", layers)]
+    facts += [("offsets", placement.offsets)] if placement.offsets is not None else []
     facts += [("warmup_steps", warmup)] if warmup else []
-    has_image = isinstance(target, Given) and IMAGE in target.arrays
+    has_image = isinstance(target, TargetWithInputs) and IMAGE in target.arrays
     return kind(
         recipe=recipe,
-        canvas=canvas,
-        shape=(*canvas.size, model.input_shape[2]),
+        placement=placement,
+        shape=(*placement.size, model.input_shape[2]),
         mean=tuple(float(m) for m in mean),
         steps=recipe.steps,
         copies=copies,
         warmup=warmup,
         layer=target.layers[0] if target.layers else None,
         notes=tuple(facts),
-        warnings=canvas.warnings,
+        warnings=placement.warnings,
         **{"starts_at_image": has_image, **fields},
     )

@@ -14,9 +14,9 @@ from cnnviz_jax.errors import TargetError
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Status
 from cnnviz_jax.targets import ClassScore, Target
-from cnnviz_jax.targets.combining import Given
-from cnnviz_plugins.synthesize.canvases import IMAGE
+from cnnviz_jax.targets.combining import TargetWithInputs
 from cnnviz_plugins.synthesize.from_image import need_image
+from cnnviz_plugins.synthesize.placement import IMAGE
 from cnnviz_plugins.synthesize.plugin import AdversarialConfig
 
 _HALVINGS = 12
@@ -44,7 +44,7 @@ class Adversarial(Iteration):
     def build(cls, config: AdversarialConfig, model: Model, target: Target) -> "Adversarial":
         """Return the iteration for `model`."""
         size = need_image(target, "adversarial")
-        if not (isinstance(target, Given) and isinstance(target.objective, ClassScore)):
+        if not (isinstance(target, TargetWithInputs) and isinstance(target.objective, ClassScore)):
             raise TargetError("adversarial moves an image towards a class; say target= with a class index")
         said = "an adversarial change attacks the network; it does not show what the network looks for"
         shape = (*size, model.input_shape[2])
@@ -52,7 +52,7 @@ class Adversarial(Iteration):
 
     def prepare(self, model: Model, target: Target, exemplars: Any) -> tuple[Model, Target]:
         """Return the model at the images' size, and the target as a margin."""
-        assert isinstance(target, Given)  # by `build`
+        assert isinstance(target, TargetWithInputs)  # by `build`
         assert isinstance(target.objective, ClassScore)
         return model.at_size(*self.shape[:2]), replace(target, objective=replace(target.objective, of="margin"))
 

@@ -15,10 +15,10 @@ from cnnviz_jax.engine import Iteration
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Status
 from cnnviz_jax.targets import Channel, Neuron, Target
-from cnnviz_jax.targets.combining import Given, group_scores, terms_of
+from cnnviz_jax.targets.combining import TargetWithInputs, group_scores, terms_of
 from cnnviz_plugins.synthesize.activations import tapped
-from cnnviz_plugins.synthesize.canvases import IMAGE, Canvas, placed
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
+from cnnviz_plugins.synthesize.placement import IMAGE, Placement, place
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.transforms import viewed
 
@@ -34,7 +34,7 @@ class Ascent(Iteration):
     """
 
     recipe: Recipe
-    canvas: Canvas
+    placement: Placement
     shape: tuple[int, int, int]
     mean: tuple[float, ...]
     """The colour that the model subtracts, in [0, 1]; mid-grey where it subtracts none."""
@@ -48,11 +48,11 @@ class Ascent(Iteration):
     def prepare(
         self, model: Model, target: Target, exemplars: Float[np.ndarray, "n h w c"] | None
     ) -> tuple[Model, Target]:
-        """Return the model on the canvas and the target there, with the exemplars' spectrum where it is wanted."""
-        sized, moved = placed(model, self.compared(model, target), self.canvas)
+        """Return the model on the size and the target there, with the exemplars' spectrum where it is wanted."""
+        sized, moved = place(model, self.compared(model, target), self.placement)
         if exemplars is not None and isinstance(self.recipe.parametrization, MacoPhase):
             spectrum = mean_spectrum(np.asarray(exemplars), *self.shape[:2])
-            given = moved if isinstance(moved, Given) else Given(moved, {})
+            given = moved if isinstance(moved, TargetWithInputs) else TargetWithInputs(moved, {})
             count = len(jax.tree.leaves(moved)[0])
             each = jnp.broadcast_to(jnp.asarray(spectrum), (count, *spectrum.shape))
             moved = replace(given, arrays={**given.arrays, SPECTRUM: each})
@@ -64,7 +64,7 @@ class Ascent(Iteration):
 
     def given(self, target: Target) -> dict[str, Array]:
         """Return the arrays that go with a target."""
-        own = target.arrays if isinstance(target, Given) else {}
+        own = target.arrays if isinstance(target, TargetWithInputs) else {}
         return {"mean": jnp.asarray(self.mean, jnp.float32), **own}
 
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
@@ -72,10 +72,10 @@ class Ascent(Iteration):
         return ()
 
     def scores(
-        self, target: Target, context: Any, outputs: Any, taps: dict[str, Array], images: Float[Array, "k h w c"]
+        self, target: Target, context: Any, outputs: Any, activations: dict[str, Array], images: Float[Array, "k h w c"]
     ) -> Float[Array, " k"]:
         """Return what is maximised, for each image of a group, from the model's values for one view of each."""
-        return group_scores(target, outputs, taps, self.copies)
+        return group_scores(target, outputs, activations, self.copies)
 
     def taken(
         self, model: Model, context: Any, images: Float[Array, "k h w c"], key: Any, progress: Array
@@ -164,15 +164,15 @@ class Ascent(Iteration):
             places = number * self.copies + jnp.arange(self.copies)
             keys = key[None] if alone else jax.vmap(lambda i: jax.random.fold_in(key, i))(places)
             seen = jax.vmap(lambda image, k: viewed(image, self.recipe.transforms, k, progress))(images, keys)
-            outputs, taps = jax.vmap(lambda image: self.read(model, target, image, rules))(seen)
-            return self.scores(target, context, outputs, taps, seen)
+            outputs, activations = jax.vmap(lambda image: self.read(model, target, image, rules))(seen)
+            return self.scores(target, context, outputs, activations, seen)
 
         return jax.vmap(of_view)(jnp.arange(views)).mean(0)
 
     def _plain(self, model: Model, target: Target, context: Any, images: Array) -> tuple[Array, Array]:
         """The scores of the images as they are, and how high the unit gets anywhere."""
-        outputs, taps = jax.vmap(lambda image: self.read(model, target, image, None))(images)
-        return self.scores(target, context, outputs, taps, images), _peak(target, taps, self.copies)
+        outputs, activations = jax.vmap(lambda image: self.read(model, target, image, None))(images)
+        return self.scores(target, context, outputs, activations, images), _peak(target, activations, self.copies)
 
     def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "k rows columns c"]:
         """Return the images as shown, in the middle of the ascent."""
@@ -241,12 +241,12 @@ def _some(names: tuple[str, ...], marked: Bool[np.ndarray, " n"]) -> str:
     return ", ".join(chosen[:5]) + (", ..." if len(chosen) > 5 else "")
 
 
-def _peak(target: Target, taps: dict[str, Array], count: int) -> Float[Array, " k"]:
+def _peak(target: Target, activations: dict[str, Array], count: int) -> Float[Array, " k"]:
     """How high the one unit or channel gets anywhere; infinite for any other target, which cannot be dead."""
     (plain, *others) = terms_of(target)
     if others or not isinstance(plain, Channel | Neuron):
         return jnp.full(count, jnp.inf)
-    values = taps[plain.layer]
+    values = activations[plain.layer]
     if isinstance(plain, Neuron) or values.ndim < 4:
         return jax.vmap(lambda value: plain.score(None, {plain.layer: value}))(values)
     return values[..., plain.channel].max((1, 2))

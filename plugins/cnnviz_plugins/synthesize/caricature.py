@@ -39,7 +39,7 @@ class Caricature(Ascent):
     def build(cls, config: CaricatureConfig, model: Model, target: Target) -> "Caricature":
         """Return the iteration for `model`."""
         recipe = Recipe(
-            canvas=need_image(target, "caricature"),
+            size=need_image(target, "caricature"),
             steps=config.steps,
             parametrization=Fourier(),
             update=Adam(config.rate),
@@ -57,8 +57,8 @@ class Caricature(Ascent):
         return value / jnp.sqrt(jnp.float32(value.size))
 
     def scores(
-        self, target: Target, context: Any, outputs: Any, taps: dict[str, Array], images: Float[Array, "k h w c"]
+        self, target: Target, context: Any, outputs: Any, activations: dict[str, Array], images: Float[Array, "k h w c"]
     ) -> Float[Array, " k"]:
         """Return how far the layer's values point along the image's."""
         along = Direction(layer=self.seen_by, vector=context, power=self.power)
-        return jax.vmap(lambda value: along.score(None, {self.seen_by: value}))(taps[self.seen_by])
+        return jax.vmap(lambda value: along.score(None, {self.seen_by: value}))(activations[self.seen_by])

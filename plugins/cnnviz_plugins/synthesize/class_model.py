@@ -8,8 +8,8 @@ from cnnviz_jax.targets import ClassScore, Target
 from cnnviz_jax.targets.combining import terms_of
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.canvases import side
 from cnnviz_plugins.synthesize.parametrizations import Pixel
+from cnnviz_plugins.synthesize.placement import side
 from cnnviz_plugins.synthesize.plugin import ClassModelConfig
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.regularizers import L2
@@ -36,7 +36,7 @@ class ClassModel(Ascent):
             raise TargetError("class-model maximises class scores; say target= with class indices")
         mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
         recipe = Recipe(
-            canvas=model.input_shape[:2],
+            size=model.input_shape[:2],
             steps=config.steps,
             parametrization=Pixel("zero", 0.0),
             update=Adam(config.rate),

@@ -34,7 +34,7 @@ class Deepdream(Ascent):
     def build(cls, config: DeepdreamConfig, model: Model, target: Target) -> "Deepdream":
         """Return the iteration for `model`."""
         recipe = Recipe(
-            canvas=need_image(target, "deepdream"),
+            size=need_image(target, "deepdream"),
             steps=config.steps,
             parametrization=Pixel(),
             update=Rms(config.rate, 1.0, 1e-8),

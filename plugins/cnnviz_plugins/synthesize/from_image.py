@@ -7,8 +7,8 @@ from jaxtyping import Array, Float
 from cnnviz_jax import Model
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.targets import Target
-from cnnviz_jax.targets.combining import Given
-from cnnviz_plugins.synthesize.canvases import IMAGE
+from cnnviz_jax.targets.combining import TargetWithInputs
+from cnnviz_plugins.synthesize.placement import IMAGE
 
 
 def need_image(target: Target, technique: str) -> tuple[int, int]:
@@ -17,7 +17,7 @@ def need_image(target: Target, technique: str) -> tuple[int, int]:
     Raises:
         ImageError: There are none.
     """
-    if not (isinstance(target, Given) and IMAGE in target.arrays):
+    if not (isinstance(target, TargetWithInputs) and IMAGE in target.arrays):
         raise ImageError(f"{technique} works on images; say images=")
     shape = target.arrays[IMAGE].shape
     return int(shape[1]), int(shape[2])

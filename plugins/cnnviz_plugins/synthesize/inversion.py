@@ -70,7 +70,7 @@ class Inversion(Ascent):
     def build(cls, config: InversionConfig, model: Model, target: Target) -> "Inversion":
         """Return the iteration for `model`."""
         recipe = Recipe(
-            canvas=need_image(target, "inversion"),
+            size=need_image(target, "inversion"),
             steps=config.steps,
             parametrization=Pixel("normal", 0.02),
             update=Adam(config.rate),
@@ -89,8 +89,8 @@ class Inversion(Ascent):
         return seen(model, self.inverted, given)
 
     def scores(
-        self, target: Target, context: Any, outputs: Any, taps: dict[str, Array], images: Float[Array, "k h w c"]
+        self, target: Target, context: Any, outputs: Any, activations: dict[str, Array], images: Float[Array, "k h w c"]
     ) -> Float[Array, " k"]:
         """Return minus the relative squared distance."""
         whole = jnp.maximum(jnp.square(context).sum(), 1e-12)
-        return -jax.vmap(lambda value: jnp.square(value - context).sum() / whole)(taps[self.inverted])
+        return -jax.vmap(lambda value: jnp.square(value - context).sum() / whole)(activations[self.inverted])

@@ -56,12 +56,12 @@ class MacoPhase:
 
 
 def mean_spectrum(images: Float[np.ndarray, "n h w c"], height: int, width: int) -> Float[np.ndarray, "rows half c"]:
-    """Return the mean magnitude of images in decorrelated colours, for a canvas of another size if need be.
+    """Return the mean magnitude of images in decorrelated colours, for a size of another size if need be.
 
     Args:
         images: Images in [0, 1].
-        height: Of the canvas.
-        width: Of the canvas.
+        height: Of the size.
+        width: Of the size.
     """
     own = np.zeros((images.shape[1], images.shape[2] // 2 + 1, images.shape[3]))
     for image in images:

@@ -15,12 +15,12 @@ RecipeName = Literal["chollet2016", "keras2020", "yosinski1", "yosinski2", "yosi
 
 @dataclass(frozen=True, kw_only=True)
 class ActivationMaximizationConfig:
-    """Which recipe, on what canvas, and what to do otherwise."""
+    """Which recipe, on what size, and what to do otherwise."""
 
     recipe: RecipeName = "chollet2016"
     """A published set of start, steps, update, views, regularisers and display."""
     size: int | tuple[int, int] | None = None
-    """Height and width of the canvas in pixels. When not given: the receptive field for a neuron, the image's size
+    """Height and width of the size in pixels. When not given: the receptive field for a neuron, the image's size
     where there is one to start from, else the recipe's own, or the model's input size where the model takes no other
     (the result says so)."""
     steps: int | None = None

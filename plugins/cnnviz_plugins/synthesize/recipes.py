@@ -38,7 +38,7 @@ _FOURIER, _ADAM, _AS_IS = Fourier(), Adam(), AsIs()
 class Recipe:
     """Everything that decides a synthesised image but the model, the target and the key."""
 
-    canvas: tuple[int, int] = (128, 128)
+    size: tuple[int, int] = (128, 128)
     """Height and width in pixels."""
     steps: int = 512
     """Steps of ascent."""
@@ -97,7 +97,7 @@ class Recipe:
 
 
 _YOSINSKI = Recipe(
-    canvas=(227, 227),
+    size=(227, 227),
     parametrization=Pixel("normal", 10.0, None, 255.0, 0.0),
     update=Progress(2.0, 1e8, 255.0),
     display=Stretched(),
@@ -107,7 +107,7 @@ _YOSINSKI = Recipe(
 RECIPES: dict[str, Recipe] = {
     # Chollet 2016, "How convolutional neural networks see the world", The Keras Blog, conv_filter_visualization.py.
     "chollet2016": Recipe(
-        canvas=(128, 128),
+        size=(128, 128),
         steps=20,
         parametrization=Pixel("uniform", 20.0, 128.0, 255.0, 0.0),
         update=Rms(1.0, 255.0, 1e-5),
@@ -116,7 +116,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     # Chollet 2020, keras.io/examples/vision/visualizing_what_convnets_learn; its images are in -1..1.
     "keras2020": Recipe(
-        canvas=(180, 180),
+        size=(180, 180),
         steps=30,
         parametrization=Pixel("uniform", 0.25, 0.0, 2.0, -1.0),
         update=UnitNorm(10.0, 2.0),
@@ -134,7 +134,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     # Olah, Mordvintsev, Schubert 2017, "Feature Visualization", Distill; Lucid, optvis/render.py and transform.py.
     "lucid": Recipe(
-        canvas=(128, 128),
+        size=(128, 128),
         steps=512,
         parametrization=Fourier(0.01, 1.0),
         update=Adam(0.05),
@@ -142,7 +142,7 @@ RECIPES: dict[str, Recipe] = {
     ),
     # Fel et al. 2023, arXiv 2306.06805; Xplique, features_visualizations/maco.py; noise on a scale of -1..1.
     "maco": Recipe(
-        canvas=(128, 128),
+        size=(128, 128),
         steps=256,
         parametrization=MacoPhase(1.2),
         update=Nadam(1.0),

@@ -1,4 +1,4 @@
-"""Random views of the image: what moves it becomes one affine resample on a canvas of fixed size.
+"""Random views of the image: what moves it becomes one affine resample on a size of fixed size.
 
 A transform is a frozen dataclass. One that moves the image has `matrix`, which maps a view's coordinates to the
 image's, (row, column, 1) from the centre, in pixels; the matrices of all are multiplied and the image is
@@ -52,7 +52,7 @@ class Changing(Protocol):
 
 @dataclass(frozen=True)
 class Pad:
-    """A border of one value around the image; on a fixed canvas it decides what lies outside, however wide."""
+    """A border of one value around the image; on a fixed size it decides what lies outside, however wide."""
 
     width: int = 12
     """In pixels, as published."""
@@ -120,7 +120,7 @@ class Rotate:
 
 @dataclass(frozen=True)
 class Crop:
-    """A square crop, enlarged to the canvas, at a random place; its share of the image goes from `first` to `last`.
+    """A square crop, enlarged to the size, at a random place; its share of the image goes from `first` to `last`.
 
     Source: Fel et al. 2023; Xplique, `maco_optimisation_step`: centres normal around the middle with standard
     deviation `centre_sd` of the image, shares normal with standard deviation `share_sd`, at least `least`.

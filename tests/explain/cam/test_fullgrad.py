@@ -75,12 +75,14 @@ def test_equals_a_slow_loop():
     expected = shown(image[0] * slope)
     for name in ("conv1", "conv2"):
         # d score / d layer, unit by unit: the hook is a bias of its own for every unit
-        taps = cv.capture(net, image, [name])[name][0]
+        activations = cv.capture(net, image, [name])[name][0]
 
         def at(delta, name=name):
             return net.score(jnp.asarray(image[0]), cv.targets.class_score(1), add={name: delta})[0]
 
-        expected = expected + shown(np.asarray(params[name]["bias"]) * np.asarray(jax.grad(at)(jnp.zeros(taps.shape))))
+        expected = expected + shown(
+            np.asarray(params[name]["bias"]) * np.asarray(jax.grad(at)(jnp.zeros(activations.shape)))
+        )
     np.testing.assert_allclose(result.values[0], expected, rtol=1e-3, atol=1e-4)
 
 

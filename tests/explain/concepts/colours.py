@@ -37,7 +37,7 @@ def coloured(channel: int | None, count: int, seed: int) -> np.ndarray:
     return images.astype(np.float32)
 
 
-def population():
+def dataset():
     """Red, green, blue and random images, and some to examine: images and labels 0 to 4."""
     parts = [coloured(channel, 24, seed) for seed, channel in enumerate((0, 1, 2))]
     parts += [coloured(None, 80, 3), coloured(None, 10, 4)]

@@ -9,14 +9,14 @@ from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import TargetError, UsageError
 from cnnviz_plugins.explain.concepts.classifier import direction
 from cnnviz_plugins.explain.concepts.tcav import t_test
-from tests.explain.concepts.colours import model, population
+from tests.explain.concepts.colours import dataset, model
 
 OPTIONS = {"examined": "4", "random": "3", "layer": "active", "runs": 24}
 
 
 @pytest.fixture(scope="module")
 def scores():
-    return cv.survey("tcav", model(), *population(), **OPTIONS, target=0)
+    return cv.survey("tcav", model(), *dataset(), **OPTIONS, target=0)
 
 
 def test_the_class_rises_towards_what_it_wants_and_falls_away_from_what_it_does_not(scores):
@@ -53,7 +53,7 @@ def test_the_derivative_is_the_heads_weights_along_the_direction(scores):
 
 def test_maps_of_a_concept_sum_to_the_derivative(scores, tmp_path):
     bank = str(cv.render(scores, tmp_path / "bank.npz"))
-    images, labels = population()
+    images, labels = dataset()
     result = cv.explain("concept-maps", model(), images[labels == 4][:3], 0, bank=bank)
     assert result.view == "maps"
     assert dict(result.provenance.notes)["concepts"] == scores.concepts
@@ -64,17 +64,17 @@ def test_maps_of_a_concept_sum_to_the_derivative(scores, tmp_path):
 
 
 def test_means_over_places_give_a_direction_of_channels(tmp_path):
-    pooled = cv.survey("tcav", model(), *population(), **OPTIONS, target=0, pool="mean")
+    pooled = cv.survey("tcav", model(), *dataset(), **OPTIONS, target=0, pool="mean")
     assert pooled.vectors.shape == (3, 3)
     np.testing.assert_array_equal(pooled.score[:2].mean(1), [1, 0])
     bank = str(cv.render(pooled, tmp_path / "bank.npz"))
-    images, labels = population()
+    images, labels = dataset()
     maps = cv.explain("concept-maps", model(), images[labels == 4][:2], 0, bank=bank).values
     np.testing.assert_allclose(maps.sum((1, 2)), pooled.derivative.T[:2], rtol=1e-4)
 
 
 def test_the_seed_decides_and_batch_and_order_do_not(scores):
-    images, labels = population()
+    images, labels = dataset()
     again = cv.survey("tcav", model(), images, labels, **OPTIONS, target=0, batch=5)
     np.testing.assert_allclose(again.vectors, scores.vectors, atol=1e-6)
     np.testing.assert_array_equal(again.score, scores.score)
@@ -84,7 +84,7 @@ def test_the_seed_decides_and_batch_and_order_do_not(scores):
 
 def test_another_class_compiles_nothing_more(scores):
     before = compilations()
-    other = cv.survey("tcav", model(), *population(), **OPTIONS, target=1)
+    other = cv.survey("tcav", model(), *dataset(), **OPTIONS, target=1)
     assert compilations() == before
     np.testing.assert_array_equal(other.score[2], 1)  # class 1 wants blue
 
@@ -92,7 +92,7 @@ def test_another_class_compiles_nothing_more(scores):
 def test_labels_can_be_given_names():
     words = ("red", "green", "blue", "noise", "asked")
     options = {"layer": "active", "runs": 2, "random": "noise", "examined": "asked", "label_names": words}
-    assert cv.survey("tcav", model(), *population(), **options).concepts == ("red", "green", "blue")
+    assert cv.survey("tcav", model(), *dataset(), **options).concepts == ("red", "green", "blue")
 
 
 def test_scores_are_drawn(scores, tmp_path):
@@ -123,7 +123,7 @@ def test_the_t_test_is_students():
 
 def test_images_that_show_nothing_in_particular_make_no_concept():
     """Random images under a concept's name: no accuracy, no significance, and the result says so."""
-    images, labels = population()
+    images, labels = dataset()
     fake = np.where(np.arange(len(labels)) % 3 == 0, 0, labels)[labels == 3]
     result = cv.survey("tcav", model(), np.concatenate([images[labels == 3], images[labels == 4]]),
                        np.concatenate([fake, labels[labels == 4]]), **OPTIONS, target=0)  # fmt: skip
@@ -143,11 +143,11 @@ def test_images_that_show_nothing_in_particular_make_no_concept():
 )
 def test_says_what_is_wrong(options, text):
     with pytest.raises(UsageError, match=text):
-        cv.survey("tcav", model(), *population(), **{**OPTIONS, **options})
+        cv.survey("tcav", model(), *dataset(), **{**OPTIONS, **options})
 
 
 def test_says_that_labels_and_concepts_are_needed():
-    images, labels = population()
+    images, labels = dataset()
     with pytest.raises(UsageError, match="tcav needs labels that say what each image shows"):
         cv.survey("tcav", model(), images, **OPTIONS)
     some = labels >= 3

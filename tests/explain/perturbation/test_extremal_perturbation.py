@@ -67,8 +67,8 @@ def test_an_image_between_levels_is_read_linearly():
 def test_a_blur_keeps_flat_images_and_spreads_a_point_as_a_gaussian():
     np.testing.assert_allclose(blurred(jnp.full((5, 6, 2), 0.3), 2.0), 0.3, rtol=1e-5)
     point = jnp.zeros((15, 15, 1)).at[7, 7].set(1.0)
-    taps = np.exp(-0.5 * np.arange(-4, 5) ** 2)
-    expected = np.outer(taps, taps) / taps.sum() ** 2
+    activations = np.exp(-0.5 * np.arange(-4, 5) ** 2)
+    expected = np.outer(activations, activations) / activations.sum() ** 2
     np.testing.assert_allclose(blurred(point, 1.0)[3:12, 3:12, 0], expected, atol=1e-6)
 
 

@@ -21,8 +21,8 @@ def shap(net, images, **options):
 def brute_force(image):
     """The mean contribution of each of eight parts over all coalitions of the others, by its definition."""
     subsets = [frozenset(s) for size in range(9) for s in itertools.combinations(range(8), size)]
-    covered = np.stack([image * np.isin(BLOCKS, list(s))[..., None] for s in subsets]).astype(np.float32)
-    worth = dict(zip(subsets, np.asarray(mixed()(covered), np.float64)[:, 0], strict=True))
+    occluded = np.stack([image * np.isin(BLOCKS, list(s))[..., None] for s in subsets]).astype(np.float32)
+    worth = dict(zip(subsets, np.asarray(mixed()(occluded), np.float64)[:, 0], strict=True))
     values = np.zeros(8)
     for part in range(8):
         for subset in subsets:

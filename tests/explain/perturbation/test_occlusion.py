@@ -29,9 +29,9 @@ def slow_grid(image, window, stride, fill, edge="full", read=lambda logits: logi
     grid = np.zeros((len(rows), len(cols)))
     for r, top in enumerate(rows):
         for c, left in enumerate(cols):
-            covered = image.copy()
-            covered[top : top + window[0], left : left + window[1]] = fill
-            grid[r, c] = read(np.asarray(net(covered))[0])
+            occluded = image.copy()
+            occluded[top : top + window[0], left : left + window[1]] = fill
+            grid[r, c] = read(np.asarray(net(occluded))[0])
     return grid, read(np.asarray(net(image))[0]), list(rows), list(cols)
 
 
@@ -69,9 +69,9 @@ def test_scores_can_be_read_four_ways():
     spread = np.array([0.0] * 4).reshape(2, 2)
     for r in range(2):
         for c in range(2):
-            covered = image.copy()
-            covered[6 * r : 6 * r + 6, 5 * c : 5 * c + 5] = 0.5
-            spread[r, c] = 0.5 * np.abs(probability(net(covered)[0]) - probability(net(image)[0])).sum()
+            occluded = image.copy()
+            occluded[6 * r : 6 * r + 6, 5 * c : 5 * c + 5] = 0.5
+            spread[r, c] = 0.5 * np.abs(probability(net(occluded)[0]) - probability(net(image)[0])).sum()
     result = occlusion(image, window=(6, 5), stride=(6, 5), score="distribution").low_res[0]
     np.testing.assert_allclose(result, spread, atol=1e-6)
 

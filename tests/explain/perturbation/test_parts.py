@@ -36,9 +36,9 @@ def test_equals_a_slow_loop_over_a_grid():
             for y in range(SIZE[0]):
                 for x in range(SIZE[1]):
                     part[y, x] = y * 3 // SIZE[0] == row and x * 3 // SIZE[1] == col
-            covered = image.copy()
-            covered[part] = image[part].mean(0)
-            expected[row, col] = score - float(mixed()(covered)[0, 0])
+            occluded = image.copy()
+            occluded[part] = image[part].mean(0)
+            expected[row, col] = score - float(mixed()(occluded)[0, 0])
             pixels[part] = expected[row, col]
     np.testing.assert_allclose(result.low_res[0], expected, rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(result.values[0], pixels, rtol=1e-4, atol=1e-5)

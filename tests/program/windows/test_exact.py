@@ -24,24 +24,24 @@ def traced(name, size, layout):
 def both(program, forward, params, rows, cols, size, numbers, seed=0):
     """The outputs at some places, by windows and by the whole network, and the plan."""
     rng = np.random.default_rng(seed)
-    x, covered = (jnp.asarray(rng.uniform(size=(1, *size, 3)).astype(np.float32)) for _ in range(2))
+    x, occluded = (jnp.asarray(rng.uniform(size=(1, *size, 3)).astype(np.float32)) for _ in range(2))
     plan = plan_windows(program.graph, program.analysis, program.graph.output_ids, rows, cols)
     windows = ChangedWindows(plan, program.evaluator)
 
-    def by_windows(params, x, covered, places):
+    def by_windows(params, x, occluded, places):
         kept = windows.prepare(params, x)
-        run = jax.vmap(lambda r, c: windows.evaluate(params, x, covered, kept, (r, c)))
+        run = jax.vmap(lambda r, c: windows.evaluate(params, x, occluded, kept, (r, c)))
         return run(*places)[program.graph.output_ids[0]][:, 0]
 
-    def whole(params, x, covered, masks):
-        return jax.vmap(lambda mask: forward(params, jnp.where(mask, covered, x))[0])(masks)
+    def whole(params, x, occluded, masks):
+        return jax.vmap(lambda mask: forward(params, jnp.where(mask, occluded, x))[0])(masks)
 
     masks = np.zeros((len(numbers), *size, 1), bool)
     for mask, (r, c) in zip(masks, numbers, strict=True):
         mask[slice(*rows[r]), slice(*cols[c])] = True
     places = tuple(jnp.asarray(number, jnp.int32) for number in zip(*numbers, strict=True))
-    found = jax.jit(by_windows)(params, x, covered, places)
-    expected = jax.jit(whole)(params, x, covered, jnp.asarray(masks))
+    found = jax.jit(by_windows)(params, x, occluded, places)
+    expected = jax.jit(whole)(params, x, occluded, jnp.asarray(masks))
     return np.asarray(found), np.asarray(expected), plan
 
 

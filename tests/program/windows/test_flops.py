@@ -29,8 +29,8 @@ def test_a_window_costs_what_the_window_bound_says(network, bounds):
         numbers = jax.ShapeDtypeStruct((PLACES,), jnp.int32)
         kept = jax.eval_shape(windows.prepare, shapes, IMAGE)
 
-        def many(params, x, covered, kept, rows, cols, windows=windows):
-            return jax.vmap(lambda r, c: windows.evaluate(params, x, covered, kept, (r, c)))(rows, cols)
+        def many(params, x, occluded, kept, rows, cols, windows=windows):
+            return jax.vmap(lambda r, c: windows.evaluate(params, x, occluded, kept, (r, c)))(rows, cols)
 
         done = flops(many, shapes, IMAGE, IMAGE, kept, numbers, numbers) / PLACES
         assert dense / done == pytest.approx(bound, rel=0.15)

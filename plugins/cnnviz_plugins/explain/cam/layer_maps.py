@@ -34,8 +34,8 @@ class LayerMaps(Fold):
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
-        layers, settled = chosen(config, model), config.settled()
-        return cls(config=settled, layers=layers, layer=", ".join(layers), notes=notes(settled, layers))
+        layers, resolved = chosen(config, model), config.resolved()
+        return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes(resolved, layers))
 
     def evaluate(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any

@@ -48,7 +48,7 @@ class MapConfig:
         """`relu`, or what the paper or the convention has in its place."""
         return True if self.relu is None else self.relu
 
-    def settled(self) -> Self:
+    def resolved(self) -> Self:
         """Return the same with nothing left to the convention."""
         return replace(self, fuse=self.fusion, relu=self.rectified)
 

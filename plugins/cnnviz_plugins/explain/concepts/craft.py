@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 from scipy.stats import qmc
 
 from cnnviz_jax import Model, targets
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold, silent
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.engine.survey import SurveyPlan, run_survey
@@ -21,9 +21,9 @@ from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.concepts.crops import Crops
 from cnnviz_plugins.explain.concepts.directions import Directions, layer_value
 from cnnviz_plugins.explain.concepts.factors import factorised, presence
-from cnnviz_plugins.explain.concepts.kept import KeptValues
 from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
+from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,13 +91,13 @@ def build(config: CraftConfig, model: Model) -> SurveyPlan:
     Source: Fel, Picard, Béthune, Boissin, Vigouroux, Colin, Cadène, Serre 2023, section 3.
     """
     layer = model.map_layer(config.layer) if config.layer is not None else _rectified(model)
-    targets.settle(targets.class_score(config.target), model)
-    kept = KeptValues(layer=layer.name, shape=layer.shape, image_count=config.image_count, wants_class=True)
+    targets.resolve_layers(targets.class_score(config.target), model)
+    sampled = SampledValues(layer=layer.name, shape=layer.shape, image_count=config.image_count, wants_class=True)
 
-    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> ConceptBank:
-        return _bank(config, model, layer, found["kept"], population, provenance)
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> ConceptBank:
+        return _bank(config, model, layer, found["sampled"], dataset, provenance)
 
-    return SurveyPlan(reducers={"kept": kept}, finish=finish)
+    return SurveyPlan(reducers={"sampled": sampled}, finish=finish)
 
 
 def _rectified(model: Model) -> Layer:
@@ -109,24 +109,24 @@ def _rectified(model: Model) -> Layer:
 
 
 def _bank(
-    config: CraftConfig, model: Model, layer: Layer, kept: Total, population: Population, provenance: Provenance
+    config: CraftConfig, model: Model, layer: Layer, sampled: Total, dataset: Dataset, provenance: Provenance
 ) -> ConceptBank:
-    if len(kept["values"]) and kept["values"].min() < 0:
+    if len(sampled["values"]) and sampled["values"].min() < 0:
         raise UsageError(f"layer {layer.name!r} has negative values, and concepts add up; name one behind a ReLU")
-    ids = kept["id"][kept["predicted"] == config.target]
+    ids = sampled["id"][sampled["predicted"] == config.target]
     if not len(ids):
         raise UsageError(
-            f"the model puts none of {len(kept['id'])} images in class {model.class_name(config.target)}; "
+            f"the model puts none of {len(sampled['id'])} images in class {model.class_name(config.target)}; "
             "give images of the class that target names"
         )
-    crops = Crops.of(population, [int(i) for i in ids], config.crop, model.input_shape)
+    crops = Crops.of(dataset, [int(i) for i in ids], config.crop, model.input_shape)
     if config.concepts > min(len(crops), layer.channels):
         raise UsageError(
             f"{config.concepts} concepts in {len(crops)} crops of {layer.channels} channels; ask for as many at most"
         )
     table = _pooled(model, layer, crops)
     weights, bank = factorised(table, config.concepts, config.iterations)
-    images = np.stack([population.image(int(i)) for i in ids])
+    images = np.stack([dataset.image(int(i)) for i in ids])
     target = targets.resolve(config.target, model, images)
     fold = ConceptSobol(layer=layer.name, bank=Directions.of(bank), designs=config.designs)
     indices, _ = run_fold(fold, model, images, target, keys_for(root_key(0), [int(i) for i in ids]))
@@ -150,11 +150,11 @@ def _bank(
 
 def _pooled(model: Model, layer: Layer, crops: Crops) -> Float[np.ndarray, "n c"]:
     """Return the mean over places of the layer's values for every crop."""
-    kept = KeptValues(layer=layer.name, shape=layer.shape[-1:], image_count=len(crops), pool="mean")
+    sampled = SampledValues(layer=layer.name, shape=layer.shape[-1:], image_count=len(crops), pool="mean")
     found, _ = run_survey(
-        {"kept": kept}, model, Population(source=crops), batch="auto", memory_budget=None, progress=silent
+        {"sampled": sampled}, model, Dataset(source=crops), batch="auto", memory_budget=None, progress=silent
     )
-    return found["kept"]["values"]
+    return found["sampled"]["values"]
 
 
 def _shown(

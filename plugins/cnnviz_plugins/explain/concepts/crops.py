@@ -1,4 +1,4 @@
-"""The crops of some images of a population, each enlarged to the size that the model takes."""
+"""The crops of some images of a data set, each enlarged to the size that the model takes."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.source import Example
 
 _STEP = 0.8  # of the side, as the authors' code has it
@@ -16,7 +16,7 @@ _STEP = 0.8  # of the side, as the authors' code has it
 class Crops:
     """Crops of `share` of each side, every 0.8 of their own side, as a source of images."""
 
-    population: Population
+    dataset: Dataset
     ids: list[int]
     size: tuple[int, int]
     """Rows and columns of a crop."""
@@ -25,7 +25,7 @@ class Crops:
     input_shape: tuple[int, int, int]
 
     @classmethod
-    def of(cls, population: Population, ids: list[int], share: float, input_shape: tuple[int, int, int]) -> "Crops":
+    def of(cls, dataset: Dataset, ids: list[int], share: float, input_shape: tuple[int, int, int]) -> "Crops":
         """Return the crops of the images with these numbers."""
         sides = [max(1, round(share * length)) for length in input_shape[:2]]
         steps = [
@@ -33,7 +33,7 @@ class Crops:
             for length, side in zip(input_shape[:2], sides, strict=True)
         ]
         corners = [(top, left) for top in steps[0] for left in steps[1]]
-        return cls(population, ids, (sides[0], sides[1]), corners, input_shape)
+        return cls(dataset, ids, (sides[0], sides[1]), corners, input_shape)
 
     @property
     def fields(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Crops:
     def pixels(self, index: int) -> Float[np.ndarray, "rows cols c"]:
         """Return a crop as it lies in its image."""
         top, left = self.corners[index % len(self.corners)]
-        image = self.population.image(self.ids[index // len(self.corners)])
+        image = self.dataset.image(self.ids[index // len(self.corners)])
         return image[top : top + self.size[0], left : left + self.size[1]]
 
     def __getitem__(self, index: int) -> Example:
@@ -56,11 +56,11 @@ class Crops:
 
     def digest(self) -> str:
         """Return what identifies these crops."""
-        return f"crops {self.size} of {self.population.source.digest()}"
+        return f"crops {self.size} of {self.dataset.source.digest()}"
 
     def name(self, index: int) -> str:
         """Return where a crop comes from."""
-        return f"{self.population.source.name(self.ids[index // len(self.corners)])}, crop {index % len(self.corners)}"
+        return f"{self.dataset.source.name(self.ids[index // len(self.corners)])}, crop {index % len(self.corners)}"
 
 
 def _enlarging(small: int, large: int) -> Float[np.ndarray, "large small"]:

@@ -1,6 +1,6 @@
 """The concept family: directions in a layer that stand for a concept, given by images or found in activations.
 
-Two surveys, which learn directions from a population, and one explanation, which shows them in an image.
+Two surveys, which learn directions from a data set, and one explanation, which shows them in an image.
 """
 
 from __future__ import annotations

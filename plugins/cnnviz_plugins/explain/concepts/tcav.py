@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int
 from scipy import stats
 
 from cnnviz_jax import Model, targets
-from cnnviz_jax.data.dataset import Population
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
@@ -19,9 +19,9 @@ from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.concepts.classifier import direction
 from cnnviz_plugins.explain.concepts.directions import layer_gradient
-from cnnviz_plugins.explain.concepts.kept import KeptValues
 from cnnviz_plugins.explain.concepts.plugin import TcavConfig
 from cnnviz_plugins.explain.concepts.results import ConceptScores
+from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,30 +53,32 @@ def build(config: TcavConfig, model: Model) -> SurveyPlan:
     Source: Kim, Wattenberg, Gilmer, Cai, Wexler, Viegas, Sayres 2018, section 3.
     """
     layer = surveyed_layer(model, config.layer, None)
-    targets.settle(targets.class_score(config.target), model)
+    targets.resolve_layers(targets.class_score(config.target), model)
     shape = layer.shape[-1:] if config.pool == "mean" else layer.shape
-    kept = KeptValues(layer=layer.name, shape=shape, image_count=config.image_count, pool=config.pool, is_labelled=True)
+    sampled = SampledValues(
+        layer=layer.name, shape=shape, image_count=config.image_count, pool=config.pool, is_labelled=True
+    )
 
-    def finish(found: Mapping[str, Total], population: Population, provenance: Provenance) -> ConceptScores:
-        return _scores(config, model, layer, found["kept"], population, provenance)
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> ConceptScores:
+        return _scores(config, model, layer, found["sampled"], dataset, provenance)
 
-    return SurveyPlan(reducers={"kept": kept}, finish=finish)
+    return SurveyPlan(reducers={"sampled": sampled}, finish=finish)
 
 
 def _scores(
-    config: TcavConfig, model: Model, layer: Layer, kept: Total, population: Population, provenance: Provenance
+    config: TcavConfig, model: Model, layer: Layer, sampled: Total, dataset: Dataset, provenance: Provenance
 ) -> ConceptScores:
-    if not population.is_labelled:
+    if not dataset.is_labelled:
         raise UsageError(
             "tcav needs labels that say what each image shows: labels='folders', or one number per image, with one "
             f"label for {config.examined!r} and one for {config.random!r} images"
         )
-    names, groups = _groups(config, kept, population)
+    names, groups = _groups(config, sampled, dataset)
     examined, random = groups.pop("examined"), groups.pop("random")
-    rows = kept["values"].reshape(len(kept["values"]), -1).astype(np.float64)
+    rows = sampled["values"].reshape(len(sampled["values"]), -1).astype(np.float64)
     rows = rows / max(float(np.sqrt(np.square(rows).sum(1).mean())), 1e-30)
     size = min(len(random) // 2, *(len(group) for group in groups.values()))
-    gradients = _gradients(config, model, layer, [int(kept["id"][i]) for i in examined], population)
+    gradients = _gradients(config, model, layer, [int(sampled["id"][i]) for i in examined], dataset)
     concepts = tuple(groups)
     vectors = np.zeros((len(concepts), config.runs, rows.shape[1]))
     accuracy = np.zeros((len(concepts), config.runs))
@@ -102,20 +104,20 @@ def _scores(
         random_score=random_score,
         p_value=p_value,
         accuracy=accuracy,
-        vectors=mean.reshape(len(concepts), *kept["values"].shape[1:]).astype(np.float32),
+        vectors=mean.reshape(len(concepts), *sampled["values"].shape[1:]).astype(np.float32),
         derivative=mean @ gradients.T,
-        examined=kept["id"][examined],
+        examined=sampled["id"][examined],
         provenance=provenance,
         warnings=(*model.warnings, *_findings([names[label] for label in concepts], accuracy, p_value, size)),
     )
 
 
 def _groups(
-    config: TcavConfig, kept: Total, population: Population
+    config: TcavConfig, sampled: Total, dataset: Dataset
 ) -> tuple[Mapping[Any, str], dict[Any, Int[np.ndarray, " n"]]]:
     """Return the labels' names, and the rows of each: `examined`, `random`, and each concept by its number."""
-    known = config.label_names or population.class_names
-    labels = [int(label) for label in np.unique(kept["label"])]
+    known = config.label_names or dataset.class_names
+    labels = [int(label) for label in np.unique(sampled["label"])]
     names = {label: known[label] if label < len(known) else str(label) for label in labels}
     found: dict[Any, Any] = {}
     for role in ("examined", "random"):
@@ -123,11 +125,11 @@ def _groups(
         match = [label for label in labels if word in (names[label], str(label))]
         if not match:
             raise UsageError(f"no image is labelled {word!r} ({role}); the labels are {', '.join(names.values())}")
-        found[role] = np.flatnonzero(kept["label"] == match[0])
+        found[role] = np.flatnonzero(sampled["label"] == match[0])
         labels.remove(match[0])
     if not labels:
         raise UsageError(f"every image is labelled {config.examined!r} or {config.random!r}; concepts need some")
-    found |= {label: np.flatnonzero(kept["label"] == label) for label in labels}
+    found |= {label: np.flatnonzero(sampled["label"] == label) for label in labels}
     few = [role if isinstance(role, str) else names[role] for role, rows in found.items() if len(rows) < 3]
     if few or len(found["random"]) < 6:
         raise UsageError(f"too few images of {few[0] if few else config.random}: 3 of each label and 6 random ones")
@@ -155,9 +157,9 @@ def _learned(
 
 
 def _gradients(
-    config: TcavConfig, model: Model, layer: Layer, ids: list[int], population: Population
+    config: TcavConfig, model: Model, layer: Layer, ids: list[int], dataset: Dataset
 ) -> Float[np.ndarray, "n d"]:
-    images = np.stack([population.image(i) for i in ids])
+    images = np.stack([dataset.image(i) for i in ids])
     fold = LayerGradient(layer=layer.name, shape=layer.shape)
     target = targets.resolve(config.target, model, images)
     found, _ = run_fold(fold, model, images, target, keys_for(root_key(config.seed), ids))

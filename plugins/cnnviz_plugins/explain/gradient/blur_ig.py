@@ -14,7 +14,7 @@ from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import BlurIgConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import Ends
+from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""
@@ -47,15 +47,21 @@ class BlurIg(Fold):
         """One per step."""
         return self.config.steps
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Ends:
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> PathEndpoints:
         """Return the most blurred image and the scores at both ends."""
         last = self.config.max_sigma
         if self.config.spacing == "sqrt" and self.config.convention == "pair":
             last = math.sqrt(last)
-        return Ends.of(model, image, self._blur(image, jnp.float32(last)), target)
+        return PathEndpoints.of(model, image, self._blur(image, jnp.float32(last)), target)
 
     def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Ends, index: Int[Array, ""], key: Any
+        self,
+        model: Model,
+        image: Float[Array, "h w c"],
+        target: Target,
+        context: PathEndpoints,
+        index: Int[Array, ""],
+        key: Any,
     ) -> Float[Array, "h w c"]:
         """Return one step's gradient times the change of the image there."""
         config = self.config
@@ -75,7 +81,7 @@ class BlurIg(Fold):
             change = self._blur(image, sharp) - self._blur(image, soft)
         return change * input_gradient(model, point, target)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Ends, gathered: Any) -> Heatmap:
+    def finish(self, model: Model, image: Any, target: Target, context: PathEndpoints, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
         return Heatmap(values=gathered, extras=context.completeness(gathered))
 
@@ -94,7 +100,7 @@ def _matrix(size: int, sigma: Float[Array, ""], most: float, *, ends_black: bool
     if not ends_black:
         return weights / weights.sum(1, keepdims=True)
     reach = math.ceil(4 * most + 1)
-    taps = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    activations = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
     radius = jnp.floor(4 * sigma + 0.5)  # where scipy cuts its Gaussian
-    total = jnp.where(jnp.abs(taps) <= radius, jnp.exp(-0.5 * (taps / width) ** 2), 0.0).sum()
+    total = jnp.where(jnp.abs(activations) <= radius, jnp.exp(-0.5 * (activations / width) ** 2), 0.0).sum()
     return jnp.where(jnp.abs(offset) <= radius, weights, 0.0) / total

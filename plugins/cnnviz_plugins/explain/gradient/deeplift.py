@@ -19,7 +19,7 @@ from cnnviz_jax.program import Handler, Site
 from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import DeepliftConfig
-from cnnviz_plugins.explain.gradient.path_endpoints import Ends
+from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
 
 ELEMENTWISE = frozenset({
     "relu", "relu6", "clip", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "squareplus",
@@ -66,7 +66,7 @@ class Deeplift(Fold):
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
         values, reference = (part[0] for part in gathered)
-        return Heatmap(values=values, extras=Ends.of(model, image, reference, target).completeness(values))
+        return Heatmap(values=values, extras=PathEndpoints.of(model, image, reference, target).completeness(values))
 
 
 def deeplift_map(

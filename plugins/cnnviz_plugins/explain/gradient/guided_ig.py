@@ -15,7 +15,7 @@ from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import GuidedIgConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import Ends
+from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
 
 # A distance this small against the whole path's is rounding.
 _CLOSE = 1e-6
@@ -64,7 +64,7 @@ class GuidedIg(Fold):
     def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
         values, start = (part[0] for part in gathered)
-        return Heatmap(values=values, extras=Ends.of(model, image, start, target).completeness(values))
+        return Heatmap(values=values, extras=PathEndpoints.of(model, image, start, target).completeness(values))
 
 
 def _moved(

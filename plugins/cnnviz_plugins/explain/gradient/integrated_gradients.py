@@ -13,7 +13,7 @@ from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import Ends
+from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
 from cnnviz_plugins.explain.gradient.quadrature import rule_of
 
 
@@ -43,16 +43,16 @@ class IntegratedGradients(Fold):
         """One per node."""
         return self.config.rule[1]
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Ends:
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> PathEndpoints:
         """Return the baseline and the scores at both ends."""
-        return Ends.of(model, image, fill_of(image, self.config.baseline, model), target)
+        return PathEndpoints.of(model, image, fill_of(image, self.config.baseline, model), target)
 
     def evaluate(
         self,
         model: Model,
         image: Float[Array, "h w c"],
         target: Target,
-        context: Ends,
+        context: PathEndpoints,
         index: Int[Array, ""],
         key: Any,
     ) -> Float[Array, "h w c"]:
@@ -61,7 +61,7 @@ class IntegratedGradients(Fold):
         point = context.start + jnp.asarray(at)[index] * (image - context.start)
         return jnp.asarray(weights)[index] * input_gradient(model, point, target)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Ends, gathered: Any) -> Heatmap:
+    def finish(self, model: Model, image: Any, target: Target, context: PathEndpoints, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
         values = (image - context.start) * gathered
         return Heatmap(values=values, extras=context.completeness(values))

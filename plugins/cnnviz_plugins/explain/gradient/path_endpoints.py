@@ -8,7 +8,7 @@ from cnnviz_jax import Model
 from cnnviz_jax.targets import Target
 
 
-class Ends(NamedTuple):
+class PathEndpoints(NamedTuple):
     """Where a path to the image starts, and the scores there and at the image."""
 
     start: Float[Array, "h w c"]
@@ -16,7 +16,9 @@ class Ends(NamedTuple):
     score: Float[Array, ""]
 
     @classmethod
-    def of(cls, model: Model, image: Float[Array, "h w c"], start: Float[Array, "h w c"], target: Target) -> "Ends":
+    def of(
+        cls, model: Model, image: Float[Array, "h w c"], start: Float[Array, "h w c"], target: Target
+    ) -> "PathEndpoints":
         """Return the ends of the path from `start` to `image`.
 
         Cost: one forward pass, and one for the image's score where the program does not have it already.

@@ -1,1 +1,1 @@
-"""What changes when parts of the image are covered."""
+"""What changes when parts of the image are occluded."""

@@ -13,7 +13,7 @@ from cnnviz_jax.engine import Fold
 from cnnviz_jax.options.fills import Fill
 from cnnviz_jax.options.values import word_and_number
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig
 from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
 
@@ -41,7 +41,7 @@ class ExtremalPerturbation(Fold):
         share = min(height, width) / 224
         step = config.step_px or max(1, round(7 * share))
         sigma = config.sigma_px or max(1.0, 21 * share)
-        fill = settled(config.fill, model) if config.fill is not None else f"blur({max(1.0, 20 * share):g})"
+        fill = resolved_fill(config.fill, model) if config.fill is not None else f"blur({max(1.0, 20 * share):g})"
         notes = (("step_px", step), ("sigma_px", sigma), ("fill", fill))
         return cls(config=config, fill=fill, mask=SmoothMask((height, width), step, sigma), notes=notes)
 
@@ -51,7 +51,7 @@ class ExtremalPerturbation(Fold):
         return len(self.config.areas)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
-        """Return the image from most to least covered, and the distances that masks are made of."""
+        """Return the image from most to least occluded, and the distances that masks are made of."""
         return self._levels(model, image, key), self.mask.offsets()
 
     def _levels(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "levels h w c"]:
@@ -60,7 +60,7 @@ class ExtremalPerturbation(Fold):
             if word == "blur" and sigma:
                 last = self.config.levels - 1
                 return jnp.stack([*(blurred(image, sigma * (1 - level / last)) for level in range(last)), image])
-        return jnp.stack([cover(self.fill, image, model, key), image])
+        return jnp.stack([occluding_fill(self.fill, image, model, key), image])
 
     def evaluate(
         self,

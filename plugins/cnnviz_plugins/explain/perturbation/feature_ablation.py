@@ -1,4 +1,4 @@
-"""Feature ablation: how much the score falls when each part of the image is covered."""
+"""Feature ablation: how much the score falls when each part of the image is occluded."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -15,7 +15,7 @@ from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAblation(PartsFold):
-    """score - score with the part covered, one number per part.
+    """score - score with the part occluded, one number per part.
 
     Cost: one forward pass per part and one for the image.
     Source: Zeiler, Fergus 2013, section 4.2, over parts; Captum's FeatureAblation with a feature mask.
@@ -36,7 +36,7 @@ class FeatureAblation(PartsFold):
         sweep = fold.segments.boxes(model.input_shape[:2])
         if sweep is None and chosen == "incremental":
             raise UsageError("engine='incremental' needs parts that are boxes, such as segments='grid(8)'")
-        if sweep is None or chosen == "dense" or (chosen == "auto" and not sweep.pays(model)):
+        if sweep is None or chosen == "dense" or (chosen == "auto" and not sweep.is_faster(model)):
             return replace(fold, notes=(*fold.notes, ("engine", "dense")))
         return replace(fold, sweep=sweep, notes=(*fold.notes, ("engine", "incremental")))
 
@@ -65,7 +65,7 @@ class FeatureAblation(PartsFold):
         parts, score, unchanged = context
         if self.sweep is not None:
             place = index // len(self.sweep.cols), index % len(self.sweep.cols)
-            return score - self.sweep.score(model, image, parts.cover, unchanged, *place, target)
+            return score - self.sweep.score(model, image, parts.occluding_fill, unchanged, *place, target)
         others = parts.there.at[index].set(False)
         return score - model.score(parts.keeping(image, others), target)[0]
 

@@ -1,4 +1,4 @@
-"""What an image looks like where it is covered: the option `fill`, shared by the family."""
+"""What an image looks like where it is occluded: the option `fill`, shared by the family."""
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +12,7 @@ from cnnviz_jax.options.values import word_and_number
 from cnnviz_plugins.explain.perturbation.plugin import SEGMENT_FILLS
 
 
-def settled(fill: Fill, model: Model) -> Fill:
+def resolved_fill(fill: Fill, model: Model) -> Fill:
     """Return `fill` checked against the model, `model-mean` replaced by what the model subtracts.
 
     Raises:
@@ -26,7 +26,7 @@ def settled(fill: Fill, model: Model) -> Fill:
     return fill
 
 
-def cover(
+def occluding_fill(
     fill: Fill,
     image: Float[Array, "h w c"],
     model: Model,
@@ -34,10 +34,10 @@ def cover(
     segments: Int[Array, "h w"] | None = None,
     count: int = 0,
 ) -> Float[Array, "h w c"]:
-    """Return the image as it looks where covered.
+    """Return the image as it looks where occluded.
 
     Args:
-        fill: As `settled` returns it.
+        fill: As `resolved_fill` returns it.
         image: The image.
         model: The network that looks at it.
         key: For `noise`.

@@ -20,7 +20,7 @@ from cnnviz_plugins.explain.perturbation.plugin import KernelShapConfig
 class KernelShap(PartsFold):
     """The Shapley value of every part: its mean contribution over all orders in which parts may appear.
 
-    They sum to score - score of the image with all parts covered (`extras["base"]`), exactly: the sum is a
+    They sum to score - score of the image with all parts occluded (`extras["base"]`), exactly: the sum is a
     constraint, not an observation of large weight. Where all coalitions are asked (2^parts <= samples) the values
     are exact; otherwise coalitions are drawn by the Shapley kernel in pairs with their complements.
 

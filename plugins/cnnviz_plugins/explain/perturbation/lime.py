@@ -1,4 +1,4 @@
-"""LIME: a linear model of which parts are covered, fitted near the image (Ribeiro et al. 2016)."""
+"""LIME: a linear model of which parts are occluded, fitted near the image (Ribeiro et al. 2016)."""
 
 from dataclasses import dataclass
 from typing import Any

@@ -1,4 +1,4 @@
-"""Occlusion: how much the score falls when each window of the image is covered (Zeiler, Fergus 2013)."""
+"""Occlusion: how much the score falls when each window of the image is occluded (Zeiler, Fergus 2013)."""
 
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.window_sweep import WindowSweep
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
-from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.occlusion_plan import plan_rows
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 from cnnviz_plugins.explain.perturbation.windows import Windows
@@ -21,11 +21,11 @@ from cnnviz_plugins.explain.perturbation.windows import Windows
 
 @dataclass(frozen=True, kw_only=True)
 class Occlusion(Fold):
-    """One number per window of a regular grid; with `score="drop"`, positive means the covered pixels helped.
+    """One number per window of a regular grid; with `score="drop"`, positive means the occluded pixels helped.
 
     `low_res` is the grid, (rows, cols): row r, column c belongs to the window whose top-left pixel is
     (r * stride, c * stride). `values` is that grid read between the windows' centres, or, with `gather`,
-    the sum or average over the windows that cover each pixel.
+    the sum or average over the windows that occlude each pixel.
 
     Raises (when built):
         WindowError: The window is larger than the image.
@@ -34,7 +34,7 @@ class Occlusion(Fold):
     With the engine `incremental` only what a window reaches is recomputed, with the same result. With `adaptive` a
     share of the windows is computed and the others are interpolated; `extras["computed"]` says which.
 
-    Cost: rows * cols + 1 forward passes per image, or their incremental share; memory for one chunk of covered
+    Cost: rows * cols + 1 forward passes per image, or their incremental share; memory for one chunk of occluded
     images, and for the activations of the untouched one where the engine is incremental.
     Randomness: only `fill="noise"`, one field of noise per image.
     Source: Zeiler, Fergus 2013, section 4.2.
@@ -50,13 +50,13 @@ class Occlusion(Fold):
     def build(cls, config: OcclusionConfig, model: Model) -> "Occlusion":
         """Return the fold for `model`, its grid of windows laid out."""
         height, width, depth = model.input_shape
-        config = replace(config.settled(), fill=settled(config.fill, model))
+        config = replace(config.resolved(), fill=resolved_fill(config.fill, model))
         windows = Windows.over((height, width), config.window, config.stride, config.edge or "full")
         for channel in config.channels or ():
             if not 0 <= channel < depth:
                 raise UsageError(f"images have channels 0 to {depth - 1}, got channel {channel}")
         sweep = windows.sweep
-        is_incremental = config.engine == "incremental" or (config.engine == "auto" and sweep.pays(model))
+        is_incremental = config.engine == "incremental" or (config.engine == "auto" and sweep.is_faster(model))
         adaptive = None if config.adaptive is None else CoarseFirst.of(windows.rows, windows.cols, config.adaptive)
         notes = (
             ("window", (windows.height, windows.width)),
@@ -89,15 +89,15 @@ class Occlusion(Fold):
         return plan_rows(self.windows, self.evaluations, self.sweep is not None, model)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> "_Context":
-        """Return the image as it looks where covered, and what is read off the untouched one."""
-        covered = cover(self.config.fill, image, model, key)
+        """Return the image as it looks where occluded, and what is read off the untouched one."""
+        occluded = occluding_fill(self.config.fill, image, model, key)
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(image.shape[-1]), jnp.asarray(self.config.channels))
-            covered = jnp.where(chosen, covered, image)
+            occluded = jnp.where(chosen, occluded, image)
         wanted = None if self.config.score == "distribution" else target
         unchanged = () if self.sweep is None else self.sweep.prepare(model, image, wanted)
         order = None if self.adaptive is None else self.adaptive.start()
-        return _Context(covered, self._reading(model, image, target), unchanged, order)
+        return _Context(occluded, self._reading(model, image, target), unchanged, order)
 
     def refine(
         self, model: Model, image: Any, target: Target, context: "_Context", gathered: Float[Array, " p"]
@@ -144,20 +144,20 @@ class Occlusion(Fold):
     def _covered_reading(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: "_Context", index: Int[Array, ""]
     ) -> Float[Array, " k"]:
-        """Return the same with window `index` covered."""
+        """Return the same with window `index` occluded."""
         if self.sweep is None:
-            return self._reading(model, jnp.where(self.windows.mask(index), context.covered, image), target)
+            return self._reading(model, jnp.where(self.windows.mask(index), context.occluded, image), target)
         place = index // self.windows.cols, index % self.windows.cols
         if self.config.score == "distribution":
-            logits, _ = self.sweep.run(model, image, context.covered, context.unchanged, *place)
+            logits, _ = self.sweep.run(model, image, context.occluded, context.unchanged, *place)
             return jax.nn.softmax(logits)
-        return self.sweep.score(model, image, context.covered, context.unchanged, *place, target)[None]
+        return self.sweep.score(model, image, context.occluded, context.unchanged, *place, target)[None]
 
 
 class _Context(NamedTuple):
     """What all windows of one image share."""
 
-    covered: Float[Array, "h w c"]
+    occluded: Float[Array, "h w c"]
     untouched: Float[Array, " k"]
     unchanged: tuple[Array, ...]
     """Activations of the untouched image, where windows are computed from them."""

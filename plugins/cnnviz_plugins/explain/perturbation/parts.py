@@ -1,4 +1,4 @@
-"""What techniques over the parts of an image share: segments, what covers them, and a number per part as a map."""
+"""What techniques over the parts of an image share: segments, what occludes them, and a number per part as a map."""
 
 from dataclasses import dataclass, replace
 from typing import Any, Self
@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import SegmentConfig
 from cnnviz_plugins.explain.perturbation.segments import Segments
 
@@ -18,25 +18,25 @@ from cnnviz_plugins.explain.perturbation.segments import Segments
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Parts:
-    """One image's parts and what shows where they are covered."""
+    """One image's parts and what shows where they are occluded."""
 
     segments: Int[Array, "h w"]
-    cover: Float[Array, "h w c"]
+    occluding_fill: Float[Array, "h w c"]
     there: Bool[Array, " count"]
     """Which parts have pixels."""
 
     def keeping(self, image: Float[Array, "h w c"], kept: Bool[Array, " count"]) -> Float[Array, "h w c"]:
-        """Return the image with the other parts covered."""
-        return jnp.where(kept[self.segments][:, :, None], image, self.cover)
+        """Return the image with the other parts occluded."""
+        return jnp.where(kept[self.segments][:, :, None], image, self.occluding_fill)
 
     def fading(self, image: Float[Array, "h w c"], strength: Float[Array, " count"]) -> Float[Array, "h w c"]:
-        """Return the image with each part between its cover (0) and itself (1)."""
-        return self.cover + (image - self.cover) * strength[self.segments][:, :, None]
+        """Return the image with each part between its occlude (0) and itself (1)."""
+        return self.occluding_fill + (image - self.occluding_fill) * strength[self.segments][:, :, None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartsFold(Fold):
-    """A fold whose evaluations cover parts of the image.
+    """A fold whose evaluations occlude parts of the image.
 
     `values` gives every pixel the number of its part; `low_res` is the grid of numbers where the parts are a grid.
     `extras["per_segment"]` are the numbers, `extras["segments"]` the part of each pixel.
@@ -52,8 +52,8 @@ class PartsFold(Fold):
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its parts laid out."""
         segments = Segments.of(config.segments, model)
-        config = config.settled()
-        config = replace(config, fill=settled(config.fill, model))
+        config = config.resolved_fill()
+        config = replace(config, fill=resolved_fill(config.fill, model))
         return cls(config=config, segments=segments, notes=(("parts", segments.count), *cls.facts(config)))
 
     @classmethod
@@ -66,7 +66,7 @@ class PartsFold(Fold):
         segments = self.segments(image)
         there = jnp.zeros(self.segments.count, bool).at[segments.reshape(-1)].set(True)
         fill = self.config.fill if self.config.fill is not None else "segment-mean"
-        return Parts(segments, cover(fill, image, model, key, segments, self.segments.count), there)
+        return Parts(segments, occluding_fill(fill, image, model, key, segments, self.segments.count), there)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
         """Return the image's parts."""

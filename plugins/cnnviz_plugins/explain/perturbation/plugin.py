@@ -1,4 +1,4 @@
-"""The perturbation family: what the score does when parts of the image are covered, masked or kept."""
+"""The perturbation family: what the score does when parts of the image are occluded, masked or kept."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""
 
 SEGMENT_FILLS = {**FILLS, "segment-mean": False}
-"""The same for techniques that cover segments."""
+"""The same for techniques that occlude segments."""
 
 SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
 """Words that `segments` may be, each with a number."""
@@ -27,29 +27,29 @@ Segmentation = str | tuple[tuple[int, ...], ...]
 
 @dataclass(frozen=True, kw_only=True)
 class OcclusionConfig:
-    """What covers the image, where, and what is read off."""
+    """What occludes the image, where, and what is read off."""
 
     window: int | tuple[int, int] | None = None
-    """Height and width of the cover in pixels (one number for both); a seventh of the short side when not given."""
+    """Height and width of the occlude in pixels (one number for both); a seventh of the short side when not given."""
     stride: int | tuple[int, int] | None = None
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
-    """What covers: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
+    """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
     subtracts), `blur(sigma in pixels)`, `noise` (uniform)."""
     edge: Literal["full", "truncate"] | None = None
     """`full`: only whole windows. `truncate`: one more at the border, cut off there, as Captum does. As the
     convention has it when not given; the paper's is `full`."""
     score: Literal["drop", "raw", "one_minus", "distribution"] | None = None
-    """`drop`: score less covered score. `raw`: the covered score. `one_minus`: 1 less it. `distribution`: total
+    """`drop`: score less occluded score. `raw`: the occluded score. `one_minus`: 1 less it. `distribution`: total
     variation distance between the predicted distributions. As the convention has it when not given; the paper's is
     `drop`."""
     gather: Literal["grid", "average", "sum"] | None = None
-    """`grid`: one number per window, enlarged. `average` or `sum`: per pixel, over the windows that cover it. As the
+    """`grid`: one number per window, enlarged. `average` or `sum`: per pixel, over the windows that occlude it. As the
     convention has it when not given; the paper's is `grid`."""
     channels: tuple[int, ...] | None = None
-    """Which channels are covered; all when not given."""
+    """Which channels are occluded; all when not given."""
     engine: Literal["auto", "dense", "incremental"] = "auto"
-    """`dense`: every covered image is run whole. `incremental`: only what its window reaches is recomputed, with the
+    """`dense`: every occluded image is run whole. `incremental`: only what its window reaches is recomputed, with the
     same result. `auto`: whichever is predicted to be faster."""
     adaptive: float | None = None
     """Share of the windows to compute, such as 0.25: a coarse grid first, then where it changes most; the others are
@@ -65,7 +65,7 @@ class OcclusionConfig:
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
-    def settled(self) -> OcclusionConfig:
+    def resolved(self) -> OcclusionConfig:
         """Return the same with nothing left to the convention."""
         edge, score, gather = _OCCLUSION_CONVENTIONS[self.convention]
         return replace(self, edge=self.edge or edge, score=self.score or score, gather=self.gather or gather)
@@ -113,13 +113,13 @@ class RiseConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentConfig:
-    """What the parts of an image are, and what covers them."""
+    """What the parts of an image are, and what occludes them."""
 
     segments: str | tuple[tuple[int, ...], ...] = "grid(8)"
     """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
     of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
     fill: float | tuple[float, ...] | str | None = None
-    """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given and
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given and
     no convention says otherwise."""
 
     def __post_init__(self) -> None:
@@ -132,17 +132,17 @@ class SegmentConfig:
         if not number or number != int(number) or number < 1:
             raise UsageError(f"segments takes a positive whole number, got {self.segments!r}")
 
-    def settled(self) -> Self:
+    def resolved(self) -> Self:
         """Return the same with nothing left open."""
         return self if self.fill is not None else replace(self, fill="segment-mean")
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAblationConfig(SegmentConfig):
-    """What the parts of an image are, and what covers each of them in turn."""
+    """What the parts of an image are, and what occludes each of them in turn."""
 
     fill: float | tuple[float, ...] | str | None = 0.5
-    """What covers: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
     own input, which is `model-mean` here."""
     engine: Literal["auto", "dense", "incremental"] = "auto"
     """As for `occlusion`; `incremental` needs parts that are boxes, as those of `grid(8)` are."""
@@ -153,7 +153,7 @@ class LimeConfig(SegmentConfig):
     """What the parts of an image are, and how the linear model of them is fitted."""
 
     samples: int | None = None
-    """Random images with half of their parts covered, per image; 1000, or the convention's (Xplique: 150), when
+    """Random images with half of their parts occluded, per image; 1000, or the convention's (Xplique: 150), when
     not given."""
     distance: Literal["cosine", "euclidean"] | None = None
     """How far a sample is: `cosine` of which parts are kept, or `euclidean` over the pixels, as Xplique has it."""
@@ -162,7 +162,7 @@ class LimeConfig(SegmentConfig):
     ridge: float | None = None
     """Penalty on the squared weights of the linear model; 1, or the convention's (Xplique: 2)."""
     convention: Literal["paper", "xplique"] = "paper"
-    """Whose numbers. `paper`: those of the authors' lime_image.py. `xplique`: also covers by 0.5, takes every sample
+    """Whose numbers. `paper`: those of the authors' lime_image.py. `xplique`: also occludes by 0.5, takes every sample
     at random, and does not take the square root of the kernel."""
 
     def __post_init__(self) -> None:
@@ -171,7 +171,7 @@ class LimeConfig(SegmentConfig):
         if self.ridge is not None and self.ridge < 0:
             raise UsageError(f"ridge is not negative, got {self.ridge}")
 
-    def settled(self) -> Self:
+    def resolved(self) -> Self:
         """Return the same with nothing left open."""
         given = {field.name: getattr(self, field.name) for field in fields(self)}
         defaults = _LIME_CONVENTIONS[self.convention]
@@ -195,13 +195,13 @@ class KernelShapConfig(SegmentConfig):
     many, all are asked and the values are exact."""
     convention: Literal["paper", "xplique"] = "paper"
     """`xplique`: coalitions are always drawn, one by one, and a plain regression is fitted to them, so that the values
-    only come near those that sum to the difference of scores; covers by 0.5."""
+    only come near those that sum to the difference of scores; occludes by 0.5."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(4, samples=self.samples)
 
-    def settled(self) -> Self:
+    def resolved(self) -> Self:
         """Return the same with nothing left open."""
         samples, fill = (800, 0.5) if self.convention == "xplique" else (2048, "segment-mean")
         return replace(
@@ -292,7 +292,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="occlusion",
         kind="explain",
-        summary="how much the score falls when each window of the image is covered",
+        summary="how much the score falls when each window of the image is occluded",
         config=OcclusionConfig,
         build="cnnviz_plugins.explain.perturbation.occlusion:Occlusion.build",
         references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",),
@@ -309,7 +309,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="feature-ablation",
         kind="explain",
-        summary="how much the score falls when each part of the image is covered",
+        summary="how much the score falls when each part of the image is occluded",
         config=FeatureAblationConfig,
         build="cnnviz_plugins.explain.perturbation.feature_ablation:FeatureAblation.build",
         references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",),
@@ -318,7 +318,7 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     yield TechniqueSpec(
         name="lime",
         kind="explain",
-        summary="weights of a linear model of which parts are covered, fitted near the image",
+        summary="weights of a linear model of which parts are occluded, fitted near the image",
         config=LimeConfig,
         build="cnnviz_plugins.explain.perturbation.lime:Lime.build",
         references=("Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",),

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int, Key
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.targets import Target
-from cnnviz_plugins.explain.perturbation.fills import cover, settled
+from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import RiseConfig
 
 
@@ -36,7 +36,7 @@ class Rise(Fold):
     @classmethod
     def build(cls, config: RiseConfig, model: Model) -> "Rise":
         """Return the fold for `model`."""
-        return cls(config=replace(config, fill=settled(config.fill, model)))
+        return cls(config=replace(config, fill=resolved_fill(config.fill, model)))
 
     @property
     def evaluations(self) -> int:
@@ -47,7 +47,7 @@ class Rise(Fold):
         self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
     ) -> Float[Array, "h w c"]:
         """Return the image as it looks where masked."""
-        return cover(self.config.fill, image, model, key)
+        return occluding_fill(self.config.fill, image, model, key)
 
     def evaluate(
         self,

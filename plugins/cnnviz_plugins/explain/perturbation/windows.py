@@ -60,7 +60,7 @@ class Windows:
         return WindowSweep(rows, cols)
 
     def mask(self, index: Int[Array, ""]) -> Bool[Array, "h w 1"]:
-        """Return which pixels window `index` covers."""
+        """Return which pixels window `index` occludes."""
         top, left = index // self.cols * self.step[0], index % self.cols * self.step[1]
         row, col = jnp.arange(self.image[0])[:, None, None], jnp.arange(self.image[1])[None, :, None]
         return (row >= top) & (row < top + self.height) & (col >= left) & (col < left + self.width)
@@ -72,13 +72,13 @@ class Windows:
         return jnp.asarray(along_rows) @ grid @ jnp.asarray(along_cols).T
 
     def summed(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each pixel, the sum over the windows that cover it."""
-        along_rows = _cover(self.image[0], self.rows, self.step[0], self.height)
-        along_cols = _cover(self.image[1], self.cols, self.step[1], self.width)
+        """Return, for each pixel, the sum over the windows that occlude it."""
+        along_rows = _coverage(self.image[0], self.rows, self.step[0], self.height)
+        along_cols = _coverage(self.image[1], self.cols, self.step[1], self.width)
         return jnp.asarray(along_rows) @ grid @ jnp.asarray(along_cols).T
 
     def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each pixel, the mean over the windows that cover it; 0 where none does."""
+        """Return, for each pixel, the mean over the windows that occlude it; 0 where none does."""
         return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
 
 
@@ -91,7 +91,7 @@ def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
     return pair[0], pair[1]
 
 
-def _cover(size: int, count: int, step: int, width: int) -> Float[np.ndarray, "size count"]:
+def _coverage(size: int, count: int, step: int, width: int) -> Float[np.ndarray, "size count"]:
     first = np.arange(count) * step
     pixel = np.arange(size)[:, None]
     return ((pixel >= first) & (pixel < first + width)).astype(np.float32)

@@ -22,7 +22,7 @@ RECASTS = frozenset({
 
 
 @dataclass(frozen=True, eq=False)
-class Stretch:
+class AffineChain:
     """One layer with weights on the program."""
 
     operation: Operation
@@ -50,7 +50,9 @@ class Stretch:
         return any(node.name not in RECASTS and node.name not in ("add", "add_any") for node in self.chain)
 
 
-def stretch_of(model: Model, operation: Operation, ends: frozenset[int], closed: frozenset[int]) -> Stretch | None:
+def affine_chain(
+    model: Model, operation: Operation, ends: frozenset[int], closed: frozenset[int]
+) -> AffineChain | None:
     """Return the layer that an operation begins; `None` if the image makes its weights.
 
     Args:
@@ -80,31 +82,31 @@ def stretch_of(model: Model, operation: Operation, ends: frozenset[int], closed:
     while chain and chain[-1].name in RECASTS:  # what only rearranges behind the last scale needs no folding
         chain.pop()
     value = chain[-1].outputs[0] if chain else operation.node.outputs[0]
-    return Stretch(operation, value, tuple(chain))
+    return AffineChain(operation, value, tuple(chain))
 
 
 class FoldedLayer:
-    """A stretch with its numbers: `W x + b` and the variants of `W` that rules ask for.
+    """A affine chain with its numbers: `W x + b` and the variants of `W` that rules ask for.
 
     Args:
-        stretch: The layer.
+        affine chain: The layer.
         x: Its input.
-        fixed: The values of `stretch.fixed`, in order.
+        fixed: The values of `affine.fixed`, in order.
         is_non_negative: Whether `x` is known to have no negative entries, which saves half of some rules' work.
         present: 1 where `x` is a unit of the network, 0 where it is padding.
     """
 
     def __init__(
-        self, stretch: Stretch, x: Array, fixed: Sequence[Array], *, is_non_negative: bool, present: Array
+        self, affine: AffineChain, x: Array, fixed: Sequence[Array], *, is_non_negative: bool, present: Array
     ) -> None:
-        self._stretch, self._fixed = stretch, dict(zip(stretch.fixed, fixed, strict=True))
+        self._chain, self._fixed = affine, dict(zip(affine.fixed, fixed, strict=True))
         self._kernel = fixed[0]
         self.is_non_negative, self.present = is_non_negative, present
         shape = jax.eval_shape(lambda x: self._product(x, self._kernel), x)
         self._zero = jnp.zeros(shape.shape, shape.dtype)
         self._scale: Array | None = None
         """What the chain multiplies each unit of the product by; `None` where it multiplies none."""
-        if stretch.has_scale:
+        if affine.has_scale:
             after, back = jax.vjp(self._after, self._zero)
             self._scale = back(jnp.ones_like(after))[0]
 
@@ -137,8 +139,8 @@ class FoldedLayer:
         return self._rearranged(product if self._scale is None else jnp.square(self._scale) * product)
 
     def _product(self, x: Array, kernel: Array) -> Array:
-        operation = self._stretch.operation
-        known = {**self._fixed, self._stretch.source: x, self._stretch.fixed[0]: kernel}
+        operation = self._chain.operation
+        known = {**self._fixed, self._chain.source: x, self._chain.fixed[0]: kernel}
         product: Array = operation.node.apply([known[number] for number in operation.node.inputs])[0]
         return product
 
@@ -147,13 +149,13 @@ class FoldedLayer:
 
     def _after(self, product: Array) -> Array:
         """The chain."""
-        for node in self._stretch.chain:
+        for node in self._chain.chain:
             product = node.apply([self._fixed.get(number, product) for number in node.inputs])[0]
         return product
 
     def _rearranged(self, product: Array) -> Array:
         """The chain without its arithmetic."""
-        for node in self._stretch.chain:
+        for node in self._chain.chain:
             product = node.apply([product])[0] if node.name in RECASTS else product
         return product
 

@@ -16,7 +16,7 @@ from cnnviz_jax import Model
 from cnnviz_jax.errors import RuleError, did_you_mean
 from cnnviz_jax.program import Definition, Node, Operation
 from cnnviz_plugins.explain.relevance.composites import Rule
-from cnnviz_plugins.explain.relevance.linear import FoldedLayer, Stretch, stretch_of
+from cnnviz_plugins.explain.relevance.linear import AffineChain, FoldedLayer, affine_chain
 from cnnviz_plugins.explain.relevance.primitives import (
     GATES,
     LINEAR,
@@ -123,11 +123,11 @@ class _Planner:
         for operation in self.operations:
             if operation.kind not in ("conv", "dense") or operation.node.order in self.claimed:
                 continue
-            stretch = stretch_of(self.model, operation, self.ends, frozenset(self.claimed))
-            if stretch is None:
+            affine = affine_chain(self.model, operation, self.ends, frozenset(self.claimed))
+            if affine is None:
                 continue
             names.append(self.name(operation))
-            is_first = sees_the_image(self.model, stretch.source)
+            is_first = sees_the_image(self.model, affine.source)
             rows = [
                 k for k, (pattern, _) in enumerate(self.settings.rows) if _fits(pattern, operation, names[-1], is_first)
             ]
@@ -139,8 +139,8 @@ class _Planner:
                     f"{self.model.name} are not known: it does not see the image itself; z+ serves there"
                 )
             self.rules.append(f"{names[-1]}: {rule}")
-            self.define(stretch.value, (stretch.source, *stretch.fixed), self.weighing(stretch, rule))
-            self.claimed.update(node.order for node in (operation.node, *stretch.chain))
+            self.define(affine.value, (affine.source, *affine.fixed), self.weighing(affine, rule))
+            self.claimed.update(node.order for node in (operation.node, *affine.chain))
         for k, (pattern, rule) in enumerate(self.settings.rows[: self.settings.own]):
             if k not in fitting:
                 raise RuleError(
@@ -176,15 +176,15 @@ class _Planner:
         plainly = self.plainly(operation)
         return lambda *inputs: shared(plainly, inputs, self.settings.epsilon)
 
-    def weighing(self, stretch: Stretch, rule: Rule) -> Callable[..., Any]:
-        is_positive = is_non_negative(self.model, stretch.source, self.positives)
+    def weighing(self, affine: AffineChain, rule: Rule) -> Callable[..., Any]:
+        is_positive = is_non_negative(self.model, affine.source, self.positives)
 
         def compute(x: Any, *fixed: Any) -> Any:
             layer = FoldedLayer(
-                stretch, x, fixed, is_non_negative=is_positive, present=present(self.model, stretch.source)
+                affine, x, fixed, is_non_negative=is_positive, present=present(self.model, affine.source)
             )
             bias = layer.bias() if self.settings.bias else jnp.zeros_like(layer.bias())
-            bounds = self.bounds(stretch.source) if rule.word == "z^B" else None
+            bounds = self.bounds(affine.source) if rule.word == "z^B" else None
             return ruled(rule, layer, x, layer.value(x), bias, bounds=bounds, epsilon=self.settings.epsilon)
 
         return compute

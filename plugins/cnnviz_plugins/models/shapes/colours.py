@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_plugins.models.shapes.rng import Dice
+from cnnviz_plugins.models.shapes.rng import Rng
 
 # Hue as a share of the circle, saturation, value.
 _HSV: dict[str, tuple[float, float, float]] = {
@@ -26,30 +26,30 @@ HUES = 8
 """The first so many `COLOURS` have a hue; `white` and `black` appear as second colours only."""
 
 
-def object_colours(dice: Dice) -> tuple[Int[np.ndarray, "n 2"], Float[np.ndarray, "n 2 3"]]:
+def object_colours(rng: Rng) -> tuple[Int[np.ndarray, "n 2"], Float[np.ndarray, "n 2 3"]]:
     """Two colours that differ well: their indices into `COLOURS` and their slightly varied red, green, blue."""
-    first = dice.integers(HUES)
-    second = np.where(dice.uniform(0, 1) < 0.6, HUES + dice.integers(2), (first + 2 + dice.integers(5)) % HUES)
+    first = rng.integers(HUES)
+    second = np.where(rng.uniform(0, 1) < 0.6, HUES + rng.integers(2), (first + 2 + rng.integers(5)) % HUES)
     names = np.stack([first, second], axis=-1)
-    return names, _varied(names, dice)
+    return names, _varied(names, rng)
 
 
-def litter_colours(count: int, dice: Dice) -> Float[np.ndarray, "n count 3"]:
+def litter_colours(count: int, rng: Rng) -> Float[np.ndarray, "n count 3"]:
     """`count` colours of the hues that objects have."""
-    return _varied(dice.integers(HUES, count), dice)
+    return _varied(rng.integers(HUES, count), rng)
 
 
-def _varied(names: Int[np.ndarray, "n count"], dice: Dice) -> Float[np.ndarray, "n count 3"]:
+def _varied(names: Int[np.ndarray, "n count"], rng: Rng) -> Float[np.ndarray, "n count 3"]:
     hsv = np.array(list(_HSV.values()), np.float32)[names]
-    return rgb(hsv + dice.uniform(-1, 1, *names.shape[1:], 3) * np.array([0.012, 0.06, 0.04], np.float32))
+    return rgb(hsv + rng.uniform(-1, 1, *names.shape[1:], 3) * np.array([0.012, 0.06, 0.04], np.float32))
 
 
-def background_colours(count: int, dice: Dice) -> Float[np.ndarray, "n count 3"]:
+def background_colours(count: int, rng: Rng) -> Float[np.ndarray, "n count 3"]:
     """`count` muted colours of one mood: near in hue, all dark or all light."""
-    hue = dice.uniform(0, 1, 1) + dice.uniform(-0.09, 0.09, count)
-    is_dark = dice.uniform(0, 1, 1) < 0.45
-    value = np.where(is_dark, dice.uniform(0.14, 0.42, count), dice.uniform(0.62, 0.93, count))
-    return rgb(np.stack([hue, dice.uniform(0.08, 0.36, count), value], axis=-1))
+    hue = rng.uniform(0, 1, 1) + rng.uniform(-0.09, 0.09, count)
+    is_dark = rng.uniform(0, 1, 1) < 0.45
+    value = np.where(is_dark, rng.uniform(0.14, 0.42, count), rng.uniform(0.62, 0.93, count))
+    return rgb(np.stack([hue, rng.uniform(0.08, 0.36, count), value], axis=-1))
 
 
 def rgb(hsv: Float[np.ndarray, "*some 3"]) -> Float[np.ndarray, "*some 3"]:

@@ -16,8 +16,8 @@ from jaxtyping import Bool, Float, Int
 from cnnviz_plugins.models.shapes.backgrounds import BACKGROUNDS, Images, litter
 from cnnviz_plugins.models.shapes.colours import COLOURS, object_colours
 from cnnviz_plugins.models.shapes.outlines import OUTLINES, Plane, blob
-from cnnviz_plugins.models.shapes.rng import Dice
-from cnnviz_plugins.models.shapes.textures import TEXTURES, covered
+from cnnviz_plugins.models.shapes.rng import Rng
+from cnnviz_plugins.models.shapes.textures import TEXTURES, coverage
 
 SIZE_PX = 64
 """Height and width of an image."""
@@ -96,9 +96,9 @@ def _blocks(indices: Sequence[int], split: Split) -> list[_Block]:
 
 
 def _draw(indices: Sequence[int], seed: int) -> _Block:
-    numbers, pose = np.array(indices), Dice(seed, indices, purpose=0)
+    numbers, pose = np.array(indices), Rng(seed, indices, purpose=0)
     labels, backgrounds = numbers % len(CLASSES), pose.integers(len(BACKGROUNDS))
-    images = litter(_scenery(backgrounds, numbers, seed), Dice(seed, indices, purpose=2))
+    images = litter(_scenery(backgrounds, numbers, seed), Rng(seed, indices, purpose=2))
 
     radius_px = pose.uniform(12, 22, 1, 1)
     room_px = SIZE_PX / 2 - 1 - radius_px
@@ -114,9 +114,9 @@ def _draw(indices: Sequence[int], seed: int) -> _Block:
     light = pose.uniform(0, 2 * np.pi, 1, 1)
     slope = (x * np.cos(light) + y * np.sin(light)) / radius_px
     paint = paint * (1 + 0.16 * slope)[..., None]
-    rim = covered(-distance_px - 1.2) * covered(distance_px)
+    rim = coverage(-distance_px - 1.2) * coverage(distance_px)
     paint = paint * (1 - 0.5 * rim)[..., None]  # a darker edge sets the object off from any background
-    images = images + (paint - images) * covered(distance_px)[..., None]
+    images = images + (paint - images) * coverage(distance_px)[..., None]
     grain = pose.uniform(0.005, 0.04, 1, 1, 1) * pose.normal(SIZE_PX, SIZE_PX, 3)
     masks = distance_px <= 0
     return _Block(np.clip(images + grain, 0, 1), labels, masks, masks & (second > 0.5), names, backgrounds)
@@ -132,7 +132,7 @@ def _scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"],
     for kind, scenery in enumerate(BACKGROUNDS.values()):
         chosen = np.flatnonzero(backgrounds == kind)
         if chosen.size:
-            images[chosen] = scenery(*_pixels(len(chosen)), Dice(seed, numbers[chosen].tolist(), purpose=1))
+            images[chosen] = scenery(*_pixels(len(chosen)), Rng(seed, numbers[chosen].tolist(), purpose=1))
     return images
 
 
@@ -152,9 +152,9 @@ def _object(
         if name in OUTLINES:
             distance_px[chosen] = OUTLINES[name](right / radius, below / radius) * radius
         else:
-            dice = Dice(seed, numbers[chosen].tolist(), purpose=3)
-            distance_px[chosen] = blob(right / radius, below / radius, dice) * radius
-            second[chosen] = TEXTURES[name](right, below, dice)
+            rng = Rng(seed, numbers[chosen].tolist(), purpose=3)
+            distance_px[chosen] = blob(right / radius, below / radius, rng) * radius
+            second[chosen] = TEXTURES[name](right, below, rng)
     return distance_px, second
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_plugins.models.shapes.rng import Dice
+from cnnviz_plugins.models.shapes.rng import Rng
 
 Plane = Float[np.ndarray, "*n h w"]
 """A coordinate, or a distance, for every pixel of n images."""
@@ -51,11 +51,11 @@ def ring(u: Plane, v: Plane) -> Plane:
     return np.abs(np.hypot(u, v) - 0.72) - 0.22
 
 
-def blob(u: Plane, v: Plane, dice: Dice) -> Plane:
+def blob(u: Plane, v: Plane, rng: Rng) -> Plane:
     """A smooth pebble, different for each image; what textures are shown on, so that its form tells nothing."""
     angle, rim = np.arctan2(v, u), np.float32(0.82)
     for waves, height in ((2, 0.13), (3, 0.09), (4, 0.05)):
-        amplitude, phase = dice.uniform(-height, height, 1, 1), dice.uniform(0, 2 * np.pi, 1, 1)
+        amplitude, phase = rng.uniform(-height, height, 1, 1), rng.uniform(0, 2 * np.pi, 1, 1)
         rim = rim + amplitude * np.cos(waves * angle + phase)
     return np.hypot(u, v) - rim
 

@@ -9,13 +9,13 @@ import numpy as np
 from jaxtyping import Float, Int
 
 
-class Dice:
+class Rng:
     """One random generator per image; every throw gives one number, or one block of them, per image.
 
     Args:
         seed: Picks the family of images.
         indices: The images wanted.
-        purpose: What is drawn; dice for different purposes know nothing of each other.
+        purpose: What is drawn; rng for different purposes know nothing of each other.
     """
 
     def __init__(self, seed: int, indices: Sequence[int], purpose: int) -> None:

@@ -1,4 +1,4 @@
-"""On how large a canvas an image is made, and where a single neuron stands on a canvas of its own."""
+"""On how large a size an image is made, and where a single neuron stands on a size of its own."""
 
 from dataclasses import dataclass, replace
 
@@ -8,31 +8,31 @@ from jaxtyping import Int
 
 from cnnviz_jax import Model
 from cnnviz_jax.errors import ImageError, ModelError
-from cnnviz_jax.model.resizing import on_canvas
+from cnnviz_jax.model.resizing import resized_model
 from cnnviz_jax.targets import Neuron, Target
-from cnnviz_jax.targets.combining import Given, mapped, terms_of
+from cnnviz_jax.targets.combining import TargetWithInputs, mapped, terms_of
 
 IMAGE = "image"
 """Under which name a target's own image is given."""
 
 
 @dataclass(frozen=True)
-class Canvas:
+class Placement:
     """Where images are made."""
 
     size: tuple[int, int]
     """Height and width in pixels."""
     offsets: tuple[tuple[int, int], ...] | None = None
-    """For neurons: row and column of the model's own input where each target's canvas begins."""
+    """For neurons: row and column of the model's own input where each target's size begins."""
     strides: tuple[int, int] = (1, 1)
     """For neurons: pixels from one unit of the layer to the next."""
     warnings: tuple[str, ...] = ()
 
 
-def planned(
+def placement_of(
     model: Model, target: Target, *, size: tuple[int, int] | None, usual: tuple[int, int], margin: int
-) -> Canvas:
-    """Return the canvas for some targets; nothing is resized in silence.
+) -> Placement:
+    """Return the size for some targets; nothing is resized in silence.
 
     Args:
         model: At its own size.
@@ -49,39 +49,39 @@ def planned(
     if size is not None:
         if image is not None and image != size:
             raise ImageError(
-                f"the images are {image[0]} x {image[1]} and the canvas {size[0]} x {size[1]}; "
+                f"the images are {image[0]} x {image[1]} and the size {size[0]} x {size[1]}; "
                 "resize the images, or leave size out"
             )
-        placed(model, target, Canvas(size))  # refuses here, before the work
-        return Canvas(size)
+        place(model, target, Placement(size))  # refuses here, before the work
+        return Placement(size)
     neurons = all(isinstance(plain, Neuron) for plain in terms_of(target))
     if neurons and len(terms_of(target)) == 1 and (image is None or image == model.input_shape[:2]):
         return _of_neurons(model, target, margin)
     if image is not None:
-        placed(model, target, Canvas(image))
-        return Canvas(image)
+        place(model, target, Placement(image))
+        return Placement(image)
     if neurons:
-        return Canvas(model.input_shape[:2])
+        return Placement(model.input_shape[:2])
     try:
-        placed(model, target, Canvas(usual))
+        place(model, target, Placement(usual))
     except ModelError as reason:
         own = model.input_shape[:2]
-        said = f"canvas {own[0]} x {own[1]}: {model.name} takes no other size"
-        return Canvas(own, warnings=(f"{said} (the recipe's is {usual[0]} x {usual[1]}): {reason}",))
-    return Canvas(usual)
+        said = f"size {own[0]} x {own[1]}: {model.name} takes no other size"
+        return Placement(own, warnings=(f"{said} (the recipe's is {usual[0]} x {usual[1]}): {reason}",))
+    return Placement(usual)
 
 
-def placed(model: Model, target: Target, canvas: Canvas) -> tuple[Model, Target]:
-    """Return the model on the canvas, and the target there: neurons at their new places, images cut to it.
+def place(model: Model, target: Target, placement: Placement) -> tuple[Model, Target]:
+    """Return the model on the size, and the target there: neurons at their new places, images cut to it.
 
     Raises:
         ModelError: The model, or the part below the target's layers, cannot be run at that size.
     """
-    sized = on_canvas(model, *canvas.size, target.layers, need_outputs=target.needs_outputs)
-    if canvas.offsets is None:
+    sized = resized_model(model, *placement.size, target.layers, need_outputs=target.needs_outputs)
+    if placement.offsets is None:
         return sized, target
-    corners = np.asarray(canvas.offsets)
-    steps = jnp.asarray(corners // np.asarray(canvas.strides), jnp.int32)
+    corners = np.asarray(placement.offsets)
+    steps = jnp.asarray(corners // np.asarray(placement.strides), jnp.int32)
 
     def moved(plain: Target) -> Target:
         if not isinstance(plain, Neuron):
@@ -89,27 +89,27 @@ def placed(model: Model, target: Target, canvas: Canvas) -> tuple[Model, Target]
         return replace(plain, row=jnp.asarray(plain.row) - steps[:, 0], col=jnp.asarray(plain.col) - steps[:, 1])
 
     target = mapped(target, moved)
-    if isinstance(target, Given) and IMAGE in target.arrays:
+    if isinstance(target, TargetWithInputs) and IMAGE in target.arrays:
         images = np.asarray(target.arrays[IMAGE])
-        height, width = canvas.size
+        height, width = placement.size
         cut = [p[top : top + height, left : left + width] for p, (top, left) in zip(images, corners, strict=True)]
         target = replace(target, arrays={**target.arrays, IMAGE: jnp.asarray(np.stack(cut))})
     return sized, target
 
 
 def _image_size(target: Target) -> tuple[int, int] | None:
-    if not (isinstance(target, Given) and IMAGE in target.arrays):
+    if not (isinstance(target, TargetWithInputs) and IMAGE in target.arrays):
         return None
     shape = target.arrays[IMAGE].shape
     return int(shape[1]), int(shape[2])
 
 
-def _of_neurons(model: Model, target: Target, margin: int) -> Canvas:
+def _of_neurons(model: Model, target: Target, margin: int) -> Placement:
     """Each neuron's receptive field and margin, cut out in phase with all strides, so that the unit is the same."""
     (plain,) = terms_of(target)
     assert isinstance(plain, Neuron)  # said by the caller
     own = model.input_shape[:2]
-    whole = Canvas(own)
+    whole = Placement(own)
     layer = model.layers[plain.layer]
     field = model.program.site(plain.layer).receptive_field
     if not layer.is_map or field.stride is None or not field.aligned or any(s != int(s) for s in field.stride):
@@ -122,10 +122,10 @@ def _of_neurons(model: Model, target: Target, margin: int) -> Canvas:
         size, corner = _cut(boxes[:, axis], boxes[:, axis + 2], own[axis], strides[axis], margin)
         sizes.append(size)
         corners.append(corner)
-    canvas = Canvas((sizes[0], sizes[1]), tuple((int(a), int(b)) for a, b in zip(*corners, strict=True)), strides)
-    if canvas.size == own or not _same_fields(model, target, canvas, boxes):
+    placement = Placement((sizes[0], sizes[1]), tuple((int(a), int(b)) for a, b in zip(*corners, strict=True)), strides)
+    if placement.size == own or not _same_fields(model, target, placement, boxes):
         return whole
-    return canvas
+    return placement
 
 
 def _cut(
@@ -140,10 +140,10 @@ def _cut(
     return size, np.where(beyond, extent - size, corner)
 
 
-def _same_fields(model: Model, target: Target, canvas: Canvas, boxes: Int[np.ndarray, "n 4"]) -> bool:
-    """Whether every unit sees, on the canvas, what it sees in the whole image."""
+def _same_fields(model: Model, target: Target, placement: Placement, boxes: Int[np.ndarray, "n 4"]) -> bool:
+    """Whether every unit sees, on the size, what it sees in the whole image."""
     try:
-        sized, moved = placed(model, target, canvas)
+        sized, moved = place(model, target, placement)
     except ModelError:
         return False
     (plain,) = terms_of(moved)
@@ -153,14 +153,14 @@ def _same_fields(model: Model, target: Target, canvas: Canvas, boxes: Int[np.nda
     if (rows < 0).any() or (columns < 0).any() or (rows >= shape[0]).any() or (columns >= shape[1]).any():
         return False
     own = model.input_shape
-    for row, column, box, (top, left) in zip(rows, columns, boxes, canvas.offsets or (), strict=True):
+    for row, column, box, (top, left) in zip(rows, columns, boxes, placement.offsets or (), strict=True):
         found = np.asarray(field.box(int(row), int(column), clip=False)) + np.asarray([top, left, top, left])
         if not np.array_equal(found, box):
             return False
-        # Where the field ends outside the image, the canvas must end there too: padding is a part of what is seen.
+        # Where the field ends outside the image, the size must end there too: padding is a part of what is seen.
         for near, far, start, size, extent in (
-            (0, 2, top, canvas.size[0], own[0]),
-            (1, 3, left, canvas.size[1], own[1]),
+            (0, 2, top, placement.size[0], own[0]),
+            (1, 3, left, placement.size[1], own[1]),
         ):
             if (box[near] < start and start > 0) or (box[far] >= start + size and start + size < extent):
                 return False

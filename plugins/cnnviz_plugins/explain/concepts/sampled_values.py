@@ -1,4 +1,4 @@
-"""A layer's values for some images of a population: those of lowest rank, whatever the order and the batches."""
+"""A layer's values for some images of a data set: those of lowest rank, whatever the order and the batches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ _ODD = 2_654_435_761  # Knuth's multiplicative hash: a bijection of 32 bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class KeptValues(Reducer):
+class SampledValues(Reducer):
     """The values of `images` images; those whose numbers a fixed bijection of 32 bits puts first.
 
     Result of `finish`, in order of number: `id` (n,), `label` (n,), -1 where unknown, `predicted` (n,), -1 without

@@ -1,4 +1,4 @@
-"""A tile of images in one program against the host's loop over chunks, for every way to gather and to chunk."""
+"""A device batch of images in one program against the host's loop over chunks, for every way to gather and to chunk."""
 
 import jax
 import jax.numpy as jnp
@@ -7,7 +7,7 @@ import pytest
 
 from cnnviz_jax import targets
 from cnnviz_jax.engine import keys_for, root_key, run_fold
-from cnnviz_jax.engine.shard_batch import explain_tile, inner_chunk_for
+from cnnviz_jax.engine.device_batch import explain_device_batch, inner_chunk_for
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from tests.explain.small import model, some_images
@@ -26,8 +26,8 @@ def test_it_agrees_with_the_engines_own_loop(name, options, chunk):
     fold, images = built(name, **options), jnp.asarray(some_images(3))
     target = targets.ClassScore(jnp.asarray([0, 3, 1]))
     keys = keys_for(root_key(0), range(3))
-    tile = jax.jit(lambda model: explain_tile(fold, model, images, target, keys, inner_chunk=chunk))
-    found, scores = tile(model())
+    device_batch = jax.jit(lambda model: explain_device_batch(fold, model, images, target, keys, inner_chunk=chunk))
+    found, scores = device_batch(model())
     expected, expected_scores = run_fold(fold, model(), images, target, keys)
     np.testing.assert_allclose(found.values, expected.values, rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
@@ -36,13 +36,14 @@ def test_it_agrees_with_the_engines_own_loop(name, options, chunk):
 def test_a_single_evaluation_is_a_fold_too():
     fold, images = built("grad-cam"), jnp.asarray(some_images(2))
     target, keys = targets.ClassScore(jnp.asarray([0, 3])), keys_for(root_key(0), range(2))
-    found, _ = jax.jit(lambda model: explain_tile(fold, model, images, target, keys, inner_chunk=16))(model())
+    found, _ = jax.jit(lambda model: explain_device_batch(fold, model, images, target, keys, inner_chunk=16))(model())
     expected, _ = run_fold(fold, model(), images, target, keys)
     np.testing.assert_allclose(found.low_res, expected.low_res, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("evaluations", "tile", "chunk"), [(1, 16, 1), (10, 16, 4), (50, 16, 13), (50, 1, 50), (1000, 16, 16), (7, 200, 1)]
+    ("evaluations", "device_batch", "chunk"),
+    [(1, 16, 1), (10, 16, 4), (50, 16, 13), (50, 1, 50), (1000, 16, 16), (7, 200, 1)],
 )
-def test_chunks_are_few_or_fit(evaluations, tile, chunk):
-    assert inner_chunk_for(evaluations, tile, 64) == chunk
+def test_chunks_are_few_or_fit(evaluations, device_batch, chunk):
+    assert inner_chunk_for(evaluations, device_batch, 64) == chunk

@@ -1,4 +1,4 @@
-"""A tile of images explained by one traceable function, so that a sweep can run any technique anywhere.
+"""A device batch of images explained by one traceable function, so that a sweep can run any technique anywhere.
 
 `run_fold` drives chunks from the host and is faster for a few images; this is the same fold inside one
 program: pure, of one shape, fit for `shard_map`, and the same to the last bit on any number of devices.
@@ -27,21 +27,21 @@ _WRITTEN_OUT = 4
 _STRETCH = 4
 
 
-def inner_chunk_for(evaluations: int, tile: int, at_once: int | None = None) -> int:
-    """Return how many evaluations of each image of a tile run at once: about `at_once` over all of them.
+def inner_chunk_for(evaluations: int, device_batch: int, at_once: int | None = None) -> int:
+    """Return how many evaluations of each image of a device batch run at once: about `at_once` over all of them.
 
     More where that makes the chunks few enough to be written out one after another. The chunk divides the
     evaluations with the least padding: 50 evaluations, 16 wanted, gives 13 (four times).
     """
     wanted = at_once or _AT_ONCE.get(jax.default_backend(), _AT_ONCE_ACCELERATOR)
-    most, few = max(1, wanted // max(tile, 1)), -(-evaluations // _WRITTEN_OUT)
+    most, few = max(1, wanted // max(device_batch, 1)), -(-evaluations // _WRITTEN_OUT)
     if few > most:
-        stretched = max(1, _STRETCH * wanted // max(tile, 1))
+        stretched = max(1, _STRETCH * wanted // max(device_batch, 1))
         most = min(few, stretched)
     return evenly(evaluations, most)
 
 
-def explain_tile(
+def explain_device_batch(
     fold: Fold,
     model: "Model",
     images: Float[Array, "b h w c"],
@@ -50,7 +50,7 @@ def explain_tile(
     *,
     inner_chunk: int,
 ) -> tuple[Heatmap, Float[Array, " b"]]:
-    """Return the results and the untouched scores of a tile of images; traceable.
+    """Return the results and the untouched scores of a device batch of images; traceable.
 
     Args:
         fold: What one evaluation of one image is.
@@ -64,7 +64,7 @@ def explain_tile(
     Cost: as `run_fold`; memory for `b * inner_chunk` evaluations.
 
     Raises:
-        UsageError: The fold looks at what it gathered in between, which a tile of images cannot.
+        UsageError: The fold looks at what it gathered in between, which a device batch of images cannot.
     """
     if len(fold.rounds) > 1:
         raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
