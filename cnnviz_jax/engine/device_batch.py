@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import evenly
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
@@ -70,7 +71,7 @@ def explain_device_batch(
         raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
 
     def begin(image: Array, target: "Target", key: Any) -> Any:
-        return model.score(image, target)[0], fold.prepare(model, image, target, key)
+        return model.score(image, target)[0], fold.prepare(Case(model, target, key, image))
 
     scores, contexts = jax.vmap(begin)(images, target, keys)
 
@@ -79,7 +80,7 @@ def explain_device_batch(
 
         def one(image: Array, target: "Target", context: Any, key: Any) -> Any:
             def single(index: Array) -> Any:
-                return fold.evaluate(model, image, target, context, index, jax.random.fold_in(key, index))
+                return fold.evaluate(Case(model, target, jax.random.fold_in(key, index), image, context, index))
 
             return jax.vmap(single)(indices)
 
@@ -88,7 +89,7 @@ def explain_device_batch(
     gathered = _gather(fold, evaluate, min(inner_chunk, fold.evaluations))
 
     def finish(image: Array, target: "Target", context: Any, own: Any) -> Heatmap:
-        return fold.finish(model, image, target, context, own)
+        return fold.finish(Case(model, target, None, image, context), own)
 
     return jax.vmap(finish)(images, target, contexts, gathered), scores
 

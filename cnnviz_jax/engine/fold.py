@@ -9,21 +9,22 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
 import jax
-from jaxtyping import Array, Float, Int, Key
 
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import Heatmap, View
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
     """One image explained by `evaluations` independent evaluations.
 
-    Subclass as a frozen dataclass: its fields are the compiled program's identity, so two equal folds share
-    one program. `prepare`, `evaluate` and `finish` are traced; each sees one image.
+    A map-reduce over evaluations: `prepare` runs once per image, `evaluate` once per evaluation (the map), `gather`
+    joins what they return (the reduce), `finish` makes the image's result of it. Subclass as a frozen dataclass: its
+    fields are the compiled program's identity, so two equal folds share one program. All four are traced, and each
+    sees one image, as a `Case`.
     """
 
     gather: Literal["sum", "stack"] = "stack"
@@ -51,31 +52,19 @@ class Fold:
         """Return what a run would compute, as names and texts, for `cnnviz explain --plan`."""
         return ()
 
-    def refine(
-        self, model: "Model", image: Float[Array, "h w c"], target: "Target", context: Any, gathered: Any
-    ) -> Any:
+    def refine(self, case: Case, gathered: Any) -> Any:
         """Return the context of the next round, from what the rounds before gathered; of the same shapes."""
-        return context
+        return case.context
 
-    def prepare(self, model: "Model", image: Float[Array, "h w c"], target: "Target", key: Key[Array, ""]) -> Any:
+    def prepare(self, case: Case) -> Any:
         """Return what every evaluation of this image shares; any pytree."""
         return ()
 
-    def evaluate(
-        self,
-        model: "Model",
-        image: Float[Array, "h w c"],
-        target: "Target",
-        context: Any,
-        index: Int[Array, ""],
-        key: Key[Array, ""],
-    ) -> Any:
-        """Return evaluation number `index`; any pytree. `key` is `fold_in(image's key, index)`."""
+    def evaluate(self, case: Case) -> Any:
+        """Return evaluation number `case.index`; any pytree. `case.key` is `fold_in(image's key, index)`."""
         raise TypeError(f"{type(self).__name__} defines no evaluate")
 
-    def finish(
-        self, model: "Model", image: Float[Array, "h w c"], target: "Target", context: Any, gathered: Any
-    ) -> Any:
+    def finish(self, case: Case, gathered: Any) -> Any:
         """Return the image's result from what `gather` made of all evaluations.
 
         A technique's is a `Heatmap`, a measure's `cnnviz_jax.results.measurement.Measured`.
@@ -91,11 +80,11 @@ class WholeImage(Fold):
     """Equal for functions that compute the same thing, so that they share one compiled program."""
     function: Callable[..., Any] = field(compare=False)
 
-    def evaluate(self, model: "Model", image: Any, target: "Target", context: Any, index: Any, key: Any) -> Any:
+    def evaluate(self, case: Case) -> Any:
         """Return what the function returns."""
-        return self.function(model, image, target, key)
+        return self.function(case.model, case.image, case.target, case.key)
 
-    def finish(self, model: "Model", image: Any, target: "Target", context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it as a `Heatmap`."""
         value = jax.tree.map(lambda leaf: leaf[0], gathered)
         return value if isinstance(value, Heatmap) else Heatmap(values=value)

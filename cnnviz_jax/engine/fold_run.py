@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
@@ -243,13 +244,13 @@ class FoldRun:
 
 def _begin(fold: Fold, slots: int, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
     def one(image: Array, target: "Target", key: Any) -> Any:
-        context = fold.prepare(model, image, target, key)
+        context = fold.prepare(Case(model, target, key, image))
         return model.score(image, target)[0], context
 
     scores, contexts = jax.vmap(one)(images, target, keys)
 
     def evaluate(image: Array, target: "Target", key: Any, context: Any) -> Any:
-        return fold.evaluate(model, image, target, context, jnp.int32(0), key)
+        return fold.evaluate(Case(model, target, key, image, context, jnp.int32(0)))
 
     shape = jax.eval_shape(jax.vmap(evaluate), images, target, keys, contexts)
     lead = (lambda leaf: leaf.shape) if fold.gather == "sum" else (lambda leaf: (leaf.shape[0], slots, *leaf.shape[1:]))
@@ -273,7 +274,7 @@ def _step(
 
     def one_image(image: Array, target: "Target", key: Any, context: Any) -> Any:
         def one(index: Array) -> Any:
-            return fold.evaluate(model, image, target, context, index, jax.random.fold_in(key, index))
+            return fold.evaluate(Case(model, target, jax.random.fold_in(key, index), image, context, index))
 
         return jax.vmap(one)(indices)
 
@@ -298,7 +299,11 @@ def _whole(fold: Fold, model: "Model", images: Array, target: "Target", keys: An
 
 def _refine(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
     known = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
-    return jax.vmap(partial(fold.refine, model))(images, target, context, known)
+
+    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
+        return fold.refine(Case(model, target, None, image, context), gathered)
+
+    return jax.vmap(one)(images, target, context, known)
 
 
 def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
@@ -306,6 +311,6 @@ def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: A
         gathered = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
 
     def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
-        return fold.finish(model, image, target, context, gathered)
+        return fold.finish(Case(model, target, None, image, context), gathered)
 
     return jax.vmap(one)(images, target, context, gathered)

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.errors import MemoryBudgetError
@@ -29,8 +30,9 @@ if TYPE_CHECKING:
 class Iteration:
     """One target's state, stepped `steps` times.
 
-    Subclass as a frozen dataclass: its fields are the compiled program's identity. `start`, `step` and
-    `finish` are traced; each sees one target.
+    An optimisation loop: `start` makes the state, `step` changes it `steps` times, `finish` reads it off. Subclass as
+    a frozen dataclass: its fields are the compiled program's identity. The three are traced; each sees one target, as
+    a `Case`.
     """
 
     steps: int
@@ -58,21 +60,19 @@ class Iteration:
         """Return the target whose maximum over a data set the result is measured against."""
         return target
 
-    def start(self, model: "Model", target: "Target", key: Key[Array, ""]) -> Any:
+    def start(self, case: Case) -> Any:
         """Return the state before the first step; any pytree of fixed shapes."""
         raise TypeError(f"{type(self).__name__} defines no start")
 
-    def step(
-        self, model: "Model", target: "Target", state: Any, index: Int[Array, ""], key: Key[Array, ""]
-    ) -> tuple[Any, Float[Array, "..."]]:
-        """Return the next state and the objective before this step. `key` is `fold_in(target's key, index + 1)`."""
+    def step(self, case: Case, state: Any) -> tuple[Any, Float[Array, "..."]]:
+        """Return the next state and the objective before the step. `case.key` is `fold_in(target's key, index + 1)`."""
         raise TypeError(f"{type(self).__name__} defines no step")
 
-    def snapshot(self, model: "Model", target: "Target", state: Any) -> Float[Array, "..."]:
+    def snapshot(self, case: Case, state: Any) -> Float[Array, "..."]:
         """Return what a video shows of a state."""
         raise TypeError(f"{type(self).__name__} defines no snapshot")
 
-    def finish(self, model: "Model", target: "Target", state: Any) -> Any:
+    def finish(self, case: Case, state: Any) -> Any:
         """Return the target's result; any pytree."""
         raise TypeError(f"{type(self).__name__} defines no finish")
 
@@ -242,19 +242,19 @@ class _IterationRun:
 
 
 def _start(iteration: Iteration, model: "Model", target: "Target", keys: Any) -> Any:
-    return jax.vmap(lambda t, k: iteration.start(model, t, jax.random.fold_in(k, 0)))(target, keys)
+    return jax.vmap(lambda t, k: iteration.start(Case(model, t, jax.random.fold_in(k, 0))))(target, keys)
 
 
 def _step(iteration: Iteration, model: "Model", target: "Target", state: Any, index: Array, keys: Any) -> Any:
     def one(t: "Target", s: Any, k: Any) -> Any:
-        return iteration.step(model, t, s, index, jax.random.fold_in(k, index + 1))
+        return iteration.step(Case(model, t, jax.random.fold_in(k, index + 1), index=index), s)
 
     return jax.vmap(one)(target, state, keys)
 
 
 def _finish(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
-    return jax.vmap(lambda t, s: iteration.finish(model, t, s))(target, state)
+    return jax.vmap(lambda t, s: iteration.finish(Case(model, t), s))(target, state)
 
 
 def _snapshot(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
-    return jax.vmap(lambda t, s: iteration.snapshot(model, t, s))(target, state)
+    return jax.vmap(lambda t, s: iteration.snapshot(Case(model, t), s))(target, state)

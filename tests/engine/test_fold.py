@@ -10,6 +10,7 @@ import cnnviz_jax as cv
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Fold, compilations, image_ids, keys_for, root_key, run_fold
 from cnnviz_jax.engine import fold_run as fold_module
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import ImageError, MemoryBudgetError, TargetError, UsageError
 from cnnviz_jax.results.attribution import Heatmap
 from tests.explain.small import model, some_images
@@ -25,10 +26,10 @@ class Powers(Fold):
     def evaluations(self):
         return self.count
 
-    def evaluate(self, model, image, target, context, index, key):
-        return index.astype(image.dtype) * image[..., 0]
+    def evaluate(self, case: Case):
+        return case.index.astype(case.image.dtype) * case.image[..., 0]
 
-    def finish(self, model, image, target, context, gathered):
+    def finish(self, case: Case, gathered):
         return Heatmap(values=gathered if self.gather == "sum" else gathered.sum(0))
 
 

@@ -5,11 +5,12 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
 from cnnviz_jax.data.fills import fill_of
-from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.measure import MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.ordering import places
 from cnnviz_plugins.measure.plugin import DeletionConfig, InsertionConfig
@@ -41,27 +42,19 @@ class Deletion(MetricFold):
         """One per point of the curve."""
         return self.config.steps + 1
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, key: Any) -> Any:  # type: ignore[override]
+    def prepare(self, case: Case) -> Any:
         """Return the order of the pixels, and the image with nothing left."""
-        return places(target.heat), fill_of(image, self.config.fill, model)
+        return places(case.target.heat), fill_of(case.image, self.config.fill, case.model)
 
-    def evaluate(  # type: ignore[override]
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: EvaluatedMap,
-        context: Any,
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score at one point of the curve."""
-        place, nothing = context
+        place, nothing = case.context
         counts = np.round(np.asarray(self.at) * place.size).astype(np.int32)
-        is_taken = (place < jnp.asarray(counts)[index])[..., None]
-        changed = self._image(is_taken, image, nothing)
-        return model.score(changed, target.inner.scored_as(self.config.score))[0]
+        is_taken = (place < jnp.asarray(counts)[case.index])[..., None]
+        changed = self._image(is_taken, case.image, nothing)
+        return case.model.score(changed, case.target.inner.scored_as(self.config.score))[0]
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:
+    def finish(self, case: Case, gathered: Float[Array, " p"]) -> Measured:
         """Return the area and the curve."""
         area = (gathered[1:] + gathered[:-1]).sum() / (2 * self.config.steps)
         return Measured(values=area, curve=gathered)

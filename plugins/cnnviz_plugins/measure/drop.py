@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.measure import MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import DropConfig
 
@@ -31,17 +32,15 @@ class AverageDrop(MetricFold):
         """Return the fold for `model`."""
         return cls(config=config)
 
-    def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, context: Any, index: Any, key: Any
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Return the untouched score and that of the kept image."""
-        positive = jnp.maximum(target.heat, 0.0)
+        positive = jnp.maximum(case.target.heat, 0.0)
         top = positive.max()
         kept = positive / jnp.where(top > 0, top, 1.0)
-        scored = target.inner.scored_as(self.config.score)
-        return model.score(image, scored)[0], model.score(image * kept[..., None], scored)[0]
+        scored = case.target.inner.scored_as(self.config.score)
+        return case.model.score(case.image, scored)[0], case.model.score(case.image * kept[..., None], scored)[0]
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:
+    def finish(self, case: Case, gathered: Any) -> Measured:
         """Return the share that is lost; 0 where there was nothing to lose."""
         score, kept = (part[0] for part in gathered)
         return Measured(values=self._value(score, kept), extras={"kept_score": kept})

@@ -8,7 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.measure import MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import InfidelityConfig
 
@@ -38,26 +39,22 @@ class Infidelity(MetricFold):
         """One per perturbation."""
         return self.config.samples
 
-    def prepare(self, model: Model, image: Any, target: EvaluatedMap, key: Any) -> Float[Array, ""]:  # type: ignore[override]
+    def prepare(self, case: Case) -> Float[Array, ""]:
         """Return the untouched score."""
-        return model.score(image, target.inner.scored_as(self.config.score))[0]
+        return case.model.score(case.image, case.target.inner.scored_as(self.config.score))[0]
 
-    def evaluate(  # type: ignore[override]
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: EvaluatedMap,
-        context: Any,
-        index: Any,
-        key: Key[Array, ""],
-    ) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Return the forecast of one perturbation, and what it does."""
-        taken = self._perturbation(image, key)
-        shares = target.raw if target.raw.shape[-1] == image.shape[-1] else target.raw / image.shape[-1]
-        now = model.score(image - taken, target.inner.scored_as(self.config.score))[0]
-        return (taken * shares).sum(), context - now
+        taken = self._perturbation(case.image, case.key)
+        shares = (
+            case.target.raw
+            if case.target.raw.shape[-1] == case.image.shape[-1]
+            else case.target.raw / case.image.shape[-1]
+        )
+        now = case.model.score(case.image - taken, case.target.inner.scored_as(self.config.score))[0]
+        return (taken * shares).sum(), case.context - now
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:
+    def finish(self, case: Case, gathered: Any) -> Measured:
         """Return the mean squared error."""
         forecast, change = gathered
         square = (forecast**2).mean()

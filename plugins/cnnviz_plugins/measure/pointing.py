@@ -4,10 +4,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.measure import MetricFold
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import PointingGameConfig
@@ -33,13 +33,11 @@ class PointingGame(MetricFold):
         """Return the fold for `model`."""
         return cls(config=config)
 
-    def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, context: Any, index: Any, key: Any
-    ) -> Measured:
+    def evaluate(self, case: Case) -> Measured:
         """Return hit or miss."""
-        if target.mask is None:
+        if case.target.mask is None:
             raise ModelError("the pointing game was run without a mask")
-        heat, inside = target.heat, target.mask > 0
+        heat, inside = case.target.heat, case.target.mask > 0
         width = heat.shape[1]
         top = jnp.argmax(heat)
         rows, cols = jnp.arange(heat.shape[0])[:, None], jnp.arange(width)[None]
@@ -51,7 +49,7 @@ class PointingGame(MetricFold):
         extras: dict[str, Any] = {"energy_inside": energy, "object_share": inside.mean()}
         return Measured(values=is_hit.astype(jnp.float32), extras=extras)
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Measured) -> Measured:
+    def finish(self, case: Case, gathered: Measured) -> Measured:
         """Return it."""
         extras: dict[str, Any] = {name: extra[0] for name, extra in gathered.extras.items()}
         return Measured(values=gathered.values[0], extras=extras)

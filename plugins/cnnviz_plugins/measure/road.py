@@ -1,15 +1,15 @@
 """ROAD: the score as pixels are replaced by what their neighbours suggest (Rong et al. 2022)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.measure import MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.ordering import places
 from cnnviz_plugins.measure.plugin import RoadConfig
@@ -45,30 +45,22 @@ class Road(MetricFold):
         """One per share and order."""
         return len(self.config.shares) * (2 if self.config.order == "combined" else 1)
 
-    def prepare(self, model: Model, image: Any, target: EvaluatedMap, key: Any) -> Int[Array, "h w"]:  # type: ignore[override]
+    def prepare(self, case: Case) -> Int[Array, "h w"]:
         """Return the order of the pixels."""
-        return places(target.heat)
+        return places(case.target.heat)
 
-    def evaluate(  # type: ignore[override]
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: EvaluatedMap,
-        context: Int[Array, "h w"],
-        index: Int[Array, ""],
-        key: Key[Array, ""],
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score at one share, in one order."""
         shares = len(self.config.shares)
-        counts = jnp.asarray(np.round(np.asarray(self.config.shares) * context.size).astype(np.int32))
-        is_first = index < shares if self.config.order == "combined" else self.config.order == "morf"
-        place = jnp.where(is_first, context, context.size - 1 - context)
-        is_gone = place < counts[index % shares]
-        noise = self.config.noise * jax.random.normal(key, image.shape, image.dtype)
-        imputed = jnp.where(is_gone[..., None], _imputed(image, is_gone) + noise, image)
-        return model.score(imputed, target.inner.scored_as(self.config.score))[0]
+        counts = jnp.asarray(np.round(np.asarray(self.config.shares) * case.context.size).astype(np.int32))
+        is_first = case.index < shares if self.config.order == "combined" else self.config.order == "morf"
+        place = jnp.where(is_first, case.context, case.context.size - 1 - case.context)
+        is_gone = place < counts[case.index % shares]
+        noise = self.config.noise * jax.random.normal(case.key, case.image.shape, case.image.dtype)
+        imputed = jnp.where(is_gone[..., None], _imputed(case.image, is_gone) + noise, case.image)
+        return case.model.score(imputed, case.target.inner.scored_as(self.config.score))[0]
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Float[Array, " p"]) -> Measured:
+    def finish(self, case: Case, gathered: Float[Array, " p"]) -> Measured:
         """Return the mean and the curve."""
         shares = len(self.config.shares)
         if self.config.order != "combined":

@@ -7,7 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import EvaluatedMap, MetricFold
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.measure import MetricFold
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_plugins.measure.plugin import SparsenessConfig
 
@@ -30,17 +31,15 @@ class Sparseness(MetricFold):
         """Return the fold for `model`."""
         return cls(config=config)
 
-    def evaluate(  # type: ignore[override]
-        self, model: Model, image: Float[Array, "h w c"], target: EvaluatedMap, context: Any, index: Any, key: Any
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the index."""
-        sizes = jnp.sort(jnp.abs(target.heat).reshape(-1))
+        sizes = jnp.sort(jnp.abs(case.target.heat).reshape(-1))
         top = sizes[-1]
         shares = sizes / jnp.where(top > 0, top, 1.0)  # maps of 1e-30 keep their index
         count = sizes.size
         weights = 2 * jnp.arange(1, count + 1, dtype=jnp.float32) - count - 1
         return (weights * shares).sum() / (count * jnp.where(top > 0, shares.sum(), 1.0))
 
-    def finish(self, model: Model, image: Any, target: Any, context: Any, gathered: Any) -> Measured:
+    def finish(self, case: Case, gathered: Any) -> Measured:
         """Return it."""
         return Measured(values=gathered[0])

@@ -6,10 +6,11 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Model, Synthesis
 from cnnviz_jax.engine import Iteration
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Status
@@ -56,34 +57,32 @@ class Adversarial(Iteration):
         assert isinstance(target.objective, ClassScore)
         return model.at_size(*self.shape[:2]), replace(target, objective=replace(target.objective, of="margin"))
 
-    def start(self, model: Model, target: Target, key: Key[Array, ""]) -> dict[str, Any]:
+    def start(self, case: Case) -> dict[str, Any]:
         """Return the image."""
-        return {"image": self._image(target), "moved": jnp.bool_(False)}
+        return {"image": self._image(case.target), "moved": jnp.bool_(False)}
 
     def _image(self, target: Target) -> Float[Array, "h w c"]:
         return target.arrays[IMAGE]  # type: ignore[attr-defined]  # an Imaged
 
-    def step(
-        self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
-    ) -> tuple[dict[str, Any], Float[Array, ""]]:
+    def step(self, case: Case, state: dict[str, Any]) -> tuple[dict[str, Any], Float[Array, ""]]:
         """Return the image one step nearer to the class, or as it is once there, and the margin before."""
-        margin, gradient = jax.value_and_grad(lambda image: model.score(image, target)[0])(state["image"])
+        margin, gradient = jax.value_and_grad(lambda image: case.model.score(image, case.target)[0])(state["image"])
         squares = jnp.square(gradient).sum()
         length = (1 + self.overshoot) * (jnp.abs(margin) + 1e-4) / jnp.maximum(squares, 1e-20)
         new = jnp.clip(state["image"] + length * gradient, 0, 1)
         image = jnp.where((margin > 0) | (squares == 0), state["image"], new)
         return {"image": image, "moved": state["moved"] | (squares > 0)}, margin
 
-    def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "1 h w c"]:
+    def snapshot(self, case: Case, state: dict[str, Any]) -> Float[Array, "1 h w c"]:
         """Return the image."""
         return state["image"][None]
 
-    def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
+    def finish(self, case: Case, state: dict[str, Any]) -> dict[str, Array]:
         """Return the nearest image of the class on the straight way to the one found."""
-        image, found = self._image(target), state["image"]
+        image, found = self._image(case.target), state["image"]
 
         def margin(share: Array) -> Array:
-            return model.score(image + share * (found - image), target)[0]
+            return case.model.score(image + share * (found - image), case.target)[0]
 
         low, high = jnp.float32(0), jnp.float32(1)
         for _ in range(_HALVINGS):
@@ -92,7 +91,7 @@ class Adversarial(Iteration):
             low, high = jnp.where(inside, low, middle), jnp.where(inside, middle, high)
         share = jnp.where(margin(jnp.float32(0)) > 0, 0.0, high)
         raw = image + share * (found - image)
-        return {"raw": raw, "reached": model.score(raw, target)[0], "moved": state["moved"], "image": image}
+        return {"raw": raw, "reached": case.model.score(raw, case.target)[0], "moved": state["moved"], "image": image}
 
     def result(
         self,

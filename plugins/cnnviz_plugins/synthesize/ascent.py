@@ -8,10 +8,11 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax import Model, Synthesis
 from cnnviz_jax.engine import Iteration
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Status
 from cnnviz_jax.targets import Channel, Neuron, Target
@@ -84,14 +85,14 @@ class Ascent(Iteration):
         each = (penalty.weight * jax.vmap(penalty.penalty)(images) for penalty in self.recipe.penalties)
         return sum(each, jnp.zeros(self.copies))
 
-    def start(self, model: Model, target: Target, key: Key[Array, ""]) -> dict[str, Any]:
+    def start(self, case: Case) -> dict[str, Any]:
         """Return the first parameters, the optimiser's state and an empty record."""
-        given, form = self.given(target), self.recipe.parametrization
+        given, form = self.given(case.target), self.recipe.parametrization
 
         def one(number: Int[Array, ""]) -> Any:
             if self.starts_at_image:
                 return form.parameters(given[IMAGE])
-            own = key if self.copies == 1 else jax.random.fold_in(key, number)
+            own = case.key if self.copies == 1 else jax.random.fold_in(case.key, number)
             return form.start(self.shape, own, given)
 
         parameters = jax.vmap(one)(jnp.arange(self.copies))
@@ -101,7 +102,7 @@ class Ascent(Iteration):
             "moved": jnp.zeros(self.copies, bool),
             "best": jnp.zeros((self.copies, *self.shape)),
             "best_score": jnp.full(self.copies, -jnp.inf),
-            "context": self.context(model, target, given),
+            "context": self.context(case.model, case.target, given),
         }
         return state | ({"transparency": jnp.zeros((self.copies, *self.shape))} if self.recipe.transparency else {})
 
@@ -109,18 +110,16 @@ class Ascent(Iteration):
         """Return the model's outputs, if the target needs them, and the values of its layers."""
         return model.run(image, read=target.layers, rules=rules, need_outputs=target.needs_outputs)
 
-    def step(
-        self, model: Model, target: Target, state: dict[str, Any], index: Int[Array, ""], key: Key[Array, ""]
-    ) -> tuple[dict[str, Any], Float[Array, "..."]]:
+    def step(self, case: Case, state: dict[str, Any]) -> tuple[dict[str, Any], Float[Array, "..."]]:
         """Return the state one step on, and the objective of each image before it."""
-        recipe, given = self.recipe, self.given(target)
-        progress = index.astype(jnp.float32) / max(self.steps - 1, 1)
-        rules = self._leaking(index)
+        recipe, given = self.recipe, self.given(case.target)
+        progress = case.index.astype(jnp.float32) / max(self.steps - 1, 1)
+        rules = self._leaking(case.index)
 
         def total(parameters: Any, delta: Array) -> tuple[Array, tuple[Array, Array]]:
             images = jax.vmap(lambda p: recipe.parametrization.image(p, self.shape, given))(parameters) + delta
-            scores = self._of_views(model, target, state["context"], images, key, progress, rules)
-            taken = self.taken(model, state["context"], images, key, progress)
+            scores = self._of_views(case.model, case.target, state["context"], images, case.key, progress, rules)
+            taken = self.taken(case.model, state["context"], images, case.key, progress)
             return (scores - taken).sum(), (scores, images)
 
         zero = jnp.zeros((self.copies, *self.shape))
@@ -134,10 +133,10 @@ class Ascent(Iteration):
             update, moments = climb(gradient, state["moments"], state["parameters"])
         parameters = optax.apply_updates(state["parameters"], update)
         for each in recipe.constraints:
-            parameters = jax.vmap(lambda p, g, each=each: each.constrained(p, g, index, given["mean"]))(
+            parameters = jax.vmap(lambda p, g, each=each: each.constrained(p, g, case.index, given["mean"]))(
                 parameters, gradient
             )
-        better = (scores > state["best_score"]) & (index >= self.warmup)
+        better = (scores > state["best_score"]) & (case.index >= self.warmup)
         moved = jnp.stack([jnp.any(leaf != 0, axis=tuple(range(1, leaf.ndim))) for leaf in jax.tree.leaves(gradient)])
         new = state | {
             "parameters": parameters,
@@ -174,17 +173,17 @@ class Ascent(Iteration):
         outputs, activations = jax.vmap(lambda image: self.read(model, target, image, None))(images)
         return self.scores(target, context, outputs, activations, images), _peak(target, activations, self.copies)
 
-    def snapshot(self, model: Model, target: Target, state: dict[str, Any]) -> Float[Array, "k rows columns c"]:
+    def snapshot(self, case: Case, state: dict[str, Any]) -> Float[Array, "k rows columns c"]:
         """Return the images as shown, in the middle of the ascent."""
-        given, form = self.given(target), self.recipe.parametrization
+        given, form = self.given(case.target), self.recipe.parametrization
         return jax.vmap(lambda p: self.recipe.display.shown(form.image(p, self.shape, given)))(state["parameters"])
 
-    def finish(self, model: Model, target: Target, state: dict[str, Any]) -> dict[str, Array]:
+    def finish(self, case: Case, state: dict[str, Any]) -> dict[str, Array]:
         """Return the images, as they are and as shown, with what they reach."""
-        given, form = self.given(target), self.recipe.parametrization
+        given, form = self.given(case.target), self.recipe.parametrization
         last = jax.vmap(lambda p: form.image(p, self.shape, given))(state["parameters"])
-        reached, peak = self._plain(model, target, state["context"], last)
-        best_reached, best_peak = self._plain(model, target, state["context"], state["best"])
+        reached, peak = self._plain(case.model, case.target, state["context"], last)
+        best_reached, best_peak = self._plain(case.model, case.target, state["context"], state["best"])
         is_best = (best_reached > reached) & jnp.isfinite(state["best_score"])
         best = jnp.where(is_best[:, None, None, None], state["best"], last)
         best_reached = jnp.where(is_best, best_reached, reached)

@@ -9,6 +9,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from tests.explain import small
@@ -20,10 +21,10 @@ def flops(technique, layer, **options):
     spec = plugins().technique(technique)
     fold = load(spec.build)(spec.config(layer=layer, **options), net)
     key = jax.random.key(0)
-    context = jax.eval_shape(lambda model: fold.prepare(model, image, target, key), net)
+    context = jax.eval_shape(lambda model: fold.prepare(Case(model, target, key, image)), net)
 
     def evaluate(model, image, context):
-        return fold.evaluate(model, image, target, context, jnp.int32(0), key)
+        return fold.evaluate(Case(model, target, key, image, context, jnp.int32(0)))
 
     return jax.jit(evaluate).lower(net, image, context).compile().cost_analysis()["flops"]
 

@@ -1,15 +1,15 @@
 """The technique: one evaluation is the gradient at one shift, shifted back."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_shifted_saliency.plugin import ShiftedSaliencyConfig
 
 
@@ -34,18 +34,14 @@ class ShiftedSaliency(Fold):
         """One per shift."""
         return (2 * self.reach_px + 1) ** 2
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Int[Array, ""], key: Any
-    ) -> Float[Array, "h w c"]:
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the gradient at shift number `index`, shifted back; what leaves one side enters at the other."""
         side = 2 * self.reach_px + 1
-        shift = jnp.stack([index // side, index % side]) - self.reach_px
-        shifted = jnp.roll(image, shift, (0, 1))
-        gradient = jax.grad(lambda pixels: model.score(pixels, target)[0])(shifted)
+        shift = jnp.stack([case.index // side, case.index % side]) - self.reach_px
+        shifted = jnp.roll(case.image, shift, (0, 1))
+        gradient = jax.grad(lambda pixels: case.model.score(pixels, case.target)[0])(shifted)
         return jnp.roll(gradient, -shift, (0, 1))
 
-    def finish(
-        self, model: Model, image: Any, target: Target, context: Any, gathered: Float[Array, "h w c"]
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Float[Array, "h w c"]) -> Heatmap:
         """Return the mean, one number per pixel."""
         return Heatmap(values=jnp.abs(gathered / self.evaluations).max(-1))

@@ -9,9 +9,9 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.activation.plugin import FeatureMapsConfig
 
 
@@ -51,14 +51,12 @@ class FeatureMaps(Fold):
         kept = most if count is None else min(count, most)
         return cls(layer=layer.name, channels=channels, select=config.select, count=kept, notes=notes)
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Float[Array, "rows cols channels"]:
+    def evaluate(self, case: Case) -> Float[Array, "rows cols channels"]:
         """Return the layer's value."""
-        value = model.run(image, read=(self.layer,), need_outputs=False)[1][self.layer]
+        value = case.model.run(case.image, read=(self.layer,), need_outputs=False)[1][self.layer]
         return value if self.channels is None else value[..., list(self.channels)]
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it, or the channels that answer most to this image with their numbers."""
         value = gathered[0]
         if self.select == "given":

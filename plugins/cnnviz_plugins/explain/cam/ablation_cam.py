@@ -4,10 +4,10 @@ from dataclasses import dataclass, replace
 from typing import Any, Self
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map
 from cnnviz_plugins.explain.cam.plugin import AblationCamConfig
 
@@ -36,48 +36,31 @@ class AblationCam(LayerMaps):
         """One per channel of every layer."""
         return sum(self.widths)
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any
-    ) -> tuple[Float[Array, ""], dict[str, Map]]:
+    def prepare(self, case: Case) -> tuple[Float[Array, ""], dict[str, Map]]:
         """Return the untouched score and the layers' values."""
-        return model.score(image, target, read=self.layers)
+        return case.model.score(case.image, case.target, read=self.layers)
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: tuple[Float[Array, ""], dict[str, Map]],
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score without channel `index`, the layers' channels counted on."""
-        values, first = context[1], 0
+        values, first = case.context[1], 0
         changes: dict[str, Any] = {}
         for name, width in zip(self.layers, self.widths, strict=True):
-            kept = jnp.arange(width) + first != index
+            kept = jnp.arange(width) + first != case.index
             # The lowest layer's value is given, so nothing below it runs; those above follow from it.
             changes[name] = jnp.where(kept, values[name], 0) if not changes else _keeping(kept)
             first += width
-        return model.score(image, target, replace=changes)[0]
+        return case.model.score(case.image, case.target, replace=changes)[0]
 
-    def finish(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: tuple[Float[Array, ""], dict[str, Map]],
-        gathered: Float[Array, " n"],
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Float[Array, " n"]) -> Heatmap:
         """Return the maps, weighted."""
-        score, values = context
+        score, values = case.context
         over = score if self.config.convention == "pytorch-grad-cam" else jnp.abs(score)
         weights = (score - gathered) / jnp.where(over == 0, 1, over)
         raws, first = [], 0
         for name, width in zip(self.layers, self.widths, strict=True):
             raws.append(values[name] @ weights[first : first + width])
             first += width
-        return self.result(image, tuple(raws))
+        return self.result(case.image, tuple(raws))
 
 
 def _keeping(kept: Any) -> Any:

@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import TargetError
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.cam.layer_maps import values_of
 from cnnviz_plugins.explain.cam.linear_head import linear_head
 from cnnviz_plugins.explain.cam.plugin import CamConfig
@@ -44,23 +44,19 @@ class ClassActivationMap(Fold):
         head = linear_head(model)
         return cls(config=config, layer=head.layer, dense=head.dense, notes=(("weights", head.dense),))
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Float[Array, "rows cols"]:
+    def evaluate(self, case: Case) -> Float[Array, "rows cols"]:
         """Return the map before any ReLU."""
-        if not target.needs_outputs or target.layers:
+        if not case.target.needs_outputs or case.target.layers:
             raise TargetError("cam explains a score of the network's outputs; grad-cam explains any target")
-        logits = model.run(image)[0]
-        toward = jax.grad(lambda outputs: target.score(outputs, {}))(logits)
-        kernel = model.program.kernel(self.dense, model.params)  # channels classes
+        logits = case.model.run(case.image)[0]
+        toward = jax.grad(lambda outputs: case.target.score(outputs, {}))(logits)
+        kernel = case.model.program.kernel(self.dense, case.model.params)  # channels classes
         weights: Array = kernel @ toward
-        return values_of(model, image, (self.layer,))[self.layer] @ weights
+        return values_of(case.model, case.image, (self.layer,))[self.layer] @ weights
 
-    def finish(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the map at both sizes."""
         raw = gathered[0]
         kept = jax.nn.relu(raw) if self.config.relu else raw
-        values = resized(kept, (image.shape[0], image.shape[1]), "linear")
+        values = resized(kept, (case.image.shape[0], case.image.shape[1]), "linear")
         return Heatmap(values=values, low_res=kept, extras={"before_relu": raw})

@@ -1,14 +1,12 @@
 """Eigen-CAM: channels along their first principal direction, whatever the class (Muhammad, Yeasin 2020)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
 from cnnviz_plugins.explain.cam.plugin import EigenCamConfig
 
@@ -25,11 +23,9 @@ class EigenCam(LayerMaps):
 
     config: EigenCamConfig
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> tuple[Float[Array, "_ _"], ...]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "_ _"], ...]:
         """Return the projection of every layer."""
-        values = values_of(model, image, self.layers)
+        values = values_of(case.model, case.image, self.layers)
         return tuple(self.projected(values[name]) for name in self.layers)
 
     def projected(self, activation: Map) -> Float[Array, "rows cols"]:

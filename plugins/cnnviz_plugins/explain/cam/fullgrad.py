@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.cam.biases import Bias, bias_values, biases
 from cnnviz_plugins.explain.cam.plugin import FullgradConfig
 from cnnviz_plugins.explain.cam.postprocess import resized, scaled
@@ -38,29 +38,25 @@ class Fullgrad(Fold):
         found = biases(model)
         return cls(config=config, biases=found, notes=(("bias_layers", tuple(bias.layer for bias in found)),))
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> tuple[Float[Array, ""], Float[Array, "h w c"], tuple[Float[Array, "..."], ...]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, "h w c"], tuple[Float[Array, "..."], ...]]:
         """Return the score, the input's term and every bias term."""
         names = tuple(bias.layer for bias in self.biases)
-        shapes = jax.eval_shape(lambda: model.run(image, read=names, need_outputs=False)[1]) if names else {}
+        shapes = jax.eval_shape(lambda: case.model.run(case.image, read=names, need_outputs=False)[1]) if names else {}
         deltas = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
 
         def score(pixels: Any, deltas: Any) -> Float[Array, ""]:
-            return model.score(pixels, target, add=deltas)[0]
+            return case.model.score(pixels, case.target, add=deltas)[0]
 
-        value, (slope, slopes) = jax.value_and_grad(score, argnums=(0, 1))(image, deltas)
-        mean = jnp.asarray(model.structure.mean, image.dtype)
-        shifts = bias_values(model, image, self.biases)
+        value, (slope, slopes) = jax.value_and_grad(score, argnums=(0, 1))(case.image, deltas)
+        mean = jnp.asarray(case.model.structure.mean, case.image.dtype)
+        shifts = bias_values(case.model, case.image, self.biases)
         terms = tuple((shift * slopes[name]).astype(jnp.float32) for name, shift in zip(names, shifts, strict=True))
-        return value, (image - mean) * slope, terms
+        return value, (case.image - mean) * slope, terms
 
-    def finish(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the map and the sums."""
         score, at_input, terms = jax.tree.map(lambda leaf: leaf[0], gathered)
-        size = (image.shape[0], image.shape[1])
+        size = (case.image.shape[0], case.image.shape[1])
         total = self._shown(at_input, size)
         for term in terms:
             if term.ndim == 3:

@@ -8,9 +8,9 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import RuleError
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.cam.layer_maps import values_and_gradients
 from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
 from cnnviz_plugins.explain.cam.postprocess import CONVENTIONS, resized
@@ -50,19 +50,15 @@ class GuidedGradCam(Fold):
         layer = model.map_layer(config.layer).name
         return cls(config=config, layer=layer, notes=(("rewritten", tuple(rewritten)),), warnings=warnings)
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> tuple[Float[Array, "h w c"], Float[Array, "rows cols"]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "rows cols"]]:
         """Return the guided gradient and the Grad-CAM map before its ReLU."""
-        guided = jax.grad(lambda pixels: model.score(pixels, target, rules=_RULES)[0])(image)
-        activation, gradient = values_and_gradients(model, image, target, (self.layer,))[self.layer]
+        guided = jax.grad(lambda pixels: case.model.score(pixels, case.target, rules=_RULES)[0])(case.image)
+        activation, gradient = values_and_gradients(case.model, case.image, case.target, (self.layer,))[self.layer]
         return guided, activation @ gradient.mean((0, 1))
 
-    def finish(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return their product."""
         guided, raw = gathered[0][0], gathered[1][0]
         kept = jax.nn.relu(raw)
-        seen = resized(kept, (image.shape[0], image.shape[1]), CONVENTIONS[self.config.convention].resize)
+        seen = resized(kept, (case.image.shape[0], case.image.shape[1]), CONVENTIONS[self.config.convention].resize)
         return Heatmap(values=guided * seen[:, :, None], low_res=kept, extras={"before_relu": raw, "guided": guided})

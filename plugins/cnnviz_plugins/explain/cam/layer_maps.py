@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.cam.plugin import MapConfig
 from cnnviz_plugins.explain.cam.postprocess import finished
@@ -37,22 +38,18 @@ class LayerMaps(Fold):
         layers, resolved = chosen(config, model), config.resolved()
         return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes(resolved, layers))
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Any:
+    def evaluate(self, case: Case) -> Any:
         """Return the weighted map of every layer, before any ReLU."""
-        found = values_and_gradients(model, image, target, self.layers)
+        found = values_and_gradients(case.model, case.image, case.target, self.layers)
         return tuple(self.weigh(*found[name]) for name in self.layers)
 
     def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols *c"]:
         """Return one map of a layer's value and d score / d value."""
         raise TypeError(f"{type(self).__name__} defines no weigh")
 
-    def finish(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, gathered: Any
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the maps, fused where there are several, at both sizes."""
-        return self.result(image, tuple(raw[0] for raw in gathered))
+        return self.result(case.image, tuple(raw[0] for raw in gathered))
 
     def result(self, image: Float[Array, "h w c"], raws: tuple[Float[Array, "_ _ *c"], ...]) -> Heatmap:
         """Return what weighted maps make."""

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
 from cnnviz_plugins.explain.cam.plugin import ScoreCamConfig
 from cnnviz_plugins.explain.cam.postprocess import resized, scaled
@@ -41,32 +41,24 @@ class ScoreCam(LayerMaps):
         """One per channel of every layer."""
         return sum(self.widths)
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> dict[str, Map]:
+    def prepare(self, case: Case) -> dict[str, Map]:
         """Return the layers' values."""
-        return values_of(model, image, self.layers)
+        return values_of(case.model, case.image, self.layers)
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: dict[str, Map],
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score through channel `index`, the layers' channels counted on."""
         if self.config.masked == "image":
-            size = (image.shape[0], image.shape[1])
-            mask = jnp.zeros(size, image.dtype)
-            for _, channel, here in self._asked(context, index):
+            size = (case.image.shape[0], case.image.shape[1])
+            mask = jnp.zeros(size, case.image.dtype)
+            for _, channel, here in self._asked(case.context, case.index):
                 mask = mask + jnp.where(here, scaled(resized(channel, size, "linear"), "min-max"), 0)
-            mean = jnp.asarray(model.structure.mean, image.dtype)
-            return model.score(mean + (image - mean) * mask[:, :, None], target)[0]
+            mean = jnp.asarray(case.model.structure.mean, case.image.dtype)
+            return case.model.score(mean + (case.image - mean) * mask[:, :, None], case.target)[0]
         changes: dict[str, Any] = {}
-        for name, channel, here in self._asked(context, index):
+        for name, channel, here in self._asked(case.context, case.index):
             mask = jnp.where(here, scaled(channel, "min-max"), 1)[:, :, None]
-            changes[name] = context[name] * mask if not changes else (lambda value, mask=mask: value * mask)
-        return model.score(image, target, replace=changes)[0]
+            changes[name] = case.context[name] * mask if not changes else (lambda value, mask=mask: value * mask)
+        return case.model.score(case.image, case.target, replace=changes)[0]
 
     def _asked(self, context: dict[str, Map], index: Int[Array, ""]) -> list[tuple[str, Float[Array, "r c"], Any]]:
         """Per layer: its name, the channel that `index` means if it means this layer, and whether it does."""
@@ -77,17 +69,10 @@ class ScoreCam(LayerMaps):
             first += width
         return found
 
-    def finish(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: dict[str, Map],
-        gathered: Float[Array, " n"],
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Float[Array, " n"]) -> Heatmap:
         """Return the maps, weighted."""
         raws, first = [], 0
         for name, width in zip(self.layers, self.widths, strict=True):
-            raws.append(context[name] @ jax.nn.softmax(gathered[first : first + width]))
+            raws.append(case.context[name] @ jax.nn.softmax(gathered[first : first + width]))
             first += width
-        return self.result(image, tuple(raws))
+        return self.result(case.image, tuple(raws))

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax import Heatmap
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, quotient, values_and_gradients, values_of
 from cnnviz_plugins.explain.cam.plugin import SmoothGradCamPlusPlusConfig
 
@@ -33,39 +33,24 @@ class SmoothGradCamPlusPlus(LayerMaps):
         """One per noisy copy."""
         return self.config.samples
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any
-    ) -> tuple[Float[Array, ""], dict[str, Map]]:
+    def prepare(self, case: Case) -> tuple[Float[Array, ""], dict[str, Map]]:
         """Return the noise's standard deviation and the layers' values at the image itself."""
         unit, number = self.config.sigma
-        sigma = jnp.float32(number) * ((image.max() - image.min()) if unit == "relative" else 1.0)
-        return sigma, values_of(model, image, self.layers)
+        sigma = jnp.float32(number) * ((case.image.max() - case.image.min()) if unit == "relative" else 1.0)
+        return sigma, values_of(case.model, case.image, self.layers)
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: tuple[Float[Array, ""], dict[str, Map]],
-        index: Int[Array, ""],
-        key: Key[Array, ""],
-    ) -> Any:
+    def evaluate(self, case: Case) -> Any:
         """Return g, g^2 and g^3 of every layer at one noisy copy."""
-        noisy = image + context[0] * jax.random.normal(key, image.shape, image.dtype)
-        found = values_and_gradients(model, noisy, target, self.layers)
+        noisy = case.image + case.context[0] * jax.random.normal(case.key, case.image.shape, case.image.dtype)
+        found = values_and_gradients(case.model, noisy, case.target, self.layers)
         return {name: tuple(gradient**power for power in (1, 2, 3)) for name, (_, gradient) in found.items()}
 
-    def finish(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: tuple[Float[Array, ""], dict[str, Map]],
-        gathered: Any,
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the maps, weighted."""
         means = jax.tree.map(lambda total: total / self.config.samples, gathered)
-        return self.result(image, tuple(self._weighed(context[1][name], *means[name]) for name in self.layers))
+        return self.result(
+            case.image, tuple(self._weighed(case.context[1][name], *means[name]) for name in self.layers)
+        )
 
     def _weighed(self, activation: Map, first: Map, second: Map, third: Map) -> Float[Array, "rows cols"]:
         if self.config.convention == "torchcam":

@@ -12,8 +12,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.concepts.directions import Directions, layer_gradient, layer_value
 from cnnviz_plugins.explain.concepts.factors import presence
 from cnnviz_plugins.explain.concepts.plugin import ConceptMapsConfig
@@ -36,24 +36,22 @@ class ConceptMaps(Fold):
     """Whether the concepts were found by `craft`."""
     concept: int | None
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Float[Array, "rows cols k"]:
+    def evaluate(self, case: Case) -> Float[Array, "rows cols k"]:
         """Return all maps."""
         directions = jnp.asarray(self.directions.array)
         if self.is_found:
-            return presence(layer_value(model, image, str(self.layer)), directions)
-        gradient = layer_gradient(model, image, target, str(self.layer), self.shape)
+            return presence(layer_value(case.model, case.image, str(self.layer)), directions)
+        gradient = layer_gradient(case.model, case.image, case.target, str(self.layer), self.shape)
         form = "rcd,kd->rck" if directions.ndim == 2 else "rcd,krcd->rck"
         return jnp.einsum(form, gradient, directions, precision="highest")
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return all maps, or one at the image's size."""
         maps = gathered[0]
         if self.concept is None:
             return Heatmap(values=maps)
         low_res = maps[..., self.concept]
-        return Heatmap(values=jax.image.resize(low_res, image.shape[:2], "linear"), low_res=low_res)
+        return Heatmap(values=jax.image.resize(low_res, case.image.shape[:2], "linear"), low_res=low_res)
 
 
 def build(config: ConceptMapsConfig, model: Model) -> ConceptMaps:

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -12,12 +11,12 @@ from scipy.stats import qmc
 from cnnviz_jax import Model, targets
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold, silent
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.engine.survey import SurveyPlan, run_survey
 from cnnviz_jax.errors import LayerKindError, UsageError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.concepts.crops import Crops
 from cnnviz_plugins.explain.concepts.directions import Directions, layer_value
 from cnnviz_plugins.explain.concepts.factors import factorised, presence
@@ -44,33 +43,21 @@ class ConceptSobol(Fold):
         """Designs times matrices: A, B, and A with each concept from B."""
         return self.designs * (len(self.bank.array) + 2)
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any
-    ) -> Float[Array, "rows cols k"]:
+    def prepare(self, case: Case) -> Float[Array, "rows cols k"]:
         """Return how much of each concept is at each place."""
-        return presence(layer_value(model, image, str(self.layer)), jnp.asarray(self.bank.array))
+        return presence(layer_value(case.model, case.image, str(self.layer)), jnp.asarray(self.bank.array))
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: Float[Array, "rows cols k"],
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs."""
         count = len(self.bank.array)
         points = qmc.Sobol(2 * count, scramble=False).random(self.designs).astype(np.float32)
-        row = jnp.asarray(points)[index % self.designs]
-        matrix = index // self.designs
+        row = jnp.asarray(points)[case.index % self.designs]
+        matrix = case.index // self.designs
         from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
-        value = (context * jnp.where(from_b, row[count:], row[:count])) @ jnp.asarray(self.bank.array)
-        return model.score(image, target, replace={str(self.layer): value})[0]
+        value = (case.context * jnp.where(from_b, row[count:], row[:count])) @ jnp.asarray(self.bank.array)
+        return case.model.score(case.image, case.target, replace={str(self.layer): value})[0]
 
-    def finish(
-        self, model: Model, image: Any, target: Target, context: Any, gathered: Float[Array, " n"]
-    ) -> Float[Array, " k"]:
+    def finish(self, case: Case, gathered: Float[Array, " n"]) -> Float[Array, " k"]:
         """Return the indices; zeros where the score does not vary."""
         at_a, _, *mixed = gathered.reshape(-1, self.designs)
         spread = 2 * self.designs * at_a.var(ddof=1)

@@ -11,12 +11,12 @@ from scipy import stats
 from cnnviz_jax import Model, targets
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.concepts.classifier import direction
 from cnnviz_plugins.explain.concepts.directions import layer_gradient
 from cnnviz_plugins.explain.concepts.plugin import TcavConfig
@@ -30,13 +30,11 @@ class LayerGradient(Fold):
 
     shape: tuple[int, ...] = field(default=())
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Float[Array, "..."]:
+    def evaluate(self, case: Case) -> Float[Array, "..."]:
         """Return the gradient."""
-        return layer_gradient(model, image, target, str(self.layer), self.shape)
+        return layer_gradient(case.model, case.image, case.target, str(self.layer), self.shape)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Float[Array, "..."]:
+    def finish(self, case: Case, gathered: Any) -> Float[Array, "..."]:
         """Return it."""
         return gathered[0]
 

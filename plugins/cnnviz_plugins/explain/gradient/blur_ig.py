@@ -6,12 +6,12 @@ from typing import Any, Literal
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import BlurIgConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
@@ -47,22 +47,14 @@ class BlurIg(Fold):
         """One per step."""
         return self.config.steps
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> PathEndpoints:
+    def prepare(self, case: Case) -> PathEndpoints:
         """Return the most blurred image and the scores at both ends."""
         last = self.config.max_sigma
         if self.config.spacing == "sqrt" and self.config.convention == "pair":
             last = math.sqrt(last)
-        return PathEndpoints.of(model, image, self._blur(image, jnp.float32(last)), target)
+        return PathEndpoints.of(case.model, case.image, self._blur(case.image, jnp.float32(last)), case.target)
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: PathEndpoints,
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, "h w c"]:
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return one step's gradient times the change of the image there."""
         config = self.config
         shares = np.arange(config.steps + 1) / config.steps
@@ -72,18 +64,18 @@ class BlurIg(Fold):
             sigmas = jnp.asarray(np.sqrt(inner), jnp.float32)
         else:
             sigmas = jnp.asarray(shares * config.max_sigma, jnp.float32)
-        sharp, soft = sigmas[index], sigmas[index + 1]
+        sharp, soft = sigmas[case.index], sigmas[case.index + 1]
         if config.convention == "pair":
-            point = self._blur(image, sharp)
-            change = (point - self._blur(image, sharp + _PAIR_STEP)) / _PAIR_STEP * (soft - sharp)
+            point = self._blur(case.image, sharp)
+            change = (point - self._blur(case.image, sharp + _PAIR_STEP)) / _PAIR_STEP * (soft - sharp)
         else:
-            point = self._blur(image, (sharp + soft) / 2)
-            change = self._blur(image, sharp) - self._blur(image, soft)
-        return change * input_gradient(model, point, target)
+            point = self._blur(case.image, (sharp + soft) / 2)
+            change = self._blur(case.image, sharp) - self._blur(case.image, soft)
+        return change * input_gradient(case.model, point, case.target)
 
-    def finish(self, model: Model, image: Any, target: Target, context: PathEndpoints, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        return Heatmap(values=gathered, extras=context.completeness(gathered))
+        return Heatmap(values=gathered, extras=case.context.completeness(gathered))
 
     def _blur(self, image: Float[Array, "h w c"], sigma: Float[Array, ""]) -> Float[Array, "h w c"]:
         most = self.config.max_sigma

@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.program import Handler, Site
 from cnnviz_jax.results.attribution import View
 from cnnviz_jax.targets import Target
@@ -56,17 +57,17 @@ class Deeplift(Fold):
         warnings = (f"deeplift leaves the gradient as it is at {', '.join(left)}",) if left else ()
         return cls(config=config, notes=(("baseline", str(config.baseline)), ("rescaled", names)), warnings=warnings)
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
         """Return the shares, and the reference."""
-        reference = fill_of(image, self.config.baseline, model)
-        return deeplift_map(model, image, reference, target, epsilon=self.config.epsilon), reference
+        reference = fill_of(case.image, self.config.baseline, case.model)
+        return deeplift_map(case.model, case.image, reference, case.target, epsilon=self.config.epsilon), reference
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
         values, reference = (part[0] for part in gathered)
-        return Heatmap(values=values, extras=PathEndpoints.of(model, image, reference, target).completeness(values))
+        return Heatmap(
+            values=values, extras=PathEndpoints.of(case.model, case.image, reference, case.target).completeness(values)
+        )
 
 
 def deeplift_map(

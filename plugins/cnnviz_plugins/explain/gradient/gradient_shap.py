@@ -5,13 +5,13 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import GradientShapConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 
@@ -42,26 +42,18 @@ class GradientShap(Fold):
         """One per random point."""
         return self.config.points
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: Any,
-        index: Int[Array, ""],
-        key: Key[Array, ""],
-    ) -> tuple[Float[Array, "h w c"], Float[Array, ""], Float[Array, ""]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, ""], Float[Array, ""]]:
         """Return the product at one random point, the score of its baseline and that of its image."""
-        pick, place, shake, fill = jax.random.split(key, 4)
-        fills = jnp.stack([fill_of(image, words, model, key=fill) for words in self.config.baselines])
+        pick, place, shake, fill = jax.random.split(case.key, 4)
+        fills = jnp.stack([fill_of(case.image, words, case.model, key=fill) for words in self.config.baselines])
         start = fills[jax.random.randint(pick, (), 0, len(fills))]
         unit, number = self.config.sigma
-        sigma = jnp.float32(number) * ((image.max() - image.min()) if unit == "relative" else 1.0)
-        end = image + sigma * jax.random.normal(shake, image.shape, image.dtype)
-        gradient = input_gradient(model, start + jax.random.uniform(place) * (end - start), target)
-        return (end - start) * gradient, model.score(start, target)[0], model.score(end, target)[0]
+        sigma = jnp.float32(number) * ((case.image.max() - case.image.min()) if unit == "relative" else 1.0)
+        end = case.image + sigma * jax.random.normal(shake, case.image.shape, case.image.dtype)
+        gradient = input_gradient(case.model, start + jax.random.uniform(place) * (end - start), case.target)
+        return (end - start) * gradient, case.model.score(start, case.target)[0], case.model.score(end, case.target)[0]
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the mean and by how much its sum misses the mean difference of scores."""
         values, base, score = (part / self.config.points for part in gathered)
         return Heatmap(

@@ -11,8 +11,8 @@ from jaxtyping import Array, Bool, Float
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import GuidedIgConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
@@ -39,32 +39,40 @@ class GuidedIg(Fold):
         """Return the fold for `model`."""
         return cls(config=config, notes=(("baseline", str(config.baseline)), ("steps", config.steps)))
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
         """Return the shares, and the baseline."""
         config = self.config
-        start = fill_of(image, config.baseline, model)
-        whole = image - start
+        start = fill_of(case.image, config.baseline, case.model)
+        whole = case.image - start
         length = jnp.abs(whole).sum()
 
         def step(number: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
             at, shares = state
-            gradient = input_gradient(model, at, target)
+            gradient = input_gradient(case.model, at, case.target)
             done = (number + 1).astype(jnp.float32) / config.steps
             low, high = jnp.maximum(done - config.max_distance, 0.0), jnp.minimum(done + config.max_distance, 1.0)
             now = _moved(
-                at, jnp.abs(gradient), image, start, low, high, length * (1 - done), length * _CLOSE, config.fraction
+                at,
+                jnp.abs(gradient),
+                case.image,
+                start,
+                low,
+                high,
+                length * (1 - done),
+                length * _CLOSE,
+                config.fraction,
             )
             return now, shares + (now - at) * gradient
 
-        _, shares = jax.lax.fori_loop(0, config.steps, step, (start, jnp.zeros_like(image)))
+        _, shares = jax.lax.fori_loop(0, config.steps, step, (start, jnp.zeros_like(case.image)))
         return shares, start
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
         values, start = (part[0] for part in gathered)
-        return Heatmap(values=values, extras=PathEndpoints.of(model, image, start, target).completeness(values))
+        return Heatmap(
+            values=values, extras=PathEndpoints.of(case.model, case.image, start, case.target).completeness(values)
+        )
 
 
 def _moved(

@@ -1,12 +1,11 @@
 """Input x gradient: a first-order share of each pixel in the score (Shrikumar et al. 2016)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from jaxtyping import Array, Float
 
 from cnnviz_jax import Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.gradient.configs import InputXGradientConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.saliency import Saliency
@@ -27,8 +26,6 @@ class InputXGradient(Saliency):
         """Return the fold for `model`."""
         return cls()
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Float[Array, "h w c"]:
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return image times gradient."""
-        return image * input_gradient(model, image, target)
+        return case.image * input_gradient(case.model, case.image, case.target)

@@ -4,13 +4,13 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.data.fills import fill_of
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
@@ -43,25 +43,19 @@ class IntegratedGradients(Fold):
         """One per node."""
         return self.config.rule[1]
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> PathEndpoints:
+    def prepare(self, case: Case) -> PathEndpoints:
         """Return the baseline and the scores at both ends."""
-        return PathEndpoints.of(model, image, fill_of(image, self.config.baseline, model), target)
+        return PathEndpoints.of(
+            case.model, case.image, fill_of(case.image, self.config.baseline, case.model), case.target
+        )
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: PathEndpoints,
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, "h w c"]:
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the weighted gradient at one node."""
         at, weights = rule_of(*self.config.rule, self.config.convention)
-        point = context.start + jnp.asarray(at)[index] * (image - context.start)
-        return jnp.asarray(weights)[index] * input_gradient(model, point, target)
+        point = case.context.start + jnp.asarray(at)[case.index] * (case.image - case.context.start)
+        return jnp.asarray(weights)[case.index] * input_gradient(case.model, point, case.target)
 
-    def finish(self, model: Model, image: Any, target: Target, context: PathEndpoints, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        values = (image - context.start) * gathered
-        return Heatmap(values=values, extras=context.completeness(values))
+        values = (case.image - case.context.start) * gathered
+        return Heatmap(values=values, extras=case.context.completeness(values))

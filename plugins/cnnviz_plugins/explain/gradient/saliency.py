@@ -8,8 +8,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import SaliencyConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 
@@ -31,12 +31,10 @@ class Saliency(Fold):
         """Return the fold for `model`."""
         return cls(is_absolute=config.convention == "captum")
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Float[Array, "h w c"]:
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the gradient."""
-        return input_gradient(model, image, target, self.method)
+        return input_gradient(case.model, case.image, case.target, self.method)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it."""
         return Heatmap(values=jnp.abs(gathered[0]) if self.is_absolute else gathered[0])

@@ -5,12 +5,12 @@ from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import SmoothgradConfig, SmoothgradSquaredConfig, VargradConfig
 from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
 from cnnviz_plugins.explain.gradient.methods import method_map
@@ -44,24 +44,16 @@ class Smoothgrad(Fold):
         """One per noisy copy."""
         return self.config.copies
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Any:
+    def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation, and what the gradients are compared with."""
-        return _sigma(self.config, image), jnp.zeros_like(image)
+        return _sigma(self.config, case.image), jnp.zeros_like(case.image)
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: Any,
-        index: Int[Array, ""],
-        key: Key[Array, ""],
-    ) -> Any:
+    def evaluate(self, case: Case) -> Any:
         """Return the gradient at one noisy copy."""
-        noisy = image + context[0] * jax.random.normal(key, image.shape, image.dtype)
-        return method_map(model, noisy, target, self.config.method)
+        noisy = case.image + case.context[0] * jax.random.normal(case.key, case.image.shape, case.image.dtype)
+        return method_map(case.model, noisy, case.target, self.config.method)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the mean."""
         return Heatmap(values=gathered / self.config.copies)
 
@@ -76,9 +68,9 @@ class SmoothgradSquared(Smoothgrad):
 
     config: SmoothgradSquaredConfig
 
-    def evaluate(self, model: Model, image: Any, target: Target, context: Any, index: Any, key: Any) -> Any:
+    def evaluate(self, case: Case) -> Any:
         """Return the squared gradient at one noisy copy."""
-        return super().evaluate(model, image, target, context, index, key) ** 2
+        return super().evaluate(case) ** 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,16 +89,16 @@ class Vargrad(Smoothgrad):
         plain = Smoothgrad.build(config, model)
         return cls(config=config, notes=(*plain.notes, ("ddof", config.subtracted)), warnings=plain.warnings)
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Any) -> Any:
+    def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation and the untouched gradient: differences to it lose no digits."""
-        return _sigma(self.config, image), method_map(model, image, target, self.config.method)
+        return _sigma(self.config, case.image), method_map(case.model, case.image, case.target, self.config.method)
 
-    def evaluate(self, model: Model, image: Any, target: Target, context: Any, index: Any, key: Any) -> Any:
+    def evaluate(self, case: Case) -> Any:
         """Return the difference to the untouched gradient, and its square."""
-        difference = super().evaluate(model, image, target, context, index, key) - context[1]
+        difference = super().evaluate(case) - case.context[1]
         return difference, difference**2
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the variance."""
         total, squares = gathered
         count = self.config.copies

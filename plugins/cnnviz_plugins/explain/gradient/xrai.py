@@ -8,12 +8,12 @@ from typing import Any, Literal
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Bool, Float, Int
+from jaxtyping import Array, Bool, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.gradient.configs import XraiConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.quadrature import rule_of
@@ -50,21 +50,19 @@ class Xrai(Fold):
         """One per node and baseline."""
         return 2 * self.config.rule[1]
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Int[Array, ""], key: Any
-    ) -> Float[Array, "h w c"]:
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the weighted share of one node of one baseline."""
         at, weights = map(jnp.asarray, rule_of(*self.config.rule))
-        node = index % len(at)
-        start = jnp.where(index < len(at), image.min(), image.max())
-        gradient = input_gradient(model, start + at[node] * (image - start), target)
-        return 0.5 * weights[node] * (image - start) * gradient
+        node = case.index % len(at)
+        start = jnp.where(case.index < len(at), case.image.min(), case.image.max())
+        gradient = input_gradient(case.model, start + at[node] * (case.image - start), case.target)
+        return 0.5 * weights[node] * (case.image - start) * gradient
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the ranked regions; the segmentation runs on the host."""
-        shape = jax.ShapeDtypeStruct(image.shape[:2], jnp.float32)
+        shape = jax.ShapeDtypeStruct(case.image.shape[:2], jnp.float32)
         regions = partial(_ranked, config=self.config)
-        values = jax.pure_callback(regions, shape, image, gathered.max(-1), vmap_method="sequential")
+        values = jax.pure_callback(regions, shape, case.image, gathered.max(-1), vmap_method="sequential")
         return Heatmap(values=values, extras={"attribution": gathered})
 
 

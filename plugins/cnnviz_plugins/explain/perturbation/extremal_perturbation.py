@@ -10,9 +10,9 @@ from jaxtyping import Array, Float, Int, Key
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.data.fills import blurred
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.options.fills import Fill
 from cnnviz_jax.options.values import word_and_number
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig
 from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
@@ -50,9 +50,9 @@ class ExtremalPerturbation(Fold):
         """One per area."""
         return len(self.config.areas)
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
+    def prepare(self, case: Case) -> Any:
         """Return the image from most to least occluded, and the distances that masks are made of."""
-        return self._levels(model, image, key), self.mask.offsets()
+        return self._levels(case.model, case.image, case.key), self.mask.offsets()
 
     def _levels(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "levels h w c"]:
         if isinstance(self.fill, str):
@@ -62,27 +62,19 @@ class ExtremalPerturbation(Fold):
                 return jnp.stack([*(blurred(image, sigma * (1 - level / last)) for level in range(last)), image])
         return jnp.stack([occluding_fill(self.fill, image, model, key), image])
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: Any,
-        index: Int[Array, ""],
-        key: Any,
-    ) -> tuple[Float[Array, "h w"], Float[Array, ""]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, ""]]:
         """Return the mask of area `index` and the reward it reaches."""
-        levels, offsets = context
+        levels, offsets = case.context
         config = self.config
-        pixels = image.shape[0] * image.shape[1]
-        area = jnp.asarray(config.areas, jnp.float32)[index]
+        pixels = case.image.shape[0] * case.image.shape[1]
+        area = jnp.asarray(config.areas, jnp.float32)[case.index]
         ideal = (jnp.arange(pixels, dtype=jnp.float32) >= jnp.floor(pixels * (1 - area))).astype(jnp.float32)
 
         def reward(mask: Float[Array, "h w"], step: Int[Array, ""]) -> Float[Array, ""]:
             def score(kept: Float[Array, "h w"]) -> Float[Array, ""]:
                 seen = between(levels, kept)
                 mirrored = jnp.where(step % 2 == 0, seen[:, ::-1], seen) if config.flip else seen
-                return model.score(mirrored, target)[0]
+                return case.model.score(mirrored, case.target)[0]
 
             if config.game == "preserve":
                 return score(mask)
@@ -105,7 +97,7 @@ class ExtremalPerturbation(Fold):
         mask = self.mask(heights, offsets)
         return mask, reward(mask, jnp.int32(1))
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the masks' mean."""
         masks, rewards = gathered
         extras = {"masks": masks, "rewards": rewards, "kept": masks.mean((1, 2))}

@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 from typing import Any, Self
 
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.window_sweep import WindowSweep
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig
 
@@ -45,37 +45,22 @@ class FeatureAblation(PartsFold):
         """One per part."""
         return self.segments.count
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
-    ) -> tuple[Parts, Float[Array, ""], tuple[Array, ...]]:
+    def prepare(self, case: Case) -> tuple[Parts, Float[Array, ""], tuple[Array, ...]]:
         """Return the image's parts, its score, and the untouched activations where boxes are windows."""
-        unchanged = () if self.sweep is None else self.sweep.prepare(model, image, target)
-        return self.parts(model, image, key), model.score(image, target)[0], unchanged
+        unchanged = () if self.sweep is None else self.sweep.prepare(case.model, case.image, case.target)
+        return self.parts(case.model, case.image, case.key), case.model.score(case.image, case.target)[0], unchanged
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: tuple[Parts, Float[Array, ""], tuple[Array, ...]],
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the fall of the score without part `index`."""
-        parts, score, unchanged = context
+        parts, score, unchanged = case.context
         if self.sweep is not None:
-            place = index // len(self.sweep.cols), index % len(self.sweep.cols)
-            return score - self.sweep.score(model, image, parts.occluding_fill, unchanged, *place, target)
-        others = parts.there.at[index].set(False)
-        return score - model.score(parts.keeping(image, others), target)[0]
+            place = case.index // len(self.sweep.cols), case.index % len(self.sweep.cols)
+            return score - self.sweep.score(
+                case.model, case.image, parts.occluding_fill, unchanged, *place, case.target
+            )
+        others = parts.there.at[case.index].set(False)
+        return score - case.model.score(parts.keeping(case.image, others), case.target)[0]
 
-    def finish(
-        self,
-        model: Model,
-        image: Any,
-        target: Target,
-        context: tuple[Parts, Float[Array, ""], tuple[Array, ...]],
-        gathered: Float[Array, " count"],
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Float[Array, " count"]) -> Heatmap:
         """Return the falls as a map."""
-        return self.shown(context[0], gathered)
+        return self.shown(case.context[0], gathered)

@@ -9,8 +9,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax import Heatmap
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.perturbation.least_squares import least_squares, linear_model
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import KernelShapConfig
@@ -52,25 +52,15 @@ class KernelShap(PartsFold):
         """One per coalition."""
         return 2**self.segments.count if self.is_exact else self._samples
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
-    ) -> tuple[Parts, Key[Array, ""]]:
+    def prepare(self, case: Case) -> tuple[Parts, Key[Array, ""]]:
         """Return the image's parts and its key, which both coalitions of a pair need."""
-        return self.parts(model, image, key), key
+        return self.parts(case.model, case.image, case.key), case.key
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: tuple[Parts, Key[Array, ""]],
-        index: Int[Array, ""],
-        key: Any,
-    ) -> tuple[Bool[Array, " count"], Float[Array, ""]]:
+    def evaluate(self, case: Case) -> tuple[Bool[Array, " count"], Float[Array, ""]]:
         """Return coalition `index` and its score."""
-        parts, root = context
-        kept = self._every(index) if self.is_exact else self._drawn(index, root)
-        return kept, model.score(parts.keeping(image, kept), target)[0]
+        parts, root = case.context
+        kept = self._every(case.index) if self.is_exact else self._drawn(case.index, root)
+        return kept, case.model.score(parts.keeping(case.image, kept), case.target)[0]
 
     def _every(self, index: Int[Array, ""]) -> Bool[Array, " count"]:
         return (index >> jnp.arange(self.segments.count, dtype=index.dtype)) & 1 == 1
@@ -86,13 +76,13 @@ class KernelShap(PartsFold):
         drawn = (rank < size) ^ (index % 2 == 1)
         return jnp.where(index < 2, index == 1, drawn)
 
-    def finish(self, model: Model, image: Any, target: Target, context: tuple[Parts, Any], gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the Shapley values as a map."""
         kept, scores = gathered
         if self.config.convention == "xplique":
             plain = jnp.ones_like(scores)
             slopes, intercept, _ = linear_model(kept.astype(jnp.float32), scores, plain, 0.0)
-            return self.shown(context[0], slopes, base=intercept)
+            return self.shown(case.context[0], slopes, base=intercept)
         count = self.segments.count
         sizes = kept.sum(1)
         base = scores[0]
@@ -106,7 +96,7 @@ class KernelShap(PartsFold):
         outputs = scores - base - rise * (sizes / count).astype(jnp.float32)
         apart = least_squares(centred, outputs, weights)
         values = rise / count + apart - apart.mean()
-        return self.shown(context[0], values, base=base)
+        return self.shown(case.context[0], values, base=base)
 
 
 def _below(count: int) -> Float[np.ndarray, " sizes"]:

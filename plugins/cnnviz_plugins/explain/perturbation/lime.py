@@ -5,12 +5,12 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax import Heatmap
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.perturbation.least_squares import linear_model
-from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
+from cnnviz_plugins.explain.perturbation.parts import PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import LimeConfig
 
 
@@ -41,30 +41,22 @@ class Lime(PartsFold):
         """One per sample."""
         return int(self.config.samples or 0)
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: Parts,
-        index: Int[Array, ""],
-        key: Key[Array, ""],
-    ) -> tuple[Bool[Array, " count"], Float[Array, ""], Float[Array, ""]]:
+    def evaluate(self, case: Case) -> tuple[Bool[Array, " count"], Float[Array, ""], Float[Array, ""]]:
         """Return which parts sample `index` keeps, its score, and its squared distance from the image."""
-        drawn = jax.random.bernoulli(key, 0.5, (self.segments.count,))
-        is_whole = (index == 0) & (self.config.convention == "paper")
-        kept = (drawn | is_whole) & context.there
-        sample = context.keeping(image, kept)
-        return kept, model.score(sample, target)[0], ((sample - image) ** 2).sum()
+        drawn = jax.random.bernoulli(case.key, 0.5, (self.segments.count,))
+        is_whole = (case.index == 0) & (self.config.convention == "paper")
+        kept = (drawn | is_whole) & case.context.there
+        sample = case.context.keeping(case.image, kept)
+        return kept, case.model.score(sample, case.target)[0], ((sample - case.image) ** 2).sum()
 
-    def finish(self, model: Model, image: Any, target: Target, context: Parts, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the weights as a map."""
         kept, scores, apart = gathered
         design = kept.astype(jnp.float32)
         if self.config.distance == "cosine":
-            apart = (1 - jnp.sqrt(design.sum(1) / context.there.sum().astype(jnp.float32))) ** 2
+            apart = (1 - jnp.sqrt(design.sum(1) / case.context.there.sum().astype(jnp.float32))) ** 2
         weights = jnp.exp(-apart / (self.config.kernel_width or 1.0) ** 2)
         if self.config.convention == "paper":
             weights = jnp.sqrt(weights)
         slopes, intercept, fit = linear_model(design, scores, weights, self.config.ridge or 0.0)
-        return self.shown(context, slopes, intercept=intercept, fit=fit)
+        return self.shown(case.context, slopes, intercept=intercept, fit=fit)

@@ -1,14 +1,15 @@
 """Occlusion: how much the score falls when each window of the image is occluded (Zeiler, Fergus 2013)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.window_sweep import WindowSweep
 from cnnviz_jax.targets import Target
@@ -88,48 +89,37 @@ class Occlusion(Fold):
         """Return positions, operations of both engines and the share of each layer."""
         return plan_rows(self.windows, self.evaluations, self.sweep is not None, model)
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> "_Context":
+    def prepare(self, case: Case) -> "_Context":
         """Return the image as it looks where occluded, and what is read off the untouched one."""
-        occluded = occluding_fill(self.config.fill, image, model, key)
+        occluded = occluding_fill(self.config.fill, case.image, case.model, case.key)
         if self.config.channels is not None:
-            chosen = jnp.isin(jnp.arange(image.shape[-1]), jnp.asarray(self.config.channels))
-            occluded = jnp.where(chosen, occluded, image)
-        wanted = None if self.config.score == "distribution" else target
-        unchanged = () if self.sweep is None else self.sweep.prepare(model, image, wanted)
+            chosen = jnp.isin(jnp.arange(case.image.shape[-1]), jnp.asarray(self.config.channels))
+            occluded = jnp.where(chosen, occluded, case.image)
+        wanted = None if self.config.score == "distribution" else case.target
+        unchanged = () if self.sweep is None else self.sweep.prepare(case.model, case.image, wanted)
         order = None if self.adaptive is None else self.adaptive.start()
-        return _Context(occluded, self._reading(model, image, target), unchanged, order)
+        return _Context(occluded, self._reading(case.model, case.image, case.target), unchanged, order)
 
-    def refine(
-        self, model: Model, image: Any, target: Target, context: "_Context", gathered: Float[Array, " p"]
-    ) -> "_Context":
+    def refine(self, case: Case, gathered: Float[Array, " p"]) -> "_Context":
         """Return the same with the windows of the second round chosen."""
-        return context if self.adaptive is None else context._replace(order=self.adaptive.chosen(gathered))
+        return case.context if self.adaptive is None else case.context._replace(order=self.adaptive.chosen(gathered))
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: "_Context",
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the number of window `index`, in order of computation."""
-        index = index if context.order is None else context.order[index]
-        reading = self._covered_reading(model, image, target, context, index)
+        index = case.index
+        index = index if case.context.order is None else case.context.order[index]
+        reading = self._covered_reading(case.model, case.image, case.target, case.context, index)
         if self.config.score == "distribution":
-            return 0.5 * jnp.abs(reading - context.untouched).sum()
+            return 0.5 * jnp.abs(reading - case.context.untouched).sum()
         if self.config.score == "drop":
-            return (context.untouched - reading)[0]
+            return (case.context.untouched - reading)[0]
         return reading[0] if self.config.score == "raw" else 1 - reading[0]
 
-    def finish(
-        self, model: Model, image: Any, target: Target, context: "_Context", gathered: Float[Array, " p"]
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Float[Array, " p"]) -> Heatmap:
         """Return the grid and its map of the image."""
         extras: dict[str, Array] = {}
-        if self.adaptive is not None and context.order is not None:
-            grid, extras["computed"] = self.adaptive.filled(gathered, context.order)
+        if self.adaptive is not None and case.context.order is not None:
+            grid, extras["computed"] = self.adaptive.filled(gathered, case.context.order)
         else:
             grid = gathered.reshape(self.windows.rows, self.windows.cols)
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}

@@ -9,7 +9,7 @@ from jaxtyping import Array, Bool, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import SegmentConfig
 from cnnviz_plugins.explain.perturbation.segments import Segments
@@ -68,9 +68,9 @@ class PartsFold(Fold):
         fill = self.config.fill if self.config.fill is not None else "segment-mean"
         return Parts(segments, occluding_fill(fill, image, model, key, segments, self.segments.count), there)
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]) -> Any:
+    def prepare(self, case: Case) -> Any:
         """Return the image's parts."""
-        return self.parts(model, image, key)
+        return self.parts(case.model, case.image, case.key)
 
     def shown(self, parts: Parts, per_segment: Float[Array, " count"], **extras: Any) -> Heatmap:
         """Return a number per part as a map."""

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
-from cnnviz_jax.targets import Target
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import RiseConfig
 
@@ -43,28 +43,20 @@ class Rise(Fold):
         """One per mask."""
         return self.config.masks
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
-    ) -> Float[Array, "h w c"]:
+    def prepare(self, case: Case) -> Float[Array, "h w c"]:
         """Return the image as it looks where masked."""
-        return occluding_fill(self.config.fill, image, model, key)
+        return occluding_fill(self.config.fill, case.image, case.model, case.key)
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: Float[Array, "h w c"],
-        index: Int[Array, ""],
-        key: Key[Array, ""],
-    ) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
         """Return mask `index` times its score, and the mask."""
         cells = self.config.grid if isinstance(self.config.grid, tuple) else (self.config.grid,)
-        mask = random_mask(key, (image.shape[0], image.shape[1]), (cells[0], cells[-1]), self.config.probability)
-        score = model.score(context + (image - context) * mask[:, :, None], target)[0]
+        mask = random_mask(
+            case.key, (case.image.shape[0], case.image.shape[1]), (cells[0], cells[-1]), self.config.probability
+        )
+        score = case.model.score(case.context + (case.image - case.context) * mask[:, :, None], case.target)[0]
         return score * mask, mask
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the map."""
         total, kept = gathered
         if self.config.convention == "xplique":

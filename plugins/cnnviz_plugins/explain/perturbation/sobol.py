@@ -1,16 +1,15 @@
 """Sobol: the share of the score's variance in which each part has a hand (Fel et al. 2021)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float
 from scipy.stats import qmc
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax import Heatmap
+from cnnviz_jax.engine.case import Case
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import SobolConfig
 
@@ -36,43 +35,26 @@ class Sobol(PartsFold):
         """Designs times matrices."""
         return self.config.designs * (self.segments.count + 2)
 
-    def prepare(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, key: Key[Array, ""]
-    ) -> tuple[Parts, Float[Array, "designs twice"]]:
+    def prepare(self, case: Case) -> tuple[Parts, Float[Array, "designs twice"]]:
         """Return the image's parts and the matrices A and B side by side."""
         shape = (self.config.designs, 2 * self.segments.count)
         if self.config.sampler == "random":
-            design = jax.random.uniform(jax.random.fold_in(key, 1), shape)
+            design = jax.random.uniform(jax.random.fold_in(case.key, 1), shape)
         else:
             design = jnp.asarray(qmc.Sobol(shape[1], scramble=False).random(shape[0]).astype(np.float32))
-        return self.parts(model, image, key), design
+        return self.parts(case.model, case.image, case.key), design
 
-    def evaluate(
-        self,
-        model: Model,
-        image: Float[Array, "h w c"],
-        target: Target,
-        context: tuple[Parts, Float[Array, "designs twice"]],
-        index: Int[Array, ""],
-        key: Any,
-    ) -> Float[Array, ""]:
+    def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs: A, B, then one for each part."""
-        parts, design = context
+        parts, design = case.context
         count = self.segments.count
-        row = design[index % self.config.designs]
-        matrix = index // self.config.designs
+        row = design[case.index % self.config.designs]
+        matrix = case.index // self.config.designs
         from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
         strength = jnp.where(from_b, row[count:], row[:count])
-        return model.score(parts.fading(image, strength), target)[0]
+        return case.model.score(parts.fading(case.image, strength), case.target)[0]
 
-    def finish(
-        self,
-        model: Model,
-        image: Any,
-        target: Target,
-        context: tuple[Parts, Any],
-        gathered: Float[Array, " n"],
-    ) -> Heatmap:
+    def finish(self, case: Case, gathered: Float[Array, " n"]) -> Heatmap:
         """Return the total indices as a map."""
         at_a, at_b, *_ = by_matrix = gathered.reshape(-1, self.config.designs)
         mixed = by_matrix[2:]
@@ -81,4 +63,4 @@ class Sobol(PartsFold):
         over = jnp.where(varies, spread, 1)
         total = jnp.where(varies, ((at_a - mixed) ** 2).sum(1) / over, 0)
         first = jnp.where(varies, 1 - ((at_b - mixed) ** 2).sum(1) / over, 0)
-        return self.shown(context[0], total, first_order=first)
+        return self.shown(case.context[0], total, first_order=first)

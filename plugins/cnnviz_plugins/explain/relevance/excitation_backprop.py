@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-from jaxtyping import Array, Float
 
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import RuleError, TargetError
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.relevance.composites import Rule
 from cnnviz_plugins.explain.relevance.lrp import unruled_warning
 from cnnviz_plugins.explain.relevance.plan import Settings
@@ -59,33 +58,33 @@ class ExcitationBackprop(Fold):
         warnings = unruled_warning("excitation-backprop", plan)
         return cls(layer=layer, opposite=opposite, notes=notes, warnings=warnings)
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Relevance:
+    def evaluate(self, case: Case) -> Relevance:
         """Return the probabilities at the image or the layer."""
-        layer = self.layer if self.layer in model.program.layers else None  # "input" is the image
-        found = relevance_of(model, image, target, SETTINGS, layer)
+        layer = self.layer if self.layer in case.model.program.layers else None  # "input" is the image
+        found = relevance_of(case.model, case.image, case.target, SETTINGS, layer)
         if not self.opposite:
             return found
-        if target.layers:
+        if case.target.layers:
             raise TargetError(
                 "contrastive excitation-backprop sets a class against its opposite; it explains scores only"
             )
-        leaves, tree = jax.tree.flatten(model.params)
+        leaves, tree = jax.tree.flatten(case.model.params)
         turned = [-leaf if position in self.opposite else leaf for position, leaf in enumerate(leaves)]
-        other = relevance_of(Model(jax.tree.unflatten(tree, turned), model.structure), image, target, SETTINGS, layer)
+        other = relevance_of(
+            Model(jax.tree.unflatten(tree, turned), case.model.structure), case.image, case.target, SETTINGS, layer
+        )
         return Relevance(found.values - other.values, found.root - other.root)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return them summed over channels, at the image's size."""
         low_res, root = gathered.values[0].sum(-1), gathered.root[0]
         extras = {"root": root, "conservation_gap": low_res.sum() - root}
         if self.opposite:
             extras["before_relu"] = low_res
             low_res = jax.nn.relu(low_res)
-        if low_res.shape == image.shape[:2]:
+        if low_res.shape == case.image.shape[:2]:
             return Heatmap(values=low_res, extras=extras)
-        return Heatmap(values=jax.image.resize(low_res, image.shape[:2], "linear"), low_res=low_res, extras=extras)
+        return Heatmap(values=jax.image.resize(low_res, case.image.shape[:2], "linear"), low_res=low_res, extras=extras)
 
 
 def _last_kernel(model: Model) -> tuple[str, tuple[int, ...]]:

@@ -3,12 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from jaxtyping import Array, Float
-
 from cnnviz_jax import Heatmap, Model
 from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
 from cnnviz_plugins.explain.relevance.plan import Plan, Settings
 from cnnviz_plugins.explain.relevance.plugin import LrpConfig
@@ -43,13 +41,11 @@ class Lrp(Fold):
         notes = (("rules", plan.rules), ("epsilon", config.stabiliser))
         return cls(settings=settings, notes=notes, warnings=unruled_warning("lrp", plan))
 
-    def evaluate(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: Any, index: Any, key: Any
-    ) -> Relevance:
+    def evaluate(self, case: Case) -> Relevance:
         """Return the image's relevance."""
-        return relevance_of(model, image, target, self.settings)
+        return relevance_of(case.model, case.image, case.target, self.settings)
 
-    def finish(self, model: Model, image: Any, target: Target, context: Any, gathered: Any) -> Heatmap:
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it with the two sums."""
         values, root = gathered.values[0], gathered.root[0]
         return Heatmap(values=values, extras={"root": root, "conservation_gap": values.sum() - root})

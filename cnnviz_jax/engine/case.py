@@ -1,0 +1,27 @@
+"""What one evaluation of a technique is given: a model, an image, a target, a key, and how far the work is."""
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import jax
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model.model import Model
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True)
+class Case:
+    """One image, or one target of a synthesis, as the traced functions of a technique see it."""
+
+    model: "Model"
+    target: Any
+    """What is scored, a `Target` without batch axis; in a measure the `EvaluatedMap`."""
+    key: Any = None
+    """A key of this evaluation's own; `None` in `finish`, `refine` and `snapshot`, which draw nothing."""
+    image: Any = None
+    """(h, w, c) in [0, 1]; `None` in an iteration, whose image is its state."""
+    context: Any = ()
+    """What the fold's `prepare` returned for this image; () before it."""
+    index: Any = 0
+    """Which evaluation or step this is, int32."""
