@@ -56,38 +56,36 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.synthesize import synthesize as synthesize
 
 _HOME = {
-    "data.images": ("load_image",),
-    "engine.fold": ("Fold",),
-    "engine.iteration": ("Iteration",),
-    "model.layers": ("Layer",),
-    "model.model": ("Model", "predictions"),
-    "plugins.hookspecs": ("hookimpl",),
-    "plugins.specs": ("AdapterSpec", "ModelSpec", "RendererSpec", "TechniqueSpec"),
-    "recorder": ("Recorder",),
-    "results.attribution": ("Attribution", "Heatmap"),
-    "results.evolution": ("Evolution",),
-    "results.measurement": ("Comparison", "Measurement"),
-    "results.report": ("Report",),
-    "results.synthesis": ("Synthesis",),
-    "results.units": ("Dissection", "Distributions", "Exemplars"),
-    "results.weights": (
-        "Convolution", "EffectiveReceptiveField", "FilterBank", "FilterMatch", "FilterVariety", "ReceptiveFields",
-    ),
-    "verbs.adapt": ("adapt",),
-    "verbs.capture": ("capture",),
-    "verbs.compare": ("compare",),
-    "verbs.explain": ("explain",),
-    "verbs.inspect": ("inspect",),
-    "verbs.load_model": ("example_images", "load_model"),
-    "verbs.measure": ("measure",),
-    "verbs.open_run": ("open_run",),
-    "verbs.render": ("render",),
-    "verbs.report": ("report",),
-    "verbs.survey": ("survey",),
-    "verbs.synthesize": ("synthesize",),
-}  # fmt: skip
+    "data.images": "load_image",
+    "engine.fold": "Fold",
+    "engine.iteration": "Iteration",
+    "model.layers": "Layer",
+    "model.model": "Model predictions",
+    "plugins.hookspecs": "hookimpl",
+    "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec",
+    "recorder": "Recorder",
+    "results.attribution": "Attribution Heatmap",
+    "results.evolution": "Evolution",
+    "results.measurement": "Comparison Measurement",
+    "results.report": "Report",
+    "results.synthesis": "Synthesis",
+    "results.units": "Dissection Distributions Exemplars",
+    "results.weights": "Convolution EffectiveReceptiveField FilterBank FilterMatch FilterVariety ReceptiveFields",
+    "verbs.adapt": "adapt",
+    "verbs.capture": "capture",
+    "verbs.compare": "compare",
+    "verbs.explain": "explain",
+    "verbs.inspect": "inspect",
+    "verbs.load_model": "example_images load_model",
+    "verbs.measure": "measure",
+    "verbs.open_run": "open_run",
+    "verbs.render": "render",
+    "verbs.report": "report",
+    "verbs.survey": "survey",
+    "verbs.synthesize": "synthesize",
+}
 """Module to the public names in it."""
-_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names.split()}
 _MODULES = ("errors", "targets")
 
 __all__ = sorted([*_MODULE_OF, *_MODULES])

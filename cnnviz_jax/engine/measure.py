@@ -1,8 +1,8 @@
 """What measures are made of and what they return: how faithful a map is, in numbers.
 
 A measure is a `MetricFold` (evaluations of one image, run by the engine like any technique) or a `HostMetric`
-(a function of a `Case`, for measures that explain again). Its target is `EvaluatedMap`: what was explained, together
-with the map. The results are `Measurement` and `Comparison`.
+(a function of a `HostCase`, for measures that explain again). Its target is `EvaluatedMap`: what was explained,
+together with the map. The results are `Measurement` and `Comparison`.
 """
 
 from collections.abc import Callable
@@ -71,7 +71,7 @@ class MetricFold(Fold):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class HostCase:
     """One judgement on the host: everything the caller gave, checked."""
 
     model: "Model"
@@ -88,9 +88,9 @@ class Case:
 
 @dataclass(frozen=True, kw_only=True)
 class HostMetric:
-    """A measure that explains again, as a function of a `Case`."""
+    """A measure that explains again, as a function of a `HostCase`."""
 
-    run: Callable[[Case], Measured]
+    run: Callable[[HostCase], Measured]
     better: Better
     at: tuple[float, ...] = ()
     axis: str = ""

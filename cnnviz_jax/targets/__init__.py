@@ -1,34 +1,53 @@
-"""What is explained or maximised: a class, a unit, a channel, pixels, a similarity, any function of the outputs.
+"""What is explained or maximised: a class, a unit, a channel, pixels, a similarity, a direction, a whole layer, sums.
 
 A target is a small pytree. Its numbers are leaves, so that one compiled program serves every class
-and every channel; its words are structure. Whatever a target scores is a number per image.
+and every channel; its words are structure. Whatever a target scores is a number per image. Targets can be added,
+subtracted and multiplied by numbers: `a + 3 * b - 5 * c` scores exactly that.
 """
 
 from cnnviz_jax.targets.classes import ClassScore, Unit, class_score
+from cnnviz_jax.targets.combining import TargetWithInputs, count_of, group_scores, mapped, resolved_layers, terms_of
 from cnnviz_jax.targets.custom import Custom, custom
 from cnnviz_jax.targets.dense import Pixels, box, pixels
+from cnnviz_jax.targets.layers import Direction, Diversity, InnerChannel, WholeLayer, direction, diversity, whole_layer
 from cnnviz_jax.targets.resolving import as_target, resolve, resolve_layers
 from cnnviz_jax.targets.similarity import Similarity, similarity
-from cnnviz_jax.targets.target import Target
+from cnnviz_jax.targets.target import LayerTarget, Target, WeightedSum, weighted
 from cnnviz_jax.targets.units import Channel, Neuron, channel, neuron
 
 __all__ = [
     "Channel",
     "ClassScore",
     "Custom",
+    "Direction",
+    "Diversity",
+    "InnerChannel",
+    "LayerTarget",
     "Neuron",
     "Pixels",
     "Similarity",
     "Target",
+    "TargetWithInputs",
     "Unit",
+    "WeightedSum",
+    "WholeLayer",
     "as_target",
     "box",
     "channel",
     "class_score",
+    "count_of",
     "custom",
+    "direction",
+    "diversity",
+    "group_scores",
+    "mapped",
     "neuron",
     "pixels",
     "resolve",
     "resolve_layers",
+    "resolved_layers",
     "similarity",
+    "terms_of",
+    "weighted",
+    "whole_layer",
 ]

@@ -15,9 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.targets import Target, resolve_layers
 from cnnviz_jax.targets.layers import Direction, Diversity
-from cnnviz_jax.targets.target import WeightedSum
+from cnnviz_jax.targets.resolving import resolve_layers
+from cnnviz_jax.targets.target import Target, WeightedSum
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model

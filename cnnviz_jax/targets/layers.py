@@ -11,8 +11,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets import Channel
-from cnnviz_jax.targets.target import _OfLayer
+from cnnviz_jax.targets.target import LayerTarget
+from cnnviz_jax.targets.units import Channel
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
@@ -23,7 +23,7 @@ _LEAST_COSINE = 0.1
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Direction(_OfLayer):
+class Direction(LayerTarget):
     """How far a layer's values point along a vector: dot * max(0.1, cosine)^power.
 
     A vector over channels is compared at every position, and the mean taken; a vector of the whole map's shape
@@ -73,7 +73,7 @@ class Direction(_OfLayer):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class WholeLayer(_OfLayer):
+class WholeLayer(LayerTarget):
     """The mean of squares over a whole layer: whatever is there, more of it.
 
     Source: Mordvintsev, Olah, Tyka 2015, "Inceptionism"; Lucid's `deepdream` objective.
@@ -109,7 +109,7 @@ class InnerChannel(Channel):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Diversity(_OfLayer):
+class Diversity(LayerTarget):
     """How different the images of a group look to a layer: minus the mean cosine of their Gram matrices.
 
     Every image is scored against all others of its group; alone it scores 0.

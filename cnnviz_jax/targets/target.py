@@ -93,7 +93,7 @@ def _is_zero(other: Any) -> bool:
     return isinstance(other, int) and other == 0
 
 
-class _OfLayer(Target):
+class LayerTarget(Target):
     """A target that reads one layer and no outputs."""
 
     layer: str

@@ -11,7 +11,7 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import Target
+from cnnviz_jax.targets.target import LayerTarget
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
@@ -19,23 +19,13 @@ if TYPE_CHECKING:
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
-class Neuron(Target):
+class Neuron(LayerTarget):
     """The activation of one unit: layer, position, channel; for layers without a map, `row` and `col` are 0."""
 
     layer: str = static()
     channel: Int[Array, "*n"] | int
     row: Int[Array, "*n"] | int = 0
     col: Int[Array, "*n"] | int = 0
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
-
-    @property
-    def needs_outputs(self) -> bool:
-        """Never: only the program below the layer runs."""
-        return False
 
     def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the unit's value."""
@@ -62,21 +52,11 @@ class Neuron(Target):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
-class Channel(Target):
+class Channel(LayerTarget):
     """The mean activation of one channel over all positions of a layer."""
 
     layer: str = static()
     channel: Int[Array, "*n"] | int
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
-
-    @property
-    def needs_outputs(self) -> bool:
-        """Never: only the program below the layer runs."""
-        return False
 
     def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the mean of the channel's map."""

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import Chunk, Progress, image_ids, key_of, key_text, keys_for, root_key, run_fold, silent
-from cnnviz_jax.engine.measure import Case, HostMetric, MetricFold, evaluated_map, map_of
+from cnnviz_jax.engine.measure import HostCase, HostMetric, MetricFold, evaluated_map, map_of
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.configs import technique_and_config
@@ -90,7 +90,7 @@ def measure(
     elif isinstance(built, HostMetric):
         labels = built.labels
         again = _Again(made, model, images, inner, reduction, chunk, memory_budget, spec.name)
-        case = Case(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
+        case = HostCase(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
         found = built.run(case)
         scores = np.asarray(made.scores) if made is not None else np.zeros(len(images), np.float32)
     else:

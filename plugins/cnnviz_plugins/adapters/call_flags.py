@@ -4,8 +4,7 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model.pure import AdaptOptions
+from cnnviz_jax.plugin import AdaptOptions, ModelError
 
 INFERENCE: Mapping[str, bool] = {
     "train": False,

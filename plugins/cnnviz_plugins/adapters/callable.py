@@ -9,8 +9,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model.pure import AdaptOptions, PureModel
+from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
 from cnnviz_plugins.adapters.outputs import logits_of
 from cnnviz_plugins.adapters.parameters import dotted, is_array, owned

@@ -14,8 +14,7 @@ import jax
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model.pure import AdaptOptions, PureModel
+from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
 from cnnviz_plugins.adapters.outputs import logits_of
 from cnnviz_plugins.adapters.parameters import dotted, owned

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax
 
-from cnnviz_jax.errors import ModelError
+from cnnviz_jax.plugin import ModelError
 
 
 def logits_of(outputs: Any) -> Any:

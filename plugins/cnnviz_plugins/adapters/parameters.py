@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_jax.errors import ModelError
+from cnnviz_jax.plugin import ModelError
 
 
 def is_array(leaf: Any) -> bool:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import AdapterSpec
+from cnnviz_jax.plugin import AdapterSpec, hookimpl
 
 _FRAMEWORKS = ("flax", "equinox", "haiku", "keras", "tf_keras", "torch", "tensorflow")
 """Frameworks whose objects are callable but are no plain function of (params, x)."""

@@ -5,9 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.weights import Convolution
+from cnnviz_jax.plugin import Convolution, Provenance, UsageError
 from cnnviz_plugins.inspect.kernels import kernel_named
 from cnnviz_plugins.inspect.plugin import ConvolveConfig
 

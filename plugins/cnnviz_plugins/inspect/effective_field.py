@@ -9,11 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.engine import compiled
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.weights import EffectiveReceptiveField
+from cnnviz_jax.plugin import EffectiveReceptiveField, Model, Provenance, UsageError, compiled
 from cnnviz_plugins.inspect.plugin import EffectiveFieldConfig
 
 _HELD = 0.95

@@ -6,11 +6,16 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax import Evolution, Recorder
-from cnnviz_jax.errors import LayerNotFoundError, UsageError, did_you_mean
-from cnnviz_jax.recorder import Weights
-from cnnviz_jax.results.evolution import lengths
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import (
+    Evolution,
+    LayerNotFoundError,
+    Provenance,
+    Recorder,
+    UsageError,
+    Weights,
+    did_you_mean,
+    lengths,
+)
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
 from cnnviz_plugins.inspect.trained import answers_of, network_named, with_units
 

@@ -4,10 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from cnnviz_jax import FilterBank, Model
-from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.model.layers import Layer
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import FilterBank, Layer, LayerKindError, Model, Provenance, UsageError
 from cnnviz_plugins.inspect.plugin import FiltersConfig
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.plugin import UsageError, did_you_mean
 
 PRESETS: dict[str, tuple[tuple[float, ...], ...]] = {
     "vertical-edge": ((1, 0, -1), (1, 0, -1), (1, 0, -1)),

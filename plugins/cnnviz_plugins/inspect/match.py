@@ -5,10 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax import Model, load_image
-from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.weights import FilterMatch
+from cnnviz_jax.plugin import FilterMatch, LayerKindError, Model, Provenance, UsageError, load_image
 from cnnviz_plugins.inspect.filters import layer_with_kernel
 from cnnviz_plugins.inspect.plugin import FilterMatchConfig
 

@@ -2,9 +2,7 @@
 
 from collections.abc import Callable
 
-from cnnviz_jax import Model, ReceptiveFields
-from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import LayerKindError, Model, Provenance, ReceptiveFields, UsageError
 from cnnviz_plugins.inspect.plugin import ReceptiveFieldConfig
 
 

@@ -7,9 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax import Evolution, Model, adapt, load_model, survey, synthesize
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.recorder import Weights, with_weights
+from cnnviz_jax.plugin import Evolution, Model, UsageError, Weights, adapt, load_model, survey, synthesize, with_weights
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
 
 _FIRST = 4

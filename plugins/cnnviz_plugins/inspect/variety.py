@@ -5,11 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.units import grouped
-from cnnviz_jax.results.weights import FilterVariety, LayerVariety
+from cnnviz_jax.plugin import FilterVariety, LayerKindError, LayerVariety, Model, Provenance, UsageError, grouped
 from cnnviz_plugins.inspect.plugin import VarietyConfig
 
 _LISTED = 6

@@ -7,11 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.data.fills import fill_of
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.measure import MetricFold
-from cnnviz_jax.results.measurement import Better, Measured
+from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model, fill_of
 from cnnviz_plugins.measure.ordering import places
 from cnnviz_plugins.measure.plugin import DeletionConfig, InsertionConfig
 

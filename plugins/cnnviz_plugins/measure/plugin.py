@@ -6,12 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.options.checks import check_at_least, check_positive
-from cnnviz_jax.options.fills import FIXED_FILL_WORDS, Fill, check_fill
-from cnnviz_jax.options.values import word_and_number
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugin import (
+    FIXED_FILL_WORDS,
+    Fill,
+    TechniqueSpec,
+    UsageError,
+    check_at_least,
+    check_fill,
+    check_positive,
+    hookimpl,
+    word_and_number,
+)
 
 Unit = Literal["probability", "target"]
 

@@ -4,11 +4,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.engine import word_id
-from cnnviz_jax.engine.measure import Case, HostMetric
-from cnnviz_jax.errors import ModelError
-from cnnviz_jax.results.measurement import Measured
+from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model, ModelError, word_id
 from cnnviz_plugins.measure.plugin import ParameterRandomizationConfig
 
 
@@ -33,7 +29,7 @@ def parameter_randomization(config: ParameterRandomizationConfig, model: Model) 
     randomized = {position for _, positions in groups for position in positions}
     kept = len(jax.tree.leaves(model.params)) - len(randomized)
 
-    def run(case: Case) -> Measured:
+    def run(case: HostCase) -> Measured:
         leaves, tree = jax.tree.flatten(case.model.params)
         paths = case.model.structure.pure.param_paths
         seed = np.asarray(jax.random.key_data(case.keys), np.uint32)[0].tolist()

@@ -4,9 +4,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.engine.measure import Case, HostMetric
-from cnnviz_jax.results.measurement import Measured
+from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model
 from cnnviz_plugins.measure.plugin import MaxSensitivityConfig
 
 
@@ -21,7 +19,7 @@ def max_sensitivity(config: MaxSensitivityConfig, model: Model) -> HostMetric:
     Source: Yeh, Hsieh, Suggala, Inouye, Ravikumar 2019, definition 2.2.
     """
 
-    def run(case: Case) -> Measured:
+    def run(case: HostCase) -> Measured:
         before = _norm(case.target.raw)
         changes = []
         for number in range(config.samples):
@@ -40,7 +38,7 @@ def _norm(maps: Float[jax.Array | np.ndarray, "n h w c"]) -> Float[np.ndarray, "
     return np.linalg.norm(np.asarray(maps, np.float64).reshape(len(maps), -1), axis=1).astype(np.float32)
 
 
-def _shakes(case: Case, number: int, radius: float) -> Float[np.ndarray, "n h w c"]:
+def _shakes(case: HostCase, number: int, radius: float) -> Float[np.ndarray, "n h w c"]:
     shape = case.images.shape[1:]
 
     def one(key: jax.Array) -> jax.Array:

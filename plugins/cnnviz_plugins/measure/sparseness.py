@@ -6,10 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.measure import MetricFold
-from cnnviz_jax.results.measurement import Better, Measured
+from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model
 from cnnviz_plugins.measure.plugin import SparsenessConfig
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import cnnviz_jax as cv
-from cnnviz_jax.errors import ModelError, WeightsError
+from cnnviz_jax.plugin import ModelError, WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 

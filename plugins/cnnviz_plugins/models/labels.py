@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 from cnnviz_plugins.models.checkpoints.safetensors_file import safetensors_metadata
 
 IMAGENET_FILE = "imagenet_classes.json"

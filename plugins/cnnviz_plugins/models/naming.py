@@ -13,7 +13,7 @@ import numpy as np
 from flax import nnx
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 from cnnviz_plugins.models.checkpoints.faults import faults
 
 TORCH_WORDS: dict[str, str] = {

@@ -9,8 +9,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import ModelSpec, WeightsSpec
+from cnnviz_jax.plugin import ModelSpec, WeightsSpec, hookimpl
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _CIFAR = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/"

@@ -8,9 +8,7 @@ from pathlib import Path
 from flax import nnx
 
 import cnnviz_jax as cv
-from cnnviz_jax.downloads import cached_file
-from cnnviz_jax.errors import WeightsError
-from cnnviz_jax.plugins.specs import WeightsSpec
+from cnnviz_jax.plugin import WeightsError, WeightsSpec, cached_file
 from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from matplotlib.colors import Colormap
 
-from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.plugin import UsageError, did_you_mean
 from cnnviz_plugins.renderers.display import Policy
 
 ZEILER_FERGUS = "zeiler-fergus"

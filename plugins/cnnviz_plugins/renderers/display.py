@@ -12,7 +12,7 @@ from typing import Literal, get_args
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.errors import RenderError, UsageError, did_you_mean
+from cnnviz_jax.plugin import RenderError, UsageError, did_you_mean
 
 Policy = Literal["symmetric", "positive", "percentile", "full", "unit"]
 """`symmetric`: 0 in the middle. `positive`: from 0 up, negative values shown as 0. `percentile`: both ends cut.

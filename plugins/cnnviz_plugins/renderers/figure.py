@@ -10,8 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cnnviz_jax.errors import RenderError, UsageError
-from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.plugin import Attribution, RenderError, UsageError
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.convolution import convolution_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure

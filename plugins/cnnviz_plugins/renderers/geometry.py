@@ -4,8 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cnnviz_jax.program import Field
-from cnnviz_jax.results.weights import ReceptiveFields
+from cnnviz_jax.plugin import Field, ReceptiveFields
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right in input pixels, the ends included."""

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.plugin import Attribution
 from cnnviz_plugins.renderers.colormaps import fitting
 from cnnviz_plugins.renderers.display import (
     Reduction,

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import UInt8
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.results.weights import FilterBank
+from cnnviz_jax.plugin import FilterBank, UsageError
 from cnnviz_plugins.renderers.display import Scale, finite, scales_for
 from cnnviz_plugins.renderers.images import painted
 from cnnviz_plugins.renderers.options import FilterOptions

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.errors import RenderError, UsageError
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import Provenance, RenderError, UsageError
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold: equal results give equal bytes
 

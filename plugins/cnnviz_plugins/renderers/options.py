@@ -4,7 +4,7 @@ import typing
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
-from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.plugin import UsageError, did_you_mean
 from cnnviz_plugins.renderers.display import Policy, Reduction
 
 Options = TypeVar("Options")

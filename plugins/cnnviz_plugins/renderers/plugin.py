@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import RendererSpec
+from cnnviz_jax.plugin import RendererSpec, hookimpl
 
 
 @hookimpl

@@ -4,8 +4,7 @@ import dataclasses
 import unicodedata
 from typing import Any
 
-from cnnviz_jax.results.attribution import Attribution
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import Attribution, Provenance
 
 
 def number(value: float, digits: int = 3) -> str:

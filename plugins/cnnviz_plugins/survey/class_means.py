@@ -7,7 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.engine.reducers import (
+from cnnviz_jax.plugin import (
     ADDITIONS,
     LIMBS,
     UNIT_EXPONENT,

@@ -7,14 +7,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Int
 
-from cnnviz_jax import Model, capture
-from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine.reducers import Reducer, TopK, Total
-from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
-from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.model.layers import Layer
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.units import Dissection
+from cnnviz_jax.plugin import (
+    Dataset,
+    Dissection,
+    Layer,
+    LayerKindError,
+    Model,
+    Provenance,
+    Reducer,
+    SurveyPlan,
+    TopK,
+    Total,
+    UsageError,
+    capture,
+    surveyed_layer,
+)
 from cnnviz_plugins.survey.images_fired import ImagesFired
 from cnnviz_plugins.survey.overlap import Overlap, centres_of, unit_masks
 from cnnviz_plugins.survey.plugin import DissectionConfig

@@ -6,14 +6,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine.reducers import LogHistogram, Moments, Total, positions, quantiles
-from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.layers import Layer
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.units import Distributions, grouped
+from cnnviz_jax.plugin import (
+    Dataset,
+    Distributions,
+    Layer,
+    LogHistogram,
+    Model,
+    Moments,
+    Provenance,
+    SurveyPlan,
+    Total,
+    UsageError,
+    grouped,
+    positions,
+    quantiles,
+    surveyed_layer,
+)
 from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
 from cnnviz_plugins.survey.images_fired import ImagesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig

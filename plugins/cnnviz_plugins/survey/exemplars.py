@@ -6,13 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from cnnviz_jax import Model
-from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine.reducers import TopK, Total
-from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
-from cnnviz_jax.model.layers import Layer
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.units import Exemplars
+from cnnviz_jax.plugin import Dataset, Exemplars, Layer, Model, Provenance, SurveyPlan, TopK, Total, surveyed_layer
 from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
 from cnnviz_plugins.survey.images_fired import ImagesFired
 from cnnviz_plugins.survey.plugin import ExemplarsConfig

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added, by_position, extremes
+from cnnviz_jax.plugin import Batch, Delta, Reducer, Total, added, by_position, extremes
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,9 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.plugin import Batch, Delta, Layer, Reducer, Total, UsageError, added
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, added, by_position, positions
+from cnnviz_jax.plugin import Batch, Delta, Reducer, Total, added, by_position, positions
 
 _HALF = 1 << 16
 

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt32
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total, by_position, positions
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import Batch, Delta, Reducer, Total, UsageError, by_position, positions
 
 _NO_ID = 2**32 - 1
 

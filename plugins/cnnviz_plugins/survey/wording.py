@@ -1,7 +1,6 @@
 """Words that the results of surveys share."""
 
-from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import Dataset, Provenance
 
 
 def class_names(dataset: Dataset, classes: int) -> tuple[str, ...]:

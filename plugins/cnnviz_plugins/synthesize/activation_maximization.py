@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import TargetError, UsageError
-from cnnviz_jax.targets import Target
-from cnnviz_jax.targets.combining import TargetWithInputs, terms_of
-from cnnviz_jax.targets.layers import Diversity
+from cnnviz_jax.plugin import Diversity, Model, Target, TargetError, TargetWithInputs, UsageError, terms_of
 from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.placement import IMAGE, placement_of, side

@@ -2,10 +2,7 @@
 
 import dataclasses
 
-from cnnviz_jax import Model
-from cnnviz_jax.targets import Channel, Target
-from cnnviz_jax.targets.combining import mapped
-from cnnviz_jax.targets.layers import InnerChannel
+from cnnviz_jax.plugin import Channel, InnerChannel, Model, Target, mapped
 from cnnviz_plugins.synthesize.recipes import Tap
 
 _CLOSING = ("relu", "relu6")

@@ -8,14 +8,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model, Synthesis
-from cnnviz_jax.engine import Iteration
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import TargetError
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.synthesis import Status
-from cnnviz_jax.targets import ClassScore, Target
-from cnnviz_jax.targets.combining import TargetWithInputs
+from cnnviz_jax.plugin import (
+    Case,
+    ClassScore,
+    Iteration,
+    Model,
+    Provenance,
+    Status,
+    Synthesis,
+    Target,
+    TargetError,
+    TargetWithInputs,
+)
 from cnnviz_plugins.synthesize.from_image import need_image
 from cnnviz_plugins.synthesize.placement import IMAGE
 from cnnviz_plugins.synthesize.plugin import AdversarialConfig

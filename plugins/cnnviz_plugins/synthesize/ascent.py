@@ -10,13 +10,20 @@ import numpy as np
 import optax
 from jaxtyping import Array, Bool, Float, Int
 
-from cnnviz_jax import Model, Synthesis
-from cnnviz_jax.engine import Iteration
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.synthesis import Status
-from cnnviz_jax.targets import Channel, Neuron, Target
-from cnnviz_jax.targets.combining import TargetWithInputs, group_scores, terms_of
+from cnnviz_jax.plugin import (
+    Case,
+    Channel,
+    Iteration,
+    Model,
+    Neuron,
+    Provenance,
+    Status,
+    Synthesis,
+    Target,
+    TargetWithInputs,
+    group_scores,
+    terms_of,
+)
 from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
 from cnnviz_plugins.synthesize.placement import IMAGE, Placement, place

@@ -2,10 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import TargetError
-from cnnviz_jax.targets import ClassScore, Target
-from cnnviz_jax.targets.combining import terms_of
+from cnnviz_jax.plugin import ClassScore, Model, Target, TargetError, terms_of
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.parametrizations import Pixel

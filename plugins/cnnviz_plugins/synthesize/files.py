@@ -9,8 +9,7 @@ import numpy as np
 from jaxtyping import Float, UInt8
 from PIL import Image
 
-from cnnviz_jax import Synthesis
-from cnnviz_jax.errors import RenderError, UsageError, did_you_mean
+from cnnviz_jax.plugin import RenderError, Synthesis, UsageError, did_you_mean
 
 Pixels = UInt8[np.ndarray, "... 3"]
 

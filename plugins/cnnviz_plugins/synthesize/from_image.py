@@ -4,10 +4,7 @@ from collections.abc import Mapping
 
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import ImageError
-from cnnviz_jax.targets import Target
-from cnnviz_jax.targets.combining import TargetWithInputs
+from cnnviz_jax.plugin import ImageError, Model, Target, TargetWithInputs
 from cnnviz_plugins.synthesize.placement import IMAGE
 
 

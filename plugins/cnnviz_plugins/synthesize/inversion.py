@@ -8,8 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Model, Target
 from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.from_image import need_image, seen

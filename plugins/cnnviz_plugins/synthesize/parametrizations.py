@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import UsageError
 from cnnviz_plugins.synthesize.colours import correlated, decorrelated
 
 Shape = tuple[int, int, int]

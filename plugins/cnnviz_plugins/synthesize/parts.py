@@ -12,7 +12,7 @@ import importlib
 import re
 from typing import Any
 
-from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.plugin import UsageError, did_you_mean
 
 _PART = re.compile(r"\s*([A-Za-z_][\w.-]*(?::[\w.]+)?)\s*(?:\((.*)\))?\s*", re.DOTALL)
 

@@ -6,11 +6,17 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import ImageError, ModelError
-from cnnviz_jax.model.resizing import resized_model
-from cnnviz_jax.targets import Neuron, Target
-from cnnviz_jax.targets.combining import TargetWithInputs, mapped, terms_of
+from cnnviz_jax.plugin import (
+    ImageError,
+    Model,
+    ModelError,
+    Neuron,
+    Target,
+    TargetWithInputs,
+    mapped,
+    resized_model,
+    terms_of,
+)
 
 IMAGE = "image"
 """Under which name a target's own image is given."""

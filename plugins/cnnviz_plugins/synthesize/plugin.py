@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.options.checks import check_at_least, check_positive, check_size
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import RendererSpec, TechniqueSpec
+from cnnviz_jax.plugin import RendererSpec, TechniqueSpec, check_at_least, check_positive, check_size, hookimpl
 
 RecipeName = Literal["chollet2016", "keras2020", "yosinski1", "yosinski2", "yosinski3", "yosinski4", "lucid", "maco"]
 

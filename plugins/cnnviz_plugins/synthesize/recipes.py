@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import UsageError
 from cnnviz_plugins.synthesize.displays import DISPLAYS, AsIs, Display, Standardized, Stretched
 from cnnviz_plugins.synthesize.maco import MacoPhase
 from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Parametrization, Pixel

@@ -10,7 +10,7 @@ from typing import Protocol, runtime_checkable
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import UsageError
 from cnnviz_plugins.synthesize.transforms import blurred
 
 Image = Float[Array, "h w c"]

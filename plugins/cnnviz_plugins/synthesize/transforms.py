@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import UsageError
 
 Matrix = Float[Array, "3 3"]
 Size = tuple[int, int]

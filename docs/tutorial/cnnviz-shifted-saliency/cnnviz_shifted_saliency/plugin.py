@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugin import TechniqueSpec, UsageError, hookimpl
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from cnnviz_jax.errors import ModelError
+from cnnviz_jax.plugin import ModelError
 from cnnviz_plugins.adapters.torch.operations import OPERATIONS, dtype_of, op
 
 

@@ -11,7 +11,7 @@ import torch
 from torch.export import ExportedProgram
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, TensorArgument
 
-from cnnviz_jax.errors import ModelError
+from cnnviz_jax.plugin import ModelError
 from cnnviz_plugins.adapters.parameters import owned
 from cnnviz_plugins.adapters.torch import walk
 

@@ -11,8 +11,7 @@ import torch
 from jaxtyping import Array, Float
 from torch.export import ExportedProgram
 
-from cnnviz_jax.errors import ModelError
-from cnnviz_jax.model.pure import AdaptOptions, PureModel
+from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
 from cnnviz_plugins.adapters.outputs import logits_of
 from cnnviz_plugins.adapters.torch.exported import Exported, array_of, dtype_of, exported

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from cnnviz_jax.errors import ModelError
+from cnnviz_jax.plugin import ModelError
 from cnnviz_plugins.adapters.torch.operations import op, pair
 
 

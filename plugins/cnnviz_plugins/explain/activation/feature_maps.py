@@ -7,11 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.results.attribution import View
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, View
 from cnnviz_plugins.explain.activation.plugin import FeatureMapsConfig
 
 

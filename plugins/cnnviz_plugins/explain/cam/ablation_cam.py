@@ -6,8 +6,7 @@ from typing import Any, Self
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Heatmap, Model
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map
 from cnnviz_plugins.explain.cam.plugin import AblationCamConfig
 

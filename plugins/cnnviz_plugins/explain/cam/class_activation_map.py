@@ -6,10 +6,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import TargetError
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, TargetError
 from cnnviz_plugins.explain.cam.layer_maps import values_of
 from cnnviz_plugins.explain.cam.linear_head import linear_head
 from cnnviz_plugins.explain.cam.plugin import CamConfig

@@ -6,7 +6,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
 from cnnviz_plugins.explain.cam.plugin import EigenCamConfig
 

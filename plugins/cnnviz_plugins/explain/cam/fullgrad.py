@@ -7,9 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
 from cnnviz_plugins.explain.cam.biases import Bias, bias_values, biases
 from cnnviz_plugins.explain.cam.plugin import FullgradConfig
 from cnnviz_plugins.explain.cam.postprocess import resized, scaled

@@ -6,8 +6,7 @@ from typing import Self
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.results.attribution import View
+from cnnviz_jax.plugin import Model, View
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map
 from cnnviz_plugins.explain.cam.plugin import GradCamConfig
 

@@ -6,11 +6,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import RuleError
-from cnnviz_jax.results.attribution import View
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, RuleError, View
 from cnnviz_plugins.explain.cam.layer_maps import values_and_gradients
 from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
 from cnnviz_plugins.explain.cam.postprocess import CONVENTIONS, resized

@@ -8,10 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target
 from cnnviz_plugins.explain.cam.plugin import MapConfig
 from cnnviz_plugins.explain.cam.postprocess import finished
 

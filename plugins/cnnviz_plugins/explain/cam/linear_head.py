@@ -4,9 +4,7 @@ from dataclasses import dataclass
 
 import jax
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import LayerKindError
-from cnnviz_jax.program.layers.operations import GLUE, Operation
+from cnnviz_jax.plugin import GLUE, LayerKindError, Model, Operation
 
 
 @dataclass(frozen=True)

@@ -6,11 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.options.checks import check_at_least
-from cnnviz_jax.options.values import word_and_number
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugin import TechniqueSpec, UsageError, check_at_least, hookimpl, word_and_number
 
 Fuse = Literal["mean", "max", "tanh-max"]
 

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap
+from cnnviz_jax.plugin import Heatmap
 from cnnviz_plugins.explain.cam.plugin import Fuse, MapConfig
 
 

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Heatmap, Model
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
 from cnnviz_plugins.explain.cam.plugin import ScoreCamConfig
 from cnnviz_plugins.explain.cam.postprocess import resized, scaled

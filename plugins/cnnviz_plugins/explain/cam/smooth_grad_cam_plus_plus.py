@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Heatmap
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, quotient, values_and_gradients, values_of
 from cnnviz_plugins.explain.cam.plugin import SmoothGradCamPlusPlusConfig
 

@@ -10,10 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError
 from cnnviz_plugins.explain.concepts.directions import Directions, layer_gradient, layer_value
 from cnnviz_plugins.explain.concepts.factors import presence
 from cnnviz_plugins.explain.concepts.plugin import ConceptMapsConfig

@@ -8,15 +8,24 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy.stats import qmc
 
-from cnnviz_jax import Model, targets
-from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold, silent
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.reducers import Total
-from cnnviz_jax.engine.survey import SurveyPlan, run_survey
-from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_jax.model.layers import Layer
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import (
+    Case,
+    Dataset,
+    Fold,
+    Layer,
+    LayerKindError,
+    Model,
+    Provenance,
+    SurveyPlan,
+    Total,
+    UsageError,
+    keys_for,
+    root_key,
+    run_fold,
+    run_survey,
+    silent,
+    targets,
+)
 from cnnviz_plugins.explain.concepts.crops import Crops
 from cnnviz_plugins.explain.concepts.directions import Directions, layer_value
 from cnnviz_plugins.explain.concepts.factors import factorised, presence

@@ -6,8 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.data.source import Example
+from cnnviz_jax.plugin import Dataset, Example
 
 _STEP = 0.8  # of the side, as the authors' code has it
 

@@ -8,8 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Model, Target
 
 
 @dataclass(frozen=True)

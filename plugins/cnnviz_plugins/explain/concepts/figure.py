@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import UsageError
 from cnnviz_plugins.explain.concepts.results import ConceptBank, ConceptScores
 
 DPI = 120

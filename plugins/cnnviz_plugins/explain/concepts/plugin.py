@@ -9,10 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.options.checks import check_at_least, check_positive
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import RendererSpec, TechniqueSpec
+from cnnviz_jax.plugin import RendererSpec, TechniqueSpec, UsageError, check_at_least, check_positive, hookimpl
 
 
 @dataclass(frozen=True, kw_only=True)

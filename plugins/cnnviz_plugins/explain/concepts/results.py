@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import Provenance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt32
 
-from cnnviz_jax.engine.reducers import Batch, Delta, Reducer, Total
+from cnnviz_jax.plugin import Batch, Delta, Reducer, Total
 
 _NONE = 2**32 - 1
 _ODD = 2_654_435_761  # Knuth's multiplicative hash: a bijection of 32 bits

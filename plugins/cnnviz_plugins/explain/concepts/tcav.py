@@ -8,15 +8,22 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 from scipy import stats
 
-from cnnviz_jax import Model, targets
-from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine import Fold, keys_for, root_key, run_fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.reducers import Total
-from cnnviz_jax.engine.survey import SurveyPlan, surveyed_layer
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.layers import Layer
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugin import (
+    Case,
+    Dataset,
+    Fold,
+    Layer,
+    Model,
+    Provenance,
+    SurveyPlan,
+    Total,
+    UsageError,
+    keys_for,
+    root_key,
+    run_fold,
+    surveyed_layer,
+    targets,
+)
 from cnnviz_plugins.explain.concepts.classifier import direction
 from cnnviz_plugins.explain.concepts.directions import layer_gradient
 from cnnviz_plugins.explain.concepts.plugin import TcavConfig

@@ -9,10 +9,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.options.checks import check_at_least, check_positive
-from cnnviz_jax.options.fills import FIXED_FILL_WORDS, Fill, check_fill
-from cnnviz_jax.options.values import word_and_number
+from cnnviz_jax.plugin import (
+    FIXED_FILL_WORDS,
+    Fill,
+    UsageError,
+    check_at_least,
+    check_fill,
+    check_positive,
+    word_and_number,
+)
 
 GradientMethod = Literal[
     "saliency", "guided-backprop", "deconvnet", "input-x-gradient", "integrated-gradients", "deeplift"

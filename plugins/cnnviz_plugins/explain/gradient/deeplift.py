@@ -12,13 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.data.fills import fill_of
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.program import Handler, Site
-from cnnviz_jax.results.attribution import View
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Case, Fold, Handler, Heatmap, Model, Site, Target, View, fill_of
 from cnnviz_plugins.explain.gradient.configs import DeepliftConfig
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
 

@@ -5,9 +5,7 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import RuleError
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Model, RuleError, Target
 
 RULES: dict[str, dict[str, str] | None] = {
     "saliency": None,

@@ -4,8 +4,7 @@ from dataclasses import dataclass
 
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Model
 from cnnviz_plugins.explain.gradient.configs import InputXGradientConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.saliency import Saliency

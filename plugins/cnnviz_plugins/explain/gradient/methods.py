@@ -4,9 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.data.fills import fill_of
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Model, Target, fill_of
 from cnnviz_plugins.explain.gradient.configs import DeepliftConfig, GradientMethod, IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map
 from cnnviz_plugins.explain.gradient.input_gradient import RULES, input_gradient

@@ -4,8 +4,7 @@ from typing import NamedTuple
 
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Model, Target
 
 
 class PathEndpoints(NamedTuple):

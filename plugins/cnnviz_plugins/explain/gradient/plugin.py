@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugin import TechniqueSpec, hookimpl
 
 # Light too, and apart from this file only for its length.
 from cnnviz_plugins.explain.gradient.configs import (

@@ -7,10 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.results.attribution import View
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.gradient.configs import SmoothgradConfig, SmoothgradSquaredConfig, VargradConfig
 from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
 from cnnviz_plugins.explain.gradient.methods import method_map

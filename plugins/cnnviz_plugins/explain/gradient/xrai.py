@@ -10,10 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError
 from cnnviz_plugins.explain.gradient.configs import XraiConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.quadrature import rule_of

@@ -7,12 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.data.fills import blurred
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.options.fills import Fill
-from cnnviz_jax.options.values import word_and_number
+from cnnviz_jax.plugin import Case, Fill, Fold, Heatmap, Model, blurred, word_and_number
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig
 from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask

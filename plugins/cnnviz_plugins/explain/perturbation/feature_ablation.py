@@ -5,10 +5,7 @@ from typing import Any, Self
 
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.window_sweep import WindowSweep
+from cnnviz_jax.plugin import Case, Heatmap, Model, UsageError, WindowSweep
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig
 

@@ -4,11 +4,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax import Model
-from cnnviz_jax.data.fills import fill_of
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.options.fills import Fill
-from cnnviz_jax.options.values import word_and_number
+from cnnviz_jax.plugin import Fill, Model, UsageError, fill_of, word_and_number
 from cnnviz_plugins.explain.perturbation.plugin import SEGMENT_FILLS
 
 

@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from cnnviz_jax import Heatmap
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Heatmap
 from cnnviz_plugins.explain.perturbation.least_squares import least_squares, linear_model
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import KernelShapConfig

@@ -7,8 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax import Heatmap
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Heatmap
 from cnnviz_plugins.explain.perturbation.least_squares import linear_model
 from cnnviz_plugins.explain.perturbation.parts import PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import LimeConfig

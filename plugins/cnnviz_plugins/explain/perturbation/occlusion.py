@@ -7,12 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.window_sweep import WindowSweep
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target, UsageError, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.occlusion_plan import plan_rows

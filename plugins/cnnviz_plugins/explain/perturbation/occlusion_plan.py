@@ -2,8 +2,7 @@
 
 from collections import defaultdict
 
-from cnnviz_jax import Model
-from cnnviz_jax.program import Plan
+from cnnviz_jax.plugin import Model, Plan
 from cnnviz_plugins.explain.perturbation.windows import Windows
 
 

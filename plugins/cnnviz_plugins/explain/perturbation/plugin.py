@@ -6,12 +6,17 @@ from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, Self
 
-from cnnviz_jax.errors import UsageError, WindowError
-from cnnviz_jax.options.checks import check_at_least, check_positive, check_size
-from cnnviz_jax.options.fills import check_fill
-from cnnviz_jax.options.values import word_and_number
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugin import (
+    TechniqueSpec,
+    UsageError,
+    WindowError,
+    check_at_least,
+    check_fill,
+    check_positive,
+    check_size,
+    hookimpl,
+    word_and_number,
+)
 
 FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""

@@ -10,10 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.window_sweep import WindowSweep
-from cnnviz_jax.options.values import word_and_number
+from cnnviz_jax.plugin import Model, UsageError, WindowSweep, word_and_number
 from cnnviz_plugins.explain.perturbation.plugin import SEGMENTERS, Segmentation
 
 

@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float
 from scipy.stats import qmc
 
-from cnnviz_jax import Heatmap
-from cnnviz_jax.engine.case import Case
+from cnnviz_jax.plugin import Case, Heatmap
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import SobolConfig
 

@@ -6,8 +6,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cnnviz_jax.errors import WindowError
-from cnnviz_jax.model.window_sweep import WindowSweep
+from cnnviz_jax.plugin import WindowError, WindowSweep
 
 
 @dataclass(frozen=True)

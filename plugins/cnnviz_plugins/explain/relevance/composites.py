@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.plugin import UsageError, did_you_mean
 
 RULES: dict[str, float | None] = {
     "epsilon": 1e-6,

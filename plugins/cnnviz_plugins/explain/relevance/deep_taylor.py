@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import RuleError
+from cnnviz_jax.plugin import Model, RuleError
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, rule_of
 from cnnviz_plugins.explain.relevance.lrp import Lrp, unruled_warning
 from cnnviz_plugins.explain.relevance.plan import Settings

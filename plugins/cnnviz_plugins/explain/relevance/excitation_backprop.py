@@ -5,10 +5,7 @@ from typing import Any
 
 import jax
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.errors import RuleError, TargetError
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, RuleError, TargetError
 from cnnviz_plugins.explain.relevance.composites import Rule
 from cnnviz_plugins.explain.relevance.lrp import unruled_warning
 from cnnviz_plugins.explain.relevance.plan import Settings

@@ -3,10 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from cnnviz_jax import Heatmap, Model
-from cnnviz_jax.engine import Fold
-from cnnviz_jax.engine.case import Case
-from cnnviz_jax.results.attribution import View
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
 from cnnviz_plugins.explain.relevance.plan import Plan, Settings
 from cnnviz_plugins.explain.relevance.plugin import LrpConfig

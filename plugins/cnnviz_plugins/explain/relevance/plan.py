@@ -12,9 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from cnnviz_jax import Model
-from cnnviz_jax.errors import RuleError, did_you_mean
-from cnnviz_jax.program import Definition, Node, Operation
+from cnnviz_jax.plugin import Definition, Model, Node, Operation, RuleError, did_you_mean
 from cnnviz_plugins.explain.relevance.composites import Rule
 from cnnviz_plugins.explain.relevance.linear import AffineChain, FoldedLayer, affine_chain
 from cnnviz_plugins.explain.relevance.primitives import (

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.errors import UsageError
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugin import TechniqueSpec, UsageError, hookimpl
 
 # Light too: the words that options are made of.
 from cnnviz_plugins.explain.relevance.composites import row_of

@@ -4,8 +4,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from cnnviz_jax import Model
-from cnnviz_jax.program import Node
+from cnnviz_jax.plugin import Model, Node
 from cnnviz_plugins.explain.relevance.linear import RECASTS
 
 PASSING_KINDS = frozenset({

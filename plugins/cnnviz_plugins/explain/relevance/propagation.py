@@ -7,9 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax import Model
-from cnnviz_jax.model.layers import INPUT
-from cnnviz_jax.targets import Target
+from cnnviz_jax.plugin import INPUT, Model, Target
 from cnnviz_plugins.explain.relevance.plan import Plan, Settings, plan_of
 from cnnviz_plugins.explain.relevance.sharing import rooted
 

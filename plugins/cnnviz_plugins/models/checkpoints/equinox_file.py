@@ -8,7 +8,7 @@ import ml_dtypes
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 
 MAGIC = b"\x93NUMPY"
 """How an array begins."""

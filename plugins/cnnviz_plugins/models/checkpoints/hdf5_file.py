@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 
 _KERAS_MEMBER = "model.weights.h5"
 _WRAPPER = "model_weights/"

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 
 
 def read_npz(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:

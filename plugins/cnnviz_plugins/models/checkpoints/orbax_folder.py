@@ -14,7 +14,7 @@ import orbax.checkpoint as ocp
 import tensorstore
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 
 _TREE_FILE = "_METADATA"
 

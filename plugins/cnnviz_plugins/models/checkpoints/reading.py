@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError, did_you_mean
+from cnnviz_jax.plugin import WeightsError, did_you_mean
 from cnnviz_plugins.models.checkpoints.equinox_file import MAGIC, read_equinox
 from cnnviz_plugins.models.checkpoints.hdf5_file import read_hdf5
 from cnnviz_plugins.models.checkpoints.numpy_archive import read_npz

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 from cnnviz_plugins.models.checkpoints.faults import faults
 from cnnviz_plugins.models.checkpoints.reading import read_weights
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Shaped
 from safetensors import SafetensorError, deserialize, safe_open
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 
 DTYPES: dict[str, type] = {
     "F64": np.float64,

@@ -15,7 +15,7 @@ from typing import IO, Any
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 from cnnviz_plugins.models.checkpoints.torch_pickle import StateDictUnpickler, Storage, StoredTensor
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C

@@ -15,7 +15,7 @@ from typing import IO, Any, NoReturn
 import ml_dtypes
 import numpy as np
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.plugin import WeightsError
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
 import cnnviz_jax as cv
-from cnnviz_jax.engine import compiler_options
+from cnnviz_jax.plugin import compiler_options
 from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
 from cnnviz_plugins.models.shapes.images import CLASSES, draw_images
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork

@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.plugin import Attribution
 from cnnviz_plugins.renderers.colormaps import colormap
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,

@@ -6,7 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.results.weights import Convolution
+from cnnviz_jax.plugin import Convolution
 from cnnviz_plugins.renderers.figures.sheet import FAINT, INK, RULE, SMALL_PT, TEXT_PT, TITLE_PT, Sheet, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, plain

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from cnnviz_jax.results.units import Dissection
+from cnnviz_jax.plugin import Dissection
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Ellipse, Rectangle
 
-from cnnviz_jax.results.weights import EffectiveReceptiveField
+from cnnviz_jax.plugin import EffectiveReceptiveField
 from cnnviz_plugins.renderers.display import Scale
 from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TITLE_PT, Sheet, lines_height, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions

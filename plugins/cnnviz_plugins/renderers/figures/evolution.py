@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results.evolution import Evolution, line_of
+from cnnviz_jax.plugin import Evolution, line_of
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.evolution_units import draw_units, unit_row_in, unit_size, units_words
 from cnnviz_plugins.renderers.figures.sheet import (

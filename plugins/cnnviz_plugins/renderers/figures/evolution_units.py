@@ -2,7 +2,7 @@
 
 from matplotlib.axes import Axes
 
-from cnnviz_jax.results.evolution import Evolution
+from cnnviz_jax.plugin import Evolution
 from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TEXT_PT, Sheet, empty_cell
 from cnnviz_plugins.renderers.images import channel_note, rgb
 from cnnviz_plugins.renderers.options import EvolutionOptions

@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.results.units import Exemplars
+from cnnviz_jax.plugin import Exemplars
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,

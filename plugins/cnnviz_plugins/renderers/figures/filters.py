@@ -4,7 +4,7 @@ import math
 
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results.weights import FilterBank
+from cnnviz_jax.plugin import FilterBank
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,

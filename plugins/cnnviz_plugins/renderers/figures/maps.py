@@ -5,7 +5,7 @@ import math
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.plugin import Attribution
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,
     SMALL_PT,

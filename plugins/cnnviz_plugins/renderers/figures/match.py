@@ -4,7 +4,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.results.weights import FilterMatch
+from cnnviz_jax.plugin import FilterMatch
 from cnnviz_plugins.renderers.display import Scale
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,

@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from cnnviz_jax.results.synthesis import Status, Synthesis
+from cnnviz_jax.plugin import Status, Synthesis
 from cnnviz_plugins.renderers.display import finite
 from cnnviz_plugins.renderers.figures.sheet import (
     FAINT,

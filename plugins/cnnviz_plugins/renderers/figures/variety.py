@@ -3,7 +3,7 @@
 import numpy as np
 from matplotlib.figure import Figure
 
-from cnnviz_jax.results.weights import FilterVariety
+from cnnviz_jax.plugin import FilterVariety
 from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TEXT_PT, TITLE_PT, Sheet, lines_height, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import plain

@@ -5,12 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.errors import RenderError
-from cnnviz_jax.results.attribution import Attribution
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.results.report import Report
-from cnnviz_jax.results.synthesis import Synthesis
-from cnnviz_jax.results.weights import FilterBank, ReceptiveFields
+from cnnviz_jax.plugin import Attribution, FilterBank, Provenance, ReceptiveFields, RenderError, Report, Synthesis
 from cnnviz_plugins.renderers.options import HtmlOptions
 from cnnviz_plugins.renderers.page.embed import Embedded
 from cnnviz_plugins.renderers.page.explanations import cards, map_section, prediction_rows

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.results.attribution import Attribution, Prediction
+from cnnviz_jax.plugin import Attribution, Prediction
 from cnnviz_plugins.renderers.heats import channel_maps, heats, raw_heats, signed_colours
 from cnnviz_plugins.renderers.images import data_uri, heat_png, png
 from cnnviz_plugins.renderers.options import HeatOptions

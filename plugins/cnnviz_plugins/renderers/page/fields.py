@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from cnnviz_jax.results.weights import ReceptiveFields
+from cnnviz_jax.plugin import ReceptiveFields
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 

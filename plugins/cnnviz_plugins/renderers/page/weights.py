@@ -4,8 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.results.synthesis import Synthesis
-from cnnviz_jax.results.weights import FilterBank
+from cnnviz_jax.plugin import FilterBank, Synthesis
 from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, short_label
 from cnnviz_plugins.renderers.images import atlas, channel_note, data_uri, png, rgb
 from cnnviz_plugins.renderers.kernels import filter_tiles
