@@ -90,9 +90,9 @@ if TYPE_CHECKING:
     from cnnviz_jax.plugins.specs import TechniqueSpec as TechniqueSpec
     from cnnviz_jax.plugins.specs import WeightsSpec as WeightsSpec
     from cnnviz_jax.program.analysis.receptive_field import Field as Field
-    from cnnviz_jax.program.graph.evaluator import Definition as Definition
+    from cnnviz_jax.program.graph.evaluator import Override as Override
     from cnnviz_jax.program.graph.graph import Node as Node
-    from cnnviz_jax.program.layers.nodes import Site as Site
+    from cnnviz_jax.program.layers.nodes import LayerNode as LayerNode
     from cnnviz_jax.program.layers.operations import GLUE as GLUE
     from cnnviz_jax.program.layers.operations import Operation as Operation
     from cnnviz_jax.program.program import Handler as Handler
@@ -181,9 +181,9 @@ _HOME = {
     "plugins.hookspecs": "hookimpl",
     "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec WeightsSpec",
     "program.analysis.receptive_field": "Field",
-    "program.graph.evaluator": "Definition",
+    "program.graph.evaluator": "Override",
     "program.graph.graph": "Node",
-    "program.layers.nodes": "Site",
+    "program.layers.nodes": "LayerNode",
     "program.layers.operations": "GLUE Operation",
     "program.program": "Handler",
     "program.windows.plan": "Plan",

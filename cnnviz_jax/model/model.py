@@ -21,7 +21,7 @@ from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
 from cnnviz_jax.model.structure import Structure, in_precision, structure_of
-from cnnviz_jax.program import Handler, Program, Site
+from cnnviz_jax.program import Handler, LayerNode, Program
 from cnnviz_jax.results.attribution import Prediction
 from cnnviz_jax.results.pytrees import static
 
@@ -81,7 +81,7 @@ class Model:
     def layers(self) -> LayerTable:
         """The layer table, in execution order."""
         program = self.program
-        rows = {name: self._layer(name, site) for name, site in program.layers.items()}
+        rows = {name: self._layer(name, layer_node) for name, layer_node in program.layers.items()}
         return LayerTable(rows, self.structure.pure.layer_aliases, self.name, self.input_shape)
 
     def map_layer(self, name: str | None = None) -> Layer:
@@ -111,11 +111,20 @@ class Model:
             )
         return self.layers[last]
 
-    def _layer(self, name: str, site: Site) -> Layer:
-        shape = tuple(site.canonical_shape)
-        kernel = (lambda: self.program.kernel(name, self.params)) if site.kernel is not None else None
-        params = tuple(site.kernel.paths) if site.kernel is not None else ()
-        return Layer(name, site.kind, shape, shape[-1] if shape else 1, site.receptive_field, site.axes, params, kernel)
+    def _layer(self, name: str, layer_node: LayerNode) -> Layer:
+        shape = tuple(layer_node.canonical_shape)
+        kernel = (lambda: self.program.kernel(name, self.params)) if layer_node.kernel is not None else None
+        params = tuple(layer_node.kernel.paths) if layer_node.kernel is not None else ()
+        return Layer(
+            name,
+            layer_node.kind,
+            shape,
+            shape[-1] if shape else 1,
+            layer_node.receptive_field,
+            layer_node.axes,
+            params,
+            kernel,
+        )
 
     @functools.cached_property
     def class_count(self) -> int:
@@ -213,10 +222,10 @@ class Model:
             LayerNotFoundError: A name is unknown.
             RuleError: A rule is unknown or reaches no activation.
         """
-        sites = self.program.layers
+        layer_nodes = self.program.layers
         head = self.structure.head
         add, replace = dict(add or {}), dict(replace or {})
-        if INPUT in (*read, *add, *replace) and INPUT not in sites:
+        if INPUT in (*read, *add, *replace) and INPUT not in layer_nodes:
             change = replace.pop(INPUT, image)
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
             inner = tuple(name for name in read if name != INPUT)
@@ -227,12 +236,12 @@ class Model:
         wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
 
         def native(name: str, change: Any, *, replaced: bool = False) -> Any:
-            site = self.program.site(name)
+            layer_node = self.program.layer_node(name)
             if callable(change):
-                return lambda value: site.with_canonical(value, change(site.to_canonical(value)))
-            if replaced and site.grid is not None:
-                return lambda value: site.with_canonical(value, change)
-            return site.from_canonical(change)
+                return lambda value: layer_node.with_canonical(value, change(layer_node.to_canonical(value)))
+            if replaced and layer_node.grid is not None:
+                return lambda value: layer_node.with_canonical(value, change)
+            return layer_node.from_canonical(change)
 
         outputs, values = self.program.run(
             self.params,
@@ -244,7 +253,7 @@ class Model:
             handlers=handlers,
             need_outputs=need_outputs and head is None,
         )
-        activations = {name: self.program.site(name).to_canonical(values[name]) for name in wanted}
+        activations = {name: self.program.layer_node(name).to_canonical(values[name]) for name in wanted}
         if not need_outputs:
             return None, activations
         return self.logits_of(outputs, activations), {name: activations[name] for name in read}

@@ -100,7 +100,7 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     products = low_precision_products(exact.program.graph, jnp.bfloat16)
     if not products:
         raise ModelError(f"{exact.name} has no float32 convolution or matrix product to compute in bfloat16")
-    apply = exact.program.redefined(products)
+    apply = exact.program.with_overrides(products)
     warning = f"{len(products)} products round their operands to bfloat16 and sum in float32"
     return dataclasses.replace(
         exact,

@@ -79,8 +79,10 @@ class WindowSweep:
         names, need_outputs = _wanted(target)
         windows, program = self._windows(model, names, need_outputs), model.program
         values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
-        sites = {name: program.site(name) for name in _read(model.structure, names, need_outputs)}
-        activations = {name: site.to_canonical(values[site.value]) for name, site in sites.items()}
+        layer_nodes = {name: program.layer_node(name) for name in _read(model.structure, names, need_outputs)}
+        activations = {
+            name: layer_node.to_canonical(values[layer_node.value]) for name, layer_node in layer_nodes.items()
+        }
         if INPUT in names and INPUT not in program.layers:
             activations[INPUT] = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
         if not need_outputs:

@@ -4,11 +4,11 @@
 """
 
 from cnnviz_jax.program.analysis.receptive_field import Field
-from cnnviz_jax.program.graph.evaluator import Definition
+from cnnviz_jax.program.graph.evaluator import Override
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.layers.checks import Check
 from cnnviz_jax.program.layers.kernels import KernelRef
-from cnnviz_jax.program.layers.nodes import Site
+from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.operations import Operation
 from cnnviz_jax.program.program import Handler, Program
 from cnnviz_jax.program.rewrites.relu_rules import deconv_relu, guided_relu
@@ -17,16 +17,16 @@ from cnnviz_jax.program.windows import ChangedWindows, Interval, Plan
 __all__ = [
     "ChangedWindows",
     "Check",
-    "Definition",
     "Field",
     "Handler",
     "Interval",
     "KernelRef",
+    "LayerNode",
     "Node",
     "Operation",
+    "Override",
     "Plan",
     "Program",
-    "Site",
     "deconv_relu",
     "guided_relu",
 ]

@@ -19,13 +19,13 @@ from cnnviz_jax.errors import (
 )
 from cnnviz_jax.program.analysis.interpreter import Analysis, analyse
 from cnnviz_jax.program.graph import _compat
-from cnnviz_jax.program.graph.evaluator import Change, Definition, Evaluator
+from cnnviz_jax.program.graph.evaluator import Change, Evaluator, Override
 from cnnviz_jax.program.graph.graph import Graph, flatten
 from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.checks import Check, check, softmax_heads
-from cnnviz_jax.program.layers.nodes import Site, find_sites, plain_site
+from cnnviz_jax.program.layers.nodes import LayerNode, find_layer_nodes, plain_layer_node
 from cnnviz_jax.program.layers.operations import Operation, View
-from cnnviz_jax.program.layers.parameter_modules import Owners
+from cnnviz_jax.program.layers.parameter_modules import ParameterModules
 from cnnviz_jax.program.layers.recognition import operations
 from cnnviz_jax.program.layers.scopes import Scopes
 from cnnviz_jax.program.layers.tokens import Tokens, last_mixing
@@ -33,8 +33,8 @@ from cnnviz_jax.program.rewrites import relu_rules
 from cnnviz_jax.program.rewrites.max_pool import compared_pools
 from cnnviz_jax.program.windows import ChangedWindows, Interval, plan_windows
 
-Handler = Callable[[Site, list[Any], Callable[..., Any]], Any]
-"""`handler(site, inputs, default) -> value`: `default(*inputs)` is what the program computes there."""
+Handler = Callable[[LayerNode, list[Any], Callable[..., Any]], Any]
+"""`handler(layer_node, inputs, default) -> value`: `default(*inputs)` is what the program computes there."""
 
 
 class Program:
@@ -49,7 +49,7 @@ class Program:
     """Layout, dependence and reach of every value."""
     operations: tuple[Operation, ...]
     """Every recognised operation, in execution order."""
-    layers: Mapping[str, Site]
+    layers: Mapping[str, LayerNode]
     """The layers by name, in execution order."""
     checks: tuple[Check, ...]
     """Findings: training mode, dropout, softmax head, opaque regions."""
@@ -76,14 +76,16 @@ class Program:
         self.graph = flatten(open_program, consts, len(jax.tree.leaves(params)))
         self.analysis = analyse(self.graph)
         self.evaluator = Evaluator(self.graph)
-        view, owners = View(self.graph, self.analysis), Owners(paths)
-        self.operations = tuple(operations(view, owners))
+        view, parameter_modules = View(self.graph, self.analysis), ParameterModules(paths)
+        self.operations = tuple(operations(view, parameter_modules))
         roots = (scope_root,) if isinstance(scope_root, str) else tuple(scope_root)
-        layers, self._operation_names = find_sites(view, self.operations, owners, Scopes(roots, scope_hints), tokens)
+        layers, self._operation_names = find_layer_nodes(
+            view, self.operations, parameter_modules, Scopes(roots, scope_hints), tokens
+        )
         for head in softmax_heads(view, self.operations):
-            if all(site.value != head.inputs[0] for site in layers.values()):
+            if all(layer_node.value != head.inputs[0] for layer_node in layers.values()):
                 name = f"{self._operation_names[head.node.order]}.input"
-                layers[name] = plain_site(view, name, head.inputs[0], owners)
+                layers[name] = plain_layer_node(view, name, head.inputs[0], parameter_modules)
         self.layers = MappingProxyType(layers)
         self.checks = check(view, self.operations, self.layers)
 
@@ -162,7 +164,7 @@ class Program:
             maps = fit or maps
         return maps[-1].name
 
-    def site(self, name: str) -> Site:
+    def layer_node(self, name: str) -> LayerNode:
         """Return a layer; slashes are accepted for dots.
 
         Raises:
@@ -218,39 +220,41 @@ class Program:
             return jax.tree.unflatten(self._outputs_tree, _compat.evaluate(self._open, self._consts, [*leaves, x])), {}
         given: dict[int, Any] = dict(zip((*self.graph.param_ids, self.graph.image_id), (*leaves, x), strict=True))
         changes = self._changes(given, add or {}, replace or {})
-        definitions = {**self._pools, **self._ruled(rules or {})}
+        overrides = {**self._pools, **self._ruled(rules or {})}
         for name, handler in (handlers or {}).items():
-            site = self.site(name)
-            definitions[site.value] = self._handled(site, handler, given)
-        ids = [self.site(name).value for name in read]
+            layer_node = self.layer_node(name)
+            overrides[layer_node.value] = self._handled(layer_node, handler, given)
+        ids = [self.layer_node(name).value for name in read]
         wanted = [*ids, *self.graph.output_ids] if need_outputs else ids
-        values = self.evaluator.run(given, wanted, changes=changes, definitions=definitions)
+        values = self.evaluator.run(given, wanted, changes=changes, overrides=overrides)
         outputs = None
         if need_outputs:
             outputs = jax.tree.unflatten(self._outputs_tree, [values[number] for number in self.graph.output_ids])
         return outputs, {name: values[number] for name, number in zip(read, ids, strict=True)}
 
     @functools.cached_property
-    def _pools(self) -> dict[int, Definition]:
+    def _pools(self) -> dict[int, Override]:
         return compared_pools(self.graph)
 
     def _changes(self, given: dict[int, Any], add: Mapping[str, Any], replace: Mapping[str, Any]) -> dict[int, Change]:
         """Functions of values; replaced values become given ones. Names of one value act one after the other."""
         steps: dict[int, list[Change]] = {}
         for name, new in replace.items():
-            site = self.site(name)
+            layer_node = self.layer_node(name)
             if callable(new):
-                steps.setdefault(site.value, []).append(new)
+                steps.setdefault(layer_node.value, []).append(new)
             else:
-                if jax.numpy.shape(new) != site.shape:
-                    raise UsageError(f"layer {name!r} has shape {site.shape}, its replacement {jax.numpy.shape(new)}")
-                given[site.value] = new
+                if jax.numpy.shape(new) != layer_node.shape:
+                    raise UsageError(
+                        f"layer {name!r} has shape {layer_node.shape}, its replacement {jax.numpy.shape(new)}"
+                    )
+                given[layer_node.value] = new
         for name, delta in add.items():
-            steps.setdefault(self.site(name).value, []).append(lambda value, delta=delta: value + delta)  # type: ignore[misc]
+            steps.setdefault(self.layer_node(name).value, []).append(lambda value, delta=delta: value + delta)  # type: ignore[misc]
         return {number: _composed(changes) for number, changes in steps.items()}
 
-    def _ruled(self, rules: Mapping[str, str | Callable[[Any], Any]]) -> dict[int, Definition]:
-        definitions = {}
+    def _ruled(self, rules: Mapping[str, str | Callable[[Any], Any]]) -> dict[int, Override]:
+        overrides = {}
         for kind, rule in rules.items():
             reached = [operation for operation in self.operations if operation.kind == kind]
             if not reached:
@@ -263,20 +267,20 @@ class Program:
                 raise RuleError(f"rule {rule!r} is defined for 'relu' only, not for {kind!r}; pass a function instead")
             function = relu_rules.resolve(rule)
             for operation in reached:
-                definitions[operation.value] = Definition(operation.inputs, function)
-        return definitions
+                overrides[operation.value] = Override(operation.inputs, function)
+        return overrides
 
-    def _handled(self, site: Site, handler: Handler, given: Mapping[int, Any]) -> Definition:
-        operation = site.operation
+    def _handled(self, layer_node: LayerNode, handler: Handler, given: Mapping[int, Any]) -> Override:
+        operation = layer_node.operation
         if operation is None:
-            raise LayerKindError(f"{site.name!r} is a module of several operations; handle the layers inside it")
+            raise LayerKindError(f"{layer_node.name!r} is a module of several operations; handle the layers inside it")
         fixed = {number: value for number, value in given.items() if number != self.graph.image_id}
 
         def default(*inputs: Any) -> Any:
             known = {**fixed, **dict(zip(operation.inputs, inputs, strict=True))}
-            return self.evaluator.run(known, (site.value,), definitions=self._pools)[site.value]
+            return self.evaluator.run(known, (layer_node.value,), overrides=self._pools)[layer_node.value]
 
-        return Definition(operation.inputs, lambda *inputs: handler(site, list(inputs), default))
+        return Override(operation.inputs, lambda *inputs: handler(layer_node, list(inputs), default))
 
     def windows(
         self,
@@ -297,7 +301,7 @@ class Program:
         Raises:
             LayerNotFoundError: A name is unknown.
         """
-        wanted = [self.site(name).value for name in read]
+        wanted = [self.layer_node(name).value for name in read]
         if need_outputs:
             wanted += [number for number in self.graph.output_ids if self.analysis.depends(number)]
         return ChangedWindows(plan_windows(self.graph, self.analysis, wanted, rows, cols), self.evaluator)
@@ -309,12 +313,12 @@ class Program:
         found = {**self.evaluator.run(given, missing), **values} if missing else values
         return jax.tree.unflatten(self._outputs_tree, [found[number] for number in self.graph.output_ids])
 
-    def redefined(self, definitions: Mapping[int, Definition]) -> Callable[[Any, Float[ArrayLike, "n ..."]], Any]:
-        """Return the program as `fn(params, x)` for any batch, with values computed by `definitions` in its place."""
+    def with_overrides(self, overrides: Mapping[int, Override]) -> Callable[[Any, Float[ArrayLike, "n ..."]], Any]:
+        """Return the program as `fn(params, x)` for any batch, with values computed by `overrides` in its place."""
 
         def single(params: Any, x: Any) -> Any:
             given = dict(zip((*self.graph.param_ids, self.graph.image_id), (*jax.tree.leaves(params), x), strict=True))
-            return self.outputs_of(params, self.evaluator.run(given, self.graph.output_ids, definitions=definitions))
+            return self.outputs_of(params, self.evaluator.run(given, self.graph.output_ids, overrides=overrides))
 
         def fn(params: Any, x: Any) -> Any:
             if len(x) == 1:
@@ -323,15 +327,19 @@ class Program:
 
         return fn
 
-    def override(self, kind: str, make: Callable[[Site], Handler]) -> dict[str, Handler]:
-        """Return handlers for all layers of a kind, for `run(handlers=...)`: `make(site)` gives each.
+    def override(self, kind: str, make: Callable[[LayerNode], Handler]) -> dict[str, Handler]:
+        """Return handlers for all layers of a kind, for `run(handlers=...)`: `make(layer_node)` gives each.
 
         Raises:
             RuleError: The program has no layer of that kind.
         """
-        reached = {site.name: make(site) for site in self.layers.values() if site.operation and site.kind == kind}
+        reached = {
+            layer_node.name: make(layer_node)
+            for layer_node in self.layers.values()
+            if layer_node.operation and layer_node.kind == kind
+        }
         if not reached:
-            kinds = sorted({site.kind for site in self.layers.values() if site.operation})
+            kinds = sorted({layer_node.kind for layer_node in self.layers.values() if layer_node.operation})
             raise RuleError(f"the program has no layer of kind {kind!r}; it has {', '.join(kinds)}")
         return reached
 
@@ -353,12 +361,14 @@ class Program:
             LayerNotFoundError: The name is unknown.
             LayerKindError: The layer has no kernel.
         """
-        site = self.site(name)
-        if site.kernel is None:
-            raise LayerKindError(f"layer {site.name!r} is of kind {site.kind!r} and has no kernel of its own")
+        layer_node = self.layer_node(name)
+        if layer_node.kernel is None:
+            raise LayerKindError(
+                f"layer {layer_node.name!r} is of kind {layer_node.kind!r} and has no kernel of its own"
+            )
         given = dict(zip(self.graph.param_ids, jax.tree.leaves(params), strict=True))
-        number = site.kernel.value
-        return site.kernel.turned(self.evaluator.run(given, (number,))[number])
+        number = layer_node.kernel.value
+        return layer_node.kernel.turned(self.evaluator.run(given, (number,))[number])
 
     def __repr__(self) -> str:
         shape = self.graph.values[self.graph.image_id].shape

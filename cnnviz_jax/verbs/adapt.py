@@ -81,7 +81,7 @@ def adapt(
         name=name or pure.name,
         params=pure.params,
     )
-    if tokens is not None and all(site.grid is None for site in structure.program.layers.values()):
+    if tokens is not None and all(layer_node.grid is None for layer_node in structure.program.layers.values()):
         before, rows, columns = tokens
         raise ModelError(
             f"tokens={tokens!r} means {before + rows * columns} tokens, and no layer of {structure.name} has so many"

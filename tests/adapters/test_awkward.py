@@ -43,7 +43,7 @@ def test_names_and_kinds_do_not_depend_on_the_batch(title: str) -> None:
     tables = []
     for count in (1, 4):
         program = Program.trace(case.fn, case.params, jax.ShapeDtypeStruct((count, *SHAPE), jnp.float32))
-        tables.append([(name, site.kind) for name, site in program.layers.items()])
+        tables.append([(name, layer_node.kind) for name, layer_node in program.layers.items()])
     assert tables[0] == tables[1]
 
 

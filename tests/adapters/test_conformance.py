@@ -151,7 +151,7 @@ def test_names_and_kinds_do_not_depend_on_the_batch(framework: str, name: str) -
             structure.apply, pure.params, shape, param_paths=pure.param_paths,
             scope_root=pure.scope_root, scope_hints=pure.scope_hints,
         )  # fmt: skip
-        tables.append([(layer, site.kind) for layer, site in program.layers.items()])
+        tables.append([(layer, layer_node.kind) for layer, layer_node in program.layers.items()])
     assert tables[0] == tables[1] == [(layer.name, layer.kind) for layer in model_of(framework, name).layers.values()]
 
 

@@ -127,7 +127,7 @@ def test_a_loop_of_unknown_length_is_opaque_and_a_fixed_one_is_not() -> None:
     assert found(unknown)["opaque"].detail == "while"
     program = traced(fixed, PARAMS, (8, 8, 3))
     assert program.checks == ()
-    assert sum(site.kind == "conv" for site in program.layers.values()) == 3
+    assert sum(layer_node.kind == "conv" for layer_node in program.layers.values()) == 3
 
 
 def test_a_conv_behind_an_opaque_region_tells_the_layout_again() -> None:

@@ -141,12 +141,12 @@ def bumped(steps: Any, layout: str, height: int, width: int) -> tuple[np.ndarray
 @example(steps=[("transposed", 1, 2, 1, False), ("gate", 1, 1, 1, True)], height=5, width=5, layout="NHWC")
 @example(steps=[("depth", 1, 1, 1, False)], height=6, width=6, layout="NHWC")
 def test_boxes_are_exact_for_every_unit_of_a_random_graph(steps: Any, height: int, width: int, layout: str) -> None:
-    site = traced(network(steps, layout, linear=False), (), (height, width, 1)).layers["last"]
-    assert site.axes == layout
-    fields = (site.receptive_field.rows, site.receptive_field.columns)
+    layer_node = traced(network(steps, layout, linear=False), (), (height, width, 1)).layers["last"]
+    assert layer_node.axes == layout
+    fields = (layer_node.receptive_field.rows, layer_node.receptive_field.columns)
     tables = bumped(steps, layout, height, width)
     for axis, (reach, sees) in enumerate(zip(fields, tables, strict=True)):
-        assert len(sees) == len(reach.first) == site.canonical_shape[axis]
+        assert len(sees) == len(reach.first) == layer_node.canonical_shape[axis]
         for unit, pixels in enumerate(sees):
             if not pixels.any():
                 # A box is empty if it is along either axis: all columns may lie in padding whatever the row.
@@ -155,8 +155,8 @@ def test_boxes_are_exact_for_every_unit_of_a_random_graph(steps: Any, height: in
                 continue
             ends = np.flatnonzero(pixels)[[0, -1]]
             assert (reach.first[unit], reach.last[unit]) == tuple(ends), (unit, axis)
-            if reach.law is not None:
-                jump, low, high = reach.law
+            if reach.index_map is not None:
+                jump, low, high = reach.index_map
                 assert jump * unit + low <= ends[0]
                 assert ends[1] <= jump * unit + high
 

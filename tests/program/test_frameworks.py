@@ -56,7 +56,7 @@ def linen() -> tuple[Program, Any, Net]:
 
 def test_linen_layers_are_its_modules_and_what_stands_between() -> None:
     program, _, _ = linen()
-    kinds = {name: site.kind for name, site in program.layers.items()}
+    kinds = {name: layer_node.kind for name, layer_node in program.layers.items()}
     for name, kind in {
         "stem": "conv", "relu": "relu", "max_pool": "max_pool", "layer1.Conv_0": "conv", "layer1.BatchNorm_0": "norm",
         "layer1.Conv_1": "conv", "layer1.GroupNorm_0": "norm", "layer1.add": "add", "layer1.relu#1": "relu",
@@ -167,7 +167,7 @@ def test_parameter_paths_alone_name_the_layers_of_an_unscoped_nnx_net() -> None:
         ".".join(str(getattr(key, "key", getattr(key, "idx", ""))) for key in path).strip(".") for path, _ in leaves
     ]
     program = Program.trace(lambda s, x: nnx.merge(graph, s)(x), state, X, param_paths=paths)
-    assert [name for name, site in program.layers.items() if site.is_module] == [
+    assert [name for name, layer_node in program.layers.items() if layer_node.is_module] == [
         "stem", "blocks.0.conv1", "blocks.0.norm", "blocks.0.conv2",
         "blocks.1.conv1", "blocks.1.norm", "blocks.1.conv2", "fc",
     ]  # fmt: skip

@@ -99,7 +99,7 @@ def test_kernels_of_a_scan_are_its_slices_and_may_be_asked_for_under_jit() -> No
 
     params = {"blocks": {"kernel": weight}}
     program = traced(apply, params, (8, 8, 2))
-    kernels = [name for name, site in program.layers.items() if site.kernel is not None]
+    kernels = [name for name, layer_node in program.layers.items() if layer_node.kernel is not None]
     assert len(kernels) == 3
     for k, name in enumerate(kernels):
         np.testing.assert_array_equal(jax.jit(lambda p, name=name: program.kernel(name, p))(params), weight[k])
@@ -117,4 +117,4 @@ def test_a_product_of_two_image_dependent_values_is_no_dense_layer() -> None:
         return jax.nn.softmax(tokens @ jnp.swapaxes(tokens, 1, 2)) @ tokens
 
     layers = traced(attention, {"qk": {"kernel": ones(2, 4)}}, (4, 4, 2)).layers
-    assert [name for name, site in layers.items() if site.kind == "dense"] == ["qk"]
+    assert [name for name, layer_node in layers.items() if layer_node.kind == "dense"] == ["qk"]

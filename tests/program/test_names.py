@@ -14,7 +14,7 @@ from tests.program.plain import conv, ones, pool, traced
 
 
 def table(program: Program) -> list[tuple[str, str]]:
-    return [(name, site.kind) for name, site in program.layers.items()]
+    return [(name, layer_node.kind) for name, layer_node in program.layers.items()]
 
 
 def batch_norm(p: Any, x: Any) -> Any:
@@ -154,8 +154,8 @@ def test_a_module_used_twice_gives_two_rows() -> None:
 
     program = traced(apply, params, (8, 8, 2))
     assert table(program) == [("shared", "conv"), ("shared#1", "conv")]
-    assert [site.calls for site in program.layers.values()] == [2, 2]
-    assert [site.shape for site in program.layers.values()] == [(1, 6, 6, 2), (1, 4, 4, 2)]
+    assert [layer_node.calls for layer_node in program.layers.values()] == [2, 2]
+    assert [layer_node.shape for layer_node in program.layers.values()] == [(1, 6, 6, 2), (1, 4, 4, 2)]
     x = jnp.ones((1, 8, 8, 2))
     values = program.run(params, x, read=["shared", "shared#1"])[1]
     np.testing.assert_allclose(values["shared"], conv(x, ones(3, 3, 2, 2)) + 1)
@@ -263,7 +263,7 @@ def test_pools_by_their_kind() -> None:
 
 def test_an_unknown_layer_offers_near_matches_and_slashes_are_dots() -> None:
     program = traced(net, NET, (16, 16, 3))
-    assert program.site("layer1/conv1") is program.layers["layer1.conv1"]
+    assert program.layer_node("layer1/conv1") is program.layers["layer1.conv1"]
     with pytest.raises(LayerNotFoundError, match=r"no layer 'layer1.conv3' in this program. Did you mean 'layer1.conv"):
         program.run(NET, jnp.ones((1, 16, 16, 3)), read=["layer1.conv3"])
 

@@ -122,7 +122,7 @@ def test_branches_of_different_stride_are_misaligned_but_have_exact_boxes() -> N
     assert not field.aligned
     assert field.stride is None
     assert field.box(0, 3) == (0, 3, 4, 8)  # columns 4..8 on the left, 3..7 on the right
-    with pytest.raises(LayerKindError, match="follows no one law"):
+    with pytest.raises(LayerKindError, match="follows no one affine index map"):
         field.box(0, 3, clip=False)
 
 

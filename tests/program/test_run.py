@@ -187,9 +187,9 @@ def test_half_precision_stays_half() -> None:
 def test_handlers_compute_layers_and_are_given_what_the_program_does(program: Program) -> None:
     seen: dict[str, list[Any]] = {}
 
-    def make(site: Any) -> Any:
-        def handler(site: Any, inputs: list[Any], default: Any) -> Any:
-            seen[site.name] = inputs
+    def make(layer_node: Any) -> Any:
+        def handler(layer_node: Any, inputs: list[Any], default: Any) -> Any:
+            seen[layer_node.name] = inputs
             return 3 * default(*inputs)
 
         return handler
@@ -228,12 +228,12 @@ def test_canonical_values_are_rows_columns_channels_whatever_the_layout(layout: 
         return x.mean((2, 3) if layout == "NCHW" else (1, 2))
 
     program = traced(apply, {"kernel": ones(3, 3, 3, 4)}, (12, 10, 3))
-    site = program.layers["conv"]
-    assert (site.axes, site.canonical_shape, site.is_map) == (layout, (12, 10, 4), True)
+    layer_node = program.layers["conv"]
+    assert (layer_node.axes, layer_node.canonical_shape, layer_node.is_map) == (layout, (12, 10, 4), True)
     value = program.run({"kernel": PARAMS["stem"]["kernel"]}, X, read=["conv"])[1]["conv"]
-    canonical = site.to_canonical(value)
+    canonical = layer_node.to_canonical(value)
     np.testing.assert_allclose(canonical, conv(X, PARAMS["stem"]["kernel"], 1, "SAME")[0], atol=1e-5)
-    np.testing.assert_array_equal(site.from_canonical(canonical), value)
+    np.testing.assert_array_equal(layer_node.from_canonical(canonical), value)
     flat = program.layers["global_pool"]
     assert (flat.axes, flat.canonical_shape, flat.is_map) == ("NC", (4,), False)
     assert flat.from_canonical(jnp.arange(4.0)).shape == (1, 4)

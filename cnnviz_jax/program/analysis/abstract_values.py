@@ -20,7 +20,7 @@ SPATIAL: tuple[Literal[0], Literal[1]] = (0, 1)
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class AbstractValue:
     """What is known of one value."""
 
     depends: bool = False
@@ -52,12 +52,12 @@ class Facts:
             raise TypeError("this value does not depend on the image")
         return self.reach
 
-    def changed(self, axes: Sequence[Axis], change: Callable[[int, Reach], Reach]) -> "Facts":
-        """The facts of a value with other axes; `change(spatial, reach)` gives its reach."""
+    def changed(self, axes: Sequence[Axis], change: Callable[[int, Reach], Reach]) -> "AbstractValue":
+        """The abstract values of a value with other axes; `change(spatial, reach)` gives its reach."""
         first, second = self.seen()
         return replace(self, axes=tuple(axes), reach=(change(0, first), change(1, second)), uniform=None)
 
-    def along(self, position: int, size: int, change: Callable[[Reach], Reach]) -> "Facts":
+    def along(self, position: int, size: int, change: Callable[[Reach], Reach]) -> "AbstractValue":
         """The same with `size` units along axis `position`; a spatial axis sees what `change` makes of its reach.
 
         An axis of several factors keeps only that it holds the channels; its spatial units are united.

@@ -1,11 +1,11 @@
-"""How operations that compute carry facts: elementwise, convolution, pooling, products, reductions, prefix sums."""
+"""How operations that compute carry abstract values: elementwise, convolution, pooling, products, reductions, prefix sums."""
 
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
-from cnnviz_jax.program.analysis.abstract_values import SPATIAL, Axis, Facts, Role, length, single
+from cnnviz_jax.program.analysis.abstract_values import SPATIAL, AbstractValue, Axis, Role, length, single
 from cnnviz_jax.program.analysis.reach import Reach, union
 from cnnviz_jax.program.analysis.rulebook import Context, rule, unknown
 from cnnviz_jax.program.graph.graph import Node
@@ -23,12 +23,12 @@ ELEMENTWISE = frozenset({
 
 
 @rule(*sorted(ELEMENTWISE))
-def elementwise(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def elementwise(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     """One result: all operands meet. Several results: each goes with the operand in its place."""
     if len(node.outputs) > 1:
-        blank = Facts()
-        return [fact if fact.depends else blank for fact in facts]
-    known = [fact for fact in facts if fact.depends]
+        blank = AbstractValue()
+        return [abstract_value if abstract_value.depends else blank for abstract_value in abstract]
+    known = [abstract_value for abstract_value in abstract if abstract_value.depends]
     if len(known) == 1 and len(known[0].axes) == len(context.shape(node.outputs[0])):
         shape = context.shape(node.outputs[0])
         if all(length(axis) == size for axis, size in zip(known[0].axes, shape, strict=True)):
@@ -36,12 +36,14 @@ def elementwise(context: Context, node: Node, facts: Sequence[Facts]) -> list[Fa
     return [together(known, context.shape(node.outputs[0]))]
 
 
-def together(known: Sequence[Facts], shape: tuple[int, ...]) -> Facts:
-    """The facts of a value of which each unit sees the like unit of each operand; length 1 and scalars spread."""
-    full = [fact for fact in known if len(fact.axes) == len(shape)]
+def together(known: Sequence[AbstractValue], shape: tuple[int, ...]) -> AbstractValue:
+    """The abstract values of a value of which each unit sees the like unit of each operand; length 1 and scalars spread."""
+    full = [abstract_value for abstract_value in known if len(abstract_value.axes) == len(shape)]
     axes: list[Axis] = []
     for position, size in enumerate(shape):
-        choices = sorted((fact.axes[position] for fact in full), key=lambda a: (length(a) != size, _is_blank(a)))
+        choices = sorted(
+            (abstract_value.axes[position] for abstract_value in full), key=lambda a: (length(a) != size, _is_blank(a))
+        )
         if not choices:
             axes.append(((None, size),))
         elif length(choices[0]) == size:
@@ -53,18 +55,18 @@ def together(known: Sequence[Facts], shape: tuple[int, ...]) -> Facts:
             axes.append(best)
         else:
             axes.append(((single(choices[0]), size),))
-    result = Facts(True, axes=tuple(axes))
+    result = AbstractValue(True, axes=tuple(axes))
     reach = []
     for k in SPATIAL:
         place = result.carrier(k)
         units = 1 if place is None else next(n for role, n in axes[place] if role == k)
         parts = []
-        for fact in known:
-            part = fact.seen()[k]
-            fits = fact in full and fact.carrier(k) == place and len(part.first) in (1, units)
+        for abstract_value in known:
+            part = abstract_value.seen()[k]
+            fits = abstract_value in full and abstract_value.carrier(k) == place and len(part.first) in (1, units)
             parts.append(part if fits or len(part.first) == 1 else part.hull())
         reach.append(union(parts).spread(units))
-    return Facts(True, axes=tuple(axes), reach=(reach[0], reach[1]))
+    return AbstractValue(True, axes=tuple(axes), reach=(reach[0], reach[1]))
 
 
 def _is_blank(axis: Axis) -> bool:
@@ -72,11 +74,11 @@ def _is_blank(axis: Axis) -> bool:
 
 
 @rule("conv_general_dilated")
-def _convolution(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _convolution(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     params = node.params
-    if facts[1].depends or params["batch_group_count"] != 1:
-        return unknown(context, node, facts)
-    spec, source, shape = params["dimension_numbers"], facts[0], context.shape(node.outputs[0])
+    if abstract[1].depends or params["batch_group_count"] != 1:
+        return unknown(context, node, abstract)
+    spec, source, shape = params["dimension_numbers"], abstract[0], context.shape(node.outputs[0])
     kernel = context.shape(node.inputs[1])
     batch, feature, *inside = spec.lhs_spec
     source = spatial_roles(source, [batch, feature], inside)
@@ -88,10 +90,10 @@ def _convolution(context: Context, node: Node, facts: Sequence[Facts]) -> list[F
     for k, (before, after) in enumerate(zip(inside, spec.out_spec[2:], strict=True)):
         size = kernel[spec.rhs_spec[2 + k]]
         dilation, base = params["rhs_dilation"][k], params["lhs_dilation"][k]
-        law = (shape[after], size, params["window_strides"][k], params["padding"][k][0], dilation, base)
+        index_map = (shape[after], size, params["window_strides"][k], params["padding"][k][0], dilation, base)
         role = single(source.axes[before])
         if role in SPATIAL:
-            windows[role] = law
+            windows[role] = index_map
             axes[after] = ((role, shape[after]),)
         elif len(source.axes[before]) == 1:
             axes[after] = ((role if size == 1 else None, shape[after]),)
@@ -108,7 +110,7 @@ def _convolution(context: Context, node: Node, facts: Sequence[Facts]) -> list[F
     return [source.changed(axes, reach)]
 
 
-def spatial_roles(source: Facts, taken: Sequence[int], inside: Sequence[int]) -> Facts:
+def spatial_roles(source: AbstractValue, taken: Sequence[int], inside: Sequence[int]) -> AbstractValue:
     """Give a convolution's spatial axes their roles where the layout was lost on the way (behind an opaque region).
 
     Units whose place is unknown see whatever all of them see.
@@ -127,49 +129,52 @@ def spatial_roles(source: Facts, taken: Sequence[int], inside: Sequence[int]) ->
     "reduce_window_sum", "reduce_window_max", "reduce_window_min", "reduce_window",
     "reduce_and_window", "reduce_or_window",
 )  # fmt: skip
-def _pooling(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _pooling(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     params, shape = node.params, context.shape(node.outputs[0])
-    if len(node.outputs) > 1 or any(fact.depends for fact in facts[1:]):
-        return unknown(context, node, facts)
-    source = facts[0]
+    if len(node.outputs) > 1 or any(abstract_value.depends for abstract_value in abstract[1:]):
+        return unknown(context, node, abstract)
+    source = abstract[0]
     ones = (1,) * len(shape)
     dilations = (params.get("window_dilation") or ones, params.get("base_dilation") or ones)
     for position, size in enumerate(params["window_dimensions"]):
         stride, pad = params["window_strides"][position], params["padding"][position]
-        law = (shape[position], size, stride, pad[0], dilations[0][position], dilations[1][position])
+        index_map = (shape[position], size, stride, pad[0], dilations[0][position], dilations[1][position])
         if size == 1 and stride == 1 and shape[position] == length(source.axes[position]):
             continue
         role = single(source.axes[position])
         if role == "B" and size > 1:
             context.mixes(node)
-        source = source.along(position, shape[position], partial(_windowed, law=tuple(map(int, law))))
+        source = source.along(position, shape[position], partial(_windowed, index_map=tuple(map(int, index_map))))
     return [source]
 
 
-def _windowed(reach: Reach, *, law: tuple[int, ...]) -> Reach:
-    return reach.windows(*law)
+def _windowed(reach: Reach, *, index_map: tuple[int, ...]) -> Reach:
+    return reach.windows(*index_map)
 
 
 @rule(
     "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor",
     "argmax", "argmin", "reduce",
 )  # fmt: skip
-def _reduction(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _reduction(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     gone = {int(k) for k in node.params.get("axes", node.params.get("dimensions", ()))}
-    if any(fact.depends for fact in facts[1:]):
-        return unknown(context, node, facts)
-    return [without(context, node, facts[0], gone)] * len(node.outputs)
+    if any(abstract_value.depends for abstract_value in abstract[1:]):
+        return unknown(context, node, abstract)
+    return [without(context, node, abstract[0], gone)] * len(node.outputs)
 
 
 @rule("psum", "psum_invariant", "pmax", "pmin")
-def _collective(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _collective(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     """Under `vmap` with an axis name: a sum over the batch axis itself, whose position stands among the axis names."""
     gone = {int(axis) for axis in node.params["axes"] if not isinstance(axis, str)}
-    return [without(context, node, fact, gone) if fact.depends else Facts() for fact in facts]
+    return [
+        without(context, node, abstract_value, gone) if abstract_value.depends else AbstractValue()
+        for abstract_value in abstract
+    ]
 
 
-def without(context: Context, node: Node, source: Facts, gone: set[int]) -> Facts:
-    """The facts of a value whose axes `gone` were summed over."""
+def without(context: Context, node: Node, source: AbstractValue, gone: set[int]) -> AbstractValue:
+    """The abstract values of a value whose axes `gone` were summed over."""
     lost = {role for k in gone for role, _ in source.axes[k]}
     if "B" in lost:
         context.mixes(node)
@@ -178,9 +183,9 @@ def without(context: Context, node: Node, source: Facts, gone: set[int]) -> Fact
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "sort", "top_k", "approx_top_k")
-def _prefix(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _prefix(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     position = node.params.get("axis", node.params.get("dimension", -1))
-    known = [fact for fact in facts if fact.depends]
+    known = [abstract_value for abstract_value in abstract if abstract_value.depends]
     source = together(known, context.shape(node.inputs[0]))
     position %= len(source.axes)
     shape = context.shape(node.outputs[0])
@@ -192,7 +197,7 @@ def _prefix(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]
 
 
 @rule("dot_general")
-def _product(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _product(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     (contracted, batched) = node.params["dimension_numbers"]
     shape = context.shape(node.outputs[0])
     sides = []
@@ -203,17 +208,17 @@ def _product(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts
         places = {k: n for n, k in enumerate(outer)} | {k: start + n for n, k in enumerate(free)}
         start += len(free)
         sides.append((inner, free, places))
-    parts: list[Facts] = []
+    parts: list[AbstractValue] = []
     for side, (inner, _, places) in enumerate(sides):
-        if not facts[side].depends:
+        if not abstract[side].depends:
             continue
-        source = facts[side]
+        source = abstract[side]
         roles = {role for k in inner for role, _ in source.axes[k]}
         axes: list[Axis] = [((None, size),) for size in shape]
         for k, place in places.items():
             axes[place] = source.axes[k]
         others = [place for place in sides[1 - side][2].values() if place >= len(batched[0])]
-        table = None if facts[1 - side].depends else _table(context, node, side, sides, source)
+        table = None if abstract[1 - side].depends else _table(context, node, side, sides, source)
         if "B" in roles:
             context.mixes(node)
         if table is not None:
@@ -222,14 +227,18 @@ def _product(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts
             parts.append(source.changed(axes, lambda k, r, role=role, table=table: r.matrix(table) if k == role else r))  # type: ignore[misc]
             continue
         blank = not roles & {"C", "c"} and roles & {0, 1}
-        if not facts[1 - side].depends and len(others) == 1 and (not blank or len(inner) > 1):
+        if not abstract[1 - side].depends and len(others) == 1 and (not blank or len(inner) > 1):
             axes[others[0]] = (("C", shape[others[0]]),)
         parts.append(source.changed(axes, lambda k, reach, roles=roles: reach.hull() if k in roles else reach))  # type: ignore[misc]
     return [parts[0] if len(parts) == 1 else together(parts, shape)]
 
 
 def _table(
-    context: Context, node: Node, side: int, sides: Sequence[tuple[set[int], list[int], dict[int, int]]], source: Facts
+    context: Context,
+    node: Node,
+    side: int,
+    sides: Sequence[tuple[set[int], list[int], dict[int, int]]],
+    source: AbstractValue,
 ) -> np.ndarray | None:
     """Which rows each result uses, where a known matrix is laid over one spatial axis (a resize)."""
     inner, other = sides[side][0], sides[1 - side]

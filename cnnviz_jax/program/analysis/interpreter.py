@@ -1,4 +1,4 @@
-"""Abstract interpretation: the facts of every value, in one pass over the flat graph, without running the program."""
+"""Abstract interpretation: the abstract values of every value, in one pass over the flat graph, without running the program."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -8,7 +8,7 @@ import jax
 import numpy as np
 
 from cnnviz_jax.program.analysis import arithmetic_rules, layout_rules
-from cnnviz_jax.program.analysis.abstract_values import Axis, Facts, Role
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role
 from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.analysis.rulebook import RULES, unknown
 from cnnviz_jax.program.graph import _compat
@@ -27,7 +27,7 @@ _CONSTANT_LIMIT = 1 << 22
 
 
 class Analysis:
-    """The facts of every value, and what was noticed on the way."""
+    """The abstract values of every value, and what was noticed on the way."""
 
     def __init__(self, graph: Graph) -> None:
         image = graph.values[graph.image_id].shape
@@ -37,7 +37,7 @@ class Analysis:
             image[roles.index(0)] if 0 in roles else 1,
             image[roles.index(1)] if 1 in roles else 1,
         )
-        self.facts: list[Facts] = [Facts()] * len(graph.values)
+        self.abstract: list[AbstractValue] = [AbstractValue()] * len(graph.values)
         self.batch_mixers: list[Node] = []
         """Nodes that mix the images of a batch."""
         self.random: list[Node] = []
@@ -55,18 +55,22 @@ class Analysis:
         reach = (Reach.of_image(self.extents[0]), Reach.of_image(self.extents[1]))
         for value in graph.values:
             if value.constant is not None:
-                self.facts[value.id] = Facts(uniform=_uniform(value.constant))
+                self.abstract[value.id] = AbstractValue(uniform=_uniform(value.constant))
         for position, number in enumerate((*graph.param_ids, *graph.constant_ids)):
-            self.facts[number] = Facts(params=frozenset({position}), uniform=self.facts[number].uniform)
-        self.facts[graph.image_id] = Facts(True, axes=axes, reach=reach)
+            self.abstract[number] = AbstractValue(params=frozenset({position}), uniform=self.abstract[number].uniform)
+        self.abstract[graph.image_id] = AbstractValue(True, axes=axes, reach=reach)
 
     def _enter(self, node: Node) -> None:
-        inputs = [self.facts[number] for number in node.inputs]
+        inputs = [self.abstract[number] for number in node.inputs]
         if node.name.startswith(_RANDOM):
             self.random.append(node)
-        if not any(fact.depends for fact in inputs):
-            params = inputs[0].params.union(*(fact.params for fact in inputs[1:])) if inputs else frozenset()
-            shared = Facts(params=params, uniform=_folded(node, inputs))
+        if not any(abstract_value.depends for abstract_value in inputs):
+            params = (
+                inputs[0].params.union(*(abstract_value.params for abstract_value in inputs[1:]))
+                if inputs
+                else frozenset()
+            )
+            shared = AbstractValue(params=params, uniform=_folded(node, inputs))
             results = [shared] * len(node.outputs)
         elif node.name == "scan-slice":
             results = [self._slice(node, inputs[0])]
@@ -80,17 +84,17 @@ class Analysis:
             if rule is None and closed:
                 self.opaque.append(node)
             results = (rule or unknown)(self, node, inputs)
-        for number, fact in zip(node.outputs, results, strict=True):
-            self.facts[number] = fact
+        for number, abstract_value in zip(node.outputs, results, strict=True):
+            self.abstract[number] = abstract_value
 
-    def _slice(self, node: Node, fact: Facts) -> Facts:
-        gone = layout_rules.picked(fact, 0, [0])
+    def _slice(self, node: Node, abstract_value: AbstractValue) -> AbstractValue:
+        gone = layout_rules.picked(abstract_value, 0, [0])
         return gone.changed(gone.axes[1:], lambda _, reach: reach)
 
-    def _stack(self, node: Node, facts: Sequence[Facts]) -> Facts:
-        known = [fact for fact in facts if fact.depends]
+    def _stack(self, node: Node, abstract: Sequence[AbstractValue]) -> AbstractValue:
+        known = [abstract_value for abstract_value in abstract if abstract_value.depends]
         met = arithmetic_rules.together(known, self.shape(node.inputs[0]))
-        return met.changed((((None, len(facts)),), *met.axes), lambda _, reach: reach)
+        return met.changed((((None, len(abstract)),), *met.axes), lambda _, reach: reach)
 
     def shape(self, number: int) -> tuple[int, ...]:
         """Shape of a value."""
@@ -102,17 +106,17 @@ class Analysis:
 
     def depends(self, number: int) -> bool:
         """Whether a value depends on the image."""
-        return self.facts[number].depends
+        return self.abstract[number].depends
 
     def uniform(self, number: int) -> float | None:
         """The number that all elements of a value are, where that is known."""
-        return self.facts[number].uniform
+        return self.abstract[number].uniform
 
     def constant(self, number: int) -> np.ndarray | None:
         """The value itself, if neither image nor parameters feed it and it is small; evaluated on first asking."""
         count = len(self.graph.param_ids)
-        facts, value = self.facts[number], self.graph.values[number]
-        if facts.depends or any(position < count for position in facts.params):
+        abstract, value = self.abstract[number], self.graph.values[number]
+        if abstract.depends or any(position < count for position in abstract.params):
             return None
         if math.prod(value.shape) > _CONSTANT_LIMIT:
             return None
@@ -134,7 +138,7 @@ class Analysis:
 
 
 def analyse(graph: Graph) -> Analysis:
-    """Return the facts of every value of a graph."""
+    """Return the abstract values of every value of a graph."""
     return Analysis(graph)
 
 
@@ -162,8 +166,8 @@ _FOLDS: dict[str, Callable[..., float]] = {
 }
 
 
-def _folded(node: Node, inputs: Sequence[Facts]) -> float | None:
-    numbers = [fact.uniform for fact in inputs]
+def _folded(node: Node, inputs: Sequence[AbstractValue]) -> float | None:
+    numbers = [abstract_value.uniform for abstract_value in inputs]
     if any(number is None for number in numbers):
         return None
     if node.name in _SAME:

@@ -1,4 +1,4 @@
-"""How operations that only move elements carry facts: reshape, transpose, broadcast, slice, pad, join, gather."""
+"""How operations that only move elements carry abstract values: reshape, transpose, broadcast, slice, pad, join, gather."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,28 +8,28 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.program.analysis.abstract_values import Axis, Facts, Role, length, single
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role, length, single
 from cnnviz_jax.program.analysis.reach import Reach, joined, union
 from cnnviz_jax.program.analysis.rulebook import Context, rule, unknown
 from cnnviz_jax.program.graph.graph import Node
 
 
 @rule("transpose")
-def _transpose(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
-    source = facts[0]
+def _transpose(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+    source = abstract[0]
     return [replace(source, axes=tuple(source.axes[k] for k in node.params["permutation"]))]
 
 
 @rule("squeeze")
-def _squeeze(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
-    gone = {k % len(facts[0].axes) for k in node.params["dimensions"]}
-    kept = [axis for k, axis in enumerate(facts[0].axes) if k not in gone]
-    return [replace(facts[0], axes=_whole_channels(kept))]
+def _squeeze(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+    gone = {k % len(abstract[0].axes) for k in node.params["dimensions"]}
+    kept = [axis for k, axis in enumerate(abstract[0].axes) if k not in gone]
+    return [replace(abstract[0], axes=_whole_channels(kept))]
 
 
 @rule("broadcast_in_dim")
-def _broadcast(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
-    source, shape = facts[0], context.shape(node.outputs[0])
+def _broadcast(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+    source, shape = abstract[0], context.shape(node.outputs[0])
     axes: list[Axis] = [((None, size),) for size in shape]
     sizes: dict[int, int] = {}
     for position, target in enumerate(node.params["broadcast_dimensions"]):
@@ -45,19 +45,19 @@ def _broadcast(context: Context, node: Node, facts: Sequence[Facts]) -> list[Fac
 
 
 @rule("expand_dims")
-def _expand(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _expand(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     added = set(node.params["dimensions"])
-    old = iter(facts[0].axes)
-    count = len(facts[0].axes) + len(added)
-    return [replace(facts[0], axes=tuple(((None, 1),) if k in added else next(old) for k in range(count)))]
+    old = iter(abstract[0].axes)
+    count = len(abstract[0].axes) + len(added)
+    return [replace(abstract[0], axes=tuple(((None, 1),) if k in added else next(old) for k in range(count)))]
 
 
 @rule("reshape")
-def _reshape(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _reshape(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     """Group the axes that a reshape merges and splits, and deal their factors out again, major first."""
-    source, shape = facts[0], context.shape(node.outputs[0])
+    source, shape = abstract[0], context.shape(node.outputs[0])
     if prod(shape) == 0:
-        return unknown(context, node, facts)
+        return unknown(context, node, abstract)
     old = [prod(size for _, size in axis) for axis in source.axes]
     axes: list[Axis] = [((None, 1),)] * len(shape)
     reach = list(source.seen())
@@ -164,16 +164,16 @@ def _whole_channels(axes: Sequence[Axis]) -> tuple[Axis, ...]:
     return tuple((("C", size),) if k == holders[0] else axis for k, axis in enumerate(axes))
 
 
-def picked(source: Facts, position: int, index: np.ndarray | Sequence[int]) -> Facts:
-    """The facts of a value that takes units `index` of an axis; -1 for a unit that sees nothing."""
+def picked(source: AbstractValue, position: int, index: np.ndarray | Sequence[int]) -> AbstractValue:
+    """The abstract values of a value that takes units `index` of an axis; -1 for a unit that sees nothing."""
     return source.along(position, len(index), lambda reach: reach.select(index))
 
 
 @rule("slice")
-def _slice(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _slice(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     start, limit = node.params["start_indices"], node.params["limit_indices"]
     strides = node.params["strides"] or (1,) * len(start)
-    source = facts[0]
+    source = abstract[0]
     for position, size in enumerate(context.shape(node.inputs[0])):
         index = range(int(start[position]), int(limit[position]), int(strides[position]))
         if len(index) != size:
@@ -182,27 +182,27 @@ def _slice(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
 
 
 @rule("rev")
-def _reverse(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
-    source = facts[0]
+def _reverse(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+    source = abstract[0]
     for position in node.params["dimensions"]:
         source = picked(source, position, range(context.shape(node.inputs[0])[position])[::-1])
     return [source]
 
 
 @rule("split")
-def _split(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _split(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     parts, start = [], 0
     for size in node.params["sizes"]:
-        parts.append(picked(facts[0], node.params["axis"], range(start, start + int(size))))
+        parts.append(picked(abstract[0], node.params["axis"], range(start, start + int(size))))
         start += int(size)
     return parts
 
 
 @rule("pad")
-def _pad(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
-    if facts[1].depends:
-        return unknown(context, node, facts)
-    source = facts[0]
+def _pad(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+    if abstract[1].depends:
+        return unknown(context, node, abstract)
+    source = abstract[0]
     for position, (low, high, inner) in enumerate(node.params["padding_config"]):
         size = context.shape(node.inputs[0])[position]
         if low == high == inner == 0 or size == 0:
@@ -217,35 +217,45 @@ def _padded(reach: Reach, *, units: int, low: int, inner: int) -> Reach:
 
 
 @rule("concatenate")
-def _concatenate(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _concatenate(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     position = node.params["dimension"]
     lengths = [context.shape(number)[position] for number in node.inputs]
     # Borders of no length, such as `jnp.pad(mode="edge")` puts around axes that it does not pad, join nothing.
-    filled = [(fact, size) for fact, size in zip(facts, lengths, strict=True) if size]
-    if not any(fact.depends for fact, _ in filled):
-        return unknown(context, node, facts)
+    filled = [(abstract_value, size) for abstract_value, size in zip(abstract, lengths, strict=True) if size]
+    if not any(abstract_value.depends for abstract_value, _ in filled):
+        return unknown(context, node, abstract)
     if len(filled) == 1:
         return [filled[0][0]]
-    facts, sizes = [fact for fact, _ in filled], [size for _, size in filled]
-    known = [fact for fact in facts if fact.depends]
-    role = next((single(fact.axes[position]) for fact in known if single(fact.axes[position]) is not None), None)
+    abstract, sizes = [abstract_value for abstract_value, _ in filled], [size for _, size in filled]
+    known = [abstract_value for abstract_value in abstract if abstract_value.depends]
+    role = next(
+        (
+            single(abstract_value.axes[position])
+            for abstract_value in known
+            if single(abstract_value.axes[position]) is not None
+        ),
+        None,
+    )
     if role == "B":
         context.mixes(node)
-    level = [fact if single(fact.axes[position]) == role else _flat(fact, position, role) for fact in known]
+    level = [
+        abstract_value if single(abstract_value.axes[position]) == role else _flat(abstract_value, position, role)
+        for abstract_value in known
+    ]
     axes = list(level[0].axes)
     axes[position] = ((role, sum(sizes)),)
 
     def reach(k: int) -> Reach:
         if k != role:
-            return union(_same_length([fact.seen()[k] for fact in level]))
+            return union(_same_length([abstract_value.seen()[k] for abstract_value in level]))
         places = iter(level)
-        parts = [(next(places).seen()[k] if f.depends else None, n) for f, n in zip(facts, sizes, strict=True)]
+        parts = [(next(places).seen()[k] if f.depends else None, n) for f, n in zip(abstract, sizes, strict=True)]
         return joined(parts, context.extents[k])
 
-    return [Facts(True, axes=tuple(axes), reach=(reach(0), reach(1)))]
+    return [AbstractValue(True, axes=tuple(axes), reach=(reach(0), reach(1)))]
 
 
-def _flat(source: Facts, position: int, role: Role) -> Facts:
+def _flat(source: AbstractValue, position: int, role: Role) -> AbstractValue:
     """The same with axis `position` as one factor of another role, its spatial units united."""
     lost = {factor[0] for factor in source.axes[position]}
     axes = [*source.axes[:position], ((role, length(source.axes[position])),), *source.axes[position + 1 :]]
@@ -259,12 +269,12 @@ def _same_length(parts: list[Reach]) -> list[Reach]:
 
 
 @rule("gather")
-def _gather(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def _gather(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     """Fixed rows of one axis, as nearest resizing and `take` have them; anything else may see everything."""
     numbers: Any = node.params["dimension_numbers"]
     sizes, shape = node.params["slice_sizes"], context.shape(node.inputs[0])
     cut = [k for k, size in enumerate(sizes) if size != shape[k]]
-    index = None if facts[1].depends or not facts[0].depends else context.constant(node.inputs[1])
+    index = None if abstract[1].depends or not abstract[0].depends else context.constant(node.inputs[1])
     simple = (
         index is not None
         and index.ndim == 2
@@ -274,9 +284,9 @@ def _gather(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]
         and len(numbers.start_index_map) == 1
     )
     if not simple or index is None:
-        return unknown(context, node, facts)
+        return unknown(context, node, abstract)
     position = numbers.start_index_map[0]
-    source = picked(facts[0], position, np.clip(index[:, 0], 0, shape[position] - 1))
+    source = picked(abstract[0], position, np.clip(index[:, 0], 0, shape[position] - 1))
     rest = iter(axis for k, axis in enumerate(source.axes) if k != position)
     count = len(context.shape(node.outputs[0]))
     offsets = set(numbers.offset_dims)
@@ -284,10 +294,10 @@ def _gather(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]
 
 
 @rule("dynamic_slice")
-def _dynamic_slice(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
-    if any(fact.depends for fact in facts[1:]):
-        return unknown(context, node, facts)
-    source, before, after = facts[0], context.shape(node.inputs[0]), context.shape(node.outputs[0])
+def _dynamic_slice(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+    if any(abstract_value.depends for abstract_value in abstract[1:]):
+        return unknown(context, node, abstract)
+    source, before, after = abstract[0], context.shape(node.inputs[0]), context.shape(node.outputs[0])
     for position, (old, new) in enumerate(zip(before, after, strict=True)):
         if old == new:
             continue

@@ -1,9 +1,9 @@
-"""What each unit along one spatial axis sees of the image: exact intervals, and the nominal law they follow.
+"""What each unit along one spatial axis sees of the image: exact intervals, and the nominal affine index map they follow.
 
 A `Reach` holds two tables, the first and the last image row (or column) that each unit depends on, clipped to the
 image and exact for any graph; a unit that sees nothing but padding has `first > last`. Beside them stands the
-nominal law of an unbounded image, in which unit `i` sees `jump * i + low` to `jump * i + high`, as fractions. The
-law is `None` where no such law holds, as behind a global average.
+nominal affine index map of an unbounded image, in which unit `i` sees `jump * i + low` to `jump * i + high`, as fractions. The
+affine index map is `None` where no such affine index map holds, as behind a global average.
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Reach:
     first: Table
     last: Table
     """One entry per unit, or a single entry where the value does not extend along the axis."""
-    law: tuple[Fraction, Fraction, Fraction] | None
+    index_map: tuple[Fraction, Fraction, Fraction] | None
     """`(jump, low, high)`."""
     aligned: bool = True
     """Whether all paths from the image agree in stride and centre."""
@@ -44,15 +44,15 @@ class Reach:
         return Reach(extent, np.zeros(1, int), np.full(1, extent - 1), None, aligned)
 
     def __eq__(self, other: object) -> bool:
-        """Whether extent, tables, law and alignment are the same."""
+        """Whether extent, tables, affine index map and alignment are the same."""
         if not isinstance(other, Reach):
             return NotImplemented
-        same = (self.extent, self.law, self.aligned) == (other.extent, other.law, other.aligned)
+        same = (self.extent, self.index_map, self.aligned) == (other.extent, other.index_map, other.aligned)
         return same and np.array_equal(self.first, other.first) and np.array_equal(self.last, other.last)
 
     def __hash__(self) -> int:
         """A number that equal ones share."""
-        return hash((self.extent, self.law, self.aligned, len(self.first)))
+        return hash((self.extent, self.index_map, self.aligned, len(self.first)))
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +61,7 @@ class Reach:
 
     def hull(self) -> "Reach":
         """One unit that sees all that any unit sees."""
-        if len(self.first) == 1 and self.law is None:
+        if len(self.first) == 1 and self.index_map is None:
             return self
         if not len(self.first):
             raise ModelError(f"a map inside the model has no unit left: a side of {self.extent} pixels is too small")
@@ -98,10 +98,10 @@ class Reach:
         )  # fmt: skip
 
     def _law(self, step: Fraction, start: Fraction, stop: Fraction) -> tuple[Fraction, Fraction, Fraction] | None:
-        """The law of units that see these units `step * i + start` to `step * i + stop`."""
-        if self.law is None:
+        """The affine index map of units that see these units `step * i + start` to `step * i + stop`."""
+        if self.index_map is None:
             return None
-        jump, low, high = self.law
+        jump, low, high = self.index_map
         ends = (jump * start, jump * stop)
         return jump * step, low + min(ends), high + max(ends)
 
@@ -111,16 +111,16 @@ class Reach:
         inside = index >= 0
         safe = np.clip(index, 0, len(self.first) - 1)
         first, last = np.where(inside, self.first[safe], self.extent), np.where(inside, self.last[safe], -1)
-        law = None
+        index_map = None
         if inside.any() and len(index) > 1:
             places, steps = np.flatnonzero(inside), np.diff(index[inside])
             even = len(steps) > 0 and bool((steps == steps[0]).all())
             step = Fraction(int(steps[0])) if even else Fraction(len(self.first), len(index))
             offsets = [int(index[place]) - step * int(place) for place in places]
-            law = self._law(step, min(offsets), max(offsets))
+            index_map = self._law(step, min(offsets), max(offsets))
         elif len(index) == 1 and len(self.first) == 1:
-            law = self.law
-        return Reach(self.extent, first, last, law, self.aligned)
+            index_map = self.index_map
+        return Reach(self.extent, first, last, index_map, self.aligned)
 
     def blocks(self, size: int) -> "Reach":
         """Unit `i` sees what `size` neighbouring units see, from unit `size * i` on."""
@@ -131,8 +131,8 @@ class Reach:
         if times == 1:
             return self
         step = Fraction(1, times)
-        law = self._law(step, step - 1, Fraction(0))
-        return Reach(self.extent, np.repeat(self.first, times), np.repeat(self.last, times), law, self.aligned)
+        index_map = self._law(step, step - 1, Fraction(0))
+        return Reach(self.extent, np.repeat(self.first, times), np.repeat(self.last, times), index_map, self.aligned)
 
     def tile(self, times: int) -> "Reach":
         """All units, `times` times over."""
@@ -144,13 +144,13 @@ class Reach:
         """Unit `i` sees the units `j` where `uses[i, j]`: a resize written as a matrix product."""
         first = np.where(uses, self.first[None, :], self.extent).min(1)
         last = np.where(uses, self.last[None, :], -1).max(1)
-        law = None
+        index_map = None
         if uses.any(1).all() and len(uses) > 1:
             step = Fraction(uses.shape[1], uses.shape[0])
             starts = [int(row.argmax()) - step * i for i, row in enumerate(uses)]
             stops = [uses.shape[1] - 1 - int(row[::-1].argmax()) - step * i for i, row in enumerate(uses)]
-            law = self._law(step, min(starts), max(stops))
-        return Reach(self.extent, first, last, law, self.aligned)
+            index_map = self._law(step, min(starts), max(stops))
+        return Reach(self.extent, first, last, index_map, self.aligned)
 
 
 def union(parts: Sequence[Reach]) -> Reach:
@@ -161,18 +161,18 @@ def union(parts: Sequence[Reach]) -> Reach:
             continue
         units = max(len(total.first), len(part.first))
         first, last = np.minimum(total.first, part.first), np.maximum(total.last, part.last)
-        law, aligned = None, total.aligned and part.aligned
-        if total.law is not None and part.law is not None:
-            (jump, low, high), (other, start, stop) = total.law, part.law
+        index_map, aligned = None, total.aligned and part.aligned
+        if total.index_map is not None and part.index_map is not None:
+            (jump, low, high), (other, start, stop) = total.index_map, part.index_map
             aligned = aligned and jump == other and low + high == start + stop
-            law = (jump, min(low, start), max(high, stop)) if jump == other else None
-        total = Reach(total.extent, np.broadcast_to(first, units), np.broadcast_to(last, units), law, aligned)
+            index_map = (jump, min(low, start), max(high, stop)) if jump == other else None
+        total = Reach(total.extent, np.broadcast_to(first, units), np.broadcast_to(last, units), index_map, aligned)
     return total
 
 
 def joined(parts: Sequence[tuple[Reach | None, int]], extent: int) -> Reach:
     """Units of several values laid end to end; `None` for a part that sees nothing, each with its length."""
-    first, last, laws, start, aligned = [], [], [], 0, True
+    first, last, index_maps, start, aligned = [], [], [], 0, True
     for part, units in parts:
         if part is None:
             first.append(np.full(units, extent))
@@ -181,8 +181,10 @@ def joined(parts: Sequence[tuple[Reach | None, int]], extent: int) -> Reach:
             spread = part.spread(units)
             first.append(spread.first)
             last.append(spread.last)
-            laws.append(spread._law(Fraction(1), Fraction(-start), Fraction(-start)))
+            index_maps.append(spread._law(Fraction(1), Fraction(-start), Fraction(-start)))
             aligned = aligned and part.aligned
         start += units
-    agree = all(law == laws[0] for law in laws)
-    return Reach(extent, np.concatenate(first), np.concatenate(last), laws[0] if agree else None, aligned and agree)
+    agree = all(index_map == index_maps[0] for index_map in index_maps)
+    return Reach(
+        extent, np.concatenate(first), np.concatenate(last), index_maps[0] if agree else None, aligned and agree
+    )

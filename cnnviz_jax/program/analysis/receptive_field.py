@@ -1,4 +1,4 @@
-"""Receptive fields: which pixels a unit of a layer sees, as nominal law and as exact boxes.
+"""Receptive fields: which pixels a unit of a layer sees, as nominal affine index map and as exact boxes.
 
 Rows come first, columns second. Boxes are inclusive: `(top, left, bottom, right)` with `bottom` and `right` the last
 row and column seen, as in Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
@@ -27,14 +27,14 @@ class Field:
 
     rows: Reach
     columns: Reach
-    """Exact tables and nominal law per axis."""
+    """Exact tables and nominal affine index map per axis."""
     is_map: bool
     """Whether the layer has units along both axes; if not, one field serves all its units."""
 
     @property
     def is_global(self) -> bool:
-        """Whether every unit sees the whole image, and by no law that a larger image would outgrow."""
-        return all(reach.is_whole and reach.law is None for reach in (self.rows, self.columns))
+        """Whether every unit sees the whole image, and by no affine index map that a larger image would outgrow."""
+        return all(reach.is_whole and reach.index_map is None for reach in (self.rows, self.columns))
 
     @property
     def aligned(self) -> bool:
@@ -45,24 +45,24 @@ class Field:
     def size(self) -> Pair:
         """Pixels that a unit sees, were the image unbounded: height and width.
 
-        Where no law holds (global layers, paths of several strides) it is the largest exact box.
+        Where no affine index map holds (global layers, paths of several strides) it is the largest exact box.
         """
-        return self._pair(lambda law: law[2] - law[1] + 1, _largest)
+        return self._pair(lambda index_map: index_map[2] - index_map[1] + 1, _largest)
 
     @property
     def stride(self) -> Pair | None:
-        """Pixels from one unit's field to its neighbour's; `None` where no law holds."""
-        return self._law(lambda law: law[0])
+        """Pixels from one unit's field to its neighbour's; `None` where no affine index map holds."""
+        return self._law(lambda index_map: index_map[0])
 
     @property
     def padding(self) -> Pair | None:
-        """Pixels by which the field of unit (0, 0) begins above and left of the image; `None` where no law holds."""
-        return self._law(lambda law: -law[1])
+        """Pixels by which the field of unit (0, 0) begins above and left of the image; `None` where no affine index map holds."""
+        return self._law(lambda index_map: -index_map[1])
 
     @property
     def start(self) -> Pair | None:
         """Row and column where the field of unit (0, 0) begins, `-padding`."""
-        return self._law(lambda law: law[1])
+        return self._law(lambda index_map: index_map[1])
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,11 +70,11 @@ class Field:
         return len(self.rows.first), len(self.columns.first)
 
     def centre(self, row: int = 0, column: int = 0) -> Pair:
-        """Pixel coordinates of the middle of a unit's nominal field; of its exact box where no law holds."""
+        """Pixel coordinates of the middle of a unit's nominal field; of its exact box where no affine index map holds."""
         found = []
         for reach, unit in ((self.rows, row), (self.columns, column)):
-            if reach.law is not None:
-                jump, low, high = reach.law
+            if reach.index_map is not None:
+                jump, low, high = reach.index_map
                 found.append(jump * unit + (low + high) / 2)
             else:
                 place = self._place(reach, unit)
@@ -87,10 +87,10 @@ class Field:
         Args:
             row: Row of the unit.
             column: Column of the unit.
-            clip: The exact box inside the image. If not, the nominal one, which may reach outside; it needs a law.
+            clip: The exact box inside the image. If not, the nominal one, which may reach outside; it needs an affine index map.
 
         Raises:
-            LayerKindError: The unit does not exist, or `clip=False` where no law holds.
+            LayerKindError: The unit does not exist, or `clip=False` where no affine index map holds.
         """
         ends = [self._ends(reach, unit, clip) for reach, unit in ((self.rows, row), (self.columns, column))]
         (top, bottom), (left, right) = ends
@@ -115,9 +115,11 @@ class Field:
         if clip:
             place = self._place(reach, unit)
             return int(reach.first[place]), int(reach.last[place])
-        if reach.law is None:
-            raise LayerKindError("this layer's receptive field follows no one law; ask for the clipped box")
-        jump, low, high = reach.law
+        if reach.index_map is None:
+            raise LayerKindError(
+                "this layer's receptive field follows no one affine index map; ask for the clipped box"
+            )
+        jump, low, high = reach.index_map
         return floor(jump * unit + low), ceil(jump * unit + high)
 
     @staticmethod
@@ -130,15 +132,16 @@ class Field:
         return unit
 
     def _law(self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction]) -> Pair | None:
-        if self.rows.law is None or self.columns.law is None:
+        if self.rows.index_map is None or self.columns.index_map is None:
             return None
-        return _number(of(self.rows.law)), _number(of(self.columns.law))
+        return _number(of(self.rows.index_map)), _number(of(self.columns.index_map))
 
     def _pair(
         self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction], otherwise: Callable[[Reach], Fraction]
     ) -> Pair:
         rows, columns = (
-            of(reach.law) if reach.law is not None else otherwise(reach) for reach in (self.rows, self.columns)
+            of(reach.index_map) if reach.index_map is not None else otherwise(reach)
+            for reach in (self.rows, self.columns)
         )
         return _number(rows), _number(columns)
 

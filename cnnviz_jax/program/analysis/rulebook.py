@@ -5,7 +5,7 @@ from typing import Protocol, runtime_checkable
 
 import numpy as np
 
-from cnnviz_jax.program.analysis.abstract_values import Axis, Facts
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis
 from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.graph.graph import Node
 
@@ -27,7 +27,7 @@ class Context(Protocol):
         """Note that a node mixes the images of a batch."""
 
 
-Rule = Callable[[Context, Node, Sequence[Facts]], list[Facts]]
+Rule = Callable[[Context, Node, Sequence[AbstractValue]], list[AbstractValue]]
 
 RULES: dict[str, Rule] = {}
 """Primitive name -> rule, for nodes of which some input depends on the image."""
@@ -44,20 +44,20 @@ def rule(*names: str) -> Callable[[Rule], Rule]:
     return enter
 
 
-def unknown(context: Context, node: Node, facts: Sequence[Facts]) -> list[Facts]:
+def unknown(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
     """Each result may depend on everything. Layout is kept where an operand of the same shape has one."""
     whole = (Reach.everything(context.extents[0]), Reach.everything(context.extents[1]))
     results = []
     for number in node.outputs:
         shape = context.shape(number)
         axes: tuple[Axis, ...] = tuple(((None, size),) for size in shape)
-        for operand, fact in zip(node.inputs, facts, strict=True):
-            if fact.depends and context.shape(operand) == shape:
-                axes = fact.axes
+        for operand, abstract_value in zip(node.inputs, abstract, strict=True):
+            if abstract_value.depends and context.shape(operand) == shape:
+                axes = abstract_value.axes
                 break
         spread = []
         for k, reach in enumerate(whole):
             units = next((n for axis in axes for role, n in axis if role == k and len(axis) >= 1), 1)
             spread.append(reach.spread(units))
-        results.append(Facts(True, axes=axes, reach=(spread[0], spread[1])))
+        results.append(AbstractValue(True, axes=axes, reach=(spread[0], spread[1])))
     return results

@@ -20,7 +20,7 @@ Change = Callable[[Any], Any]
 
 
 @dataclass(frozen=True)
-class Definition:
+class Override:
     """Another way to compute a value: `compute(*values of inputs)`."""
 
     inputs: tuple[int, ...]
@@ -30,9 +30,9 @@ class Definition:
 @dataclass(frozen=True, slots=True)
 class _Step:
     node: Node | None
-    """The node to evaluate; `None` for a value that has another definition."""
+    """The node to evaluate; `None` for a value that has another override."""
     value: int
-    """For a definition: the value."""
+    """For an override: the value."""
     inputs: tuple[int, ...]
     dead: tuple[int, ...]
     """Values that nothing reads after this step."""
@@ -61,7 +61,7 @@ class Evaluator:
         wanted: Sequence[int],
         *,
         changes: Mapping[int, Change] | None = None,
-        definitions: Mapping[int, Definition] | None = None,
+        overrides: Mapping[int, Override] | None = None,
     ) -> dict[int, Any]:
         """Return the wanted values.
 
@@ -69,11 +69,11 @@ class Evaluator:
             given: Values by id. Nothing below a given value is evaluated for its sake.
             wanted: Ids of the values to return.
             changes: Functions applied to values where they are computed or given: all readers see the result.
-            definitions: Other ways to compute values, in place of the program's.
+            overrides: Other ways to compute values, in place of the program's.
         """
-        changes, definitions = changes or {}, definitions or {}
+        changes, overrides = changes or {}, overrides or {}
         plan = self.plan(
-            frozenset(given), tuple(wanted), frozenset(changes), {v: d.inputs for v, d in definitions.items()}
+            frozenset(given), tuple(wanted), frozenset(changes), {v: d.inputs for v, d in overrides.items()}
         )
         known: dict[int, Any] = {}
         for number in plan.needed:
@@ -83,11 +83,11 @@ class Evaluator:
             inputs = [known[number] for number in step.inputs]
             if step.node is None:
                 numbers: tuple[int, ...] = (step.value,)
-                results = [definitions[step.value].compute(*inputs)]
+                results = [overrides[step.value].compute(*inputs)]
             else:
                 results, numbers = _applied(step.node, inputs), step.node.outputs
             for number, result in zip(numbers, results, strict=True):
-                if number not in known and (step.node is None or number not in definitions):
+                if number not in known and (step.node is None or number not in overrides):
                     known[number] = changes[number](result) if number in changes else result
             for number in step.dead:
                 known.pop(number, None)

@@ -3,7 +3,7 @@
 A `Value` is an array that the program computes, identified by a small integer. A `Node` is one equation in one
 place: the same inner program called twice gives two sets of nodes. A call and its body share value numbers: the
 body's inputs *are* the operands, its results *are* the call's results. So a call may be evaluated whole or
-body by body, and a name, a fact or a change attaches to a value, never to a variable of some inner program.
+body by body, and a name, an abstract value or a change attaches to a value, never to a variable of some inner program.
 Nodes are numbered in program order; a call stands before its body.
 """
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.program.layers.nodes import Site
+from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.operations import Operation, View
 from cnnviz_jax.program.layers.scopes import scope_of
 
@@ -23,7 +23,7 @@ class Check:
     """For a softmax head: the layer that holds the values before it. Else where it is."""
 
 
-def check(view: View, operations: Sequence[Operation], sites: Mapping[str, Site]) -> tuple[Check, ...]:
+def check(view: View, operations: Sequence[Operation], layer_nodes: Mapping[str, LayerNode]) -> tuple[Check, ...]:
     """Return all findings about a program."""
     found = []
     analysis = view.analysis
@@ -45,7 +45,7 @@ def check(view: View, operations: Sequence[Operation], sites: Mapping[str, Site]
             Check("dropout", "error", f"the model draws random numbers ({place}), as dropout does in training mode; "
                   "put it into inference mode", place)
         )  # fmt: skip
-    found.extend(_softmax(view, operations, sites))
+    found.extend(_softmax(view, operations, layer_nodes))
     if analysis.opaque:
         count = len(analysis.opaque)
         names = ", ".join(sorted({node.name for node in analysis.opaque}))
@@ -66,10 +66,10 @@ def softmax_heads(view: View, operations: Sequence[Operation]) -> list[Operation
     return [op for op in operations if op.kind in ("softmax", "log_softmax") and op.value in results]
 
 
-def _softmax(view: View, operations: Sequence[Operation], sites: Mapping[str, Site]) -> list[Check]:
+def _softmax(view: View, operations: Sequence[Operation], layer_nodes: Mapping[str, LayerNode]) -> list[Check]:
     found = []
     for operation in softmax_heads(view, operations):
-        before = next((name for name, site in sites.items() if site.value == operation.inputs[0]), "")
+        before = next((name for name, layer_node in layer_nodes.items() if layer_node.value == operation.inputs[0]), "")
         word = operation.kind.replace("_", "-")
         found.append(
             Check(

@@ -13,7 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.program.layers.operations import Operation, View
-from cnnviz_jax.program.layers.parameter_modules import Owners
+from cnnviz_jax.program.layers.parameter_modules import ParameterModules
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,13 +35,13 @@ class KernelRef:
         return jnp.transpose(native, self.permutation).reshape(self.shape)
 
 
-def kernel_of(view: View, operation: Operation, owners: Owners) -> KernelRef | None:
+def kernel_of(view: View, operation: Operation, parameter_modules: ParameterModules) -> KernelRef | None:
     """Return where the kernel of an operation stands; `None` if it has none, or the image makes it."""
     number = operation.kernel
     if number is None or view.depends(number):
         return None
     shape, params = view.graph.values[number].shape, operation.node.params
-    paths = owners.names(view.fact(number).params)
+    paths = parameter_modules.names(view.abstract_value(number).params)
     if operation.kind == "conv":
         order = _convolution_order(view, operation.node.inputs[0], params)
         return KernelRef(paths, number, order, tuple(shape[k] for k in order), int(params["feature_group_count"]))
@@ -61,7 +61,7 @@ def _convolution_order(view: View, source: int, params: Any) -> tuple[int, ...]:
     """Kernel axes as rows, columns, in, out; rows are what the image's rows became."""
     spec = params["dimension_numbers"]
     out, into, *inside = spec.rhs_spec
-    roles = view.fact(source).roles
+    roles = view.abstract_value(source).roles
     rank = {0: 0, 1: 1}
     seen = [roles[axis] for axis in spec.lhs_spec[2:]]
     ordered = sorted(range(len(inside)), key=lambda k: (rank.get(seen[k], k), k))

@@ -43,7 +43,7 @@ def _descend(
         child = path[: depth + 1] if path is not None and len(path) > depth else None
         if run and child != places[run[0].order].path[: depth + 1]:
             inner = places[run[0].order].path[: depth + 1]
-            for turn in _turns(view, places, run, depth + 1):
+            for turn in _split_calls(view, places, run, depth + 1):
                 _descend(view, places, inner, turn, calls)
                 value = _given_away(view, turn)
                 leaf = all(len(places[node.order].path) == depth + 1 for node in turn)
@@ -55,7 +55,7 @@ def _descend(
             run.append(node)
 
 
-def _turns(view: View, places: dict[int, Place], run: Sequence[Node], depth: int) -> list[Sequence[Node]]:
+def _split_calls(view: View, places: dict[int, Place], run: Sequence[Node], depth: int) -> list[Sequence[Node]]:
     """Split the run of a module whose path has `depth` parts into its calls."""
     signs = [(node.name, places[node.order].path, _learned(view, node)) for node in run]
     kernels = [sign[2] for sign in signs if sign[2]]
@@ -71,7 +71,7 @@ def _turns(view: View, places: dict[int, Place], run: Sequence[Node], depth: int
 
 
 def _learned(view: View, node: Node) -> frozenset[int]:
-    return frozenset().union(*(view.fact(number).params for number in node.inputs))
+    return frozenset().union(*(view.abstract_value(number).params for number in node.inputs))
 
 
 def _given_away(view: View, nodes: Sequence[Node]) -> int | None:

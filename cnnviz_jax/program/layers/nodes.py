@@ -8,12 +8,12 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from cnnviz_jax.program.analysis.abstract_values import Facts, Role
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Role
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.program.layers.kernels import KernelRef, kernel_of
 from cnnviz_jax.program.layers.modules import ModuleCall, module_calls
 from cnnviz_jax.program.layers.operations import AFFINE, GLUE, Operation, View
-from cnnviz_jax.program.layers.parameter_modules import Owners
+from cnnviz_jax.program.layers.parameter_modules import ParameterModules
 from cnnviz_jax.program.layers.scopes import Scopes, places
 from cnnviz_jax.program.layers.tokens import TokenGrid, Tokens, grid_of, joined_grids
 
@@ -21,7 +21,7 @@ _LETTERS: dict[Role, str] = {"B": "N", "C": "C", 0: "H", 1: "W"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Site:
+class LayerNode:
     """One layer: a value of the program that has a name."""
 
     name: str
@@ -96,19 +96,19 @@ class Site:
         return self.from_canonical(new) if self.grid is None else self.grid.with_map(value, jnp.asarray(new))
 
 
-def find_sites(
+def find_layer_nodes(
     view: View,
     operations: Sequence[Operation],
-    owners: Owners,
+    parameter_modules: ParameterModules,
     scopes: Scopes,
     tokens: Tokens | None = None,
-) -> tuple[dict[str, Site], dict[int, str]]:
+) -> tuple[dict[str, LayerNode], dict[int, str]]:
     """Return the layers by name, and the name of each operation by the order of its node.
 
     `tokens` says how many tokens stand before a grid of rows and columns; else it is found where it can be.
     """
     joined = joined_grids(view) if tokens is None else {tokens[0] + tokens[1] * tokens[2]: tokens}
-    where = places(view, scopes, owners, operations)
+    where = places(view, scopes, parameter_modules, operations)
     modules = module_calls(view, where)
     absorbed: dict[int, ModuleCall] = {}
     hidden: set[int] = set()
@@ -123,53 +123,53 @@ def find_sites(
         elif len(sole) == 1 and sole[0].node.order not in absorbed and _same(view, call, sole[0]):
             kinds[position] = (sole[0].kind, sole[0])
             absorbed[sole[0].node.order] = call
-    rows: list[tuple[tuple[int, int], str, Site, int]] = []
+    rows: list[tuple[tuple[int, int], str, LayerNode, int]] = []
     for position, call in enumerate(modules):
         kind, operation = kinds.get(position, ("module", None))
-        row = _site(view, ".".join(call.path), kind, call.value, operation, owners, is_module=True)
+        row = _layer_node(view, ".".join(call.path), kind, call.value, operation, parameter_modules, is_module=True)
         rows.append(((_order(view, call.value), -len(call.path)), row.name, row, position))
     for operation in operations:
         if operation.node.order in absorbed or operation.node.order in hidden:
             continue
         name = ".".join((*where[operation.node.order].path, operation.kind))
-        row = _site(view, name, operation.kind, operation.value, operation, owners, is_module=False)
+        row = _layer_node(view, name, operation.kind, operation.value, operation, parameter_modules, is_module=False)
         rows.append(((_order(view, operation.value), -100), name, row, -1))
-    sites, names = _numbered(rows, operations, hidden, absorbed, modules)
-    return {name: _as_map(view, site, joined) for name, site in sites.items()}, names
+    layer_nodes, names = _numbered(rows, operations, hidden, absorbed, modules)
+    return {name: _as_map(view, layer_node, joined) for name, layer_node in layer_nodes.items()}, names
 
 
-def _as_map(view: View, site: Site, joined: Mapping[int, Tokens]) -> Site:
+def _as_map(view: View, layer_node: LayerNode, joined: Mapping[int, Tokens]) -> LayerNode:
     """The same layer with its token grid, and a field for each place of it."""
-    facts = view.fact(site.value)
-    grid = grid_of(facts, site.shape, joined) if facts.depends else None
+    abstract = view.abstract_value(layer_node.value)
+    grid = grid_of(abstract, layer_node.shape, joined) if abstract.depends else None
     if grid is None:
-        return site
+        return layer_node
     rows, columns = (
         reach if len(reach.first) == size else reach.hull().spread(size)
-        for reach, size in zip(facts.seen(), (grid.rows, grid.columns), strict=True)
+        for reach, size in zip(abstract.seen(), (grid.rows, grid.columns), strict=True)
     )
-    return replace(site, grid=grid, receptive_field=Field(rows, columns, is_map=True))
+    return replace(layer_node, grid=grid, receptive_field=Field(rows, columns, is_map=True))
 
 
 def _numbered(
-    rows: list[tuple[tuple[int, int], str, Site, int]],
+    rows: list[tuple[tuple[int, int], str, LayerNode, int]],
     operations: Sequence[Operation],
     hidden: set[int],
     absorbed: dict[int, ModuleCall],
     modules: Sequence[ModuleCall],
-) -> tuple[dict[str, Site], dict[int, str]]:
+) -> tuple[dict[str, LayerNode], dict[int, str]]:
     rows.sort(key=lambda row: row[0])
     totals = Counter(row[1] for row in rows)
     used: Counter[str] = Counter()
-    sites: dict[str, Site] = {}
+    layer_nodes: dict[str, LayerNode] = {}
     names: dict[int, str] = {}
     by_module: dict[int, str] = {}
-    for _, name, site, position in rows:
+    for _, name, layer_node, position in rows:
         full = f"{name}#{used[name]}" if used[name] else name
         used[name] += 1
-        sites[full] = replace(site, name=full, calls=totals[name])
-        if site.operation is not None:
-            names[site.operation.node.order] = full
+        layer_nodes[full] = replace(layer_node, name=full, calls=totals[name])
+        if layer_node.operation is not None:
+            names[layer_node.operation.node.order] = full
         if position >= 0:
             by_module[id(modules[position])] = full
     for operation in operations:
@@ -177,7 +177,7 @@ def _numbered(
         if order in hidden:
             holder = next(call for call in modules if any(node.order == order for node in call.nodes))
             names.setdefault(order, by_module[id(holder)])
-    return sites, names
+    return layer_nodes, names
 
 
 def _order(view: View, value: int) -> int:
@@ -185,15 +185,22 @@ def _order(view: View, value: int) -> int:
     return -1 if producer is None else producer.order
 
 
-def _site(
-    view: View, name: str, kind: str, value: int, operation: Operation | None, owners: Owners, *, is_module: bool
-) -> Site:
+def _layer_node(
+    view: View,
+    name: str,
+    kind: str,
+    value: int,
+    operation: Operation | None,
+    parameter_modules: ParameterModules,
+    *,
+    is_module: bool,
+) -> LayerNode:
     known = view.graph.values[value]
-    facts = view.fact(value)
-    roles = facts.roles
+    abstract = view.abstract_value(value)
+    roles = abstract.roles
     if roles and "B" not in roles and roles[0] is None and known.shape[0] == 1:
         roles = ("B", *roles[1:])  # lost on the way (written into an array, merged with heads): the batch of one leads
-    return Site(
+    return LayerNode(
         name=name,
         kind=kind,
         value=value,
@@ -201,25 +208,25 @@ def _site(
         dtype=known.dtype,
         roles=roles,
         is_module=is_module,
-        kernel=None if operation is None else kernel_of(view, operation, owners),
+        kernel=None if operation is None else kernel_of(view, operation, parameter_modules),
         calls=1,
-        receptive_field=field_of(facts, view.analysis.extents),
+        receptive_field=field_of(abstract, view.analysis.extents),
         operation=operation,
     )
 
 
-def plain_site(view: View, name: str, value: int, owners: Owners) -> Site:
+def plain_layer_node(view: View, name: str, value: int, parameter_modules: ParameterModules) -> LayerNode:
     """A layer for a value that no operation or module of its own names, such as logits computed by hand."""
-    return _site(view, name, "module", value, None, owners, is_module=False)
+    return _layer_node(view, name, "module", value, None, parameter_modules, is_module=False)
 
 
-def field_of(facts: Facts, extents: tuple[int, int]) -> Field:
+def field_of(abstract: AbstractValue, extents: tuple[int, int]) -> Field:
     """The receptive field of a value."""
     rows, columns = (
-        reach if any(axis == ((k, len(reach.first)),) for axis in facts.axes) else reach.hull()
-        for k, reach in enumerate(facts.seen())
+        reach if any(axis == ((k, len(reach.first)),) for axis in abstract.axes) else reach.hull()
+        for k, reach in enumerate(abstract.seen())
     )
-    return Field(rows, columns, is_map={0, 1} <= set(facts.roles))
+    return Field(rows, columns, is_map={0, 1} <= set(abstract.roles))
 
 
 def _is_norm(view: View, call: ModuleCall, own: Sequence[Operation]) -> bool:

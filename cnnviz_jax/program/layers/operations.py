@@ -1,9 +1,9 @@
-"""What an operation is, as recognisers find it and sites name it; and how to step over what only rearranges."""
+"""What an operation is, as recognisers find it and layer nodes name it; and how to step over what only rearranges."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from cnnviz_jax.program.analysis.abstract_values import Facts
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue
 from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph.graph import Graph, Node
 
@@ -33,7 +33,7 @@ class Operation:
 
 
 class View:
-    """A graph with its facts, and the questions that recognisers ask of them."""
+    """A graph with its abstract values, and the questions that recognisers ask of them."""
 
     def __init__(self, graph: Graph, analysis: Analysis) -> None:
         self.graph = graph
@@ -44,13 +44,13 @@ class View:
         """Live leaves that see the image."""
         self.outputs = frozenset(graph.output_ids)
 
-    def fact(self, number: int) -> Facts:
-        """The facts of a value."""
-        return self.analysis.facts[number]
+    def abstract_value(self, number: int) -> AbstractValue:
+        """The abstract values of a value."""
+        return self.analysis.abstract[number]
 
     def depends(self, number: int) -> bool:
         """Whether a value depends on the image."""
-        return self.analysis.facts[number].depends
+        return self.analysis.abstract[number].depends
 
     def producer(self, number: int) -> Node | None:
         """The node that computes a value."""

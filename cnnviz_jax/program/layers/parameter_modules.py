@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 _FLAT = re.compile(r"^(.+?)[_-](w|weights?|kernel|b|bias|scale|gamma|beta|mean|var|offset|running_mean|running_var)$")
 
 
-class Owners:
+class ParameterModules:
     """Module paths of the parameter leaves, by position."""
 
     def __init__(self, paths: Sequence[str]) -> None:

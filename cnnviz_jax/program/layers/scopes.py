@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.layers.operations import Operation, View
-from cnnviz_jax.program.layers.parameter_modules import Owners, common
+from cnnviz_jax.program.layers.parameter_modules import ParameterModules, common
 
 Path = tuple[str, ...]
 
@@ -79,15 +79,17 @@ class Place:
     """How much of the path the name stack tells; the rest is its parameters' path."""
 
 
-def places(view: View, scopes: Scopes, owners: Owners, operations: Sequence[Operation]) -> dict[int, Place]:
+def places(
+    view: View, scopes: Scopes, parameter_modules: ParameterModules, operations: Sequence[Operation]
+) -> dict[int, Place]:
     """The place of every image-dependent leaf, by order."""
     raw = {leaf.order: scopes.path(leaf.scope) for leaf in view.leaves}
-    stacks = _indexed(view, raw, owners)
+    stacks = _indexed(view, raw, parameter_modules)
     found = {order: Place(path, len(path)) for order, path in stacks.items()}
     for operation in operations:
         number = operation.kernel
-        params = view.fact(number).params if number is not None else _learned(view, operation)
-        owner = owners.of(params)
+        params = view.abstract_value(number).params if number is not None else _learned(view, operation)
+        owner = parameter_modules.of(params)
         here = stacks[operation.node.order]
         if owner is None:
             continue
@@ -104,10 +106,10 @@ def _learned(view: View, operation: Operation) -> frozenset[int]:
     if operation.kind != "norm":
         return frozenset()
     numbers = {number for node in operation.nodes for number in node.inputs if not view.depends(number)}
-    return frozenset().union(*(view.fact(number).params for number in numbers))
+    return frozenset().union(*(view.abstract_value(number).params for number in numbers))
 
 
-def _indexed(view: View, raw: dict[int, Path], owners: Owners) -> dict[int, Path]:
+def _indexed(view: View, raw: dict[int, Path], parameter_modules: ParameterModules) -> dict[int, Path]:
     """Attach the index of each unrolled scan to the name of what it repeats, outermost scan first."""
     found = dict(raw)
     while True:
@@ -123,7 +125,7 @@ def _indexed(view: View, raw: dict[int, Path], owners: Owners) -> dict[int, Path
             first = {rest[0] if rest and not rest[0].startswith(_TURN) else "" for rest in rests.values()}
             deep = any(len(rest) > 1 for rest in rests.values())
             inward = len(first) == 1 and "" not in first and (deep or not prefix)
-            label = () if prefix or inward else _repeated(view, orders, owners)
+            label = () if prefix or inward else _repeated(view, orders, parameter_modules)
             for order, rest in rests.items():
                 index = f"[{found[order][len(prefix)][1:]}]"
                 if inward:
@@ -133,13 +135,15 @@ def _indexed(view: View, raw: dict[int, Path], owners: Owners) -> dict[int, Path
                     found[order] = (*named[:-1], named[-1] + index, *rest)
 
 
-def _repeated(view: View, orders: Sequence[int], owners: Owners) -> Path:
+def _repeated(view: View, orders: Sequence[int], parameter_modules: ParameterModules) -> Path:
     """A name for a scan without scopes: the module that holds its stacked parameters."""
     inside = set(orders)
     found: list[Path] = []
     for leaf in view.leaves:
         if leaf.order in inside:
-            owner = owners.of(frozenset().union(*(view.fact(n).params for n in leaf.inputs if not view.depends(n))))
+            owner = parameter_modules.of(
+                frozenset().union(*(view.abstract_value(n).params for n in leaf.inputs if not view.depends(n)))
+            )
             if owner is not None:
                 found.append(owner)
     if not found:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from cnnviz_jax.program.analysis.abstract_values import Axis, Facts, length
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, length
 from cnnviz_jax.program.graph.graph import Graph
 from cnnviz_jax.program.layers.operations import View
 
@@ -71,22 +71,22 @@ def joined_grids(view: View) -> Mapping[int, Tokens]:
         before = 0
         total = sum(view.graph.values[number].shape[position] for number in leaf.inputs)
         for number in leaf.inputs:
-            grid = _merged(view.fact(number).axes[position]) if view.depends(number) else None
+            grid = _merged(view.abstract_value(number).axes[position]) if view.depends(number) else None
             if grid is not None and grid[0] * grid[1] < total:
                 found.setdefault(total, set()).add((before, *grid))
             before += view.graph.values[number].shape[position]
     return {total: next(iter(grids)) for total, grids in found.items() if len(grids) == 1}
 
 
-def grid_of(facts: Facts, shape: Sequence[int], joined: Mapping[int, Tokens]) -> TokenGrid | None:
+def grid_of(abstract: AbstractValue, shape: Sequence[int], joined: Mapping[int, Tokens]) -> TokenGrid | None:
     """Return how a value is a map of tokens, or `None` where it is none, or may be in more than one way."""
-    if {0, 1} & set(facts.roles):
+    if {0, 1} & set(abstract.roles):
         return None
-    wide = [k for k, role in enumerate(facts.roles) if role != "B" and shape[k] != 1]
+    wide = [k for k, role in enumerate(abstract.roles) if role != "B" and shape[k] != 1]
     found: list[TokenGrid] = []
     for k in wide:
-        merged = _merged(facts.axes[k])
-        grid = (0, *merged) if merged is not None else joined.get(shape[k]) if facts.roles[k] != "C" else None
+        merged = _merged(abstract.axes[k])
+        grid = (0, *merged) if merged is not None else joined.get(shape[k]) if abstract.roles[k] != "C" else None
         rest = [other for other in wide if other != k]
         if grid is not None and len(rest) == 1:
             found.append(TokenGrid(k, rest[0], *grid))

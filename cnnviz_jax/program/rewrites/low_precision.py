@@ -10,20 +10,20 @@ import jax
 import jax.numpy as jnp
 from jax import lax
 
-from cnnviz_jax.program.graph.evaluator import Definition
+from cnnviz_jax.program.graph.evaluator import Override
 from cnnviz_jax.program.graph.graph import Graph, Node
 from cnnviz_jax.program.layers.scopes import scope_of
 
 _PRODUCTS = ("conv_general_dilated", "dot_general")
 
 
-def low_precision_products(graph: Graph, dtype: Any) -> dict[int, Definition]:
-    """Return definitions of the float32 convolutions and matrix products by ones of `dtype`, summed in float32.
+def low_precision_products(graph: Graph, dtype: Any) -> dict[int, Override]:
+    """Return overrides of the float32 convolutions and matrix products by ones of `dtype`, summed in float32.
 
     Those inside of scans, remats and functions with a gradient of their own are left as they are.
     """
     return {
-        leaf.outputs[0]: Definition(leaf.inputs, _product(leaf, dtype))
+        leaf.outputs[0]: Override(leaf.inputs, _product(leaf, dtype))
         for leaf in graph.leaves
         if _is_product(leaf, graph)
     }

@@ -17,7 +17,7 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.program.graph.evaluator import Definition
+from cnnviz_jax.program.graph.evaluator import Override
 from cnnviz_jax.program.graph.graph import Graph, Node
 
 _MOST_PLACES = 16
@@ -70,20 +70,20 @@ def _places(x: Array, fill: float, shape: tuple[int, ...], windows: Windows) -> 
         yield lax.slice(padded, first, end, windows.strides)
 
 
-def compared_pools(graph: Graph) -> dict[int, Definition]:
-    """Return definitions by `max_pool` of the max pools that gain by it: on a CPU all, elsewhere those with dilation.
+def compared_pools(graph: Graph) -> dict[int, Override]:
+    """Return overrides by `max_pool` of the max pools that gain by it: on a CPU all, elsewhere those with dilation.
 
     Pools of integers, of spread-out images or of more than 16 places are left as they are, and so are those inside
     of scans, remats and functions with a gradient of their own.
     """
     is_cpu = jax.default_backend() == "cpu"
-    found: dict[int, Definition] = {}
+    found: dict[int, Override] = {}
     for leaf in graph.leaves:
         if leaf.name == "reduce_window_max" and leaf.is_transparent:
             windows, is_float = _windows(leaf), jnp.issubdtype(graph.values[leaf.outputs[0]].dtype, jnp.floating)
             gains = is_cpu or any(step > 1 for step in windows.dilation)
             if is_float and gains and windows.places <= _MOST_PLACES and set(leaf.params["base_dilation"]) == {1}:
-                found[leaf.outputs[0]] = Definition(leaf.inputs, functools.partial(max_pool, windows=windows))
+                found[leaf.outputs[0]] = Override(leaf.inputs, functools.partial(max_pool, windows=windows))
     return found
 
 

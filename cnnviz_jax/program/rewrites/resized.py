@@ -46,7 +46,7 @@ def resized(program: Program, layers: Sequence[str]) -> Callable[[Any, Array], t
         program: Traced at some size.
         layers: Names of the layers that are wanted.
     """
-    wanted = [program.site(name).value for name in layers]
+    wanted = [program.layer_node(name).value for name in layers]
 
     def below(params: Any, images: Array) -> tuple[Array, ...]:
         known: dict[int, Any] = dict(zip(program.graph.param_ids, jax.tree.leaves(params), strict=True))
@@ -61,7 +61,11 @@ def resized(program: Program, layers: Sequence[str]) -> Callable[[Any, Array], t
                     f"layer {name!r} cannot be run on {images.shape[1]} x {images.shape[2]} pixels, only on the size "
                     f"that the model was read at: {blame}"
                 )
-        others = [site.value for site in program.layers.values() if site.value in known and site.value not in wanted]
+        others = [
+            layer_node.value
+            for layer_node in program.layers.values()
+            if layer_node.value in known and layer_node.value not in wanted
+        ]
         return tuple(known[number] for number in (*wanted, *others))
 
     return below
@@ -69,7 +73,7 @@ def resized(program: Program, layers: Sequence[str]) -> Callable[[Any, Array], t
 
 class _Run:
     def __init__(self, program: Program, wanted: Sequence[int]) -> None:
-        self.program, self.values, self.facts = program, program.graph.values, program.analysis.facts
+        self.program, self.values, self.abstract = program, program.graph.values, program.analysis.abstract
         producers = [node for number in wanted if (node := self.values[number].producer) is not None]
         self.last = max((node.order for node in producers), default=-1)
         self.opened: set[int] = set()
@@ -104,7 +108,7 @@ class _Run:
         with jax.named_scope(outer) if outer else nullcontext():
             if node.body is not None:
                 results = self.call(node, inputs)
-            elif any(self.facts[number].depends for number in node.inputs):
+            elif any(self.abstract[number].depends for number in node.inputs):
                 results = self.leaf(node, inputs)
             else:
                 results = node.apply(inputs)
@@ -112,7 +116,7 @@ class _Run:
 
     def by_hand(self, node: Node) -> bool:
         """Whether an operation is called anew with other sizes, and so loses the name stack of its equation."""
-        return node.name in ("slice", "reshape", "broadcast_in_dim") and self.facts[node.inputs[0]].depends
+        return node.name in ("slice", "reshape", "broadcast_in_dim") and self.abstract[node.inputs[0]].depends
 
     def read(self, number: int, known: dict[int, Any]) -> Any:
         if number not in known:
@@ -162,27 +166,29 @@ class _Run:
 
     def spatial(self, number: int) -> set[int]:
         """Axes of a value that hold a spatial extent, alone or among others."""
-        facts = self.facts[number]
-        if not facts.depends:
+        abstract = self.abstract[number]
+        if not abstract.depends:
             return set()
-        return {k for k, axis in enumerate(facts.axes) if any(role in (0, 1) and type(role) is int for role, _ in axis)}
+        return {
+            k for k, axis in enumerate(abstract.axes) if any(role in (0, 1) and type(role) is int for role, _ in axis)
+        }
 
     def source(self, node: Node) -> int:
-        return next(number for number in node.inputs if self.facts[number].depends)
+        return next(number for number in node.inputs if self.abstract[number].depends)
 
     def same(self, node: Node, inputs: list[Any]) -> list[Any]:
         return node.apply(inputs)
 
     def elementwise(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Operands that do not see the image must spread over the map, or be one number all over."""
-        shapes = [jnp.shape(x) for x, n in zip(inputs, node.inputs, strict=True) if self.facts[n].depends]
+        shapes = [jnp.shape(x) for x, n in zip(inputs, node.inputs, strict=True) if self.abstract[n].depends]
         if len(set(shapes)) > 1:
             shapes = [jnp.broadcast_shapes(*shapes)]
         fitted = []
         for value, number in zip(inputs, node.inputs, strict=True):
-            facts = self.facts[number]
+            abstract = self.abstract[number]
             if (
-                facts.depends
+                abstract.depends
                 or jnp.ndim(value) == 0
                 or all(
                     old in (1, new) and (old == 1 or axis not in self.spatial(node.outputs[0]))
@@ -190,8 +196,8 @@ class _Run:
                 )
             ):
                 fitted.append(value)
-            elif facts.uniform is not None:
-                fitted.append(jnp.full(shapes[0], facts.uniform, jnp.result_type(value)))
+            elif abstract.uniform is not None:
+                fitted.append(jnp.full(shapes[0], abstract.uniform, jnp.result_type(value)))
             else:
                 raise _TiedError(f"{node.name} with an array of {'x'.join(map(str, jnp.shape(value)))} is tied to it")
         return node.apply(fitted)
@@ -206,7 +212,7 @@ class _Run:
                 )
 
     def convolution(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if not self.facts[node.inputs[0]].depends or self.facts[node.inputs[1]].depends:
+        if not self.abstract[node.inputs[0]].depends or self.abstract[node.inputs[1]].depends:
             raise _TiedError("a convolution with a kernel made of the image")
         axes = node.params["dimension_numbers"].lhs_spec[2:]
         old = [self.values[node.inputs[0]].shape[k] for k in axes]

@@ -1,6 +1,6 @@
 """What a sweep of windows recomputes: for every value the changed part, and how each node gets to it.
 
-The plan is made from facts alone, before anything runs. A value has a window where its changed part is a rectangle
+The plan is made from abstract values alone, before anything runs. A value has a window where its changed part is a rectangle
 smaller than its map; from there on it is whole: where the part occludes nearly all of the map, where an operation mixes
 places (flatten, a global mean), or where a primitive has no rule. Whole values are recomputed from the unchanged
 activations with the changed part laid over them, so a missing rule costs time and never exactness.
@@ -86,7 +86,7 @@ class _Planner:
         return self.windows[number]
 
     def worthwhile(self, number: int) -> Window | None:
-        window = window_of(self.analysis.facts[number], self.shape(number), self.places)
+        window = window_of(self.analysis.abstract[number], self.shape(number), self.places)
         return None if window is None or window.share(self.shape(number)) >= NEARLY_ALL else window
 
     def step(self, node: Node) -> Step:
@@ -123,7 +123,7 @@ class _Planner:
         found = [self.worthwhile(number) for number in node.outputs]
         first = found[0] if found else None
         if first is None:
-            window = window_of(self.analysis.facts[node.outputs[0]], self.shape(node.outputs[0]), self.places)
+            window = window_of(self.analysis.abstract[node.outputs[0]], self.shape(node.outputs[0]), self.places)
             return None, "mixes places" if window is None else "the window occludes the map", None
         if any(other is None or other.axes != first.axes or not other.is_same(first) for other in found):
             return None, "its results change in different places", None
@@ -145,7 +145,7 @@ def plan_windows(
 
     Args:
         graph: The program.
-        analysis: Its facts.
+        analysis: Its abstract values.
         wanted: The values to compute at every place.
         rows: Rows of the image that change together, as (first, one past the last).
         cols: The same for columns.

@@ -11,7 +11,7 @@ from math import prod
 import numpy as np
 from jaxtyping import Int
 
-from cnnviz_jax.program.analysis.abstract_values import SPATIAL, Facts
+from cnnviz_jax.program.analysis.abstract_values import SPATIAL, AbstractValue
 from cnnviz_jax.program.analysis.reach import Reach
 
 Interval = tuple[int, int]
@@ -81,10 +81,10 @@ class Window:
         return all(a.is_same(b) for a, b in zip(self.spans, other.spans, strict=True))
 
 
-def map_axes(facts: Facts, shape: Sequence[int]) -> tuple[int, int] | None:
+def map_axes(abstract: AbstractValue, shape: Sequence[int]) -> tuple[int, int] | None:
     """Return which axes of a value are its rows and columns, each alone in its axis; `None` if they are not."""
     found = [
-        next((position for position, axis in enumerate(facts.axes) if axis == ((k, shape[position]),)), None)
+        next((position for position, axis in enumerate(abstract.axes) if axis == ((k, shape[position]),)), None)
         for k in SPATIAL
     ]
     rows, cols = found
@@ -92,13 +92,13 @@ def map_axes(facts: Facts, shape: Sequence[int]) -> tuple[int, int] | None:
 
 
 def window_of(
-    facts: Facts, shape: Sequence[int], places: tuple[Sequence[Interval], Sequence[Interval]]
+    abstract: AbstractValue, shape: Sequence[int], places: tuple[Sequence[Interval], Sequence[Interval]]
 ) -> Window | None:
     """Return the part of a value that a sweep changes; `None` where it has no map to take a part of."""
-    axes = map_axes(facts, shape)
+    axes = map_axes(abstract, shape)
     if axes is None:
         return None
-    reach = facts.seen()
+    reach = abstract.seen()
     if any(len(part.first) not in (1, shape[axis]) for part, axis in zip(reach, axes, strict=True)):
         return None
     rows, cols = (reached(reach[k], shape[axes[k]], places[k]) for k in SPATIAL)

@@ -117,7 +117,7 @@ def _of_neurons(model: Model, target: Target, margin: int) -> Placement:
     own = model.input_shape[:2]
     whole = Placement(own)
     layer = model.layers[plain.layer]
-    field = model.program.site(plain.layer).receptive_field
+    field = model.program.layer_node(plain.layer).receptive_field
     if not layer.is_map or field.stride is None or not field.aligned or any(s != int(s) for s in field.stride):
         return whole
     strides = int(field.stride[0]), int(field.stride[1])
@@ -153,7 +153,7 @@ def _same_fields(model: Model, target: Target, placement: Placement, boxes: Int[
     except ModelError:
         return False
     (plain,) = terms_of(moved)
-    field = sized.program.site(plain.layers[0]).receptive_field
+    field = sized.program.layer_node(plain.layers[0]).receptive_field
     rows, columns = np.asarray(plain.row), np.asarray(plain.col)  # type: ignore[attr-defined]
     shape = sized.layers[plain.layers[0]].shape
     if (rows < 0).any() or (columns < 0).any() or (rows >= shape[0]).any() or (columns >= shape[1]).any():

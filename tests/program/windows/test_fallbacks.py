@@ -85,5 +85,5 @@ def test_a_layer_can_be_read_in_place_of_the_outputs():
     place = (jnp.int32(0), jnp.int32(0))
     found = windows.evaluate(params, x, occluded, windows.prepare(params, x), place)
     changed = x.at[:, 2:5, 0:4].set(0)
-    np.testing.assert_allclose(found[program.site(name).value], conv(changed, params), atol=1e-5)
+    np.testing.assert_allclose(found[program.layer_node(name).value], conv(changed, params), atol=1e-5)
     assert len(windows.plan.steps) < len(program.graph.leaves)

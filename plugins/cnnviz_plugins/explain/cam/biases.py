@@ -33,7 +33,7 @@ class Bias:
 
 def biases(model: Model) -> tuple[Bias, ...]:
     """Return every bias of the program, in execution order."""
-    names = {site.value: name for name, site in reversed(list(model.program.layers.items()))}
+    names = {layer_node.value: name for name, layer_node in reversed(list(model.program.layers.items()))}
     found = []
     for operation in model.program.operations:
         name = names.get(operation.value)

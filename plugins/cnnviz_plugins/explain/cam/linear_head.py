@@ -45,7 +45,7 @@ class _Ends:
         self.model = model
         self.graph = model.program.graph
         self.operations = {operation.value: operation for operation in model.program.operations}
-        self.names = {site.value: name for name, site in reversed(list(model.program.layers.items()))}
+        self.names = {layer_node.value: name for name, layer_node in reversed(list(model.program.layers.items()))}
         head = model.structure.head
         if head is not None:  # a softmax stands behind the scores
             self.scores = model.program.layers[head].value

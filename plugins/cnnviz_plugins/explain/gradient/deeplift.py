@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Handler, Heatmap, Model, Site, Target, View, fill_of
+from cnnviz_jax.plugin import Case, Fold, Handler, Heatmap, LayerNode, Model, Target, View, fill_of
 from cnnviz_plugins.explain.gradient.configs import DeepliftConfig
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
 
@@ -46,8 +46,8 @@ class Deeplift(Fold):
     @classmethod
     def build(cls, config: DeepliftConfig, model: Model) -> "Deeplift":
         """Return the fold for `model`, with the layers that it rescales."""
-        names = tuple(name for name, site in _nonlinear(model).items())
-        left = [name for name, site in model.program.layers.items() if site.kind in _UNRULED]
+        names = tuple(name for name, layer_node in _nonlinear(model).items())
+        left = [name for name, layer_node in model.program.layers.items() if layer_node.kind in _UNRULED]
         warnings = (f"deeplift leaves the gradient as it is at {', '.join(left)}",) if left else ()
         return cls(config=config, notes=(("baseline", str(config.baseline)), ("rescaled", names)), warnings=warnings)
 
@@ -71,33 +71,33 @@ def deeplift_map(
 
     Cost: two forward passes and one backward.
     """
-    sites = _nonlinear(model)
+    layer_nodes = _nonlinear(model)
     seen: dict[str, Taken] = {}
 
-    def noting(site: Site, inputs: list[Any], default: Any) -> Any:
-        seen[site.name] = (inputs[0], default(inputs[0]))
-        return seen[site.name][1]
+    def noting(layer_node: LayerNode, inputs: list[Any], default: Any) -> Any:
+        seen[layer_node.name] = (inputs[0], default(inputs[0]))
+        return seen[layer_node.name][1]
 
-    model.score(reference, target, handlers=dict.fromkeys(sites, noting))
+    model.score(reference, target, handlers=dict.fromkeys(layer_nodes, noting))
     lines: dict[str, Handler] = {
-        name: _rescaled(seen[name], epsilon, is_elementwise=site.kind in ELEMENTWISE)
-        for name, site in sites.items()
+        name: _rescaled(seen[name], epsilon, is_elementwise=layer_node.kind in ELEMENTWISE)
+        for name, layer_node in layer_nodes.items()
         if name in seen
     }
     multipliers = jax.grad(lambda pixels: model.score(pixels, target, handlers=lines)[0])(image)
     return (image - reference) * multipliers
 
 
-def _nonlinear(model: Model) -> dict[str, Site]:
+def _nonlinear(model: Model) -> dict[str, LayerNode]:
     """The layers that are replaced by lines: activations, max-pools, global maxima."""
-    found: dict[str, Site] = {}
-    for name, site in model.program.layers.items():
-        operation = site.operation
+    found: dict[str, LayerNode] = {}
+    for name, layer_node in model.program.layers.items():
+        operation = layer_node.operation
         if operation is None or len(operation.inputs) != 1:
             continue
-        is_maximum = site.kind == "global_pool" and operation.node.name == "reduce_max"
-        if site.kind in ELEMENTWISE or site.kind in SELECTING or is_maximum:
-            found[name] = site
+        is_maximum = layer_node.kind == "global_pool" and operation.node.name == "reduce_max"
+        if layer_node.kind in ELEMENTWISE or layer_node.kind in SELECTING or is_maximum:
+            found[name] = layer_node
     return found
 
 
@@ -105,7 +105,7 @@ def _rescaled(taken: Taken, epsilon: float, *, is_elementwise: bool) -> Handler:
     """Return a handler whose value is the layer's own and whose derivative is the multiplier."""
     before, given = taken
 
-    def line(site: Site, inputs: list[Any], default: Any) -> Any:
+    def line(layer_node: LayerNode, inputs: list[Any], default: Any) -> Any:
         x = inputs[0]
         fixed = jax.lax.stop_gradient(x)
         moved, now = x - fixed, default(fixed)
@@ -118,7 +118,7 @@ def _rescaled(taken: Taken, epsilon: float, *, is_elementwise: bool) -> Handler:
         # What the winner now gains over the reference's output is its own; what the reference's winner
         # loses is that one's: the two sum to the difference of outputs.
         share = jnp.where(is_far, moved / safe, jnp.zeros_like(moved))
-        best = jnp.minimum(now, given) if site.kind == "min_pool" else jnp.maximum(now, given)
+        best = jnp.minimum(now, given) if layer_node.kind == "min_pool" else jnp.maximum(now, given)
         _, gained = jax.jvp(default, (fixed,), (share,))
         _, lost = jax.jvp(default, (before,), (share,))
         return now + gained * (best - given) + lost * (now - best)

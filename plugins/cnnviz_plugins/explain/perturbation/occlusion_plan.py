@@ -32,8 +32,8 @@ def plan_rows(windows: Windows, count: int, is_incremental: bool, model: Model) 
 def _layers(plan: Plan, model: Model) -> list[tuple[str, str]]:
     """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
     named: dict[int, str] = {}
-    for name, site in model.program.layers.items():
-        for node in site.operation.nodes if site.operation is not None else ():
+    for name, layer_node in model.program.layers.items():
+        for node in layer_node.operation.nodes if layer_node.operation is not None else ():
             named.setdefault(node.order, name)
     dense: dict[str, float] = defaultdict(float)
     done: dict[str, float] = defaultdict(float)

@@ -28,9 +28,9 @@ class DeepTaylor(Lrp):
     def build(cls, config: DeepTaylorConfig, model: Model) -> "DeepTaylor":  # type: ignore[override]
         """Return the fold for `model`."""
         others = [
-            f"{name} ({site.kind})"
-            for name, site in model.program.layers.items()
-            if site.kind in PASSING_KINDS - {"relu"} and site.operation is not None
+            f"{name} ({layer_node.kind})"
+            for name, layer_node in model.program.layers.items()
+            if layer_node.kind in PASSING_KINDS - {"relu"} and layer_node.operation is not None
         ]
         if others:
             raise RuleError(

@@ -1,6 +1,6 @@
 """Who shares relevance how: every operation between the image and some values gets its way back, once per question.
 
-The result is a set of definitions for the program's evaluator: each computes a value as the program does, and sends
+The result is a set of overrides for the program's evaluator: each computes a value as the program does, and sends
 relevance, in place of a gradient, back to what the value was computed from.
 """
 
@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from cnnviz_jax.plugin import Definition, Model, Node, Operation, RuleError, did_you_mean
+from cnnviz_jax.plugin import Model, Node, Operation, Override, RuleError, did_you_mean
 from cnnviz_plugins.explain.relevance.composites import Rule
 from cnnviz_plugins.explain.relevance.linear import AffineChain, FoldedLayer, affine_chain
 from cnnviz_plugins.explain.relevance.primitives import (
@@ -56,9 +56,9 @@ class Settings:
 
 @dataclass(frozen=True, eq=False)
 class Plan:
-    """The definitions, and what was decided."""
+    """The overrides, and what was decided."""
 
-    definitions: Mapping[int, Definition]
+    overrides: Mapping[int, Override]
     rules: tuple[str, ...]
     """`layer: rule` for each layer with weights."""
     unruled: tuple[str, ...]
@@ -82,7 +82,7 @@ def plan_of(model: Model, settings: Settings, wanted: Sequence[int], given: Mapp
     for node in planner.needed:
         if node.order not in planner.claimed:
             planner.leaf(node)
-    return Plan(planner.definitions, tuple(planner.rules), tuple(planner.unruled))
+    return Plan(planner.overrides, tuple(planner.rules), tuple(planner.unruled))
 
 
 @dataclass(eq=False)
@@ -91,7 +91,7 @@ class _Planner:
     settings: Settings
     ends: frozenset[int]
     given: Mapping[int, Any]
-    definitions: dict[int, Definition] = field(default_factory=dict)
+    overrides: dict[int, Override] = field(default_factory=dict)
     claimed: set[int] = field(default_factory=set)
     rules: list[str] = field(default_factory=list)
     unruled: list[str] = field(default_factory=list)
@@ -101,7 +101,9 @@ class _Planner:
         self.needed = _needed(self.model, self.ends)
         orders = {node.order for node in self.needed}
         self.operations = [op for op in program.operations if op.node.order in orders]
-        self.names = {site.operation.value: name for name, site in program.layers.items() if site.operation}
+        self.names = {
+            layer_node.operation.value: name for name, layer_node in program.layers.items() if layer_node.operation
+        }
         self.gates = frozenset(op.value for op in self.operations if op.kind in GATES)
         self.positives = frozenset(op.value for op in self.operations if op.kind in POSITIVE_KINDS)
 
@@ -154,7 +156,7 @@ class _Planner:
         return self.names.get(operation.value) or operation.node.scope or operation.kind
 
     def define(self, value: int, inputs: tuple[int, ...], compute: Callable[..., Any]) -> None:
-        self.definitions[value] = Definition(inputs, compute)
+        self.overrides[value] = Override(inputs, compute)
 
     def plainly(self, operation: Operation) -> Callable[..., Any]:
         """What the program computes there."""

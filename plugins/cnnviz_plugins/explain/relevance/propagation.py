@@ -32,7 +32,7 @@ def model_plan(model: Model, settings: Settings) -> Plan:
         RuleError: The rules do not fit the model.
     """
     graph, head = model.program.graph, model.structure.head
-    wanted = graph.output_ids if head is None else (model.program.site(head).value,)
+    wanted = graph.output_ids if head is None else (model.program.layer_node(head).value,)
     return plan_of(model, settings, wanted, {})
 
 
@@ -57,18 +57,20 @@ def relevance_of(
     given = dict(zip(graph.param_ids, jax.tree.leaves(model.params), strict=True))
     head = model.structure.head
     names = [name for name in target.layers if name != INPUT or INPUT in program.layers]
-    tapped = {name: program.site(name) for name in names}
-    ids = [site.value for site in tapped.values()]
+    tapped = {name: program.layer_node(name) for name in names}
+    ids = [layer_node.value for layer_node in tapped.values()]
     if target.needs_outputs:
-        ids += graph.output_ids if head is None else [program.site(head).value]
-    site = None if layer is None else program.site(layer)
-    plan = plan_of(model, settings, ids if site is None else [*ids, site.value], given)
+        ids += graph.output_ids if head is None else [program.layer_node(head).value]
+    layer_node = None if layer is None else program.layer_node(layer)
+    plan = plan_of(model, settings, ids if layer_node is None else [*ids, layer_node.value], given)
 
     def read(start: Array) -> tuple[Any, dict[str, Any]]:
-        pixels = start if site is None else image
-        changes = {} if site is None else {site.value: lambda value: value + site.from_canonical(start)}
+        pixels = start if layer_node is None else image
+        changes = (
+            {} if layer_node is None else {layer_node.value: lambda value: value + layer_node.from_canonical(start)}
+        )
         values = program.evaluator.run(
-            {**given, graph.image_id: pixels[None]}, ids, changes=changes, definitions=plan.definitions
+            {**given, graph.image_id: pixels[None]}, ids, changes=changes, overrides=plan.overrides
         )
         taps = {name: tap.to_canonical(values[tap.value]) for name, tap in tapped.items()}
         if INPUT in target.layers and INPUT not in program.layers:
@@ -76,7 +78,7 @@ def relevance_of(
         if not target.needs_outputs:
             return None, taps
         if head is not None:
-            top = program.site(head)
+            top = program.layer_node(head)
             return top.to_canonical(values[top.value]).astype(jnp.float32), taps
         tree = jax.tree.structure(jax.eval_shape(model.structure.apply, model.params, pixels[None]))
         outputs = jax.tree.unflatten(tree, [values[number] for number in graph.output_ids])
@@ -89,7 +91,7 @@ def relevance_of(
         )
         return target.score(*begun), found
 
-    start = image if site is None else jnp.zeros(site.canonical_shape, site.dtype)
+    start = image if layer_node is None else jnp.zeros(layer_node.canonical_shape, layer_node.dtype)
     values, found = jax.grad(scored, has_aux=True)(start)
     slopes = jax.grad(lambda both: target.score(*both), allow_int=True)(found)
     root = jnp.float32(0)

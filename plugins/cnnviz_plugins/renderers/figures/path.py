@@ -87,9 +87,9 @@ def box_below(below: Field, above: Field, unit: tuple[int, int]) -> Box | None:
     """
     ends: list[tuple[int, int]] = []
     for lower, upper, at in zip((below.rows, below.columns), (above.rows, above.columns), unit, strict=True):
-        if lower.law is None or upper.law is None or not below.is_map or not lower.law[0]:
+        if lower.index_map is None or upper.index_map is None or not below.is_map or not lower.index_map[0]:
             return None
-        (jump, low, high), (step, start, stop) = lower.law, upper.law
+        (jump, low, high), (step, start, stop) = lower.index_map, upper.index_map
         first, last = (step * at + start - low) / jump, (step * at + stop - high) / jump
         if Fraction(first).denominator != 1 or Fraction(last).denominator != 1 or first > last:
             return None
