@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.structure import Structure
-from cnnviz_jax.program import ChangedWindows, Interval, Plan
+from cnnviz_jax.program import ChangedWindows, Interval, WindowPlan
 
 if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
@@ -34,7 +34,7 @@ class WindowSweep:
     cols: tuple[Interval, ...]
     """The same for columns."""
 
-    def plan(self, model: Model, target: "Target | None" = None) -> Plan:
+    def plan(self, model: Model, target: "Target | None" = None) -> WindowPlan:
         """Return what is recomputed for each window, and why; nothing runs.
 
         Args:

@@ -1,12 +1,13 @@
-"""The flat graph: a traced program with every plain call opened and every short scan unrolled.
+"""The graph of a traced program, with every plain call opened and every short scan unrolled.
 
 A `Value` is an array that the program computes, identified by a small integer. A `Node` is one equation in one
 place: the same inner program called twice gives two sets of nodes. A call and its body share value numbers: the
-body's inputs *are* the operands, its results *are* the call's results. So a call may be evaluated whole or
-body by body, and a name, an abstract value or a change attaches to a value, never to a variable of some inner program.
+body's inputs *are* the operands, its results *are* the call's results. So a call may be evaluated whole or node by
+node, and a name, an abstract value or a change attaches to a value, never to a variable of some inner program.
 Nodes are numbered in program order; a call stands before its body.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,6 +21,8 @@ from cnnviz_jax.program.graph import _compat
 SCAN_LIMIT = 20_000
 """A scan that would unroll to more nodes than this stays opaque."""
 
+SCAN_INDEX = "\0"
+"""Precedes, in a name stack, the index of a step of an unrolled scan."""
 
 _TRANSPARENT = ("jit", "pjit", "closed_call", "core_call")
 
@@ -52,7 +55,7 @@ class Node:
     """The equation; `None` for the slices and stacks of an unrolled scan."""
     parent: "Node | None"
     scope: str
-    """Name stack from the outermost call inwards."""
+    """Name stack from the outermost call inwards; a step of an unrolled scan ends in `SCAN_INDEX` and its index."""
     call: str = ""
     """For a call: the name of the function it runs, such as `relu`."""
     body: "list[Node] | None" = None
@@ -80,6 +83,16 @@ class Node:
         """
         return all(call.name in _TRANSPARENT for call in self.calls())
 
+    @property
+    def name_stack(self) -> str:
+        """`scope` as JAX writes it, without the indices of unrolled scans."""
+        return re.sub(SCAN_INDEX + r"\d+", "", self.scope)
+
+    @property
+    def outer_stack(self) -> str:
+        """The name stack of the call that it stands in; empty at the top."""
+        return "" if self.parent is None else self.parent.name_stack
+
     def calls(self) -> "list[Node]":
         """The calls that it stands in, innermost first."""
         found, node = [], self.parent
@@ -104,7 +117,7 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Graph:
-    """The whole program, flat: `leaves` in order, `values` by id, and where it begins and ends."""
+    """The whole program: `leaves` in order, `values` by id, and where it begins and ends."""
 
     values: list[Value]
     top: list[Node]
@@ -172,6 +185,11 @@ class _Builder:
 
         nodes = []
         for equation in program.eqns:
+            # A program names its variables for itself, and the same inner program may be called again: `known` lives
+            # for this one call. With the operands' numbers bound to the inner variables, and the call's results taken
+            # from the inner ones, `y = jit(f)(x)` with `f(a) = relu(a * 2)` gives the nodes
+            #     order 0  jit  inputs (0,) outputs (3,)     order 1  mul  (0, 1) -> (2,)     order 2  max  -> (3,)
+            # value 3 being at once the result of `max` and of the call.
             place = "/".join(part for part in (scope, _compat.scope_text(equation)) if part)
             node = self.node(equation.primitive.name, [read(a) for a in equation.invars], equation, parent, place)
             if (called := _compat.called_program(equation)) is not None:
@@ -198,19 +216,22 @@ class _Builder:
             node.inputs[closed : closed + carries],
             node.inputs[closed + carries :],
         )
+        # `(c, ys) = scan(f, c, xs)` is `for i: c, y[i] = f(closed, c, xs[i])`: the carry of one step is the operand of
+        # the next under the same value number; a slice and a stack leaf stand for `xs[i]` and for collecting `ys`.
+        # In reverse the last slice comes first, but `ys[i]` still belongs to `xs[i]`, so rows are kept by index.
         rows: list[tuple[int, ...]] = [()] * length
         slots = body.invars[closed + carries :]
         for step in reversed(range(length)) if reverse else range(length):
-            turn = self.node("scan-turn", (*fixed, *carry, *stacked), None, node, f"{scope}\0{step}")
+            call = self.node("scan-step", (*fixed, *carry, *stacked), None, node, f"{scope}{SCAN_INDEX}{step}")
             slices = []
             for number, slot in zip(stacked, slots, strict=True):
-                piece = self.node("scan-slice", (number,), None, turn, turn.scope)
+                piece = self.node("scan-slice", (number,), None, call, call.scope)
                 piece.function = _taking(step)
                 slices.append(self.leaf(piece, [slot.aval]))
             inputs = (*fixed, *carry, *(piece.outputs[0] for piece in slices))
-            nodes, outputs = self.program(body, consts, inputs, turn, turn.scope)
-            turn.body, turn.outputs = [*slices, *nodes], outputs
-            node.body.append(turn)
+            nodes, outputs = self.program(body, consts, inputs, call, call.scope)
+            call.body, call.outputs = [*slices, *nodes], outputs
+            node.body.append(call)
             carry, rows[step] = outputs[:carries], outputs[carries:]
         stacks = []
         for position, aval in enumerate(avals[carries:]):
@@ -229,8 +250,8 @@ def _stacked(*rows: Array) -> Array:
     return jnp.stack(rows)
 
 
-def flatten(program: Any, consts: Sequence[Any], param_count: int) -> Graph:
-    """Return the flat graph of an open program whose operands are the parameter leaves and then one image."""
+def graph_of(program: Any, consts: Sequence[Any], param_count: int) -> Graph:
+    """Return the graph of an open program whose operands are the parameter leaves and then one image."""
     builder = _Builder()
     inputs = [builder.value(variable.aval) for variable in program.invars]
     top, outputs = builder.program(program, consts, inputs, None, "")
@@ -248,6 +269,8 @@ def flatten(program: Any, consts: Sequence[Any], param_count: int) -> Graph:
 
 def _live(builder: _Builder, outputs: Sequence[int]) -> list[Node]:
     """Drop what no output needs: `make_jaxpr` keeps the unused halves of pools and norms."""
+    # One pass from the end suffices, as every node stands behind what it reads. A call lives if anything in it does;
+    # its own inputs and outputs add nothing, being those of its body.
     needed = set(outputs)
     for leaf in reversed(builder.leaves):
         if needed.intersection(leaf.outputs):

@@ -12,7 +12,6 @@ from jax import lax
 
 from cnnviz_jax.program.graph.evaluator import Override
 from cnnviz_jax.program.graph.graph import Graph, Node
-from cnnviz_jax.program.layers.scopes import scope_of
 
 _PRODUCTS = ("conv_general_dilated", "dot_general")
 
@@ -35,7 +34,7 @@ def _is_product(node: Node, graph: Graph) -> bool:
 
 
 def _product(node: Node, dtype: Any) -> Any:
-    params, scope = node.params, scope_of(node)
+    params, scope = node.params, node.name_stack
 
     def compute(left: Any, right: Any) -> Any:
         left, right = left.astype(dtype), right.astype(dtype)

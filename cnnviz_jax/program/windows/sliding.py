@@ -1,7 +1,7 @@
 """Windows through operations that slide along the map: convolution, pooling, padding, cropping, striding.
 
-Each reads the region that its wanted units see, with the padding that the operation itself has beyond the border,
-and is then applied without padding along rows and columns.
+Each reads the region that the units of its result see, with the padding that the operation itself has beyond the
+border, and is then applied without padding along rows and columns.
 """
 
 from typing import Any
@@ -11,15 +11,19 @@ import numpy as np
 from jax import lax
 
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.windows.rulebook import Context, Recipe, Region, Whole, rule
+from cnnviz_jax.program.windows.rulebook import Region, Whole, WindowContext, WindowRecipe, rule
 from cnnviz_jax.program.windows.spans import Span, Window
 
 
 @rule("conv_general_dilated")
-def _convolution(context: Context, node: Node, wanted: Window) -> Recipe | None:
+def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
     params, source = node.params, context.window(node.inputs[0])
     if source is None or context.depends(node.inputs[1]) or params["batch_group_count"] != 1:
         return None
+    # Units a .. a + n - 1 of a convolution of size k, stride s and padding p read units a s - p .. (a + n - 1) s - p +
+    # k - 1. So a 3 x 3 convolution of stride 1 and padding 1 reads 1 + 2 more than it gives, and, applied to them
+    # without padding, gives the same numbers. What lies beyond the border is padding, which the region brings along as
+    # zeros.
     spec, kernel = params["dimension_numbers"], context.shape(node.inputs[1])
     padding = [(int(low), int(high)) for low, high in params["padding"]]
     regions: list[Span] = []
@@ -27,11 +31,11 @@ def _convolution(context: Context, node: Node, wanted: Window) -> Recipe | None:
         if source.axes[k] not in spec.lhs_spec[2:]:
             return None
         place = spec.lhs_spec.index(source.axes[k]) - 2
-        if spec.out_spec[2 + place] != wanted.axes[k] or params["lhs_dilation"][place] != 1:
+        if spec.out_spec[2 + place] != result.axes[k] or params["lhs_dilation"][place] != 1:
             return None
         size, dilation = kernel[spec.rhs_spec[2 + place]], params["rhs_dilation"][place]
         stride = params["window_strides"][place]
-        regions.append(wanted.spans[k].taps(size, stride, padding[place][0], dilation))
+        regions.append(result.spans[k].taps(size, stride, padding[place][0], dilation))
         padding[place] = (0, 0)
 
     def compute(read: list[Any]) -> list[Any]:
@@ -50,7 +54,7 @@ def _convolution(context: Context, node: Node, wanted: Window) -> Recipe | None:
             )
         ]
 
-    return Recipe((Region((regions[0], regions[1])), Whole()), compute)
+    return WindowRecipe((Region((regions[0], regions[1])), Whole()), compute)
 
 
 def _lowest(dtype: Any) -> float | int:
@@ -69,9 +73,9 @@ _POOLS: dict[str, tuple[Any, Any]] = {
 
 
 @rule(*_POOLS)
-def _pooling(context: Context, node: Node, wanted: Window) -> Recipe | None:
+def _pooling(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
     params, source = node.params, context.window(node.inputs[0])
-    if source is None or source.axes != wanted.axes:
+    if source is None or source.axes != result.axes:
         return None
     ones = (1,) * len(context.shape(node.inputs[0]))
     dilations, bases = params.get("window_dilation") or ones, params.get("base_dilation") or ones
@@ -81,7 +85,7 @@ def _pooling(context: Context, node: Node, wanted: Window) -> Recipe | None:
         if bases[axis] != 1:
             return None
         size, stride = params["window_dimensions"][axis], params["window_strides"][axis]
-        regions.append(wanted.spans[k].taps(size, stride, padding[axis][0], dilations[axis]))
+        regions.append(result.spans[k].taps(size, stride, padding[axis][0], dilations[axis]))
         padding[axis] = (0, 0)
     function, neutral = _POOLS[node.name]
 
@@ -101,40 +105,40 @@ def _pooling(context: Context, node: Node, wanted: Window) -> Recipe | None:
         ]
 
     beyond = -np.inf if node.name == "reduce_window_max" else np.inf if node.name == "reduce_window_min" else 0
-    return Recipe((Region((regions[0], regions[1]), beyond),), compute)
+    return WindowRecipe((Region((regions[0], regions[1]), beyond),), compute)
 
 
 @rule("pad")
-def _pad(context: Context, node: Node, wanted: Window) -> Recipe | None:
+def _pad(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
     source, config = (
         context.window(node.inputs[0]),
         [(int(a), int(b), int(c)) for a, b, c in node.params["padding_config"]],
     )
-    if source is None or source.axes != wanted.axes or context.depends(node.inputs[1]):
+    if source is None or source.axes != result.axes or context.depends(node.inputs[1]):
         return None
     regions = []
     for k, axis in enumerate(source.axes):
         low, _, inner = config[axis]
         if inner:
             return None
-        regions.append(wanted.spans[k].taps(1, 1, low))
+        regions.append(result.spans[k].taps(1, 1, low))
         config[axis] = (0, 0, 0)
-    return Recipe(
+    return WindowRecipe(
         (Region((regions[0], regions[1]), padding_value=node.inputs[1]), Whole()),
         lambda read: [lax.pad(read[0], read[1], config)],
     )
 
 
 @rule("slice")
-def _slice(context: Context, node: Node, wanted: Window) -> Recipe | None:
+def _slice(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
     source, rank = context.window(node.inputs[0]), len(context.shape(node.inputs[0]))
-    if source is None or source.axes != wanted.axes:
+    if source is None or source.axes != result.axes:
         return None
     starts, limits = list(node.params["start_indices"]), list(node.params["limit_indices"])
     strides = list(node.params["strides"] or (1,) * rank)
     regions = []
     for k, axis in enumerate(source.axes):
-        region = wanted.spans[k].taps(1, strides[axis], -starts[axis])
+        region = result.spans[k].taps(1, strides[axis], -starts[axis])
         starts[axis], limits[axis] = 0, region.size
         regions.append(region)
-    return Recipe((Region((regions[0], regions[1])),), lambda read: [lax.slice(read[0], starts, limits, strides)])
+    return WindowRecipe((Region((regions[0], regions[1])),), lambda read: [lax.slice(read[0], starts, limits, strides)])

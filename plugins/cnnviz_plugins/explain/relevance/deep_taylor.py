@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from cnnviz_jax.plugin import Model, RuleError
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, rule_of
 from cnnviz_plugins.explain.relevance.lrp import Lrp, unruled_warning
-from cnnviz_plugins.explain.relevance.plan import Settings
+from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import DeepTaylorConfig
 from cnnviz_plugins.explain.relevance.primitives import PASSING_KINDS
 from cnnviz_plugins.explain.relevance.propagation import model_plan
@@ -38,7 +38,7 @@ class DeepTaylor(Lrp):
                 f"{', ...' if len(others) > 3 else ''}; lrp with composite='deep-taylor' uses the same rules there"
             )
         rows = tuple((pattern, rule_of(rule, config.epsilon)) for pattern, rule in COMPOSITES["deep-taylor"])
-        settings = Settings(rows=rows, epsilon=config.epsilon, bias=False)
+        settings = RelevanceSettings(rows=rows, epsilon=config.epsilon, bias=False)
         plan = model_plan(model, settings)
         warnings = unruled_warning("deep-taylor", plan)
         return cls(settings=settings, notes=(("rules", plan.rules),), warnings=warnings)

@@ -39,7 +39,7 @@ Rows = tuple[tuple[str, Rule], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class RelevanceSettings:
     """How relevance is propagated; hashable, so it can stand in a fold."""
 
     rows: Rows
@@ -55,7 +55,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class RelevancePlan:
     """The overrides, and what was decided."""
 
     overrides: Mapping[int, Override]
@@ -65,7 +65,9 @@ class Plan:
     """Operations without a rule: they share by gradient times input."""
 
 
-def plan_of(model: Model, settings: Settings, wanted: Sequence[int], given: Mapping[int, Any]) -> Plan:
+def plan_of(
+    model: Model, settings: RelevanceSettings, wanted: Sequence[int], given: Mapping[int, Any]
+) -> RelevancePlan:
     """Return the plan that leads from some values of the program back to the image.
 
     Args:
@@ -82,13 +84,13 @@ def plan_of(model: Model, settings: Settings, wanted: Sequence[int], given: Mapp
     for node in planner.needed:
         if node.order not in planner.claimed:
             planner.leaf(node)
-    return Plan(planner.overrides, tuple(planner.rules), tuple(planner.unruled))
+    return RelevancePlan(planner.overrides, tuple(planner.rules), tuple(planner.unruled))
 
 
 @dataclass(eq=False)
 class _Planner:
     model: Model
-    settings: Settings
+    settings: RelevanceSettings
     ends: frozenset[int]
     given: Mapping[int, Any]
     overrides: dict[int, Override] = field(default_factory=dict)

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import INPUT, Model, Target
-from cnnviz_plugins.explain.relevance.plan import Plan, Settings, plan_of
+from cnnviz_plugins.explain.relevance.plan import RelevancePlan, RelevanceSettings, plan_of
 from cnnviz_plugins.explain.relevance.sharing import rooted
 
 
@@ -25,7 +25,7 @@ class Relevance:
 jax.tree_util.register_dataclass(Relevance, ["values", "root"], [])
 
 
-def model_plan(model: Model, settings: Settings) -> Plan:
+def model_plan(model: Model, settings: RelevanceSettings) -> RelevancePlan:
     """Return what would be decided for the model's logits, without computing anything.
 
     Raises:
@@ -37,7 +37,7 @@ def model_plan(model: Model, settings: Settings) -> Plan:
 
 
 def relevance_of(
-    model: Model, image: Float[Array, "h w c"], target: Target, settings: Settings, layer: str | None = None
+    model: Model, image: Float[Array, "h w c"], target: Target, settings: RelevanceSettings, layer: str | None = None
 ) -> Relevance:
     """Return how much of the score each value of the image, or of a layer, is given.
 
