@@ -73,7 +73,7 @@ class AbstractValue:
 
 def _role(axis: Axis) -> Role:
     # Channels among rows, as a flattened map has them, are still features to whoever reads the layer; rows merged with
-    # columns are neither. A part of the channels ("c") counts alone, but beside rows it may be any part.
+    # columns are neither. One part "c" is not the channels; merged with other parts it counts, with rows it does not.
     if len(axis) == 1:
         return None if axis[0][0] == "c" else axis[0][0]
     roles = [role for role, _ in axis]

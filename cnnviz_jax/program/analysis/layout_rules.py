@@ -255,7 +255,7 @@ def _concatenate(context: RuleContext, node: Node, operands: Sequence[AbstractVa
         if k != role:
             return union(_same_length([operand.seen()[k] for operand in level]))
         places = iter(level)
-        parts = [(next(places).seen()[k] if f.depends else None, n) for f, n in zip(operands, sizes, strict=True)]
+        parts = [(next(places).seen()[k] if o.depends else None, n) for o, n in zip(operands, sizes, strict=True)]
         return joined(parts, context.extents[k])
 
     return [AbstractValue(True, axes=tuple(axes), reach=(reach(0), reach(1)))]

@@ -188,8 +188,8 @@ class _Builder:
             # A program names its variables for itself, and the same inner program may be called again: `known` lives
             # for this one call. With the operands' numbers bound to the inner variables, and the call's results taken
             # from the inner ones, `y = jit(f)(x)` with `f(a) = relu(a * 2)` gives the nodes
-            #     order 0  jit  inputs (0,) outputs (3,)     order 1  mul  (0, 1) -> (2,)     order 2  max  -> (3,)
-            # value 3 being at once the result of `max` and of the call.
+            #     order 0  jit (0,) -> (4,)     order 1  mul (0, 1) -> (2,)     order 2  max (2, 3) -> (4,)
+            # with value 4 at once the result of `max` and of the call, and values 1 and 3 the literals.
             place = "/".join(part for part in (scope, _compat.scope_text(equation)) if part)
             node = self.node(equation.primitive.name, [read(a) for a in equation.invars], equation, parent, place)
             if (called := _compat.called_program(equation)) is not None:

@@ -42,7 +42,7 @@ class Scopes:
             name, *indices = piece.split(SCAN_INDEX)
             while (wrapped := _WRAPPED.match(name)) is not None:
                 name = wrapped.group(1)
-            mark = "".join(SCAN_INDEX + turn for turn in indices)
+            mark = "".join(SCAN_INDEX + index for index in indices)
             kept = [part for part in name.split("/") if part and not self._is_hint(part)]
             parts.extend(kept)
             if mark:

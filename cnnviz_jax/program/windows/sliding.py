@@ -20,10 +20,9 @@ def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRe
     params, source = node.params, context.window(node.inputs[0])
     if source is None or context.depends(node.inputs[1]) or params["batch_group_count"] != 1:
         return None
-    # Units a .. a + n - 1 of a convolution of size k, stride s and padding p read units a s - p .. (a + n - 1) s - p +
-    # k - 1. So a 3 x 3 convolution of stride 1 and padding 1 reads 1 + 2 more than it gives, and, applied to them
-    # without padding, gives the same numbers. What lies beyond the border is padding, which the region brings along as
-    # zeros.
+    # Units a to a + n - 1 of a convolution of size k, stride s and padding p read units s a - p to s (a + n - 1) - p +
+    # k - 1: n + 2 of them for a 3 x 3 convolution of stride 1. Applied to these without padding it gives the same
+    # numbers. What lies beyond the border is padding, which the region brings along as zeros.
     spec, kernel = params["dimension_numbers"], context.shape(node.inputs[1])
     padding = [(int(low), int(high)) for low, high in params["padding"]]
     regions: list[Span] = []

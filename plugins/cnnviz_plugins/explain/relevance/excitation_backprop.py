@@ -65,6 +65,8 @@ class ExcitationBackprop(Fold):
             raise TargetError(
                 "contrastive excitation-backprop sets a class against its opposite; it explains scores only"
             )
+        # Zhang et al. 2016, section 3.3: a dual unit of the class has its weights negated; its walk is run with the
+        # same activations. Negating the last kernel gives just that, for all classes at once and at any layer below.
         leaves, tree = jax.tree.flatten(case.model.params)
         turned = [-leaf if position in self.opposite else leaf for position, leaf in enumerate(leaves)]
         other = relevance_of(
