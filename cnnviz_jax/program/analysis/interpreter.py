@@ -7,7 +7,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnviz_jax.program.analysis import arithmetic_rules, layout_rules
+from cnnviz_jax.program.analysis import arithmetic_rules, layout_rules, reshaping
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role
 from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.analysis.rulebook import RULES, unknown
@@ -16,7 +16,7 @@ from cnnviz_jax.program.graph.graph import Graph, Node
 
 __all__ = ["Analysis", "analyse"]
 
-_RULE_FILES = (arithmetic_rules, layout_rules)  # importing them fills RULES
+_RULE_FILES = (arithmetic_rules, layout_rules, reshaping)  # importing them fills RULES
 _LAYOUTS: dict[int, tuple[Role, ...]] = {4: ("B", 0, 1, "C"), 3: ("B", 0, 1), 2: ("B", "C"), 1: ("B",)}
 _RANDOM = ("random_", "rng_", "threefry")
 _OUTSIDE = ("pure_callback", "io_callback", "ffi_call")

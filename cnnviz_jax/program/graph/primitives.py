@@ -3,6 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from jax import lax
+from jaxtyping import Array
+
+from cnnviz_jax.program.graph.graph import Node
+
 ELEMENTWISE = frozenset({
     "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
     "clamp", "clz", "complex", "conj", "convert_element_type", "copy", "copy_p", "cos", "cosh", "digamma", "div",
@@ -39,3 +44,14 @@ class Rulebook(dict[str, _Rule]):
             return function
 
         return enter
+
+
+_CONVOLUTION = (
+    "window_strides", "padding", "lhs_dilation", "rhs_dilation", "dimension_numbers", "feature_group_count",
+    "batch_group_count", "precision", "preferred_element_type",
+)  # fmt: skip
+
+
+def convolve(node: Node, left: Array, right: Array, **changed: Any) -> Array:
+    """Return the convolution that a node is, of other operands and with some of its parameters changed."""
+    return lax.conv_general_dilated(left, right, **{name: node.params[name] for name in _CONVOLUTION} | changed)

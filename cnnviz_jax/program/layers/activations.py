@@ -143,8 +143,6 @@ def _names_down_to(view: ProgramView, number: int, root: int) -> set[str]:
 def _rectifiers(view: ProgramView) -> Iterator[Operation]:
     """Everything that is zero below zero and `x` above, up to a bound or without one."""
     for node in view.free("max", "select_n", "clamp", "mul", "min"):
-        if node.order in view.claimed:
-            continue
         found = _rectified(view, node)
         if found is None:
             continue

@@ -72,9 +72,10 @@ def _norms(view: ProgramView, modules: ParameterModules) -> Iterator[Operation]:
     # (x - mean) * rsqrt(var + eps) * scale + bias, in whatever order and grouping: as long as each step's other operand
     # belongs to one module, the chain goes on. `rsqrt(var + eps)` needs no look, being made of parameters alone.
     for start in view.free(*AFFINE):
-        if start.order in view.claimed or _parameter(view, start) is None:
+        parameter = _parameter(view, start)
+        if parameter is None:
             continue
-        module = modules.of(view.abstract(_parameter(view, start) or 0).params)
+        module = modules.of(view.abstract(parameter).params)
         chain, current = [start], start.outputs[0]
         end = current
         while (following := view.sole_consumer(current)) is not None and following.order not in view.claimed:

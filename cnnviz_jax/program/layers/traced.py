@@ -9,7 +9,8 @@ import jax
 from cnnviz_jax.errors import CnnvizError, LayerNotFoundError, ModelError, did_you_mean
 from cnnviz_jax.program.analysis.interpreter import Analysis, analyse
 from cnnviz_jax.program.graph import _compat
-from cnnviz_jax.program.graph.graph import Graph, graph_of
+from cnnviz_jax.program.graph.building import graph_of
+from cnnviz_jax.program.graph.graph import Graph
 from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.checks import ProgramCheck, check, softmax_heads
 from cnnviz_jax.program.layers.naming import find_layer_nodes, layer_node_of

@@ -11,6 +11,7 @@ import numpy as np
 from jax import lax
 
 from cnnviz_jax.program.graph.graph import Node
+from cnnviz_jax.program.graph.primitives import convolve
 from cnnviz_jax.program.windows.rulebook import Region, Whole, WindowContext, WindowRecipe, rule
 from cnnviz_jax.program.windows.spans import Span, Window
 
@@ -38,20 +39,7 @@ def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRe
         padding[place] = (0, 0)
 
     def compute(read: list[Any]) -> list[Any]:
-        return [
-            lax.conv_general_dilated(
-                read[0],
-                read[1],
-                params["window_strides"],
-                padding,
-                lhs_dilation=params["lhs_dilation"],
-                rhs_dilation=params["rhs_dilation"],
-                dimension_numbers=spec,
-                feature_group_count=params["feature_group_count"],
-                precision=params["precision"],
-                preferred_element_type=params["preferred_element_type"],
-            )
-        ]
+        return [convolve(node, *read, padding=padding)]
 
     return WindowRecipe((Region((regions[0], regions[1])), Whole()), compute)
 
@@ -90,18 +78,8 @@ def _pooling(context: WindowContext, node: Node, result: Window) -> WindowRecipe
 
     def compute(read: list[Any]) -> list[Any]:
         start = np.asarray(neutral(read[0].dtype), read[0].dtype)
-        return [
-            lax.reduce_window(
-                read[0],
-                start,
-                function,
-                params["window_dimensions"],
-                params["window_strides"],
-                padding,
-                bases,
-                dilations,
-            )
-        ]
+        windows = params["window_dimensions"], params["window_strides"], padding, bases, dilations
+        return [lax.reduce_window(read[0], start, function, *windows)]
 
     beyond = -np.inf if node.name == "reduce_window_max" else np.inf if node.name == "reduce_window_min" else 0
     return WindowRecipe((Region((regions[0], regions[1]), beyond),), compute)
@@ -109,10 +87,8 @@ def _pooling(context: WindowContext, node: Node, result: Window) -> WindowRecipe
 
 @rule("pad")
 def _pad(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
-    source, config = (
-        context.window(node.inputs[0]),
-        [(int(a), int(b), int(c)) for a, b, c in node.params["padding_config"]],
-    )
+    source = context.window(node.inputs[0])
+    config = [(int(a), int(b), int(c)) for a, b, c in node.params["padding_config"]]
     if source is None or source.axes != result.axes or context.depends(node.inputs[1]):
         return None
     regions = []
