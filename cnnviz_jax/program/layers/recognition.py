@@ -76,18 +76,14 @@ def _norms(view: ProgramView, modules: ParameterModules) -> Iterator[Operation]:
         if parameter is None:
             continue
         module = modules.of(view.abstract(parameter).params)
-        chain, current = [start], start.outputs[0]
-        end = current
+        end = current = start.outputs[0]
         while (following := view.sole_consumer(current)) is not None and following.order not in view.claimed:
             number = _parameter(view, following)
-            if following.name in GLUE:
-                chain.append(following)
-            elif following.name in AFFINE and number is not None and modules.of(view.abstract(number).params) == module:
-                chain.append(following)
-                end = following.outputs[0]
-            else:
+            is_step = number is not None and modules.of(view.abstract(number).params) == module
+            if not is_step and following.name not in GLUE:
                 break
             current = following.outputs[0]
+            end = current if is_step else end
         operands = view.other_operand(start)
         source = operands[0] if operands is not None else start.inputs[0]
         nodes = view.between(end, (source,))
