@@ -105,9 +105,9 @@ class Evaluator:
         if key in self._plans:
             return self._plans[key]
         # The search runs backward from the outputs. A value is, in this order: known; overridden; without a producer
-        # (an input of the program, a constant); or computed by a node. Of `y = jit(f)(x)` with f = relu after conv, `y`
-        # alone is one step, the call. If the conv's value is read, changed, overridden or known as well, the call is
-        # entered and `y` takes two steps, conv and max. XLA then compiles the same operations: calls are inlined
+        # (an input of the program, a constant); or computed by a node. Of `y = jit(f)(x)` with f(a) = max(conv(a), 0),
+        # `y` alone is one step, the call. If the conv's value is read, changed, overridden or known as well, the call
+        # is entered and `y` takes two steps, conv and max. XLA then compiles the same operations: calls are inlined
         # either way, and whole ones merely trace faster and keep custom derivatives.
         values = self.graph.values
         produced = frozenset(number for number in inputs if values[number].producer is not None)

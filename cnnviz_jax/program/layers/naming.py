@@ -37,8 +37,7 @@ def find_layer_nodes(
     calls = module_calls(view, paths)
     # Inner calls come before outer ones, so a module that holds nothing but its operation takes it first: of
     # `Sequential(Conv())` the inner Conv is the convolution, the outer one a module. A leaf module that only normalises
-    # is one norm however its arithmetic was read; the operations found in it are hidden, or batch norm by hand would be
-    # listed as bn1, bn1.add, bn1.norm.
+    # is one norm however its arithmetic was read: the operations found in it are parts of it, not layers beside it.
     absorbed: set[int] = set()
     hidden: dict[int, int] = {}
     kinds: dict[int, tuple[str, Operation | None]] = {}
