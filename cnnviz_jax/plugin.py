@@ -92,11 +92,14 @@ if TYPE_CHECKING:
     from cnnviz_jax.program.analysis.receptive_field import Field as Field
     from cnnviz_jax.program.graph.evaluator import Override as Override
     from cnnviz_jax.program.graph.graph import Node as Node
+    from cnnviz_jax.program.graph.primitives import ELEMENTWISE as ELEMENTWISE
+    from cnnviz_jax.program.graph.primitives import GLUE as GLUE
+    from cnnviz_jax.program.graph.primitives import RECASTS as RECASTS
+    from cnnviz_jax.program.layers.activations import ACTIVATION_KINDS as ACTIVATION_KINDS
     from cnnviz_jax.program.layers.nodes import LayerNode as LayerNode
-    from cnnviz_jax.program.layers.operations import GLUE as GLUE
     from cnnviz_jax.program.layers.operations import Operation as Operation
     from cnnviz_jax.program.program import Handler as Handler
-    from cnnviz_jax.program.windows.plan import Plan as Plan
+    from cnnviz_jax.program.windows.plan import WindowPlan as WindowPlan
     from cnnviz_jax.recorder import Recorder as Recorder
     from cnnviz_jax.recorder import Weights as Weights
     from cnnviz_jax.recorder import with_weights as with_weights
@@ -183,10 +186,12 @@ _HOME = {
     "program.analysis.receptive_field": "Field",
     "program.graph.evaluator": "Override",
     "program.graph.graph": "Node",
+    "program.graph.primitives": "ELEMENTWISE GLUE RECASTS",
+    "program.layers.activations": "ACTIVATION_KINDS",
     "program.layers.nodes": "LayerNode",
-    "program.layers.operations": "GLUE Operation",
+    "program.layers.operations": "Operation",
     "program.program": "Handler",
-    "program.windows.plan": "Plan",
+    "program.windows.plan": "WindowPlan",
     "recorder": "Recorder Weights with_weights",
     "results.attribution": "Attribution Heatmap Prediction View",
     "results.evolution": "Evolution lengths line_of",

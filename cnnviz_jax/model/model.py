@@ -7,7 +7,7 @@ they are arguments of everything that is compiled: one executable serves all che
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +21,7 @@ from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
 from cnnviz_jax.model.structure import Structure, in_precision, structure_of
-from cnnviz_jax.program import Handler, LayerNode, Program
+from cnnviz_jax.program import Handler, LayerNode, Override, Program
 from cnnviz_jax.results.attribution import Prediction
 from cnnviz_jax.results.pytrees import static
 
@@ -74,7 +74,7 @@ class Model:
 
     @property
     def program(self) -> Program:
-        """The traced program: the lower door for techniques that need more than `run`."""
+        """The traced program, for techniques that need more than `run`."""
         return self.structure.program
 
     @functools.cached_property
@@ -203,6 +203,7 @@ class Model:
         replace: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
         handlers: Mapping[str, Handler] | None = None,
+        overrides: Mapping[int, Override] | None = None,
         need_outputs: bool = True,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return one image's logits and the values at the layers `read`; traceable.
@@ -216,24 +217,17 @@ class Model:
             replace: Values, or functions of the value, put in place of layers.
             rules: Backward rules, such as `{"relu": "guided"}`.
             handlers: Functions that compute layers in place of the program, on native values.
+            overrides: Other ways to compute values of the program's graph, by number.
             need_outputs: Whether to run above the deepest layer that is read; if not, logits are `None`.
 
         Raises:
             LayerNotFoundError: A name is unknown.
             RuleError: A rule is unknown or reaches no activation.
         """
-        layer_nodes = self.program.layers
-        head = self.structure.head
         add, replace = dict(add or {}), dict(replace or {})
-        if INPUT in (*read, *add, *replace) and INPUT not in layer_nodes:
+        if INPUT in (*add, *replace) and INPUT not in self.program.layers:
             change = replace.pop(INPUT, image)
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
-            inner = tuple(name for name in read if name != INPUT)
-            outputs, activations = self.run(
-                image, read=inner, add=add, replace=replace, rules=rules, handlers=handlers, need_outputs=need_outputs
-            )
-            return outputs, {name: image if name == INPUT else activations[name] for name in read}
-        wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
 
         def native(name: str, change: Any, *, replaced: bool = False) -> Any:
             layer_node = self.program.layer_node(name)
@@ -246,28 +240,41 @@ class Model:
         outputs, values = self.program.run(
             self.params,
             image[None],
-            read=wanted,
+            read=self.structure.program_layers(read, need_outputs),
             add={name: native(name, delta) for name, delta in add.items()},
             replace={name: native(name, value, replaced=True) for name, value in replace.items()},
             rules=rules,
             handlers=handlers,
-            need_outputs=need_outputs and head is None,
+            overrides=overrides,
+            need_outputs=need_outputs and self.structure.head is None,
         )
-        activations = {name: self.program.layer_node(name).to_canonical(values[name]) for name in wanted}
-        if not need_outputs:
-            return None, activations
-        return self.logits_of(outputs, activations), {name: activations[name] for name in read}
+        return self.read_off(image, outputs, values, read, need_outputs)
 
-    def logits_of(self, outputs: Any, activations: Mapping[str, Any]) -> Any:
-        """Return one image's logits from the program's outputs, or from the layer that stands for them.
+    def read_off(
+        self,
+        image: Float[Array, "h w c"],
+        outputs: Any,
+        values: Mapping[str, Any],
+        read: Sequence[str],
+        need_outputs: bool,
+    ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
+        """Return one image's logits and canonical values at `read` from what the program computed.
 
         Args:
-            outputs: What the program returns for a batch of one; not looked at where the model ends in a softmax.
-            activations: Canonical values at layers, the logits' layer among them where the model ends in a softmax.
+            image: The image in [0, 1], which is the value of `input` where the program has no such layer.
+            outputs: What the program returned for a batch of one; not looked at where the model ends in a softmax.
+            values: Native values of `Structure.program_layers`.
+            read: Layers whose values are returned.
+            need_outputs: Whether logits are returned; if not, they are `None`.
         """
-        if self.structure.head is not None:
-            return jnp.asarray(activations[self.structure.head], jnp.float32)
-        return jax.tree.map(_one_float, self.structure.pure.logits(outputs))
+        activations = {name: self.program.layer_node(name).to_canonical(value) for name, value in values.items()}
+        activations = {INPUT: image, **activations}
+        logits = None
+        if need_outputs and self.structure.head is not None:
+            logits = jnp.asarray(activations[self.structure.head], jnp.float32)
+        elif need_outputs:
+            logits = jax.tree.map(_one_float, self.structure.pure.logits(outputs))
+        return logits, {name: activations[name] for name in read}
 
     def score(
         self,

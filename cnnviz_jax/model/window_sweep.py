@@ -1,6 +1,6 @@
 """One image changed inside one window at a time, each evaluated by recomputing only what the window reaches.
 
-The door for techniques that occlude, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
+For techniques that occlude, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
 """
 
 import functools
@@ -14,7 +14,7 @@ from jaxtyping import Array, Bool, Float, Int
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.structure import Structure
-from cnnviz_jax.program import ChangedWindows, Interval, Plan
+from cnnviz_jax.program import ChangedWindows, Interval, WindowPlan
 
 if TYPE_CHECKING:
     from cnnviz_jax.targets import Target
@@ -34,7 +34,7 @@ class WindowSweep:
     cols: tuple[Interval, ...]
     """The same for columns."""
 
-    def plan(self, model: Model, target: "Target | None" = None) -> Plan:
+    def plan(self, model: Model, target: "Target | None" = None) -> WindowPlan:
         """Return what is recomputed for each window, and why; nothing runs.
 
         Args:
@@ -77,18 +77,15 @@ class WindowSweep:
             target: What is going to be scored; the outputs where it is left out.
         """
         names, need_outputs = _wanted(target)
-        windows, program = self._windows(model, names, need_outputs), model.program
+        windows, program, structure = self._windows(model, names, need_outputs), model.program, model.structure
         values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
-        layer_nodes = {name: program.layer_node(name) for name in _read(model.structure, names, need_outputs)}
-        activations = {
-            name: layer_node.to_canonical(values[layer_node.value]) for name, layer_node in layer_nodes.items()
+        native = {
+            name: values[program.layer_node(name).value] for name in structure.program_layers(names, need_outputs)
         }
-        if INPUT in names and INPUT not in program.layers:
-            activations[INPUT] = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
-        if not need_outputs:
-            return None, activations
-        outputs = None if model.structure.head is not None else program.outputs_of(model.params, values)
-        return model.logits_of(outputs, activations), activations
+        if INPUT in names:
+            image = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
+        outputs = program.outputs_of(model.params, values) if need_outputs and structure.head is None else None
+        return model.read_off(image, outputs, native, names, need_outputs)
 
     def score(
         self,
@@ -117,15 +114,8 @@ def _wanted(target: "Target | None") -> tuple[tuple[str, ...], bool]:
     return ((), True) if target is None else (tuple(dict.fromkeys(target.layers)), target.needs_outputs)
 
 
-def _read(structure: Structure, names: tuple[str, ...], need_outputs: bool) -> tuple[str, ...]:
-    """The layers whose values are asked of the program."""
-    own = tuple(name for name in names if name != INPUT or INPUT in structure.program.layers)
-    head = (structure.head,) if structure.head is not None and need_outputs else ()
-    return tuple(dict.fromkeys((*own, *head)))
-
-
 @functools.lru_cache(maxsize=16)
 def _planned(sweep: WindowSweep, structure: Structure, names: tuple[str, ...], need_outputs: bool) -> ChangedWindows:
-    read = _read(structure, names, need_outputs)
+    read = structure.program_layers(names, need_outputs)
     outputs = need_outputs and structure.head is None
     return structure.program.windows(sweep.rows, sweep.cols, read=read, need_outputs=outputs)

@@ -18,16 +18,9 @@ from jaxtyping import Array
 
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.layers.scopes import scope_of
-from cnnviz_jax.program.program import Program
+from cnnviz_jax.program.graph.primitives import ELEMENTWISE
+from cnnviz_jax.program.layers.traced import TracedProgram
 
-_ELEMENTWISE = frozenset({
-    "add", "sub", "mul", "div", "max", "min", "neg", "exp", "exp2", "log", "log1p", "expm1", "tanh", "logistic", "erf",
-    "erfc", "sqrt", "rsqrt", "cbrt", "square", "integer_pow", "pow", "abs", "sign", "floor", "ceil", "round", "clamp",
-    "select_n", "gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "xor", "sin", "cos", "is_finite", "rem",
-    "convert_element_type", "copy", "copy_p", "name", "reduce_precision", "optimization_barrier", "stop_gradient",
-    "add_any", "nextafter", "atan2",
-})  # fmt: skip
 _REDUCTIONS = frozenset({
     "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin",
 })  # fmt: skip
@@ -37,47 +30,44 @@ class _TiedError(Exception):
     """An operation is tied to the size at which the program was traced."""
 
 
-def resized(program: Program, layers: Sequence[str]) -> Callable[[Any, Array], tuple[Array, ...]]:
+def resized(program: TracedProgram, layers: Sequence[str]) -> Callable[[Any, Array], tuple[Array, ...]]:
     """Return `fn(params, images)` that computes the values of `layers`, and those below, at any image size.
 
     The function is traceable; it raises `ModelError` where an operation below the layers is tied to the traced size.
 
     Args:
         program: Traced at some size.
-        layers: Names of the layers that are wanted.
+        layers: Names of the layers whose values come first; those of other layers that could be computed follow.
     """
-    wanted = [program.layer_node(name).value for name in layers]
+    numbers = [program.layer_node(name).value for name in layers]
 
     def below(params: Any, images: Array) -> tuple[Array, ...]:
         known: dict[int, Any] = dict(zip(program.graph.param_ids, jax.tree.leaves(params), strict=True))
         known |= {number: program.graph.values[number].constant for number in program.graph.constant_ids}
         known[program.graph.image_id] = images
-        run = _Run(program, wanted)
+        run = _Run(program, numbers)
         run.nodes(program.graph.top, known)
-        for name, number in zip(layers, wanted, strict=True):
+        for name, number in zip(layers, numbers, strict=True):
             if number not in known:
                 blame = "; ".join(run.tied[:3]) or "it stands inside an operation of its own"
                 raise ModelError(
                     f"layer {name!r} cannot be run on {images.shape[1]} x {images.shape[2]} pixels, only on the size "
                     f"that the model was read at: {blame}"
                 )
-        others = [
-            layer_node.value
-            for layer_node in program.layers.values()
-            if layer_node.value in known and layer_node.value not in wanted
-        ]
-        return tuple(known[number] for number in (*wanted, *others))
+        others = [layer.value for layer in program.layers.values() if layer.value in known]
+        return tuple(known[number] for number in (*numbers, *(n for n in others if n not in numbers)))
 
     return below
 
 
 class _Run:
-    def __init__(self, program: Program, wanted: Sequence[int]) -> None:
-        self.program, self.values, self.abstract = program, program.graph.values, program.analysis.abstract
-        producers = [node for number in wanted if (node := self.values[number].producer) is not None]
+    def __init__(self, program: TracedProgram, outputs: Sequence[int]) -> None:
+        self.values, self.abstract = program.graph.values, program.analysis.values
+        producers = [node for number in outputs if (node := self.values[number].producer) is not None]
         self.last = max((node.order for node in producers), default=-1)
         self.opened: set[int] = set()
-        for number, producer in zip(wanted, producers, strict=False):
+        # A call is opened if an output is made inside of it and not handed on by it; all others run whole.
+        for number, producer in zip(outputs, producers, strict=False):
             for call in producer.calls():
                 if number not in call.outputs:
                     self.opened.add(call.order)
@@ -101,7 +91,7 @@ class _Run:
         if node.body is not None and node.order in self.opened:
             self.nodes(node.body, known)
             return
-        outer = "" if node.parent is None else scope_of(node.parent).removeprefix(around).strip("/")
+        outer = node.outer_stack.removeprefix(around).strip("/")
         if node.body is not None or self.by_hand(node):
             own = str(node.equation.source_info.name_stack) if node.equation is not None else ""
             outer = "/".join(part for part in (outer, own) if part)
@@ -138,7 +128,7 @@ class _Run:
         def body(*operands: Any) -> list[Any]:
             known = dict(zip(node.inputs, operands, strict=True))
             for child in node.body or ():
-                self.node(child, known, scope_of(node))
+                self.node(child, known, node.name_stack)
             return [self.read(number, known) for number in node.outputs]
 
         body.__name__ = node.call or "call"
@@ -156,7 +146,7 @@ class _Run:
             "dot_general": self.dot, "squeeze": self.squeeze, "pad": self.pad, "slice": self.slice,
             "split": self.split, "reshape": self.reshape, "broadcast_in_dim": self.broadcast,
         }  # fmt: skip
-        if node.name in _ELEMENTWISE:
+        if node.name in ELEMENTWISE:
             return self.elementwise
         if node.name in _REDUCTIONS:
             return self.reduction
@@ -166,12 +156,7 @@ class _Run:
 
     def spatial(self, number: int) -> set[int]:
         """Axes of a value that hold a spatial extent, alone or among others."""
-        abstract = self.abstract[number]
-        if not abstract.depends:
-            return set()
-        return {
-            k for k, axis in enumerate(abstract.axes) if any(role in (0, 1) and type(role) is int for role, _ in axis)
-        }
+        return {k for k, axis in enumerate(self.abstract[number].axes) if any(role in (0, 1) for role, _ in axis)}
 
     def source(self, node: Node) -> int:
         return next(number for number in node.inputs if self.abstract[number].depends)
@@ -181,6 +166,8 @@ class _Run:
 
     def elementwise(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Operands that do not see the image must spread over the map, or be one number all over."""
+        # Traced at 8 x 8, `x + b` with b of (1, 1, 1, 4) is right at any size; with b of (1, 8, 8, 4), a position
+        # embedding, it is not; with ones of (1, 8, 8, 1), a bound that was broadcast while tracing, it is again.
         shapes = [jnp.shape(x) for x, n in zip(inputs, node.inputs, strict=True) if self.abstract[n].depends]
         if len(set(shapes)) > 1:
             shapes = [jnp.broadcast_shapes(*shapes)]
@@ -204,6 +191,9 @@ class _Run:
 
     def strided(self, node: Node, old: Sequence[int], new: Sequence[int], strides: Any, padding: Any) -> None:
         """TensorFlow's SAME pads by the extent modulo the stride: the same only where that is."""
+        # SAME pads max(size - stride, 0) if the stride divides the extent, else max(size - extent % stride, 0). Size 3,
+        # stride 2: 224 rows get one row of padding below, 225 get one above and one below. Whether padding that stands
+        # in the program came from SAME cannot be told, so it is refused where SAME would choose otherwise.
         for before, after, stride, pad in zip(old, new, strides, padding, strict=True):
             if stride > 1 and (any(pad) or self.padded) and (after - before) % stride:
                 raise _TiedError(

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 
-from cnnviz_jax.plugin import Model, Plan
+from cnnviz_jax.plugin import Model, WindowPlan
 from cnnviz_plugins.explain.perturbation.windows import Windows
 
 
@@ -29,7 +29,7 @@ def plan_rows(windows: Windows, count: int, is_incremental: bool, model: Model) 
     return (*rows, *_layers(plan, model))
 
 
-def _layers(plan: Plan, model: Model) -> list[tuple[str, str]]:
+def _layers(plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
     """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
     named: dict[int, str] = {}
     for name, layer_node in model.program.layers.items():

@@ -17,19 +17,10 @@ class LrpConfig:
     """Which rule goes to which layer."""
 
     composite: Literal[
-        "epsilon",
-        "z+",
-        "epsilon-plus",
-        "epsilon-plus-flat",
-        "epsilon-alpha2-beta1",
-        "epsilon-alpha2-beta1-flat",
-        "epsilon-gamma-box",
-        "sequential-preset-a",
-        "sequential-preset-a-flat",
-        "sequential-preset-b",
-        "sequential-preset-b-flat",
-        "deep-taylor",
-    ] = "epsilon"
+        "epsilon", "z+", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1", "epsilon-alpha2-beta1-flat",
+        "epsilon-gamma-box", "sequential-preset-a", "sequential-preset-a-flat", "sequential-preset-b",
+        "sequential-preset-b-flat", "deep-taylor",
+    ] = "epsilon"  # fmt: skip
     """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
     rules: tuple[str, ...] = ()
     """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
