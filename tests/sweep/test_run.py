@@ -134,7 +134,7 @@ def test_a_delta_is_flushed_before_it_could_overflow(tmp_path, reference, monkey
     ("change", "named"),
     [
         ({"seed": 2}, "seed: 0 then, 2 now"),
-        ({"device_batch": 2}, "device batch: 4 then, 2 now"),
+        ({"device_batch": 2}, "device_batch: 4 then, 2 now"),
         ({"limit": 20}, "images: 61 then, 20 now"),
         ({"source": "tests.sweep.toy:many_images", "limit": 61}, "source_digest"),
         (

@@ -39,9 +39,9 @@ def test_options_win_over_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"device_batches": 4}, "a sweep has no 'device batches'. Did you mean 'device batch'?"),
-        ({"device_batch": 0}, 'device batch is "auto" or a whole number, 1 or more, got 0'),
-        ({"device_batch": True}, 'device batch is "auto" or a whole number'),
+        ({"device_batches": 4}, "a sweep has no 'device_batches'. Did you mean 'device_batch'?"),
+        ({"device_batch": 0}, 'device_batch is "auto" or a whole number, 1 or more, got 0'),
+        ({"device_batch": True}, 'device_batch is "auto" or a whole number'),
         ({"inner_chunk": "some"}, 'inner_chunk is "auto" or a whole number'),
         ({"seed": -1}, "seed is a whole number from 0 to"),
         ({"limit": 0}, "limit is a whole number of images, 1 or more, got 0"),
