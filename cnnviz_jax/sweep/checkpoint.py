@@ -7,7 +7,6 @@ there, and the others need no more than the position.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import jax
 import numpy as np
 
 from cnnviz_jax.engine.reducers import Total
+from cnnviz_jax.model.digests import named_digest
 from cnnviz_jax.sweep.errors import CheckpointError
 from cnnviz_jax.sweep.layout import FORMAT, RunFolder
 from cnnviz_jax.sweep.store import storing
@@ -161,11 +161,8 @@ def read_state(path: Path, fingerprint: str | None = None) -> State:
 
 def state_digest(state: State) -> str:
     """Return the SHA-256 over the position and every array."""
-    hashed = hashlib.sha256(str(state.next_index).encode())
-    for reducer, name, leaf in _leaves(state):
-        hashed.update(f"\0{reducer}\0{name}\0{leaf.dtype}\0{leaf.shape}\0".encode())
-        hashed.update(np.ascontiguousarray(leaf).tobytes())
-    return hashed.hexdigest()
+    named = ((f"\0{reducer}\0{name}", leaf) for reducer, name, leaf in _leaves(state))
+    return named_digest(named, str(state.next_index))
 
 
 def _leaves(state: State) -> list[tuple[str, str, np.ndarray]]:

@@ -1,8 +1,10 @@
 """The loop: feed, step, store; now and then a flush, which makes everything so far durable and counted."""
 
 import contextlib
+import functools
 import os
 import resource
+import signal
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
@@ -13,6 +15,7 @@ import numpy as np
 
 from cnnviz_jax.engine import Progress, root_key
 from cnnviz_jax.engine.chunk_planning import is_exhausted
+from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.files import append_json
 from cnnviz_jax.sweep.checkpoint import Checkpoints, State
 from cnnviz_jax.sweep.errors import BadImagesError, Interrupted, OutOfMemoryError, StorageError
@@ -20,7 +23,6 @@ from cnnviz_jax.sweep.feed import Extent, batches
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
 from cnnviz_jax.sweep.result import write_results
-from cnnviz_jax.sweep.signals import listening
 from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
 from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
 
@@ -73,7 +75,11 @@ class Loop:
         deltas = self._fresh_deltas()
         self._begun_s = self._flushed_s = self._agreed_s = time.monotonic()
         self._agree_at = 1
-        with listening() as signals, contextlib.closing(cast(Generator[Any, None, None], feed)):
+        # A launcher sends SIGTERM before it kills; who sends a second signal does not want to wait for a step.
+        listening = stoppable(
+            signals=(signal.SIGTERM, signal.SIGINT), second=functools.partial(os._exit, Interrupted.code)
+        )
+        with listening as stop, contextlib.closing(cast(Generator[Any, None, None], feed)):
             for number, local in enumerate(feed, 1):
                 with computing(self.step.device_batch, self.step.need_bytes):
                     deltas, outputs = self.step.run(model, deltas, self._placed(local), seed)
@@ -83,14 +89,14 @@ class Loop:
                 if self.checkpoints is not None:
                     self.checkpoints.check()
                 self.progress(self.extent.next_index(number), self.extent.stop, "images")
-                stopping, flushing = self._agree(number, signals.asked)
+                stopping, flushing = self._agree(number, stop.asked)
                 if stopping or flushing or self._is_full(number):
                     deltas = self._flush(number, deltas)
                 if stopping:
                     self._close()
                     raise Interrupted(
                         f"stopped by a signal at image {self.extent.next_index(number)} of {self.extent.stop}; "
-                        f"the same command goes on from there"
+                        f"the same command resumes there"
                     )
         self._flush(self.extent.steps, deltas)
         self._close()

@@ -13,12 +13,12 @@ from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.files import file_sha256, read_json, write_json
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
-from cnnviz_jax.sweep.identity import part_of
+from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import Lock, RunFolder
 from cnnviz_jax.sweep.result import TOTALS, read_manifest, read_totals, write_results
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
-from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, drop_unfinished
+from cnnviz_jax.sweep.store import ArraySpec, ExampleStore, drop_unfinished
 from cnnviz_jax.sweep.work import Work
 
 _ROWS_AT_ONCE = 4096
@@ -118,7 +118,7 @@ def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFol
     target = ExampleStore.create(out.examples, specs, identity["images"], identity["device_batch"])
     for folder in shards:
         source = ExampleStore.open(folder.examples)
-        first, stop = part_of(read_json(folder.run))
+        first, stop = part_of_run(read_json(folder.run))
         step = max(identity["device_batch"], _ROWS_AT_ONCE // identity["device_batch"] * identity["device_batch"])
         for begin in range(first, stop, step):
             rows = slice(begin, min(begin + step, -(-stop // identity["device_batch"]) * identity["device_batch"]))
@@ -139,6 +139,3 @@ def out_folder(words: Sequence[str | Path], out: str | None) -> RunFolder:
     raise SweepUsageError(
         f"say where the merged run goes: --out DIR (shards: {', '.join(str(word) for word in words)})"
     )
-
-
-__all__ = ["STATUS", "merge", "out_folder", "part_of", "shard_folders"]

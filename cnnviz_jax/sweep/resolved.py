@@ -14,7 +14,7 @@ from cnnviz_jax.files import read_json
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.batch_planning import fit_device_batch
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.identity import fingerprint
+from cnnviz_jax.sweep.identity import fingerprint, part_of
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import gather
 from cnnviz_jax.sweep.spec import SweepSpec
@@ -90,10 +90,8 @@ class ResolvedSweep:
         return fingerprint(self.identity)
 
     def part(self, shard: tuple[int, int]) -> tuple[int, int]:
-        """Return the first image of a shard and one past its last; whole device batches."""
-        device_batches, (index, count) = -(-self.count // self.step.device_batch), shard
-        first, stop = device_batches * index // count, device_batches * (index + 1) // count
-        return min(first * self.device_batch, self.count), min(stop * self.device_batch, self.count)
+        """Return the first image of a shard and one past its last."""
+        return part_of(self.count, self.device_batch, shard)
 
 
 def resolve_sweep(

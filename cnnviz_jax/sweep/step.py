@@ -1,6 +1,5 @@
 """One global step: every device does one device batch of images, alone, with the same program."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool
 
-from cnnviz_jax.engine import compiler_options
+from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.device_batch import explain_device_batch
 from cnnviz_jax.engine.reducers import Batch, layers_of, update_all
@@ -27,30 +26,27 @@ STATUSES = ("unwritten", "ok", "unreadable", "nonfinite")
 
 FIXED_BYTES = 64 << 20
 """What any step adds to a process, measured on the CPU."""
-_compilations = 0
-
-
-def step_compilations() -> int:
-    """Return how many steps this process has compiled."""
-    return _compilations
 
 
 @dataclass(frozen=True)
 class Step:
     """The compiled step, and what it needs."""
 
-    run: Callable[..., Any]
+    run: Executable
     """`run(model, deltas, inputs, seed) -> (deltas, outputs)`; the deltas given are used up."""
     mesh: Mesh
     device_batch: int
-    outputs: dict[str, jax.ShapeDtypeStruct]
-    """Per-example outputs by name, for all devices together."""
-    need_bytes: int
-    """Predicted peak memory per device."""
-    temporary_bytes: int
-    """The compiler's own figure for temporaries per device."""
-    text: str
-    """The compiled program, to count collectives in."""
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Shapes and dtypes of the per-example outputs by name, for all devices together."""
+        outputs: dict[str, Any] = self.run.out[1]
+        return outputs
+
+    @property
+    def need_bytes(self) -> int:
+        """Predicted peak memory per device."""
+        return self.run.need_bytes + FIXED_BYTES
 
     @property
     def rows(self) -> int:
@@ -72,25 +68,11 @@ def compile_step(work: Work, devices: Any, device_batch: int, inner_chunks: tupl
     """Return the step compiled for a device batch of that many images on these devices.
 
     Everything is inside `shard_map`: each device runs the same program on its own device batch, so that results do not
-    depend on their number, and nothing is ever gathered. The same work in one process is compiled once.
+    depend on their number, and nothing is ever gathered.
 
     Raises:
         OutOfMemoryError: The compiler says that it cannot fit.
     """
-    key = (work.key, tuple(devices), device_batch, inner_chunks)
-    step = _steps.pop(key) if key in _steps else _compiled(work, devices, device_batch, inner_chunks)
-    _steps[key] = step
-    while len(_steps) > _KEPT:
-        _steps.pop(next(iter(_steps)))
-    return step
-
-
-_KEPT = 8
-_steps: dict[Any, Step] = {}
-
-
-def _compiled(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[int, ...]) -> Step:
-    global _compilations
     mesh = Mesh(np.asarray(devices), (AXIS,))
     by_device, alike = NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())
 
@@ -115,10 +97,10 @@ def _compiled(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[i
     deltas = jax.tree.map(lambda leaf: placed(leaf, by_device), empty_deltas(work, mesh.size))
     inputs = jax.tree.map(lambda leaf: placed(leaf, by_device), input_shapes(work, device_batch * mesh.size))
     seed = placed(jax.ShapeDtypeStruct((2,), jnp.uint32), alike)
-    jitted = jax.jit(mapped, donate_argnums=(1,))
+    identity = (device_batch_outputs, work.key, tuple(devices), device_batch, inner_chunks)
     try:
-        lowered = jitted.lower(model, deltas, inputs, seed)
-        executable = lowered.compile(compiler_options=compiler_options() or None)
+        # Deltas are used up: a histogram of every layer is megabytes, and two of each would be held.
+        program = compiled(mapped, identity, (model, deltas, inputs, seed), donate=(1,))
     except Exception as error:
         if is_exhausted(error):
             raise OutOfMemoryError(
@@ -126,9 +108,7 @@ def _compiled(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[i
                 f"try --device-batch {max(1, device_batch // 2)}"
             ) from error
         raise
-    _compilations += 1
-    outputs = jax.eval_shape(mapped, model, deltas, inputs, seed)[1]
-    return Step(executable, mesh, device_batch, outputs, *_bytes(executable), executable.as_text() or "")
+    return Step(program, mesh, device_batch)
 
 
 def input_shapes(work: Work, rows: int) -> dict[str, Any]:
@@ -219,13 +199,3 @@ def _blank(value: Array, usable: Bool[Array, " b"]) -> Array:
     mask = usable.reshape(-1, *(1,) * (value.ndim - 1))
     fill = jnp.asarray(jnp.nan if jnp.issubdtype(value.dtype, jnp.floating) else -1, value.dtype)
     return jnp.where(mask, value, fill)
-
-
-def _bytes(executable: Any) -> tuple[int, int]:
-    analysis = executable.memory_analysis()
-    if analysis is None:
-        return 0, 0
-    # Measured on the CPU: resident growth is 1.3 to 1.5 times temporaries plus outputs, and a constant.
-    work = analysis.temp_size_in_bytes + analysis.output_size_in_bytes - analysis.alias_size_in_bytes
-    need = analysis.argument_size_in_bytes + 1.5 * max(work, 0) + FIXED_BYTES
-    return int(need), int(analysis.temp_size_in_bytes)

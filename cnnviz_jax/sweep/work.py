@@ -11,14 +11,13 @@ from jaxtyping import Array, Int
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.source import Source
-from cnnviz_jax.engine import Fold, WholeImage
+from cnnviz_jax.engine import Fold
 from cnnviz_jax.engine.device_batch import inner_chunk_for
 from cnnviz_jax.engine.reducers import Reducer, fields_of
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, TargetError
-from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
+from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.identity import weights_digest
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
 from cnnviz_jax.sweep.spec import Explanation, SweepSpec
@@ -151,12 +150,10 @@ class Work:
 
 
 def _planned(asked: Explanation, model: "Model") -> Planned:
-    spec, config = technique_and_config(asked.technique, "explain", dict(asked.options))
-    built = load(spec.build)(config, model)
-    fold = built if isinstance(built, Fold) else WholeImage(identity=(spec.name, config), function=built)
+    found = resolve_technique(asked.technique, "explain", dict(asked.options), model)
     if asked.target not in (None, "label"):
         targets.resolve_layers(_given_target(asked.target), model)
-    return Planned(asked, config, fold)
+    return Planned(asked, found.config, found.built)
 
 
 def _given_target(given: Any) -> targets.Target:

@@ -1,4 +1,4 @@
-"""The door that sets techniques side by side: which one is most faithful for this network."""
+"""`cv.compare`: techniques side by side, and which one is most faithful for this network."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Comparison, Measurement
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.measure import measure
 
@@ -109,7 +109,14 @@ def compare(
         names=titles,
         targets=resolved.describe(model),
         elapsed_s=elapsed_s,
-        provenance=_provenance(model, resolved, key, chosen, reduction),
+        provenance=Provenance.of(
+            "compare",
+            model,
+            {name: dict(each) for name, each in chosen.items()},
+            resolved,
+            seed=key_text(root_key(key)),
+            notes=(("reduction", reduction),),
+        ),
         warnings=model.warnings,
     )
 
@@ -123,17 +130,3 @@ def _names(given: Sequence[str] | None, kind: Any, default: tuple[str, ...] | No
     if not given:
         raise UsageError(f"no techniques of kind {kind} are named")
     return tuple(plugins().technique(name, kind).name for name in dict.fromkeys(given))
-
-
-def _provenance(
-    model: Model, target: targets.Target, key: Any, options: Mapping[str, Mapping[str, Any]], reduction: str
-) -> Provenance:
-    return Provenance(
-        technique="compare",
-        model=model.name,
-        config={name: dict(each) for name, each in options.items()},
-        targets=target.describe(model),
-        seed=key_text(root_key(key)),
-        versions=versions(),
-        notes=(("reduction", reduction),),
-    )

@@ -137,7 +137,8 @@ def noise():
 _MEASURE = """
 import re, sys, json
 from pathlib import Path
-from cnnviz_jax.sweep import SweepSpec, run_sweep
+from cnnviz_jax.sweep.run import run_sweep
+from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.resolved import resolve_sweep
 from tests.sweep.test_costs import network

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.resolved import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
@@ -13,7 +14,7 @@ def test_toml_and_the_command_lines_words_mean_the_same(tmp_path):
     from_words = SweepSpec.read(
         None,
         model="tests.sweep.toy:net",
-        source="tests.sweep.toy:images",
+        source="tests.sweep.toy:some_images",
         device_batch=4,
         explain=[part_from_words("smoothgrad samples=3")],
         survey=[
@@ -101,14 +102,14 @@ def test_words_of_a_part():
         ({"survey": [{"technique": "top-k", "layers": ["conv9"]}]}, "no layer 'conv9'"),
         ({"survey": [{"technique": "top-k", "kk": 3}]}, "unexpected keyword argument 'kk'"),
         ({"survey": [{"technique": "top-k", "k": 0}]}, "k is 1 or more"),
-        ({"survey": [{"technique": "tests.sweep.toy:images"}]}, "takes 0 positional arguments"),
+        ({"survey": [{"technique": "tests.sweep.toy:some_images"}]}, "takes 0 positional arguments"),
         ({"survey": [{"technique": "tests.sweep.toy:absent"}]}, "cannot be imported"),
         ({"source": "tests.sweep.toy:absent"}, "the source 'tests.sweep.toy:absent' cannot be imported"),
         ({"source": "nowhere"}, "no source 'nowhere'"),
     ],
 )
 def test_what_does_not_fit_the_model_is_named(tmp_path, change, sentence):
-    with pytest.raises(SweepUsageError) as refused:
+    with pytest.raises(UsageError) as refused:
         harness.sweep(tmp_path / "run", **change)
     assert sentence in str(refused.value)
     assert not (tmp_path / "run").exists()
