@@ -53,6 +53,7 @@ def evenly(count: int, at_most: int) -> int:
 
     Parts of one size are padded, so what is left over in the last one is computed for nothing.
     """
+    # Parts of 32 would be 32 and 18 padded to 32, so 14 evaluations for nothing; two of 25 waste none.
     parts = -(-count // min(count, at_most))
     return -(-count // parts)
 
@@ -76,6 +77,7 @@ def fitting(
     """
     check_chunk(chunk)
     if chunk != "auto":
+        # Unchecked: the prediction is rough, whoever names a chunk may know better, and running out is caught later.
         size = min(int(chunk), most)
         return size, compile_for(size)
     budget = budget_bytes(memory_budget)
@@ -130,5 +132,6 @@ def largest_fitting(
 
 def is_exhausted(error: BaseException) -> bool:
     """Return whether `error` says that the device ran out of memory."""
+    # XLA has one type of error for everything that goes wrong on a device: only the text tells which it is.
     text = str(error)
     return "RESOURCE_EXHAUSTED" in text or "Out of memory" in text or isinstance(error, MemoryError)

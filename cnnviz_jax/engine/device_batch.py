@@ -38,6 +38,8 @@ def inner_chunk_for(evaluations: int, device_batch: int, at_once: int | None = N
     wanted = at_once or _AT_ONCE.get(jax.default_backend(), _AT_ONCE_ACCELERATOR)
     most, few = max(1, wanted // max(device_batch, 1)), -(-evaluations // _WRITTEN_OUT)
     if few > most:
+        # 16 images, 64 at once, so 4 of each: 50 evaluations would be 13 chunks in a loop. Four times more at once
+        # allow 16 of each, and 13 suffice for 4 chunks, written out. 100 evaluations stay a loop, of 7 chunks of 15.
         stretched = max(1, _STRETCH * wanted // max(device_batch, 1))
         most = min(few, stretched)
     return evenly(evaluations, most)
@@ -81,6 +83,9 @@ def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
     """Return what the fold gathers over all its evaluations, `chunk` of each image at once."""
     count = fold.evaluations
     chunks = -(-count // chunk)
+    # All chunks have one shape, and which evaluations share a chunk depends on nothing but `chunk`: XLA sums a chunk's
+    # evaluations in an order of its own choice, so other chunks would give other last bits. That is why the inner chunk
+    # stands in the run's fingerprint, while devices, which only share out whole device batches, do not.
     indices = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)
 
     def part(own: Array) -> Any:
@@ -101,6 +106,7 @@ def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
     def add(total: Any, own: Array) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, part(own)), None
 
+    # A scan adds chunk after chunk, in the order of the loop above, and holds one at a time.
     shapes = jax.eval_shape(part, jax.ShapeDtypeStruct((chunk,), jnp.int32))
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     return jax.lax.scan(add, zero, indices)[0]

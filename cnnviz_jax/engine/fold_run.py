@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
     from cnnviz_jax.targets import Target
 
+# What a kill -9 may lose. Ctrl-C loses nothing: it saves at the next chunk.
 _SAVE_EVERY_S = 60.0
 
 
@@ -58,7 +59,7 @@ def run_fold(
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
     run = FoldRun(fold, model, images, target, keys, chunk, memory_budget, cache)
-    parts: list[Any] = []
+    parts: list[Any] = []  # on the host: a thousand maps are read back while later images are computed
     total = len(images) * fold.evaluations
     first = 0
     while first < len(images):
@@ -143,6 +144,7 @@ class FoldRun:
                     raise
                 if self.size == 1:
                     raise MemoryBudgetError("memory ran out with one evaluation at a time") from error
+                # The batch begins anew: what was gathered lay on the device and was donated to the call that failed.
                 self.step = self._compile_step(self.size // 2)
 
     def _run_batch(self, first: int, done: Callable[[int], None]) -> Any:
@@ -155,6 +157,8 @@ class FoldRun:
         gathered, complete = self._resumed(first, gathered)
         flight, saved_at = InFlight(), time.monotonic()
         with stoppable(listens=self.cache is not None) as stop:
+            # Kept before a chunk is computed, never within: `gathered` then holds exactly the evaluations before
+            # `start`. Reading it waits for the chunks in flight.
             for start, is_fresh in self.chunks(complete):
                 if stop.asked or (self.cache is not None and time.monotonic() - saved_at > _SAVE_EVERY_S):
                     self._keep(first, start, gathered)
@@ -170,6 +174,7 @@ class FoldRun:
                     context = compiled(partial(_refine, self.fold), (_refine, self.fold), args)(*args)
                 gathered, token = self.step(self.model, images, target, keys, context, gathered, jnp.int32(start))
                 flight.add(token)
+                # One chunk behind: this one is only under way.
                 done(max(0, start - self.chunk) * self.batch)
         flight.drain()
         args = (self.model, images, target, context, gathered)
@@ -209,7 +214,9 @@ class FoldRun:
         if found is None:
             return gathered, 0
         complete, leaves = int(found[0]), found[1:]
-        if self.fold.gather == "sum":  # a chunk cannot be added in part
+        if self.fold.gather == "sum":
+            # A sum tells not what is in it, and a chunk cannot be added in part: it is of use only where a chunk of
+            # this run begins. A sum of 12 evaluations serves chunks of 4 and 6, not of 5. A stack serves all.
             if all(start != complete for start, _ in self.chunks(0)):
                 return gathered, 0
             old = [jnp.asarray(leaf)[None] for leaf in leaves]
@@ -221,6 +228,9 @@ class FoldRun:
     @property
     def _slots(self) -> int:
         """Room for every chunk, the last of each round written whole."""
+        # Rounds of 10 and 25 in chunks of 4 are written at 0, 4, 8 (up to 12), then at 10, 14, 18, 22 (up to 26): the
+        # overhang of one round is overwritten by the next, that of the last needs room. `dynamic_update_slice` would
+        # otherwise move a chunk that does not fit back inside, over good evaluations.
         begins = (0, *self.fold.rounds[:-1])
         return max(b + -(-(e - b) // self.chunk) * self.chunk for b, e in zip(begins, self.fold.rounds, strict=True))
 
@@ -240,6 +250,7 @@ class FoldRun:
         _, context, gathered = self._begun()
         args = (*shapes, context, gathered, jax.ShapeDtypeStruct((), jnp.int32))
         function = partial(_step, self.fold, self.chunk)
+        # What is gathered is donated: a stack of all evaluations would otherwise be held twice, and copied every chunk.
         return compiled(function, (_step, self.fold, self.chunk), args, donate=(5,))
 
 

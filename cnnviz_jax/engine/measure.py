@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_jax.targets import Target
@@ -58,7 +58,7 @@ class EvaluatedMap(Target):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricFold(Fold):
-    """A measure as a fold: `evaluate` sees a `EvaluatedMap` target, `finish` returns `Measured`."""
+    """A measure as a fold: `evaluate` sees an `EvaluatedMap` target, `finish` returns `Measured`."""
 
     better: Better = "higher"
     """Which way a more faithful map moves the number."""

@@ -40,7 +40,7 @@ def preview(run: FoldRun) -> Preview:
 
 def _quickest(work: Callable[[], Any]) -> float:
     jax.block_until_ready(work())
-    times = []
+    times = []  # the least of them: other work on the machine only ever adds
     for _ in range(_TIMED):
         begun = time.perf_counter()
         jax.block_until_ready(work())

@@ -49,7 +49,7 @@ def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
         PluginError: It returns something else than its kind must, or fails with an error that is not ours.
         CnnvizError: The technique's own reason to refuse this model or these options.
     """
-    function = load(spec.build)
+    function = load(spec.build)  # outside of the try: what is wrong with a reference has a sentence of its own
     try:
         built = function(config, *subject)
     except CnnvizError:
@@ -62,6 +62,7 @@ def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
     kinds, needed = _NEEDED[spec.kind]
     if isinstance(built, kinds):
         return built
+    # The identity is the plugin's name for it and the options: whichever closure `build` made, it computes the same.
     if callable(built) and spec.kind == "explain":
         return WholeImage(identity=(spec.name, config), function=built)
     if callable(built) and spec.kind == "inspect":

@@ -32,7 +32,7 @@ def device_budget(text: str) -> int:
     if found[2]:
         unit = found[2].upper()
         return int(float(found[1]) * _UNITS[unit if "I" in unit or unit == "B" else unit[0] + "IB"])
-    if float(found[1]) > 1:
+    if float(found[1]) > 1:  # a plain 8 is more likely 8 GiB with its unit forgotten than eight bytes
         raise SweepUsageError(f"memory-budget {text!r} is a share above 1; write a size as 8GiB")
     # The simulated devices of a CPU share the machine's memory; accelerators have their own.
     shared_by = len(jax.local_devices()) if jax.default_backend() == "cpu" else 1

@@ -12,6 +12,7 @@ from cnnviz_jax.results.provenance import versions
 
 def fingerprint(identity: dict[str, Any]) -> str:
     """Return the SHA-256 of an identity."""
+    # Sorted and without blanks: equal identities are equal text, whatever order they were put together in.
     return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -34,6 +35,7 @@ def _short(value: Any) -> str:
 
 def environment() -> dict[str, Any]:
     """Return what bit-equality is promised for: versions, backend and kind of device."""
+    # Another compiler or processor may add in another order: the last bits of a float32 sum are not portable.
     device = jax.devices()[0]
     return {"versions": dict(versions()), "backend": jax.default_backend(), "device_kind": device.device_kind}
 

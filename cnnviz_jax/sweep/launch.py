@@ -99,6 +99,7 @@ def start_processes(launch: Launch) -> None:
 
 def several_announced(environment: Mapping[str, str]) -> bool:
     """Return whether a launcher's environment says that this is one process of several."""
+    # What the launcher of each task sets, not what an allocation does: inside sbatch without srun there is one process.
     slurm = "SLURM_STEP_NODELIST" in environment and _count(environment.get("SLURM_NTASKS")) > 1
     mpi = "OMPI_MCA_orte_hnp_uri" in environment and _count(environment.get("OMPI_COMM_WORLD_SIZE")) > 1
     tpu = len([host for host in environment.get("TPU_WORKER_HOSTNAMES", "").split(",") if host]) > 1

@@ -60,6 +60,7 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
 
 
 def _called(function: Callable[..., Any], model: "Model", survey: Survey, options: dict[str, Any]) -> Any:
+    # A TypeError is most often a wrong option's name, which Python words well enough.
     try:
         return function(model, **options)
     except (TypeError, CnnvizError) as error:

@@ -113,11 +113,13 @@ def resolve_sweep(
     work = Work.plan(spec, model, source)
     identity = work.identity(spec, source, count)
     device_batch, chunk = spec.device_batch, spec.inner_chunk
+    # Frozen with the run: another device batch is another program, and its last bits may differ.
     if device_batch == "auto" and folder.run.exists() and not options.restart:
         device_batch = read_json(folder.run)["identity"]["device_batch"]
     chosen = tuple(jax.devices()) if devices is None else tuple(devices)
     if device_batch == "auto":
         device_batch = fit_device_batch(work, chosen, device_batch, chunk, options.memory_budget).device_batch
+        # The hosts' free memory differs a little; the least must do for all, as a step is one program on all devices.
         device_batch = min(int(row[0]) for row in gather([device_batch]))
     device_batch = int(device_batch)
     identity |= {"device_batch": device_batch, "inner_chunks": list(work.inner_chunks(device_batch, chunk))}

@@ -43,9 +43,10 @@ def begin_or_resume(resolved: ResolvedSweep, folder: RunFolder, options: RunOpti
         CheckpointError: No checkpoint can be trusted.
     """
     if options.restart:
-        lock = Lock(folder.lock)
+        lock = Lock(folder.lock)  # before anything is discarded: a live run may be writing there
         _discard(folder)
     else:
+        # Before the lock, which writes a file: what belongs to another sweep is not touched at all.
         _check_same(resolved, folder, options)
         if folder.done.exists():
             return Begun(done=True)
@@ -55,7 +56,7 @@ def begin_or_resume(resolved: ResolvedSweep, folder: RunFolder, options: RunOpti
             if step_folders(folder.checkpoints):
                 raise FingerprintError(f"{folder.root} has checkpoints and no run.json; --restart begins anew")
             write_json(folder.run, _frozen(resolved, options))
-        drop_unfinished(folder.examples)
+        drop_unfinished(folder.examples)  # only now that nobody else can be writing
         checkpoints = Checkpoints(folder, resolved.fingerprint, options.keep)
         state = checkpoints.restore(empty)
         checkpoints.open()
@@ -99,6 +100,7 @@ def _frozen(resolved: ResolvedSweep, options: RunOptions) -> dict[str, Any]:
 
 
 def _discard(folder: RunFolder) -> None:
+    # The proof first: killed half-way, the folder must not look finished, nor like a run that can be resumed.
     for path in (folder.done, folder.run):
         path.unlink(missing_ok=True)
     for path in (folder.checkpoints, folder.examples, folder.results, folder.root / "errors", folder.root / "log"):

@@ -51,12 +51,15 @@ def run_sweep(
     options = options or RunOptions()
     folder = RunFolder(Path(run)).shard(*options.shard)
     resolved = resolve_sweep(spec, model, folder, options, devices)
+    # 256 bits as four whole numbers: what processes tell each other is numbers.
     marks = gather([int(resolved.fingerprint[i : i + 16], 16) for i in range(0, 64, 16)])
     if any(tuple(row) != tuple(marks[0]) for row in marks):
         raise FingerprintError("the processes of this run were given different specifications, models or images")
     empty = empty_totals(resolved)
     begun = Begun()
     stop: SweepStop | None = None
+    # Only process 0 looks into the folder, so that processes of one run cannot find different things there. An error is
+    # held back until the others know of it: they would wait for process 0 until the heartbeat gives it up.
     if jax.process_index() == 0:
         try:
             begun = begin_or_resume(resolved, folder, options, empty)

@@ -55,10 +55,12 @@ def _status(folder: RunFolder) -> RunStatus:
     run = read_json(folder.run)
     first, stop = part_of_run(run)
     steps = step_folders(folder.checkpoints)
+    # By names alone: opening a checkpoint of a live run could find it half deleted.
     done = folder.done.exists()
     counted = stop - first if done else max(0, int(steps[0].name) - first) if steps else 0
     lines = [line for line in read_lines(folder.root / "log") if "images_per_s" in line]
     newest = max(lines, key=lambda line: line["time"], default=None)
+    # All processes log the same rate, that of the whole run: any newest line will do.
     rate = float(newest["images_per_s"]) if newest else None
     return RunStatus(
         root=str(folder.root),

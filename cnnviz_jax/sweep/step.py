@@ -76,12 +76,15 @@ def compile_step(work: Work, devices: Any, device_batch: int, inner_chunks: tupl
     mesh = Mesh(np.asarray(devices), (AXIS,))
     by_device, alike = NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())
 
+    # Its own device batch at the front of every array, whatever the number of devices: no collective, and the very same
+    # program text, so that one device and eight give the same bits.
     def local(model: "Model", deltas: Any, inputs: Any, seed: Array) -> Any:
         deltas = jax.tree.map(lambda leaf: leaf[0], deltas)
         deltas, outputs = device_batch_outputs(work, inner_chunks, model, deltas, inputs, seed)
         return jax.tree.map(lambda leaf: leaf[None], deltas), outputs
 
-    # Gradients in here are with respect to images and layers, never to the replicated parameters.
+    # Without the check of what varies by device, a gradient with respect to replicated values would lack its sum over
+    # devices. Gradients in here are with respect to images and layers, never to the replicated parameters.
     mapped = jax.shard_map(
         local,
         mesh=mesh,
@@ -147,6 +150,7 @@ def device_batch_outputs(
     inside, readable = inputs["inside"], inputs["inside"] & inputs["readable"]
     reducers = tuple(work.reducers.values())
     read = layers_of(reducers)
+    # One forward pass for all reducers, the prediction and the status; explanations run their own.
     outputs, values = jax.vmap(lambda image: model.run(image, read=read, need_outputs=True))(images)
     batch = Batch(ids=ids, valid=readable, values=values, outputs=outputs, fields=fields)
     folded = update_all(reducers, [deltas[name] for name in work.reducers], batch)
@@ -159,6 +163,7 @@ def device_batch_outputs(
         logits = jnp.reshape(outputs, (len(ids), -1, outputs.shape[-1])).mean(1)
         top = logits.argmax(1).astype(jnp.int32)
         stored["pred"], stored["pred_score"] = top, logits.max(1).astype(jnp.float32)
+    # fold_in by the image's number in the data set: as `cv.explain(..., key=seed, ids=numbers)` draws, on any device.
     root = jax.random.wrap_key_data(seed, impl="threefry2x32")
     keys = jax.vmap(lambda number: jax.random.fold_in(root, number))(ids)
     for planned, chunk in zip(work.explanations, inner_chunks, strict=True):
@@ -172,6 +177,8 @@ def device_batch_outputs(
             stored[f"scale/{name}"] = scale
         if hasattr(target, "index"):
             stored[f"target/{name}"] = jnp.asarray(target.index, jnp.int32)
+    # One value that is not finite, in the image, its scores or any map, and nothing is stored of the image: half a
+    # result could not be told from a whole one.
     status = jnp.where(readable, jnp.where(finite, OK, NONFINITE), UNREADABLE)
     status = jnp.where(inside, status, 0).astype(jnp.uint8)
     stored = {name: _blank(value, readable & finite) for name, value in stored.items()}
@@ -188,6 +195,7 @@ def _kept(planned: Planned, heatmap: Any) -> tuple[Array, Array | None]:
     raw = raw.astype(jnp.float32)
     if planned.asked.dtype == "float32":
         return raw, None
+    # frexp(5.0) = 0.625 * 2**3: all values over 8 lie in [-1, 1], where float16 has 11 bits down to 2**-14.
     size = jnp.where(jnp.isfinite(raw), jnp.abs(raw), 0).reshape(len(raw), -1).max(1)
     exponent = jnp.clip(jnp.frexp(size)[1], -100, 126)
     scale = jnp.ldexp(jnp.ones_like(size), exponent)  # a power of two: dividing rounds nothing

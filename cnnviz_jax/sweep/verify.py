@@ -117,6 +117,7 @@ def _examples(
                 continue
             found.chunks += 1
             if values.dtype.kind == "f":
+                # NaN is what was never written, and an example with the status ok has only finite values.
                 absent = np.isnan(values.reshape(len(values), -1)).all(1) & (status[rows] == OK)
                 if absent.any():
                     found.faults.append(f"{name}: example {begin + int(np.argmax(absent))} has a status and no value")

@@ -37,6 +37,7 @@ def read_batch(
 ) -> Batch:
     """Return the batch that the reducers need: one forward pass up to the deepest layer read; traceable."""
     read, outputs = layers_of(reducers), needs_outputs(reducers)
+    # `run` on one image at a time, vmapped, as every technique does: values are then those that `explain` sees.
     logits, values = jax.vmap(lambda image: model.run(image, read=read, need_outputs=outputs))(images)
     return Batch(ids=ids, valid=valid, values=values, outputs=logits, fields=dict(fields or {}))
 
