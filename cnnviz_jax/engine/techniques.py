@@ -54,7 +54,7 @@ def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
         built = function(config, *subject)
     except CnnvizError:
         raise
-    except Exception as error:  # whatever a stranger's code raises
+    except Exception as error:  # whatever the plugin's code raises
         text = " ".join(str(error).split())
         raise PluginError(
             f"technique {spec.name!r}{_owner(spec)} failed to build: {f'{type(error).__name__}: {text}'.rstrip(': ')}"

@@ -77,7 +77,7 @@ class Model:
 
     @property
     def program(self) -> Program:
-        """The traced program: the lower door for techniques that need more than `run`."""
+        """The traced program, for techniques that need more than `run`."""
         return self.structure.program
 
     @functools.cached_property

@@ -1,6 +1,6 @@
 """One image changed inside one window at a time, each evaluated by recomputing only what the window reaches.
 
-The door for techniques that occlude, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
+For techniques that occlude, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
 """
 
 import functools

@@ -104,8 +104,8 @@ def batches(
     dataset = grain.MapDataset.source(_Rows(source, extent, image_shape)).batch(own, drop_remainder=False)
     threads = max(1, min(4, os.cpu_count() or 1))
     stream = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads))
-    # Threads read files while other threads decode: Pillow and zlib let go of the interpreter's lock. Processes pay where
-    # a source computes in Python.
+    # Threads read files while other threads decode: Pillow and zlib let go of the interpreter's lock. Processes pay
+    # where a source computes in Python.
     if workers:
         from absl import flags
 

@@ -1,4 +1,4 @@
-"""The run folder: where everything lies, files that are whole or absent, and the lock of the one who writes."""
+"""The run folder: where everything lies, and the lock of the one who writes."""
 
 from __future__ import annotations
 

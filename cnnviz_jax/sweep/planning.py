@@ -99,7 +99,7 @@ def estimate(costs: Costs, images: int, devices: int, *, checkpoint_every_s: flo
     working_s = max(compute_s or 0.0, load_s or 0.0, store_s)
     checkpoints = 1 + int(working_s // checkpoint_every_s)
     # Feeding, computing and storing overlap, so the slowest decides; only what stops the devices is added to it.
-    # Deltas of all devices are merged on one host; writing goes on in the background unless it lasts too long.
+    # Deltas of all devices are merged on one host; writing overlaps with computing unless it lasts too long.
     merge_s = CHECKPOINT_BLOCKS_S + devices * costs.checkpoint_bytes / 1e9
     writing_s = max(0.0, costs.checkpoint_bytes / CHECKPOINT_BYTES_PER_S - checkpoint_every_s)
     return Estimate(

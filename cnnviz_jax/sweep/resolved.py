@@ -27,9 +27,9 @@ class RunOptions:
     """How a sweep is run; none of this changes a result."""
 
     resume: Literal["auto", "must", "never"] = "auto"
-    """Whether to go on with what lies in the folder."""
+    """Whether to resume what lies in the folder."""
     restart: bool = False
-    """Throw away what lies in the folder and begin anew."""
+    """Discard what lies in the folder and begin anew."""
     memory_budget: str = "0.6"
     """Per device: a share of what is free, or a size such as 8GiB."""
     workers: int = 0

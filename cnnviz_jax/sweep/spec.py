@@ -23,7 +23,7 @@ class Explanation:
     """One explain technique, run on every image."""
 
     technique: str
-    """Name of an explain technique, built in or a stranger's."""
+    """Name of an explain technique, built in or of any plugin."""
     name: str
     """What its arrays are called; the technique's name when not given."""
     target: Any = None

@@ -69,7 +69,7 @@ class ExampleStore:
             folder: The zarr group.
             specs: Arrays by name; `heat/cam` lies in the group `heat`.
             count: How many examples.
-            device batch: Examples per device batch.
+            device_batch: Examples per device batch.
 
         Raises:
             StorageError: The disk is full or failing, or what lies there is another run's.
@@ -121,13 +121,13 @@ class ExampleStore:
             self._statuses.append((start, rows[STATUS][: stop - start]))
             self._held_rows += stop - start
             if self._held_rows >= _LEAST_ROWS:
-                self._seal()
+                self._begin_write()
 
     def flush(self) -> None:
         """Wait until everything taken is durable, statuses last."""
         with storing("per-example results"):
-            self._seal()
-            self._settle()
+            self._begin_write()
+            self._finish_write()
 
     def read(self, name: str, rows: Any) -> np.ndarray:
         """Return rows of an array.
@@ -138,16 +138,16 @@ class ExampleStore:
         with storing(f"the array {name}"):
             return np.asarray(self.arrays[name][rows].read().result())
 
-    def _seal(self) -> None:
-        """Begin to write what is held; whole chunks are written once, while the devices go on."""
+    def _begin_write(self) -> None:
+        """Begin to write what is held; whole chunks are written once, while the devices compute."""
         # A transaction holds its rows in memory and writes each chunk once; without it, a chunk of 64 rows and device
         # batches of 4 would be read, changed and compressed 16 times.
-        self._settle()
+        self._finish_write()
         if self._transaction is not None:
             self._pending = (self._transaction.commit_async(), self._statuses)
             self._transaction, self._statuses, self._held_rows = None, [], 0
 
-    def _settle(self) -> None:
+    def _finish_write(self) -> None:
         if self._pending is None:
             return
         commit, statuses = self._pending

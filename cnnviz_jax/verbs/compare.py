@@ -38,7 +38,7 @@ def compare(
 ) -> Comparison:
     """Return several techniques by several measures on the same images, ranked.
 
-    One that refuses this model is listed with its reason; the rest goes on.
+    One that refuses this model is listed with its reason; the others run.
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
@@ -61,10 +61,10 @@ def compare(
     images = check_images(images, model.input_shape)
     titles = image_names(names, len(images))
     asked = _names(techniques, "explain")
-    judges = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
+    measures = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
     chosen = options or {}
     for name in chosen:
-        if name not in (*asked, *judges):
+        if name not in (*asked, *measures):
             raise UsageError(f"options are given for {name!r}, which is neither among the techniques nor the measures")
     resolved = targets.resolve(target, model, images)
     shared: dict[str, Any] = {"key": key, "chunk": chunk, "memory_budget": memory_budget}
@@ -73,10 +73,10 @@ def compare(
     made: dict[str, Attribution] = {}
     refused: dict[str, str] = {}
     elapsed_s: dict[str, float] = {}
-    stages = len(asked) * (1 + len(judges))
+    stages = len(asked) * (1 + len(measures))
     for place, name in enumerate(asked):
         begun = time.monotonic()
-        tick = stage(tell, place * (1 + len(judges)), stages, name)
+        tick = stage(tell, place * (1 + len(measures)), stages, name)
         try:
             result = explain(name, model, images, resolved, progress=tick, **shared, **chosen.get(name, {}))
             if result.view == "maps":
@@ -86,8 +86,8 @@ def compare(
             continue
         elapsed_s[name] = time.monotonic() - begun
         made[name], measurements[name] = result, {}
-        for number, metric in enumerate(judges):
-            tick = stage(tell, place * (1 + len(judges)) + 1 + number, stages, f"{metric} of {name}")
+        for number, metric in enumerate(measures):
+            tick = stage(tell, place * (1 + len(measures)) + 1 + number, stages, f"{metric} of {name}")
             try:
                 measurements[name][metric] = measure(
                     metric, model, images, result, resolved, mask=mask, reduction=reduction, progress=tick,
@@ -101,7 +101,7 @@ def compare(
     return Comparison(
         model=model.name,
         techniques=tuple(made),
-        metrics=judges,
+        metrics=measures,
         measurements=measurements,
         attributions=made,
         refused=refused,
