@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.engine.reducers.moments import Moments as Moments
     from cnnviz_jax.engine.reducers.reducer import Batch as Batch
     from cnnviz_jax.engine.reducers.reducer import Delta as Delta
+    from cnnviz_jax.engine.reducers.reducer import LayerReducer as LayerReducer
     from cnnviz_jax.engine.reducers.reducer import Reducer as Reducer
     from cnnviz_jax.engine.reducers.reducer import Total as Total
     from cnnviz_jax.engine.reducers.reducer import added as added
@@ -165,7 +166,7 @@ _HOME = {
     "engine.reducers.exact_sum": "ADDITIONS LIMBS UNIT_EXPONENT exact_limbs exact_totals normalised",
     "engine.reducers.histogram": "LogHistogram quantiles",
     "engine.reducers.moments": "Moments",
-    "engine.reducers.reducer": "Batch Delta Reducer Total added by_position extremes positions",
+    "engine.reducers.reducer": "Batch Delta LayerReducer Reducer Total added by_position extremes positions",
     "engine.reducers.top_k": "TopK",
     "engine.survey": "SurveyPlan run_survey surveyed_layer",
     "errors": (

@@ -78,6 +78,7 @@ class WholeImage(Fold):
 
     identity: Hashable
     """Equal for functions that compute the same thing, so that they share one compiled program."""
+    # A plugin's `build` makes a new closure each time: compared, every call would compile again.
     function: Callable[..., Any] = field(compare=False)
 
     def evaluate(self, case: Case) -> Any:

@@ -14,6 +14,7 @@ from jaxtyping import Array, Float, Key
 from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
+from cnnviz_jax.engine.evaluating import evaluated, finished, prepared, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
     from cnnviz_jax.targets import Target
 
+# What a kill -9 may lose. Ctrl-C loses nothing: it saves at the next chunk.
 _SAVE_EVERY_S = 60.0
 
 
@@ -50,14 +52,14 @@ def run_fold(
         chunk: Evaluations at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of images x evaluations are done.
-        kept: Where evaluations of unfinished images are kept and found again, image by image.
+        cache: Where evaluations of unfinished images are kept and found again, image by image.
 
     Raises:
         MemoryBudgetError: Not even one evaluation at a time fits.
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
-    run = FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget, cache)
-    parts: list[Any] = []
+    run = FoldRun(fold, model, images, target, keys, chunk, memory_budget, cache)
+    parts: list[Any] = []  # on the host: a thousand maps are read back while later images are computed
     total = len(images) * fold.evaluations
     first = 0
     while first < len(images):
@@ -92,18 +94,18 @@ class FoldRun:
         self,
         fold: Fold,
         model: "Model",
-        images: Array,
+        images: Array | np.ndarray,
         target: "Target",
         keys: Any,
-        chunk: Chunk,
-        budget: int | None,
+        chunk: Chunk = "auto",
+        memory_budget: int | None = None,
         cache: ResumeCache | None = None,
     ) -> None:
-        self.fold, self.model, self.images, self.target, self.keys = fold, model, images, target, keys
+        """Plan and compile the chunk; arguments as `run_fold`'s."""
+        self.fold, self.model, self.images, self.target, self.keys = fold, model, jnp.asarray(images), target, keys
         self.cache = cache
         most = fold.evaluations * len(images)
-        size, self.step = fitting(self._compile_step, chunk, most, budget)
-        self.size = size
+        self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget)
 
     @property
     def chunk(self) -> int:
@@ -142,6 +144,7 @@ class FoldRun:
                     raise
                 if self.size == 1:
                     raise MemoryBudgetError("memory ran out with one evaluation at a time") from error
+                # The batch begins anew: what was gathered lay on the device and was donated to the call that failed.
                 self.step = self._compile_step(self.size // 2)
 
     def _run_batch(self, first: int, done: Callable[[int], None]) -> Any:
@@ -153,7 +156,9 @@ class FoldRun:
         scores, context, gathered = begin(self.model, images, target, keys)
         gathered, complete = self._resumed(first, gathered)
         flight, saved_at = InFlight(), time.monotonic()
-        with stoppable(self.cache is not None) as stop:
+        with stoppable(listens=self.cache is not None) as stop:
+            # Kept before a chunk is computed, never within: `gathered` then holds exactly the evaluations before
+            # `start`. Reading it waits for the chunks in flight.
             for start, is_fresh in self.chunks(complete):
                 if stop.asked or (self.cache is not None and time.monotonic() - saved_at > _SAVE_EVERY_S):
                     self._keep(first, start, gathered)
@@ -162,13 +167,14 @@ class FoldRun:
                     count = self.fold.evaluations
                     raise Interrupted(
                         f"interrupted: {start:,} of {count:,} evaluations of image {first} are done and kept; "
-                        f"the same call goes on from there"
+                        f"the same call resumes there"
                     )
                 if is_fresh:
                     args = (self.model, images, target, context, gathered)
                     context = compiled(partial(_refine, self.fold), (_refine, self.fold), args)(*args)
                 gathered, token = self.step(self.model, images, target, keys, context, gathered, jnp.int32(start))
                 flight.add(token)
+                # One chunk behind: this one is only under way.
                 done(max(0, start - self.chunk) * self.batch)
         flight.drain()
         args = (self.model, images, target, context, gathered)
@@ -208,7 +214,9 @@ class FoldRun:
         if found is None:
             return gathered, 0
         complete, leaves = int(found[0]), found[1:]
-        if self.fold.gather == "sum":  # a chunk cannot be added in part
+        if self.fold.gather == "sum":
+            # A sum tells not what is in it, and a chunk cannot be added in part: it is of use only where a chunk of
+            # this run begins. A sum of 12 evaluations serves chunks of 4 and 6, not of 5. A stack serves all.
             if all(start != complete for start, _ in self.chunks(0)):
                 return gathered, 0
             old = [jnp.asarray(leaf)[None] for leaf in leaves]
@@ -220,6 +228,9 @@ class FoldRun:
     @property
     def _slots(self) -> int:
         """Room for every chunk, the last of each round written whole."""
+        # Rounds of 10 and 25 in chunks of 4 are written at 0, 4, 8 (up to 12), then at 10, 14, 18, 22 (up to 26): the
+        # overhang of one round is overwritten by the next, that of the last needs room. `dynamic_update_slice` would
+        # otherwise move a chunk that does not fit back inside, over good evaluations.
         begins = (0, *self.fold.rounds[:-1])
         return max(b + -(-(e - b) // self.chunk) * self.chunk for b, e in zip(begins, self.fold.rounds, strict=True))
 
@@ -239,22 +250,20 @@ class FoldRun:
         _, context, gathered = self._begun()
         args = (*shapes, context, gathered, jax.ShapeDtypeStruct((), jnp.int32))
         function = partial(_step, self.fold, self.chunk)
+        # What is gathered is donated: a stack of all evaluations would otherwise be held twice, and copied every chunk.
         return compiled(function, (_step, self.fold, self.chunk), args, donate=(5,))
 
 
 def _begin(fold: Fold, slots: int, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
-    def one(image: Array, target: "Target", key: Any) -> Any:
-        context = fold.prepare(Case(model, target, key, image))
-        return model.score(image, target)[0], context
+    scores, contexts = prepared(fold, model, images, target, keys)
+    first = jax.ShapeDtypeStruct((1,), jnp.int32)
+    shapes = jax.eval_shape(partial(evaluated, fold, model), images, target, keys, contexts, first)
 
-    scores, contexts = jax.vmap(one)(images, target, keys)
+    def empty(leaf: Any) -> Array:
+        batch, _, *rest = leaf.shape
+        return jnp.zeros((batch, *rest) if fold.gather == "sum" else (batch, slots, *rest), leaf.dtype)
 
-    def evaluate(image: Array, target: "Target", key: Any, context: Any) -> Any:
-        return fold.evaluate(Case(model, target, key, image, context, jnp.int32(0)))
-
-    shape = jax.eval_shape(jax.vmap(evaluate), images, target, keys, contexts)
-    lead = (lambda leaf: leaf.shape) if fold.gather == "sum" else (lambda leaf: (leaf.shape[0], slots, *leaf.shape[1:]))
-    return scores, contexts, jax.tree.map(lambda leaf: jnp.zeros(lead(leaf), leaf.dtype), shape)
+    return scores, contexts, jax.tree.map(empty, shapes)
 
 
 def _step(
@@ -268,25 +277,20 @@ def _step(
     gathered: Any,
     start: Array,
 ) -> Any:
+    # Every chunk has this one shape. The last one of a round is padded with its last evaluation, computed again and
+    # left out of a sum; in a stack it is written into slots beyond the count, which `_end` cuts off.
     indices = start + jnp.arange(chunk, dtype=jnp.int32)
     valid = indices < fold.evaluations
-    indices = jnp.minimum(indices, fold.evaluations - 1)
-
-    def one_image(image: Array, target: "Target", key: Any, context: Any) -> Any:
-        def one(index: Array) -> Any:
-            return fold.evaluate(Case(model, target, jax.random.fold_in(key, index), image, context, index))
-
-        return jax.vmap(one)(indices)
-
-    partials = jax.vmap(one_image)(images, target, keys, context)
-
-    def add(total: Array, new: Array) -> Array:
-        mask = valid.reshape(1, chunk, *(1,) * (new.ndim - 2))
-        return total + jnp.where(mask, new, jnp.zeros((), new.dtype)).sum(1)
+    own = jnp.minimum(indices, fold.evaluations - 1)
+    partials = evaluated(fold, model, images, target, keys, context, own)
 
     def put(total: Array, new: Array) -> Array:
         return jax.lax.dynamic_update_slice_in_dim(total, new, start, axis=1)
 
+    def add(total: Array, new: Array) -> Array:
+        return total + summed(new, valid)
+
+    # The second is a token to wait for: `gathered` itself is donated to the next chunk and gone by then.
     return jax.tree.map(add if fold.gather == "sum" else put, gathered, partials), start + chunk
 
 
@@ -309,8 +313,4 @@ def _refine(fold: Fold, model: "Model", images: Array, target: "Target", context
 def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
     if fold.gather == "stack":
         gathered = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
-
-    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
-        return fold.finish(Case(model, target, None, image, context), gathered)
-
-    return jax.vmap(one)(images, target, context, gathered)
+    return finished(fold, model, images, target, context, gathered)

@@ -118,7 +118,7 @@ def run_iteration(
         target: Batched: every leaf has one entry per target.
         keys: One key per target.
         snapshots: Before which steps a snapshot is taken; `steps` itself is after the last.
-        kept: Finished targets are read from there and written to it.
+        cache: Finished targets are read from there and written to it.
         chunk: Targets at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of targets x steps are done.
@@ -131,6 +131,7 @@ def run_iteration(
     found = {i: arrays for i in range(count) if cache is not None and (arrays := cache.load(i)) is not None}
     tree = run.shapes_of_one() if found else None
     if tree is not None:
+        # A file's name says what decided its numbers; its shapes say whether this version would write the same.
         wanted = [leaf.shape[1:] for leaf in jax.tree.leaves(tree)]
         found = {i: arrays for i, arrays in found.items() if [a.shape for a in arrays] == wanted}
     todo = [i for i in range(count) if i not in found]
@@ -138,6 +139,7 @@ def run_iteration(
     progress(done, total, "steps")
     size = 0
     if todo:
+        # One compiled step for all targets of a layer: which channel is a number in the target, an argument.
         size, run.step = fitting(run.compile_step, chunk, len(todo), memory_budget)
     while todo:
         rows = np.asarray([todo[min(k, len(todo) - 1)] for k in range(size)])  # the last chunk repeats its last target
@@ -149,7 +151,7 @@ def run_iteration(
                 raise
             if size == 1:
                 raise MemoryBudgetError("memory ran out with one target at a time") from error
-            size //= 2
+            size //= 2  # the chunk begins anew, from its targets' own keys, so with the same numbers
             run.step = run.compile_step(size)
             continue
         leaves, treedef = jax.tree.flatten(out)
@@ -230,6 +232,7 @@ class _IterationRun:
                 look()
             state, value = self.step(model, target, state, jnp.int32(index), keys)
             curve.append(value)
+            # The state itself cannot be waited for: it is donated to the next step.
             flight.add(value)
             report(max(0, index - 1))
         flight.drain()
@@ -241,6 +244,8 @@ class _IterationRun:
         return jax.tree.map(np.asarray, (finished, curves, np.stack(frames, axis=1) if frames else None))
 
 
+# fold_in(k, 0) for the start and fold_in(k, i + 1) for step i: no two draw from one key, and a target's noise does not
+# depend on which targets are stepped beside it.
 def _start(iteration: Iteration, model: "Model", target: "Target", keys: Any) -> Any:
     return jax.vmap(lambda t, k: iteration.start(Case(model, t, jax.random.fold_in(k, 0))))(target, keys)
 

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.compiling import in_batches
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
@@ -38,15 +39,17 @@ class Model:
     structure: Structure = static()
 
     def __call__(self, images: Images) -> Float[Array, "n *map classes"]:
-        """Return the logits of images in [0, 1].
+        """Return the logits of images in [0, 1]; images or parameters may be traced, the images are not checked then.
 
         Raises:
             ImageError: The images do not fit the model or are not finite.
         """
+        if isinstance(images, jax.core.Tracer):
+            return _forward(self, images if images.ndim == 4 else images[None])
         images = check_images(images, self.input_shape)
-        batches = [images[i : i + _FORWARD_BATCH] for i in range(0, len(images), _FORWARD_BATCH)]
-        outputs = [_forward(self, batch) for batch in batches]
-        return outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
+        if not all(map(_is_at_hand, jax.tree.leaves(self.params))):
+            return jax.jit(_forward)(self, images)
+        return in_batches(_forward, (_forward, self.structure), (self,), images)
 
     def __repr__(self) -> str:  # the parameters would fill pages
         height, width, channels = self.input_shape
@@ -301,15 +304,18 @@ class Model:
         return target.score(outputs, activations), {name: activations[name] for name in read}
 
 
-_FORWARD_BATCH = 64
-
-
 def _one_float(value: Array) -> Array:
     value = value[0]
     return value.astype(jnp.float32) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
-@jax.jit
+def _is_at_hand(leaf: Any) -> bool:
+    """Whether a parameter is a number, and where compiled programs expect it: not traced, not on another device."""
+    return not isinstance(leaf, jax.Array) or (
+        not isinstance(leaf, jax.core.Tracer) and leaf.devices() == {jax.local_devices()[0]}
+    )
+
+
 def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     if model.structure.head is not None:
         return jax.vmap(lambda image: model.run(image)[0])(images)

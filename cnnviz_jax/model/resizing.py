@@ -1,4 +1,4 @@
-"""A model on a size of another size: whole where it can be, else only up to the layers that are looked at."""
+"""A model at another input size: whole where it can be, else only up to the layers that are looked at."""
 
 import dataclasses
 import weakref
@@ -25,8 +25,8 @@ def resized_model(model: Model, height: int, width: int, layers: Sequence[str], 
 
     Args:
         model: At its own size.
-        height: Of the size, in pixels.
-        width: Of the size, in pixels.
+        height: Of the input, in pixels.
+        width: Of the input, in pixels.
         layers: Layers that must exist there.
         need_outputs: Whether the outputs are needed too.
 

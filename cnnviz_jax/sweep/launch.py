@@ -1,19 +1,14 @@
-"""Before JAX starts: simulated devices, the compile cache; and then the processes that find each other.
+"""Before JAX starts: simulated devices; and then the processes that find each other.
 
-The first two are environment variables because JAX reads them when it is imported; nothing here imports it
-before they are set.
+The first is an environment variable because JAX reads it when it is imported; nothing here imports it before that.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.sweep.errors import SweepUsageError
@@ -83,40 +78,6 @@ def simulate_devices(count: int) -> None:
     os.environ["JAX_NUM_CPU_DEVICES"] = str(count)
 
 
-def use_compile_cache(choice: str | None) -> Path | None:
-    """Keep compiled programs in a private folder, or in `choice`; `off` keeps none. Before JAX is imported.
-
-    The folder is keyed by jaxlib and by the CPU, because what lies in it is native code.
-    """
-    if choice == "off":
-        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
-        return None
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(choice) if choice else home / "cnnviz" / "compiled" / _machine()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        if choice:
-            raise SweepUsageError(f"no compile cache at {folder}: {error.strerror}") from error
-        return None  # a home that cannot be written only costs time
-    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-    return folder
-
-
-def _machine() -> str:
-    """Return jaxlib's version and a hash of what this CPU can do."""
-    features = platform.machine() + platform.processor()
-    try:
-        with open("/proc/cpuinfo") as lines:
-            features += next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        pass
-    return f"{metadata.version('jaxlib')}-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
-
-
 def start_processes(launch: Launch) -> None:
     """Join the other processes, if this is one of several; call it before anything touches a device.
 
@@ -138,6 +99,7 @@ def start_processes(launch: Launch) -> None:
 
 def several_announced(environment: Mapping[str, str]) -> bool:
     """Return whether a launcher's environment says that this is one process of several."""
+    # What the launcher of each task sets, not what an allocation does: inside sbatch without srun there is one process.
     slurm = "SLURM_STEP_NODELIST" in environment and _count(environment.get("SLURM_NTASKS")) > 1
     mpi = "OMPI_MCA_orte_hnp_uri" in environment and _count(environment.get("OMPI_COMM_WORLD_SIZE")) > 1
     tpu = len([host for host in environment.get("TPU_WORKER_HOSTNAMES", "").split(",") if host]) > 1

@@ -1,4 +1,4 @@
-"""The run folder: where everything lies, files that are whole or absent, and the lock of the one who writes."""
+"""The run folder: where everything lies, and the lock of the one who writes."""
 
 from __future__ import annotations
 
@@ -85,6 +85,8 @@ class Lock:
         import fcntl
 
         path.parent.mkdir(parents=True, exist_ok=True)
+        # flock ends with the process that holds it, kill -9 included, so a crash leaves no lock to be removed by hand.
+        # Not "w", which would wipe out the holder's name before it is known whether the lock is free.
         self._file = open(path, "a+")  # noqa: SIM115  # held for the life of the run
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

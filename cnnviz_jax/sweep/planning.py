@@ -98,7 +98,8 @@ def estimate(costs: Costs, images: int, devices: int, *, checkpoint_every_s: flo
     store_s = (images * costs.bytes_per_image / WRITE_BYTES_PER_S + files * SECONDS_PER_FILE) / hosts
     working_s = max(compute_s or 0.0, load_s or 0.0, store_s)
     checkpoints = 1 + int(working_s // checkpoint_every_s)
-    # Deltas of all devices are merged on one host; writing goes on in the background unless it lasts too long.
+    # Feeding, computing and storing overlap, so the slowest decides; only what stops the devices is added to it.
+    # Deltas of all devices are merged on one host; writing overlaps with computing unless it lasts too long.
     merge_s = CHECKPOINT_BLOCKS_S + devices * costs.checkpoint_bytes / 1e9
     writing_s = max(0.0, costs.checkpoint_bytes / CHECKPOINT_BYTES_PER_S - checkpoint_every_s)
     return Estimate(
@@ -129,6 +130,7 @@ def measure(resolved: ResolvedSweep, *, repeats: int = 3) -> tuple[float, float]
     model = jax.device_put(work.model, step.replicated)
     seed = jax.device_put(np.asarray(jax.random.key_data(root_key(resolved.spec.seed))), step.replicated)
     inputs = jax.device_put(local, step.sharded)
+    # Deltas are used up by a step, so each gets its own; the first call also loads the program and is left out.
     times = []
     for _ in range(repeats + 1):
         deltas = jax.device_put(empty_deltas(work, step.mesh.size), step.sharded)

@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Any
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Confusion, FireCounts, LogHistogram, Moments, Reducer, TopK
-from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, did_you_mean
-from cnnviz_jax.options.configs import config_from
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.plugins.references import import_factory, is_reference, load
+from cnnviz_jax.plugins.references import import_factory, is_reference
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.spec import Survey
@@ -37,9 +36,7 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
     """
     options, spec = dict(survey.options), survey_plan(survey)
     if spec is not None:
-        plan = load(spec.build)(config_from(spec, options), model)
-        if not isinstance(plan, SurveyPlan):
-            raise SweepUsageError(f"{survey.technique} built a {type(plan).__name__}; a SurveyPlan is needed")
+        plan = resolve_technique(spec, "survey", options, model).built
         if plan.then:
             raise SweepUsageError(
                 f"{survey.technique} reads the images {len(plan.then) + 1} times and a sweep reads them once; "
@@ -53,9 +50,8 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
     if survey.technique in CORE:
         return _by_name(_called(CORE[survey.technique], model, survey, options), survey)
     if is_reference(survey.technique):
-        return _by_name(
-            _called(import_factory(survey.technique, "reducer", error=SweepUsageError), model, survey, options), survey
-        )
+        factory = import_factory(survey.technique, "reducer", error=SweepUsageError)
+        return _by_name(_called(factory, model, survey, options), survey)
     names = [*CORE, *(name for name, each in plugins().techniques.items() if each.kind == "survey")]
     raise SweepUsageError(
         f"no survey {survey.technique!r}.{did_you_mean(survey.technique, names)} There are: "
@@ -64,11 +60,10 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
 
 
 def _called(function: Callable[..., Any], model: "Model", survey: Survey, options: dict[str, Any]) -> Any:
+    # A TypeError is most often a wrong option's name, which Python words well enough.
     try:
         return function(model, **options)
-    except TypeError as error:
-        raise SweepUsageError(f"{survey.technique}: {error}") from error
-    except CnnvizError as error:
+    except (TypeError, CnnvizError) as error:
         raise SweepUsageError(f"{survey.technique}: {error}") from error
 
 

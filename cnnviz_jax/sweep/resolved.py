@@ -14,7 +14,7 @@ from cnnviz_jax.files import read_json
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.batch_planning import fit_device_batch
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.identity import fingerprint
+from cnnviz_jax.sweep.identity import fingerprint, part_of
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import gather
 from cnnviz_jax.sweep.spec import SweepSpec
@@ -27,9 +27,9 @@ class RunOptions:
     """How a sweep is run; none of this changes a result."""
 
     resume: Literal["auto", "must", "never"] = "auto"
-    """Whether to go on with what lies in the folder."""
+    """Whether to resume what lies in the folder."""
     restart: bool = False
-    """Throw away what lies in the folder and begin anew."""
+    """Discard what lies in the folder and begin anew."""
     memory_budget: str = "0.6"
     """Per device: a share of what is free, or a size such as 8GiB."""
     workers: int = 0
@@ -90,10 +90,8 @@ class ResolvedSweep:
         return fingerprint(self.identity)
 
     def part(self, shard: tuple[int, int]) -> tuple[int, int]:
-        """Return the first image of a shard and one past its last; whole device batches."""
-        device_batches, (index, count) = -(-self.count // self.step.device_batch), shard
-        first, stop = device_batches * index // count, device_batches * (index + 1) // count
-        return min(first * self.device_batch, self.count), min(stop * self.device_batch, self.count)
+        """Return the first image of a shard and one past its last."""
+        return part_of(self.count, self.device_batch, shard)
 
 
 def resolve_sweep(
@@ -115,11 +113,13 @@ def resolve_sweep(
     work = Work.plan(spec, model, source)
     identity = work.identity(spec, source, count)
     device_batch, chunk = spec.device_batch, spec.inner_chunk
+    # Frozen with the run: another device batch is another program, and its last bits may differ.
     if device_batch == "auto" and folder.run.exists() and not options.restart:
         device_batch = read_json(folder.run)["identity"]["device_batch"]
     chosen = tuple(jax.devices()) if devices is None else tuple(devices)
     if device_batch == "auto":
         device_batch = fit_device_batch(work, chosen, device_batch, chunk, options.memory_budget).device_batch
+        # The hosts' free memory differs a little; the least must do for all, as a step is one program on all devices.
         device_batch = min(int(row[0]) for row in gather([device_batch]))
     device_batch = int(device_batch)
     identity |= {"device_batch": device_batch, "inner_chunks": list(work.inner_chunks(device_batch, chunk))}

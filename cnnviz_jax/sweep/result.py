@@ -33,6 +33,8 @@ def write_results(
             survey, _, layer = key.partition("/")
             found = {f"{layer}{_SEPARATOR}{name}": leaf for name, leaf in reducer.finish(totals[key]).items()}
             files.setdefault(f"{survey}.npz", {}).update(found)
+        # DONE.json last: where it is, everything else is whole. Members are sorted, and np.savez dates them all 1980,
+        # so equal arrays are equal files.
         hashes = {}
         for name, arrays in files.items():
             data = _npz(arrays)

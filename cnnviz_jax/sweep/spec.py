@@ -23,7 +23,7 @@ class Explanation:
     """One explain technique, run on every image."""
 
     technique: str
-    """Name of an explain technique, built in or a stranger's."""
+    """Name of an explain technique, built in or of any plugin."""
     name: str
     """What its arrays are called; the technique's name when not given."""
     target: Any = None
@@ -94,7 +94,7 @@ class SweepSpec:
             raise SweepUsageError(f"seed is a whole number from 0 to 2**32 - 1, got {self.seed!r}")
         if self.limit is not None and (not _is_whole(self.limit) or self.limit < 1):
             raise SweepUsageError(f"limit is a whole number of images, 1 or more, got {self.limit!r}")
-        self.allowed_bad(100)
+        self.allowed_bad(100)  # refuses a wrong text before any work
 
     def allowed_bad(self, count: int) -> int:
         """Return how many of `count` images may be unreadable."""
@@ -105,6 +105,7 @@ class SweepSpec:
             number = -1.0
         if number < 0 or (text.endswith("%") and number > 100) or (not text.endswith("%") and number != int(number)):
             raise SweepUsageError(f"max_bad is a number of images or a share such as 0.1%, got {self.max_bad!r}")
+        # "5" is five images and "5%" a twentieth of them; half an image is neither.
         return int(count * number / 100) if text.endswith("%") else int(number)
 
     @classmethod
@@ -146,6 +147,7 @@ class SweepSpec:
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts and lists, ready for JSON, from which `from_mapping` makes the same again."""
         table = dataclasses.asdict(self)
+        # Options stand beside the other keys of a part, as in TOML, which has no null either.
         for key in ("explain", "survey"):
             table[key] = [_set({**part, **dict(part.pop("options"))}) for part in table[key]]
         return _set(table)
@@ -164,6 +166,7 @@ def part_from_words(text: str) -> dict[str, Any]:
         option, equals, value = word.partition("=")
         if not equals:
             raise SweepUsageError(f"{word!r} in {text!r} is no option=value")
+        # `samples=10`, `relu=false` and `window=[8, 4]` are TOML; `name=a` is not, and is the text that it looks like.
         try:
             part[option] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
@@ -202,6 +205,7 @@ def _options(part: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def _plain(value: Any) -> Any:
+    # A config is a compiled program's identity, so it must have a hash: tuples for lists.
     return tuple(_plain(each) for each in value) if isinstance(value, list) else value
 
 

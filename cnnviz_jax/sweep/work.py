@@ -11,14 +11,13 @@ from jaxtyping import Array, Int
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.source import Source
-from cnnviz_jax.engine import Fold, WholeImage
+from cnnviz_jax.engine import Fold
 from cnnviz_jax.engine.device_batch import inner_chunk_for
 from cnnviz_jax.engine.reducers import Reducer, fields_of
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, TargetError
-from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
+from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.identity import weights_digest
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
 from cnnviz_jax.sweep.spec import Explanation, SweepSpec
@@ -26,6 +25,7 @@ from cnnviz_jax.sweep.spec import Explanation, SweepSpec
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
 
+# Ids are uint32, and 2**32 - 1 marks an empty slot of a top-k.
 _LARGEST_ID = 2**32 - 2
 
 
@@ -43,7 +43,7 @@ class Planned:
         if chosen is None:
             return targets.ClassScore(top)
         if chosen == "label":
-            return targets.ClassScore(jnp.maximum(label, 0))
+            return targets.ClassScore(jnp.maximum(label, 0))  # -1, unknown, is no index; its map is that of class 0
         return _given_target(chosen).batched(len(top))
 
 
@@ -98,6 +98,7 @@ class Work:
     @property
     def key(self) -> Any:
         """Equal for work that one compiled step can do: the model's numbers do not matter."""
+        # repr, because options may be lists and dicts, which have no hash.
         explanations = tuple((repr(planned.asked), planned.fold) for planned in self.explanations)
         fields = tuple(sorted(self.fields.items()))
         return self.model.structure, explanations, tuple(self.reducers.items()), fields, self.has_classes
@@ -117,6 +118,9 @@ class Work:
     def identity(self, spec: SweepSpec, source: Source, count: int) -> dict[str, Any]:
         """Return everything that decides results, but for device batch and chunks, as plain JSON."""
         structure = self.model.structure
+        # Whatever changes a number in the results stands here, and nothing else: not devices, workers, checkpoints or
+        # the folder's name. Versions and the kind of device do not either, as they change the last bits only;
+        # `run.json` has them, and the manifest says whether they changed.
         identity = {
             "format": FORMAT,
             "model": self.model.name,
@@ -151,12 +155,10 @@ class Work:
 
 
 def _planned(asked: Explanation, model: "Model") -> Planned:
-    spec, config = technique_and_config(asked.technique, "explain", dict(asked.options))
-    built = load(spec.build)(config, model)
-    fold = built if isinstance(built, Fold) else WholeImage(identity=(spec.name, config), function=built)
+    found = resolve_technique(asked.technique, "explain", dict(asked.options), model)
     if asked.target not in (None, "label"):
         targets.resolve_layers(_given_target(asked.target), model)
-    return Planned(asked, config, fold)
+    return Planned(asked, found.config, found.built)
 
 
 def _given_target(given: Any) -> targets.Target:

@@ -109,6 +109,35 @@ class LayerTarget(Target):
         return False
 
 
+@dataclass(frozen=True)
+class WrappedTarget(Target):
+    """A target together with something else, scored as it is by itself."""
+
+    inner: Target
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The inner target's."""
+        return self.inner.layers
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether the inner target reads the outputs."""
+        return self.inner.needs_outputs
+
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the inner target's score."""
+        return self.inner.score(outputs, activations)
+
+    def check(self, model: "Model") -> None:
+        """Raise `TargetError` if the inner target does not fit."""
+        self.inner.check(model)
+
+    def describe(self, model: "Model") -> tuple[str, ...]:
+        """Return the inner target's texts."""
+        return self.inner.describe(model)
+
+
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class WeightedSum(Target):

@@ -1,4 +1,4 @@
-"""From a native object to a `Model`: choose the adapter, fix the images' door, read the program, check it."""
+"""From a native object to a `Model`: choose the adapter, fix size and scale of images, read the program, check it."""
 
 import dataclasses
 import math

@@ -1,4 +1,4 @@
-"""The door for attribution: which parts of each image a score rests on."""
+"""`cv.explain`: which parts of each image a score rests on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,7 @@ from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
-    Fold,
     Progress,
-    WholeImage,
     compiled,
     image_ids,
     key_text,
@@ -24,14 +22,14 @@ from cnnviz_jax.engine import (
     run_fold,
     silent,
 )
+from cnnviz_jax.engine.techniques import Technique, resolve_technique
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
+from cnnviz_jax.model.digests import arrays_digest, weights_digest
 from cnnviz_jax.model.model import Model, require_model
-from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
 from cnnviz_jax.results.provenance import Provenance, versions
-from cnnviz_jax.verbs.resume_cache import ResumeFolder, arrays_digest, digest
+from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 _WORTH_RESUMING = 64
 """An image of fewer evaluations is done again."""
@@ -63,7 +61,7 @@ def explain(
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
-        folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call goes on from them.
+        folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call resumes from them.
         **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
 
     Raises:
@@ -73,17 +71,12 @@ def explain(
     Cost: the technique's number of evaluations per image, plus one forward pass.
     """
     prepared = Prepared.of(technique, model, images, target, key, ids, options)
-    spec, config, images, resolved = prepared.spec, prepared.config, prepared.images, prepared.target
-    fold, keys = prepared.fold, prepared.keys
+    spec, config, fold = prepared.technique.spec, prepared.technique.config, prepared.technique.built
+    images, resolved, keys = prepared.images, prepared.target, prepared.keys
     cache = None
     if folder is not None and fold.evaluations >= _WORTH_RESUMING:
-        common: dict[str, Any] = {
-            "technique": spec.name,
-            "fold": repr(fold),
-            "model": model.name,
-            "parameters": digest(model),
-        }
-        common |= {"versions": versions()}
+        common = {"technique": spec.name, "fold": repr(fold), "model": model.name, "versions": versions()}
+        common |= {"parameters": weights_digest(model)}
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
         each: list[tuple[str, ...]] = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
         cache = ResumeFolder(Path(folder), common, each)
@@ -102,14 +95,13 @@ def explain(
         raise ModelError(
             f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
         )
-    provenance = Provenance(
-        technique=spec.name,
-        model=model.name,
-        config=config,
-        targets=resolved.describe(model),
+    provenance = Provenance.of(
+        spec.name,
+        model,
+        config,
+        resolved,
         layer=fold.layer,
         seed=key_text(prepared.seed),
-        versions=versions(),
         notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
     )
     is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
@@ -154,11 +146,9 @@ def _score(model: Model, image: Float[Array, "h w c"], target: targets.Target) -
 class Prepared:
     """Everything that is resolved before a technique runs."""
 
-    spec: TechniqueSpec
-    config: Any
+    technique: Technique
     images: Float[np.ndarray, "n h w c"]
     target: targets.Target
-    fold: Fold
     seed: Key[Array, ""]
     keys: Key[Array, " n"]
 
@@ -175,24 +165,14 @@ class Prepared:
     ) -> "Prepared":
         """Return the arguments of `explain` checked, looked up and resolved."""
         require_model(model)
-        spec, config = technique_and_config(technique, "explain", dict(options))
+        chosen = resolve_technique(technique, "explain", dict(options), model)
         images = check_images(images, model.input_shape)
         resolved = targets.resolve(target, model, images)
-        built = load(spec.build)(config, model)
-        fold = _as_fold(built, spec.name, (spec.name, config))
         seed = root_key(key)
         keys = keys_for(seed, image_ids(images) if ids is None else ids)
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
-        return cls(spec=spec, config=config, images=images, target=resolved, fold=fold, seed=seed, keys=keys)
-
-
-def _as_fold(built: Any, name: str, identity: Any) -> Fold:
-    if isinstance(built, Fold):
-        return built
-    if callable(built):
-        return WholeImage(identity=identity, function=built)
-    raise PluginError(f"technique {name!r} built a {type(built).__name__}; a Fold or a function is needed")
+        return cls(technique=chosen, images=images, target=resolved, seed=seed, keys=keys)
 
 
 def _findings(

@@ -1,12 +1,12 @@
-"""The door to files: a result written under its final name only when it is whole."""
+"""`cv.render`: a result in a file, written under its final name only when it is whole."""
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.errors import RenderError
+from cnnviz_jax.files import whole
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import RendererSpec
@@ -30,20 +30,11 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
     path = Path(path)
     spec = renderer_for(type(result).__name__, path, renderer)
     check_writable(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
     try:
-        load(spec.render)(result, temporary, **display)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
+        with whole(path) as temporary:
+            load(spec.render)(result, temporary, **display)
     except OSError as error:
         raise RenderError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return path
 
 

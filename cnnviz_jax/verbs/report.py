@@ -10,12 +10,12 @@ import jax
 import numpy as np
 
 from cnnviz_jax.data.images import Images, check_images, image_names
-from cnnviz_jax.engine import Fold, Progress, silent, stage
+from cnnviz_jax.engine import Progress, silent, stage
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model, predictions, require_model
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import Kind
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
@@ -149,12 +149,10 @@ def _inspected(name: str, model: Model, tick: Progress) -> Any:
 
 
 def _shows_maps(name: str, model: Model) -> bool:
-    spec = plugins().technique(name)
     try:
-        built = load(spec.build)(spec.config(), model)
+        return bool(resolve_technique(name, "explain", {}, model).built.view == "maps")
     except CnnvizError:
         return False
-    return isinstance(built, Fold) and built.view == "maps"
 
 
 def _syntheses(names: Sequence[str], model: Model, key: Any) -> dict[str, Task]:

@@ -1,18 +1,15 @@
-"""What a synthesis or an explanation has done, in a folder: the same call goes on where an interrupted one stopped."""
+"""What a synthesis or an explanation has done, in a folder: the same call resumes where an interrupted one stopped."""
 
 import hashlib
 import json
-import os
-import tempfile
 import zlib
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from cnnviz_jax.errors import RenderError
-from cnnviz_jax.model.model import Model
+from cnnviz_jax.files import whole
 
 
 class ResumeFolder:
@@ -45,11 +42,8 @@ class ResumeFolder:
             RenderError: The folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".part-", suffix=".npz", dir=self.folder)
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **{f"a{k}": array for k, array in enumerate(arrays)})  # type: ignore[arg-type]
-            Path(name).replace(self.paths[index])
+            with whole(self.paths[index]) as temporary:
+                np.savez(temporary, **{f"a{k}": array for k, array in enumerate(arrays)})  # type: ignore[arg-type]
         except OSError as error:
             raise RenderError(f"cannot keep finished images in {self.folder}: {error.strerror or error}") from error
 
@@ -59,19 +53,3 @@ class ResumeFolder:
             path.unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
-
-
-def digest(model: Model) -> str:
-    """Return a short text that differs for models of other parameters."""
-    total = hashlib.sha256()
-    for leaf in jax.tree.leaves(model.params):
-        total.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
-    return total.hexdigest()[:24]
-
-
-def arrays_digest(tree: Any) -> str:
-    """Return a short text that differs for other arrays."""
-    total = hashlib.sha256(str(jax.tree.structure(tree)).encode())
-    for leaf in jax.tree.leaves(tree):
-        total.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
-    return total.hexdigest()[:24]

@@ -6,9 +6,10 @@ import stat
 import pytest
 
 from cnnviz_jax.cli import main
+from cnnviz_jax.compiling import use_compile_cache
 from cnnviz_jax.sweep.batch_planning import device_budget
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices, use_compile_cache
+from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices
 
 
 def test_flags_win_over_variables_and_all_three_are_needed():
@@ -87,7 +88,7 @@ def test_budgets_are_shares_or_sizes():
         (["--run", "r", "--source", "x", "--explain", "saliency", "--model", "shape"], "Did you mean 'shapes'?"),
         (
             ["--run", "r", "--source", "x", "--explain", "saliency", "--device-batch", "no"],
-            'device batch is "auto" or a whole number',
+            'device_batch is "auto" or a whole number',
         ),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--bogus"], "unrecognized arguments: --bogus"),
         (["absent.toml", "--run", "r"], "no specification at 'absent.toml'"),

@@ -9,7 +9,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_jax.sweep import RunOptions
+from cnnviz_jax.sweep.resolved import RunOptions
 from tests.sweep import harness, toy
 
 SURVEYS = [
@@ -32,7 +32,7 @@ def test_attributions_are_those_of_explain(folder):
     run = cv.open_run(folder)
     ids = [3, 17, 4]
     found = run.attribution("grad-cam", ids)
-    expected = cv.explain("grad-cam", toy.net(), run.some_images(ids), key=0, ids=ids, layer="conv2")
+    expected = cv.explain("grad-cam", toy.net(), run.images(ids), key=0, ids=ids, layer="conv2")
     np.testing.assert_allclose(found.low_res, expected.low_res, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(found.values, expected.values, rtol=2e-3, atol=2e-4)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
@@ -43,7 +43,7 @@ def test_attributions_are_those_of_explain(folder):
 
 def test_surveys_are_those_of_survey(folder):
     run = cv.open_run(folder)
-    images, labels = run.some_images(range(21)), np.arange(21, dtype=np.int32) % 4
+    images, labels = run.images(range(21)), np.arange(21, dtype=np.int32) % 4
     found = run.survey("exemplars")
     expected = cv.survey("exemplars", toy.net(), images, labels, layer="conv2", k=3)
     np.testing.assert_array_equal(found.id, expected.id)

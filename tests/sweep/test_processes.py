@@ -185,7 +185,7 @@ def test_a_signal_ends_the_step_saves_and_nothing_is_loaded_twice(words, env, re
     started[-1].send_signal(signal.SIGTERM)
     ended = [harness.finish(process) for process in started]
     assert [code for code, _ in ended] == [75] * processes, ended
-    assert "the same command goes on from there" in ended[0][1]
+    assert "the same command resumes there" in ended[0][1]
     (status,) = run_status(RunFolder(run))
     assert 0 < status.counted < toy.COUNT
     code, told = harness.command([*words, "--devices", 1], {**env, **loads[1]})

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax.compiling import compilations
 from cnnviz_jax.files import read_json, read_lines
-from cnnviz_jax.sweep import RunOptions
 from cnnviz_jax.sweep.checkpoint import step_folders
 from cnnviz_jax.sweep.errors import FingerprintError, LockedError, OutOfMemoryError, SweepUsageError
 from cnnviz_jax.sweep.layout import Lock, RunFolder
+from cnnviz_jax.sweep.resolved import RunOptions
 from cnnviz_jax.sweep.result import read_survey
-from cnnviz_jax.sweep.step import step_compilations
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import harness, toy
 
@@ -134,7 +134,7 @@ def test_a_delta_is_flushed_before_it_could_overflow(tmp_path, reference, monkey
     ("change", "named"),
     [
         ({"seed": 2}, "seed: 0 then, 2 now"),
-        ({"device_batch": 2}, "device batch: 4 then, 2 now"),
+        ({"device_batch": 2}, "device_batch: 4 then, 2 now"),
         ({"limit": 20}, "images: 61 then, 20 now"),
         ({"source": "tests.sweep.toy:many_images", "limit": 61}, "source_digest"),
         (
@@ -159,15 +159,15 @@ def test_other_weights_are_another_sweep(reference_run):
 
 def test_other_weights_share_the_compiled_step(tmp_path, reference_run):
     net = toy.net()
-    before = step_compilations()
+    before = compilations()
     harness.sweep(tmp_path / "run", net.with_params(jax.tree.map(lambda leaf: leaf * 2, net.params)), limit=9)
-    assert step_compilations() == before
+    assert compilations() == before
 
 
 def test_a_run_compiles_its_step_once_padded_last_tile_and_all(tmp_path):
-    before = step_compilations()
+    before = compilations()
     harness.sweep(tmp_path / "run", explain=[], survey=[{"technique": "confusion"}])
-    assert step_compilations() == before + 1
+    assert compilations() == before + 1
 
 
 def test_a_live_run_keeps_others_out(tmp_path):

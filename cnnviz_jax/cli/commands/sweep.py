@@ -61,7 +61,8 @@ def _run(words: list[str], settings: Settings) -> int:
     registry = settings.plugins()
 
     from cnnviz_jax.cli.model import check_model, load
-    from cnnviz_jax.sweep.launch import Launch, simulate_devices, start_processes, use_compile_cache
+    from cnnviz_jax.compiling import use_compile_cache
+    from cnnviz_jax.sweep.launch import Launch, simulate_devices, start_processes
 
     check_model(spec.model, spec.weights, registry)
     launch = Launch.resolved(

@@ -5,11 +5,20 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, added, by_position, label_rows
+from cnnviz_jax.engine.reducers.reducer import (
+    Batch,
+    Delta,
+    LayerReducer,
+    Reducer,
+    Total,
+    added,
+    by_position,
+    label_rows,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FireCounts(Reducer):
+class FireCounts(LayerReducer):
     """Per class and unit (channel) of one layer, images in which the unit exceeds a threshold anywhere.
 
     Needs the field `label`; images without a known label stand in the last row. An image with a value that
@@ -18,19 +27,10 @@ class FireCounts(Reducer):
     Result of `finish`: `fired` (classes + 1, c), `images` (classes + 1,), `nonfinite` (classes + 1, c).
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     classes: int
     """Labels run from 0 to classes - 1."""
     threshold: float | tuple[float, ...] = 0.0
     """A unit fires above this; one number, or one per unit."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -45,6 +45,7 @@ class FireCounts(Reducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the counts with the batch's added."""
         x = by_position(batch.values[self.layer])
+        # NaN > threshold is false: unless it is looked for, a broken image would count as one that does not fire.
         finite = jnp.isfinite(x).all(1)
         fired = (x > jnp.asarray(self.threshold, jnp.float32)).any(1) & finite & batch.valid[:, None]
         rows = label_rows(batch.fields["label"], self.classes)
@@ -93,7 +94,7 @@ class Confusion(Reducer):
         logits = jnp.reshape(batch.outputs, (len(batch.valid), -1, self.classes)).mean(1)
         finite = jnp.isfinite(logits).all(1)
         rows = label_rows(batch.fields["label"], self.classes)
-        predicted = logits.argmax(1)
+        predicted = logits.argmax(1)  # the first of equal ones, in whatever batch
         return {
             "count": delta["count"].at[rows, predicted].add((batch.valid & finite).astype(jnp.int32)),
             "nonfinite": delta["nonfinite"].at[rows].add((batch.valid & ~finite).astype(jnp.int32)),

@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, extremes, positions
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, LayerReducer, Total, by_position, extremes, positions
 from cnnviz_jax.errors import UsageError
 
 _HALVES = ("first_half", "second_half")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogHistogram(Reducer):
+class LogHistogram(LayerReducer):
     """Per unit (channel) of one layer, counts of its values over all positions of all images.
 
     Bins, rising: below -2**high, the negative octaves, above -2**low and below zero, zero itself (and -0.0),
@@ -36,10 +36,6 @@ class LogHistogram(Reducer):
     pass depends on the network, see the page of `distributions`.
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     bins_per_octave: int = 4
     """Bins from a value to its double: 1, 2, 4, 8 or 16."""
     low: int = -12
@@ -52,11 +48,6 @@ class LogHistogram(Reducer):
             raise UsageError(f"bins_per_octave is 1, 2, 4, 8 or 16, got {self.bins_per_octave}")
         if not -126 <= self.low < self.high <= 127:
             raise UsageError(f"octaves run from low to high within -126 to 127, got {self.low} to {self.high}")
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def capacity(self) -> int:
@@ -95,6 +86,9 @@ class LogHistogram(Reducer):
 
     def bin_of(self, x: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
         """Return the bin of each finite value."""
+        # A float32's bits, sign aside, are exponent and fraction side by side, a whole number that rises with its size.
+        # Its top bits count octaves and, within one, equal steps: 6.0 is 1.5 * 2**2, and with 4 bins per octave its
+        # bits >> 21 are (127 + 2) * 4 + 2, the third quarter of the octave from 4 to 8. `low` moves where 0 is.
         bits = jax.lax.bitcast_convert_type(x, jnp.int32)
         size = bits & 0x7FFFFFFF
         per_octave = self.bins_per_octave.bit_length() - 1
@@ -170,6 +164,7 @@ def quantiles(histogram: Total, q: Sequence[float]) -> Float[np.ndarray, "c q"]:
             rank = share * (total - 1)
             at = int(np.searchsorted(below[row, 1:], rank, side="right"))
             left, right = max(edges[at], low[row]), min(edges[at + 1], high[row])
+            # As if the bin's values lay evenly in it, each in the middle of its share.
             within = (rank - below[row, at] + 0.5) / count[row, at]
             out[row, column] = min(max(left + (right - left) * within, low[row]), high[row])
     return out

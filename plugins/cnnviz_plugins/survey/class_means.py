@@ -13,7 +13,7 @@ from cnnviz_jax.plugin import (
     UNIT_EXPONENT,
     Batch,
     Delta,
-    Reducer,
+    LayerReducer,
     Total,
     added,
     by_position,
@@ -25,7 +25,7 @@ from cnnviz_jax.plugin import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassMeans(Reducer):
+class ClassMeans(LayerReducer):
     """Per class and unit, the mean over images of the unit's largest positive value; sums are exact.
 
     Needs the field `label`; images without a known label, or not finite for a unit, are left out.
@@ -33,17 +33,8 @@ class ClassMeans(Reducer):
     Result of `finish`: `mean` (classes, c) float64, 0 where a class has no image, and `count` (classes, c).
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     classes: int
     """Labels run from 0 to classes - 1."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def fields(self) -> tuple[str, ...]:
