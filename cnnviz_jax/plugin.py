@@ -89,6 +89,8 @@ if TYPE_CHECKING:
     from cnnviz_jax.plugins.specs import RendererSpec as RendererSpec
     from cnnviz_jax.plugins.specs import TechniqueSpec as TechniqueSpec
     from cnnviz_jax.plugins.specs import WeightsSpec as WeightsSpec
+    from cnnviz_jax.plugins.specs import technique as technique
+    from cnnviz_jax.plugins.specs import techniques_in as techniques_in
     from cnnviz_jax.program.analysis.receptive_field import Field as Field
     from cnnviz_jax.program.graph.evaluator import Override as Override
     from cnnviz_jax.program.graph.graph import Node as Node
@@ -179,7 +181,7 @@ _HOME = {
     "options.fills": "FIXED_FILL_WORDS Fill check_fill",
     "options.values": "word_and_number",
     "plugins.hookspecs": "hookimpl",
-    "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec WeightsSpec",
+    "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec WeightsSpec technique techniques_in",
     "program.analysis.receptive_field": "Field",
     "program.graph.evaluator": "Override",
     "program.graph.graph": "Node",

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl
+from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("exemplars", "survey", ".exemplars:build",
+           "Girshick et al. 2014, arXiv:1311.2524, section 3.1",
+           "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)")  # fmt: skip
 class ExemplarsConfig:
-    """Which units, and how many images of each."""
+    """The images, and the places in them, that fire each unit most."""
 
     layer: str | None = None
     """Layer whose units are looked at; the last one with more than one position when not given."""
@@ -25,9 +26,11 @@ class ExemplarsConfig:
     """A unit fires above this value."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "distributions", "survey", ".distributions:build", "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)"
+)
 class DistributionsConfig:
-    """Which units, and when they count as saturated or twins."""
+    """How each unit's values are spread: rates, quantiles, dead, saturated and twin units."""
 
     layer: str | None = None
     """Layer whose units are looked at; the last one with more than one position when not given."""
@@ -45,9 +48,9 @@ class DistributionsConfig:
     """Positions kept of each of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("dissection", "survey", ".dissection:build", "Bau et al. 2017, arXiv:1704.05796, section 2")
 class DissectionConfig:
-    """Which units, what the masks show, and when a unit counts as a detector."""
+    """Which units detect which concept: overlap of their strongest places with concept masks."""
 
     layer: str | None = None
     """Layer whose units are looked at; the last one with more than one position when not given."""
@@ -67,31 +70,5 @@ class DissectionConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the survey techniques."""
-    yield TechniqueSpec(
-        name="exemplars",
-        kind="survey",
-        summary="the images, and the places in them, that fire each unit most",
-        config=ExemplarsConfig,
-        build="cnnviz_plugins.survey.exemplars:build",
-        references=(
-            "Girshick et al. 2014, arXiv:1311.2524, section 3.1",
-            "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)",
-        ),
-    )
-    yield TechniqueSpec(
-        name="distributions",
-        kind="survey",
-        summary="how each unit's values are spread: rates, quantiles, dead, saturated and twin units",
-        config=DistributionsConfig,
-        build="cnnviz_plugins.survey.distributions:build",
-        references=("Morcos et al. 2018, arXiv:1803.06959 (class selectivity)",),
-    )
-    yield TechniqueSpec(
-        name="dissection",
-        kind="survey",
-        summary="which units detect which concept: overlap of their strongest places with concept masks",
-        config=DissectionConfig,
-        build="cnnviz_plugins.survey.dissection:build",
-        references=("Bau et al. 2017, arXiv:1704.05796, section 2",),
-    )
+    """Return the survey techniques."""
+    return techniques_in(__name__)

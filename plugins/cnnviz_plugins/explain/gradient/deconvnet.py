@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 
 from cnnviz_jax.plugin import Model
-from cnnviz_plugins.explain.gradient.configs import DeconvnetConfig
 from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
+from cnnviz_plugins.explain.gradient.plugin import DeconvnetConfig
 from cnnviz_plugins.explain.gradient.saliency import Saliency
 
 

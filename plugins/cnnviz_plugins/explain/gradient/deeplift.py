@@ -13,8 +13,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Handler, Heatmap, LayerNode, Model, Target, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import DeepliftConfig
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_plugins.explain.gradient.plugin import DeepliftConfig
 
 ELEMENTWISE = frozenset({
     "relu", "relu6", "clip", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "squareplus",

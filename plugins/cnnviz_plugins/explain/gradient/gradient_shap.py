@@ -8,8 +8,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import GradientShapConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,9 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import GuidedIgConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_plugins.explain.gradient.plugin import GuidedIgConfig
 
 # A distance this small against the whole path's is rounding.
 _CLOSE = 1e-6

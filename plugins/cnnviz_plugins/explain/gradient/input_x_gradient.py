@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Model
-from cnnviz_plugins.explain.gradient.configs import InputXGradientConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.plugin import InputXGradientConfig
 from cnnviz_plugins.explain.gradient.saliency import Saliency
 
 

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.quadrature import rule_of
 
 

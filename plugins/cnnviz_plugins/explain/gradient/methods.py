@@ -5,9 +5,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Model, Target, fill_of
-from cnnviz_plugins.explain.gradient.configs import DeepliftConfig, GradientMethod, IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map
 from cnnviz_plugins.explain.gradient.input_gradient import RULES, input_gradient
+from cnnviz_plugins.explain.gradient.plugin import DeepliftConfig, GradientMethod, IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.quadrature import rule_of
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_plugins.explain.gradient.configs import Quadrature
+from cnnviz_plugins.explain.gradient.plugin import Quadrature
 
 Nodes = Float[np.ndarray, " n"]
 

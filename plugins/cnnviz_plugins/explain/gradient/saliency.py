@@ -7,8 +7,8 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.configs import SaliencyConfig
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.plugin import SaliencyConfig
 
 
 @dataclass(frozen=True, kw_only=True)

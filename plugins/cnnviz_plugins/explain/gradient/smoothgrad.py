@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.configs import SmoothgradConfig, SmoothgradSquaredConfig, VargradConfig
 from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
 from cnnviz_plugins.explain.gradient.methods import method_map
+from cnnviz_plugins.explain.gradient.plugin import SmoothgradConfig, SmoothgradSquaredConfig, VargradConfig
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -50,7 +50,7 @@ class PartsFold(Fold):
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its parts laid out."""
         segments = Segments.of(config.segments, model)
-        config = config.resolved_fill()
+        config = config.resolved()
         config = replace(config, fill=resolved_fill(config.fill, model))
         return cls(config=config, segments=segments, notes=(("parts", segments.count), *cls.facts(config)))
 
