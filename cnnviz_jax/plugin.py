@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cnnviz_jax.data.fills import blurred as blurred
     from cnnviz_jax.data.fills import fill_of as fill_of
     from cnnviz_jax.data.images import load_image as load_image
+    from cnnviz_jax.data.noise import Noise as Noise
+    from cnnviz_jax.data.noise import noisy_image as noisy_image
     from cnnviz_jax.data.source import Example as Example
     from cnnviz_jax.data.source import Source as Source
     from cnnviz_jax.downloads import cached_file as cached_file
@@ -45,6 +47,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.engine.reducers.moments import Moments as Moments
     from cnnviz_jax.engine.reducers.reducer import Batch as Batch
     from cnnviz_jax.engine.reducers.reducer import Delta as Delta
+    from cnnviz_jax.engine.reducers.reducer import LayerReducer as LayerReducer
     from cnnviz_jax.engine.reducers.reducer import Reducer as Reducer
     from cnnviz_jax.engine.reducers.reducer import Total as Total
     from cnnviz_jax.engine.reducers.reducer import added as added
@@ -84,6 +87,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.options.fills import check_fill as check_fill
     from cnnviz_jax.options.values import word_and_number as word_and_number
     from cnnviz_jax.plugins.hookspecs import hookimpl as hookimpl
+    from cnnviz_jax.plugins.references import import_reference as import_reference
     from cnnviz_jax.plugins.specs import AdapterSpec as AdapterSpec
     from cnnviz_jax.plugins.specs import ModelSpec as ModelSpec
     from cnnviz_jax.plugins.specs import RendererSpec as RendererSpec
@@ -152,6 +156,7 @@ _HOME = {
     "data.dataset": "Dataset",
     "data.fills": "blurred fill_of",
     "data.images": "load_image",
+    "data.noise": "Noise noisy_image",
     "data.source": "Example Source",
     "downloads": "cached_file",
     "engine.case": "Case",
@@ -164,7 +169,7 @@ _HOME = {
     "engine.reducers.exact_sum": "ADDITIONS LIMBS UNIT_EXPONENT exact_limbs exact_totals normalised",
     "engine.reducers.histogram": "LogHistogram quantiles",
     "engine.reducers.moments": "Moments",
-    "engine.reducers.reducer": "Batch Delta Reducer Total added by_position extremes positions",
+    "engine.reducers.reducer": "Batch Delta LayerReducer Reducer Total added by_position extremes positions",
     "engine.reducers.top_k": "TopK",
     "engine.survey": "SurveyPlan run_survey surveyed_layer",
     "errors": (
@@ -181,6 +186,7 @@ _HOME = {
     "options.fills": "FIXED_FILL_WORDS Fill check_fill",
     "options.values": "word_and_number",
     "plugins.hookspecs": "hookimpl",
+    "plugins.references": "import_reference",
     "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec WeightsSpec technique techniques_in",
     "program.analysis.receptive_field": "Field",
     "program.graph.evaluator": "Override",

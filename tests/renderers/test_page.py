@@ -12,7 +12,7 @@ from PIL import Image
 
 from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_plugins.renderers.html import page, render
-from cnnviz_plugins.renderers.page.weights import spark
+from cnnviz_plugins.renderers.page.sections import spark
 from tests.renderers import made
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}

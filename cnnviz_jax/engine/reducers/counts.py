@@ -5,11 +5,20 @@ from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, added, by_position, label_rows
+from cnnviz_jax.engine.reducers.reducer import (
+    Batch,
+    Delta,
+    LayerReducer,
+    Reducer,
+    Total,
+    added,
+    by_position,
+    label_rows,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
-class FireCounts(Reducer):
+class FireCounts(LayerReducer):
     """Per class and unit (channel) of one layer, images in which the unit exceeds a threshold anywhere.
 
     Needs the field `label`; images without a known label stand in the last row. An image with a value that
@@ -18,19 +27,10 @@ class FireCounts(Reducer):
     Result of `finish`: `fired` (classes + 1, c), `images` (classes + 1,), `nonfinite` (classes + 1, c).
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     classes: int
     """Labels run from 0 to classes - 1."""
     threshold: float | tuple[float, ...] = 0.0
     """A unit fires above this; one number, or one per unit."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -54,10 +54,6 @@ class FireCounts(Reducer):
             "images": delta["images"].at[rows].add(batch.valid.astype(jnp.int32)),
             "nonfinite": delta["nonfinite"].at[rows].add(broken.astype(jnp.int32)),
         }
-
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the counts added."""
-        return added(totals)
 
 
 @dataclass(frozen=True, kw_only=True)

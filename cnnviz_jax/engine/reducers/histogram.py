@@ -14,14 +14,14 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, extremes, positions
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, LayerReducer, Total, by_position, extremes, positions
 from cnnviz_jax.errors import UsageError
 
 _HALVES = ("first_half", "second_half")
 
 
 @dataclass(frozen=True, kw_only=True)
-class LogHistogram(Reducer):
+class LogHistogram(LayerReducer):
     """Per unit (channel) of one layer, counts of its values over all positions of all images.
 
     Bins, rising: below -2**high, the negative octaves, above -2**low and below zero, zero itself (and -0.0),
@@ -36,10 +36,6 @@ class LogHistogram(Reducer):
     pass depends on the network, see the page of `distributions`.
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     bins_per_octave: int = 4
     """Bins from a value to its double: 1, 2, 4, 8 or 16."""
     low: int = -12
@@ -52,11 +48,6 @@ class LogHistogram(Reducer):
             raise UsageError(f"bins_per_octave is 1, 2, 4, 8 or 16, got {self.bins_per_octave}")
         if not -126 <= self.low < self.high <= 127:
             raise UsageError(f"octaves run from low to high within -126 to 127, got {self.low} to {self.high}")
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def capacity(self) -> int:

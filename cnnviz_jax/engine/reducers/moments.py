@@ -10,7 +10,7 @@ from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT
 from cnnviz_jax.engine.reducers.reducer import (
     Batch,
     Delta,
-    Reducer,
+    LayerReducer,
     Total,
     added,
     by_position,
@@ -20,7 +20,7 @@ from cnnviz_jax.engine.reducers.reducer import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Moments(Reducer):
+class Moments(LayerReducer):
     """Per unit (channel) of one layer, mean and variance over images and positions.
 
     Each image's sum and sum of squares are float32; from there on nothing is rounded. An image with a
@@ -29,16 +29,6 @@ class Moments(Reducer):
     Result of `finish`: `mean` and `variance` (c,) float64 (data set variance, 0 where nothing was seen),
     `count` (c,) values seen, `nonfinite` (c,) images left out.
     """
-
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def capacity(self) -> int:

@@ -88,6 +88,25 @@ class Reducer:
         return self.merge([self.lift(self.init())])
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerReducer(Reducer):
+    """Facts about the units of one layer, which add up unless a subclass merges them otherwise."""
+
+    layer: str
+    """Whose channels are the units; the resolved name."""
+    shape: tuple[int, ...]
+    """The layer's value for one image: (h, w, c) or (c,)."""
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The one layer it reads."""
+        return (self.layer,)
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return every array of the totals summed."""
+        return added(totals)
+
+
 def _wide(leaf: np.ndarray) -> np.ndarray:
     return leaf.astype(np.int64) if leaf.dtype.kind in "iu" else np.array(leaf)
 

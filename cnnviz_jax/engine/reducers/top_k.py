@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int, UInt32
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer, Total, by_position, extremes
+from cnnviz_jax.engine.reducers.reducer import Batch, Delta, LayerReducer, Total, by_position, extremes
 from cnnviz_jax.errors import UsageError
 
 _NO_ID = 2**32 - 1
@@ -18,7 +18,7 @@ _NO_POSITION = 2**31 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class TopK(Reducer):
+class TopK(LayerReducer):
     """Per unit (channel) of one layer, its k best images with value and position.
 
     Order: value falling, then image, then position (row * width + column) rising; exactly what sorting
@@ -31,10 +31,6 @@ class TopK(Reducer):
     Cost: about 4 % of a forward pass for the positions and 3 % for the merge at k = 9 (CPU).
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     k: int = 9
     """Entries kept per unit."""
     entries: Literal["image", "position"] = "image"
@@ -43,11 +39,6 @@ class TopK(Reducer):
     def __post_init__(self) -> None:
         if self.k < 1:
             raise UsageError(f"k is 1 or more entries per unit, got {self.k}")
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     def init(self) -> Delta:
         """Return empty slots: value -inf."""

@@ -12,8 +12,9 @@ from cnnviz_jax.plugin import (
     LIMBS,
     UNIT_EXPONENT,
     Batch,
+    Dataset,
     Delta,
-    Reducer,
+    LayerReducer,
     Total,
     added,
     by_position,
@@ -25,7 +26,7 @@ from cnnviz_jax.plugin import (
 
 
 @dataclass(frozen=True, kw_only=True)
-class ClassMeans(Reducer):
+class ClassMeans(LayerReducer):
     """Per class and unit, the mean over images of the unit's largest positive value; sums are exact.
 
     Needs the field `label`; images without a known label, or not finite for a unit, are left out.
@@ -33,17 +34,8 @@ class ClassMeans(Reducer):
     Result of `finish`: `mean` (classes, c) float64, 0 where a class has no image, and `count` (classes, c).
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     classes: int
     """Labels run from 0 to classes - 1."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -103,3 +95,9 @@ def selectivity(mean: Float[np.ndarray, "classes c"]) -> Float[np.ndarray, " c"]
     rest = (mean.sum(0) - best) / (len(mean) - 1)
     both = best + rest
     return np.where(both > 0, (best - rest) / np.where(both > 0, both, 1), 0.0)
+
+
+def class_names(dataset: Dataset, classes: int) -> tuple[str, ...]:
+    """Return a name for each class: the data set's own, then `class 3` and so on."""
+    own = dataset.class_names[:classes]
+    return (*own, *(f"class {i}" for i in range(len(own), classes)))

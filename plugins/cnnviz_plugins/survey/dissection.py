@@ -1,6 +1,7 @@
 """Dissection: which units answer to which concept, by the overlap of their strongest places with concept masks."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
@@ -22,11 +23,10 @@ from cnnviz_jax.plugin import (
     capture,
     surveyed_layer,
 )
-from cnnviz_plugins.survey.images_fired import ImagesFired
+from cnnviz_plugins.survey.images_fired import ImagesFired, unread
 from cnnviz_plugins.survey.overlap import Overlap, centres_of, unit_masks
 from cnnviz_plugins.survey.plugin import DissectionConfig
 from cnnviz_plugins.survey.ranks import RankCounts, above, place_of, thresholds
-from cnnviz_plugins.survey.wording import unread
 
 
 def build(config: DissectionConfig, model: Model) -> SurveyPlan:
@@ -68,13 +68,10 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         )
         return {"overlap": both, "top": TopK(**where, k=config.k)}
 
-    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Dissection:
-        return _result(config, model, layer, found, dataset, provenance)
-
     return SurveyPlan(
         reducers={"upper": RankCounts(**where), "fired": ImagesFired(**where)},
         then=(lower_half, overlap),
-        finish=finish,
+        finish=partial(_result, config, model, layer),
     )
 
 

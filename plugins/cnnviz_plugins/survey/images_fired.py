@@ -1,15 +1,14 @@
-"""In how many images each unit fires."""
+"""In how many images each unit fires, and how many could not be read."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 
-from cnnviz_jax.plugin import Batch, Delta, Reducer, Total, added, by_position, extremes
+from cnnviz_jax.plugin import Batch, Delta, LayerReducer, Provenance, by_position, extremes
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImagesFired(Reducer):
+class ImagesFired(LayerReducer):
     """Per unit (channel) of one layer, images in which it exceeds a threshold anywhere.
 
     An image with a value that is not finite in a unit's map is left out for that unit and counted.
@@ -17,17 +16,8 @@ class ImagesFired(Reducer):
     Result of `finish`: `fired` (c,), `images` (1,), `nonfinite` (c,).
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     threshold: float = 0.0
     """A unit fires above this."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     def init(self) -> Delta:
         """Return zero counts."""
@@ -46,6 +36,8 @@ class ImagesFired(Reducer):
             "nonfinite": delta["nonfinite"] + (valid & ~finite).sum(0, dtype=jnp.int32),
         }
 
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the counts added."""
-        return added(totals)
+
+def unread(provenance: Provenance) -> tuple[str, ...]:
+    """Return what is to be said of images that could not be read: nothing where all could."""
+    reasons = dict(provenance.notes)["unreadable"]
+    return (f"{len(reasons)} images could not be read, such as {reasons[0]}",) if reasons else ()

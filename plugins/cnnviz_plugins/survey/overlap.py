@@ -8,11 +8,11 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.plugin import Batch, Delta, Layer, Reducer, Total, UsageError, added
+from cnnviz_jax.plugin import Batch, Delta, Layer, LayerReducer, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
-class Overlap(Reducer):
+class Overlap(LayerReducer):
     """Per unit (channel) of one layer and concept, the pixels where both, and where each alone, is active.
 
     A unit is active where its map, bilinear between the centres of its receptive fields, exceeds the unit's
@@ -22,10 +22,6 @@ class Overlap(Reducer):
     Result of `finish`: `both` (c, concepts), `unit` (c, categories), `concept` (concepts,).
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image, (h, w, c)."""
     image: tuple[int, int]
     """Height and width of the images and of the masks."""
     centres: tuple[tuple[float, ...], tuple[float, ...]]
@@ -34,11 +30,6 @@ class Overlap(Reducer):
     """Per unit; it is active at what is above."""
     categories: tuple[int, ...]
     """Category of each concept, from 0 without gaps."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def fields(self) -> tuple[str, ...]:
@@ -88,10 +79,6 @@ class Overlap(Reducer):
             "unit": delta["unit"] + unit,
             "concept": delta["concept"] + shown.sum((0, 2, 3), dtype=jnp.int32),
         }
-
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the counts added."""
-        return added(totals)
 
 
 def unit_masks(

@@ -1,6 +1,6 @@
 """Exact quantiles of each unit's values in two passes: first the upper half of a float's bits, then the lower."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,13 +9,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_jax.plugin import Batch, Delta, Reducer, Total, added, by_position, positions
+from cnnviz_jax.plugin import Batch, Delta, LayerReducer, Total, by_position, positions
 
 _HALF = 1 << 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class RankCounts(Reducer):
+class RankCounts(LayerReducer):
     """Per unit (channel) of one layer, how often each 16 bits of a value's rank occur.
 
     The rank of a float32 is a whole number that rises with it. Without `upper` its upper 16 bits are counted; with
@@ -25,17 +25,8 @@ class RankCounts(Reducer):
     Result of `finish`: `count` (c, 65536). Memory: 256 KiB a unit on each device.
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     upper: tuple[int, ...] | None = None
     """Upper 16 bits of the ranks that are counted, one per unit."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def capacity(self) -> int:
@@ -63,10 +54,6 @@ class RankCounts(Reducer):
     def lift(self, delta: Mapping[str, Any]) -> Total:
         """Return the counts per unit."""
         return {"count": super().lift(delta)["table"][:-1].reshape(-1, _HALF)}
-
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the counts added."""
-        return added(totals)
 
 
 def above(share: float, count: Int[np.ndarray, "c half"]) -> Int[np.ndarray, " c"]:

@@ -8,13 +8,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt32
 
-from cnnviz_jax.plugin import Batch, Delta, Reducer, Total, UsageError, by_position, positions
+from cnnviz_jax.plugin import Batch, Delta, LayerReducer, Total, UsageError, by_position, positions
 
 _NO_ID = 2**32 - 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class PositionSample(Reducer):
+class PositionSample(LayerReducer):
     """All units' values at a few positions of a few images, for statistics of pairs of units.
 
     An image's rank is a hash of its number, without collisions; the images of lowest rank are kept, and of
@@ -24,10 +24,6 @@ class PositionSample(Reducer):
     Result of `finish`: `values` (rows, c), one row per kept position, and `id` (rows,), in order of number.
     """
 
-    layer: str
-    """Whose channels are the units; the resolved name."""
-    shape: tuple[int, ...]
-    """The layer's value for one image: (h, w, c) or (c,)."""
     image_count: int = 512
     """Images kept."""
     each: int = 8
@@ -38,11 +34,6 @@ class PositionSample(Reducer):
             raise UsageError(
                 f"a sample has 2 or more images and 1 or more positions, got {self.image_count}, {self.each}"
             )
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def kept(self) -> int:

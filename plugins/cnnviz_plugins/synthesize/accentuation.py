@@ -9,11 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Model, Target
-from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.from_image import need_image, seen
 from cnnviz_plugins.synthesize.parametrizations import Fourier
-from cnnviz_plugins.synthesize.placement import IMAGE
+from cnnviz_plugins.synthesize.placement import IMAGE, need_image, seen
 from cnnviz_plugins.synthesize.plugin import AccentuationConfig
 from cnnviz_plugins.synthesize.recipes import Recipe, changed
 from cnnviz_plugins.synthesize.transforms import viewed
@@ -46,10 +44,7 @@ class Accentuation(Ascent):
         recipe = changed(recipe, transforms=config.transforms)
         maps = [layer.name for layer in model.layers.values() if layer.is_map]
         layer = model.layers.resolve(config.keep_layer) if config.keep_layer else (maps or list(model.layers))[0]
-        made: Accentuation = built(
-            cls, recipe, model, target, kept_in=layer, keep=config.keep, notes=(("keep_layer", layer),)
-        )
-        return made
+        return cls.of(recipe, model, target, kept_in=layer, keep=config.keep, notes=(("keep_layer", layer),))
 
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
         """Return the image and the size of the score there."""

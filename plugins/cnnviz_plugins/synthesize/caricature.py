@@ -9,10 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Direction, Model, Target
-from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.from_image import need_image, seen
 from cnnviz_plugins.synthesize.parametrizations import Fourier
+from cnnviz_plugins.synthesize.placement import need_image, seen
 from cnnviz_plugins.synthesize.plugin import CaricatureConfig
 from cnnviz_plugins.synthesize.recipes import Recipe, changed
 from cnnviz_plugins.synthesize.updates import Adam
@@ -44,10 +43,7 @@ class Caricature(Ascent):
             tap="layer",
         )
         recipe = changed(recipe, transforms=config.transforms)
-        made: Caricature = built(
-            cls, recipe, model, target, seen_by=config.layer, power=config.power, starts_at_image=False
-        )
-        return made
+        return cls.of(recipe, model, target, seen_by=config.layer, power=config.power, starts_at_image=False)
 
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
         """Return the layer's values for the image, per square root of their number."""

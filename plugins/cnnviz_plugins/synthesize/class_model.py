@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 
 from cnnviz_jax.plugin import ClassScore, Model, Target, TargetError, terms_of
-from cnnviz_plugins.synthesize.activation_maximization import built
-from cnnviz_plugins.synthesize.ascent import Ascent
+from cnnviz_plugins.synthesize.ascent import Ascent, mean_colour
 from cnnviz_plugins.synthesize.parametrizations import Pixel
 from cnnviz_plugins.synthesize.placement import side
 from cnnviz_plugins.synthesize.plugin import ClassModelConfig
@@ -31,14 +30,12 @@ class ClassModel(Ascent):
         """Return the iteration for `model`."""
         if not all(isinstance(plain, ClassScore) for plain in terms_of(target)):
             raise TargetError("class-model maximises class scores; say target= with class indices")
-        mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
         recipe = Recipe(
             size=model.input_shape[:2],
             steps=config.steps,
             parametrization=Pixel("zero", 0.0),
             update=Adam(config.rate),
-            regularizers=(L2(config.penalty, tuple(float(m) for m in mean), squared=True),),
+            regularizers=(L2(config.penalty, mean_colour(model), squared=True),),
             tap="layer",
         )
-        made: ClassModel = built(cls, recipe, model, target, size=side(config.size))
-        return made
+        return cls.of(recipe, model, target, size=side(config.size))

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from cnnviz_jax.plugin import Model, Target
-from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.from_image import need_image
 from cnnviz_plugins.synthesize.parametrizations import Pixel
+from cnnviz_plugins.synthesize.placement import need_image
 from cnnviz_plugins.synthesize.plugin import DeepdreamConfig
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.regularizers import Clip
@@ -41,5 +40,4 @@ class Deepdream(Ascent):
             regularizers=(Clip(),),
             tap="layer",
         )
-        made: Deepdream = built(cls, recipe, model, target)
-        return made
+        return cls.of(recipe, model, target)

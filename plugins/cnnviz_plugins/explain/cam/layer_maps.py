@@ -1,7 +1,8 @@
 """What the family shares: the layers that are looked at, their values and gradients, and folds that weight them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Self
 
 import jax
@@ -51,6 +52,31 @@ class LayerMaps(Fold):
     def result(self, image: Float[Array, "h w c"], raws: tuple[Float[Array, "_ _ *c"], ...]) -> Heatmap:
         """Return what weighted maps make."""
         return finished(raws, self.layers, (image.shape[0], image.shape[1]), self.config)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelMaps(LayerMaps):
+    """Maps whose channels are weighted by one evaluation each, the channels of all layers counted on."""
+
+    widths: tuple[int, ...] = ()
+    """Channels of each layer."""
+
+    @classmethod
+    def build(cls, config: Any, model: Model) -> Self:
+        """Return the fold for `model`, with the number of channels of each layer."""
+        fold = super().build(config, model)
+        return replace(fold, widths=tuple(model.layers[name].channels for name in fold.layers))
+
+    @property
+    def evaluations(self) -> int:
+        """One per channel of every layer."""
+        return sum(self.widths)
+
+    @property
+    def spans(self) -> list[tuple[str, int, int]]:
+        """Each layer with the number of its first channel and of the next layer's first."""
+        ends = tuple(accumulate(self.widths))
+        return list(zip(self.layers, (0, *ends[:-1]), ends, strict=True))
 
 
 def chosen(config: MapConfig, model: Model) -> tuple[str, ...]:

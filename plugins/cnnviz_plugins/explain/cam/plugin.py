@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Literal, Self
 
 from cnnviz_jax.plugin import (
+    Noise,
     TechniqueSpec,
     UsageError,
     check_at_least,
     hookimpl,
     technique,
     techniques_in,
-    word_and_number,
 )
 
 Fuse = Literal["mean", "max", "tanh-max"]
@@ -57,7 +57,7 @@ class MapConfig:
         return replace(self, fuse=self.fusion, relu=self.rectified)
 
 
-@technique("grad-cam", "explain", ".grad_cam:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391")
+@technique("grad-cam", "explain", ".gradient_weights:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391")
 class GradCamConfig(MapConfig):
     """A layer's channels, weighted by their mean gradient."""
 
@@ -91,7 +91,7 @@ class CamConfig:
     """Keep only what speaks for the class; the paper keeps all."""
 
 
-@technique("grad-cam++", "explain", ".grad_cam_plus_plus:GradCamPlusPlus.build",
+@technique("grad-cam++", "explain", ".gradient_weights:GradCamPlusPlus.build",
            "Chattopadhay et al. 2018, arXiv:1710.11063", in_report=False)  # fmt: skip
 class GradCamPlusPlusConfig(MapConfig):
     """A layer's channels, weighted by positive gradients that count each place of evidence once."""
@@ -101,13 +101,15 @@ class GradCamPlusPlusConfig(MapConfig):
     1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's, scaled."""
 
 
-@technique("xgrad-cam", "explain", ".xgrad_cam:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", in_report=False)
+@technique(
+    "xgrad-cam", "explain", ".gradient_weights:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", in_report=False
+)
 class XGradCamConfig(MapConfig):
     """A layer's channels, weighted by their gradient where they are active."""
 
 
 @technique(
-    "hires-cam", "explain", ".hires_cam:HiresCam.build", "Draelos, Carin 2020, arXiv:2011.08891", in_report=False
+    "hires-cam", "explain", ".gradient_weights:HiresCam.build", "Draelos, Carin 2020, arXiv:2011.08891", in_report=False
 )
 class HiresCamConfig(MapConfig):
     """A layer's channels times their gradients, place by place."""
@@ -117,7 +119,10 @@ class HiresCamConfig(MapConfig):
 
 
 @technique(
-    "layer-cam", "explain", ".layer_cam:LayerCam.build", "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943"
+    "layer-cam",
+    "explain",
+    ".gradient_weights:LayerCam.build",
+    "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
 )
 class LayerCamConfig(MapConfig):
     """A layer's channels times their positive gradients, place by place.
@@ -178,14 +183,7 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(1, samples=self.samples)
-        if self.sigma[1] < 0:
-            raise UsageError(f"noise is not negative, got {self.noise!r}")
-
-    @property
-    def sigma(self) -> tuple[str, float]:
-        """The unit and the number of `noise`."""
-        unit, number = word_and_number(self.noise, "noise", {"relative": True, "absolute": True})
-        return unit, number or 0.0
+        Noise.of(self.noise)
 
 
 @technique("guided-grad-cam", "explain", ".guided_grad_cam:GuidedGradCam.build",

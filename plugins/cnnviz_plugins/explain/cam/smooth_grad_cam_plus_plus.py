@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Heatmap
+from cnnviz_jax.plugin import Case, Heatmap, Noise, noisy_image
 from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, quotient, values_and_gradients, values_of
 from cnnviz_plugins.explain.cam.plugin import SmoothGradCamPlusPlusConfig
 
@@ -34,13 +33,11 @@ class SmoothGradCamPlusPlus(LayerMaps):
 
     def prepare(self, case: Case) -> tuple[Float[Array, ""], dict[str, Map]]:
         """Return the noise's standard deviation and the layers' values at the image itself."""
-        unit, number = self.config.sigma
-        sigma = jnp.float32(number) * ((case.image.max() - case.image.min()) if unit == "relative" else 1.0)
-        return sigma, values_of(case.model, case.image, self.layers)
+        return Noise.of(self.config.noise).sigma(case.image), values_of(case.model, case.image, self.layers)
 
     def evaluate(self, case: Case) -> Any:
         """Return g, g^2 and g^3 of every layer at one noisy copy."""
-        noisy = case.image + case.context[0] * jax.random.normal(case.key, case.image.shape, case.image.dtype)
+        noisy = noisy_image(case.image, case.context[0], case.key)
         found = values_and_gradients(case.model, noisy, case.target, self.layers)
         return {name: tuple(gradient**power for power in (1, 2, 3)) for name, (_, gradient) in found.items()}
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 
 import jax.numpy as jnp
 import numpy as np
@@ -90,10 +91,7 @@ def build(config: CraftConfig, model: Model) -> SurveyPlan:
     targets.resolve_layers(targets.class_score(config.target), model)
     sampled = SampledValues(layer=layer.name, shape=layer.shape, image_count=config.image_count, wants_class=True)
 
-    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> ConceptBank:
-        return _bank(config, model, layer, found["sampled"], dataset, provenance)
-
-    return SurveyPlan(reducers={"sampled": sampled}, finish=finish)
+    return SurveyPlan(reducers={"sampled": sampled}, finish=partial(_bank, config, model, layer))
 
 
 def _rectified(model: Model) -> Layer:
@@ -105,8 +103,14 @@ def _rectified(model: Model) -> Layer:
 
 
 def _bank(
-    config: CraftConfig, model: Model, layer: Layer, sampled: Total, dataset: Dataset, provenance: Provenance
+    config: CraftConfig,
+    model: Model,
+    layer: Layer,
+    found: Mapping[str, Total],
+    dataset: Dataset,
+    provenance: Provenance,
 ) -> ConceptBank:
+    sampled = found["sampled"]
     if len(sampled["values"]) and sampled["values"].min() < 0:
         raise UsageError(f"layer {layer.name!r} has negative values, and concepts add up; name one behind a ReLU")
     ids = sampled["id"][sampled["predicted"] == config.target]
@@ -139,7 +143,7 @@ def _bank(
         crops=shown,
         weight=weight,
         image_ids=ids,
-        provenance=provenance,
+        provenance=about,
         warnings=(*model.warnings, *_findings(ids, float(left), importance)),
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -64,15 +65,13 @@ def build(config: TcavConfig, model: Model) -> SurveyPlan:
         layer=layer.name, shape=shape, image_count=config.image_count, pool=config.pool, is_labelled=True
     )
 
-    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> ConceptScores:
-        return _scores(config, model, layer, found["sampled"], dataset, provenance)
-
-    return SurveyPlan(reducers={"sampled": sampled}, finish=finish)
+    return SurveyPlan(reducers={"sampled": sampled}, finish=partial(_scores, config, model, layer))
 
 
 def _scores(
-    config: TcavConfig, model: Model, layer: Layer, sampled: Total, dataset: Dataset, provenance: Provenance
+    config: TcavConfig, model: Model, layer: Layer, found: Mapping[str, Total], dataset: Dataset, provenance: Provenance
 ) -> ConceptScores:
+    sampled = found["sampled"]
     if not dataset.is_labelled:
         raise UsageError(
             "tcav needs labels that say what each image shows: labels='folders', or one number per image, with one "

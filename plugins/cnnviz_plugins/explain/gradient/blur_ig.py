@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import BlurIgConfig
 
 _PAIR_STEP = 0.01
@@ -49,7 +49,7 @@ class BlurIg(Fold):
         last = self.config.max_sigma
         if self.config.spacing == "sqrt" and self.config.convention == "pair":
             last = math.sqrt(last)
-        return PathEndpoints.of(case.model, case.image, self._blur(case.image, jnp.float32(last)), case.target)
+        return PathEndpoints.of(case, self._blur(case.image, jnp.float32(last)))
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return one step's gradient times the change of the image there."""
@@ -72,7 +72,7 @@ class BlurIg(Fold):
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        return Heatmap(values=gathered, extras=case.context.completeness(gathered))
+        return case.context.shared(gathered)
 
     def _blur(self, image: Float[Array, "h w c"], sigma: Float[Array, ""]) -> Float[Array, "h w c"]:
         most = self.config.max_sigma
@@ -89,7 +89,7 @@ def _matrix(size: int, sigma: Float[Array, ""], most: float, *, ends_black: bool
     if not ends_black:
         return weights / weights.sum(1, keepdims=True)
     reach = math.ceil(4 * most + 1)
-    activations = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    taps = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
     radius = jnp.floor(4 * sigma + 0.5)  # where scipy cuts its Gaussian
-    total = jnp.where(jnp.abs(activations) <= radius, jnp.exp(-0.5 * (activations / width) ** 2), 0.0).sum()
+    total = jnp.where(jnp.abs(taps) <= radius, jnp.exp(-0.5 * (taps / width) ** 2), 0.0).sum()
     return jnp.where(jnp.abs(offset) <= radius, weights, 0.0) / total

@@ -7,8 +7,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Noise, View, fill_of, noisy_image
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
 
 
@@ -43,15 +44,11 @@ class GradientShap(Fold):
         pick, place, shake, fill = jax.random.split(case.key, 4)
         fills = jnp.stack([fill_of(case.image, words, case.model, key=fill) for words in self.config.baselines])
         start = fills[jax.random.randint(pick, (), 0, len(fills))]
-        unit, number = self.config.sigma
-        sigma = jnp.float32(number) * ((case.image.max() - case.image.min()) if unit == "relative" else 1.0)
-        end = case.image + sigma * jax.random.normal(shake, case.image.shape, case.image.dtype)
+        end = noisy_image(case.image, Noise.of(self.config.noise).sigma(case.image), shake)
         gradient = input_gradient(case.model, start + jax.random.uniform(place) * (end - start), case.target)
         return (end - start) * gradient, case.model.score(start, case.target)[0], case.model.score(end, case.target)[0]
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the mean and by how much its sum misses the mean difference of scores."""
         values, base, score = (part / self.config.points for part in gathered)
-        return Heatmap(
-            values=values, extras={"baseline_score": base, "completeness_gap": values.sum() - (score - base)}
-        )
+        return PathEndpoints(case.image, base, score).shared(values)

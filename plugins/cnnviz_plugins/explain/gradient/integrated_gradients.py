@@ -8,9 +8,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
 from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_plugins.explain.gradient.path import PathEndpoints, rule_of
 from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
-from cnnviz_plugins.explain.gradient.quadrature import rule_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +29,8 @@ class IntegratedGradients(Fold):
     @classmethod
     def build(cls, config: IntegratedGradientsConfig, model: Model) -> "IntegratedGradients":
         """Return the fold for `model`."""
-        quadrature, nodes = config.rule
-        notes = (("baseline", str(config.baseline)), ("quadrature", quadrature), ("nodes", nodes))
-        return cls(config=config, notes=notes)
+        used = zip(("quadrature", "nodes"), config.rule, strict=True)
+        return cls(config=config, notes=(("baseline", str(config.baseline)), *used))
 
     @property
     def evaluations(self) -> int:
@@ -41,9 +39,7 @@ class IntegratedGradients(Fold):
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the baseline and the scores at both ends."""
-        return PathEndpoints.of(
-            case.model, case.image, fill_of(case.image, self.config.baseline, case.model), case.target
-        )
+        return PathEndpoints.of(case, fill_of(case.image, self.config.baseline, case.model))
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the weighted gradient at one node."""
@@ -53,5 +49,4 @@ class IntegratedGradients(Fold):
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        values = (case.image - case.context.start) * gathered
-        return Heatmap(values=values, extras=case.context.completeness(values))
+        return case.context.shared((case.image - case.context.start) * gathered)

@@ -7,11 +7,13 @@ provenance lists the values used.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.plugin import (
     FIXED_FILL_WORDS,
     Fill,
+    Noise,
     TechniqueSpec,
     UsageError,
     check_at_least,
@@ -20,7 +22,6 @@ from cnnviz_jax.plugin import (
     hookimpl,
     technique,
     techniques_in,
-    word_and_number,
 )
 
 GradientMethod = Literal[
@@ -59,19 +60,17 @@ class SaliencyConfig:
     """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
 
 
-@technique(
-    "guided-backprop", "explain", ".guided_backprop:GuidedBackprop.build", "Springenberg et al. 2014, arXiv:1412.6806"
-)
+@technique("guided-backprop", "explain", ".saliency:GuidedBackprop.build", "Springenberg et al. 2014, arXiv:1412.6806")
 class GuidedBackpropConfig:
     """Gradient through ReLUs that pass only positive evidence of active units."""
 
 
-@technique("deconvnet", "explain", ".deconvnet:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901")
+@technique("deconvnet", "explain", ".saliency:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901")
 class DeconvnetConfig:
     """Gradient through ReLUs that pass only positive evidence."""
 
 
-@technique("input-x-gradient", "explain", ".input_x_gradient:InputXGradient.build",
+@technique("input-x-gradient", "explain", ".saliency:InputXGradient.build",
            "Shrikumar et al. 2016, arXiv:1605.01713", in_report=False)  # fmt: skip
 class InputXGradientConfig:
     """Image times gradient: a first-order share of each pixel in the score."""
@@ -93,8 +92,7 @@ class SmoothgradConfig:
 
     def __post_init__(self) -> None:
         check_at_least(1, samples=self.samples)
-        if self.sigma[1] < 0:
-            raise UsageError(f"noise is not negative, got {self.noise!r}")
+        _ = self.used_noise  # refuses what cannot be read
 
     @property
     def copies(self) -> int:
@@ -102,11 +100,9 @@ class SmoothgradConfig:
         return NOISES[self.convention][0] if self.samples is None else self.samples
 
     @property
-    def sigma(self) -> tuple[str, float]:
-        """The unit and the number of the noise that is used."""
-        text = NOISES[self.convention][1] if self.noise is None else self.noise
-        unit, number = word_and_number(text, "noise", {"relative": True, "absolute": True})
-        return unit, number or 0.0
+    def used_noise(self) -> Noise:
+        """The noise that is used."""
+        return Noise.of(NOISES[self.convention][1] if self.noise is None else self.noise)
 
 
 @technique("smoothgrad-squared", "explain", ".smoothgrad:SmoothgradSquared.build",
@@ -135,13 +131,22 @@ class VargradConfig(SmoothgradConfig):
         return int(self.convention == "xplique") if self.ddof is None else self.ddof
 
 
-@technique("integrated-gradients", "explain", ".integrated_gradients:IntegratedGradients.build",
-           "Sundararajan, Taly, Yan 2017, arXiv:1703.01365")  # fmt: skip
-class IntegratedGradientsConfig:
-    """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
+@dataclass(frozen=True, kw_only=True)
+class BaselineConfig:
+    """What the image is compared with."""
 
     baseline: Fill = "zero"
     """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
+
+    def __post_init__(self) -> None:
+        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+
+
+@technique("integrated-gradients", "explain", ".integrated_gradients:IntegratedGradients.build",
+           "Sundararajan, Taly, Yan 2017, arXiv:1703.01365")  # fmt: skip
+class IntegratedGradientsConfig(BaselineConfig):
+    """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
+
     quadrature: Quadrature | None = None
     """Rule of the integral; `gausslegendre`, or the convention's, when not given. `endpoints` is n equally spaced
     nodes from 0 to 1 with weights 1/n, as PAIR has it."""
@@ -151,7 +156,7 @@ class IntegratedGradientsConfig:
     """Whose defaults. Captum's trapezoid has weights that sum to 1 - 1/n; here that holds under its name only."""
 
     def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+        super().__post_init__()
         check_nodes(*self.rule)
 
     @property
@@ -181,44 +186,33 @@ class GradientShapConfig:
             raise UsageError("baselines names at least one fill, got none")
         for fill in self.baselines:
             check_fill(fill, "baselines")
-        if self.sigma[1] < 0:
-            raise UsageError(f"noise is not negative, got {self.noise!r}")
+        Noise.of(self.noise)
 
     @property
     def points(self) -> int:
         """How many points are used."""
         return (5 if self.convention == "captum" else 50) if self.samples is None else self.samples
 
-    @property
-    def sigma(self) -> tuple[str, float]:
-        """The unit and the number of the noise."""
-        unit, number = word_and_number(self.noise, "noise", {"relative": True, "absolute": True})
-        return unit, number or 0.0
-
 
 @technique("deeplift", "explain", ".deeplift:Deeplift.build",
            "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685", in_report=False)  # fmt: skip
-class DeepliftConfig:
+class DeepliftConfig(BaselineConfig):
     """Difference of scores to a reference, shared out by the rescale rule."""
 
-    baseline: Fill = "zero"
-    """The reference image: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
     epsilon: float = 1e-6
     """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
 
     def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+        super().__post_init__()
         check_positive(epsilon=self.epsilon)
 
 
 @technique(
     "guided-ig", "explain", ".guided_ig:GuidedIg.build", "Kapishnikov et al. 2021, arXiv:2106.09788", in_report=False
 )
-class GuidedIgConfig:
+class GuidedIgConfig(BaselineConfig):
     """Integrated gradients along a path that moves the least sensitive values first."""
 
-    baseline: Fill = "zero"
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
     steps: int = 200
     """Gradients per image, one after another."""
     fraction: float = 0.25
@@ -227,7 +221,7 @@ class GuidedIgConfig:
     """How far a value may be from the straight path, as a share of the path; 0 is integrated gradients."""
 
     def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+        super().__post_init__()
         check_at_least(1, steps=self.steps)
         if not 0.01 <= self.fraction <= 1:
             raise UsageError(f"fraction is from 0.01 to 1, got {self.fraction}")

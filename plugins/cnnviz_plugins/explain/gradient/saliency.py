@@ -1,13 +1,13 @@
-"""Saliency: how much the score rises per unit of intensity of each pixel (Simonyan et al. 2013)."""
+"""One gradient of the score: plain (saliency), through rewritten ReLUs, or times the image."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_plugins.explain.gradient.input_gradient import input_gradient, passed_through, rewritten
 from cnnviz_plugins.explain.gradient.plugin import SaliencyConfig
 
 
@@ -24,9 +24,11 @@ class Saliency(Fold):
     is_absolute: bool = False
 
     @classmethod
-    def build(cls, config: SaliencyConfig, model: Model) -> "Saliency":
-        """Return the fold for `model`."""
-        return cls(is_absolute=config.convention == "captum")
+    def build(cls, config: Any, model: Model) -> Self:
+        """Return the fold for `model`, with the ReLUs that its method rewrites."""
+        is_absolute = isinstance(config, SaliencyConfig) and config.convention == "captum"
+        notes, warnings = rewritten(model, cls.method), passed_through(model, cls.method)
+        return cls(is_absolute=is_absolute, notes=notes, warnings=warnings)
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the gradient."""
@@ -35,3 +37,46 @@ class Saliency(Fold):
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it."""
         return Heatmap(values=jnp.abs(gathered[0]) if self.is_absolute else gathered[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedBackprop(Saliency):
+    """The gradient with the backward rule relu(R) * 1[x > 0] at every true ReLU of the program.
+
+    Raises (when built):
+        RuleError: The program has no true ReLU.
+
+    Cost: one forward and one backward pass per image.
+    Source: Springenberg, Dosovitskiy, Brox, Riedmiller 2014, section 3.4.
+    """
+
+    method: str = "guided-backprop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deconvnet(Saliency):
+    """The gradient with the backward rule relu(R) at every true ReLU of the program.
+
+    Raises (when built):
+        RuleError: The program has no true ReLU.
+
+    Cost: one forward and one backward pass per image.
+    Source: Zeiler, Fergus 2013, section 2.1; max-pool keeps its switches.
+    """
+
+    method: str = "deconvnet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputXGradient(Saliency):
+    """The image in [0, 1] times the signed gradient, (h, w, c).
+
+    A black pixel gets 0 whatever it means to the score.
+
+    Cost: one forward and one backward pass per image.
+    Source: Shrikumar, Greenside, Shcherbina, Kundaje 2016, section 2.
+    """
+
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
+        """Return image times gradient."""
+        return case.image * input_gradient(case.model, case.image, case.target)

@@ -103,7 +103,7 @@ class Occlusion(Fold):
         """Return the number of window `index`, in order of computation."""
         index = case.index
         index = index if case.context.order is None else case.context.order[index]
-        reading = self._covered_reading(case.model, case.image, case.target, case.context, index)
+        reading = self._occluded_reading(case.model, case.image, case.target, case.context, index)
         if self.config.score == "distribution":
             return 0.5 * jnp.abs(reading - case.context.untouched).sum()
         if self.config.score == "drop":
@@ -126,7 +126,7 @@ class Occlusion(Fold):
             return jax.nn.softmax(model.run(image)[0])
         return model.score(image, target)[0][None]
 
-    def _covered_reading(
+    def _occluded_reading(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: "_Context", index: Int[Array, ""]
     ) -> Float[Array, " k"]:
         """Return the same with window `index` occluded."""

@@ -6,11 +6,11 @@ from matplotlib.patches import Ellipse, Rectangle
 
 from cnnviz_jax.plugin import EffectiveReceptiveField
 from cnnviz_plugins.renderers.display import Scale
-from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TITLE_PT, Sheet, lines_height, wrapped
+from cnnviz_plugins.renderers.figures.sheet import EDGE, Sheet
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.text import number, percent, plain
+from cnnviz_plugins.renderers.text import number, percent
 
-_EDGE, _MAP = 0.3, 3.4
+_MAP = 3.4
 
 
 def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions) -> Figure:
@@ -23,15 +23,12 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
         f"White: what the unit can see, {bottom_px - top_px + 1} × {right_px - left_px + 1} pixels.",
         f"Dashed: two standard deviations, sigma {number(result.sigma[0])} × {number(result.sigma[1])} pixels.",
         f"95 % of the sensitivity lies on {percent(result.share)} of the box.",
-        *(f"Warning: {warning}" for warning in result.warnings),
     ]
-    sheet_w = 2 * _EDGE + _MAP + 1.2
-    caption = wrapped("\n".join(words), sheet_w - 2 * _EDGE, SMALL_PT)
-    top = _EDGE + 0.38
-    sheet = Sheet(sheet_w, top + height + 0.1 + lines_height(caption, SMALL_PT) + _EDGE)
+    sheet_w = 2 * EDGE + _MAP + 1.2
+    top = EDGE + 0.38
     heading = f"effective receptive field of {result.layer} · {result.provenance.model}"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, 60), size=TITLE_PT, fontweight="bold")
-    axes = sheet.axes(_EDGE, top, _MAP, height)
+    sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=height + 0.1)
+    axes = sheet.axes(EDGE, top, _MAP, height)
     most = max(float(values.max()), 0.0)
     # Fixed limits: a patch at the border must not push the image aside.
     axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
@@ -43,7 +40,7 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
     centre, wide, high = (result.centre[1], result.centre[0]), 4 * result.sigma[1], 4 * result.sigma[0]
     axes.add_patch(Ellipse(centre, wide, high, fill=False, edgecolor="#9be9a8", linewidth=1.0, linestyle="--"))
     sheet.color_bar(
-        _EDGE + _MAP + 0.1,
+        EDGE + _MAP + 0.1,
         top,
         0.12,
         min(1.8, height),
@@ -51,5 +48,4 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
         "inferno",
         "|gradient|",
     )
-    sheet.text(_EDGE, top + height + 0.1, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure

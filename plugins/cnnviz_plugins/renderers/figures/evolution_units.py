@@ -3,12 +3,12 @@
 from matplotlib.axes import Axes
 
 from cnnviz_jax.plugin import Evolution
-from cnnviz_plugins.renderers.figures.sheet import FAINT, SMALL_PT, TEXT_PT, Sheet, empty_cell
+from cnnviz_plugins.renderers.figures.sheet import EDGE, Sheet, empty_cell
 from cnnviz_plugins.renderers.images import channel_note, rgb
 from cnnviz_plugins.renderers.options import EvolutionOptions
 from cnnviz_plugins.renderers.text import number, plain
 
-_EDGE, _GAP, _VALUE = 0.3, 0.08, 0.17
+_GAP, _VALUE = 0.08, 0.17
 _SHORT = {"no_gradient": "no\ngradient", "dead": "dead", "diverged": "diverged"}
 
 
@@ -43,14 +43,14 @@ def draw_units(
     sheet: Sheet, result: Evolution, places: dict[int, float], *, top: float, size: tuple[float, float], units: int
 ) -> None:
     """Draw the first `units` rows, with the steps `places` at their distance from the left in inches."""
-    sheet.text(_EDGE, top - 0.17, plain(units_title(result), int(sheet.width_in * 12)), size=TEXT_PT)
+    sheet.text(EDGE, top - 0.17, plain(units_title(result), int(sheet.width_in * 12)))
     width, height = size
     for row in range(units):
         y = top + 0.05 + row * unit_row_in(height)
-        sheet.text(_EDGE, y + 0.2, f"{result.units[row]}", size=SMALL_PT, color=FAINT)
+        sheet.note(EDGE, y + 0.2, f"{result.units[row]}")
         for step, x in places.items():
             draw_unit(sheet.axes(x, y, width, height), result, step, row)
-            sheet.text(x, y + height + 0.02, reached(result, step, row), size=SMALL_PT, color=FAINT)
+            sheet.note(x, y + height + 0.02, reached(result, step, row))
 
 
 def draw_unit(axes: Axes, result: Evolution, step: int, unit: int) -> None:

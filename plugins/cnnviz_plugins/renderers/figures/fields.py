@@ -7,13 +7,13 @@ from matplotlib.patches import Rectangle
 from cnnviz_jax.plugin import ReceptiveFields
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.sheet import (
+    EDGE,
     EMPTY,
     FAINT,
     INK,
     RULE,
     SMALL_PT,
     TEXT_PT,
-    TITLE_PT,
     Sheet,
     lines_height,
     wrapped,
@@ -22,7 +22,7 @@ from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 from cnnviz_plugins.renderers.options import FieldOptions
 from cnnviz_plugins.renderers.text import plain
 
-_EDGE, _FRAME, _ROW = 0.3, 3.6, 0.19
+_FRAME, _ROW = 3.6, 0.19
 _COLUMNS = (0.0, 0.2, 2.15, 3.2, 4.15, 4.85)
 
 
@@ -39,12 +39,12 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     words += [f"Warning: {warning}" for warning in result.warnings]
     caption = wrapped("\n".join(words), _FRAME, SMALL_PT)
     body_h = max(frame_h + 0.1 + lines_height(caption, SMALL_PT), (len(listed) + 1.5) * _ROW)
-    sheet = Sheet(2 * _EDGE + _FRAME + 0.35 + 6.0, _EDGE + 0.4 + body_h + _EDGE)
+    sheet = Sheet(2 * EDGE + _FRAME + 0.35 + 6.0, EDGE + 0.4 + body_h + EDGE)
     heading = f"receptive fields · {result.provenance.model} · input {height} × {width}"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, 110), size=TITLE_PT, fontweight="bold")
+    sheet.heading(heading)
 
-    origin = _EDGE + 0.4
-    axes = sheet.axes(_EDGE, origin, _FRAME, frame_h)
+    origin = EDGE + 0.4
+    axes = sheet.axes(EDGE, origin, _FRAME, frame_h)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.add_patch(Rectangle((0, 0), width, height, facecolor=EMPTY, edgecolor=FAINT, linewidth=0.8))
     colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(235, 70, len(rows))]
@@ -52,12 +52,12 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
         if row.is_first_of_box:
             y, x, y1, x1 = row.box
             axes.add_patch(Rectangle((x, y), x1 - x + 1, y1 - y + 1, fill=False, edgecolor=colour, linewidth=1.1))
-    sheet.text(_EDGE, origin + frame_h + 0.06, caption, size=SMALL_PT, color=FAINT)
+    sheet.note(EDGE, origin + frame_h + 0.06, caption)
 
-    table = _EDGE + _FRAME + 0.35
+    table = EDGE + _FRAME + 0.35
     y = origin
     for x, word in zip(_COLUMNS[1:], ("layer", "kind", "size", "stride", "padding"), strict=True):
-        sheet.text(table + x, y, word, size=SMALL_PT, color=FAINT)
+        sheet.note(table + x, y, word)
     for row, colour in zip(listed, colours, strict=False):
         y += _ROW
         mark = sheet.axes(table + 0.02, y + 0.015, 0.1, 0.1)
@@ -66,7 +66,7 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
         for x, words_here in zip(_COLUMNS[1:], cells, strict=True):
             sheet.text(table + x, y, words_here, size=SMALL_PT if x < 2 else TEXT_PT - 1, color=INK)
         if not row.is_aligned:
-            sheet.text(table + _COLUMNS[5] + 0.5, y, "misaligned", size=SMALL_PT, color=FAINT)
+            sheet.note(table + _COLUMNS[5] + 0.5, y, "misaligned")
     rule = Rectangle((0, 0), 1, 1, facecolor=RULE)
     line = sheet.axes(table, origin + _ROW - 0.035, 5.95, 0.008)
     line.add_patch(rule)

@@ -8,20 +8,11 @@ from matplotlib.patches import Rectangle
 
 from cnnviz_jax.plugin import Field, ReceptiveFields
 from cnnviz_plugins.renderers.colormaps import palette
-from cnnviz_plugins.renderers.figures.sheet import (
-    EMPTY,
-    FAINT,
-    SMALL_PT,
-    TEXT_PT,
-    TITLE_PT,
-    Sheet,
-    lines_height,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.sheet import EDGE, EMPTY, FAINT, SMALL_PT, Sheet
 from cnnviz_plugins.renderers.options import FieldOptions
 from cnnviz_plugins.renderers.text import plain
 
-_EDGE, _LARGEST, _SMALLEST, _GAP = 0.3, 1.7, 0.45, 0.35
+_LARGEST, _SMALLEST, _GAP = 1.7, 0.45, 0.35
 _GRID = 40
 
 Box = tuple[int, int, int, int]
@@ -45,26 +36,23 @@ def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     sizes = [
         tuple(max(_LARGEST * side / largest, _SMALLEST * side / max(shape)) for side in shape) for _, shape, _ in panels
     ]
-    sheet_w = max(2 * _EDGE + sum(max(size[1], 0.8) + _GAP for size in sizes), 5.6)
+    sheet_w = max(2 * EDGE + sum(max(size[1], 0.8) + _GAP for size in sizes), 5.6)
     words = [
         (
             f"From the left: the part of the image, and of each layer's map, that unit ({row}, {column}) of {layer} "
             "sees. Layers whose units see one unit of the layer before are left out."
         ),
         *([f"{hidden} layers are not drawn (limit={options.limit})."] if hidden else []),
-        *(f"Warning: {warning}" for warning in result.warnings),
     ]
-    caption = wrapped("\n".join(words), sheet_w - 2 * _EDGE, SMALL_PT)
-    top = _EDGE + 0.8
+    top = EDGE + 0.8
     body_h = max(size[0] for size in sizes)
-    sheet = Sheet(sheet_w, top + body_h + 0.3 + lines_height(caption, SMALL_PT) + _EDGE)
     heading = f"what unit ({row}, {column}) of {layer} sees · {result.provenance.model}"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=body_h + 0.3)
     colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(70, 220, len(panels))]
-    x = _EDGE
+    x = EDGE
     for (name, shape, box), size, colour in zip(panels, sizes, colours, strict=True):
-        sheet.text(x, top - 0.38, plain(name, 14), size=TEXT_PT)
-        sheet.text(x, top - 0.2, f"{shape[0]} × {shape[1]}", size=SMALL_PT, color=FAINT)
+        sheet.text(x, top - 0.38, plain(name, 14))
+        sheet.note(x, top - 0.2, f"{shape[0]} × {shape[1]}")
         axes = sheet.axes(x, top, size[1], size[0])
         axes.set(xlim=(0, shape[1]), ylim=(shape[0], 0))
         axes.add_patch(Rectangle((0, 0), shape[1], shape[0], facecolor=EMPTY, edgecolor=FAINT, linewidth=0.9))
@@ -76,7 +64,6 @@ def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
             axes.vlines(range(1, shape[1]), 0, shape[0], color="white", linewidth=0.4)
         sheet.text(x, top + size[0] + 0.06, f"{seen[1]} × {seen[0]}", size=SMALL_PT)
         x += max(size[1], 0.8) + _GAP
-    sheet.text(_EDGE, top + body_h + 0.3, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
 
 

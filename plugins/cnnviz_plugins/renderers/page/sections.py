@@ -1,16 +1,87 @@
-"""Filters and synthesised images for the page."""
+"""Sections of the page: receptive fields, filters, synthesised images, and what only the figure renderer draws."""
 
+import io
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
-from cnnviz_jax.plugin import FilterBank, Synthesis
+from cnnviz_jax.plugin import FilterBank, ReceptiveFields, Synthesis
+from cnnviz_plugins.renderers.colormaps import palette
+from cnnviz_plugins.renderers.figure import figure
+from cnnviz_plugins.renderers.figures.sheet import pinned_style
 from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, short_label
+from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 from cnnviz_plugins.renderers.images import atlas, channel_note, data_uri, png, rgb
 from cnnviz_plugins.renderers.kernels import filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions
 from cnnviz_plugins.renderers.page.embed import Embedded
 from cnnviz_plugins.renderers.text import number
+
+_DPI = 110
+
+
+def field_section(result: ReceptiveFields, summary: str, images: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return the rows and boxes; the boxes are drawn over the first image that has the input's size."""
+    rows = field_rows(result)
+    height, width, _ = result.input_shape
+    left, top, right, bottom = frame_window(rows, (height, width))
+    fitting = [one for one in images if (one["height"], one["width"]) == (height, width)]
+    colours = palette("plasma")
+    table = []
+    for k, row in enumerate(rows):
+        red, green, blue = colours[int(70 + 165 * (len(rows) - 1 - k) / max(len(rows) - 1, 1))]
+        table.append(
+            {
+                "layer": row.layer,
+                "kind": row.kind,
+                "size": row.size_text,
+                "stride": row.stride_text,
+                "padding": row.padding_text,
+                "is_aligned": row.is_aligned,
+                "is_whole": row.is_whole,
+                "colour": f"#{red:02x}{green:02x}{blue:02x}",
+                "box": {
+                    "x": row.box[1],
+                    "y": row.box[0],
+                    "width": row.box[3] - row.box[1] + 1,
+                    "height": row.box[2] - row.box[0] + 1,
+                },
+                "is_drawn": row.is_first_of_box,
+            }
+        )
+    return {
+        "summary": summary,
+        "rows": table,
+        "width": width,
+        "height": height,
+        "view": f"{left} {top} {right - left} {bottom - top}",
+        "stroke": round((right - left) / 180, 3),
+        "image": fitting[0] if fitting else None,
+        "warnings": result.warnings,
+        "is_misaligned": any(not row.is_aligned for row in rows),
+    }
+
+
+def figure_section(result: Any, summary: str) -> dict[str, Any]:
+    """Return the result's figure as an image inside the page.
+
+    Raises:
+        RenderError: The result has no figure either.
+    """
+    buffer = io.BytesIO()
+    with pinned_style():
+        figure(result).savefig(buffer, format="png", dpi=_DPI, metadata={"Software": None}, facecolor="white")
+    with Image.open(io.BytesIO(buffer.getvalue())) as image:
+        width, height = image.size
+    return {
+        "technique": result.provenance.technique,
+        "summary": summary,
+        "uri": data_uri(buffer.getvalue()),
+        "width": width,
+        "height": height,
+        "warnings": result.warnings,
+    }
 
 
 def filter_section(bank: FilterBank, summary: str, options: FilterOptions, embedded: Embedded) -> dict[str, Any]:
