@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.model.layers import Layer as Layer
     from cnnviz_jax.model.model import Model as Model
     from cnnviz_jax.model.pure import AdaptOptions as AdaptOptions
+    from cnnviz_jax.model.pure import Axes as Axes
     from cnnviz_jax.model.pure import PureModel as PureModel
     from cnnviz_jax.model.resizing import resized_model as resized_model
     from cnnviz_jax.model.structure import Structure as Structure
@@ -178,7 +179,7 @@ _HOME = {
     ),
     "model.layers": "INPUT Layer",
     "model.model": "Model",
-    "model.pure": "AdaptOptions PureModel",
+    "model.pure": "AdaptOptions Axes PureModel",
     "model.resizing": "resized_model",
     "model.structure": "Structure",
     "model.window_sweep": "WindowSweep",

@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
+from cnnviz_plugins.adapters.outputs import pure_model
 from cnnviz_plugins.adapters.parameters import dotted, owned
 from cnnviz_plugins.adapters.scopes import naming, scoped
 
@@ -54,20 +54,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         copy = nnx.merge(graph, restore(params))
         with naming(_paths_of, classes):
-            outputs = getattr(copy, method)(x, **kwargs)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+            return getattr(copy, method)(x, **kwargs)
 
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=tuple(sorted(params)),
-        axes=options.axes or "NHWC",
-        logits=logits_of,
-        layer_aliases=_aliases(places.values()),
-        framework="nnx",
-        name=title,
-    )
+    aliases = _aliases(places.values())
+    return pure_model(fn, params, options, framework="nnx", name=title, layer_aliases=aliases)
 
 
 def _module(native: Any, args: tuple[Any, ...]) -> nnx.Module:

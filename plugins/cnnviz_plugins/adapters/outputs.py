@@ -1,11 +1,11 @@
-"""Where the scores are in what a model returns: picked only when there is one way to read it."""
+"""Where the scores are in what a model returns, picked only when there is one way to read it; and the `PureModel`."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import jax
 
-from cnnviz_jax.plugin import ModelError
+from cnnviz_jax.plugin import AdaptOptions, Axes, ModelError, PureModel
 
 
 def logits_of(outputs: Any) -> Any:
@@ -34,6 +34,47 @@ def logits_of(outputs: Any) -> Any:
         f"the model returns {_described(outputs, named)}, and which of them are the scores is not clear; "
         f"adapt a function that returns only those, such as "
         f"cv.adapt(lambda params, x: model(params, x)[0], params, ...)"
+    )
+
+
+def pure_model(
+    fn: Callable[[Any, Any], Any],
+    params: Any,
+    options: AdaptOptions,
+    *,
+    framework: str,
+    name: str,
+    axes: Axes = "NHWC",
+    paths: Sequence[str] | None = None,
+    **more: Any,
+) -> PureModel:
+    """Return the model that an adapter has made, whose calls refuse outputs without clear scores.
+
+    Args:
+        fn: Returns the outputs for parameters and a batch of images.
+        params: Its parameters.
+        options: What the user said; `axes` goes first.
+        framework: The adapter's name.
+        name: The model's name.
+        axes: The framework's usual layout.
+        paths: A path per leaf of the parameters; the sorted keys of a flat dictionary if left out.
+        **more: Further fields of `PureModel`.
+    """
+
+    def checked(params: Any, x: Any) -> Any:
+        outputs = fn(params, x)
+        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
+        return outputs
+
+    return PureModel(
+        fn=checked,
+        params=params,
+        param_paths=tuple(sorted(params) if paths is None else paths),
+        axes=options.axes or axes,
+        logits=logits_of,
+        framework=framework,
+        name=name,
+        **more,
     )
 
 

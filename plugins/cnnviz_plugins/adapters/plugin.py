@@ -60,8 +60,7 @@ def cnnviz_adapters() -> Iterable[AdapterSpec]:
 
 
 def _is_linen(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
+    native = _without_args(native)
     # `module.apply` and a TrainState, whose `apply_fn` is that, lead back to the module.
     method = native if getattr(native, "__name__", "") == "apply" else getattr(native, "apply_fn", None)
     return _inherits(native, "flax.linen", "Module") or _inherits(
@@ -70,21 +69,16 @@ def _is_linen(native: Any) -> bool:
 
 
 def _is_nnx(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
-    return _inherits(native, "flax.nnx", "Module") or _inherits(native, "flax.nnx", "GraphDef")
+    return _inherits(_without_args(native), "flax.nnx", "Module", "GraphDef")
 
 
 def _is_equinox(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
+    native = _without_args(native)
     return _inherits(native, "equinox", "Module") or _inherits(getattr(native, "__self__", None), "equinox", "Module")
 
 
 def _is_haiku(native: Any) -> bool:
-    if type(native) is tuple and len(native) in (2, 3):
-        native = native[0]
-    return _inherits(native, "haiku", "Transformed") or _inherits(native, "haiku", "TransformedWithState")
+    return _inherits(_without_args(native, 3), "haiku", "Transformed", "TransformedWithState")
 
 
 def _is_keras(native: Any) -> bool:
@@ -98,20 +92,19 @@ def _is_torch(native: Any) -> bool:
 
 
 def _is_callable(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
+    native = _without_args(native)
     return callable(native) and not any(
         kind.__module__.split(".")[0] in _FRAMEWORKS for kind in type(native).__mro__ if not isinstance(native, type)
     )
 
 
-def _is_pair(native: Any) -> bool:
+def _without_args(native: Any, most: int = 2) -> Any:
     # Not a namedtuple: those are objects of a framework, such as Haiku's Transformed.
-    return type(native) is tuple and len(native) == 2
+    return native[0] if type(native) is tuple and 2 <= len(native) <= most else native
 
 
-def _inherits(native: Any, package: str, name: str) -> bool:
+def _inherits(native: Any, package: str, *names: str) -> bool:
     return any(
-        kind.__name__ == name and (kind.__module__ == package or kind.__module__.startswith(package + "."))
+        kind.__name__ in names and (kind.__module__ == package or kind.__module__.startswith(package + "."))
         for kind in type(native).__mro__
     )

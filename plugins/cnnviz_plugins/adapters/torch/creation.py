@@ -34,25 +34,21 @@ OPERATIONS |= {
     "new_ones": _like(1),
     "sym_size": lambda self, dim: self.shape[dim],
     "sym_numel": lambda self: self.size,
+    "full": lambda size, fill_value, *, dtype=None, **unused: jnp.full(
+        tuple(size), fill_value, None if dtype is None else dtype_of(dtype)
+    ),
+    **dict.fromkeys(
+        ("full_like", "fill"),
+        lambda self, fill_value, *, dtype=None, **unused: jnp.full(
+            self.shape, fill_value, self.dtype if dtype is None else dtype_of(dtype)
+        ),
+    ),
+    "scalar_tensor": lambda s, *, dtype=None, **unused: jnp.asarray(s, None if dtype is None else dtype_of(dtype)),
+    "linspace": lambda start, end, steps, *, dtype=None, **unused: jnp.linspace(
+        start, end, steps, dtype=dtype_of(dtype or "float32")
+    ),
+    "eye": lambda n, m=None, *, dtype=None, **unused: jnp.eye(n, m, dtype=dtype_of(dtype or "float32")),
 }
-
-
-@op("full")
-def full(size: Sequence[int], fill_value: Any, *, dtype: Any = None, **unused: Any) -> Any:
-    """Return an array of one value."""
-    return jnp.full(tuple(size), fill_value, None if dtype is None else dtype_of(dtype))
-
-
-@op("full_like", "fill")
-def full_like(self: Any, fill_value: Any, *, dtype: Any = None, **unused: Any) -> Any:
-    """Return an array of one value in the shape of another."""
-    return jnp.full(self.shape, fill_value, self.dtype if dtype is None else dtype_of(dtype))
-
-
-@op("scalar_tensor")
-def scalar_tensor(s: Any, *, dtype: Any = None, **unused: Any) -> Any:
-    """Return a number as an array."""
-    return jnp.asarray(s, None if dtype is None else dtype_of(dtype))
 
 
 @op("arange", "arange.start", "arange.start_step")
@@ -60,18 +56,6 @@ def arange(*bounds: Any, dtype: Any = None, **unused: Any) -> Any:
     """Return a range of numbers."""
     numbers = jnp.arange(*bounds)
     return numbers if dtype is None else numbers.astype(dtype_of(dtype))
-
-
-@op("linspace")
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None, **unused: Any) -> Any:
-    """Return evenly spaced numbers."""
-    return jnp.linspace(start, end, steps, dtype=dtype_of(dtype or "float32"))
-
-
-@op("eye")
-def eye(n: int, m: int | None = None, *, dtype: Any = None, **unused: Any) -> Any:
-    """Return a unit matrix."""
-    return jnp.eye(n, m, dtype=dtype_of(dtype or "float32"))
 
 
 @op("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size", "sym_constrain_range")

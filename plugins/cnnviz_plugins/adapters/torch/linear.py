@@ -1,7 +1,6 @@
 """Products of matrices, and attention."""
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -10,6 +9,11 @@ import jax.numpy as jnp
 from cnnviz_plugins.adapters.torch.operations import OPERATIONS, op
 
 OPERATIONS |= dict.fromkeys(("matmul", "mm", "bmm", "dot", "mv"), lambda self, other: jnp.matmul(self, other))
+
+
+OPERATIONS |= {
+    "einsum": lambda equation, tensors, **unused: jnp.einsum(equation, *tensors),
+}
 
 
 @op("linear")
@@ -24,12 +28,6 @@ def addmm(self: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> 
     """Return beta * self + alpha * mat1 @ mat2."""
     out = jnp.matmul(mat1, mat2)
     return (self if beta == 1 else beta * self) + (out if alpha == 1 else alpha * out)
-
-
-@op("einsum")
-def einsum(equation: str, tensors: Sequence[Any], **unused: Any) -> Any:
-    """Return the sum that the letters say."""
-    return jnp.einsum(equation, *tensors)
 
 
 @op(

@@ -28,25 +28,18 @@ OPERATIONS |= {
     "all": _over_axes(jnp.all),
     "logsumexp": _over_axes(jax.scipy.special.logsumexp),
     "cumsum": lambda self, dim, **unused: jnp.cumsum(self, axis=dim),
+    "max.dim": lambda self, dim, keepdim=False: (
+        jnp.max(self, axis=dim, keepdims=keepdim),
+        jnp.argmax(self, axis=dim, keepdims=keepdim),
+    ),
+    "min.dim": lambda self, dim, keepdim=False: (
+        jnp.min(self, axis=dim, keepdims=keepdim),
+        jnp.argmin(self, axis=dim, keepdims=keepdim),
+    ),
+    "argmax": lambda self, dim=None, keepdim=False: jnp.argmax(self, axis=dim, keepdims=keepdim),
+    **dict.fromkeys(("std", "std.correction"), lambda *args, **kwargs: jnp.sqrt(var(*args, **kwargs))),
+    "norm": lambda self, p=2, dim=None, keepdim=False: vector_norm(self, 2 if p is None else p, dim, keepdim),
 }
-
-
-@op("max.dim")
-def max_dim(self: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
-    """Return the largest values along an axis, and where they stand."""
-    return jnp.max(self, axis=dim, keepdims=keepdim), jnp.argmax(self, axis=dim, keepdims=keepdim)
-
-
-@op("min.dim")
-def min_dim(self: Any, dim: int, keepdim: bool = False) -> tuple[Any, Any]:
-    """Return the smallest values along an axis, and where they stand."""
-    return jnp.min(self, axis=dim, keepdims=keepdim), jnp.argmin(self, axis=dim, keepdims=keepdim)
-
-
-@op("argmax")
-def argmax(self: Any, dim: int | None = None, keepdim: bool = False) -> Any:
-    """Return where the largest value stands."""
-    return jnp.argmax(self, axis=dim, keepdims=keepdim)
 
 
 @op("var", "var.correction")
@@ -58,12 +51,6 @@ def var(self: Any, dim: Any = None, unbiased: Any = True, keepdim: bool = False,
     return jnp.var(self, axis=axes_of(dim, self.ndim), ddof=freedom, keepdims=keepdim)
 
 
-@op("std", "std.correction")
-def std(*args: Any, **kwargs: Any) -> Any:
-    """Return the standard deviation; unbiased unless told otherwise."""
-    return jnp.sqrt(var(*args, **kwargs))
-
-
 @op("linalg_vector_norm")
 def vector_norm(self: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
     """Return the norm of vectors along axes."""
@@ -73,9 +60,3 @@ def vector_norm(self: Any, ord: float = 2, dim: Any = None, keepdim: bool = Fals
     if ord == float("inf"):
         return jnp.max(jnp.abs(self), axis=axes, keepdims=keepdim)
     return jnp.sum(jnp.abs(self) ** ord, axis=axes, keepdims=keepdim) ** (1 / ord)
-
-
-@op("norm")
-def norm(self: Any, p: float | None = 2, dim: Any = None, keepdim: bool = False) -> Any:
-    """Return the same, under its old name."""
-    return vector_norm(self, 2 if p is None else p, dim, keepdim)

@@ -19,13 +19,34 @@ OPERATIONS |= {
     "index_select": lambda self, dim, index: jnp.take(self, index, axis=dim),
     "gather": lambda self, dim, index, **unused: jnp.take_along_axis(self, index, axis=dim),
     "embedding": lambda weight, indices, *unused, **options: weight[indices],
+    **dict.fromkeys(
+        ("view", "reshape", "_unsafe_view", "view_copy", "_reshape_copy"), lambda self, size: self.reshape(tuple(size))
+    ),
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), lambda self, dim0, dim1: jnp.swapaxes(self, dim0, dim1)),
+    **dict.fromkeys(("permute", "permute_copy"), lambda self, dims: jnp.transpose(self, dims)),
+    "movedim": lambda self, source, destination: jnp.moveaxis(self, source, destination),
+    **dict.fromkeys(("unsqueeze", "unsqueeze_copy"), lambda self, dim: jnp.expand_dims(self, dim)),
+    **dict.fromkeys(
+        ("squeeze", "squeeze_copy"),
+        lambda self, dim=None: jnp.squeeze(self, tuple(d for d in axes_of(dim, self.ndim) if self.shape[d] == 1)),
+    ),
+    **dict.fromkeys(("repeat", "tile"), lambda self, repeats: jnp.tile(self, tuple(repeats))),
+    "repeat_interleave": lambda self, repeats, dim=None, **unused: jnp.repeat(self, repeats, axis=dim),
+    **dict.fromkeys(
+        ("cat", "concat", "concatenate"),
+        lambda tensors, dim=0: jnp.concatenate([t for t in tensors if t.shape != (0,)], axis=dim),
+    ),
+    "stack": lambda tensors, dim=0: jnp.stack(tensors, axis=dim),
+    "chunk": lambda self, chunks, dim=0: split(self, -(-self.shape[dim] // chunks), dim),
+    **dict.fromkeys(
+        ("unbind", "unbind_copy"), lambda self, dim=0: [jnp.take(self, i, axis=dim) for i in range(self.shape[dim])]
+    ),
+    "copy": lambda self, src, non_blocking=False: jnp.broadcast_to(src, self.shape).astype(self.dtype),
+    "flip": lambda self, dims: jnp.flip(self, tuple(dims)),
+    "constant_pad_nd": lambda self, pad_, value=0: pad(self, pad_, "constant", value),
+    **dict.fromkeys(("reflection_pad1d", "reflection_pad2d"), lambda self, padding: pad(self, padding, "reflect")),
+    **dict.fromkeys(("replication_pad1d", "replication_pad2d"), lambda self, padding: pad(self, padding, "replicate")),
 }
-
-
-@op("view", "reshape", "_unsafe_view", "view_copy", "_reshape_copy")
-def view(self: Any, size: Sequence[int]) -> Any:
-    """Return the values in another shape."""
-    return self.reshape(tuple(size))
 
 
 @op("flatten")
@@ -42,71 +63,11 @@ def unflatten(self: Any, dim: int, sizes: Sequence[int]) -> Any:
     return self.reshape((*self.shape[:axis], *sizes, *self.shape[axis + 1 :]))
 
 
-@op("transpose", "swapaxes", "swapdims")
-def transpose(self: Any, dim0: int, dim1: int) -> Any:
-    """Return the values with two axes exchanged."""
-    return jnp.swapaxes(self, dim0, dim1)
-
-
-@op("permute", "permute_copy")
-def permute(self: Any, dims: Sequence[int]) -> Any:
-    """Return the values with their axes in another order."""
-    return jnp.transpose(self, dims)
-
-
-@op("movedim")
-def movedim(self: Any, source: Any, destination: Any) -> Any:
-    """Return the values with axes moved."""
-    return jnp.moveaxis(self, source, destination)
-
-
-@op("unsqueeze", "unsqueeze_copy")
-def unsqueeze(self: Any, dim: int) -> Any:
-    """Return the values with an axis of length one more."""
-    return jnp.expand_dims(self, dim)
-
-
-@op("squeeze", "squeeze_copy")
-def squeeze(self: Any, dim: Any = None) -> Any:
-    """Return the values without axes of length one."""
-    return jnp.squeeze(self, tuple(d for d in axes_of(dim, self.ndim) if self.shape[d] == 1))
-
-
 @op("expand", "expand_copy", "broadcast_to")
 def expand(self: Any, size: Sequence[int], **unused: Any) -> Any:
     """Return the values repeated along axes of length one; -1 keeps a length."""
     new = len(size) - self.ndim
     return jnp.broadcast_to(self, tuple(self.shape[i - new] if n == -1 else n for i, n in enumerate(size)))
-
-
-@op("repeat", "tile")
-def repeat(self: Any, repeats: Sequence[int]) -> Any:
-    """Return the whole repeated along each axis."""
-    return jnp.tile(self, tuple(repeats))
-
-
-@op("repeat_interleave")
-def repeat_interleave(self: Any, repeats: int, dim: int | None = None, **unused: Any) -> Any:
-    """Return each element repeated along an axis."""
-    return jnp.repeat(self, repeats, axis=dim)
-
-
-@op("cat", "concat", "concatenate")
-def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return the values one after the other along an axis."""
-    return jnp.concatenate([t for t in tensors if t.shape != (0,)], axis=dim)
-
-
-@op("stack")
-def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return the values along a new axis."""
-    return jnp.stack(tensors, axis=dim)
-
-
-@op("chunk")
-def chunk(self: Any, chunks: int, dim: int = 0) -> list[Any]:
-    """Return at most that many parts, all but the last of one size."""
-    return split(self, -(-self.shape[dim] // chunks), dim)
 
 
 @op("split", "split_with_sizes", "split_copy", "split_with_sizes_copy")
@@ -118,12 +79,6 @@ def split(self: Any, split_size: Any, dim: int = 0) -> list[Any]:
     else:
         ends = np.arange(split_size, length, split_size)
     return jnp.split(self, ends.tolist(), axis=dim)
-
-
-@op("unbind", "unbind_copy")
-def unbind(self: Any, dim: int = 0) -> list[Any]:
-    """Return the slices along an axis, without it."""
-    return [jnp.take(self, i, axis=dim) for i in range(self.shape[dim])]
 
 
 @op("select", "select_copy")
@@ -158,12 +113,6 @@ def select_scatter(self: Any, src: Any, dim: int, index: int) -> Any:
     return self.at[tuple(where)].set(src)
 
 
-@op("copy")
-def copy(self: Any, src: Any, non_blocking: bool = False) -> Any:
-    """Return src in the shape and dtype of self."""
-    return jnp.broadcast_to(src, self.shape).astype(self.dtype)
-
-
 @op("narrow")
 def narrow(self: Any, dim: int, start: int, length: int) -> Any:
     """Return a range along an axis, by its length."""
@@ -184,12 +133,6 @@ def roll(self: Any, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     return jnp.roll(self, tuple(shifts), tuple(dims))
 
 
-@op("flip")
-def flip(self: Any, dims: Sequence[int]) -> Any:
-    """Return the values in reverse along axes."""
-    return jnp.flip(self, tuple(dims))
-
-
 @op("pad")
 def pad(self: Any, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Any:
     """Return the values with a border: of one value, mirrored, repeated or wrapped. Last axis first."""
@@ -201,24 +144,6 @@ def pad(self: Any, pad: Sequence[int], mode: str = "constant", value: Any = None
     kind = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
     filled = {"constant_values": value or 0} if kind == "constant" else {}
     return jnp.pad(self[cut], widths, kind, **filled)
-
-
-@op("constant_pad_nd")
-def constant_pad(self: Any, pad_: Sequence[int], value: Any = 0) -> Any:
-    """Return the values with a border of one value."""
-    return pad(self, pad_, "constant", value)
-
-
-@op("reflection_pad1d", "reflection_pad2d")
-def reflection_pad(self: Any, padding: Sequence[int]) -> Any:
-    """Return the values with a mirrored border."""
-    return pad(self, padding, "reflect")
-
-
-@op("replication_pad1d", "replication_pad2d")
-def replication_pad(self: Any, padding: Sequence[int]) -> Any:
-    """Return the values with their border repeated."""
-    return pad(self, padding, "replicate")
 
 
 @op("unfold")
