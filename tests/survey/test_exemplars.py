@@ -119,7 +119,7 @@ def test_class_means_are_those_of_a_slow_loop(result, table):
 
 
 def test_selectivity_is_one_for_a_unit_of_one_class_and_zero_for_one_of_all():
-    from cnnviz_plugins.survey.class_means import selectivity
+    from cnnviz_plugins.survey.per_class import selectivity
 
     np.testing.assert_allclose(selectivity(np.array([[2.0, 1, 0], [0, 1, 0], [0, 1, 0]])), [1, 0, 0])
 

@@ -17,8 +17,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import pure_model
-from cnnviz_plugins.adapters.parameters import dotted, is_array, owned
+from cnnviz_plugins.adapters.outputs import dotted, is_array, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming
 
 

@@ -14,8 +14,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, Axes, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
-from cnnviz_plugins.adapters.outputs import pure_model
-from cnnviz_plugins.adapters.parameters import owned
+from cnnviz_plugins.adapters.outputs import owned, pure_model
 
 
 def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:

@@ -39,7 +39,7 @@ class VarietyConfig:
     """Filters are twins from this |cosine| on."""
 
 
-@technique("effective-receptive-field", "inspect", ".effective_field:build", "Luo et al. 2016, arXiv:1701.04128")
+@technique("effective-receptive-field", "inspect", ".receptive_field:effective", "Luo et al. 2016, arXiv:1701.04128")
 class EffectiveFieldConfig:
     """How strongly each pixel moves the central unit of a layer."""
 
@@ -51,7 +51,7 @@ class EffectiveFieldConfig:
     """Of the images and of the channels' signs."""
 
 
-@technique("filter-match", "inspect", ".match:build", in_report=False)
+@technique("filter-match", "inspect", ".filters:match", in_report=False)
 class FilterMatchConfig:
     """Where an image looks most like a filter: the cosine with every patch."""
 

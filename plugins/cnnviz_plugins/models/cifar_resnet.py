@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU, run_through
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU, batch_norm, convolution, run_through
 
 WIDTHS = (16, 32, 64)
 """Channels of the three groups of blocks."""
@@ -43,11 +43,11 @@ class Block(nnx.Module):
 
     def __init__(self, channels: int, out: int, *, rngs: nnx.Rngs) -> None:
         stride = 1 if channels == out else 2
-        self.conv1 = nnx.Conv(channels, out, (3, 3), strides=stride, padding=1, use_bias=False, rngs=rngs)
-        self.bn1 = nnx.BatchNorm(out, momentum=0.9, rngs=rngs)
+        self.conv1 = convolution(channels, out, 3, stride=stride, rngs=rngs)
+        self.bn1 = batch_norm(out, rngs=rngs)
         self.relu1 = ReLU()
-        self.conv2 = nnx.Conv(out, out, (3, 3), padding=1, use_bias=False, rngs=rngs)
-        self.bn2 = nnx.BatchNorm(out, momentum=0.9, rngs=rngs)
+        self.conv2 = convolution(out, out, 3, rngs=rngs)
+        self.bn2 = batch_norm(out, rngs=rngs)
         self.shortcut = None if channels == out else Subsample(out - channels)
         self.add = Add()
         self.relu2 = ReLU()
@@ -69,8 +69,8 @@ class CifarResNet(nnx.Module):
     """
 
     def __init__(self, blocks: int, *, widths: tuple[int, ...] = WIDTHS, classes: int = 10, rngs: nnx.Rngs) -> None:
-        self.conv1 = nnx.Conv(3, widths[0], (3, 3), padding=1, use_bias=False, rngs=rngs)
-        self.bn1 = nnx.BatchNorm(widths[0], momentum=0.9, rngs=rngs)
+        self.conv1 = convolution(3, widths[0], 3, rngs=rngs)
+        self.bn1 = batch_norm(widths[0], rngs=rngs)
         self.relu = ReLU()
         channels = widths[0]
         groups = []

@@ -9,7 +9,6 @@ from flax import nnx
 
 import cnnviz_jax as cv
 from cnnviz_jax.plugin import WeightsError, WeightsSpec, cached_file
-from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.cifar_resnet import BLOCKS, CifarResNet
@@ -19,7 +18,7 @@ from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
-from cnnviz_plugins.models.naming import load_arrays
+from cnnviz_plugins.models.naming import abstract, load_arrays
 from cnnviz_plugins.models.resnet import TABLES as RESNETS
 from cnnviz_plugins.models.resnet import ResNet
 from cnnviz_plugins.models.squeezenet import TABLES as SQUEEZENETS

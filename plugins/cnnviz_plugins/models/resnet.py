@@ -8,7 +8,7 @@ from typing import Literal
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU, run_through
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU, batch_norm, convolution, run_through
 
 Kind = Literal["basic", "bottleneck"]
 """Two 3 x 3 convolutions, or 1 x 1, 3 x 3 and 1 x 1 with four times the channels at the end."""
@@ -43,17 +43,9 @@ class Block(nnx.Module):
         self.steps = len(windows)
         for step, window in enumerate(windows):
             strided = stride if step == windows.index(3) else 1
-            convolution = nnx.Conv(
-                sizes[step],
-                sizes[step + 1],
-                (window, window),
-                strides=strided,
-                padding=window // 2,
-                use_bias=False,
-                rngs=rngs,
-            )
-            setattr(self, f"conv{step + 1}", convolution)
-            setattr(self, f"bn{step + 1}", nnx.BatchNorm(sizes[step + 1], momentum=0.9, rngs=rngs))
+            conv = convolution(sizes[step], sizes[step + 1], window, stride=strided, rngs=rngs)
+            setattr(self, f"conv{step + 1}", conv)
+            setattr(self, f"bn{step + 1}", batch_norm(sizes[step + 1], rngs=rngs))
             setattr(self, f"relu{step + 1}", ReLU())  # torchvision has one for all, so that they share a name
         self.downsample = _projection(channels, out, stride, rngs) if stride != 1 or channels != out else None
         self.add = Add()
@@ -70,12 +62,7 @@ class Block(nnx.Module):
 
 
 def _projection(channels: int, out: int, stride: int, rngs: nnx.Rngs) -> nnx.Module:
-    return nnx.List(
-        [
-            nnx.Conv(channels, out, (1, 1), strides=stride, padding="VALID", use_bias=False, rngs=rngs),
-            nnx.BatchNorm(out, momentum=0.9, rngs=rngs),
-        ]
-    )
+    return nnx.List([convolution(channels, out, 1, stride=stride, rngs=rngs), batch_norm(out, rngs=rngs)])
 
 
 class ResNet(nnx.Module):
@@ -98,8 +85,8 @@ class ResNet(nnx.Module):
         classes: int = 1000,
         rngs: nnx.Rngs,
     ) -> None:
-        self.conv1 = nnx.Conv(3, width, (7, 7), strides=2, padding=3, use_bias=False, rngs=rngs)
-        self.bn1 = nnx.BatchNorm(width, momentum=0.9, rngs=rngs)
+        self.conv1 = convolution(3, width, 7, stride=2, rngs=rngs)
+        self.bn1 = batch_norm(width, rngs=rngs)
         self.relu = ReLU()
         self.maxpool = MaxPool(3, 2, padding=1)
         channels = width

@@ -15,18 +15,15 @@ from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.convolution import convolution_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure
 from cnnviz_plugins.renderers.figures.distributions import distributions_figure
-from cnnviz_plugins.renderers.figures.effective_field import effective_field_figure
 from cnnviz_plugins.renderers.figures.evolution import evolution_figure
 from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
-from cnnviz_plugins.renderers.figures.fields import fields_figure
+from cnnviz_plugins.renderers.figures.fields import fields_figure, path_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
+from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match_figure, variety_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
-from cnnviz_plugins.renderers.figures.match import match_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
-from cnnviz_plugins.renderers.figures.path import path_figure
 from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
-from cnnviz_plugins.renderers.figures.variety import variety_figure
 from cnnviz_plugins.renderers.options import (
     EvolutionOptions,
     FieldOptions,

@@ -23,8 +23,7 @@ from cnnviz_jax.plugin import (
     quantiles,
     surveyed_layer,
 )
-from cnnviz_plugins.survey.class_means import ClassMeans, class_names, selectivity
-from cnnviz_plugins.survey.images_fired import ImagesFired, unread
+from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, class_names, selectivity, unread
 from cnnviz_plugins.survey.plugin import DistributionsConfig
 from cnnviz_plugins.survey.sample import PositionSample
 

@@ -8,8 +8,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax.plugin import Dataset, Exemplars, Layer, Model, Provenance, SurveyPlan, TopK, Total, surveyed_layer
-from cnnviz_plugins.survey.class_means import ClassMeans, class_names, selectivity
-from cnnviz_plugins.survey.images_fired import ImagesFired, unread
+from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, class_names, selectivity, unread
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
 
 _SHOWN = 6

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
 
 
-@technique("exemplars", "survey", ".exemplars:build",
-           "Girshick et al. 2014, arXiv:1311.2524, section 3.1",
-           "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)")  # fmt: skip
-class ExemplarsConfig:
-    """The images, and the places in them, that fire each unit most."""
+@dataclass(frozen=True, kw_only=True)
+class LayerConfig:
+    """Which layer."""
 
     layer: str | None = None
     """Layer whose units are looked at; the last one with more than one position when not given."""
+
+
+@technique("exemplars", "survey", ".exemplars:build",
+           "Girshick et al. 2014, arXiv:1311.2524, section 3.1",
+           "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)")  # fmt: skip
+class ExemplarsConfig(LayerConfig):
+    """The images, and the places in them, that fire each unit most."""
+
     units: tuple[int, ...] | None = None
     """Units whose images are kept and drawn; the first six that fire when not given. Numbers cover all units."""
     k: int = 9
@@ -29,11 +36,9 @@ class ExemplarsConfig:
 @technique(
     "distributions", "survey", ".distributions:build", "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)"
 )
-class DistributionsConfig:
+class DistributionsConfig(LayerConfig):
     """How each unit's values are spread: rates, quantiles, dead, saturated and twin units."""
 
-    layer: str | None = None
-    """Layer whose units are looked at; the last one with more than one position when not given."""
     units: tuple[int, ...] | None = None
     """Units drawn as ridgelines; up to 16 spread over the fire rates when not given. Numbers cover all units."""
     bins_per_octave: int = 4
@@ -49,11 +54,9 @@ class DistributionsConfig:
 
 
 @technique("dissection", "survey", ".dissection:build", "Bau et al. 2017, arXiv:1704.05796, section 2")
-class DissectionConfig:
+class DissectionConfig(LayerConfig):
     """Which units detect which concept: overlap of their strongest places with concept masks."""
 
-    layer: str | None = None
-    """Layer whose units are looked at; the last one with more than one position when not given."""
     units: tuple[int, ...] | None = None
     """Units that are drawn; those of the largest overlap when not given. Numbers cover all units."""
     concepts: tuple[str, ...] = ()

@@ -68,7 +68,7 @@ class ActivationMaximizationConfig:
         check_at_least(0, margin=self.margin, warmup=self.warmup)
 
 
-@technique("class-model", "synthesize", ".class_model:ClassModel.build",
+@technique("class-model", "synthesize", ".activation_maximization:ClassModel.build",
            "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 2", subject="classes",
            in_report=False)  # fmt: skip
 class ClassModelConfig:
@@ -112,7 +112,7 @@ class InversionConfig:
         check_positive(steps=self.steps, rate=self.rate, alpha=self.alpha, beta=self.beta)
 
 
-@technique("caricature", "synthesize", ".caricature:Caricature.build",
+@technique("caricature", "synthesize", ".from_images:Caricature.build",
            "Olah et al. 2018, The Building Blocks of Interpretability, Distill; Lucid, caricatures", subject="images",
            in_report=False)  # fmt: skip
 class CaricatureConfig:
@@ -133,7 +133,7 @@ class CaricatureConfig:
         check_positive(steps=self.steps, rate=self.rate)
 
 
-@technique("deepdream", "synthesize", ".deepdream:Deepdream.build",
+@technique("deepdream", "synthesize", ".from_images:Deepdream.build",
            "Mordvintsev, Olah, Tyka 2015, Inceptionism", subject="images", in_report=False)  # fmt: skip
 class DeepdreamConfig:
     """An image in which whatever a layer sees is raised."""
@@ -155,7 +155,7 @@ class DeepdreamConfig:
         check_positive(steps=self.steps, rate=self.rate, octaves=self.octaves, octave_factor=self.octave_factor)
 
 
-@technique("accentuation", "synthesize", ".accentuation:Accentuation.build",
+@technique("accentuation", "synthesize", ".from_images:Accentuation.build",
            "Hamblin et al. 2024, Feature Accentuation, arXiv:2402.10039", subject="images",
            in_report=False)  # fmt: skip
 class AccentuationConfig:

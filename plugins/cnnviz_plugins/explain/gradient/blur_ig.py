@@ -9,9 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import BlurIgConfig
+from cnnviz_plugins.explain.gradient.saliency import input_gradient
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""

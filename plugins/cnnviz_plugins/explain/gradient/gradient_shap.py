@@ -8,9 +8,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Noise, View, fill_of, noisy_image
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
+from cnnviz_plugins.explain.gradient.saliency import input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
 from cnnviz_plugins.explain.gradient.path import PathEndpoints, rule_of
 from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
+from cnnviz_plugins.explain.gradient.saliency import input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)

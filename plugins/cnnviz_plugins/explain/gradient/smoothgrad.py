@@ -9,7 +9,6 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target, View, fill_of, noisy_image
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map
-from cnnviz_plugins.explain.gradient.input_gradient import RULES, input_gradient, passed_through, rewritten
 from cnnviz_plugins.explain.gradient.path import rule_of
 from cnnviz_plugins.explain.gradient.plugin import (
     DeepliftConfig,
@@ -19,6 +18,7 @@ from cnnviz_plugins.explain.gradient.plugin import (
     SmoothgradSquaredConfig,
     VargradConfig,
 )
+from cnnviz_plugins.explain.gradient.saliency import RULES, input_gradient, passed_through, rewritten
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,7 @@ class Parts:
         return jnp.where(kept[self.segments][:, :, None], image, self.occluding_fill)
 
     def fading(self, image: Float[Array, "h w c"], strength: Float[Array, " count"]) -> Float[Array, "h w c"]:
-        """Return the image with each part between its occlude (0) and itself (1)."""
+        """Return the image with each part between what occludes it (0) and itself (1)."""
         return self.occluding_fill + (image - self.occluding_fill) * strength[self.segments][:, :, None]
 
 

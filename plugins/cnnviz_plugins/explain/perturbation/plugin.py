@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from cnnviz_jax.plugin import (
     TechniqueSpec,
@@ -20,6 +20,9 @@ from cnnviz_jax.plugin import (
     word_and_number,
 )
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""
 
@@ -29,6 +32,7 @@ SEGMENT_FILLS = {**FILLS, "segment-mean": False}
 SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
 """Words that `segments` may be, each with a number."""
 
+Config = TypeVar("Config", bound="DataclassInstance")
 Segmentation = str | tuple[tuple[int, ...], ...]
 
 
@@ -37,7 +41,7 @@ class OcclusionConfig:
     """How much the score falls when each window of the image is occluded."""
 
     window: int | tuple[int, int] | None = None
-    """Height and width of the occlude in pixels (one number for both); a seventh of the short side when not given."""
+    """Height and width of a window in pixels (one number for both); a seventh of the short side when not given."""
     stride: int | tuple[int, int] | None = None
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
@@ -72,26 +76,24 @@ class OcclusionConfig:
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
-    def resolved(self) -> OcclusionConfig:
+    def resolved(self) -> Self:
         """Return the same with nothing left to the convention."""
-        edge, score, gather = _OCCLUSION_CONVENTIONS[self.convention]
-        return replace(self, edge=self.edge or edge, score=self.score or score, gather=self.gather or gather)
+        return _filled(self, _OCCLUSION_CONVENTIONS[self.convention])
 
 
-_OCCLUSION_CONVENTIONS: dict[
-    str,
-    tuple[
-        Literal["full", "truncate"],
-        Literal["drop", "raw", "one_minus", "distribution"],
-        Literal["grid", "average", "sum"],
-    ],
-] = {
-    "paper": ("full", "drop", "grid"),
-    "captum": ("truncate", "drop", "average"),  # captum/attr/_core/occlusion.py
-    "pair": ("full", "drop", "sum"),  # PAIR saliency/core/occlusion.py
-    "tf-explain": ("truncate", "one_minus", "grid"),  # tf_explain/core/occlusion_sensitivity.py
-    "xplique": ("full", "drop", "sum"),  # xplique/attributions/occlusion.py
+_OCCLUSION_CONVENTIONS: dict[str, dict[str, Any]] = {
+    "paper": {"edge": "full", "score": "drop", "gather": "grid"},
+    "captum": {"edge": "truncate", "score": "drop", "gather": "average"},  # captum/attr/_core/occlusion.py
+    "pair": {"edge": "full", "score": "drop", "gather": "sum"},  # PAIR saliency/core/occlusion.py
+    # tf_explain/core/occlusion_sensitivity.py
+    "tf-explain": {"edge": "truncate", "score": "one_minus", "gather": "grid"},
+    "xplique": {"edge": "full", "score": "drop", "gather": "sum"},  # xplique/attributions/occlusion.py
 }
+
+
+def _filled(config: Config, usual: dict[str, Any]) -> Config:
+    """Return a config with what was not given as it is in `usual`."""
+    return replace(config, **{name: value for name, value in usual.items() if getattr(config, name) is None})
 
 
 @technique("rise", "explain", ".rise:Rise.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421", in_report=False)
@@ -141,7 +143,7 @@ class SegmentConfig:
 
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
-        return self if self.fill is not None else replace(self, fill="segment-mean")
+        return _filled(self, {"fill": "segment-mean"})
 
 
 @technique("feature-ablation", "explain", ".feature_ablation:FeatureAblation.build",
@@ -182,9 +184,7 @@ class LimeConfig(SegmentConfig):
 
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        defaults = _LIME_CONVENTIONS[self.convention]
-        return replace(self, **{name: each for name, each in defaults.items() if given[name] is None})
+        return _filled(self, _LIME_CONVENTIONS[self.convention])
 
 
 _LIME_CONVENTIONS: dict[str, dict[str, Any]] = {
@@ -215,11 +215,7 @@ class KernelShapConfig(SegmentConfig):
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
         samples, fill = (800, 0.5) if self.convention == "xplique" else (2048, "segment-mean")
-        return replace(
-            self,
-            samples=samples if self.samples is None else self.samples,
-            fill=fill if self.fill is None else self.fill,
-        )
+        return _filled(self, {"samples": samples, "fill": fill})
 
 
 @technique("sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False)

@@ -15,7 +15,7 @@ from cnnviz_plugins.explain.perturbation.plugin import SobolConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Sobol(PartsFold):
-    """The total Sobol index of every part, when each part fades towards its occlude by a random amount.
+    """The total Sobol index of every part, when each part fades towards what occludes it by a random amount.
 
     Two matrices A and B of random strengths, and for each part a matrix that is A with the part's column from B. The
     total index is Jansen's: sum over rows of (f(A) - f(A with part i of B))^2 / (2 designs variance of f(A)), never

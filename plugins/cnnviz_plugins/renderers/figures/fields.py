@@ -1,10 +1,12 @@
-"""Receptive fields: a table of the layers beside the boxes of their central units over the input frame."""
+"""Receptive fields: the boxes of all layers with a table of their sizes, or what one unit sees in each layer below."""
+
+from fractions import Fraction
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.plugin import ReceptiveFields
+from cnnviz_jax.plugin import Field, ReceptiveFields
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.sheet import (
     EDGE,
@@ -71,3 +73,76 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     line = sheet.axes(table, origin + _ROW - 0.035, 5.95, 0.008)
     line.add_patch(rule)
     return sheet.figure
+
+
+_LARGEST, _SMALLEST, _GAP = 1.7, 0.45, 0.35
+_GRID = 40
+
+Box = tuple[int, int, int, int]
+
+
+def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
+    """Return one panel for the image and one for each layer up to the unit's, sizes drawn to one scale."""
+    layer, row, column = result.unit or ("", 0, 0)
+    height, width, _ = result.input_shape
+    panels: list[tuple[str, tuple[int, int], Box]] = [
+        ("image", (height, width), result.fields[layer].box(row, column, clip=True))
+    ]
+    for name, field in result.fields.items():
+        box = box_below(field, result.fields[layer], (row, column))
+        previous = panels[-1]
+        if box is not None and (name == layer or (field.shape, box) != (previous[1], previous[2])):
+            panels.append((name, field.shape, box))
+    hidden = max(len(panels) - options.limit, 0)
+    panels = [*panels[: options.limit - 1], panels[-1]] if hidden else panels
+    largest = max(max(shape) for _, shape, _ in panels)
+    sizes = [
+        tuple(max(_LARGEST * side / largest, _SMALLEST * side / max(shape)) for side in shape) for _, shape, _ in panels
+    ]
+    sheet_w = max(2 * EDGE + sum(max(size[1], 0.8) + _GAP for size in sizes), 5.6)
+    words = [
+        (
+            f"From the left: the part of the image, and of each layer's map, that unit ({row}, {column}) of {layer} "
+            "sees. Layers whose units see one unit of the layer before are left out."
+        ),
+        *([f"{hidden} layers are not drawn (limit={options.limit})."] if hidden else []),
+    ]
+    top = EDGE + 0.8
+    body_h = max(size[0] for size in sizes)
+    heading = f"what unit ({row}, {column}) of {layer} sees · {result.provenance.model}"
+    sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=body_h + 0.3)
+    colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(70, 220, len(panels))]
+    x = EDGE
+    for (name, shape, box), size, colour in zip(panels, sizes, colours, strict=True):
+        sheet.text(x, top - 0.38, plain(name, 14))
+        sheet.note(x, top - 0.2, f"{shape[0]} × {shape[1]}")
+        axes = sheet.axes(x, top, size[1], size[0])
+        axes.set(xlim=(0, shape[1]), ylim=(shape[0], 0))
+        axes.add_patch(Rectangle((0, 0), shape[1], shape[0], facecolor=EMPTY, edgecolor=FAINT, linewidth=0.9))
+        first, left, last, right = box
+        seen = (right - left + 1, last - first + 1)
+        axes.add_patch(Rectangle((left, first), *seen, facecolor=colour, alpha=0.75, edgecolor="black", linewidth=0.9))
+        if max(shape) <= _GRID:
+            axes.hlines(range(1, shape[0]), 0, shape[1], color="white", linewidth=0.4)
+            axes.vlines(range(1, shape[1]), 0, shape[0], color="white", linewidth=0.4)
+        sheet.text(x, top + size[0] + 0.06, f"{seen[1]} × {seen[0]}", size=SMALL_PT)
+        x += max(size[1], 0.8) + _GAP
+    return sheet.figure
+
+
+def box_below(below: Field, above: Field, unit: tuple[int, int]) -> Box | None:
+    """Return the units of one layer that a unit of a later one sees, inside the map; `None` where no law tells.
+
+    Both fields follow laws in the image: the first and last unit that the later one sees begin and end where it does.
+    """
+    ends: list[tuple[int, int]] = []
+    for lower, upper, at in zip((below.rows, below.columns), (above.rows, above.columns), unit, strict=True):
+        if lower.index_map is None or upper.index_map is None or not below.is_map or not lower.index_map[0]:
+            return None
+        (jump, low, high), (step, start, stop) = lower.index_map, upper.index_map
+        first, last = (step * at + start - low) / jump, (step * at + stop - high) / jump
+        if Fraction(first).denominator != 1 or Fraction(last).denominator != 1 or first > last:
+            return None
+        ends.append((max(int(first), 0), min(int(last), len(lower.first) - 1)))
+    (top, bottom), (left, right) = ends
+    return (top, left, bottom, right) if top <= bottom and left <= right else None

@@ -7,9 +7,14 @@ import numpy as np
 
 from cnnviz_jax.plugin import Attribution, FilterBank, Provenance, ReceptiveFields, RenderError, Report, Synthesis
 from cnnviz_plugins.renderers.options import FilterOptions, HtmlOptions
-from cnnviz_plugins.renderers.page.embed import Embedded
 from cnnviz_plugins.renderers.page.explanations import cards, map_section, prediction_rows
-from cnnviz_plugins.renderers.page.sections import field_section, figure_section, filter_section, synthesis_section
+from cnnviz_plugins.renderers.page.sections import (
+    Embedded,
+    field_section,
+    figure_section,
+    filter_section,
+    synthesis_section,
+)
 from cnnviz_plugins.renderers.text import options_of, seconds, size
 
 

@@ -1,22 +1,62 @@
-"""Sections of the page: receptive fields, filters, synthesised images, and what only the figure renderer draws."""
+"""Sections of the page and the images inside it: fields, filters, synthesised images, and figures for all else."""
 
 import io
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from PIL import Image
 
 from cnnviz_jax.plugin import FilterBank, ReceptiveFields, Synthesis
 from cnnviz_plugins.renderers.colormaps import palette
+from cnnviz_plugins.renderers.display import Scale
 from cnnviz_plugins.renderers.figure import figure
 from cnnviz_plugins.renderers.figures.sheet import pinned_style
 from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, short_label
 from cnnviz_plugins.renderers.geometry import field_rows, frame_window
-from cnnviz_plugins.renderers.images import atlas, channel_note, data_uri, png, rgb
+from cnnviz_plugins.renderers.images import atlas, channel_note, data_uri, indexed_png, png, rgb
 from cnnviz_plugins.renderers.kernels import filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions
-from cnnviz_plugins.renderers.page.embed import Embedded
 from cnnviz_plugins.renderers.text import number
+
+
+@dataclass
+class Embedded:
+    """The images and colour bars that the page's SVG definitions hold, by identifier."""
+
+    images: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    def image(self, identifier: str, image: Float[np.ndarray, "h w c"]) -> dict[str, Any]:
+        """Take in an image and return what the template needs to draw it."""
+        height, width, channels = image.shape
+        if identifier not in self.images:
+            self.images[identifier] = {"uri": data_uri(png(rgb(image))), "width": width, "height": height}
+        return {
+            "id": identifier,
+            "width": width,
+            "height": height,
+            "is_small": max(height, width) < 160,
+            "note": channel_note(channels),
+        }
+
+    def bar(self, scale: Scale, colormap: str, unit: str) -> dict[str, Any]:
+        """Take in a colour map and return a horizontal colour bar with its limits in words."""
+        identifier = f"bar-{colormap}"
+        if identifier not in self.images:
+            strip = indexed_png(np.arange(256, dtype=np.uint8)[None], palette(colormap))
+            self.images[identifier] = {"uri": data_uri(strip), "width": 256, "height": 1}
+        is_zero = scale.high <= scale.low
+        return {
+            "id": identifier,
+            "low": "" if is_zero else number(scale.low),
+            "high": "" if is_zero else number(scale.high),
+            "zero_at": round(100 * scale.zero, 1) if 0 < scale.zero < 1 and not is_zero else None,
+            "is_zero": is_zero,
+            "unit": unit,
+            "caption": scale.caption,
+        }
+
 
 _DPI = 110
 
