@@ -7,7 +7,7 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
-from tests.explain.small import forward, model, parameters
+from tests.explain.small_network import forward, model, parameters
 
 
 def test_filters_are_the_parameters_themselves():

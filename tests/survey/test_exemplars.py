@@ -6,7 +6,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import ImageError, LayerNotFoundError, UsageError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 COUNT, K = 23, 5
 
@@ -78,7 +78,7 @@ def test_the_crop_of_an_interior_unit_alone_gives_the_recorded_value():
     """conv1 and conv2 with SAME padding see 8 x 8; the crop goes through a network without padding."""
     import jax
 
-    from tests.explain.small import parameters
+    from tests.explain.small_network import parameters
 
     images = some_images(40, 24, 24)
     found = cv.survey("exemplars", model(24, 24), images, layer="conv2", k=9, units=tuple(range(8)))

@@ -9,7 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax import targets
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.verbs.exemplars import exemplar_scores
-from tests.explain.small import forward, model, parameters, some_images
+from tests.explain.small_network import forward, model, parameters, some_images
 
 PLAIN = {"recipe": "lucid", "transforms": "none", "parametrization": "pixel('zero', 0, 0.5)", "optimizer": "adam(0.02)"}
 

@@ -13,7 +13,7 @@ from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.explain.gradient.path import rule_of
 from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 
 def toy(params, x):
