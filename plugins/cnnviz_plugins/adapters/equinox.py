@@ -17,7 +17,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import dotted, is_array, owned, pure_model
+from cnnviz_plugins.adapters.outputs import check_names, dotted, is_array, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming
 
 
@@ -174,10 +174,7 @@ def _leaves(twin: eqx.Module, state: Any) -> tuple[list[str], list[Any]]:
         statistics = jax.tree.leaves(state)
         names += [named.get(id(leaf), f"state.{i}") for i, leaf in enumerate(statistics)]
         leaves += statistics
-    arrays = [name for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)]
-    if len(set(arrays)) < len(arrays):
-        twice = sorted({name for name in arrays if arrays.count(name) > 1})
-        raise ModelError(f"two parameters have the path {twice[0]}; rename an attribute or key that has a dot in it")
+    check_names([name for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)])
     return names, leaves
 
 

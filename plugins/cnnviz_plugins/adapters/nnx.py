@@ -16,7 +16,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import dotted, owned, pure_model
+from cnnviz_plugins.adapters.outputs import check_names, dotted, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming, scoped
 
 _MARK = "_cnnviz_paths"
@@ -172,9 +172,7 @@ def _parameters(
     """Return the state as {path: array} and what makes a state of such a dictionary again."""
     entries, tree = jax.tree_util.tree_flatten_with_path(state)
     names = [_name(keys, twin, places) for keys, _ in entries]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ModelError(f"two parameters have the path {twice[0]}; rename an attribute or key that has a dot in it")
+    check_names(names)
 
     def restore(params: Mapping[str, Any]) -> Any:
         return jax.tree.unflatten(tree, [params[name] for name in names])

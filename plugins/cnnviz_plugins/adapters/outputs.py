@@ -10,6 +10,13 @@ import numpy as np
 from cnnviz_jax.plugin import AdaptOptions, Axes, ModelError, PureModel
 
 
+def check_names(names: Sequence[str]) -> None:
+    """Raise `ModelError` if two parameters have one path."""
+    if len(set(names)) < len(names):
+        twice = sorted({name for name in names if names.count(name) > 1})
+        raise ModelError(f"two parameters have the path {twice[0]}; rename an attribute or key that has a dot in it")
+
+
 def is_array(leaf: Any) -> bool:
     """Whether a leaf is a number or array of JAX or NumPy, not a Python object."""
     return isinstance(leaf, jax.Array | np.ndarray | np.generic)

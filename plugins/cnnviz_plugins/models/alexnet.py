@@ -36,10 +36,7 @@ class AlexNet(MapsThenDense):
                 continue
             out, window, stride = row
             padding = 2 if stride > 1 else window // 2
-            layers += [
-                nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs),
-                ReLU(),
-            ]
+            layers += [nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
             channels = out
         self.features = nnx.List(layers)
         self.avgpool = AdaptiveAveragePool(_GRID)

@@ -65,9 +65,7 @@ KERAS: dict[str, tuple[str, ...]] = {
 }
 """The networks of Keras Applications by how they are fed; see `keras_applications`."""
 
-_SHA256 = {
-    "resnet20-12fca82f.th": "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
-}
+_SHA256 = {"resnet20-12fca82f.th": "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8"}
 # Files whose whole digest is known. The names of the others tell its first eight digits, as their publishers arrange.
 
 
@@ -93,7 +91,7 @@ def cnnviz_models() -> Iterable[ModelSpec]:
         summary="Small network for 64 x 64 images of shapes and textures, trained by this project; weights included",
         build="cnnviz_plugins.models.shapes.bundled:build",
         weights=WeightsSpec(bundled=True),
-        examples="cnnviz_plugins.models.shapes.examples:examples",
+        examples="cnnviz_plugins.models.shapes.concepts:examples",
     )
     for name, summary, reference, url in PUBLISHED:
         weights = _weights(url)

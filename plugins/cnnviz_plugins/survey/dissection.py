@@ -209,12 +209,7 @@ def _result(
 
 
 def _shown(
-    model: Model,
-    layer: Layer,
-    dataset: Dataset,
-    ids: Int[np.ndarray, "u k"],
-    units: Sequence[int],
-    at: np.ndarray,
+    model: Model, layer: Layer, dataset: Dataset, ids: Int[np.ndarray, "u k"], units: Sequence[int], at: np.ndarray
 ) -> tuple[np.ndarray, Bool[np.ndarray, "u k h w"]]:
     """Return each drawn unit's best images and where in them it is active at."""
     height, width, _ = model.input_shape

@@ -200,24 +200,10 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
 @hookimpl
 def cnnviz_renderers() -> Iterable[RendererSpec]:
     """Yield the stitched grid, the moving image and the numbers of a synthesis."""
-    yield RendererSpec(
-        name="grid",
-        summary="synthesised images stitched pixel by pixel, with margins",
-        accepts=("Synthesis",),
-        suffixes=(".webp",),
-        render="cnnviz_plugins.synthesize.files:grid",
-    )
-    yield RendererSpec(
-        name="ascent",
-        summary="the ascent of synthesised images as a moving grid",
-        accepts=("Synthesis",),
-        suffixes=(".gif",),
-        render="cnnviz_plugins.synthesize.files:animation",
-    )
-    yield RendererSpec(
-        name="numbers",
-        summary="every number of a synthesis but the images",
-        accepts=("Synthesis",),
-        suffixes=(".json",),
-        render="cnnviz_plugins.synthesize.files:numbers",
-    )
+    for name, suffix, render, summary in (
+        ("grid", ".webp", "grid", "synthesised images stitched pixel by pixel, with margins"),
+        ("ascent", ".gif", "animation", "the ascent of synthesised images as a moving grid"),
+        ("numbers", ".json", "numbers", "every number of a synthesis but the images"),
+    ):
+        file = f"cnnviz_plugins.synthesize.files:{render}"
+        yield RendererSpec(name=name, summary=summary, accepts=("Synthesis",), suffixes=(suffix,), render=file)

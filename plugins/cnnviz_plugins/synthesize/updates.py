@@ -123,12 +123,10 @@ class Adam:
 
 
 @dataclass(frozen=True)
-class Nadam:
+class Nadam(Adam):
     """Adam with Nesterov's momentum. Source: Dozat 2016; epsilon as in Keras."""
 
     rate: float = 1.0
-    b1: float = 0.9
-    b2: float = 0.999
     epsilon: float = 1e-7
 
     def transformation(self) -> optax.GradientTransformation:

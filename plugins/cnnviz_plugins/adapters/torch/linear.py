@@ -13,13 +13,11 @@ from cnnviz_plugins.adapters.torch.operations import OPERATIONS, op, pair
 OPERATIONS |= dict.fromkeys(("matmul", "mm", "bmm", "dot", "mv"), lambda self, other: jnp.matmul(self, other))
 
 
-OPERATIONS |= {
-    "einsum": lambda equation, tensors, **unused: jnp.einsum(equation, *tensors),
-}
+OPERATIONS |= {"einsum": lambda equation, tensors, **unused: jnp.einsum(equation, *tensors)}
 
 
 @op("linear")
-def linear(input: Any, weight: Any, bias: Any = None) -> Any:  # PyTorch's name
+def linear(input: Any, weight: Any, bias: Any = None) -> Any:
     """Return input @ weight.T + bias."""
     out = jnp.matmul(input, weight.T)
     return out if bias is None else out + bias
@@ -32,11 +30,7 @@ def addmm(self: Any, mat1: Any, mat2: Any, *, beta: Any = 1, alpha: Any = 1) -> 
     return (self if beta == 1 else beta * self) + (out if alpha == 1 else alpha * out)
 
 
-@op(
-    "scaled_dot_product_attention",
-    "_scaled_dot_product_attention_math",
-    "_scaled_dot_product_flash_attention_for_cpu",
-)
+@op("scaled_dot_product_attention", "_scaled_dot_product_attention_math", "_scaled_dot_product_flash_attention_for_cpu")
 def attention(
     query: Any,
     key: Any,
@@ -60,13 +54,7 @@ def attention(
 
 @op("conv1d", "conv2d", "conv3d")
 def conv(
-    input: Any,  # PyTorch's name
-    weight: Any,
-    bias: Any = None,
-    stride: Any = 1,
-    padding: Any = 0,
-    dilation: Any = 1,
-    groups: int = 1,
+    input: Any, weight: Any, bias: Any = None, stride: Any = 1, padding: Any = 0, dilation: Any = 1, groups: int = 1
 ) -> Any:
     """Return the convolution; `padding` may be `same` or `valid`."""
     count = weight.ndim - 2
@@ -81,7 +69,7 @@ def conv(
 
 @op("conv_transpose1d", "conv_transpose2d", "conv_transpose3d")
 def conv_transpose(
-    input: Any,  # PyTorch's name
+    input: Any,
     weight: Any,
     bias: Any = None,
     stride: Any = 1,
@@ -104,7 +92,7 @@ def conv_transpose(
 
 @op("convolution", "_convolution")
 def convolution(
-    input: Any,  # PyTorch's name
+    input: Any,
     weight: Any,
     bias: Any,
     stride: Sequence[int],

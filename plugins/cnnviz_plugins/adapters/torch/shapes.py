@@ -239,7 +239,7 @@ def nothing(*unused: Any, **options: Any) -> None:
 
 
 @op("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
-def dropout(input: Any, p: float, train: bool) -> Any:  # PyTorch's name
+def dropout(input: Any, p: float, train: bool) -> Any:
     """Return the value as it is, or refuse where the model keeps dropping in inference."""
     if train and p > 0:
         raise _Random("dropout")

@@ -34,7 +34,9 @@ class LayerMaps(Fold):
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
         layers, resolved = chosen(config, model), config.resolved()
-        return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes(resolved, layers))
+        several = (("layers", layers), ("fuse", resolved.fuse)) if len(layers) > 1 else ()
+        notes = (("relu", resolved.relu), *several)
+        return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes)
 
     def evaluate(self, case: Case) -> Any:
         """Return the weighted map of every layer, before any ReLU."""
@@ -90,12 +92,6 @@ def chosen(config: MapConfig, model: Model) -> tuple[str, ...]:
         return (model.map_layer(config.layer).name,)
     names = {model.map_layer(name).name for name in config.layers}
     return tuple(sorted(names, key=["input", *model.layers].index))
-
-
-def notes(config: MapConfig, layers: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
-    """Return what was decided, for the result."""
-    several = (("layers", layers), ("fuse", config.fuse)) if len(layers) > 1 else ()
-    return (("relu", config.relu), *several)
 
 
 def values_of(model: Model, image: Float[Array, "h w c"], layers: tuple[str, ...]) -> dict[str, Map]:

@@ -6,15 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from cnnviz_jax.plugin import (
-    Noise,
-    TechniqueSpec,
-    UsageError,
-    check_at_least,
-    hookimpl,
-    technique,
-    techniques_in,
-)
+from cnnviz_jax.plugin import Noise, TechniqueSpec, UsageError, check_at_least, hookimpl, technique, techniques_in
 
 Fuse = Literal["mean", "max", "tanh-max"]
 

@@ -8,7 +8,6 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from scipy.stats import qmc
 
 from cnnviz_jax.plugin import (
     Case,
@@ -34,6 +33,7 @@ from cnnviz_plugins.explain.concepts.factors import factorised, presence
 from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
+from cnnviz_plugins.explain.perturbation.sobol import low_discrepancy, strengths
 
 _STEP = 0.8  # of the side, as the authors' code has it
 
@@ -119,12 +119,8 @@ class ConceptSobol(Fold):
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs."""
-        count = len(self.bank.array)
-        points = qmc.Sobol(2 * count, scramble=False).random(self.designs).astype(np.float32)
-        row = jnp.asarray(points)[case.index % self.designs]
-        matrix = case.index // self.designs
-        from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
-        value = (case.context * jnp.where(from_b, row[count:], row[:count])) @ jnp.asarray(self.bank.array)
+        strength = strengths(low_discrepancy(self.designs, 2 * len(self.bank.array)), case.index)
+        value = (case.context * strength) @ jnp.asarray(self.bank.array)
         return case.model.score(case.image, case.target, replace={str(self.layer): value})[0]
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Float[Array, " k"]:

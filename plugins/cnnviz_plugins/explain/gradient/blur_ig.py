@@ -2,16 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
+from cnnviz_jax.plugin import Case, Heatmap, Model
 from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import BlurIgConfig
-from cnnviz_plugins.explain.gradient.saliency import input_gradient
+from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""
@@ -20,7 +20,7 @@ _SHARP = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlurIg(Fold):
+class BlurIg(PixelSum):
     """Gradients along the path of less and less blurred images, times the changes, (h, w, c).
 
     No baseline colour has to be chosen. `extras` has `baseline_score`, of the most blurred image, and
@@ -30,19 +30,14 @@ class BlurIg(Fold):
     Source: Xu, Venugopalan, Sundararajan 2020, section 3.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: BlurIgConfig
 
     @classmethod
     def build(cls, config: BlurIgConfig, model: Model) -> "BlurIg":
         """Return the fold for `model`."""
-        return cls(config=config, notes=(("max_sigma_px", config.max_sigma), ("steps", config.steps)))
-
-    @property
-    def evaluations(self) -> int:
-        """One per step."""
-        return self.config.steps
+        return cls(
+            config=config, count=config.steps, notes=(("max_sigma_px", config.max_sigma), ("steps", config.steps))
+        )
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the most blurred image and the scores at both ends."""

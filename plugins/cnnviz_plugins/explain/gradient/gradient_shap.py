@@ -1,20 +1,20 @@
 """GradientSHAP: the gradient at random points between random baselines and the image (Lundberg, Lee 2017)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Noise, View, fill_of, noisy_image
+from cnnviz_jax.plugin import Case, Heatmap, Model, Noise, fill_of, noisy_image
 from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
-from cnnviz_plugins.explain.gradient.saliency import input_gradient
+from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientShap(Fold):
+class GradientShap(PixelSum):
     """The mean of (image - baseline) times the gradient at a random point between them, (h, w, c).
 
     Each point draws one of the `baselines`, a place on the path and, if asked, noise on the image.
@@ -25,19 +25,14 @@ class GradientShap(Fold):
     Source: Lundberg, Lee 2017; Erion et al. 2019, equation 2 ("expected gradients").
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: GradientShapConfig
 
     @classmethod
     def build(cls, config: GradientShapConfig, model: Model) -> "GradientShap":
         """Return the fold for `model`."""
-        return cls(config=config, notes=(("samples", config.points), ("baselines", config.baselines)))
-
-    @property
-    def evaluations(self) -> int:
-        """One per random point."""
-        return self.config.points
+        return cls(
+            config=config, count=config.points, notes=(("samples", config.points), ("baselines", config.baselines))
+        )
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, ""], Float[Array, ""]]:
         """Return the product at one random point, the score of its baseline and that of its image."""

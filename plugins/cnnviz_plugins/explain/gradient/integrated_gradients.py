@@ -1,19 +1,19 @@
 """Integrated gradients: shares of the pixels that sum to the difference of scores (Sundararajan et al. 2017)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
+from cnnviz_jax.plugin import Case, Heatmap, Model, fill_of
 from cnnviz_plugins.explain.gradient.path import PathEndpoints, rule_of
 from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
-from cnnviz_plugins.explain.gradient.saliency import input_gradient
+from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntegratedGradients(Fold):
+class IntegratedGradients(PixelSum):
     """(image - baseline) times the gradient integrated along the straight path between them, (h, w, c).
 
     `extras` has `baseline_score` and `completeness_gap`: what the shares sum to, less the difference of scores.
@@ -22,20 +22,13 @@ class IntegratedGradients(Fold):
     Source: Sundararajan, Taly, Yan 2017, section 3, equation 1; completeness is proposition 1.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: IntegratedGradientsConfig
 
     @classmethod
     def build(cls, config: IntegratedGradientsConfig, model: Model) -> "IntegratedGradients":
         """Return the fold for `model`."""
         used = zip(("quadrature", "nodes"), config.rule, strict=True)
-        return cls(config=config, notes=(("baseline", str(config.baseline)), *used))
-
-    @property
-    def evaluations(self) -> int:
-        """One per node."""
-        return self.config.rule[1]
+        return cls(config=config, count=config.rule[1], notes=(("baseline", str(config.baseline)), *used))
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the baseline and the scores at both ends."""

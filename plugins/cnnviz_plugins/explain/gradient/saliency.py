@@ -1,7 +1,7 @@
 """One gradient of the score: plain (saliency), through rewritten ReLUs, or times the image; the family builds on it."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import jax
 import jax.numpy as jnp
@@ -13,6 +13,7 @@ from cnnviz_plugins.explain.gradient.plugin import SaliencyConfig
 RULES: dict[str, dict[str, str] | None] = {
     "saliency": None,
     "guided-backprop": {"relu": "guided"},
+    "guided-grad-cam": {"relu": "guided"},
     "deconvnet": {"relu": "deconv"},
 }
 """ReLU rule of each gradient method."""
@@ -32,8 +33,8 @@ def input_gradient(
     return jax.grad(score)(image)
 
 
-def rewritten(model: Model, method: str) -> tuple[tuple[str, Any], ...]:
-    """Return the note that lists which ReLUs the method's rule replaces.
+def rewritten(model: Model, method: str, instead: str = "saliency") -> tuple[tuple[str, Any], ...]:
+    """Return the note that lists which ReLUs the method's rule replaces; where there are none, `instead` needs none.
 
     Raises:
         RuleError: The program has no true ReLU, so that the rule would change nothing.
@@ -45,7 +46,7 @@ def rewritten(model: Model, method: str) -> tuple[tuple[str, Any], ...]:
     if not names:
         others = model.program.unruled_activations()
         met = f" (it has {', '.join(sorted(set(others)))})" if others else ""
-        raise RuleError(f"{method} rewrites ReLUs, and {model.name} has none{met}; saliency needs none")
+        raise RuleError(f"{method} rewrites ReLUs, and {model.name} has none{met}; {instead} needs none")
     return (("rewritten", tuple(names)),)
 
 
@@ -55,6 +56,20 @@ def passed_through(model: Model, method: str) -> tuple[str, ...]:
     if not names:
         return ()
     return (f"{method} has no agreed rule for these activations and leaves them as they are: {', '.join(names)}",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelSum(Fold):
+    """Values of pixels, (h, w, c), added up over `count` evaluations."""
+
+    gather: Literal["sum", "stack"] = "sum"
+    view: View = "pixels"
+    count: int
+
+    @property
+    def evaluations(self) -> int:
+        """One per copy, node or step."""
+        return self.count
 
 
 @dataclass(frozen=True, kw_only=True)

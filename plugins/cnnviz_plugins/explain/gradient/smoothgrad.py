@@ -1,13 +1,13 @@
 """SmoothGrad and its relatives: what gradients are over noisy copies of the image (Smilkov et al. 2017)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target, View, fill_of, noisy_image
+from cnnviz_jax.plugin import Case, Heatmap, Model, Target, fill_of, noisy_image
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map
 from cnnviz_plugins.explain.gradient.path import rule_of
 from cnnviz_plugins.explain.gradient.plugin import (
@@ -18,11 +18,11 @@ from cnnviz_plugins.explain.gradient.plugin import (
     SmoothgradSquaredConfig,
     VargradConfig,
 )
-from cnnviz_plugins.explain.gradient.saliency import RULES, input_gradient, passed_through, rewritten
+from cnnviz_plugins.explain.gradient.saliency import RULES, PixelSum, input_gradient, passed_through, rewritten
 
 
 @dataclass(frozen=True, kw_only=True)
-class Smoothgrad(Fold):
+class Smoothgrad(PixelSum):
     """The mean of signed gradients over noisy copies, (h, w, c).
 
     Randomness: copy i of an image is image + sigma * normal(fold_in(image's key, i)), so the result
@@ -32,8 +32,6 @@ class Smoothgrad(Fold):
     Source: Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, section 3.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: SmoothgradConfig
 
     @classmethod
@@ -41,12 +39,7 @@ class Smoothgrad(Fold):
         """Return the fold for `model`."""
         used = (("samples", config.copies), ("noise", str(config.used_noise)))
         notes = (*rewritten(model, config.method), *used)
-        return cls(config=config, notes=notes, warnings=passed_through(model, config.method))
-
-    @property
-    def evaluations(self) -> int:
-        """One per noisy copy."""
-        return self.config.copies
+        return cls(config=config, count=config.copies, notes=notes, warnings=passed_through(model, config.method))
 
     def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation, and what the gradients are compared with."""
@@ -91,7 +84,12 @@ class Vargrad(Smoothgrad):
     def build(cls, config: VargradConfig, model: Model) -> "Vargrad":  # type: ignore[override]
         """Return the fold for `model`."""
         plain = Smoothgrad.build(config, model)
-        return cls(config=config, notes=(*plain.notes, ("ddof", config.subtracted)), warnings=plain.warnings)
+        return cls(
+            config=config,
+            count=config.copies,
+            notes=(*plain.notes, ("ddof", config.subtracted)),
+            warnings=plain.warnings,
+        )
 
     def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation and the untouched gradient: differences to it lose no digits."""

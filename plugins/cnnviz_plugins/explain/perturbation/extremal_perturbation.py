@@ -62,9 +62,7 @@ class SmoothMask:
         return values[jnp.argsort(values + 1e-4 * scattered)]
 
     def __call__(
-        self,
-        parameters: Float[Array, "rows cols"],
-        offsets: tuple[Float[Array, "h near"], Float[Array, "w near"]],
+        self, parameters: Float[Array, "rows cols"], offsets: tuple[Float[Array, "h near"], Float[Array, "w near"]]
     ) -> Float[Array, "h w"]:
         """Return the mask of some parameters in [0, 1]."""
         near = jnp.arange(2 * self.radius + 1)
