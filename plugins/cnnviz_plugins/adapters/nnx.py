@@ -126,7 +126,7 @@ def _joined(path: str, key: Any) -> str:
 
 
 def _into_inference(node: nnx.Module) -> None:
-    """Put one module of the copy into inference mode, by the door `nnx.view` uses and by its own attributes."""
+    """Put one module of the copy into inference mode, as `nnx.view` does and by its own attributes."""
     if hasattr(node, "set_view"):
         accepted = inspect.signature(node.set_view).parameters
         anything = any(parameter.kind == parameter.VAR_KEYWORD for parameter in accepted.values())

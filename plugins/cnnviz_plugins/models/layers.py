@@ -89,7 +89,7 @@ class AveragePool(nnx.Module):
 
 
 class AdaptiveAveragePool(nnx.Module):
-    """Means over a grid of `size` x `size` windows that cover the map, which thus may have any size.
+    """Means over a grid of `size` x `size` windows all over the map, which thus may have any size.
 
     Nothing is done to a map that has this size already, as it has in the published networks at 224 pixels.
 

@@ -17,7 +17,7 @@ class ActivationMaximization(Ascent):
     """Gradient ascent on an image by a recipe, any of whose parts may be another.
 
     Raises (when built):
-        ModelError: The model cannot be run at the size size that was asked for.
+        ModelError: The model cannot be run at the size that was asked for.
         UsageError: A part does not exist, or does not go with another.
         TargetError: Diversity is asked for of single images.
 

@@ -28,7 +28,7 @@ class ActivationMaximizationConfig:
     recipe: RecipeName = "chollet2016"
     """A published set of start, steps, update, views, regularisers and display."""
     size: int | tuple[int, int] | None = None
-    """Height and width of the size in pixels. When not given: the receptive field for a neuron, the image's size
+    """Height and width of the image in pixels. When not given: the receptive field for a neuron, the image's size
     where there is one to start from, else the recipe's own, or the model's input size where the model takes no other
     (the result says so)."""
     steps: int | None = None

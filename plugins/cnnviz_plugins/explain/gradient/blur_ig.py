@@ -84,7 +84,7 @@ def _matrix(size: int, sigma: Float[Array, ""], most: float, *, ends_black: bool
     if not ends_black:
         return weights / weights.sum(1, keepdims=True)
     reach = math.ceil(4 * most + 1)
-    taps = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    places = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
     radius = jnp.floor(4 * sigma + 0.5)  # where scipy cuts its Gaussian
-    total = jnp.where(jnp.abs(taps) <= radius, jnp.exp(-0.5 * (taps / width) ** 2), 0.0).sum()
+    total = jnp.where(jnp.abs(places) <= radius, jnp.exp(-0.5 * (places / width) ** 2), 0.0).sum()
     return jnp.where(jnp.abs(offset) <= radius, weights, 0.0) / total

@@ -1,7 +1,7 @@
 """SmoothGrad and its relatives: what gradients are over noisy copies of the image (Smilkov et al. 2017)."""
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -35,7 +35,7 @@ class Smoothgrad(PixelSum):
     config: SmoothgradConfig
 
     @classmethod
-    def build(cls, config: SmoothgradConfig, model: Model) -> "Smoothgrad":
+    def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
         used = (("samples", config.copies), ("noise", str(config.used_noise)))
         notes = (*rewritten(model, config.method), *used)
@@ -81,15 +81,10 @@ class Vargrad(Smoothgrad):
     config: VargradConfig
 
     @classmethod
-    def build(cls, config: VargradConfig, model: Model) -> "Vargrad":  # type: ignore[override]
+    def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        plain = Smoothgrad.build(config, model)
-        return cls(
-            config=config,
-            count=config.copies,
-            notes=(*plain.notes, ("ddof", config.subtracted)),
-            warnings=plain.warnings,
-        )
+        plain = super().build(config, model)
+        return replace(plain, notes=(*plain.notes, ("ddof", config.subtracted)))
 
     def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation and the untouched gradient: differences to it lose no digits."""

@@ -1,4 +1,4 @@
-"""The one door to weights on disk: looks at what a file holds, then at its suffix, and reads it.
+"""Reads weights on disk: looks at what a file holds, then at its suffix, and reads it.
 
 Content comes first because suffixes lie: `.pth` files may be zip archives or bare pickles, and
 people rename what they download.

@@ -131,9 +131,9 @@ def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
 
 
 def box_below(below: Field, above: Field, unit: tuple[int, int]) -> Box | None:
-    """Return the units of one layer that a unit of a later one sees, inside the map; `None` where no law tells.
+    """Return the units of one layer that a unit of a later one sees, inside the map; `None` without affine index maps.
 
-    Both fields follow laws in the image: the first and last unit that the later one sees begin and end where it does.
+    Where both fields have one, the first and the last unit that the later unit sees begin and end where it does.
     """
     ends: list[tuple[int, int]] = []
     for lower, upper, at in zip((below.rows, below.columns), (above.rows, above.columns), unit, strict=True):
