@@ -38,15 +38,11 @@ def _shaped(kernel: np.ndarray, shape: tuple[int, int] | None, model: Model, lay
         if inputs % (shape[0] * shape[1]):
             raise UsageError(f"shape is {shape[0]} x {shape[1]}, and {layer.name} has {inputs} inputs")
         return kernel.reshape(*shape, -1, units)
-    is_first = not any(other.kernel is not None for other in _before(model, layer))
+    layers = list(model.layers.values())
+    is_first = not any(other.kernel is not None for other in layers[: layers.index(layer)])
     if is_first and inputs == height * width * channels and channels in (1, 3):
         return kernel.reshape(height, width, channels, units)
     return kernel[None, None]  # one row of inputs per unit
-
-
-def _before(model: Model, layer: Layer) -> list[Layer]:
-    layers = list(model.layers.values())
-    return layers[: layers.index(layer)]
 
 
 def layer_with_kernel(model: Model, name: str | None) -> Layer:

@@ -109,7 +109,7 @@ class Ascent(Iteration):
     def prepare(
         self, model: Model, target: Target, exemplars: Float[np.ndarray, "n h w c"] | None
     ) -> tuple[Model, Target]:
-        """Return the model at the image's size and the target there, with the exemplars' spectrum where it is wanted."""
+        """Return the model at the image's size and the target there, with the exemplars' spectrum where wanted."""
         sized, moved = place(model, self.compared(model, target), self.placement)
         if exemplars is not None and isinstance(self.recipe.parametrization, MacoPhase):
             spectrum = mean_spectrum(np.asarray(exemplars), *self.shape[:2])

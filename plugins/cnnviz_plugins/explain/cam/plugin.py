@@ -74,10 +74,7 @@ class GradCamConfig(MapConfig):
 @technique("cam", "explain", ".class_activation_map:ClassActivationMap.build",
            "Zhou et al. 2016, arXiv:1512.04150", in_report=False)  # fmt: skip
 class CamConfig:
-    """A layer's channels, weighted by the one linear layer behind their global average.
-
-    The layer and the weights are read off the network.
-    """
+    """A layer's channels, weighted by the one linear layer behind their global average."""
 
     relu: bool = False
     """Keep only what speaks for the class; the paper keeps all."""
@@ -117,10 +114,7 @@ class HiresCamConfig(MapConfig):
     "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
 )
 class LayerCamConfig(MapConfig):
-    """A layer's channels times their positive gradients, place by place.
-
-    Several layers are fused as in the paper when `fuse` is not given.
-    """
+    """A layer's channels times their positive gradients, place by place."""
 
     @property
     def fusion(self) -> Fuse:
@@ -157,7 +151,7 @@ class AblationCamConfig(MapConfig):
     `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
 
 
-@technique("smooth-grad-cam++", "explain", ".smooth_grad_cam_plus_plus:SmoothGradCamPlusPlus.build",
+@technique("smooth-grad-cam++", "explain", ".gradient_weights:SmoothGradCamPlusPlus.build",
            "Omeiza et al. 2019, arXiv:1908.01224", in_report=False)  # fmt: skip
 class SmoothGradCamPlusPlusConfig(MapConfig):
     """Grad-CAM++ with derivatives averaged over noisy copies of the image."""

@@ -30,7 +30,7 @@ def dissection_figure(result: Dissection, options: UnitOptions) -> Figure:
     total = len(result.threshold)
     words = (
         f"{len(result.detectors)} of {total} units are detectors (overlap above {number(result.detector_at)}) "
-        f"of {len(counted)} of {len(result.concepts)} concepts. A unit is active at the pixels where its map, brought to "
+        f"of {len(counted)} of {len(result.concepts)} concepts. A unit is active where its map, brought to "
         f"the image's size, is above the value that {percent(result.share)} of its values exceed; the rest is "
         "darkened."
     )
