@@ -72,7 +72,7 @@ def reached(result: Evolution, step: int, unit: int) -> str:
     return number(float(result.activation[step, unit]))
 
 
-_TILE, _LINES, _GAP, _PLOT, _PLOT_H = 0.6, 1.25, 0.08, 2.6, 1.6
+_TILE, _LINES, _PLOT, _PLOT_H = 0.6, 1.25, 2.6, 1.6
 _IMAGE = 0.8
 
 

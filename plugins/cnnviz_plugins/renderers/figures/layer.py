@@ -57,13 +57,13 @@ def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
     return sheet.figure
 
 
-_MAP = 3.4
+_FIELD = 3.4
 
 
 def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions) -> Figure:
     """Return the map, the box, and the ellipse of two standard deviations."""
     values = np.asarray(result.sensitivity)
-    height = _MAP * min(max(values.shape[0] / values.shape[1], 0.4), 2.5)
+    height = _FIELD * min(max(values.shape[0] / values.shape[1], 0.4), 2.5)
     top_px, left_px, bottom_px, right_px = result.box
     words = [
         f"Mean |d unit / d pixel| over {result.samples} images of noise, unit {result.unit}.",
@@ -71,11 +71,11 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
         f"Dashed: two standard deviations, sigma {number(result.sigma[0])} × {number(result.sigma[1])} pixels.",
         f"95 % of the sensitivity lies on {percent(result.share)} of the box.",
     ]
-    sheet_w = 2 * EDGE + _MAP + 1.2
+    sheet_w = 2 * EDGE + _FIELD + 1.2
     top = EDGE + 0.38
     heading = f"effective receptive field of {result.layer} · {result.provenance.model}"
     sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=height + 0.1)
-    axes = sheet.axes(EDGE, top, _MAP, height)
+    axes = sheet.axes(EDGE, top, _FIELD, height)
     most = max(float(values.max()), 0.0)
     # Fixed limits: a patch at the border must not push the image aside.
     axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
@@ -87,7 +87,7 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
     centre, wide, high = (result.centre[1], result.centre[0]), 4 * result.sigma[1], 4 * result.sigma[0]
     axes.add_patch(Ellipse(centre, wide, high, fill=False, edgecolor="#9be9a8", linewidth=1.0, linestyle="--"))
     sheet.color_bar(
-        EDGE + _MAP + 0.1,
+        EDGE + _FIELD + 0.1,
         top,
         0.12,
         min(1.8, height),
@@ -98,7 +98,7 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
     return sheet.figure
 
 
-_MATRIX, _GAP, _COLUMNS = 1.7, 0.25, 4
+_MATRIX, _APART, _COLUMNS = 1.7, 0.25, 4
 
 
 def variety_figure(result: FilterVariety, options: UnitOptions) -> Figure:
@@ -110,12 +110,12 @@ def variety_figure(result: FilterVariety, options: UnitOptions) -> Figure:
     words = ["|cosine| of every pair of filters: black 0, yellow 1; filters in their own order along both sides."]
     left_out = len(result.layers) - len(layers)
     words += [f"{left_out} more layers are not drawn (limit={options.limit})."] if left_out else []
-    sheet_w = max(2 * EDGE + columns * (_MATRIX + _GAP), 6.0)
+    sheet_w = max(2 * EDGE + columns * (_MATRIX + _APART), 6.0)
     top = EDGE + 0.38
     heading = f"variety of filters · {result.provenance.model}"
     sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=rows * cell_h)
     for k, one in enumerate(layers):
-        x, y = EDGE + k % columns * (_MATRIX + _GAP), top + k // columns * cell_h
+        x, y = EDGE + k % columns * (_MATRIX + _APART), top + k // columns * cell_h
         sheet.text(x, y, plain(one.layer, 26), fontweight="bold")
         shown = np.asarray(one.cosine)
         sheet.axes(x, y + 0.2, _MATRIX, _MATRIX).imshow(shown, cmap="inferno", vmin=0, vmax=1)

@@ -75,6 +75,7 @@ def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     shown = good[: options.limit]
     finite(curves[shown])
     sheet = Sheet(7.0, 4.7)
+    sheet.heading(_heading(synthesis))
     axes = plotted(sheet.axes(0.75, 0.75, 4.6, 2.95, frame=True))
     axes.set_xlabel("step", fontsize=TEXT_PT)
     axes.set_ylabel("objective", fontsize=TEXT_PT)
