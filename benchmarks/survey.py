@@ -14,7 +14,7 @@ from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_plugins.survey.distributions import build as distributions
 from cnnviz_plugins.survey.exemplars import build as exemplars
-from cnnviz_plugins.survey.images_fired import ImagesFired
+from cnnviz_plugins.survey.per_class import ImagesFired
 from cnnviz_plugins.survey.plugin import DistributionsConfig, ExemplarsConfig
 
 BATCH = 64

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from cnnviz_jax.data.fills import blurred as blurred
     from cnnviz_jax.data.fills import fill_of as fill_of
     from cnnviz_jax.data.images import load_image as load_image
+    from cnnviz_jax.data.noise import Noise as Noise
+    from cnnviz_jax.data.noise import noisy_image as noisy_image
     from cnnviz_jax.data.source import Example as Example
     from cnnviz_jax.data.source import Source as Source
     from cnnviz_jax.downloads import cached_file as cached_file
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.model.layers import Layer as Layer
     from cnnviz_jax.model.model import Model as Model
     from cnnviz_jax.model.pure import AdaptOptions as AdaptOptions
+    from cnnviz_jax.model.pure import Axes as Axes
     from cnnviz_jax.model.pure import PureModel as PureModel
     from cnnviz_jax.model.resizing import resized_model as resized_model
     from cnnviz_jax.model.structure import Structure as Structure
@@ -85,11 +88,14 @@ if TYPE_CHECKING:
     from cnnviz_jax.options.fills import check_fill as check_fill
     from cnnviz_jax.options.values import word_and_number as word_and_number
     from cnnviz_jax.plugins.hookspecs import hookimpl as hookimpl
+    from cnnviz_jax.plugins.references import import_reference as import_reference
     from cnnviz_jax.plugins.specs import AdapterSpec as AdapterSpec
     from cnnviz_jax.plugins.specs import ModelSpec as ModelSpec
     from cnnviz_jax.plugins.specs import RendererSpec as RendererSpec
     from cnnviz_jax.plugins.specs import TechniqueSpec as TechniqueSpec
     from cnnviz_jax.plugins.specs import WeightsSpec as WeightsSpec
+    from cnnviz_jax.plugins.specs import technique as technique
+    from cnnviz_jax.plugins.specs import techniques_in as techniques_in
     from cnnviz_jax.program.analysis.receptive_field import Field as Field
     from cnnviz_jax.program.graph.evaluator import Override as Override
     from cnnviz_jax.program.graph.graph import Node as Node
@@ -154,6 +160,7 @@ _HOME = {
     "data.dataset": "Dataset",
     "data.fills": "blurred fill_of",
     "data.images": "load_image",
+    "data.noise": "Noise noisy_image",
     "data.source": "Example Source",
     "downloads": "cached_file",
     "engine.case": "Case",
@@ -175,7 +182,7 @@ _HOME = {
     ),
     "model.layers": "INPUT Layer",
     "model.model": "Model",
-    "model.pure": "AdaptOptions PureModel",
+    "model.pure": "AdaptOptions Axes PureModel",
     "model.resizing": "resized_model",
     "model.structure": "Structure",
     "model.window_sweep": "WindowSweep",
@@ -183,7 +190,8 @@ _HOME = {
     "options.fills": "FIXED_FILL_WORDS Fill check_fill",
     "options.values": "word_and_number",
     "plugins.hookspecs": "hookimpl",
-    "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec WeightsSpec",
+    "plugins.references": "import_reference",
+    "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec WeightsSpec technique techniques_in",
     "program.analysis.receptive_field": "Field",
     "program.graph.evaluator": "Override",
     "program.graph.graph": "Node",

@@ -6,9 +6,11 @@ as `"package.module:attribute"` and imported by `load` when it is first used.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, field
+from inspect import cleandoc
+from typing import Any, Literal, TypeVar, dataclass_transform
 
 from cnnviz_jax.plugins.references import Lazy
 
@@ -93,6 +95,53 @@ class TechniqueSpec:
     """Papers and sources."""
     in_report: bool = True
     """Whether `cv.report` runs it unasked; off for close variants and for those that take long."""
+
+
+Config = TypeVar("Config", bound=type)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True, field_specifiers=(field,))
+def technique(name: str, kind: Kind, build: str, *references: str, **others: Any) -> Callable[[Config], Config]:
+    """Make a class the frozen config of a technique, whose record it then carries; `techniques_in` lists them.
+
+    The first sentence of the class's docstring is the technique's summary.
+
+    Args:
+        name: As in `TechniqueSpec`, as are `kind` and `references`.
+        kind: Which verb runs it.
+        build: `package.module:attribute`, or `.module:attribute` in the package of the class's own module.
+        references: Papers and sources.
+        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`.
+
+    Example:
+        @technique("edges", "explain", ".edges:Edges.build", "Sobel 1968")
+        class EdgesConfig:
+            '''The gradient of the image itself.'''
+    """
+
+    def carrying(config: Config) -> Config:
+        made: Any = dataclass(frozen=True, kw_only=True)(config)
+        sentence = cleandoc(made.__doc__).partition("\n\n")[0].replace("\n", " ").removesuffix(".")
+        first = sentence.partition(" ")[0]
+        if first[1:].islower() or len(first) == 1:  # not a name such as Grad-CAM
+            sentence = sentence[0].lower() + sentence[1:]
+        package = made.__module__.rpartition(".")[0] if build.startswith(".") else ""
+        made.__technique__ = TechniqueSpec(
+            name=name, kind=kind, summary=sentence, config=made, build=package + build, references=references, **others
+        )
+        return config
+
+    return carrying
+
+
+def techniques_in(module: str) -> list[TechniqueSpec]:
+    """Return the records of the configs that a module defines with `technique`, for its hook `cnnviz_techniques`.
+
+    Args:
+        module: The module's name, its own `__name__`.
+    """
+    defined = [each for each in vars(sys.modules[module]).values() if getattr(each, "__module__", None) == module]
+    return [vars(each)["__technique__"] for each in defined if "__technique__" in getattr(each, "__dict__", ())]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,7 +6,7 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ImageError
-from tests.explain.small import model
+from tests.explain.small_network import model
 
 
 def save(path, pixels, mode=None, **kwargs):

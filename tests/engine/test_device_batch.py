@@ -10,7 +10,7 @@ from cnnviz_jax.engine import keys_for, root_key, run_fold
 from cnnviz_jax.engine.device_batch import explain_device_batch, inner_chunk_for
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 
 def built(name, **options):

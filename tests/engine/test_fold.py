@@ -13,7 +13,7 @@ from cnnviz_jax.engine import fold_run as fold_module
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.errors import ImageError, MemoryBudgetError, TargetError, UsageError
 from cnnviz_jax.results.attribution import Heatmap
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -148,7 +148,7 @@ def test_a_wrong_image_gets_a_sentence(images, text):
 
 def test_weights_that_are_not_finite_are_refused():
     params = {**model().params, "head": {"kernel": jnp.full((8, 4), jnp.nan), "bias": jnp.zeros(4)}}
-    from tests.explain.small import forward
+    from tests.explain.small_network import forward
 
     with pytest.raises(cv.errors.WeightsError, match=r"not finite: head\.kernel"):
         cv.adapt(forward, params, input_shape=(12, 10, 3))

@@ -14,7 +14,7 @@ from flax import linen, nnx
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import CnnvizError
-from tests.explain.every import TECHNIQUES, cheap, check_contract, check_refusal, compiled_without_optimising
+from tests.explain.fixtures import TECHNIQUES, cheap, check_contract, check_refusal, compiled_without_optimising
 
 pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 

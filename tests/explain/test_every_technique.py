@@ -12,10 +12,10 @@ from jax.sharding import PartitionSpec
 from cnnviz_jax import compiling as compiling
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Fold, WholeImage, image_ids, keys_for, root_key
-from cnnviz_jax.engine.device_batch import explain_tile, inner_chunk_for
+from cnnviz_jax.engine.device_batch import explain_device_batch, inner_chunk_for
 from cnnviz_jax.options.configs import technique_and_config
 from cnnviz_jax.plugins.references import load
-from tests.explain.every import (
+from tests.explain.fixtures import (
     NETWORKS,
     TECHNIQUES,
     assert_alike,
@@ -78,7 +78,7 @@ def test_eight_devices_give_what_one_gives(name: str) -> None:
     inner_chunk = inner_chunk_for(fold.evaluations, 1)
 
     def local(model, images, target, keys):
-        return explain_tile(fold, model, images, target, keys, inner_chunk=inner_chunk)[0].values
+        return explain_device_batch(fold, model, images, target, keys, inner_chunk=inner_chunk)[0].values
 
     mesh = jax.make_mesh((8,), ("device",), axis_types=(jax.sharding.AxisType.Auto,))
     whole, split = PartitionSpec(), PartitionSpec("device")

@@ -5,7 +5,7 @@ import pytest
 
 import cnnviz_jax as cv
 
-from .oneconv import KINDS, A, B, model, parameters, two_inputs
+from .oneconv_network import KINDS, A, B, model, parameters, two_inputs
 
 
 @pytest.fixture(scope="module", params=KINDS)

@@ -8,7 +8,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
 
-from .small import model, some_images
+from .small_network import model, some_images
 
 
 def smoothgrad(images, **options):

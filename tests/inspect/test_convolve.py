@@ -7,8 +7,7 @@ from PIL import Image
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_plugins.inspect.convolve import convolved
-from cnnviz_plugins.inspect.kernels import PRESETS
+from cnnviz_plugins.inspect.convolve import PRESETS, convolved
 
 HALVES = np.zeros((6, 6, 1), np.float32)
 HALVES[:, :3] = 10  # the lecture's image: bright left, dark right

@@ -10,8 +10,8 @@ from cnnviz_jax.cli import main
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import LayerNotFoundError, TargetError, UnknownNameError, UsageError, WeightsError
 from cnnviz_jax.results.evolution import line_of
-from tests.explain.small import model, parameters, some_images
-from tests.inspect.evolving import step_of
+from tests.explain.small_network import model, parameters, some_images
+from tests.inspect.recorded_training import step_of
 
 QUICK = {"recipe": "chollet2016", "ascent_steps": 3}
 
@@ -19,7 +19,7 @@ QUICK = {"recipe": "chollet2016", "ascent_steps": 3}
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     folder = tmp_path_factory.mktemp("trainings") / "run"
-    recorder = cv.Recorder(folder, network="tests.inspect.evolving:make_model")
+    recorder = cv.Recorder(folder, network="tests.inspect.recorded_training:make_model")
     for step in (0, 5, 10):
         recorder.save(step, step_of(step))
     return folder
@@ -28,7 +28,7 @@ def run(tmp_path_factory):
 def test_what_was_saved_comes_back(run):
     recorder = cv.Recorder(run)
     assert recorder.steps == (0, 5, 10)
-    assert recorder.network == "tests.inspect.evolving:make_model"
+    assert recorder.network == "tests.inspect.recorded_training:make_model"
     found = recorder.load(5)
     assert list(found) == ["conv1.bias", "conv1.kernel", "conv2.bias", "conv2.kernel", "head.bias", "head.kernel"]
     np.testing.assert_array_equal(found["conv2.kernel"], step_of(5)["conv2"]["kernel"])
@@ -83,7 +83,7 @@ def test_units_are_synthesised_at_every_step_by_the_programs_of_the_first(follow
 
 
 def test_a_training_that_changed_nothing_gives_the_same_images_at_every_step(tmp_path, followed):
-    recorder = cv.Recorder(tmp_path / "still", network="tests.inspect.evolving:make_model")
+    recorder = cv.Recorder(tmp_path / "still", network="tests.inspect.recorded_training:make_model")
     for step in range(2):
         recorder.save(step, step_of(0))
     before = compilations()
@@ -119,7 +119,7 @@ def test_synthesised_units_are_in_the_numbers_and_on_the_figures(followed, run, 
 
 
 def test_a_unit_that_no_image_moves_is_an_empty_cell_and_a_warning_names_the_step(tmp_path):
-    recorder = cv.Recorder(tmp_path / "dead", network="tests.inspect.evolving:make_model")
+    recorder = cv.Recorder(tmp_path / "dead", network="tests.inspect.recorded_training:make_model")
     silent = step_of(0)
     silent["conv2"]["kernel"] = silent["conv2"]["kernel"].at[..., 5].set(0)
     recorder.save(0, silent)

@@ -5,7 +5,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,7 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
-from tests.explain.small import forward, model, parameters
+from tests.explain.small_network import forward, model, parameters
 
 
 def test_filters_are_the_parameters_themselves():
@@ -55,7 +55,7 @@ def test_a_dense_layer_on_pixels_is_drawn_as_images():
 
 
 def test_the_way_down_from_a_unit_is_that_of_its_box(tmp_path):
-    from cnnviz_plugins.renderers.figures.path import box_below
+    from cnnviz_plugins.renderers.figures.fields import box_below
 
     found = cv.inspect("receptive-field", model(), layer="conv2", unit=(2, 2))
     assert list(found.fields)[-1] == "conv2"
@@ -73,7 +73,7 @@ def test_the_way_down_from_a_unit_is_that_of_its_box(tmp_path):
 
 
 def test_a_filter_matches_itself_best(tmp_path):
-    from cnnviz_plugins.inspect.match import cosines
+    from cnnviz_plugins.inspect.filters import cosines
 
     rng = np.random.default_rng(0)
     weights = rng.random((3, 3, 3)).astype(np.float32)

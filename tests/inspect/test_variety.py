@@ -6,8 +6,8 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
 from cnnviz_plugins.inspect.variety import effective_rank, variety
-from tests.explain.small import model
-from tests.survey import planted
+from tests.explain.small_network import model
+from tests.survey import planted_network
 
 
 def test_ten_planted_twins_and_five_dead_filters_are_exactly_those_named():
@@ -28,10 +28,10 @@ def test_ten_planted_twins_and_five_dead_filters_are_exactly_those_named():
 
 
 def test_a_planted_network_is_read_from_its_own_weights():
-    found = cv.inspect("filter-variety", planted.model(), layer="conv")
+    found = cv.inspect("filter-variety", planted_network.model(), layer="conv")
     (one,) = found.layers
-    assert one.twins == planted.TWINS
-    assert set(one.dead) == {*planted.DEAD, 25}
+    assert one.twins == planted_network.TWINS
+    assert set(one.dead) == {*planted_network.DEAD, 25}
 
 
 def test_the_cosine_is_that_of_a_slow_loop():

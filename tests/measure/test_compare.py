@@ -9,7 +9,7 @@ from PIL import Image
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import CnnvizError, UsageError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 OPTIONS = {"deletion": {"steps": 4}, "insertion": {"steps": 4}}
 

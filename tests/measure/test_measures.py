@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 SUM = cv.targets.custom(lambda outputs: outputs.sum())
 

@@ -7,18 +7,16 @@ import numpy as np
 import pytest
 from flax import nnx
 
-from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
-from cnnviz_plugins.models.cifar_resnet import CifarResNet
 from cnnviz_plugins.models.densenet import DenseNet
 from cnnviz_plugins.models.googlenet import TABLE as GOOGLENET
 from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
-from cnnviz_plugins.models.naming import load_arrays, torch_slots
+from cnnviz_plugins.models.naming import abstract, load_arrays, torch_slots
 from cnnviz_plugins.models.published import PUBLISHED
-from cnnviz_plugins.models.resnet import ResNet
+from cnnviz_plugins.models.resnet import CifarResNet, ResNet
 from cnnviz_plugins.models.squeezenet import SqueezeNet
 from cnnviz_plugins.models.vgg import VGG
 

@@ -10,9 +10,8 @@ from flax import nnx
 
 from cnnviz_jax.errors import WeightsError
 from cnnviz_plugins.models import published
-from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.densenet import published_name
-from cnnviz_plugins.models.naming import torch_slots
+from cnnviz_plugins.models.naming import abstract, torch_slots
 from cnnviz_plugins.models.published import PUBLISHED
 
 PARAMETERS = {

@@ -13,22 +13,22 @@ from PIL import Image
 
 from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_plugins.renderers.figure import figure, render
-from tests.renderers import made
+from tests.renderers import factories
 
-LOW = np.abs(made.signed(2, 3, 3))
+LOW = np.abs(factories.signed(2, 3, 3))
 RESULTS = {
-    "pixels": (made.attribution(made.signed(2, 12, 8, 3), "pixels", warnings=("careful",)), {}),
-    "heatmap": (made.attribution(np.kron(LOW, np.ones((4, 4))), low_res=LOW), {}),
-    "shared": (made.attribution(made.signed(2, 6, 6)), {"scale": "shared", "colormap": "zeiler-fergus"}),
-    "maps": (made.attribution(made.signed(1, 4, 6, 5), "maps"), {}),
-    "maps shared": (made.attribution(made.signed(1, 4, 6, 5), "maps"), {"scale": "shared"}),
-    "colour filters": (made.filters(), {}),
-    "grey filters": (made.filters(5, 7, 1, 3), {"scale": "own"}),
-    "deep filters": (made.filters(3, 3, 20, 3), {}),
-    "pointwise filters": (made.filters(1, 1, 40, 2), {"norm": "raw"}),
-    "fields": (made.receptive_fields(), {}),
-    "synthesis": (made.synthesis(), {}),
-    "curves": (made.synthesis(), {"view": "curves"}),
+    "pixels": (factories.attribution(factories.signed(2, 12, 8, 3), "pixels", warnings=("careful",)), {}),
+    "heatmap": (factories.attribution(np.kron(LOW, np.ones((4, 4))), low_res=LOW), {}),
+    "shared": (factories.attribution(factories.signed(2, 6, 6)), {"scale": "shared", "colormap": "zeiler-fergus"}),
+    "maps": (factories.attribution(factories.signed(1, 4, 6, 5), "maps"), {}),
+    "maps shared": (factories.attribution(factories.signed(1, 4, 6, 5), "maps"), {"scale": "shared"}),
+    "colour filters": (factories.filters(), {}),
+    "grey filters": (factories.filters(5, 7, 1, 3), {"scale": "own"}),
+    "deep filters": (factories.filters(3, 3, 20, 3), {}),
+    "pointwise filters": (factories.filters(1, 1, 40, 2), {"norm": "raw"}),
+    "fields": (factories.receptive_fields(), {}),
+    "synthesis": (factories.synthesis(), {}),
+    "curves": (factories.synthesis(), {"view": "curves"}),
 }
 
 
@@ -88,7 +88,7 @@ def test_an_attribution_figure_says_technique_layer_target_score_scale_and_warni
 
 def test_a_label_with_dollars_is_text_not_mathematics():
     words = [text.get_text() for text in words_of(figure(RESULTS["pixels"][0]))]
-    assert f"{made.HOSTILE} · score 1" in words
+    assert f"{factories.HOSTILE} · score 1" in words
 
 
 def test_a_raw_map_gets_its_own_panel_with_its_size():
@@ -97,7 +97,7 @@ def test_a_raw_map_gets_its_own_panel_with_its_size():
 
 
 def test_a_channel_without_an_image_is_an_empty_cell_with_its_reason():
-    drawn = figure(made.synthesis())
+    drawn = figure(factories.synthesis())
     words = " ".join(text.get_text().replace("\n", " ") for text in words_of(drawn))
     for reason in ("no gradient at the start", "diverged", "dead: never active", "status: no_gradient"):
         assert reason in words
@@ -105,7 +105,7 @@ def test_a_channel_without_an_image_is_an_empty_cell_with_its_reason():
 
 
 def test_curves_are_drawn_only_for_targets_that_are_ok():
-    drawn = figure(made.synthesis(), view="curves")
+    drawn = figure(factories.synthesis(), view="curves")
     whole = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 6]
     assert len(whole) == 2
     assert "channel 1 (no_gradient)" in " ".join(text.get_text() for text in words_of(drawn))
@@ -119,45 +119,45 @@ def test_curves_are_drawn_only_for_targets_that_are_ok():
         (np.full((1, 5, 5), -2.0), "heatmap"),
         (np.ones((1, 1, 1)), "heatmap"),
         (np.zeros((1, 5, 5, 3)), "pixels"),
-        (made.signed(1, 5, 5, 1), "pixels"),
-        (made.signed(1, 5, 5, 5), "pixels"),
-        (made.signed(1, 3, 40, 3), "pixels"),
-        (made.signed(1, 40, 3, 3), "pixels"),
+        (factories.signed(1, 5, 5, 1), "pixels"),
+        (factories.signed(1, 5, 5, 5), "pixels"),
+        (factories.signed(1, 3, 40, 3), "pixels"),
+        (factories.signed(1, 40, 3, 3), "pixels"),
         (np.zeros((1, 1, 1, 2)), "maps"),
     ],
 )
 def test_awkward_maps_can_be_drawn(values, view, tmp_path):
     channels = values.shape[-1] if view == "pixels" else 3
-    render(made.attribution(values, view, channels=channels), tmp_path / "out.png", dpi=60)
+    render(factories.attribution(values, view, channels=channels), tmp_path / "out.png", dpi=60)
     with Image.open(tmp_path / "out.png") as image:
         image.load()
 
 
 def test_a_map_that_is_not_finite_leaves_no_file(tmp_path):
     with pytest.raises(RenderError, match="NaN or infinite"):
-        render(made.attribution(np.full((1, 2, 2), np.nan)), tmp_path / "out.png")
+        render(factories.attribution(np.full((1, 2, 2), np.nan)), tmp_path / "out.png")
     assert not list(tmp_path.iterdir())
 
 
 def test_every_status_but_ok_may_stand_alone(tmp_path):
     for view in ("grid", "curves"):
-        render(made.synthesis(("dead", "diverged")), tmp_path / "out.png", view=view)
+        render(factories.synthesis(("dead", "diverged")), tmp_path / "out.png", view=view)
 
 
 def test_unknown_options_and_kinds_are_refused(tmp_path):
     with pytest.raises(
         UsageError, match=r"no display option 'policy' here. There are view, norm, scale, limit, inputs"
     ):
-        render(made.filters(), tmp_path / "out.png", policy="symmetric")
+        render(factories.filters(), tmp_path / "out.png", policy="symmetric")
     with pytest.raises(UsageError, match="dpi is 5; it must lie from 30 to 1200"):
-        render(made.filters(), tmp_path / "out.png", dpi=5)
+        render(factories.filters(), tmp_path / "out.png", dpi=5)
     with pytest.raises(RenderError, match=r"no figure for Report; there are figures for Attribution, .*FilterBank"):
-        figure(made.report())
+        figure(factories.report())
 
 
 def test_drawing_changes_no_setting_and_never_imports_pyplot(tmp_path, monkeypatch):
     monkeypatch.delitem(sys.modules, "matplotlib.pyplot", raising=False)  # others' tests may have imported it
     before = dict(matplotlib.rcParams)
-    render(made.filters(), tmp_path / "out.svg")
+    render(factories.filters(), tmp_path / "out.svg")
     assert dict(matplotlib.rcParams) == before
     assert "matplotlib.pyplot" not in sys.modules

@@ -12,8 +12,8 @@ from PIL import Image
 
 from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_plugins.renderers.html import page, render
-from cnnviz_plugins.renderers.page.weights import spark
-from tests.renderers import made
+from cnnviz_plugins.renderers.page.sections import spark
+from tests.renderers import factories
 
 VOID = {"meta", "link", "img", "br", "input", "hr"}
 
@@ -56,7 +56,7 @@ class Reader(HTMLParser):
 
 @pytest.fixture(scope="module")
 def text():
-    return page(made.report())
+    return page(factories.report())
 
 
 @pytest.fixture(scope="module")
@@ -93,7 +93,7 @@ def test_labels_are_shown_as_text(text, read):
     assert read.tags.count("script") == 1
     assert "<script>alert" not in text
     words = "".join(read.words)
-    assert words.count(made.HOSTILE) >= 10  # title, facts, names, labels, warnings, summaries, reasons, provenance
+    assert words.count(factories.HOSTILE) >= 10  # title, facts, names, labels, warnings, summaries, reasons, provenance
 
 
 def test_the_policy_allows_only_the_pages_own_style_and_script(text, read):
@@ -106,7 +106,7 @@ def test_the_policy_allows_only_the_pages_own_style_and_script(text, read):
 
 
 def test_equal_reports_give_equal_pages(text):
-    assert page(made.report()) == text
+    assert page(factories.report()) == text
 
 
 def test_everything_of_the_report_is_there(read):
@@ -135,17 +135,17 @@ def test_no_number_on_the_page_is_nan(text):
 @pytest.mark.parametrize(
     "result",
     [
-        made.attribution(made.signed(1, 6, 6, 3), "pixels"),
-        made.attribution(np.zeros((2, 6, 6))),
-        made.attribution(np.full((1, 1, 1), -1.0)),
-        made.attribution(made.signed(1, 3, 9, 5), "pixels", channels=5),
-        made.attribution(made.signed(1, 3, 9, 1), "pixels", channels=1),
-        made.attribution(made.signed(1, 3, 4, 5), "maps"),
-        made.filters(),
-        made.filters(i=20),
-        made.receptive_fields(),
-        made.synthesis(),
-        made.synthesis(("dead",)),
+        factories.attribution(factories.signed(1, 6, 6, 3), "pixels"),
+        factories.attribution(np.zeros((2, 6, 6))),
+        factories.attribution(np.full((1, 1, 1), -1.0)),
+        factories.attribution(factories.signed(1, 3, 9, 5), "pixels", channels=5),
+        factories.attribution(factories.signed(1, 3, 9, 1), "pixels", channels=1),
+        factories.attribution(factories.signed(1, 3, 4, 5), "maps"),
+        factories.filters(),
+        factories.filters(i=20),
+        factories.receptive_fields(),
+        factories.synthesis(),
+        factories.synthesis(("dead",)),
     ],
     ids=lambda result: type(result).__name__,
 )
@@ -165,11 +165,11 @@ def test_receptive_fields_are_drawn_over_the_first_image(text):
 
 def test_wrong_options_and_kinds_are_refused(tmp_path):
     with pytest.raises(UsageError, match="no display option 'alpha' here"):
-        render(made.filters(), tmp_path / "out.html", alpha=1)
+        render(factories.filters(), tmp_path / "out.html", alpha=1)
     with pytest.raises(RenderError, match="no page for dict; there are pages for Report, Attribution"):
         page({})
     with pytest.raises(RenderError, match="NaN or infinite"):
-        render(made.attribution(np.full((1, 2, 2), np.inf)), tmp_path / "out.html")
+        render(factories.attribution(np.full((1, 2, 2), np.inf)), tmp_path / "out.html")
     assert not list(tmp_path.iterdir())
 
 

@@ -8,7 +8,7 @@ from cnnviz_jax.cli import main
 from cnnviz_jax.cli.commands.survey import with_units_apart
 from cnnviz_jax.errors import UsageError
 
-from .planted import some_images
+from .planted_network import some_images
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_a_folder_becomes_the_figure_and_broken_images_are_told(folder, capsys):
     line = [
         "survey",
         "exemplars",
-        "tests.survey.planted:model",
+        "tests.survey.planted_network:model",
         "set",
         "--layer",
         "conv",
@@ -51,9 +51,9 @@ def test_a_folder_becomes_the_figure_and_broken_images_are_told(folder, capsys):
 
 
 def test_a_survey_without_a_folder_is_refused(folder, capsys):
-    assert main(["survey", "exemplars", "tests.survey.planted:model"]) == 2
+    assert main(["survey", "exemplars", "tests.survey.planted_network:model"]) == 2
     assert (
         "a survey takes one folder, .npz, .zarr or package.module:factory of images, got 0" in capsys.readouterr().err
     )
-    assert main(["survey", "exemplars", "tests.survey.planted:model", "nowhere"]) == 2
+    assert main(["survey", "exemplars", "tests.survey.planted_network:model", "nowhere"]) == 2
     assert "no folder 'nowhere'" in capsys.readouterr().err

@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
 from cnnviz_plugins.survey.overlap import between, centres_of
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 COUNT, NAMES = 13, ("shape:a", "shape:b", "colour:c")
 SHARE = 0.1

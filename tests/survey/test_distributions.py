@@ -6,7 +6,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 
-from .planted import DEAD, TWINS, model, some_images
+from .planted_network import DEAD, TWINS, model, some_images
 
 COUNT = 30
 

@@ -6,7 +6,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import ImageError, LayerNotFoundError, UsageError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 COUNT, K = 23, 5
 
@@ -78,7 +78,7 @@ def test_the_crop_of_an_interior_unit_alone_gives_the_recorded_value():
     """conv1 and conv2 with SAME padding see 8 x 8; the crop goes through a network without padding."""
     import jax
 
-    from tests.explain.small import parameters
+    from tests.explain.small_network import parameters
 
     images = some_images(40, 24, 24)
     found = cv.survey("exemplars", model(24, 24), images, layer="conv2", k=9, units=tuple(range(8)))
@@ -119,7 +119,7 @@ def test_class_means_are_those_of_a_slow_loop(result, table):
 
 
 def test_selectivity_is_one_for_a_unit_of_one_class_and_zero_for_one_of_all():
-    from cnnviz_plugins.survey.class_means import selectivity
+    from cnnviz_plugins.survey.per_class import selectivity
 
     np.testing.assert_allclose(selectivity(np.array([[2.0, 1, 0], [0, 1, 0], [0, 1, 0]])), [1, 0, 0])
 

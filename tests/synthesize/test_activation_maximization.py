@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import ModelError, TargetError, UsageError
-from tests.explain.small import forward, model, parameters
+from tests.explain.small_network import forward, model, parameters
 
 
 def synthesize(net=None, **options):

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax import targets
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
-from cnnviz_jax.targets import combining
 from cnnviz_jax.verbs.exemplars import exemplar_scores
-from tests.explain.small import forward, model, parameters, some_images
+from tests.explain.small_network import forward, model, parameters, some_images
 
 PLAIN = {"recipe": "lucid", "transforms": "none", "parametrization": "pixel('zero', 0, 0.5)", "optimizer": "adam(0.02)"}
 
@@ -133,11 +133,11 @@ def test_images_of_a_group_differ_more_under_diversity():
     options = {"size": (12, 10), "steps": 25, "copies": 2, "parametrization": "pixel('uniform', 0.01, 0.5)"}
     target = cv.targets.channel("conv2", 3)
     alike = ascend(target=target, **options)
-    apart = ascend(target=target + 5 * combining.diversity("conv2"), **options)
+    apart = ascend(target=target + 5 * targets.diversity("conv2"), **options)
     assert alike.raw.shape == (2, 12, 10, 3)
     assert alike.provenance.targets == ("conv2 channel 3 (1 of 2)", "conv2 channel 3 (2 of 2)")
     values = [cv.capture(model(), made.raw, ["conv2"])["conv2"] for made in (alike, apart)]
-    scores = [combining.diversity("conv2").score_group(jnp.asarray(value)).mean() for value in values]
+    scores = [targets.diversity("conv2").score_group(jnp.asarray(value)).mean() for value in values]
     assert scores[1] > scores[0] + 0.01
 
 
@@ -191,7 +191,7 @@ def test_parameters_above_the_tap_do_not_matter_even_on_another_canvas():
     ("options", "error", "text"),
     [
         (
-            {"target": combining.diversity("conv2")},
+            {"target": targets.diversity("conv2")},
             TargetError,
             "diversity compares the images of one group; say copies",
         ),

@@ -10,7 +10,7 @@ from cnnviz_jax.errors import ModelError
 from cnnviz_jax.model.resizing import below, resized_model
 from cnnviz_plugins.synthesize.placement import place, placement_of
 from tests.adapters import networks
-from tests.explain.small import forward, model, parameters
+from tests.explain.small_network import forward, model, parameters
 
 
 @pytest.mark.parametrize("framework", networks.FRAMEWORKS)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from cnnviz_jax.cli import main
 
-MODEL = "tests.explain.small:model"
+MODEL = "tests.explain.small_network:model"
 LINE = ["synthesize", MODEL, "--channels", "0:2", "--size", "12", "--steps", "3", "--snapshots", "3"]
 
 

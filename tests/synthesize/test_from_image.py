@@ -6,7 +6,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 
 def test_an_inversion_comes_near_the_layers_values_and_the_image():

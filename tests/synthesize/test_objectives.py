@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax import targets
 from cnnviz_jax.errors import TargetError
-from cnnviz_jax.targets import combining
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 IMAGE = jnp.asarray(some_images(1)[0])
 
@@ -41,32 +41,32 @@ def test_a_batched_sum_has_one_entry_per_target():
     rows = [jax.tree.map(lambda leaf, i=i: leaf[i], total) for i in (0, 1)]
     np.testing.assert_allclose(score(rows[1]), score(channel(2)) - 2 * score(channel(4)), rtol=1e-5)
     assert total.describe(model())[1] == "conv2 channel 2 - 2 x conv2 channel 4"
-    assert combining.count_of(channel([1, 2]) - 2 * channel(3)) == 2
+    assert targets.count_of(channel([1, 2]) - 2 * channel(3)) == 2
 
 
 def test_a_direction_is_dot_times_cosine_to_a_power():
     vector = np.random.default_rng(0).normal(size=8).astype(np.float32)
     values = np.asarray(model().run(IMAGE, read=("conv2",), need_outputs=False)[1]["conv2"], np.float64).reshape(-1, 8)
     dot = values @ vector
-    np.testing.assert_allclose(score(combining.direction("conv2", vector)), dot.mean(), rtol=1e-4)
+    np.testing.assert_allclose(score(targets.direction("conv2", vector)), dot.mean(), rtol=1e-4)
     cosine = dot / (np.linalg.norm(values, axis=1) * np.linalg.norm(vector))
     expected = (dot * np.maximum(0.1, cosine) ** 2).mean()
-    np.testing.assert_allclose(score(combining.direction("conv2", vector, 2.0)), expected, rtol=1e-4)
+    np.testing.assert_allclose(score(targets.direction("conv2", vector, 2.0)), expected, rtol=1e-4)
 
 
 def test_a_direction_at_an_all_zero_layer_has_a_finite_gradient():
-    along = combining.direction("relu", np.ones(6), 1.0)
+    along = targets.direction("relu", np.ones(6), 1.0)
     gradient = jax.grad(lambda v: along.score(None, {"relu": v}))(jnp.zeros((2, 2, 6)))
     assert np.isfinite(gradient).all()
 
 
 def test_a_unit_direction_is_the_channel():
-    np.testing.assert_allclose(score(combining.direction("conv2", np.eye(8)[3])), score(channel(3)), rtol=1e-5)
+    np.testing.assert_allclose(score(targets.direction("conv2", np.eye(8)[3])), score(channel(3)), rtol=1e-5)
 
 
 def test_a_whole_layer_is_its_mean_of_squares():
     values = model().run(IMAGE, read=("conv1",), need_outputs=False)[1]["conv1"]
-    np.testing.assert_allclose(score(combining.whole_layer("conv1")), np.square(values).mean(), rtol=1e-5)
+    np.testing.assert_allclose(score(targets.whole_layer("conv1")), np.square(values).mean(), rtol=1e-5)
 
 
 def test_diversity_is_minus_the_mean_cosine_of_gram_matrices():
@@ -80,10 +80,10 @@ def test_diversity_is_minus_the_mean_cosine_of_gram_matrices():
             if j != i
         ]
         expected.append(-np.mean(cosines))
-    target = 2 * combining.diversity("a")
-    found = combining.group_scores(target, None, {"a": jnp.asarray(values)}, 3)
+    target = 2 * targets.diversity("a")
+    found = targets.group_scores(target, None, {"a": jnp.asarray(values)}, 3)
     np.testing.assert_allclose(found, 2 * np.asarray(expected), rtol=1e-4)
-    assert combining.group_scores(combining.diversity("a"), None, {"a": jnp.asarray(values[:1])}, 1).tolist() == [0]
+    assert targets.group_scores(targets.diversity("a"), None, {"a": jnp.asarray(values[:1])}, 1).tolist() == [0]
 
 
 @pytest.mark.parametrize(
@@ -92,10 +92,10 @@ def test_diversity_is_minus_the_mean_cosine_of_gram_matrices():
         (lambda: channel(1) + 2, "only targets can be added to targets, got 2"),
         (lambda: channel(1) * "x", "a target is multiplied by a number, got 'x'"),
         (
-            lambda: combining.resolved_layers(combining.direction("conv2", np.ones(3)), model()),
+            lambda: targets.resolved_layers(targets.direction("conv2", np.ones(3)), model()),
             "8 numbers, one per channel; got 3",
         ),
-        (lambda: combining.resolved_layers(channel(1) + channel(99), model()), "channel 99 is out of range"),
+        (lambda: targets.resolved_layers(channel(1) + channel(99), model()), "channel 99 is out of range"),
     ],
 )
 def test_says_what_does_not_add_up(make, text):

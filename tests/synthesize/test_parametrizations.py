@@ -7,9 +7,15 @@ import optax
 import pytest
 from PIL import Image
 
-from cnnviz_plugins.synthesize.colours import CORRELATION, correlated, decorrelated
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
-from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Pixel
+from cnnviz_plugins.synthesize.parametrizations import (
+    CORRELATION,
+    Fourier,
+    LaplacianPyramid,
+    Pixel,
+    correlated,
+    decorrelated,
+)
 
 KEY = jax.random.key(0, impl="threefry2x32")
 GIVEN = {"mean": jnp.float32(0.5)}

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_plugins.synthesize.displays import Standardized
 from cnnviz_plugins.synthesize.parts import part, parts, spelled
-from cnnviz_plugins.synthesize.recipes import RECIPES, changed
+from cnnviz_plugins.synthesize.recipes import RECIPES, Standardized, changed
 from cnnviz_plugins.synthesize.transforms import TRANSFORMS, Crop, Jitter, Noise, Pad, Rotate, Scale
 from cnnviz_plugins.synthesize.updates import UPDATES, Gradient, Progress, Rms, UnitNorm
 

@@ -8,7 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax import targets
 from cnnviz_jax.errors import TargetError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 
 def dense(params, x):

@@ -56,10 +56,6 @@ class FireCounts(LayerReducer):
             "nonfinite": delta["nonfinite"].at[rows].add(broken.astype(jnp.int32)),
         }
 
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the counts added."""
-        return added(totals)
-
 
 @dataclass(frozen=True, kw_only=True)
 class Confusion(Reducer):

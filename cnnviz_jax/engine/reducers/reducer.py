@@ -90,7 +90,7 @@ class Reducer:
 
 @dataclass(frozen=True, kw_only=True)
 class LayerReducer(Reducer):
-    """A reducer that reads one layer."""
+    """Facts about the units of one layer, which add up unless a subclass merges them otherwise."""
 
     layer: str
     """Whose channels are the units; the resolved name."""
@@ -101,6 +101,10 @@ class LayerReducer(Reducer):
     def layers(self) -> tuple[str, ...]:
         """The one layer it reads."""
         return (self.layer,)
+
+    def merge(self, totals: Sequence[Total]) -> Total:
+        """Return every array of the totals summed."""
+        return added(totals)
 
 
 def _wide(leaf: np.ndarray) -> np.ndarray:
@@ -123,8 +127,6 @@ def extremes(x: Float[Array, "b n c"]) -> tuple[Float[Array, "b c"], Float[Array
     All three in one pass, which reducers of the same layer share. A float's bits as an integer that rises with it:
     integers have no NaN to watch, so that the CPU compares many at once; -0.0 lies just below 0.0.
     """
-    # Positive floats rise with their bits. Negative ones fall, so all bits but the sign are turned: -1.0, 0xBF800000,
-    # becomes 0xC07FFFFF, a negative whole number, and -2.0, 0xC0000000, the smaller 0xBFFFFFFF.
     bits = jax.lax.bitcast_convert_type(x, jax.numpy.int32)
     size = bits & 0x7FFFFFFF
     finite = size < _INFINITY
@@ -150,7 +152,6 @@ def over_positions(
     Positions are taken as a table whose rows are joined first: a row of all its columns and channels is long enough
     for the CPU's vectors, which a row of channels is not. That is up to four times as fast.
     """
-    # 3,136 positions of 64 channels: as a table of 56 rows, a row is 56 * 64 = 3,584 numbers.
     count = values[0].shape[1]
     rows = next(d for d in range(int(count**0.5), 0, -1) if count % d == 0)
     start = tuple(jax.numpy.asarray(first, value.dtype) for first, value in zip(initial, values, strict=True))

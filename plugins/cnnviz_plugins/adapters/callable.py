@@ -11,8 +11,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
-from cnnviz_plugins.adapters.parameters import dotted, is_array, owned
+from cnnviz_plugins.adapters.outputs import dotted, is_array, owned, pure_model
 
 
 def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
@@ -43,20 +42,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     params, paths, restore = _split(args[0]) if args else ({}, (), None)
 
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
-        outputs = native(x, **kwargs) if restore is None else native(restore(params), x, **kwargs)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+        return native(x, **kwargs) if restore is None else native(restore(params), x, **kwargs)
 
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=paths,
-        axes=options.axes or "NHWC",
-        logits=logits_of,
-        framework="jax",
-        name=_title(native),
-        notes=() if args else (nameless,),
-    )
+    notes = () if args else (nameless,)
+    return pure_model(fn, params, options, framework="jax", name=_title(native), paths=paths, notes=notes)
 
 
 def _split(native: Any) -> tuple[Any, tuple[str, ...], Callable[[Any], Any]]:

@@ -17,8 +17,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
-from cnnviz_plugins.adapters.parameters import dotted, is_array, owned
+from cnnviz_plugins.adapters.outputs import check_names, dotted, is_array, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming
 
 
@@ -56,20 +55,18 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
 
         classes = {type(node) for _, node in held.values()}
         with naming(lambda node: (held[id(node)][0],) if id(node) in held else (), classes), _explained(title):
-            outputs = jax.vmap(one)(x)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+            return jax.vmap(one)(x)
 
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=tuple(sorted(params)),
-        axes=options.axes or "NCHW",
-        logits=logits_of,
-        scope_hints=(r"eqx\.nn\..*",),
-        layer_aliases={spelled: path for path, spelled, _ in _modules(twin) if spelled != path},
+    aliases = {spelled: path for path, spelled, _ in _modules(twin) if spelled != path}
+    return pure_model(
+        fn,
+        params,
+        options,
         framework="equinox",
         name=title,
+        axes="NCHW",
+        scope_hints=(r"eqx\.nn\..*",),
+        layer_aliases=aliases,
     )
 
 
@@ -177,10 +174,7 @@ def _leaves(twin: eqx.Module, state: Any) -> tuple[list[str], list[Any]]:
         statistics = jax.tree.leaves(state)
         names += [named.get(id(leaf), f"state.{i}") for i, leaf in enumerate(statistics)]
         leaves += statistics
-    arrays = [name for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)]
-    if len(set(arrays)) < len(arrays):
-        twice = sorted({name for name in arrays if arrays.count(name) > 1})
-        raise ModelError(f"two parameters have the path {twice[0]}; rename an attribute or key that has a dot in it")
+    check_names([name for name, leaf in zip(names, leaves, strict=True) if is_array(leaf)])
     return names, leaves
 
 

@@ -15,8 +15,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
-from cnnviz_plugins.adapters.parameters import owned
+from cnnviz_plugins.adapters.outputs import owned, pure_model
 
 
 def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
@@ -64,21 +63,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         # Haiku's own modules mix dtypes; its code is not written for strict promotion.
         with _explained(title), jax.numpy_dtype_promotion("standard"):
             outputs = native.apply(*given, *rng, x, **kwargs)
-        outputs = outputs[0] if stateful else outputs
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+        return outputs[0] if stateful else outputs
 
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=tuple(sorted(params)),
-        axes=options.axes or "NHWC",
-        logits=logits_of,
-        scope_root=root,
-        layer_aliases={module.replace("/", "."): _dotted(module, root) for module in modules if module != root},
-        framework="haiku",
-        name=title,
-    )
+    aliases = {module.replace("/", "."): _dotted(module, root) for module in modules if module != root}
+    return pure_model(fn, params, options, framework="haiku", name=title, scope_root=root, layer_aliases=aliases)
 
 
 def _title(native: Any) -> str:

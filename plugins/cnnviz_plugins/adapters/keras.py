@@ -12,10 +12,9 @@ import jax
 import keras
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
+from cnnviz_jax.plugin import AdaptOptions, Axes, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
-from cnnviz_plugins.adapters.parameters import owned
+from cnnviz_plugins.adapters.outputs import owned, pure_model
 
 
 def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
@@ -53,23 +52,13 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         values = [params[name] for name in names]
         # Keras promotes numbers by rules of its own; its code is not written for strict promotion.
         with jax.numpy_dtype_promotion("standard"):
-            outputs, _ = native.stateless_call(values[:count], values[count:], x, **kwargs)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+            return native.stateless_call(values[:count], values[count:], x, **kwargs)[0]
 
     variables = zip(names, (*trainable, *fixed), strict=True)
     params = {name: owned(variable.value, name) for name, variable in variables}
-    axes = options.axes or ("NCHW" if _channels_first(native) else "NHWC")
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=tuple(sorted(params)),
-        axes=axes,
-        logits=logits_of,
-        framework="keras",
-        name=title,
-        input_shape=_input_shape(native, title, axes),
-    )
+    axes: Axes = options.axes or ("NCHW" if _channels_first(native) else "NHWC")
+    shape = _input_shape(native, title, axes)
+    return pure_model(fn, params, options, framework="keras", name=title, axes=axes, input_shape=shape)
 
 
 def _names(paths: Sequence[str], title: str) -> list[str]:

@@ -19,8 +19,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
-from cnnviz_plugins.adapters.parameters import dotted, owned
+from cnnviz_plugins.adapters.outputs import dotted, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming, scope
 
 
@@ -45,20 +44,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
 
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         with naming(_paths_of), _without_profiling_names(), nn.intercept_methods(_in_scope), _explained(title, params):
-            outputs = module.apply(params, x, method=method, **kwargs)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+            return module.apply(params, x, method=method, **kwargs)
 
     params, paths = _parameters(variables)
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=paths,
-        axes=options.axes or "NHWC",
-        logits=logits_of,
-        framework="linen",
-        name=title,
-    )
+    return pure_model(fn, params, options, framework="linen", name=title, paths=paths)
 
 
 def _module_and_variables(native: Any, args: tuple[Any, ...]) -> tuple[nn.Module, Mapping[str, Any]]:

@@ -16,8 +16,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
-from cnnviz_plugins.adapters.parameters import dotted, owned
+from cnnviz_plugins.adapters.outputs import check_names, dotted, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming, scoped
 
 _MARK = "_cnnviz_paths"
@@ -54,20 +53,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         copy = nnx.merge(graph, restore(params))
         with naming(_paths_of, classes):
-            outputs = getattr(copy, method)(x, **kwargs)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+            return getattr(copy, method)(x, **kwargs)
 
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=tuple(sorted(params)),
-        axes=options.axes or "NHWC",
-        logits=logits_of,
-        layer_aliases=_aliases(places.values()),
-        framework="nnx",
-        name=title,
-    )
+    aliases = _aliases(places.values())
+    return pure_model(fn, params, options, framework="nnx", name=title, layer_aliases=aliases)
 
 
 def _module(native: Any, args: tuple[Any, ...]) -> nnx.Module:
@@ -137,7 +126,7 @@ def _joined(path: str, key: Any) -> str:
 
 
 def _into_inference(node: nnx.Module) -> None:
-    """Put one module of the copy into inference mode, by the door `nnx.view` uses and by its own attributes."""
+    """Put one module of the copy into inference mode, as `nnx.view` does and by its own attributes."""
     if hasattr(node, "set_view"):
         accepted = inspect.signature(node.set_view).parameters
         anything = any(parameter.kind == parameter.VAR_KEYWORD for parameter in accepted.values())
@@ -183,9 +172,7 @@ def _parameters(
     """Return the state as {path: array} and what makes a state of such a dictionary again."""
     entries, tree = jax.tree_util.tree_flatten_with_path(state)
     names = [_name(keys, twin, places) for keys, _ in entries]
-    if len(set(names)) < len(names):
-        twice = sorted({name for name in names if names.count(name) > 1})
-        raise ModelError(f"two parameters have the path {twice[0]}; rename an attribute or key that has a dot in it")
+    check_names(names)
 
     def restore(params: Mapping[str, Any]) -> Any:
         return jax.tree.unflatten(tree, [params[name] for name in names])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from cnnviz_jax.plugin import AdapterSpec, hookimpl
@@ -11,57 +11,8 @@ _FRAMEWORKS = ("flax", "equinox", "haiku", "keras", "tf_keras", "torch", "tensor
 """Frameworks whose objects are callable but are no plain function of (params, x)."""
 
 
-@hookimpl
-def cnnviz_adapters() -> Iterable[AdapterSpec]:
-    """Yield the built-in adapters."""
-    yield AdapterSpec(
-        name="linen",
-        summary="Flax Linen: adapt(module, variables), a bound module, or a TrainState",
-        matches=_is_linen,
-        build="cnnviz_plugins.adapters.linen:build",
-    )
-    yield AdapterSpec(
-        name="nnx",
-        summary="Flax NNX: adapt(module), or adapt(graphdef, state)",
-        matches=_is_nnx,
-        build="cnnviz_plugins.adapters.nnx:build",
-    )
-    yield AdapterSpec(
-        name="equinox",
-        summary="Equinox: adapt(module), or adapt(module, state)",
-        matches=_is_equinox,
-        build="cnnviz_plugins.adapters.equinox:build",
-    )
-    yield AdapterSpec(
-        name="haiku",
-        summary="Haiku: adapt(transformed, params), or adapt(transformed, params, state)",
-        matches=_is_haiku,
-        build="cnnviz_plugins.adapters.haiku:build",
-    )
-    yield AdapterSpec(
-        name="keras",
-        summary="Keras 3 on its JAX backend: adapt(model)",
-        matches=_is_keras,
-        build="cnnviz_plugins.adapters.keras:build",
-    )
-    yield AdapterSpec(
-        name="torch",
-        summary="PyTorch, exported and rewritten in JAX: adapt(module, input_shape=...)",
-        matches=_is_torch,
-        build="cnnviz_plugins.adapters.torch.module:build",
-    )
-    yield AdapterSpec(
-        name="callable",
-        summary="Any function of (params, x): adapt(fn, params)",
-        matches=_is_callable,
-        build="cnnviz_plugins.adapters.callable:build",
-        fallback=True,
-    )
-
-
 def _is_linen(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
+    native = _without_args(native)
     # `module.apply` and a TrainState, whose `apply_fn` is that, lead back to the module.
     method = native if getattr(native, "__name__", "") == "apply" else getattr(native, "apply_fn", None)
     return _inherits(native, "flax.linen", "Module") or _inherits(
@@ -70,21 +21,16 @@ def _is_linen(native: Any) -> bool:
 
 
 def _is_nnx(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
-    return _inherits(native, "flax.nnx", "Module") or _inherits(native, "flax.nnx", "GraphDef")
+    return _inherits(_without_args(native), "flax.nnx", "Module", "GraphDef")
 
 
 def _is_equinox(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
+    native = _without_args(native)
     return _inherits(native, "equinox", "Module") or _inherits(getattr(native, "__self__", None), "equinox", "Module")
 
 
 def _is_haiku(native: Any) -> bool:
-    if type(native) is tuple and len(native) in (2, 3):
-        native = native[0]
-    return _inherits(native, "haiku", "Transformed") or _inherits(native, "haiku", "TransformedWithState")
+    return _inherits(_without_args(native, 3), "haiku", "Transformed", "TransformedWithState")
 
 
 def _is_keras(native: Any) -> bool:
@@ -98,20 +44,38 @@ def _is_torch(native: Any) -> bool:
 
 
 def _is_callable(native: Any) -> bool:
-    if _is_pair(native):
-        native = native[0]
+    native = _without_args(native)
     return callable(native) and not any(
         kind.__module__.split(".")[0] in _FRAMEWORKS for kind in type(native).__mro__ if not isinstance(native, type)
     )
 
 
-def _is_pair(native: Any) -> bool:
+def _without_args(native: Any, most: int = 2) -> Any:
     # Not a namedtuple: those are objects of a framework, such as Haiku's Transformed.
-    return type(native) is tuple and len(native) == 2
+    return native[0] if type(native) is tuple and 2 <= len(native) <= most else native
 
 
-def _inherits(native: Any, package: str, name: str) -> bool:
+def _inherits(native: Any, package: str, *names: str) -> bool:
     return any(
-        kind.__name__ == name and (kind.__module__ == package or kind.__module__.startswith(package + "."))
+        kind.__name__ in names and (kind.__module__ == package or kind.__module__.startswith(package + "."))
         for kind in type(native).__mro__
     )
+
+
+_ADAPTERS: tuple[tuple[str, str, Callable[[Any], bool], str], ...] = (
+    ("linen", "linen", _is_linen, "Flax Linen: adapt(module, variables), a bound module, or a TrainState"),
+    ("nnx", "nnx", _is_nnx, "Flax NNX: adapt(module), or adapt(graphdef, state)"),
+    ("equinox", "equinox", _is_equinox, "Equinox: adapt(module), or adapt(module, state)"),
+    ("haiku", "haiku", _is_haiku, "Haiku: adapt(transformed, params), or adapt(transformed, params, state)"),
+    ("keras", "keras", _is_keras, "Keras 3 on its JAX backend: adapt(model)"),
+    ("torch", "torch.module", _is_torch, "PyTorch, exported and rewritten in JAX: adapt(module, input_shape=...)"),
+    ("callable", "callable", _is_callable, "Any function of (params, x): adapt(fn, params)"),
+)
+
+
+@hookimpl
+def cnnviz_adapters() -> Iterable[AdapterSpec]:
+    """Yield the built-in adapters; that for any function is asked last."""
+    for name, module, matches, summary in _ADAPTERS:
+        yield AdapterSpec(name=name, summary=summary, matches=matches, build=f"cnnviz_plugins.adapters.{module}:build",
+                          fallback=name == "callable")  # fmt: skip

@@ -1,7 +1,10 @@
 """Evolution: filters, decision lines, weights, answers and synthesised units of a recorded training, step by step."""
 
-from collections.abc import Callable
+import importlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -9,15 +12,20 @@ from jaxtyping import Float
 from cnnviz_jax.plugin import (
     Evolution,
     LayerNotFoundError,
+    Model,
     Provenance,
     Recorder,
     UsageError,
     Weights,
+    adapt,
     did_you_mean,
     lengths,
+    load_model,
+    survey,
+    synthesize,
+    with_weights,
 )
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
-from cnnviz_plugins.inspect.trained import answers_of, network_named, with_units
 
 _SHARES = (0.01, 0.25, 0.5, 0.75, 0.99)
 
@@ -112,3 +120,86 @@ def _as_filters(kernel: np.ndarray, shape: tuple[int, int] | None) -> Float[np.n
     if inputs % (shape[0] * shape[1]):
         raise UsageError(f"shape is {shape[0]} x {shape[1]}, and the kernel has {inputs} inputs")
     return kernel.reshape(count, *shape, -1, units)
+
+
+_FIRST = 4
+
+
+def network_named(word: str) -> Model:
+    """Return the network of `package.module:factory`, or the one registered under a name.
+
+    Raises:
+        UsageError: There is no such factory.
+        UnknownNameError: No network has this name.
+    """
+    module, colon, name = word.partition(":")
+    if not colon:
+        return load_model(word)
+    try:
+        made: Any = getattr(importlib.import_module(module), name)()
+    except (ImportError, AttributeError) as error:
+        raise UsageError(f"no network {word!r}: {error}; write package.module:factory") from error
+    return made if isinstance(made, Model) else adapt(made)
+
+
+def answers_of(
+    config: EvolutionConfig, model: Model, kept: Sequence[Weights], shares: Sequence[float]
+) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
+    """Return, for each step, quantiles and fire rate of a layer's units over the images, and the layer's name."""
+    if config.images is None:
+        return None, None, None
+    quantiles, rates, layer = [], [], None
+    for weights in kept:
+        found = survey("distributions", _at(model, weights), config.images, layer=config.surveyed)
+        places = [found.shares.index(share) for share in shares]
+        quantiles.append(found.quantiles[:, places])
+        rates.append(found.fire_rate)
+        layer = found.layer
+    return np.stack(quantiles), np.stack(rates), layer
+
+
+def with_units(found: Evolution, config: EvolutionConfig, model: Model, kept: Sequence[Weights]) -> Evolution:
+    """Return `found` with what activation maximisation makes of the chosen units at every step.
+
+    Key, recipe and size are the same at every step, so differences are the training's.
+    """
+    layer = model.layers.resolve(str(config.synthesised))
+    units = config.units or tuple(range(min(_FIRST, model.layers[layer].channels)))
+    options: dict[str, Any] = {
+        "recipe": config.recipe,
+        "steps": config.ascent_steps,
+        "size": config.size or model.input_shape[:2],
+    }
+    made = [
+        synthesize(
+            "activation-maximization",
+            _at(model, weights),
+            layer=layer,
+            channels=units,
+            key=config.start_seed,
+            **options,
+        )
+        for weights in kept
+    ]
+    said: dict[str, list[int]] = {}
+    for step, one in zip(found.steps, made, strict=True):
+        for warning in one.warnings:
+            said.setdefault(warning, []).append(step)
+    warnings = [
+        warning if len(steps) == len(made) else f"step{'s' * (len(steps) > 1)} {', '.join(map(str, steps))}: {warning}"
+        for warning, steps in said.items()
+    ]
+    return replace(
+        found,
+        synthesised=layer,
+        units=units,
+        images=np.stack([np.asarray(one.images) for one in made]),
+        activation=np.stack([np.asarray(one.activation) for one in made]),
+        status=tuple(one.status for one in made),
+        warnings=(*found.warnings, *warnings),
+    )
+
+
+def _at(model: Model, weights: Weights) -> Model:
+    """The network with the weights of a step."""
+    return model.with_params(with_weights(model.params, weights))

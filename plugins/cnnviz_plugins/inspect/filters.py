@@ -1,11 +1,12 @@
-"""Filters: the kernel of a layer, in (height, width, in, out) whatever the model's own layout."""
+"""Filters: the kernel of a layer whatever its layout, and where an image looks most like one of them."""
 
 from collections.abc import Callable
 
 import numpy as np
+from jaxtyping import Float
 
-from cnnviz_jax.plugin import FilterBank, Layer, LayerKindError, Model, Provenance, UsageError
-from cnnviz_plugins.inspect.plugin import FiltersConfig
+from cnnviz_jax.plugin import FilterBank, FilterMatch, Layer, LayerKindError, Model, Provenance, UsageError, load_image
+from cnnviz_plugins.inspect.plugin import FilterMatchConfig, FiltersConfig
 
 
 def build(config: FiltersConfig, model: Model) -> Callable[[Provenance], FilterBank]:
@@ -37,15 +38,11 @@ def _shaped(kernel: np.ndarray, shape: tuple[int, int] | None, model: Model, lay
         if inputs % (shape[0] * shape[1]):
             raise UsageError(f"shape is {shape[0]} x {shape[1]}, and {layer.name} has {inputs} inputs")
         return kernel.reshape(*shape, -1, units)
-    is_first = not any(other.kernel is not None for other in _before(model, layer))
+    layers = list(model.layers.values())
+    is_first = not any(other.kernel is not None for other in layers[: layers.index(layer)])
     if is_first and inputs == height * width * channels and channels in (1, 3):
         return kernel.reshape(height, width, channels, units)
     return kernel[None, None]  # one row of inputs per unit
-
-
-def _before(model: Model, layer: Layer) -> list[Layer]:
-    layers = list(model.layers.values())
-    return layers[: layers.index(layer)]
 
 
 def layer_with_kernel(model: Model, name: str | None) -> Layer:
@@ -67,3 +64,58 @@ def layer_with_kernel(model: Model, name: str | None) -> Layer:
     if not held:
         raise LayerKindError(f"{model.name} has no layer with a kernel")
     return held[0]
+
+
+def match(config: FilterMatchConfig, model: Model) -> Callable[[Provenance], FilterMatch]:
+    """Return what compares filter `config.unit` of a layer that reads the image with every patch of it.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        LayerKindError: The layer has no kernel over the image's channels.
+        UsageError: No image is named, or the layer has no such filter.
+        ImageError: The image cannot be read.
+
+    Cost: one convolution.
+    """
+    layer = layer_with_kernel(model, config.layer)
+    kernel = np.asarray(layer.kernel, np.float64)
+    if kernel.ndim != 4 or kernel.shape[2] != model.input_shape[2]:
+        raise LayerKindError(
+            f"layer {layer.name!r} has a kernel {kernel.shape}; a first convolution over {model.input_shape[2]} "
+            "channels can be compared with an image"
+        )
+    if not 0 <= config.unit < kernel.shape[-1]:
+        raise UsageError(f"layer {layer.name!r} has filters 0 to {kernel.shape[-1] - 1}, got {config.unit}")
+    if not config.image:
+        raise UsageError("say which image: image=FILE")
+    image = load_image(config.image, model)
+
+    def read(provenance: Provenance) -> FilterMatch:
+        weights = kernel[..., config.unit].astype(np.float32)
+        cosine = cosines((image - np.asarray(model.structure.mean)) / np.asarray(model.structure.std), weights)
+        row, column = map(int, np.unravel_index(cosine.argmax(), cosine.shape))
+        silent = () if weights.any() else (f"filter {config.unit} of {layer.name} is zero",)
+        return FilterMatch(
+            layer=layer.name,
+            unit=config.unit,
+            image=image,
+            kernel=weights,
+            cosine=cosine,
+            at=(row, column),
+            patch=image[row : row + weights.shape[0], column : column + weights.shape[1]],
+            provenance=provenance,
+            warnings=(*model.warnings, *silent),
+        )
+
+    return read
+
+
+def cosines(
+    image: Float[np.ndarray, "h w c"], weights: Float[np.ndarray, "k l c"]
+) -> Float[np.ndarray, "rows columns"]:
+    """Return the cosine of the filter with the patch at every place, 0 where either has no length."""
+    image, weights = image.astype(np.float64), weights.astype(np.float64)
+    windows = np.lib.stride_tricks.sliding_window_view(image, weights.shape[:2], (0, 1))  # rows columns c k l
+    products = np.einsum("ijckl,klc->ij", windows, weights)
+    length = np.sqrt((windows**2).sum((2, 3, 4))) * np.sqrt((weights**2).sum())
+    return np.clip(products / np.where(length > 0, length, 1), -1, 1)

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl
+from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("filters", "inspect", ".filters:build", "Krizhevsky et al. 2012, figure 3")
 class FiltersConfig:
-    """Which layer."""
+    """The kernel of a layer as images."""
 
     layer: str | None = None
     """Layer whose kernel is shown; the first convolution, or dense layer, when not given."""
@@ -19,9 +18,10 @@ class FiltersConfig:
     """Height and width that a dense layer's inputs stand for; the image's where it reads the pixels."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("receptive-field", "inspect", ".receptive_field:build",
+           "Araujo, Norris, Sim 2019, Distill, doi:10.23915/distill.00021")  # fmt: skip
 class ReceptiveFieldConfig:
-    """Which layer."""
+    """What each unit of each layer sees of the input."""
 
     layer: str | None = None
     """The only layer to list; all of them when not given."""
@@ -29,9 +29,9 @@ class ReceptiveFieldConfig:
     """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("filter-variety", "inspect", ".variety:build", "Roy and Vetterli 2007, EUSIPCO (effective rank)")
 class VarietyConfig:
-    """Which layer, and when filters count as twins."""
+    """Which filters repeat each other, which are zero, how many dimensions they use."""
 
     layer: str | None = None
     """The only layer to compare; all that have a kernel when not given."""
@@ -39,9 +39,9 @@ class VarietyConfig:
     """Filters are twins from this |cosine| on."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("effective-receptive-field", "inspect", ".receptive_field:effective", "Luo et al. 2016, arXiv:1701.04128")
 class EffectiveFieldConfig:
-    """Which layer, and over how many images."""
+    """How strongly each pixel moves the central unit of a layer."""
 
     layer: str | None = None
     """Layer whose central unit is looked at; the last one with more than one position when not given."""
@@ -51,9 +51,9 @@ class EffectiveFieldConfig:
     """Of the images and of the channels' signs."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("filter-match", "inspect", ".filters:match", in_report=False)
 class FilterMatchConfig:
-    """Which filter, and which image."""
+    """Where an image looks most like a filter: the cosine with every patch."""
 
     layer: str | None = None
     """Layer that reads the image; the first convolution when not given."""
@@ -63,9 +63,9 @@ class FilterMatchConfig:
     """An image file."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("convolve", "inspect", ".convolve:build", takes="image", in_report=False)
 class ConvolveConfig:
-    """Which kernel, how it moves, and what follows."""
+    """A kernel over an image: response, pooled response, the numbers of one window."""
 
     kernel: str = "vertical-edge"
     """`vertical-edge`, `horizontal-edge`, `identity`, `sharpen`, `blur`, or a file: `.npy`, or rows of numbers."""
@@ -81,9 +81,9 @@ class ConvolveConfig:
     """Row and column of the response that is worked out; the largest in size when not given."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("evolution", "inspect", ".evolution:build", takes="run", in_report=False)
 class EvolutionConfig:
-    """Which kernel of a recorded training, which images its units answer to, and which units are synthesised."""
+    """A recorded training: filters or decision lines, weights, answers, drift per step."""
 
     layer: str | None = None
     """Recorded kernel that is drawn, such as `conv1`; the first convolution, or dense layer, when not given."""
@@ -112,62 +112,5 @@ class EvolutionConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the inspect techniques."""
-    yield TechniqueSpec(
-        name="filters",
-        kind="inspect",
-        summary="the kernel of a layer as images",
-        config=FiltersConfig,
-        build="cnnviz_plugins.inspect.filters:build",
-        references=("Krizhevsky et al. 2012, figure 3",),
-    )
-    yield TechniqueSpec(
-        name="receptive-field",
-        kind="inspect",
-        summary="what each unit of each layer sees of the input",
-        config=ReceptiveFieldConfig,
-        build="cnnviz_plugins.inspect.receptive_field:build",
-        references=("Araujo, Norris, Sim 2019, Distill, doi:10.23915/distill.00021",),
-    )
-    yield TechniqueSpec(
-        name="filter-variety",
-        kind="inspect",
-        summary="which filters repeat each other, which are zero, how many dimensions they use",
-        config=VarietyConfig,
-        build="cnnviz_plugins.inspect.variety:build",
-        references=("Roy and Vetterli 2007, EUSIPCO (effective rank)",),
-    )
-    yield TechniqueSpec(
-        name="effective-receptive-field",
-        kind="inspect",
-        summary="how strongly each pixel moves the central unit of a layer",
-        config=EffectiveFieldConfig,
-        build="cnnviz_plugins.inspect.effective_field:build",
-        references=("Luo et al. 2016, arXiv:1701.04128",),
-    )
-    yield TechniqueSpec(
-        name="filter-match",
-        kind="inspect",
-        summary="where an image looks most like a filter: the cosine with every patch",
-        config=FilterMatchConfig,
-        build="cnnviz_plugins.inspect.match:build",
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="convolve",
-        kind="inspect",
-        takes="image",
-        summary="a kernel over an image: response, pooled response, the numbers of one window",
-        config=ConvolveConfig,
-        build="cnnviz_plugins.inspect.convolve:build",
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="evolution",
-        kind="inspect",
-        takes="run",
-        summary="a recorded training: filters or decision lines, weights, answers, drift per step",
-        config=EvolutionConfig,
-        build="cnnviz_plugins.inspect.evolution:build",
-        in_report=False,
-    )
+    """Return the inspect techniques."""
+    return techniques_in(__name__)

@@ -1,9 +1,24 @@
-"""Receptive fields: what each unit of each layer sees of the input, read off the traced program."""
+"""Receptive fields: what each unit can see of the input, and how strongly each pixel really moves it."""
 
 from collections.abc import Callable
+from functools import partial
+from typing import Any
 
-from cnnviz_jax.plugin import LayerKindError, Model, Provenance, ReceptiveFields, UsageError
-from cnnviz_plugins.inspect.plugin import ReceptiveFieldConfig
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnviz_jax.plugin import (
+    EffectiveReceptiveField,
+    LayerKindError,
+    Model,
+    Provenance,
+    ReceptiveFields,
+    UsageError,
+    compiled,
+)
+from cnnviz_plugins.inspect.plugin import EffectiveFieldConfig, ReceptiveFieldConfig
 
 
 def build(config: ReceptiveFieldConfig, model: Model) -> Callable[[Provenance], ReceptiveFields]:
@@ -37,3 +52,96 @@ def build(config: ReceptiveFieldConfig, model: Model) -> Callable[[Provenance], 
         )
 
     return read
+
+
+_HELD = 0.95
+
+
+def effective(config: EffectiveFieldConfig, model: Model) -> Callable[[Provenance], EffectiveReceptiveField]:
+    """Return what measures the field of the central unit of `config.layer`, or of the last map.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        LayerKindError: The layer has no map.
+        UsageError: Fewer than one sample.
+
+    Cost: one forward and one backward pass per sample.
+    Randomness: images are uniform noise in [0, 1] and channels get random signs, both from `config.seed`.
+    Source: Luo, Li, Urtasun, Zemel 2016, arXiv:1701.04128, section 2.
+    """
+    if config.samples < 1:
+        raise UsageError(f"samples is 1 or more, got {config.samples}")
+    layer = model.map_layer(config.layer)
+    rows, columns = layer.shape[:2]
+    unit = (rows // 2, columns // 2)
+
+    def read(provenance: Provenance) -> EffectiveReceptiveField:
+        sensitivity = np.zeros(model.input_shape[:2])
+        root = jax.random.key(config.seed, impl="threefry2x32")
+        program: Any = None
+        for index in range(config.samples):
+            key = jax.random.fold_in(root, index)
+            if program is None:
+                measure = partial(_sensitivity, layer.name, unit, layer.channels)
+                program = compiled(measure, ("effective-field", layer.name, unit, layer.channels), (model, key))
+            sensitivity += np.asarray(program(model, key), np.float64)
+        sensitivity /= config.samples
+        height, width = model.input_shape[:2]
+        box = (0, 0, height - 1, width - 1)
+        if layer.receptive_field is not None:
+            box = layer.receptive_field.box(*unit)
+        centre, sigma = spread(sensitivity, box)
+        still = () if sensitivity.any() else (f"nothing moves unit {unit} of {layer.name}: all its gradients are zero",)
+        return EffectiveReceptiveField(
+            layer=layer.name,
+            unit=unit,
+            sensitivity=sensitivity,
+            box=box,
+            centre=centre,
+            sigma=sigma,
+            share=_share(sensitivity, box),
+            samples=config.samples,
+            provenance=provenance,
+            warnings=(*model.warnings, *still),
+        )
+
+    return read
+
+
+def _sensitivity(layer: str, unit: tuple[int, int], channels: int, model: Model, key: Array) -> Float[Array, "h w"]:
+    noise, signs = jax.random.split(key)
+    image = jax.random.uniform(noise, model.input_shape)
+    weights = jax.random.rademacher(signs, (channels,), jnp.float32)
+
+    def answer(image: Float[Array, "h w c"]) -> Float[Array, ""]:
+        value = model.run(image, read=(layer,), need_outputs=False)[1][layer]
+        return (value[unit[0], unit[1]].astype(jnp.float32) * weights).sum()
+
+    return jnp.abs(jax.grad(answer)(image)).sum(-1)
+
+
+def spread(
+    sensitivity: Float[np.ndarray, "h w"], box: tuple[int, int, int, int]
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Return mean and standard deviation along rows and columns, as if the sensitivity were a density."""
+    total = sensitivity.sum()
+    if not total > 0:
+        return ((box[0] + box[2]) / 2, (box[1] + box[3]) / 2), (0.0, 0.0)
+    means, deviations = [], []
+    for axis in (0, 1):
+        weight = sensitivity.sum(1 - axis) / total
+        place = np.arange(len(weight))
+        mean = float((weight * place).sum())
+        means.append(mean)
+        deviations.append(float(np.sqrt((weight * (place - mean) ** 2).sum())))
+    return (means[0], means[1]), (deviations[0], deviations[1])
+
+
+def _share(sensitivity: Float[np.ndarray, "h w"], box: tuple[int, int, int, int]) -> float:
+    falling = np.sort(sensitivity.ravel())[::-1]
+    total = falling.sum()
+    if not total > 0:
+        return 0.0
+    needed = int(np.searchsorted(np.cumsum(falling), _HELD * total)) + 1
+    area = max((box[2] - box[0] + 1) * (box[3] - box[1] + 1), 1)
+    return min(needed / area, 1.0)

@@ -5,10 +5,9 @@ from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model, fill_of
-from cnnviz_plugins.measure.ordering import places
 from cnnviz_plugins.measure.plugin import DeletionConfig, InsertionConfig
 
 
@@ -73,3 +72,10 @@ class Insertion(Deletion):
 
     def _image(self, is_taken: Array, image: Array, nothing: Array) -> Array:
         return jnp.where(is_taken, image, nothing)
+
+
+def places(heat: Float[Array, "h w"]) -> Int[Array, "h w"]:
+    """Return the place of each pixel, 0 for the strongest; equal ones in reading order."""
+    order = jnp.argsort(-heat.reshape(-1), stable=True)
+    count = jnp.arange(heat.size, dtype=jnp.int32)
+    return jnp.zeros(heat.size, jnp.int32).at[order].set(count).reshape(heat.shape)

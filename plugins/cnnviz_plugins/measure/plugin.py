@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.plugin import (
@@ -15,15 +14,17 @@ from cnnviz_jax.plugin import (
     check_fill,
     check_positive,
     hookimpl,
+    technique,
+    techniques_in,
     word_and_number,
 )
 
 Unit = Literal["probability", "target"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("deletion", "measure", ".curves:Deletion.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4")
 class DeletionConfig:
-    """In how many steps, and what stands in for deleted pixels."""
+    """How fast the score falls as the strongest pixels are deleted: area under the curve."""
 
     steps: int = 50
     """Steps from the whole image to nothing; each takes the same number of pixels, the strongest first."""
@@ -38,26 +39,36 @@ class DeletionConfig:
         check_at_least(1, steps=self.steps)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "insertion", "measure", ".curves:Insertion.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4"
+)
 class InsertionConfig(DeletionConfig):
-    """In how many steps, and from what the image is built up."""
+    """How fast the score rises as the strongest pixels are inserted: area under the curve."""
 
     fill: Fill = "blur(5)"
     """What is there before pixels are inserted: a number, one per channel, or `zero`, `value(v)`, `mean`,
     `model-mean`, `blur(sigma)`."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "average-drop", "measure", ".drop:AverageDrop.build", "Chattopadhay et al. 2018, arXiv:1710.11063, section 4"
+)
 class DropConfig:
-    """Which score is read."""
+    """Share of the score that is lost where only the map's pixels are kept."""
 
     score: Unit = "probability"
     """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("increase-in-confidence", "measure", ".drop:IncreaseInConfidence.build",
+           "Chattopadhay et al. 2018, arXiv:1710.11063, section 4")  # fmt: skip
+class IncreaseConfig(DropConfig):
+    """Whether the score rises where only the map's pixels are kept."""
+
+
+@technique("infidelity", "measure", ".infidelity:Infidelity.build", "Yeh et al. 2019, arXiv:1901.09392, definition 2.1")
 class InfidelityConfig:
-    """What is taken off the image, how often, and whether maps are scaled first."""
+    """Squared error of the map as a linear forecast of what a perturbation does."""
 
     samples: int = 100
     """Random perturbations per image."""
@@ -80,9 +91,11 @@ class InfidelityConfig:
         return word, number or 0.0
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "max-sensitivity", "measure", ".sensitivity:max_sensitivity", "Yeh et al. 2019, arXiv:1901.09392, definition 2.2"
+)
 class MaxSensitivityConfig:
-    """How far the image is shaken, and how often."""
+    """Largest relative change of the map when the image is shaken a little."""
 
     samples: int = 10
     """Shaken copies of each image."""
@@ -94,9 +107,9 @@ class MaxSensitivityConfig:
         check_positive(radius=self.radius)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("road", "measure", ".road:Road.build", "Rong et al. 2022, arXiv:2202.00449")
 class RoadConfig:
-    """Which shares of the image are imputed, and in which order."""
+    """Score as pixels are replaced by what their neighbours suggest, least against most relevant first."""
 
     shares: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
     """Shares of the pixels that are imputed."""
@@ -115,9 +128,9 @@ class RoadConfig:
             raise UsageError(f"noise is not negative, got {self.noise}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("pointing-game", "measure", ".pointing:PointingGame.build", "Zhang et al. 2016, arXiv:1608.00507, section 4")
 class PointingGameConfig:
-    """How near is a hit."""
+    """Whether the strongest pixel lies on the object."""
 
     tolerance: int = 0
     """How many pixels the strongest one may be off the object; the paper allows 15 on images of some 500."""
@@ -127,14 +140,15 @@ class PointingGameConfig:
             raise UsageError(f"tolerance is not negative, got {self.tolerance}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("sparseness", "measure", ".sparseness:Sparseness.build", "Chalasani et al. 2020, arXiv:1810.06583")
 class SparsenessConfig:
-    """Nothing to choose: the Gini index of |map|."""
+    """The Gini index of the map: 0 evenly spread, towards 1 on one pixel."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("parameter-randomization", "measure", ".randomization:parameter_randomization",
+           "Adebayo et al. 2018, arXiv:1810.03292, section 4.1")  # fmt: skip
 class ParameterRandomizationConfig:
-    """How weights are randomised."""
+    """How alike the map stays as layers are randomised from the top down."""
 
     draw: Literal["normal", "permute"] = "normal"
     """`normal`: numbers of the same mean and spread as each array's. `permute`: its own numbers in another order."""
@@ -144,84 +158,5 @@ class ParameterRandomizationConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the measures."""
-    yield TechniqueSpec(
-        name="deletion",
-        kind="measure",
-        summary="how fast the score falls as the strongest pixels are deleted: area under the curve",
-        config=DeletionConfig,
-        build="cnnviz_plugins.measure.curves:Deletion.build",
-        references=("Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4",),
-    )
-    yield TechniqueSpec(
-        name="insertion",
-        kind="measure",
-        summary="how fast the score rises as the strongest pixels are inserted: area under the curve",
-        config=InsertionConfig,
-        build="cnnviz_plugins.measure.curves:Insertion.build",
-        references=("Petsiuk, Das, Saenko 2018, arXiv:1806.07421, section 3.4",),
-    )
-    yield TechniqueSpec(
-        name="average-drop",
-        kind="measure",
-        summary="share of the score that is lost where only the map's pixels are kept",
-        config=DropConfig,
-        build="cnnviz_plugins.measure.drop:AverageDrop.build",
-        references=("Chattopadhay et al. 2018, arXiv:1710.11063, section 4",),
-    )
-    yield TechniqueSpec(
-        name="increase-in-confidence",
-        kind="measure",
-        summary="whether the score rises where only the map's pixels are kept",
-        config=DropConfig,
-        build="cnnviz_plugins.measure.drop:IncreaseInConfidence.build",
-        references=("Chattopadhay et al. 2018, arXiv:1710.11063, section 4",),
-    )
-    yield TechniqueSpec(
-        name="infidelity",
-        kind="measure",
-        summary="squared error of the map as a linear forecast of what a perturbation does",
-        config=InfidelityConfig,
-        build="cnnviz_plugins.measure.infidelity:Infidelity.build",
-        references=("Yeh et al. 2019, arXiv:1901.09392, definition 2.1",),
-    )
-    yield TechniqueSpec(
-        name="max-sensitivity",
-        kind="measure",
-        summary="largest relative change of the map when the image is shaken a little",
-        config=MaxSensitivityConfig,
-        build="cnnviz_plugins.measure.sensitivity:max_sensitivity",
-        references=("Yeh et al. 2019, arXiv:1901.09392, definition 2.2",),
-    )
-    yield TechniqueSpec(
-        name="road",
-        kind="measure",
-        summary="score as pixels are replaced by what their neighbours suggest, least against most relevant first",
-        config=RoadConfig,
-        build="cnnviz_plugins.measure.road:Road.build",
-        references=("Rong et al. 2022, arXiv:2202.00449",),
-    )
-    yield TechniqueSpec(
-        name="pointing-game",
-        kind="measure",
-        summary="whether the strongest pixel lies on the object",
-        config=PointingGameConfig,
-        build="cnnviz_plugins.measure.pointing:PointingGame.build",
-        references=("Zhang et al. 2016, arXiv:1608.00507, section 4",),
-    )
-    yield TechniqueSpec(
-        name="sparseness",
-        kind="measure",
-        summary="Gini index of the map: 0 evenly spread, towards 1 on one pixel",
-        config=SparsenessConfig,
-        build="cnnviz_plugins.measure.sparseness:Sparseness.build",
-        references=("Chalasani et al. 2020, arXiv:1810.06583",),
-    )
-    yield TechniqueSpec(
-        name="parameter-randomization",
-        kind="measure",
-        summary="how alike the map stays as layers are randomised from the top down",
-        config=ParameterRandomizationConfig,
-        build="cnnviz_plugins.measure.randomization:parameter_randomization",
-        references=("Adebayo et al. 2018, arXiv:1810.03292, section 4.1",),
-    )
+    """Return the measures."""
+    return techniques_in(__name__)

@@ -3,6 +3,7 @@
 import jax
 import numpy as np
 from jaxtyping import Float
+from scipy import stats
 
 from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model, ModelError, word_id
 from cnnviz_plugins.measure.plugin import ParameterRandomizationConfig
@@ -84,11 +85,8 @@ def _redrawn(array: jax.Array, seed: list[int], draw: str) -> jax.Array:
 def _ranks(heat: Float[jax.Array | np.ndarray, "n h w"], sign: str) -> Float[np.ndarray, "n p"]:
     """Return the rank of each pixel in its map; equal ones share the mean of their ranks."""
     flat = np.asarray(heat).reshape(len(heat), -1)
-    rows = []
-    for row in np.abs(flat) if sign == "drop" else flat:
-        _, inverse, counts = np.unique(row, return_inverse=True, return_counts=True)
-        rows.append((np.cumsum(counts) - (counts - 1) / 2)[inverse])
-    return np.stack(rows)
+    ranks: np.ndarray = stats.rankdata(np.abs(flat) if sign == "drop" else flat, axis=1)
+    return ranks
 
 
 def _correlation(one: Float[np.ndarray, "n p"], other: Float[np.ndarray, "n p"]) -> Float[np.ndarray, " n"]:

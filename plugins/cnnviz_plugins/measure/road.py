@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model
-from cnnviz_plugins.measure.ordering import places
+from cnnviz_plugins.measure.curves import places
 from cnnviz_plugins.measure.plugin import RoadConfig
 
 _WEIGHTS = {(0, 1): 1 / 6, (1, 0): 1 / 6, (1, 1): 1 / 12, (1, -1): 1 / 12}

@@ -3,9 +3,8 @@
 from typing import Literal
 
 from flax import nnx
-from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MaxPool, ReLU, run_through
+from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MapsThenDense, MaxPool, ReLU
 
 Row = tuple[int, int, int] | Literal["pool"]
 """A convolution as (channels, window, stride), or a 3 x 3 max-pool of stride 2."""
@@ -16,7 +15,7 @@ TABLE: tuple[Row, ...] = ((64, 11, 4), "pool", (192, 5, 1), "pool", (384, 3, 1),
 _GRID = 6
 
 
-class AlexNet(nnx.Module):
+class AlexNet(MapsThenDense):
     """Five convolutions and three dense layers; 61,100,840 parameters.
 
     Args:
@@ -37,10 +36,7 @@ class AlexNet(nnx.Module):
                 continue
             out, window, stride = row
             padding = 2 if stride > 1 else window // 2
-            layers += [
-                nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs),
-                ReLU(),
-            ]
+            layers += [nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
             channels = out
         self.features = nnx.List(layers)
         self.avgpool = AdaptiveAveragePool(_GRID)
@@ -56,8 +52,3 @@ class AlexNet(nnx.Module):
                 nnx.Linear(hidden, classes, rngs=rngs),
             ]
         )
-
-    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
-        """Scores of normalised images."""
-        maps = self.avgpool(run_through(images, self.features))
-        return run_through(self.flatten(maps), self.classifier)

@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import AveragePool, GlobalAveragePool, MaxPool, ReLU
+from cnnviz_plugins.models.layers import AveragePool, GlobalAveragePool, MaxPool, ReLU, batch_norm, convolution
 
 TABLES: dict[str, tuple[int, tuple[int, ...]]] = {"densenet121": (32, (6, 12, 24, 16))}
 """Per variant: channels that each layer adds, and layers in each block (Huang et al. 2017, table 1)."""
@@ -30,12 +30,12 @@ class DenseLayer(nnx.Module):
 
     def __init__(self, channels: int, growth: int, *, rngs: nnx.Rngs) -> None:
         between = _SQUEEZE * growth
-        self.norm1 = nnx.BatchNorm(channels, momentum=0.9, rngs=rngs)
+        self.norm1 = batch_norm(channels, rngs=rngs)
         self.relu1 = ReLU()
-        self.conv1 = nnx.Conv(channels, between, (1, 1), padding="VALID", use_bias=False, rngs=rngs)
-        self.norm2 = nnx.BatchNorm(between, momentum=0.9, rngs=rngs)
+        self.conv1 = convolution(channels, between, 1, rngs=rngs)
+        self.norm2 = batch_norm(between, rngs=rngs)
         self.relu2 = ReLU()
-        self.conv2 = nnx.Conv(between, growth, (3, 3), padding=1, use_bias=False, rngs=rngs)
+        self.conv2 = convolution(between, growth, 3, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
         """All maps so far."""
@@ -52,9 +52,9 @@ class Transition(nnx.Module):
     """
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
-        self.norm = nnx.BatchNorm(channels, momentum=0.9, rngs=rngs)
+        self.norm = batch_norm(channels, rngs=rngs)
         self.relu = ReLU()
-        self.conv = nnx.Conv(channels, channels // 2, (1, 1), padding="VALID", use_bias=False, rngs=rngs)
+        self.conv = convolution(channels, channels // 2, 1, rngs=rngs)
         self.pool = AveragePool(2, 2)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
@@ -75,8 +75,8 @@ class DenseNet(nnx.Module):
     def __init__(self, growth: int, counts: tuple[int, ...], *, classes: int = 1000, rngs: nnx.Rngs) -> None:
         channels = 2 * growth
         layers: dict[str, nnx.Module] = {
-            "conv0": nnx.Conv(3, channels, (7, 7), strides=2, padding=3, use_bias=False, rngs=rngs),
-            "norm0": nnx.BatchNorm(channels, momentum=0.9, rngs=rngs),
+            "conv0": convolution(3, channels, 7, stride=2, rngs=rngs),
+            "norm0": batch_norm(channels, rngs=rngs),
             "relu0": ReLU(),
             "pool0": MaxPool(3, 2, padding=1),
         }
@@ -89,7 +89,7 @@ class DenseNet(nnx.Module):
             if block < len(counts):
                 layers[f"transition{block}"] = Transition(channels, rngs=rngs)
                 channels //= 2
-        layers["norm5"] = nnx.BatchNorm(channels, momentum=0.9, rngs=rngs)
+        layers["norm5"] = batch_norm(channels, rngs=rngs)
         self.order = tuple(
             (name, tuple(layer) if isinstance(layer, nnx.Dict) else ()) for name, layer in layers.items()
         )

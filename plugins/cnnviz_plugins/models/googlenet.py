@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, run_through
+from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, batch_norm, run_through
 
 Row = tuple[str, int, int, int, int, int, int]
 """An Inception module: its name, then channels of the 1 x 1 branch, of the second branch before and in its 3 x 3
@@ -47,10 +47,8 @@ class ConvNorm(nnx.Module):
     """
 
     def __init__(self, channels: int, out: int, window: int, *, stride: int = 1, rngs: nnx.Rngs) -> None:
-        self.conv = nnx.Conv(
-            channels, out, (window, window), strides=stride, padding=window // 2, use_bias=False, rngs=rngs
-        )
-        self.bn = nnx.BatchNorm(out, momentum=0.9, epsilon=1e-3, rngs=rngs)
+        self.conv = convolution(channels, out, window, stride=stride, rngs=rngs)
+        self.bn = batch_norm(out, epsilon=1e-3, rngs=rngs)
         self.relu = ReLU()
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:

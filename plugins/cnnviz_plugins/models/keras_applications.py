@@ -24,13 +24,13 @@ FEEDING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 """Mean and standard deviation of images in [0, 1], by kind of preprocessing."""
 
 
-def build(name: str, feeding: str, weights: str | Path | None) -> "cv.Model":
+def build(name: str, weights: str | Path | None, feeding: str) -> "cv.Model":
     """The network `name` of Keras Applications as a model that can be explained.
 
     Args:
         name: As Keras calls it, such as `ResNet50`.
-        feeding: A key of `FEEDING`.
         weights: A `.h5`, `.weights.h5` or `.keras` file.
+        feeding: A key of `FEEDING`.
 
     Raises:
         ModelError: Keras is not installed, or does not have this network.

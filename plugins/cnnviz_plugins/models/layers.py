@@ -1,6 +1,7 @@
 """The layers without parameters that torchvision counts as modules, so that `features.1` is a ReLU here too."""
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -23,6 +24,19 @@ class ReLU6(nnx.Module):
     def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
         """The values of `x`, cut off at 0 and 6."""
         return nnx.relu6(x)
+
+
+def convolution(
+    channels: int, out: int, window: int, *, rngs: nnx.Rngs, stride: int = 1, use_bias: bool = False, **more: Any
+) -> nnx.Conv:
+    """A square convolution that keeps height and width at stride 1, without bias as BatchNorm has one."""
+    more = {"padding": window // 2, **more}
+    return nnx.Conv(channels, out, (window, window), strides=stride, use_bias=use_bias, rngs=rngs, **more)
+
+
+def batch_norm(channels: int, *, rngs: nnx.Rngs, **more: Any) -> nnx.BatchNorm:
+    """BatchNorm with the momentum that torchvision trains with."""
+    return nnx.BatchNorm(channels, momentum=0.9, rngs=rngs, **more)
 
 
 class MaxPool(nnx.Module):
@@ -75,7 +89,7 @@ class AveragePool(nnx.Module):
 
 
 class AdaptiveAveragePool(nnx.Module):
-    """Means over a grid of `size` x `size` windows that cover the map, which thus may have any size.
+    """Means over a grid of `size` x `size` windows all over the map, which thus may have any size.
 
     Nothing is done to a map that has this size already, as it has in the published networks at 224 pixels.
 
@@ -123,6 +137,20 @@ class FlattenChannelsFirst(nnx.Module):
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n values"]:
         """The rows."""
         return x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # n c h w
+
+
+class MapsThenDense(nnx.Module):
+    """Convolutional features, averaged to a grid, and dense layers on all of its values."""
+
+    features: nnx.List
+    classifier: nnx.List
+    avgpool: AdaptiveAveragePool
+    flatten: FlattenChannelsFirst
+
+    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
+        """Scores of normalised images."""
+        maps = self.avgpool(run_through(images, self.features))
+        return run_through(self.flatten(maps), self.classifier)
 
 
 def run_through(x: Float[Array, "..."], layers: Iterable[Callable[..., Float[Array, "..."]]]) -> Float[Array, "..."]:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, run_through
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, batch_norm, convolution, run_through
 
 TABLE: tuple[tuple[int, int, int, int], ...] = (
     (1, 16, 1, 1),
@@ -27,18 +27,10 @@ def conv_norm(
     channels: int, out: int, *, window: int, stride: int = 1, depthwise: bool = False, padding: Padding, rngs: nnx.Rngs
 ) -> nnx.Module:
     """A list of a convolution without bias, BatchNorm and ReLU6, under the names 0, 1 and 2."""
-    same_as_tensorflow = padding == "tensorflow" and stride > 1
-    convolution = nnx.Conv(
-        channels,
-        out,
-        (window, window),
-        strides=stride,
-        padding="SAME" if same_as_tensorflow else window // 2,
-        feature_group_count=channels if depthwise else 1,
-        use_bias=False,
-        rngs=rngs,
-    )
-    return nnx.List([convolution, nnx.BatchNorm(out, momentum=0.9, rngs=rngs), ReLU6()])
+    edge = "SAME" if padding == "tensorflow" and stride > 1 else window // 2
+    groups = channels if depthwise else 1
+    conv = convolution(channels, out, window, stride=stride, padding=edge, feature_group_count=groups, rngs=rngs)
+    return nnx.List([conv, batch_norm(out, rngs=rngs), ReLU6()])
 
 
 class InvertedResidual(nnx.Module):
@@ -62,8 +54,8 @@ class InvertedResidual(nnx.Module):
             layers.append(conv_norm(channels, middle, window=1, padding=padding, rngs=rngs))
         layers += [
             conv_norm(middle, middle, window=3, stride=stride, depthwise=True, padding=padding, rngs=rngs),
-            nnx.Conv(middle, out, (1, 1), padding="VALID", use_bias=False, rngs=rngs),
-            nnx.BatchNorm(out, momentum=0.9, rngs=rngs),
+            convolution(middle, out, 1, rngs=rngs),
+            batch_norm(out, rngs=rngs),
         ]
         self.conv = nnx.List(layers)
         self.add = Add() if stride == 1 and channels == out else None

@@ -5,6 +5,7 @@ Light: imports no jax; a network's module is imported when it is built.
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
@@ -64,9 +65,7 @@ KERAS: dict[str, tuple[str, ...]] = {
 }
 """The networks of Keras Applications by how they are fed; see `keras_applications`."""
 
-_SHA256 = {
-    "resnet20-12fca82f.th": "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8",
-}
+_SHA256 = {"resnet20-12fca82f.th": "12fca82f0bebc4135bf1f32f6e3710e61d5108578464b84fd6d7f5c1b04036c8"}
 # Files whose whole digest is known. The names of the others tell its first eight digits, as their publishers arrange.
 
 
@@ -77,20 +76,9 @@ def _weights(url: str | None) -> WeightsSpec:
     return WeightsSpec(url=url, sha256=_SHA256.get(file, file.rpartition(".")[0].rpartition("-")[2]))
 
 
-def _builder(name: str, weights_spec: WeightsSpec) -> Callable[..., Any]:
+def _builder(module: str, name: str, how: Any) -> Callable[..., Any]:
     def build(weights: str | Path | None = None) -> Any:
-        from cnnviz_plugins.models.published import build as build_published
-
-        return build_published(name, weights, weights_spec)
-
-    return build
-
-
-def _keras_builder(name: str, feeding: str) -> Callable[..., Any]:
-    def build(weights: str | Path | None = None) -> Any:
-        from cnnviz_plugins.models.keras_applications import build as build_keras
-
-        return build_keras(name, feeding, weights)
+        return importlib.import_module(f"cnnviz_plugins.models.{module}").build(name, weights, how)
 
     return build
 
@@ -103,17 +91,21 @@ def cnnviz_models() -> Iterable[ModelSpec]:
         summary="Small network for 64 x 64 images of shapes and textures, trained by this project; weights included",
         build="cnnviz_plugins.models.shapes.bundled:build",
         weights=WeightsSpec(bundled=True),
-        examples="cnnviz_plugins.models.shapes.examples:examples",
+        examples="cnnviz_plugins.models.shapes.concepts:examples",
     )
     for name, summary, reference, url in PUBLISHED:
         weights = _weights(url)
         yield ModelSpec(
-            name=name, summary=summary, build=_builder(name, weights), weights=weights, references=(reference,)
+            name=name,
+            summary=summary,
+            build=_builder("published", name, weights),
+            weights=weights,
+            references=(reference,),
         )
     for feeding, names in KERAS.items():
         for name in names:
             yield ModelSpec(
                 name=f"keras:{name}",
                 summary=f"{name} of Keras Applications for ImageNet (needs the extra keras)",
-                build=_keras_builder(name, feeding),
+                build=_builder("keras_applications", name, feeding),
             )

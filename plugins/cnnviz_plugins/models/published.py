@@ -9,19 +9,17 @@ from flax import nnx
 
 import cnnviz_jax as cv
 from cnnviz_jax.plugin import WeightsError, WeightsSpec, cached_file
-from cnnviz_plugins.models.abstract import abstract
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
-from cnnviz_plugins.models.cifar_resnet import BLOCKS, CifarResNet
 from cnnviz_plugins.models.densenet import TABLES as DENSENETS
 from cnnviz_plugins.models.densenet import DenseNet, published_name
 from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
-from cnnviz_plugins.models.naming import load_arrays
+from cnnviz_plugins.models.naming import abstract, load_arrays
+from cnnviz_plugins.models.resnet import BLOCKS, CifarResNet, ResNet
 from cnnviz_plugins.models.resnet import TABLES as RESNETS
-from cnnviz_plugins.models.resnet import ResNet
 from cnnviz_plugins.models.squeezenet import TABLES as SQUEEZENETS
 from cnnviz_plugins.models.squeezenet import SqueezeNet
 from cnnviz_plugins.models.vgg import TABLES as VGGS
@@ -54,20 +52,12 @@ class Published:
     """Beginnings of names in the published file that only training uses."""
 
 
-_imagenet = partial(
-    Published,
-    input_shape=(224, 224, 3),
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
-    classes=1000,
-    labels=imagenet_classes(),
-)
+_torchvision = partial(Published, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_imagenet = partial(_torchvision, input_shape=(224, 224, 3), classes=1000, labels=imagenet_classes())
 _from_tensorflow = partial(_imagenet, mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5))
 _cifar = partial(
-    Published,
+    _torchvision,
     input_shape=(32, 32, 3),
-    mean=(0.485, 0.456, 0.406),
-    std=(0.229, 0.224, 0.225),
     classes=10,
     labels=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 )

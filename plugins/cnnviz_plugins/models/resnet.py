@@ -1,14 +1,18 @@
-"""The ImageNet ResNets in Flax NNX, with torchvision's module paths: a kind of block and four counts per variant.
+"""The ResNets in Flax NNX, with torchvision's module paths: a kind of block and four counts per variant for ImageNet.
 
-As in torchvision, a bottleneck's stride is in its 3 x 3 convolution, not in its first 1 x 1 one as in the paper.
+As in torchvision, a bottleneck's stride is in its 3 x 3 convolution, not in its first 1 x 1 one as in the paper. Those
+for CIFAR-10 have the module paths of their published files and shortcuts without parameters: one that crosses a change
+of size takes every second pixel and fills the new channels with zeros, half of them below and half above (option A of
+the paper).
 """
 
 from typing import Literal
 
+import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU, run_through
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU, batch_norm, convolution, run_through
 
 Kind = Literal["basic", "bottleneck"]
 """Two 3 x 3 convolutions, or 1 x 1, 3 x 3 and 1 x 1 with four times the channels at the end."""
@@ -43,17 +47,9 @@ class Block(nnx.Module):
         self.steps = len(windows)
         for step, window in enumerate(windows):
             strided = stride if step == windows.index(3) else 1
-            convolution = nnx.Conv(
-                sizes[step],
-                sizes[step + 1],
-                (window, window),
-                strides=strided,
-                padding=window // 2,
-                use_bias=False,
-                rngs=rngs,
-            )
-            setattr(self, f"conv{step + 1}", convolution)
-            setattr(self, f"bn{step + 1}", nnx.BatchNorm(sizes[step + 1], momentum=0.9, rngs=rngs))
+            conv = convolution(sizes[step], sizes[step + 1], window, stride=strided, rngs=rngs)
+            setattr(self, f"conv{step + 1}", conv)
+            setattr(self, f"bn{step + 1}", batch_norm(sizes[step + 1], rngs=rngs))
             setattr(self, f"relu{step + 1}", ReLU())  # torchvision has one for all, so that they share a name
         self.downsample = _projection(channels, out, stride, rngs) if stride != 1 or channels != out else None
         self.add = Add()
@@ -70,12 +66,7 @@ class Block(nnx.Module):
 
 
 def _projection(channels: int, out: int, stride: int, rngs: nnx.Rngs) -> nnx.Module:
-    return nnx.List(
-        [
-            nnx.Conv(channels, out, (1, 1), strides=stride, padding="VALID", use_bias=False, rngs=rngs),
-            nnx.BatchNorm(out, momentum=0.9, rngs=rngs),
-        ]
-    )
+    return nnx.List([convolution(channels, out, 1, stride=stride, rngs=rngs), batch_norm(out, rngs=rngs)])
 
 
 class ResNet(nnx.Module):
@@ -90,16 +81,10 @@ class ResNet(nnx.Module):
     """
 
     def __init__(
-        self,
-        kind: Kind,
-        counts: tuple[int, int, int, int],
-        *,
-        width: int = 64,
-        classes: int = 1000,
-        rngs: nnx.Rngs,
+        self, kind: Kind, counts: tuple[int, int, int, int], *, width: int = 64, classes: int = 1000, rngs: nnx.Rngs
     ) -> None:
-        self.conv1 = nnx.Conv(3, width, (7, 7), strides=2, padding=3, use_bias=False, rngs=rngs)
-        self.bn1 = nnx.BatchNorm(width, momentum=0.9, rngs=rngs)
+        self.conv1 = convolution(3, width, 7, stride=2, rngs=rngs)
+        self.bn1 = batch_norm(width, rngs=rngs)
         self.relu = ReLU()
         self.maxpool = MaxPool(3, 2, padding=1)
         channels = width
@@ -121,3 +106,84 @@ class ResNet(nnx.Module):
         for group in (self.layer1, self.layer2, self.layer3, self.layer4):
             x = run_through(x, group)
         return self.fc(self.avgpool(x))
+
+
+WIDTHS = (16, 32, 64)
+"""Channels of the three groups of blocks."""
+
+BLOCKS: dict[str, int] = {"cifar_resnet20": 3, "cifar_resnet56": 9}
+"""Blocks a group; a network has 6 n + 2 layers with weights."""
+
+
+class Subsample(nnx.Module):
+    """Every second pixel, with channels of zeros below and above.
+
+    Args:
+        extra: Channels of zeros, half of them on each side.
+    """
+
+    def __init__(self, extra: int) -> None:
+        self.extra = extra
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
+        """The smaller and deeper maps."""
+        return jnp.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (self.extra // 2, self.extra - self.extra // 2)))
+
+
+class CifarBlock(nnx.Module):
+    """Two 3 x 3 convolutions with BatchNorm beside a shortcut.
+
+    Args:
+        channels: Channels coming in.
+        out: Channels going out; where they are more, maps get half as high and wide.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(self, channels: int, out: int, *, rngs: nnx.Rngs) -> None:
+        stride = 1 if channels == out else 2
+        self.conv1 = convolution(channels, out, 3, stride=stride, rngs=rngs)
+        self.bn1 = batch_norm(out, rngs=rngs)
+        self.relu1 = ReLU()
+        self.conv2 = convolution(out, out, 3, rngs=rngs)
+        self.bn2 = batch_norm(out, rngs=rngs)
+        self.shortcut = None if channels == out else Subsample(out - channels)
+        self.add = Add()
+        self.relu2 = ReLU()
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
+        """The maps of the block."""
+        main = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
+        return self.relu2(self.add(x if self.shortcut is None else self.shortcut(x), main))
+
+
+class CifarResNet(nnx.Module):
+    """ResNet for 32 x 32 images (He et al. 2016, section 4.2).
+
+    Args:
+        blocks: Blocks in each group.
+        widths: Channels of the groups.
+        classes: Number of classes.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(self, blocks: int, *, widths: tuple[int, ...] = WIDTHS, classes: int = 10, rngs: nnx.Rngs) -> None:
+        self.conv1 = convolution(3, widths[0], 3, rngs=rngs)
+        self.bn1 = batch_norm(widths[0], rngs=rngs)
+        self.relu = ReLU()
+        channels = widths[0]
+        groups = []
+        for out in widths:
+            groups.append(
+                nnx.List([CifarBlock(out if number else channels, out, rngs=rngs) for number in range(blocks)])
+            )
+            channels = out
+        self.layer1, self.layer2, self.layer3 = groups
+        self.average = GlobalAveragePool()
+        self.linear = nnx.Linear(channels, classes, rngs=rngs)
+
+    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
+        """Scores of normalised images."""
+        x = self.relu(self.bn1(self.conv1(images)))
+        for group in (self.layer1, self.layer2, self.layer3):
+            x = run_through(x, group)
+        return self.linear(self.average(x))

@@ -3,9 +3,8 @@
 from typing import Literal
 
 from flax import nnx
-from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MaxPool, ReLU, run_through
+from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MapsThenDense, MaxPool, ReLU
 
 Row = int | Literal["pool"]
 """Channels of a 3 x 3 convolution, or a 2 x 2 max-pool."""
@@ -21,7 +20,7 @@ TABLES: dict[str, tuple[Row, ...]] = {
 _GRID = 7
 
 
-class VGG(nnx.Module):
+class VGG(MapsThenDense):
     """VGG (Simonyan and Zisserman 2015) as torchvision lays it out.
 
     Args:
@@ -66,8 +65,3 @@ class VGG(nnx.Module):
                 nnx.Linear(hidden, classes, rngs=rngs),
             ]
         )
-
-    def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
-        """Scores of normalised images."""
-        maps = self.avgpool(run_through(images, self.features))
-        return run_through(self.flatten(maps), self.classifier)

@@ -7,8 +7,15 @@ from typing import Any
 from PIL import Image
 
 from cnnviz_jax.plugin import Evolution, RenderError, UsageError
-from cnnviz_plugins.renderers.figures.evolution import draw_lines, tile
-from cnnviz_plugins.renderers.figures.evolution_units import draw_unit, reached, unit_row_in, unit_size, units_title
+from cnnviz_plugins.renderers.figures.evolution import (
+    draw_lines,
+    draw_unit,
+    reached,
+    tile,
+    unit_row_in,
+    unit_size,
+    units_title,
+)
 from cnnviz_plugins.renderers.figures.sheet import SMALL_PT, TITLE_PT, Sheet, pinned_style
 from cnnviz_plugins.renderers.options import EvolutionOptions, parse
 from cnnviz_plugins.renderers.text import plain

@@ -15,18 +15,15 @@ from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.convolution import convolution_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure
 from cnnviz_plugins.renderers.figures.distributions import distributions_figure
-from cnnviz_plugins.renderers.figures.effective_field import effective_field_figure
 from cnnviz_plugins.renderers.figures.evolution import evolution_figure
 from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
-from cnnviz_plugins.renderers.figures.fields import fields_figure
+from cnnviz_plugins.renderers.figures.fields import fields_figure, path_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
+from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match_figure, variety_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
-from cnnviz_plugins.renderers.figures.match import match_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
-from cnnviz_plugins.renderers.figures.path import path_figure
 from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
-from cnnviz_plugins.renderers.figures.variety import variety_figure
 from cnnviz_plugins.renderers.options import (
     EvolutionOptions,
     FieldOptions,
@@ -71,16 +68,15 @@ def figure(result: Any, **display: Any) -> Figure:
     if name not in _DRAWN:
         raise RenderError(f"no figure for {name}; there are figures for {', '.join(_DRAWN)}")
     with pinned_style():
-        return _DRAWN[name](result, display)
+        draw, options = _DRAWN[name]
+        return draw(result, parse(options, display))
 
 
-def _attribution(result: Attribution, display: dict[str, Any]) -> Figure:
-    options = parse(HeatOptions, display)
+def _attribution(result: Attribution, options: HeatOptions) -> Figure:
     return maps_figure(result, options) if result.view == "maps" else attribution_figure(result, options)
 
 
-def _synthesis(result: Any, display: dict[str, Any]) -> Figure:
-    options = parse(SynthesisOptions, display)
+def _synthesis(result: Any, options: SynthesisOptions) -> Figure:
     return curves_figure(result, options) if options.view == "curves" else synthesis_figure(result, options)
 
 
@@ -88,19 +84,19 @@ def _fields(result: Any, options: FieldOptions) -> Figure:
     return fields_figure(result, options) if result.unit is None else path_figure(result, options)
 
 
-_DRAWN: dict[str, Callable[[Any, dict[str, Any]], Figure]] = {
-    "Attribution": _attribution,
-    "Convolution": lambda result, display: convolution_figure(result, parse(UnitOptions, display)),
-    "Dissection": lambda result, display: dissection_figure(result, parse(UnitOptions, display)),
-    "Distributions": lambda result, display: distributions_figure(result, parse(UnitOptions, display)),
-    "EffectiveReceptiveField": lambda result, display: effective_field_figure(result, parse(UnitOptions, display)),
-    "Evolution": lambda result, display: evolution_figure(result, parse(EvolutionOptions, display)),
-    "Exemplars": lambda result, display: exemplars_figure(result, parse(UnitOptions, display)),
-    "Comparison": lambda result, display: comparison_figure(result, parse(MeasureOptions, display)),
-    "FilterBank": lambda result, display: filters_figure(result, parse(FilterOptions, display)),
-    "FilterMatch": lambda result, display: match_figure(result, parse(UnitOptions, display)),
-    "Measurement": lambda result, display: measurement_figure(result, parse(MeasureOptions, display)),
-    "FilterVariety": lambda result, display: variety_figure(result, parse(UnitOptions, display)),
-    "ReceptiveFields": lambda result, display: _fields(result, parse(FieldOptions, display)),
-    "Synthesis": _synthesis,
+_DRAWN: dict[str, tuple[Callable[..., Figure], type]] = {
+    "Attribution": (_attribution, HeatOptions),
+    "Convolution": (convolution_figure, UnitOptions),
+    "Dissection": (dissection_figure, UnitOptions),
+    "Distributions": (distributions_figure, UnitOptions),
+    "EffectiveReceptiveField": (effective_field_figure, UnitOptions),
+    "Evolution": (evolution_figure, EvolutionOptions),
+    "Exemplars": (exemplars_figure, UnitOptions),
+    "Comparison": (comparison_figure, MeasureOptions),
+    "FilterBank": (filters_figure, FilterOptions),
+    "FilterMatch": (match_figure, UnitOptions),
+    "Measurement": (measurement_figure, MeasureOptions),
+    "FilterVariety": (variety_figure, UnitOptions),
+    "ReceptiveFields": (_fields, FieldOptions),
+    "Synthesis": (_synthesis, SynthesisOptions),
 }

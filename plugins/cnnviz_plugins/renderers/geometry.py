@@ -54,7 +54,7 @@ def field_rows(result: ReceptiveFields) -> list[FieldRow]:
 
 
 def central_box(field: Field) -> Box:
-    """Return what the central unit of a layer sees: with padding where a law holds, else the exact box."""
+    """Return what a layer's central unit sees: with padding where an affine index map holds, else the exact box."""
     row, column = (units // 2 for units in field.shape)
     return field.box(row, column, clip=field.stride is None)
 

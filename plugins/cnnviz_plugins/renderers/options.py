@@ -97,30 +97,11 @@ class EvolutionOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class HtmlOptions:
-    """How the page is shown: some of the options of its parts, under the same names."""
+class HtmlOptions(HeatOptions):
+    """How the page is shown; `limit` is also that of filters and synthesised images."""
 
     title: str = ""
     """In place of the result's own title."""
-    policy: Policy | Literal["auto"] = "auto"
-    percentile: float = 99.0
-    reduction: Reduction = "max_abs"
-    scale: Literal["own", "shared"] = "own"
-    colormap: str = "auto"
-    opacity: float = 0.65
-    limit: int = 64
-    """Most channel maps, filters and synthesised images shown of each result."""
-
-    @property
-    def heat(self) -> HeatOptions:
-        """The part for attributions."""
-        names = ("policy", "percentile", "reduction", "scale", "colormap", "opacity", "limit")
-        return HeatOptions(**{name: getattr(self, name) for name in names})
-
-    @property
-    def filters(self) -> FilterOptions:
-        """The part for filters."""
-        return FilterOptions(limit=self.limit)
 
 
 def parse(kind: type[Options], display: dict[str, Any]) -> Options:

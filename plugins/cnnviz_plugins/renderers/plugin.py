@@ -6,50 +6,25 @@ from collections.abc import Iterable
 
 from cnnviz_jax.plugin import RendererSpec, hookimpl
 
+_DRAWN = (
+    *("Attribution", "Comparison", "Convolution", "Dissection", "Distributions", "EffectiveReceptiveField"),
+    *("Evolution", "Exemplars", "FilterBank", "FilterMatch", "FilterVariety", "Measurement"),
+    *("ReceptiveFields", "Synthesis"),
+)
+_RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
+    ("figure", (".png", ".svg", ".pdf"), _DRAWN,
+     "matplotlib figures: heatmaps over images, grids, filters, receptive fields, curves"),
+    ("html", (".html",), ("Report", "Attribution", "FilterBank", "ReceptiveFields", "Synthesis"),
+     "one offline HTML page with every image inside"),
+    ("animation", (".gif",), ("Evolution",), "a recorded training as an animated GIF, one frame per step"),
+    ("npz", (".npz",), ("*",), "every array by name, with the provenance as JSON; opens without pickle"),
+)  # fmt: skip
+"""Name and module, suffixes, results that it draws, summary."""
+
 
 @hookimpl
 def cnnviz_renderers() -> Iterable[RendererSpec]:
-    """Yield figures, the offline page and the archive."""
-    yield RendererSpec(
-        name="figure",
-        summary="matplotlib figures: heatmaps over images, grids, filters, receptive fields, curves",
-        accepts=(
-            "Attribution",
-            "Comparison",
-            "Convolution",
-            "Dissection",
-            "Distributions",
-            "EffectiveReceptiveField",
-            "Evolution",
-            "Exemplars",
-            "FilterBank",
-            "FilterMatch",
-            "FilterVariety",
-            "Measurement",
-            "ReceptiveFields",
-            "Synthesis",
-        ),
-        suffixes=(".png", ".svg", ".pdf"),
-        render="cnnviz_plugins.renderers.figure:render",
-    )
-    yield RendererSpec(
-        name="html",
-        summary="one offline HTML page with every image inside",
-        accepts=("Report", "Attribution", "FilterBank", "ReceptiveFields", "Synthesis"),
-        suffixes=(".html",),
-        render="cnnviz_plugins.renderers.html:render",
-    )
-    yield RendererSpec(
-        name="animation",
-        summary="a recorded training as an animated GIF, one frame per step",
-        accepts=("Evolution",),
-        suffixes=(".gif",),
-        render="cnnviz_plugins.renderers.animation:render",
-    )
-    yield RendererSpec(
-        name="npz",
-        summary="every array by name, with the provenance as JSON; opens without pickle",
-        accepts=("*",),
-        suffixes=(".npz",),
-        render="cnnviz_plugins.renderers.npz:render",
-    )
+    """Yield figures, the offline page, the animation and the archive."""
+    for name, suffixes, accepts, summary in _RENDERERS:
+        render = f"cnnviz_plugins.renderers.{name}:render"
+        yield RendererSpec(name=name, summary=summary, accepts=accepts, suffixes=suffixes, render=render)

@@ -1,6 +1,7 @@
 """Distributions: how each unit's values are spread over a data set, and which units are of no use."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,11 +23,9 @@ from cnnviz_jax.plugin import (
     quantiles,
     surveyed_layer,
 )
-from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
-from cnnviz_plugins.survey.images_fired import ImagesFired
+from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, class_names, selectivity, unread
 from cnnviz_plugins.survey.plugin import DistributionsConfig
 from cnnviz_plugins.survey.sample import PositionSample
-from cnnviz_plugins.survey.wording import class_names, unread
 
 _SHARES = (0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99)
 _SHOWN = 16
@@ -48,9 +47,6 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
             raise UsageError(f"{name} lies above 0 and up to 1, got {getattr(config, name):g}")
     where: Any = {"layer": layer.name, "shape": layer.shape}
 
-    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Distributions:
-        return _result(config, model, layer, found, dataset, provenance)
-
     return SurveyPlan(
         reducers={
             "histogram": LogHistogram(**where, bins_per_octave=config.bins_per_octave),
@@ -59,7 +55,7 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
             "sample": PositionSample(**where, image_count=config.sample, each=config.positions),
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
-        finish=finish,
+        finish=partial(_result, config, model, layer),
     )
 
 

@@ -1,16 +1,15 @@
 """Exemplars: the images that fire each unit most, and the part of each that the unit sees."""
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax.plugin import Dataset, Exemplars, Layer, Model, Provenance, SurveyPlan, TopK, Total, surveyed_layer
-from cnnviz_plugins.survey.class_means import ClassMeans, selectivity
-from cnnviz_plugins.survey.images_fired import ImagesFired
+from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, class_names, selectivity, unread
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
-from cnnviz_plugins.survey.wording import class_names, unread
 
 _SHOWN = 6
 
@@ -28,16 +27,13 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
     layer = surveyed_layer(model, config.layer, config.units)
     where: Any = {"layer": layer.name, "shape": layer.shape}
 
-    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
-        return _result(config, model, layer, found, dataset, provenance)
-
     return SurveyPlan(
         reducers={
             "top": TopK(**where, k=config.k, entries=config.entries),
             "fired": ImagesFired(**where, threshold=config.threshold),
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
-        finish=finish,
+        finish=partial(_result, config, model, layer),
     )
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.plugin import Batch, Delta, Layer, LayerReducer, Total, UsageError, added
+from cnnviz_jax.plugin import Batch, Delta, Layer, LayerReducer, UsageError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,10 +79,6 @@ class Overlap(LayerReducer):
             "unit": delta["unit"] + unit,
             "concept": delta["concept"] + shown.sum((0, 2, 3), dtype=jnp.int32),
         }
-
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the counts added."""
-        return added(totals)
 
 
 def unit_masks(

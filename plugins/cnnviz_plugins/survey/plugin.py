@@ -6,15 +6,23 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl
+from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
 
 
 @dataclass(frozen=True, kw_only=True)
-class ExemplarsConfig:
-    """Which units, and how many images of each."""
+class LayerConfig:
+    """Which layer."""
 
     layer: str | None = None
     """Layer whose units are looked at; the last one with more than one position when not given."""
+
+
+@technique("exemplars", "survey", ".exemplars:build",
+           "Girshick et al. 2014, arXiv:1311.2524, section 3.1",
+           "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)")  # fmt: skip
+class ExemplarsConfig(LayerConfig):
+    """The images, and the places in them, that fire each unit most."""
+
     units: tuple[int, ...] | None = None
     """Units whose images are kept and drawn; the first six that fire when not given. Numbers cover all units."""
     k: int = 9
@@ -25,12 +33,12 @@ class ExemplarsConfig:
     """A unit fires above this value."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DistributionsConfig:
-    """Which units, and when they count as saturated or twins."""
+@technique(
+    "distributions", "survey", ".distributions:build", "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)"
+)
+class DistributionsConfig(LayerConfig):
+    """How each unit's values are spread: rates, quantiles, dead, saturated and twin units."""
 
-    layer: str | None = None
-    """Layer whose units are looked at; the last one with more than one position when not given."""
     units: tuple[int, ...] | None = None
     """Units drawn as ridgelines; up to 16 spread over the fire rates when not given. Numbers cover all units."""
     bins_per_octave: int = 4
@@ -45,12 +53,10 @@ class DistributionsConfig:
     """Positions kept of each of them."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class DissectionConfig:
-    """Which units, what the masks show, and when a unit counts as a detector."""
+@technique("dissection", "survey", ".dissection:build", "Bau et al. 2017, arXiv:1704.05796, section 2")
+class DissectionConfig(LayerConfig):
+    """Which units detect which concept: overlap of their strongest places with concept masks."""
 
-    layer: str | None = None
-    """Layer whose units are looked at; the last one with more than one position when not given."""
     units: tuple[int, ...] | None = None
     """Units that are drawn; those of the largest overlap when not given. Numbers cover all units."""
     concepts: tuple[str, ...] = ()
@@ -67,31 +73,5 @@ class DissectionConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the survey techniques."""
-    yield TechniqueSpec(
-        name="exemplars",
-        kind="survey",
-        summary="the images, and the places in them, that fire each unit most",
-        config=ExemplarsConfig,
-        build="cnnviz_plugins.survey.exemplars:build",
-        references=(
-            "Girshick et al. 2014, arXiv:1311.2524, section 3.1",
-            "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)",
-        ),
-    )
-    yield TechniqueSpec(
-        name="distributions",
-        kind="survey",
-        summary="how each unit's values are spread: rates, quantiles, dead, saturated and twin units",
-        config=DistributionsConfig,
-        build="cnnviz_plugins.survey.distributions:build",
-        references=("Morcos et al. 2018, arXiv:1803.06959 (class selectivity)",),
-    )
-    yield TechniqueSpec(
-        name="dissection",
-        kind="survey",
-        summary="which units detect which concept: overlap of their strongest places with concept masks",
-        config=DissectionConfig,
-        build="cnnviz_plugins.survey.dissection:build",
-        references=("Bau et al. 2017, arXiv:1704.05796, section 2",),
-    )
+    """Return the survey techniques."""
+    return techniques_in(__name__)

@@ -1,14 +1,15 @@
-"""Activation maximisation: an image raised by gradient ascent until it excites a unit most (Erhan et al. 2009)."""
+"""Activation maximisation by gradient ascent (Erhan et al. 2009), and the class model (Simonyan et al. 2013)."""
 
 from dataclasses import dataclass
-from typing import Any
 
-from cnnviz_jax.plugin import Diversity, Model, Target, TargetError, TargetWithInputs, UsageError, terms_of
-from cnnviz_plugins.synthesize.activations import tapped
-from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.placement import IMAGE, placement_of, side
-from cnnviz_plugins.synthesize.plugin import ActivationMaximizationConfig
+from cnnviz_jax.plugin import ClassScore, Diversity, Model, Target, TargetError, terms_of
+from cnnviz_plugins.synthesize.ascent import Ascent, mean_colour
+from cnnviz_plugins.synthesize.parametrizations import Pixel
+from cnnviz_plugins.synthesize.placement import side
+from cnnviz_plugins.synthesize.plugin import ActivationMaximizationConfig, ClassModelConfig
 from cnnviz_plugins.synthesize.recipes import RECIPES, Recipe, changed
+from cnnviz_plugins.synthesize.regularizers import L2
+from cnnviz_plugins.synthesize.updates import Adam
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +17,7 @@ class ActivationMaximization(Ascent):
     """Gradient ascent on an image by a recipe, any of whose parts may be another.
 
     Raises (when built):
-        ModelError: The model cannot be run at the size size that was asked for.
+        ModelError: The model cannot be run at the size that was asked for.
         UsageError: A part does not exist, or does not go with another.
         TargetError: Diversity is asked for of single images.
 
@@ -32,8 +33,8 @@ class ActivationMaximization(Ascent):
         recipe = recipe_of(config)
         if config.copies == 1 and any(isinstance(plain, Diversity) for plain in terms_of(target)):
             raise TargetError("diversity compares the images of one group; say copies=2 or more")
-        return built(cls, recipe, model, target, size=side(config.size), margin=config.margin, warmup=config.warmup,
-                     copies=config.copies, notes=(("recipe", config.recipe),))  # fmt: skip
+        return cls.of(recipe, model, target, size=side(config.size), margin=config.margin, warmup=config.warmup,
+                      copies=config.copies, notes=(("recipe", config.recipe),))  # fmt: skip
 
 
 def recipe_of(config: ActivationMaximizationConfig) -> Recipe:
@@ -52,57 +53,30 @@ def recipe_of(config: ActivationMaximizationConfig) -> Recipe:
     )
 
 
-def built(
-    kind: type[Any],
-    recipe: Recipe,
-    model: Model,
-    target: Target,
-    *,
-    size: tuple[int, int] | None = None,
-    margin: int | None = None,
-    warmup: int | None = None,
-    copies: int = 1,
-    notes: tuple[tuple[str, Any], ...] = (),
-    **fields: Any,
-) -> Any:
-    """Return an ascent of class `kind` with tap, size and warm-up decided.
+@dataclass(frozen=True, kw_only=True)
+class ClassModel(Ascent):
+    """argmax over images x of S_c(x) - weight * ||x - mean||^2, from the mean.
 
-    Args:
-        kind: `Ascent` or a subclass.
-        recipe: Everything about the ascent.
-        model: At its own size.
-        target: Batched.
-        size: Of the size; `None` for a neuron's field, the image's size or the recipe's own.
-        margin: Pixels around a neuron's field; `None` for as far as views wander.
-        warmup: Steps with leaking ReLUs; `None` for an eighth where a ReLU cannot be gone round, else none.
-        copies: Images made together for each target.
-        notes: Further facts for the provenance.
-        **fields: Further fields of `kind`.
+    The paper does not say how steps are taken; here it is by Adam.
+
+    Raises (when built):
+        TargetError: The target is no class.
+
+    Cost: steps forward and backward passes per class, and two forward passes.
+    Source: Simonyan, Vedaldi, Zisserman 2013, section 2.
     """
-    read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
-    placement = placement_of(
-        model, read, size=size, usual=recipe.size, margin=recipe.reach_px if margin is None else margin
-    )
-    rectified = any(operation.kind == "relu" for operation in model.program.operations)
-    if warmup and not rectified:
-        raise UsageError(f"warmup makes ReLUs leak, and {model.name} has none")
-    if warmup is None:
-        warmup = max(1, recipe.steps // 8) if closed and rectified else 0
-    mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
-    facts: list[tuple[str, Any]] = [*notes, ("placement", placement.size), ("tap", layers)]
-    facts += [("offsets", placement.offsets)] if placement.offsets is not None else []
-    facts += [("warmup_steps", warmup)] if warmup else []
-    has_image = isinstance(target, TargetWithInputs) and IMAGE in target.arrays
-    return kind(
-        recipe=recipe,
-        placement=placement,
-        shape=(*placement.size, model.input_shape[2]),
-        mean=tuple(float(m) for m in mean),
-        steps=recipe.steps,
-        copies=copies,
-        warmup=warmup,
-        layer=target.layers[0] if target.layers else None,
-        notes=tuple(facts),
-        warnings=placement.warnings,
-        **{"starts_at_image": has_image, **fields},
-    )
+
+    @classmethod
+    def build(cls, config: ClassModelConfig, model: Model, target: Target) -> "ClassModel":
+        """Return the iteration for `model`."""
+        if not all(isinstance(plain, ClassScore) for plain in terms_of(target)):
+            raise TargetError("class-model maximises class scores; say target= with class indices")
+        recipe = Recipe(
+            size=model.input_shape[:2],
+            steps=config.steps,
+            parametrization=Pixel("zero", 0.0),
+            update=Adam(config.rate),
+            regularizers=(L2(config.penalty, mean_colour(model), squared=True),),
+            tap="layer",
+        )
+        return cls.of(recipe, model, target, size=side(config.size))

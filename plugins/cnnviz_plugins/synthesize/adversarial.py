@@ -20,8 +20,7 @@ from cnnviz_jax.plugin import (
     TargetError,
     TargetWithInputs,
 )
-from cnnviz_plugins.synthesize.from_image import need_image
-from cnnviz_plugins.synthesize.placement import IMAGE
+from cnnviz_plugins.synthesize.placement import IMAGE, need_image
 from cnnviz_plugins.synthesize.plugin import AdversarialConfig
 
 _HALVINGS = 12

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -21,12 +21,13 @@ from cnnviz_jax.plugin import (
     Synthesis,
     Target,
     TargetWithInputs,
+    UsageError,
     group_scores,
     terms_of,
 )
 from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
-from cnnviz_plugins.synthesize.placement import IMAGE, Placement, place
+from cnnviz_plugins.synthesize.placement import IMAGE, Placement, image_size, place, placement_of
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.transforms import viewed
 
@@ -53,10 +54,62 @@ class Ascent(Iteration):
     starts_at_image: bool = False
     """Whether the target's own image is the start."""
 
+    @classmethod
+    def of(
+        cls,
+        recipe: Recipe,
+        model: Model,
+        target: Target,
+        *,
+        size: tuple[int, int] | None = None,
+        margin: int | None = None,
+        warmup: int | None = None,
+        copies: int = 1,
+        notes: tuple[tuple[str, Any], ...] = (),
+        **fields: Any,
+    ) -> Self:
+        """Return an ascent with tap, size and warm-up decided.
+
+        Args:
+            recipe: Everything about the ascent.
+            model: At its own size.
+            target: Batched.
+            size: Height and width; `None` for a neuron's field, the image's size or the recipe's own.
+            margin: Pixels around a neuron's field; `None` for as far as views wander.
+            warmup: Steps with leaking ReLUs; `None` for an eighth where a ReLU cannot be gone round, else none.
+            copies: Images made together for each target.
+            notes: Further facts for the provenance.
+            **fields: Further fields of the class.
+        """
+        read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
+        margin = recipe.reach_px if margin is None else margin
+        placement = placement_of(model, read, size=size, usual=recipe.size, margin=margin)
+        rectified = any(operation.kind == "relu" for operation in model.program.operations)
+        if warmup and not rectified:
+            raise UsageError(f"warmup makes ReLUs leak, and {model.name} has none")
+        if warmup is None:
+            warmup = max(1, recipe.steps // 8) if closed and rectified else 0
+        facts: list[tuple[str, Any]] = [*notes, ("placement", placement.size), ("tap", layers)]
+        facts += [("offsets", placement.offsets)] if placement.offsets is not None else []
+        facts += [("warmup_steps", warmup)] if warmup else []
+        return cls(
+            recipe=recipe,
+            placement=placement,
+            shape=(*placement.size, model.input_shape[2]),
+            mean=mean_colour(model),
+            steps=recipe.steps,
+            copies=copies,
+            warmup=warmup,
+            layer=target.layers[0] if target.layers else None,
+            notes=tuple(facts),
+            warnings=placement.warnings,
+            **{"starts_at_image": image_size(target) is not None, **fields},
+        )
+
     def prepare(
         self, model: Model, target: Target, exemplars: Float[np.ndarray, "n h w c"] | None
     ) -> tuple[Model, Target]:
-        """Return the model on the size and the target there, with the exemplars' spectrum where it is wanted."""
+        """Return the model at the image's size and the target there, with the exemplars' spectrum where wanted."""
         sized, moved = place(model, self.compared(model, target), self.placement)
         if exemplars is not None and isinstance(self.recipe.parametrization, MacoPhase):
             spectrum = mean_spectrum(np.asarray(exemplars), *self.shape[:2])
@@ -239,6 +292,12 @@ class Ascent(Iteration):
             provenance=provenance,
             warnings=(*warnings, *found),
         )
+
+
+def mean_colour(model: Model) -> tuple[float, ...]:
+    """Return the colour that the model subtracts, in [0, 1]; mid-grey where it subtracts none."""
+    mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
+    return tuple(float(m) for m in mean)
 
 
 def _some(names: tuple[str, ...], marked: Bool[np.ndarray, " n"]) -> str:

@@ -9,10 +9,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Model, Target
-from cnnviz_plugins.synthesize.activation_maximization import built
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.from_image import need_image, seen
 from cnnviz_plugins.synthesize.parametrizations import Pixel
+from cnnviz_plugins.synthesize.placement import need_image, seen
 from cnnviz_plugins.synthesize.plugin import InversionConfig
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.regularizers import Clip
@@ -80,8 +79,7 @@ class Inversion(Ascent):
             ),
             tap="layer",
         )
-        made: Inversion = built(cls, recipe, model, target, inverted=config.layer, starts_at_image=False)
-        return made
+        return cls.of(recipe, model, target, inverted=config.layer, starts_at_image=False)
 
     def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
         """Return the layer's values for the image."""

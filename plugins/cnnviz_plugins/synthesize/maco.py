@@ -9,8 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_plugins.synthesize.colours import correlated, decorrelated
-from cnnviz_plugins.synthesize.parametrizations import Shape, frequencies
+from cnnviz_plugins.synthesize.parametrizations import Shape, correlated, decorrelated, frequencies, logit
 
 SPECTRUM = "spectrum"
 """Under which name a target's own magnitudes are given."""
@@ -51,18 +50,11 @@ class MacoPhase:
 
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "h half c"]:
         """Return the image's phases; its magnitudes are not kept."""
-        inside = jnp.clip(image, 1e-3, 1 - 1e-3)
-        return jnp.angle(jnp.fft.rfft2(decorrelated(jnp.log(inside / (1 - inside))), axes=(0, 1)))
+        return jnp.angle(jnp.fft.rfft2(decorrelated(logit(image)), axes=(0, 1)))
 
 
 def mean_spectrum(images: Float[np.ndarray, "n h w c"], height: int, width: int) -> Float[np.ndarray, "rows half c"]:
-    """Return the mean magnitude of images in decorrelated colours, for a size of another size if need be.
-
-    Args:
-        images: Images in [0, 1].
-        height: Of the size.
-        width: Of the size.
-    """
+    """Return the mean magnitude of images in decorrelated colours, resampled for images of `height` x `width`."""
     own = np.zeros((images.shape[1], images.shape[2] // 2 + 1, images.shape[3]))
     for image in images:
         own += np.abs(np.fft.rfft2(np.asarray(decorrelated(jnp.asarray(image))), axes=(0, 1))) / len(images)

@@ -14,9 +14,24 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.plugin import UsageError
-from cnnviz_plugins.synthesize.colours import correlated, decorrelated
 
 Shape = tuple[int, int, int]
+
+_SQUARE_ROOT = np.asarray([[0.26, 0.09, 0.02], [0.27, 0.00, -0.05], [0.27, -0.09, 0.03]], np.float32)
+
+CORRELATION = _SQUARE_ROOT / np.linalg.norm(_SQUARE_ROOT, axis=0).max()
+"""Square root of the colour covariance of natural images, longest column of length 1. Source: Lucid,
+`optvis/param/color.py`."""
+
+
+def correlated(values: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+    """Return decorrelated channels as red, green, blue; any other number of channels is returned as it is."""
+    return values @ jnp.asarray(CORRELATION.T) if values.shape[-1] == 3 else values
+
+
+def decorrelated(values: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+    """Undo `correlated`."""
+    return values @ jnp.asarray(np.linalg.inv(CORRELATION.T)) if values.shape[-1] == 3 else values
 
 
 @runtime_checkable
@@ -117,7 +132,7 @@ class Fourier:
 
     def parameters(self, image: Float[Array, "h w c"]) -> Float[Array, "2 h half c"]:
         """Return the spectrum of an image; black and white end a little inside."""
-        spectrum = jnp.fft.rfft2(decorrelated(_logit(image)), axes=(0, 1))
+        spectrum = jnp.fft.rfft2(decorrelated(logit(image)), axes=(0, 1))
         height, width, channels = image.shape
         return jnp.stack([spectrum.real, spectrum.imag]) / jnp.asarray(self.scale((height, width, channels)))[..., None]
 
@@ -160,10 +175,11 @@ class LaplacianPyramid:
         """Return the image as the finest level, the others zero."""
         rest = [max(1, s) for n in range(1, self.levels) for s in (image.shape[0] >> n, image.shape[1] >> n)]
         sizes = zip(rest[::2], rest[1::2], strict=True)
-        finest = decorrelated(_logit(image)) / self.sharpness
+        finest = decorrelated(logit(image)) / self.sharpness
         return (finest, *(jnp.zeros((h, w, image.shape[2])) for h, w in sizes))
 
 
-def _logit(image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+def logit(image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+    """Undo the sigmoid; black and white end a little inside."""
     inside = jnp.clip(image, 1e-3, 1 - 1e-3)
     return jnp.log(inside / (1 - inside))

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import ast
 import dataclasses
-import importlib
 import re
 from typing import Any
 
-from cnnviz_jax.plugin import UsageError, did_you_mean
+from cnnviz_jax.plugin import UsageError, did_you_mean, import_reference
 
 _PART = re.compile(r"\s*([A-Za-z_][\w.-]*(?::[\w.]+)?)\s*(?:\((.*)\))?\s*", re.DOTALL)
 
@@ -81,11 +80,7 @@ def _split(text: str, sort: str) -> list[str]:
 
 
 def _imported(name: str, sort: str) -> type:
-    module, _, attribute = name.partition(":")
-    try:
-        kind = getattr(importlib.import_module(module), attribute)
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"{sort} {name!r} cannot be imported: {error}") from error
+    kind = import_reference(name, sort)
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen):  # type: ignore[attr-defined]
         raise UsageError(f"{sort} {name!r} is no frozen dataclass")
     return kind

@@ -1,10 +1,11 @@
-"""On how large a size an image is made, and where a single neuron stands on a size of its own."""
+"""How large an image is made, where a single neuron stands in a smaller one, and images that a target brings along."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import (
     ImageError,
@@ -29,7 +30,7 @@ class Placement:
     size: tuple[int, int]
     """Height and width in pixels."""
     offsets: tuple[tuple[int, int], ...] | None = None
-    """For neurons: row and column of the model's own input where each target's size begins."""
+    """For neurons: row and column of the model's own input where each target's image begins."""
     strides: tuple[int, int] = (1, 1)
     """For neurons: pixels from one unit of the layer to the next."""
     warnings: tuple[str, ...] = ()
@@ -38,7 +39,7 @@ class Placement:
 def placement_of(
     model: Model, target: Target, *, size: tuple[int, int] | None, usual: tuple[int, int], margin: int
 ) -> Placement:
-    """Return the size for some targets; nothing is resized in silence.
+    """Return where images for some targets are made; nothing is resized in silence.
 
     Args:
         model: At its own size.
@@ -51,7 +52,7 @@ def placement_of(
         ModelError: The model cannot be run at the size that was asked for.
         ImageError: Images to start from have another size.
     """
-    image = _image_size(target)
+    image = image_size(target)
     if size is not None:
         if image is not None and image != size:
             raise ImageError(
@@ -78,7 +79,7 @@ def placement_of(
 
 
 def place(model: Model, target: Target, placement: Placement) -> tuple[Model, Target]:
-    """Return the model on the size, and the target there: neurons at their new places, images cut to it.
+    """Return the model at the placement's size, and the target there: neurons at their new places, images cut to it.
 
     Raises:
         ModelError: The model, or the part below the target's layers, cannot be run at that size.
@@ -103,7 +104,8 @@ def place(model: Model, target: Target, placement: Placement) -> tuple[Model, Ta
     return sized, target
 
 
-def _image_size(target: Target) -> tuple[int, int] | None:
+def image_size(target: Target) -> tuple[int, int] | None:
+    """Return height and width of the target's own images, `None` where it has none."""
     if not (isinstance(target, TargetWithInputs) and IMAGE in target.arrays):
         return None
     shape = target.arrays[IMAGE].shape
@@ -147,7 +149,7 @@ def _cut(
 
 
 def _same_fields(model: Model, target: Target, placement: Placement, boxes: Int[np.ndarray, "n 4"]) -> bool:
-    """Whether every unit sees, on the size, what it sees in the whole image."""
+    """Whether every unit sees, at the new size, what it sees in the whole image."""
     try:
         sized, moved = place(model, target, placement)
     except ModelError:
@@ -163,7 +165,7 @@ def _same_fields(model: Model, target: Target, placement: Placement, boxes: Int[
         found = np.asarray(field.box(int(row), int(column), clip=False)) + np.asarray([top, left, top, left])
         if not np.array_equal(found, box):
             return False
-        # Where the field ends outside the image, the size must end there too: padding is a part of what is seen.
+        # Where the field ends outside the image, the new one must end there too: padding is a part of what is seen.
         for near, far, start, size, extent in (
             (0, 2, top, placement.size[0], own[0]),
             (1, 3, left, placement.size[1], own[1]),
@@ -171,6 +173,23 @@ def _same_fields(model: Model, target: Target, placement: Placement, boxes: Int[
             if (box[near] < start and start > 0) or (box[far] >= start + size and start + size < extent):
                 return False
     return True
+
+
+def need_image(target: Target, technique: str) -> tuple[int, int]:
+    """Return height and width of the target's images.
+
+    Raises:
+        ImageError: There are none.
+    """
+    size = image_size(target)
+    if size is None:
+        raise ImageError(f"{technique} works on images; say images=")
+    return size
+
+
+def seen(model: Model, layer: str, given: Mapping[str, Array]) -> Float[Array, "..."]:
+    """Return a layer's values for the target's own image."""
+    return model.run(given[IMAGE], read=(layer,), need_outputs=False)[1][layer]
 
 
 def side(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

@@ -3,22 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import RendererSpec, TechniqueSpec, check_at_least, check_positive, check_size, hookimpl
+from cnnviz_jax.plugin import (
+    RendererSpec,
+    TechniqueSpec,
+    check_at_least,
+    check_positive,
+    check_size,
+    hookimpl,
+    technique,
+    techniques_in,
+)
 
 RecipeName = Literal["chollet2016", "keras2020", "yosinski1", "yosinski2", "yosinski3", "yosinski4", "lucid", "maco"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("activation-maximization", "synthesize", ".activation_maximization:ActivationMaximization.build",
+           "Erhan et al. 2009, Visualizing Higher-Layer Features",
+           "Olah et al. 2017, Feature Visualization, Distill")  # fmt: skip
 class ActivationMaximizationConfig:
-    """Which recipe, on what size, and what to do otherwise."""
+    """An image raised by gradient ascent until it excites a unit most."""
 
     recipe: RecipeName = "chollet2016"
     """A published set of start, steps, update, views, regularisers and display."""
     size: int | tuple[int, int] | None = None
-    """Height and width of the size in pixels. When not given: the receptive field for a neuron, the image's size
+    """Height and width of the image in pixels. When not given: the receptive field for a neuron, the image's size
     where there is one to start from, else the recipe's own, or the model's input size where the model takes no other
     (the result says so)."""
     steps: int | None = None
@@ -58,9 +68,11 @@ class ActivationMaximizationConfig:
         check_at_least(0, margin=self.margin, warmup=self.warmup)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("class-model", "synthesize", ".activation_maximization:ClassModel.build",
+           "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 2", subject="classes",
+           in_report=False)  # fmt: skip
 class ClassModelConfig:
-    """How strongly the image is kept near the mean, and how long it climbs."""
+    """The image of highest class score that stays near the mean."""
 
     penalty: float = 1e-3
     """Weight of the squared distance from the mean colour, in [0, 1] units."""
@@ -76,9 +88,10 @@ class ClassModelConfig:
         check_positive(steps=self.steps, rate=self.rate)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("inversion", "synthesize", ".inversion:Inversion.build",
+           "Mahendran, Vedaldi 2015, arXiv:1412.0035", subject="images", in_report=False)  # fmt: skip
 class InversionConfig:
-    """Which layer is inverted, and how natural the image must be."""
+    """An image that a layer cannot tell from the given one."""
 
     layer: str
     """The layer whose values are to be met again."""
@@ -99,9 +112,11 @@ class InversionConfig:
         check_positive(steps=self.steps, rate=self.rate, alpha=self.alpha, beta=self.beta)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("caricature", "synthesize", ".from_images:Caricature.build",
+           "Olah et al. 2018, The Building Blocks of Interpretability, Distill; Lucid, caricatures", subject="images",
+           in_report=False)  # fmt: skip
 class CaricatureConfig:
-    """Which layer's view of the image is exaggerated."""
+    """What a layer sees in an image, exaggerated."""
 
     layer: str
     """The layer whose values are to be exceeded in their own direction."""
@@ -118,9 +133,10 @@ class CaricatureConfig:
         check_positive(steps=self.steps, rate=self.rate)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("deepdream", "synthesize", ".from_images:Deepdream.build",
+           "Mordvintsev, Olah, Tyka 2015, Inceptionism", subject="images", in_report=False)  # fmt: skip
 class DeepdreamConfig:
-    """Which layer dreams, and over how many octaves."""
+    """An image in which whatever a layer sees is raised."""
 
     layer: str
     """The layer whose mean of squares is raised."""
@@ -139,9 +155,11 @@ class DeepdreamConfig:
         check_positive(steps=self.steps, rate=self.rate, octaves=self.octaves, octave_factor=self.octave_factor)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("accentuation", "synthesize", ".from_images:Accentuation.build",
+           "Hamblin et al. 2024, Feature Accentuation, arXiv:2402.10039", subject="images",
+           in_report=False)  # fmt: skip
 class AccentuationConfig:
-    """How much of the image is kept while a unit is raised."""
+    """An image changed so that a unit fires more, and otherwise kept."""
 
     keep: float = 1.0
     """Weight of the relative squared distance, in `keep_layer`, from the image; 0 keeps nothing."""
@@ -158,9 +176,11 @@ class AccentuationConfig:
         check_positive(steps=self.steps, rate=self.rate)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("adversarial", "synthesize", ".adversarial:Adversarial.build",
+           "Moosavi-Dezfooli, Fawzi, Frossard 2016, DeepFool, arXiv:1511.04599", subject="images",
+           in_report=False)  # fmt: skip
 class AdversarialConfig:
-    """How far a small change may go before the search gives up."""
+    """The least change of an image that makes it another class: an attack, not an explanation."""
 
     steps: int = 50
     """Steps towards the class at most."""
@@ -173,101 +193,17 @@ class AdversarialConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the synthesis techniques."""
-    yield TechniqueSpec(
-        name="activation-maximization",
-        kind="synthesize",
-        summary="an image raised by gradient ascent until it excites a unit most",
-        config=ActivationMaximizationConfig,
-        build="cnnviz_plugins.synthesize.activation_maximization:ActivationMaximization.build",
-        references=(
-            "Erhan et al. 2009, Visualizing Higher-Layer Features",
-            "Olah et al. 2017, Feature Visualization, Distill",
-        ),
-    )
-    yield TechniqueSpec(
-        name="class-model",
-        kind="synthesize",
-        subject="classes",
-        summary="the image of highest class score that stays near the mean",
-        config=ClassModelConfig,
-        build="cnnviz_plugins.synthesize.class_model:ClassModel.build",
-        references=("Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034, section 2",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="inversion",
-        kind="synthesize",
-        subject="images",
-        summary="an image that a layer cannot tell from the given one",
-        config=InversionConfig,
-        build="cnnviz_plugins.synthesize.inversion:Inversion.build",
-        references=("Mahendran, Vedaldi 2015, arXiv:1412.0035",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="caricature",
-        kind="synthesize",
-        subject="images",
-        summary="what a layer sees in an image, exaggerated",
-        config=CaricatureConfig,
-        build="cnnviz_plugins.synthesize.caricature:Caricature.build",
-        references=("Olah et al. 2018, The Building Blocks of Interpretability, Distill; Lucid, caricatures",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="deepdream",
-        kind="synthesize",
-        subject="images",
-        summary="an image in which whatever a layer sees is raised",
-        config=DeepdreamConfig,
-        build="cnnviz_plugins.synthesize.deepdream:Deepdream.build",
-        references=("Mordvintsev, Olah, Tyka 2015, Inceptionism",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="accentuation",
-        kind="synthesize",
-        subject="images",
-        summary="an image changed so that a unit fires more, and otherwise kept",
-        config=AccentuationConfig,
-        build="cnnviz_plugins.synthesize.accentuation:Accentuation.build",
-        references=("Hamblin et al. 2024, Feature Accentuation, arXiv:2402.10039",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="adversarial",
-        kind="synthesize",
-        subject="images",
-        summary="the least change of an image that makes it another class: an attack, not an explanation",
-        config=AdversarialConfig,
-        build="cnnviz_plugins.synthesize.adversarial:Adversarial.build",
-        references=("Moosavi-Dezfooli, Fawzi, Frossard 2016, DeepFool, arXiv:1511.04599",),
-        in_report=False,
-    )
+    """Return the synthesis techniques."""
+    return techniques_in(__name__)
 
 
 @hookimpl
 def cnnviz_renderers() -> Iterable[RendererSpec]:
     """Yield the stitched grid, the moving image and the numbers of a synthesis."""
-    yield RendererSpec(
-        name="grid",
-        summary="synthesised images stitched pixel by pixel, with margins",
-        accepts=("Synthesis",),
-        suffixes=(".webp",),
-        render="cnnviz_plugins.synthesize.files:grid",
-    )
-    yield RendererSpec(
-        name="ascent",
-        summary="the ascent of synthesised images as a moving grid",
-        accepts=("Synthesis",),
-        suffixes=(".gif",),
-        render="cnnviz_plugins.synthesize.files:animation",
-    )
-    yield RendererSpec(
-        name="numbers",
-        summary="every number of a synthesis but the images",
-        accepts=("Synthesis",),
-        suffixes=(".json",),
-        render="cnnviz_plugins.synthesize.files:numbers",
-    )
+    for name, suffix, render, summary in (
+        ("grid", ".webp", "grid", "synthesised images stitched pixel by pixel, with margins"),
+        ("ascent", ".gif", "animation", "the ascent of synthesised images as a moving grid"),
+        ("numbers", ".json", "numbers", "every number of a synthesis but the images"),
+    ):
+        file = f"cnnviz_plugins.synthesize.files:{render}"
+        yield RendererSpec(name=name, summary=summary, accepts=("Synthesis",), suffixes=(suffix,), render=file)

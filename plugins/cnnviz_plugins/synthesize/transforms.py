@@ -1,4 +1,4 @@
-"""Random views of the image: what moves it becomes one affine resample on a size of fixed size.
+"""Random views of the image: what moves it becomes one affine resample at one size.
 
 A transform is a frozen dataclass. One that moves the image has `matrix`, which maps a view's coordinates to the
 image's, (row, column, 1) from the centre, in pixels; the matrices of all are multiplied and the image is
@@ -52,7 +52,7 @@ class Changing(Protocol):
 
 @dataclass(frozen=True)
 class Pad:
-    """A border of one value around the image; on a fixed size it decides what lies outside, however wide."""
+    """A border of one value around the image; as the size is fixed it decides what lies outside, however wide."""
 
     width: int = 12
     """In pixels, as published."""
@@ -77,8 +77,15 @@ class Jitter:
         return -(-self.px // 2)
 
 
+class _InPlace:
+    @property
+    def reach_px(self) -> int:
+        """None is counted: the centre stays, or the whole image is meant."""
+        return 0
+
+
 @dataclass(frozen=True)
-class Scale:
+class Scale(_InPlace):
     """A zoom by a uniform factor; above 1 the image grows."""
 
     low: float = 0.9
@@ -93,14 +100,9 @@ class Scale:
         factor = self.low + (self.high - self.low) * chance[0]
         return jnp.diag(jnp.stack([1 / factor, 1 / factor, jnp.float32(1)]))
 
-    @property
-    def reach_px(self) -> int:
-        """None is counted: the centre stays."""
-        return 0
-
 
 @dataclass(frozen=True)
-class Rotate:
+class Rotate(_InPlace):
     """A turn about the centre by a uniform angle, in degrees."""
 
     low: float = -10.0
@@ -112,14 +114,9 @@ class Rotate:
         cos, sin = jnp.cos(angle), jnp.sin(angle)
         return jnp.eye(3).at[0, 0].set(cos).at[0, 1].set(-sin).at[1, 0].set(sin).at[1, 1].set(cos)
 
-    @property
-    def reach_px(self) -> int:
-        """None is counted: the centre stays."""
-        return 0
-
 
 @dataclass(frozen=True)
-class Crop:
+class Crop(_InPlace):
     """A square crop, enlarged to the size, at a random place; its share of the image goes from `first` to `last`.
 
     Source: Fel et al. 2023; Xplique, `maco_optimisation_step`: centres normal around the middle with standard
@@ -140,14 +137,9 @@ class Crop:
         centre = self.centre_sd * draw[:2] * jnp.asarray(size, jnp.float32)
         return jnp.diag(jnp.stack([share, share, jnp.float32(1)])).at[:2, 2].set(centre)
 
-    @property
-    def reach_px(self) -> int:
-        """None: crops are for whole images."""
-        return 0
-
 
 @dataclass(frozen=True)
-class Octaves:
+class Octaves(_InPlace):
     """The image is shown small first and larger octave by octave, so that large patterns come before fine ones."""
 
     count: int = 3
@@ -161,25 +153,15 @@ class Octaves:
         shrink = self.factor ** (self.count - 1 - octave)
         return jnp.diag(jnp.stack([shrink, shrink, jnp.float32(1)]))
 
-    @property
-    def reach_px(self) -> int:
-        """None: octaves are for whole images."""
-        return 0
-
 
 @dataclass(frozen=True)
-class Flip:
+class Flip(_InPlace):
     """Left and right exchanged, every other time."""
 
     def matrix(self, chance: Chance, size: Size, progress: Float[Array, ""]) -> Matrix:
         """Return the reflection or none."""
         sign = jnp.where(chance[0] < 0.5, -1.0, 1.0)
         return jnp.eye(3).at[1, 1].set(sign)
-
-    @property
-    def reach_px(self) -> int:
-        """None: the centre stays."""
-        return 0
 
 
 @dataclass(frozen=True)

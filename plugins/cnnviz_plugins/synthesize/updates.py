@@ -30,27 +30,40 @@ def _size(updates: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(updates))
 
 
-@dataclass(frozen=True)
-class Rms:
-    """rate * g / (rms(g) + epsilon). Source: Chollet 2016, `conv_filter_visualization.py`."""
+class _Scaled:
+    """A rule whose step is the gradient in units of `span`, times a factor made of all its numbers."""
 
-    rate: float = 1.0
-    span: float = 255.0
-    epsilon: float = 1e-5
+    span: float
+
+    def factor(self, own: Any) -> Array:
+        raise NotImplementedError
 
     def transformation(self) -> optax.GradientTransformation:
         """Return the rule."""
 
         def climb(updates: Any, params: Any = None) -> Any:
             own = jax.tree.map(lambda leaf: leaf / self.span, updates)
-            factor = self.rate / self.span / (jnp.sqrt(_squares(own) / _size(own)) + self.epsilon)
+            factor = self.factor(own)
             return jax.tree.map(lambda leaf: leaf * factor, own)
 
         return optax.stateless(climb)
 
 
 @dataclass(frozen=True)
-class UnitNorm:
+class Rms(_Scaled):
+    """rate * g / (rms(g) + epsilon). Source: Chollet 2016, `conv_filter_visualization.py`."""
+
+    rate: float = 1.0
+    span: float = 255.0
+    epsilon: float = 1e-5
+
+    def factor(self, own: Any) -> Array:
+        """Return rate / (rms + epsilon)."""
+        return self.rate / self.span / (jnp.sqrt(_squares(own) / _size(own)) + self.epsilon)
+
+
+@dataclass(frozen=True)
+class UnitNorm(_Scaled):
     """rate * g / ||g||. Source: the Keras example "Visualizing what convnets learn", 2020."""
 
     rate: float = 10.0
@@ -58,15 +71,9 @@ class UnitNorm:
     epsilon: float = 1e-12
     """Least squared norm, as in `tf.math.l2_normalize`."""
 
-    def transformation(self) -> optax.GradientTransformation:
-        """Return the rule."""
-
-        def climb(updates: Any, params: Any = None) -> Any:
-            own = jax.tree.map(lambda leaf: leaf / self.span, updates)
-            factor = self.rate / self.span * jax.lax.rsqrt(jnp.maximum(_squares(own), self.epsilon))
-            return jax.tree.map(lambda leaf: leaf * factor, own)
-
-        return optax.stateless(climb)
+    def factor(self, own: Any) -> Array:
+        """Return rate / norm."""
+        return self.rate / self.span * jax.lax.rsqrt(jnp.maximum(_squares(own), self.epsilon))
 
 
 @dataclass(frozen=True)
@@ -116,12 +123,10 @@ class Adam:
 
 
 @dataclass(frozen=True)
-class Nadam:
+class Nadam(Adam):
     """Adam with Nesterov's momentum. Source: Dozat 2016; epsilon as in Keras."""
 
     rate: float = 1.0
-    b1: float = 0.9
-    b2: float = 0.999
     epsilon: float = 1e-7
 
     def transformation(self) -> optax.GradientTransformation:

@@ -12,7 +12,7 @@ from cnnviz_jax.engine import compilations
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
-from tests.explain import small
+from tests.explain import small_network as small
 
 
 def flops(technique, layer, **options):

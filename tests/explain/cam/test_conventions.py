@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from tests.explain import small
+from tests.explain import small_network as small
 
 IMAGE = small.some_images(1)
 SIZE = IMAGE.shape[1:3]

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from tests.explain import oneconv, small
+from tests.explain import oneconv_network as oneconv
+from tests.explain import small_network as small
 
 FIRST = np.array([[-5, 4], [31, 40]], float)
 SECOND = np.array([[-30, -21], [6, 15]], float)

@@ -7,7 +7,8 @@ import pytest
 from flax import nnx
 
 import cnnviz_jax as cv
-from tests.explain import oneconv, small
+from tests.explain import oneconv_network as oneconv
+from tests.explain import small_network as small
 
 
 class Normed(nnx.Module):

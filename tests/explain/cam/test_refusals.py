@@ -7,9 +7,9 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, RuleError, TargetError, UsageError
-from tests.explain import small
+from tests.explain import small_network as small
 
-from .spread import model as spread
+from .uneven_network import model as spread
 
 FAMILY = (
     "cam",

@@ -6,7 +6,7 @@ import pytest
 
 import cnnviz_jax as cv
 
-from .spread import SIZE, conv, gradient, model, score, some_image
+from .uneven_network import SIZE, conv, gradient, model, score, some_image
 
 TARGET = 1
 

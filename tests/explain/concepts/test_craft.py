@@ -9,7 +9,7 @@ from scipy.stats import qmc
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
 from cnnviz_plugins.explain.concepts.factors import factorised, presence
-from tests.explain.concepts.colours import HEAD, SIZE, model
+from tests.explain.concepts.colour_dataset import HEAD, SIZE, model
 
 WHERE = {0: (slice(0, 4), slice(0, 4)), 2: (slice(4, 8), slice(4, 8))}
 """Red in the upper left corner, blue in the lower right one."""
@@ -178,7 +178,7 @@ def test_maps_say_what_bank_they_need(bank, text):
 
 
 def test_maps_say_that_the_bank_is_of_another_model(bank, tmp_path):
-    from tests.explain import small
+    from tests.explain import small_network as small
 
     path = str(cv.render(bank, tmp_path / "bank.npz"))
     with pytest.raises(UsageError, match="has concepts 0 to 1, got 2"):

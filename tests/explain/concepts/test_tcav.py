@@ -7,9 +7,8 @@ from scipy import optimize, stats
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import TargetError, UsageError
-from cnnviz_plugins.explain.concepts.classifier import direction
-from cnnviz_plugins.explain.concepts.tcav import t_test
-from tests.explain.concepts.colours import dataset, model
+from cnnviz_plugins.explain.concepts.tcav import direction, t_test
+from tests.explain.concepts.colour_dataset import dataset, model
 
 OPTIONS = {"examined": "4", "random": "3", "layer": "active", "runs": 24}
 

@@ -7,7 +7,7 @@ import pytest
 from flax import linen, nnx
 
 import cnnviz_jax as cv
-from tests.explain.small import some_images
+from tests.explain.small_network import some_images
 
 
 class Block(linen.Module):

@@ -6,9 +6,9 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
-from cnnviz_plugins.explain.gradient.configs import VargradConfig
+from cnnviz_plugins.explain.gradient.plugin import VargradConfig
 from cnnviz_plugins.explain.gradient.smoothgrad import Vargrad
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 
 @pytest.fixture(scope="module")

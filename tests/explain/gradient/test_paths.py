@@ -11,9 +11,9 @@ from scipy import ndimage
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
-from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
-from cnnviz_plugins.explain.gradient.quadrature import rule_of
-from tests.explain.small import model, some_images
+from cnnviz_plugins.explain.gradient.path import rule_of
+from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
+from tests.explain.small_network import model, some_images
 
 
 def toy(params, x):

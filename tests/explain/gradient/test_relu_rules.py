@@ -7,7 +7,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import RuleError
-from tests.explain.small import parameters, some_images
+from tests.explain.small_network import parameters, some_images
 
 
 def network(first, second):
@@ -70,7 +70,7 @@ def test_an_activation_without_an_agreed_rule_passes_through_with_a_warning():
 def test_a_map_that_the_relu_removed_says_so():
     params = parameters()
     params["head"] = {"kernel": -jnp.abs(params["head"]["kernel"]), "bias": params["head"]["bias"]}
-    from tests.explain.small import forward
+    from tests.explain.small_network import forward
 
     net = cv.adapt(forward, params, input_shape=(12, 10, 3))
     result = cv.explain("grad-cam", net, some_images(1), 0)

@@ -5,11 +5,11 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
-from tests.explain.small import model, some_images
+from tests.explain.small_network import model, some_images
 
 pytest.importorskip("skimage", reason="XRAI finds its regions with scikit-image")
 
-from cnnviz_plugins.explain.gradient.configs import XraiConfig
+from cnnviz_plugins.explain.gradient.plugin import XraiConfig
 from cnnviz_plugins.explain.gradient.xrai import segment_masks
 
 OPTIONS = {"nodes": 5, "size": 40, "min_size": 40, "dilation": 1, "scales": (5.0, 20.0)}

@@ -8,8 +8,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.data.fills import blurred
 from cnnviz_jax.errors import UsageError
-from cnnviz_plugins.explain.perturbation.extremal_perturbation import between
-from cnnviz_plugins.explain.perturbation.smooth_mask import SmoothMask
+from cnnviz_plugins.explain.perturbation.extremal_perturbation import SmoothMask, between
 
 SIZE = (7, 8)
 SPOT = np.zeros((*SIZE, 1), np.float32)

@@ -11,7 +11,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
 
-from .linear import BLOCKS, contributions, linear, mixed, some_image
+from .linear_networks import BLOCKS, contributions, linear, mixed, some_image
 
 
 def shap(net, images, **options):

@@ -7,7 +7,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 
-from .linear import BLOCKS, contributions, linear, mixed, some_image
+from .linear_networks import BLOCKS, contributions, linear, mixed, some_image
 
 
 def lime(net, **options):

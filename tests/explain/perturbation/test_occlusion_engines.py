@@ -14,7 +14,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import Interrupted, UsageError
 from cnnviz_jax.verbs.explain_plan import explain_plan
-from tests.explain.small import forward, model, parameters, some_images
+from tests.explain.small_network import forward, model, parameters, some_images
 
 GRID = {"window": (4, 3), "stride": (3, 2)}
 

@@ -8,9 +8,9 @@ from skimage import segmentation
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
-from tests.explain import small
+from tests.explain import small_network as small
 
-from .linear import BLOCKS, SIZE, contributions, linear, mixed, some_image
+from .linear_networks import BLOCKS, SIZE, contributions, linear, mixed, some_image
 
 
 def ablation(net, images, **options):

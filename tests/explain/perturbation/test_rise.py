@@ -9,9 +9,9 @@ import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
 from cnnviz_plugins.explain.perturbation.rise import random_mask
-from tests.explain import small
+from tests.explain import small_network as small
 
-from .linear import BLOCKS, SIZE, linear, some_image
+from .linear_networks import BLOCKS, SIZE, linear, some_image
 
 
 def slow_mask(key, size, cells, probability):

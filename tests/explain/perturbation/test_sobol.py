@@ -7,7 +7,7 @@ from scipy.stats import qmc
 import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 
-from .linear import BLOCKS, contributions, linear, mixed, some_image
+from .linear_networks import BLOCKS, contributions, linear, mixed, some_image
 
 
 def sobol(net, **options):

@@ -9,7 +9,8 @@ import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import RuleError, UsageError
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES
-from tests.explain import oneconv, small
+from tests.explain import oneconv_network as oneconv
+from tests.explain import small_network as small
 
 from . import slow
 from .nets import NHWC, conv, drawn, normed, of_parts, two_layers

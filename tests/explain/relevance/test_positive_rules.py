@@ -7,7 +7,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, RuleError, TargetError, UsageError
-from tests.explain import small
+from tests.explain import small_network as small
 
 from .nets import of_parts, two_layers
 
@@ -114,7 +114,11 @@ def test_says_what_is_wrong(technique, options, error, text):
     is_unit = options.pop("target", None) == "unit"
     with pytest.raises(error, match=text):
         cv.explain(
-            technique, small.model(), small.some_images(1), cv.targets.channel("conv1", 1) if is_unit else 0, **options
+            technique,
+            small.model(),
+            small.some_images(1),
+            cv.targets.channel("conv1", 1) if is_unit else 0,
+            **options,
         )
 
 

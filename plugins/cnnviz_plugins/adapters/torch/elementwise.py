@@ -1,11 +1,11 @@
-"""Activations, arithmetic and comparisons, element by element."""
+"""Activations, arithmetic and comparisons, element by element; sums, means, extremes and norms over axes."""
 
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 
-from cnnviz_plugins.adapters.torch.operations import OPERATIONS, dtype_of, op
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS, axes_of, dtype_of, op
 
 for _name in (
     "abs", "ceil", "cos", "cosh", "exp", "expm1", "floor", "isnan", "log", "log1p", "log2", "log10", "logical_and",
@@ -43,25 +43,51 @@ OPERATIONS |= {
     "le": jnp.less_equal,
     "gt": jnp.greater,
     "ge": jnp.greater_equal,
+    "add": lambda self, other, *, alpha=1: self + (other if alpha == 1 else alpha * other),
+    "sub": lambda self, other, *, alpha=1: self - (other if alpha == 1 else alpha * other),
+    "rsub": lambda self, other, alpha=1: other - (self if alpha == 1 else alpha * self),
+    "floor_divide": lambda self, other: jnp.floor_divide(self, other),
+    "addcmul": lambda self, tensor1, tensor2, *, value=1: self + value * tensor1 * tensor2,
+    "lerp": lambda self, end, weight: self + weight * (end - self),
+    # A lower bound of zero alone is a ReLU, and bounds of 0 and 6 are ReLU6: rules for ReLUs ask for the kind.
+    **dict.fromkeys(
+        ("clamp", "clip", "clamp_min", "clamp_max"),
+        lambda self, min=None, max=None: jax.nn.relu(self) if max is None and min == 0 else jnp.clip(self, min, max),
+    ),
+    "hardtanh": lambda self, min_val=-1.0, max_val=1.0: (
+        jax.nn.relu6(self) if (min_val, max_val) == (0, 6) else jnp.clip(self, min_val, max_val)
+    ),
+    "gelu": lambda self, *, approximate="none": jax.nn.gelu(self, approximate=approximate == "tanh"),
+    "leaky_relu": lambda self, negative_slope=0.01: jax.nn.leaky_relu(self, negative_slope),
+    "elu": lambda self, alpha=1.0, scale=1.0, input_scale=1.0: (
+        scale * jax.nn.elu(self * input_scale, alpha) if (scale, input_scale) != (1, 1) else jax.nn.elu(self, alpha)
+    ),
+    "celu": lambda self, alpha=1.0: jax.nn.celu(self, alpha),
+    # Above the threshold x itself, as PyTorch has it.
+    "softplus": lambda self, beta=1.0, threshold=20.0: jnp.where(
+        self * beta > threshold, self, jax.nn.softplus(self * beta) / beta
+    ),
+    "glu": lambda self, dim=-1: jax.nn.glu(self, dim),
+    "where": lambda condition, self, other: jnp.where(condition, self, other),
+    "masked_fill": lambda self, mask, value: jnp.where(mask, jnp.asarray(value, self.dtype), self),
+    **dict.fromkeys(
+        ("softmax", "_softmax", "_safe_softmax"),
+        lambda self, dim, *unused, dtype=None: jax.nn.softmax(
+            self if dtype is None else self.astype(dtype_of(dtype)), axis=dim
+        ),
+    ),
+    **dict.fromkeys(
+        ("log_softmax", "_log_softmax"),
+        lambda self, dim, *unused, dtype=None: jax.nn.log_softmax(
+            self if dtype is None else self.astype(dtype_of(dtype)), axis=dim
+        ),
+    ),
+    # Copies and memory layouts mean nothing here.
+    **dict.fromkeys(
+        ("clone", "contiguous", "detach", "alias", "lift_fresh_copy", "lift_fresh", "detach_", "positive", "conj"),
+        lambda self, **unused: self,
+    ),
 }
-
-
-@op("add")
-def add(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Return self + alpha * other."""
-    return self + (other if alpha == 1 else alpha * other)
-
-
-@op("sub")
-def sub(self: Any, other: Any, *, alpha: Any = 1) -> Any:
-    """Return self - alpha * other."""
-    return self - (other if alpha == 1 else alpha * other)
-
-
-@op("rsub")
-def rsub(self: Any, other: Any, alpha: Any = 1) -> Any:
-    """Return other - alpha * self."""
-    return other - (self if alpha == 1 else alpha * self)
 
 
 @op("div", "true_divide")
@@ -72,67 +98,7 @@ def div(self: Any, other: Any, *, rounding_mode: str | None = None) -> Any:
     return jnp.floor_divide(self, other) if rounding_mode == "floor" else jnp.trunc(self / other)
 
 
-@op("floor_divide")
-def floor_divide(self: Any, other: Any) -> Any:
-    """Return the quotient rounded down."""
-    return jnp.floor_divide(self, other)
-
-
-@op("addcmul")
-def addcmul(self: Any, tensor1: Any, tensor2: Any, *, value: Any = 1) -> Any:
-    """Return self + value * tensor1 * tensor2."""
-    return self + value * tensor1 * tensor2
-
-
-@op("lerp")
-def lerp(self: Any, end: Any, weight: Any) -> Any:
-    """Return the value between self and end."""
-    return self + weight * (end - self)
-
-
-@op("clamp", "clip", "clamp_min", "clamp_max")
-def clamp(self: Any, min: Any = None, max: Any = None) -> Any:  # PyTorch's names
-    """Return the values kept between bounds; a lower bound of zero alone is a ReLU."""
-    return jax.nn.relu(self) if max is None and min == 0 else jnp.clip(self, min, max)
-
-
 OPERATIONS["clamp_max"] = lambda self, max: jnp.clip(self, None, max)
-
-
-@op("hardtanh")
-def hardtanh(self: Any, min_val: float = -1.0, max_val: float = 1.0) -> Any:
-    """Return the values kept between bounds; between 0 and 6 it is ReLU6."""
-    return jax.nn.relu6(self) if (min_val, max_val) == (0, 6) else jnp.clip(self, min_val, max_val)
-
-
-@op("gelu")
-def gelu(self: Any, *, approximate: str = "none") -> Any:
-    """Return the Gaussian error linear unit, exact or by tanh."""
-    return jax.nn.gelu(self, approximate=approximate == "tanh")
-
-
-@op("leaky_relu")
-def leaky_relu(self: Any, negative_slope: float = 0.01) -> Any:
-    """Return x, or a fraction of it below zero."""
-    return jax.nn.leaky_relu(self, negative_slope)
-
-
-@op("elu")
-def elu(self: Any, alpha: float = 1.0, scale: float = 1.0, input_scale: float = 1.0) -> Any:
-    """Return the exponential linear unit."""
-    return scale * jax.nn.elu(self * input_scale, alpha) if (scale, input_scale) != (1, 1) else jax.nn.elu(self, alpha)
-
-
-@op("celu")
-def celu(self: Any, alpha: float = 1.0) -> Any:
-    """Return the continuous exponential linear unit."""
-    return jax.nn.celu(self, alpha)
-
-
-@op("softplus")
-def softplus(self: Any, beta: float = 1.0, threshold: float = 20.0) -> Any:
-    """Return log(1 + exp(beta x)) / beta, and x itself above the threshold, as PyTorch does."""
-    return jnp.where(self * beta > threshold, self, jax.nn.softplus(self * beta) / beta)
 
 
 @op("prelu", "_prelu_kernel")
@@ -141,42 +107,6 @@ def prelu(self: Any, weight: Any) -> Any:
     if weight.ndim == 1 and self.ndim > 1:
         weight = weight.reshape((1, -1) + (1,) * (self.ndim - 2))
     return jnp.where(self > 0, self, weight * self)
-
-
-@op("glu")
-def glu(self: Any, dim: int = -1) -> Any:
-    """Return the first half gated by the second."""
-    return jax.nn.glu(self, dim)
-
-
-@op("where")
-def where(condition: Any, self: Any, other: Any) -> Any:
-    """Return self where the condition holds, else other."""
-    return jnp.where(condition, self, other)
-
-
-@op("masked_fill")
-def masked_fill(self: Any, mask: Any, value: Any) -> Any:
-    """Return self with a value under the mask."""
-    return jnp.where(mask, jnp.asarray(value, self.dtype), self)
-
-
-@op("softmax", "_softmax", "_safe_softmax")
-def softmax(self: Any, dim: int, *unused: Any, dtype: Any = None) -> Any:
-    """Return the softmax along an axis."""
-    return jax.nn.softmax(self if dtype is None else self.astype(dtype_of(dtype)), axis=dim)
-
-
-@op("log_softmax", "_log_softmax")
-def log_softmax(self: Any, dim: int, *unused: Any, dtype: Any = None) -> Any:
-    """Return the logarithm of the softmax along an axis."""
-    return jax.nn.log_softmax(self if dtype is None else self.astype(dtype_of(dtype)), axis=dim)
-
-
-@op("clone", "contiguous", "detach", "alias", "lift_fresh_copy", "lift_fresh", "detach_", "positive", "conj")
-def same(self: Any, **unused: Any) -> Any:
-    """Return the value as it is; copies and memory layouts mean nothing here."""
-    return self
 
 
 @op("to", "_to_copy", "type_as", "float", "half")
@@ -188,3 +118,57 @@ def to(self: Any, *wanted: Any, dtype: Any = None, **unused: Any) -> Any:
         if str(word).startswith("torch.") and "device" not in str(word):
             return self.astype(dtype_of(word))
     return self
+
+
+def _over_axes(reduce: Any) -> Any:
+    def reduction(self: Any, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+        value = self if dtype is None else self.astype(dtype_of(dtype))
+        return reduce(value, axis=axes_of(dim, self.ndim), keepdims=keepdim)
+
+    return reduction
+
+
+OPERATIONS |= {
+    "mean": _over_axes(jnp.mean),
+    "sum": _over_axes(jnp.sum),
+    "prod": _over_axes(jnp.prod),
+    "amax": _over_axes(jnp.max),
+    "amin": _over_axes(jnp.min),
+    "max.default": _over_axes(jnp.max),
+    "min.default": _over_axes(jnp.min),
+    "any": _over_axes(jnp.any),
+    "all": _over_axes(jnp.all),
+    "logsumexp": _over_axes(jax.scipy.special.logsumexp),
+    "cumsum": lambda self, dim, **unused: jnp.cumsum(self, axis=dim),
+    "max.dim": lambda self, dim, keepdim=False: (
+        jnp.max(self, axis=dim, keepdims=keepdim),
+        jnp.argmax(self, axis=dim, keepdims=keepdim),
+    ),
+    "min.dim": lambda self, dim, keepdim=False: (
+        jnp.min(self, axis=dim, keepdims=keepdim),
+        jnp.argmin(self, axis=dim, keepdims=keepdim),
+    ),
+    "argmax": lambda self, dim=None, keepdim=False: jnp.argmax(self, axis=dim, keepdims=keepdim),
+    **dict.fromkeys(("std", "std.correction"), lambda *args, **kwargs: jnp.sqrt(var(*args, **kwargs))),
+    "norm": lambda self, p=2, dim=None, keepdim=False: vector_norm(self, 2 if p is None else p, dim, keepdim),
+}
+
+
+@op("var", "var.correction")
+def var(self: Any, dim: Any = None, unbiased: Any = True, keepdim: bool = False, *, correction: Any = None) -> Any:
+    """Return the variance; unbiased unless told otherwise."""
+    if isinstance(dim, bool):
+        dim, unbiased = None, dim
+    freedom = (1 if unbiased else 0) if correction is None else correction
+    return jnp.var(self, axis=axes_of(dim, self.ndim), ddof=freedom, keepdims=keepdim)
+
+
+@op("linalg_vector_norm")
+def vector_norm(self: Any, ord: float = 2, dim: Any = None, keepdim: bool = False, *, dtype: Any = None) -> Any:
+    """Return the norm of vectors along axes."""
+    axes = axes_of(dim, self.ndim)
+    if ord == 2:
+        return jnp.sqrt(jnp.sum(jnp.square(self), axis=axes, keepdims=keepdim))
+    if ord == float("inf"):
+        return jnp.max(jnp.abs(self), axis=axes, keepdims=keepdim)
+    return jnp.sum(jnp.abs(self) ** ord, axis=axes, keepdims=keepdim) ** (1 / ord)

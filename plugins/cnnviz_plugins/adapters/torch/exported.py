@@ -12,7 +12,7 @@ from torch.export import ExportedProgram
 from torch.export.graph_signature import ConstantArgument, InputKind, OutputKind, TensorArgument
 
 from cnnviz_jax.plugin import ModelError
-from cnnviz_plugins.adapters.parameters import owned
+from cnnviz_plugins.adapters.outputs import owned
 from cnnviz_plugins.adapters.torch import walk
 
 

@@ -13,7 +13,7 @@ from torch.export import ExportedProgram
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
-from cnnviz_plugins.adapters.outputs import logits_of
+from cnnviz_plugins.adapters.outputs import pure_model
 from cnnviz_plugins.adapters.torch.exported import Exported, array_of, dtype_of, exported
 from cnnviz_plugins.adapters.torch.operations import dtype_of as jax_dtype
 
@@ -52,11 +52,9 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
             programs[x.shape[1:] if known.any_batch else x.shape] = known
         # PyTorch promotes numbers by rules of its own; its code is not written for strict promotion.
         with jax.numpy_dtype_promotion("standard"):
-            outputs = known(params, x.astype(dtype), names)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
+            return known(params, x.astype(dtype), names)
 
-    return _pure(fn, params, title, options)
+    return pure_model(fn, params, options, framework="torch", name=title, axes="NCHW")
 
 
 def _in_inference(module: torch.nn.Module, options: AdaptOptions) -> torch.nn.Module:
@@ -84,32 +82,14 @@ def _of_program(program: ExportedProgram, options: AdaptOptions) -> PureModel:
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         with jax.numpy_dtype_promotion("standard"):
             if known.any_batch or x.shape[0] == shape[0]:
-                outputs = known(params, x, names)
-            elif shape[0] == 1:
-                outputs = jax.tree.map(
-                    lambda value: value[:, 0], jax.vmap(lambda one: known(params, one, names))(jnp.expand_dims(x, 1))
-                )
-            else:
+                return known(params, x, names)
+            if shape[0] > 1:
                 raise ModelError(f"the program was exported for batches of {shape[0]}; export it for 1, or for any")
-        logits_of(outputs)
-        return outputs
+            each = jax.vmap(lambda one: known(params, one, names))(jnp.expand_dims(x, 1))
+            return jax.tree.map(lambda value: value[:, 0], each)
 
-    return _pure(fn, params, "exported", options, size=(shape[2], shape[3], shape[1]) if len(shape) == 4 else None)
-
-
-def _pure(
-    fn: Any, params: dict[str, jax.Array], title: str, options: AdaptOptions, size: tuple[int, int, int] | None = None
-) -> PureModel:
-    return PureModel(
-        fn=fn,
-        params=params,
-        param_paths=tuple(sorted(params)),
-        axes=options.axes or "NCHW",
-        logits=logits_of,
-        framework="torch",
-        name=title,
-        input_shape=size,
-    )
+    size = (shape[2], shape[3], shape[1]) if len(shape) == 4 else None
+    return pure_model(fn, params, options, framework="torch", name="exported", axes="NCHW", input_shape=size)
 
 
 def _parameters(tensors: Mapping[str, torch.Tensor]) -> tuple[dict[str, str], dict[str, jax.Array]]:

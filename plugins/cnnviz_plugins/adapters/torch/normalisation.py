@@ -11,7 +11,7 @@ from cnnviz_plugins.adapters.torch.operations import op
 
 @op("batch_norm")
 def batch_norm(
-    input: Any,  # PyTorch's name
+    input: Any,
     weight: Any,
     bias: Any,
     running_mean: Any,
@@ -31,25 +31,14 @@ def batch_norm(
 
 @op("_native_batch_norm_legit_no_training")
 def native_batch_norm(
-    input: Any,  # PyTorch's name
-    weight: Any,
-    bias: Any,
-    running_mean: Any,
-    running_var: Any,
-    momentum: float,
-    eps: float,
+    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
 ) -> tuple[Any, None, None]:
     """Return the values normalised per channel by running statistics, as rewritten graphs say it."""
     return _scaled(input, running_mean, running_var, weight, bias, eps), None, None
 
 
 @op("_native_batch_norm_legit.no_stats", "_native_batch_norm_legit_functional", "native_batch_norm")
-def native_batch_statistics(
-    input: Any,  # PyTorch's name
-    weight: Any,
-    bias: Any,
-    *rest: Any,
-) -> tuple[Any, ...]:
+def native_batch_statistics(input: Any, weight: Any, bias: Any, *rest: Any) -> tuple[Any, ...]:
     """Return the values normalised per channel by the batch; what else is returned only updates statistics."""
     axes = (0, *range(2, input.ndim))
     mean, var = input.mean(axes), input.var(axes)
@@ -67,12 +56,7 @@ def _scaled(x: Any, mean: Any, var: Any, weight: Any, bias: Any, eps: float) -> 
 
 @op("layer_norm")
 def layer_norm(
-    input: Any,  # PyTorch's name
-    normalized_shape: Sequence[int],
-    weight: Any = None,
-    bias: Any = None,
-    eps: float = 1e-5,
-    *unused: Any,
+    input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *unused: Any
 ) -> Any:
     """Return the values normalised over the last axes."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
@@ -89,12 +73,7 @@ def native_layer_norm(*args: Any) -> tuple[Any, None, None]:
 
 @op("group_norm")
 def group_norm(
-    input: Any,  # PyTorch's name
-    num_groups: int,
-    weight: Any = None,
-    bias: Any = None,
-    eps: float = 1e-5,
-    *unused: Any,
+    input: Any, num_groups: int, weight: Any = None, bias: Any = None, eps: float = 1e-5, *unused: Any
 ) -> Any:
     """Return the values normalised over groups of channels."""
     n, c, *space = input.shape
@@ -107,14 +86,7 @@ def group_norm(
 
 @op("native_group_norm")
 def native_group_norm(
-    input: Any,  # PyTorch's name
-    weight: Any,
-    bias: Any,
-    n: int,
-    c: int,
-    size: int,
-    group: int,
-    eps: float,
+    input: Any, weight: Any, bias: Any, n: int, c: int, size: int, group: int, eps: float
 ) -> tuple[Any, None, None]:
     """Return the same, as rewritten graphs say it."""
     return group_norm(input, group, weight, bias, eps), None, None
@@ -122,7 +94,7 @@ def native_group_norm(
 
 @op("instance_norm")
 def instance_norm(
-    input: Any,  # PyTorch's name
+    input: Any,
     weight: Any,
     bias: Any,
     running_mean: Any,
@@ -139,12 +111,7 @@ def instance_norm(
 
 
 @op("rms_norm")
-def rms_norm(
-    input: Any,  # PyTorch's name
-    normalized_shape: Sequence[int],
-    weight: Any = None,
-    eps: float | None = None,
-) -> Any:
+def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
     """Return the values divided by their root mean square over the last axes."""
     axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
     eps = 2.0 ** -jnp.finfo(input.dtype).nmant if eps is None else eps  # type: ignore[no-untyped-call]

@@ -1,4 +1,7 @@
-"""The table of PyTorch operations that are known in JAX, and what their entries share."""
+"""The table of PyTorch operations that are known in JAX, and what their entries share.
+
+Arguments have PyTorch's names, `input`, `min` and `max` included: graphs pass them by keyword.
+"""
 
 from collections.abc import Callable, Sequence
 from typing import Any

@@ -1,4 +1,4 @@
-"""Shapes, joins, slices, indices and padding."""
+"""Shapes, joins, slices, indices and padding; arrays made inside a model; what only checks or would draw numbers."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -6,7 +6,8 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_plugins.adapters.torch.operations import OPERATIONS, axes_of, op
+from cnnviz_jax.plugin import ModelError
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS, axes_of, dtype_of, op
 
 OPERATIONS |= {
     "t": lambda self: self.T,
@@ -19,13 +20,34 @@ OPERATIONS |= {
     "index_select": lambda self, dim, index: jnp.take(self, index, axis=dim),
     "gather": lambda self, dim, index, **unused: jnp.take_along_axis(self, index, axis=dim),
     "embedding": lambda weight, indices, *unused, **options: weight[indices],
+    **dict.fromkeys(
+        ("view", "reshape", "_unsafe_view", "view_copy", "_reshape_copy"), lambda self, size: self.reshape(tuple(size))
+    ),
+    **dict.fromkeys(("transpose", "swapaxes", "swapdims"), lambda self, dim0, dim1: jnp.swapaxes(self, dim0, dim1)),
+    **dict.fromkeys(("permute", "permute_copy"), lambda self, dims: jnp.transpose(self, dims)),
+    "movedim": lambda self, source, destination: jnp.moveaxis(self, source, destination),
+    **dict.fromkeys(("unsqueeze", "unsqueeze_copy"), lambda self, dim: jnp.expand_dims(self, dim)),
+    **dict.fromkeys(
+        ("squeeze", "squeeze_copy"),
+        lambda self, dim=None: jnp.squeeze(self, tuple(d for d in axes_of(dim, self.ndim) if self.shape[d] == 1)),
+    ),
+    **dict.fromkeys(("repeat", "tile"), lambda self, repeats: jnp.tile(self, tuple(repeats))),
+    "repeat_interleave": lambda self, repeats, dim=None, **unused: jnp.repeat(self, repeats, axis=dim),
+    **dict.fromkeys(
+        ("cat", "concat", "concatenate"),
+        lambda tensors, dim=0: jnp.concatenate([t for t in tensors if t.shape != (0,)], axis=dim),
+    ),
+    "stack": lambda tensors, dim=0: jnp.stack(tensors, axis=dim),
+    "chunk": lambda self, chunks, dim=0: split(self, -(-self.shape[dim] // chunks), dim),
+    **dict.fromkeys(
+        ("unbind", "unbind_copy"), lambda self, dim=0: [jnp.take(self, i, axis=dim) for i in range(self.shape[dim])]
+    ),
+    "copy": lambda self, src, non_blocking=False: jnp.broadcast_to(src, self.shape).astype(self.dtype),
+    "flip": lambda self, dims: jnp.flip(self, tuple(dims)),
+    "constant_pad_nd": lambda self, pad_, value=0: pad(self, pad_, "constant", value),
+    **dict.fromkeys(("reflection_pad1d", "reflection_pad2d"), lambda self, padding: pad(self, padding, "reflect")),
+    **dict.fromkeys(("replication_pad1d", "replication_pad2d"), lambda self, padding: pad(self, padding, "replicate")),
 }
-
-
-@op("view", "reshape", "_unsafe_view", "view_copy", "_reshape_copy")
-def view(self: Any, size: Sequence[int]) -> Any:
-    """Return the values in another shape."""
-    return self.reshape(tuple(size))
 
 
 @op("flatten")
@@ -42,71 +64,11 @@ def unflatten(self: Any, dim: int, sizes: Sequence[int]) -> Any:
     return self.reshape((*self.shape[:axis], *sizes, *self.shape[axis + 1 :]))
 
 
-@op("transpose", "swapaxes", "swapdims")
-def transpose(self: Any, dim0: int, dim1: int) -> Any:
-    """Return the values with two axes exchanged."""
-    return jnp.swapaxes(self, dim0, dim1)
-
-
-@op("permute", "permute_copy")
-def permute(self: Any, dims: Sequence[int]) -> Any:
-    """Return the values with their axes in another order."""
-    return jnp.transpose(self, dims)
-
-
-@op("movedim")
-def movedim(self: Any, source: Any, destination: Any) -> Any:
-    """Return the values with axes moved."""
-    return jnp.moveaxis(self, source, destination)
-
-
-@op("unsqueeze", "unsqueeze_copy")
-def unsqueeze(self: Any, dim: int) -> Any:
-    """Return the values with an axis of length one more."""
-    return jnp.expand_dims(self, dim)
-
-
-@op("squeeze", "squeeze_copy")
-def squeeze(self: Any, dim: Any = None) -> Any:
-    """Return the values without axes of length one."""
-    return jnp.squeeze(self, tuple(d for d in axes_of(dim, self.ndim) if self.shape[d] == 1))
-
-
 @op("expand", "expand_copy", "broadcast_to")
 def expand(self: Any, size: Sequence[int], **unused: Any) -> Any:
     """Return the values repeated along axes of length one; -1 keeps a length."""
     new = len(size) - self.ndim
     return jnp.broadcast_to(self, tuple(self.shape[i - new] if n == -1 else n for i, n in enumerate(size)))
-
-
-@op("repeat", "tile")
-def repeat(self: Any, repeats: Sequence[int]) -> Any:
-    """Return the whole repeated along each axis."""
-    return jnp.tile(self, tuple(repeats))
-
-
-@op("repeat_interleave")
-def repeat_interleave(self: Any, repeats: int, dim: int | None = None, **unused: Any) -> Any:
-    """Return each element repeated along an axis."""
-    return jnp.repeat(self, repeats, axis=dim)
-
-
-@op("cat", "concat", "concatenate")
-def cat(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return the values one after the other along an axis."""
-    return jnp.concatenate([t for t in tensors if t.shape != (0,)], axis=dim)
-
-
-@op("stack")
-def stack(tensors: Sequence[Any], dim: int = 0) -> Any:
-    """Return the values along a new axis."""
-    return jnp.stack(tensors, axis=dim)
-
-
-@op("chunk")
-def chunk(self: Any, chunks: int, dim: int = 0) -> list[Any]:
-    """Return at most that many parts, all but the last of one size."""
-    return split(self, -(-self.shape[dim] // chunks), dim)
 
 
 @op("split", "split_with_sizes", "split_copy", "split_with_sizes_copy")
@@ -118,12 +80,6 @@ def split(self: Any, split_size: Any, dim: int = 0) -> list[Any]:
     else:
         ends = np.arange(split_size, length, split_size)
     return jnp.split(self, ends.tolist(), axis=dim)
-
-
-@op("unbind", "unbind_copy")
-def unbind(self: Any, dim: int = 0) -> list[Any]:
-    """Return the slices along an axis, without it."""
-    return [jnp.take(self, i, axis=dim) for i in range(self.shape[dim])]
 
 
 @op("select", "select_copy")
@@ -158,12 +114,6 @@ def select_scatter(self: Any, src: Any, dim: int, index: int) -> Any:
     return self.at[tuple(where)].set(src)
 
 
-@op("copy")
-def copy(self: Any, src: Any, non_blocking: bool = False) -> Any:
-    """Return src in the shape and dtype of self."""
-    return jnp.broadcast_to(src, self.shape).astype(self.dtype)
-
-
 @op("narrow")
 def narrow(self: Any, dim: int, start: int, length: int) -> Any:
     """Return a range along an axis, by its length."""
@@ -184,12 +134,6 @@ def roll(self: Any, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
     return jnp.roll(self, tuple(shifts), tuple(dims))
 
 
-@op("flip")
-def flip(self: Any, dims: Sequence[int]) -> Any:
-    """Return the values in reverse along axes."""
-    return jnp.flip(self, tuple(dims))
-
-
 @op("pad")
 def pad(self: Any, pad: Sequence[int], mode: str = "constant", value: Any = None) -> Any:
     """Return the values with a border: of one value, mirrored, repeated or wrapped. Last axis first."""
@@ -201,24 +145,6 @@ def pad(self: Any, pad: Sequence[int], mode: str = "constant", value: Any = None
     kind = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}[mode]
     filled = {"constant_values": value or 0} if kind == "constant" else {}
     return jnp.pad(self[cut], widths, kind, **filled)
-
-
-@op("constant_pad_nd")
-def constant_pad(self: Any, pad_: Sequence[int], value: Any = 0) -> Any:
-    """Return the values with a border of one value."""
-    return pad(self, pad_, "constant", value)
-
-
-@op("reflection_pad1d", "reflection_pad2d")
-def reflection_pad(self: Any, padding: Sequence[int]) -> Any:
-    """Return the values with a mirrored border."""
-    return pad(self, padding, "reflect")
-
-
-@op("replication_pad1d", "replication_pad2d")
-def replication_pad(self: Any, padding: Sequence[int]) -> Any:
-    """Return the values with their border repeated."""
-    return pad(self, padding, "replicate")
 
 
 @op("unfold")
@@ -256,3 +182,88 @@ def channel_shuffle(self: Any, groups: int) -> Any:
     """Return the channels with groups interleaved."""
     n, c, *rest = self.shape
     return self.reshape((n, groups, c // groups, *rest)).swapaxes(1, 2).reshape(self.shape)
+
+
+def _made(fill: Any) -> Any:
+    def make(size: Sequence[int], *, dtype: Any = None, **unused: Any) -> Any:
+        return jnp.full(tuple(size), fill, dtype_of(dtype or "float32"))
+
+    return make
+
+
+def _like(fill: Any) -> Any:
+    def make(self: Any, size: Any = None, *, dtype: Any = None, **unused: Any) -> Any:
+        return jnp.full(
+            self.shape if size is None else tuple(size), fill, self.dtype if dtype is None else dtype_of(dtype)
+        )
+
+    return make
+
+
+OPERATIONS |= {
+    "zeros": _made(0),
+    "ones": _made(1),
+    "zeros_like": _like(0),
+    "ones_like": _like(1),
+    "new_zeros": _like(0),
+    "new_ones": _like(1),
+    "sym_size": lambda self, dim: self.shape[dim],
+    "sym_numel": lambda self: self.size,
+    "full": lambda size, fill_value, *, dtype=None, **unused: jnp.full(
+        tuple(size), fill_value, None if dtype is None else dtype_of(dtype)
+    ),
+    **dict.fromkeys(
+        ("full_like", "fill"),
+        lambda self, fill_value, *, dtype=None, **unused: jnp.full(
+            self.shape, fill_value, self.dtype if dtype is None else dtype_of(dtype)
+        ),
+    ),
+    "scalar_tensor": lambda s, *, dtype=None, **unused: jnp.asarray(s, None if dtype is None else dtype_of(dtype)),
+    "linspace": lambda start, end, steps, *, dtype=None, **unused: jnp.linspace(
+        start, end, steps, dtype=dtype_of(dtype or "float32")
+    ),
+    "eye": lambda n, m=None, *, dtype=None, **unused: jnp.eye(n, m, dtype=dtype_of(dtype or "float32")),
+}
+
+
+@op("arange", "arange.start", "arange.start_step")
+def arange(*bounds: Any, dtype: Any = None, **unused: Any) -> Any:
+    """Return a range of numbers."""
+    numbers = jnp.arange(*bounds)
+    return numbers if dtype is None else numbers.astype(dtype_of(dtype))
+
+
+@op("_assert_tensor_metadata", "_assert_scalar", "_assert_async", "sym_constrain_range_for_size", "sym_constrain_range")
+def nothing(*unused: Any, **options: Any) -> None:
+    """Check nothing: the shapes are known here."""
+
+
+@op("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
+def dropout(input: Any, p: float, train: bool) -> Any:
+    """Return the value as it is, or refuse where the model keeps dropping in inference."""
+    if train and p > 0:
+        raise _Random("dropout")
+    return input
+
+
+class _Random(ModelError):
+    """The graph draws random numbers."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"the model draws random numbers ({name}), as in training mode, though it was put into inference mode; "
+            "take that operation out, or say call_kwargs={...} with the flag that means inference"
+        )
+
+
+def _drawing(name: str) -> Any:
+    def refuse(*unused: Any, **options: Any) -> Any:
+        raise _Random(name)
+
+    return refuse
+
+
+OPERATIONS |= {
+    name: _drawing(name)
+    for name in ("rand", "rand_like", "randn", "randn_like", "randint", "randperm", "bernoulli", "multinomial")
+}

@@ -12,10 +12,7 @@ from torch.fx import Graph, Node
 
 from cnnviz_plugins.adapters.torch.operations import OPERATIONS, Operation
 
-for _family in (
-    "elementwise", "shapes", "linear", "convolution", "pooling", "normalisation", "reductions", "resampling",
-    "creation",
-):  # fmt: skip
+for _family in ("elementwise", "shapes", "linear", "pooling", "normalisation", "resampling"):
     importlib.import_module(f"cnnviz_plugins.adapters.torch.{_family}")
 
 _SYMBOLIC: Mapping[Any, Operation] = {

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl
+from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "feature-maps", "explain", ".feature_maps:FeatureMaps.build", "Yosinski et al. 2015, arXiv:1506.06579, section 2"
+)
 class FeatureMapsConfig:
-    """Which layer and which of its channels."""
+    """What each channel of a layer answers to the image, and where."""
 
     layer: str | None = None
     """Layer whose maps are shown; the last one with more than one position when not given."""
@@ -25,12 +26,5 @@ class FeatureMapsConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the activation family."""
-    yield TechniqueSpec(
-        name="feature-maps",
-        kind="explain",
-        summary="what each channel of a layer answers to the image, and where",
-        config=FeatureMapsConfig,
-        build="cnnviz_plugins.explain.activation.feature_maps:FeatureMaps.build",
-        references=("Yosinski et al. 2015, arXiv:1506.06579, section 2",),
-    )
+    """Return the activation family."""
+    return techniques_in(__name__)

@@ -6,12 +6,11 @@ from typing import Any
 import jax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, RuleError, View
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.cam.layer_maps import values_and_gradients
 from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
 from cnnviz_plugins.explain.cam.postprocess import CONVENTIONS, resized
-
-_RULES = {"relu": "guided"}
+from cnnviz_plugins.explain.gradient.saliency import input_gradient, passed_through, rewritten
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,21 +33,13 @@ class GuidedGradCam(Fold):
     @classmethod
     def build(cls, config: GuidedGradCamConfig, model: Model) -> "GuidedGradCam":
         """Return the fold for `model`, with the ReLUs that the guided rule rewrites."""
-        rewritten = model.program.rewritten(_RULES)
-        others = model.program.unruled_activations()
-        if not rewritten:
-            met = f" (it has {', '.join(others)})" if others else ""
-            raise RuleError(f"guided-grad-cam rewrites ReLUs, and {model.name} has none{met}; grad-cam needs none")
-        left = (
-            f"guided-grad-cam has no agreed rule for these activations and leaves them as they are: {', '.join(others)}"
-        )
-        warnings = (left,) if others else ()
-        layer = model.map_layer(config.layer).name
-        return cls(config=config, layer=layer, notes=(("rewritten", tuple(rewritten)),), warnings=warnings)
+        notes = rewritten(model, "guided-grad-cam", instead="grad-cam")
+        warnings = passed_through(model, "guided-grad-cam")
+        return cls(config=config, layer=model.map_layer(config.layer).name, notes=notes, warnings=warnings)
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "rows cols"]]:
         """Return the guided gradient and the Grad-CAM map before its ReLU."""
-        guided = jax.grad(lambda pixels: case.model.score(pixels, case.target, rules=_RULES)[0])(case.image)
+        guided = input_gradient(case.model, case.image, case.target, "guided-grad-cam")
         activation, gradient = values_and_gradients(case.model, case.image, case.target, (self.layer,))[self.layer]
         return guided, activation @ gradient.mean((0, 1))
 

@@ -1,7 +1,8 @@
 """What the family shares: the layers that are looked at, their values and gradients, and folds that weight them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import Any, Self
 
 import jax
@@ -33,7 +34,9 @@ class LayerMaps(Fold):
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
         layers, resolved = chosen(config, model), config.resolved()
-        return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes(resolved, layers))
+        several = (("layers", layers), ("fuse", resolved.fuse)) if len(layers) > 1 else ()
+        notes = (("relu", resolved.relu), *several)
+        return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes)
 
     def evaluate(self, case: Case) -> Any:
         """Return the weighted map of every layer, before any ReLU."""
@@ -53,6 +56,31 @@ class LayerMaps(Fold):
         return finished(raws, self.layers, (image.shape[0], image.shape[1]), self.config)
 
 
+@dataclass(frozen=True, kw_only=True)
+class ChannelMaps(LayerMaps):
+    """Maps whose channels are weighted by one evaluation each, the channels of all layers counted on."""
+
+    widths: tuple[int, ...] = ()
+    """Channels of each layer."""
+
+    @classmethod
+    def build(cls, config: Any, model: Model) -> Self:
+        """Return the fold for `model`, with the number of channels of each layer."""
+        fold = super().build(config, model)
+        return replace(fold, widths=tuple(model.layers[name].channels for name in fold.layers))
+
+    @property
+    def evaluations(self) -> int:
+        """One per channel of every layer."""
+        return sum(self.widths)
+
+    @property
+    def spans(self) -> list[tuple[str, int, int]]:
+        """Each layer with the number of its first channel and of the next layer's first."""
+        ends = tuple(accumulate(self.widths))
+        return list(zip(self.layers, (0, *ends[:-1]), ends, strict=True))
+
+
 def chosen(config: MapConfig, model: Model) -> tuple[str, ...]:
     """Return the names of the layers that `config` asks for, in execution order.
 
@@ -64,12 +92,6 @@ def chosen(config: MapConfig, model: Model) -> tuple[str, ...]:
         return (model.map_layer(config.layer).name,)
     names = {model.map_layer(name).name for name in config.layers}
     return tuple(sorted(names, key=["input", *model.layers].index))
-
-
-def notes(config: MapConfig, layers: tuple[str, ...]) -> tuple[tuple[str, Any], ...]:
-    """Return what was decided, for the result."""
-    several = (("layers", layers), ("fuse", config.fuse)) if len(layers) > 1 else ()
-    return (("relu", config.relu), *several)
 
 
 def values_of(model: Model, image: Float[Array, "h w c"], layers: tuple[str, ...]) -> dict[str, Map]:

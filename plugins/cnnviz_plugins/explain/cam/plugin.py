@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Literal, Self
 
-from cnnviz_jax.plugin import TechniqueSpec, UsageError, check_at_least, hookimpl, word_and_number
+from cnnviz_jax.plugin import Noise, TechniqueSpec, UsageError, check_at_least, hookimpl, technique, techniques_in
 
 Fuse = Literal["mean", "max", "tanh-max"]
 
@@ -49,9 +49,9 @@ class MapConfig:
         return replace(self, fuse=self.fusion, relu=self.rectified)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("grad-cam", "explain", ".gradient_weights:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391")
 class GradCamConfig(MapConfig):
-    """Which layers, and what is done with their weighted channels."""
+    """A layer's channels, weighted by their mean gradient."""
 
     convention: Literal["paper", "captum", "pair", "pytorch-grad-cam", "tf-explain", "torchcam", "xplique"] = "paper"  # type: ignore[assignment]
     """Whose numbers. `captum`: no ReLU, enlarged by nearest. `pair`: divided by its maximum. `tf-explain`: mean of
@@ -71,39 +71,50 @@ class GradCamConfig(MapConfig):
         return self.convention not in ("captum", "tf-explain") if self.relu is None else self.relu
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("cam", "explain", ".class_activation_map:ClassActivationMap.build",
+           "Zhou et al. 2016, arXiv:1512.04150", in_report=False)  # fmt: skip
 class CamConfig:
-    """Nothing to choose but the sign: the layer and the weights are read off the network."""
+    """A layer's channels, weighted by the one linear layer behind their global average."""
 
     relu: bool = False
     """Keep only what speaks for the class; the paper keeps all."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("grad-cam++", "explain", ".gradient_weights:GradCamPlusPlus.build",
+           "Chattopadhay et al. 2018, arXiv:1710.11063", in_report=False)  # fmt: skip
 class GradCamPlusPlusConfig(MapConfig):
-    """Which layers, and whose weights."""
+    """A layer's channels, weighted by positive gradients that count each place of evidence once."""
 
     convention: Literal["paper", "pytorch-grad-cam", "torchcam", "xplique"] = "paper"  # type: ignore[assignment]
     """Whose numbers. `torchcam`: sum of gradient^3 x activation in the weights' denominator, scaled to run from 0 to
     1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's, scaled."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "xgrad-cam", "explain", ".gradient_weights:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", in_report=False
+)
 class XGradCamConfig(MapConfig):
-    """Which layers, and what is done with their weighted channels."""
+    """A layer's channels, weighted by their gradient where they are active."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "hires-cam", "explain", ".gradient_weights:HiresCam.build", "Draelos, Carin 2020, arXiv:2011.08891", in_report=False
+)
 class HiresCamConfig(MapConfig):
-    """Which layers, and what is done with their weighted channels."""
+    """A layer's channels times their gradients, place by place."""
 
     convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "layer-cam",
+    "explain",
+    ".gradient_weights:LayerCam.build",
+    "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
+)
 class LayerCamConfig(MapConfig):
-    """Which layers; several are fused as in the paper when `fuse` is not given."""
+    """A layer's channels times their positive gradients, place by place."""
 
     @property
     def fusion(self) -> Fuse:
@@ -111,35 +122,39 @@ class LayerCamConfig(MapConfig):
         return self.fuse or ("mean" if self.convention == "pytorch-grad-cam" else "tanh-max")
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "eigen-cam", "explain", ".eigen_cam:EigenCam.build", "Muhammad, Yeasin 2020, arXiv:2008.00299", in_report=False
+)
 class EigenCamConfig(MapConfig):
-    """Which layers; the target plays no part."""
+    """A layer's channels along their first principal direction, whatever the class."""
 
     convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("score-cam", "explain", ".score_cam:ScoreCam.build", "Wang et al. 2020, arXiv:1910.01279", in_report=False)
 class ScoreCamConfig(MapConfig):
-    """Which layers, and where their channels are used as masks."""
+    """A layer's channels, weighted by the score of the image seen through each."""
 
     masked: Literal["image", "layer"] = "image"
     """`image`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
     pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("ablation-cam", "explain", ".ablation_cam:AblationCam.build",
+           "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360", in_report=False)  # fmt: skip
 class AblationCamConfig(MapConfig):
-    """Which layers, and by what the drops are divided."""
+    """A layer's channels, weighted by how far the score falls without each."""
 
     convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """`paper`: drop / |score|, which for the positive scores that the paper assumes is its drop / score.
     `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("smooth-grad-cam++", "explain", ".gradient_weights:SmoothGradCamPlusPlus.build",
+           "Omeiza et al. 2019, arXiv:1908.01224", in_report=False)  # fmt: skip
 class SmoothGradCamPlusPlusConfig(MapConfig):
-    """Which layers, and over how much noise their gradients are averaged."""
+    """Grad-CAM++ with derivatives averaged over noisy copies of the image."""
 
     samples: int = 25
     """Noisy copies of each image."""
@@ -154,19 +169,13 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(1, samples=self.samples)
-        if self.sigma[1] < 0:
-            raise UsageError(f"noise is not negative, got {self.noise!r}")
-
-    @property
-    def sigma(self) -> tuple[str, float]:
-        """The unit and the number of `noise`."""
-        unit, number = word_and_number(self.noise, "noise", {"relative": True, "absolute": True})
-        return unit, number or 0.0
+        Noise.of(self.noise)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("guided-grad-cam", "explain", ".guided_grad_cam:GuidedGradCam.build",
+           "Selvaraju et al. 2017, arXiv:1610.02391, section 3.2", in_report=False)  # fmt: skip
 class GuidedGradCamConfig:
-    """Which layer's Grad-CAM, and how it is enlarged."""
+    """Guided backpropagation, seen through the Grad-CAM map."""
 
     layer: str | None = None
     """Layer of the Grad-CAM; the last one with more than one position when not given."""
@@ -174,9 +183,11 @@ class GuidedGradCamConfig:
     """`paper` enlarges bilinearly, `captum` by nearest."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "fullgrad", "explain", ".fullgrad:Fullgrad.build", "Srinivas, Fleuret 2019, arXiv:1905.00780", in_report=False
+)
 class FullgradConfig:
-    """How gradients times inputs and biases are made into one map."""
+    """Gradient times input plus gradient times bias, over all layers."""
 
     rescale: Literal["term", "channel", "none"] = "term"
     """What runs from 0 to 1 before the terms are added: each layer's term, as in the paper; each of its channels, as
@@ -191,110 +202,5 @@ class FullgradConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the CAM family."""
-    yield TechniqueSpec(
-        name="cam",
-        kind="explain",
-        summary="a layer's channels, weighted by the one linear layer behind their global average",
-        config=CamConfig,
-        build="cnnviz_plugins.explain.cam.class_activation_map:ClassActivationMap.build",
-        references=("Zhou et al. 2016, arXiv:1512.04150",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="grad-cam",
-        kind="explain",
-        summary="a layer's channels, weighted by their mean gradient",
-        config=GradCamConfig,
-        build="cnnviz_plugins.explain.cam.grad_cam:GradCam.build",
-        references=("Selvaraju et al. 2017, arXiv:1610.02391",),
-    )
-    yield TechniqueSpec(
-        name="grad-cam++",
-        kind="explain",
-        summary="a layer's channels, weighted by positive gradients that count each place of evidence once",
-        config=GradCamPlusPlusConfig,
-        build="cnnviz_plugins.explain.cam.grad_cam_plus_plus:GradCamPlusPlus.build",
-        references=("Chattopadhay et al. 2018, arXiv:1710.11063",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="xgrad-cam",
-        kind="explain",
-        summary="a layer's channels, weighted by their gradient where they are active",
-        config=XGradCamConfig,
-        build="cnnviz_plugins.explain.cam.xgrad_cam:XGradCam.build",
-        references=("Fu et al. 2020, arXiv:2008.02312",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="hires-cam",
-        kind="explain",
-        summary="a layer's channels times their gradients, place by place",
-        config=HiresCamConfig,
-        build="cnnviz_plugins.explain.cam.hires_cam:HiresCam.build",
-        references=("Draelos, Carin 2020, arXiv:2011.08891",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="layer-cam",
-        kind="explain",
-        summary="a layer's channels times their positive gradients, place by place",
-        config=LayerCamConfig,
-        build="cnnviz_plugins.explain.cam.layer_cam:LayerCam.build",
-        references=("Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",),
-    )
-    yield TechniqueSpec(
-        name="eigen-cam",
-        kind="explain",
-        summary="a layer's channels along their first principal direction, whatever the class",
-        config=EigenCamConfig,
-        build="cnnviz_plugins.explain.cam.eigen_cam:EigenCam.build",
-        references=("Muhammad, Yeasin 2020, arXiv:2008.00299",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="score-cam",
-        kind="explain",
-        summary="a layer's channels, weighted by the score of the image seen through each",
-        config=ScoreCamConfig,
-        build="cnnviz_plugins.explain.cam.score_cam:ScoreCam.build",
-        references=("Wang et al. 2020, arXiv:1910.01279",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="ablation-cam",
-        kind="explain",
-        summary="a layer's channels, weighted by how far the score falls without each",
-        config=AblationCamConfig,
-        build="cnnviz_plugins.explain.cam.ablation_cam:AblationCam.build",
-        references=("Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="smooth-grad-cam++",
-        kind="explain",
-        summary="Grad-CAM++ with derivatives averaged over noisy copies of the image",
-        config=SmoothGradCamPlusPlusConfig,
-        build="cnnviz_plugins.explain.cam.smooth_grad_cam_plus_plus:SmoothGradCamPlusPlus.build",
-        references=("Omeiza et al. 2019, arXiv:1908.01224",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="guided-grad-cam",
-        kind="explain",
-        summary="guided backpropagation, seen through the Grad-CAM map",
-        config=GuidedGradCamConfig,
-        build="cnnviz_plugins.explain.cam.guided_grad_cam:GuidedGradCam.build",
-        references=("Selvaraju et al. 2017, arXiv:1610.02391, section 3.2",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="fullgrad",
-        kind="explain",
-        summary="gradient times input plus gradient times bias, over all layers",
-        config=FullgradConfig,
-        build="cnnviz_plugins.explain.cam.fullgrad:Fullgrad.build",
-        references=("Srinivas, Fleuret 2019, arXiv:1905.00780",),
-        in_report=False,
-    )
+    """Return the CAM family."""
+    return techniques_in(__name__)

@@ -41,10 +41,7 @@ CONVENTIONS = {
 
 
 def finished(
-    raws: tuple[Float[Array, "_ _ *c"], ...],
-    layers: tuple[str, ...],
-    size: tuple[int, int],
-    config: MapConfig,
+    raws: tuple[Float[Array, "_ _ *c"], ...], layers: tuple[str, ...], size: tuple[int, int], config: MapConfig
 ) -> Heatmap:
     """Return the heatmap that weighted maps make.
 

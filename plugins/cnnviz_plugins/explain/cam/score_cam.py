@@ -1,20 +1,20 @@
 """Score-CAM: channels weighted by the score of the image seen through each of them (Wang et al. 2020)."""
 
-from dataclasses import dataclass, replace
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Case, Heatmap, Model
-from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
+from cnnviz_jax.plugin import Case, Heatmap
+from cnnviz_plugins.explain.cam.layer_maps import ChannelMaps, Map, values_of
 from cnnviz_plugins.explain.cam.plugin import ScoreCamConfig
 from cnnviz_plugins.explain.cam.postprocess import resized, scaled
 
 
 @dataclass(frozen=True, kw_only=True)
-class ScoreCam(LayerMaps):
+class ScoreCam(ChannelMaps):
     """ReLU of the sum over channels k of softmax_k(score of the input masked by channel k) * A_k.
 
     The mask is the channel's map, enlarged, moved and divided to run from 0 to 1; a channel of one value masks all.
@@ -27,18 +27,6 @@ class ScoreCam(LayerMaps):
     """
 
     config: ScoreCamConfig
-    widths: tuple[int, ...] = ()
-
-    @classmethod
-    def build(cls, config: ScoreCamConfig, model: Model) -> Self:
-        """Return the fold for `model`, with the number of channels of each layer."""
-        fold = super().build(config, model)
-        return replace(fold, widths=tuple(model.layers[name].channels for name in fold.layers))
-
-    @property
-    def evaluations(self) -> int:
-        """One per channel of every layer."""
-        return sum(self.widths)
 
     def prepare(self, case: Case) -> dict[str, Map]:
         """Return the layers' values."""
@@ -61,17 +49,14 @@ class ScoreCam(LayerMaps):
 
     def _asked(self, context: dict[str, Map], index: Int[Array, ""]) -> list[tuple[str, Float[Array, "r c"], Any]]:
         """Per layer: its name, the channel that `index` means if it means this layer, and whether it does."""
-        found, first = [], 0
-        for name, width in zip(self.layers, self.widths, strict=True):
-            channel = jax.lax.dynamic_index_in_dim(context[name], jnp.clip(index - first, 0, width - 1), 2, False)
-            found.append((name, channel, (index >= first) & (index < first + width)))
-            first += width
+        found = []
+        for name, first, end in self.spans:
+            number = jnp.clip(index - first, 0, end - first - 1)
+            channel = jax.lax.dynamic_index_in_dim(context[name], number, 2, False)
+            found.append((name, channel, (index >= first) & (index < end)))
         return found
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Heatmap:
         """Return the maps, weighted."""
-        raws, first = [], 0
-        for name, width in zip(self.layers, self.widths, strict=True):
-            raws.append(case.context[name] @ jax.nn.softmax(gathered[first : first + width]))
-            first += width
+        raws = (case.context[name] @ jax.nn.softmax(gathered[first:end]) for name, first, end in self.spans)
         return self.result(case.image, tuple(raws))

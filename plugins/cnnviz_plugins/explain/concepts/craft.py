@@ -1,16 +1,18 @@
-"""CRAFT: concepts found by factorising a layer's activations, and how much each matters (Fel et al. 2023)."""
+"""CRAFT: concepts found by factorising activations on crops, and how much each matters (Fel et al. 2023)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
-from scipy.stats import qmc
 
 from cnnviz_jax.plugin import (
     Case,
     Dataset,
+    Example,
     Fold,
     Layer,
     LayerKindError,
@@ -26,12 +28,71 @@ from cnnviz_jax.plugin import (
     silent,
     targets,
 )
-from cnnviz_plugins.explain.concepts.crops import Crops
 from cnnviz_plugins.explain.concepts.directions import Directions, layer_value
 from cnnviz_plugins.explain.concepts.factors import factorised, presence
 from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
+from cnnviz_plugins.explain.perturbation.sobol import low_discrepancy, strengths
+
+_STEP = 0.8  # of the side, as the authors' code has it
+
+
+@dataclass(frozen=True, eq=False)
+class Crops:
+    """Crops of `share` of each side, every 0.8 of their own side, as a source of images."""
+
+    dataset: Dataset
+    ids: list[int]
+    size: tuple[int, int]
+    """Rows and columns of a crop."""
+    corners: list[tuple[int, int]]
+    """Top and left of each crop of an image."""
+    input_shape: tuple[int, int, int]
+
+    @classmethod
+    def of(cls, dataset: Dataset, ids: list[int], share: float, input_shape: tuple[int, int, int]) -> "Crops":
+        """Return the crops of the images with these numbers."""
+        sides = [max(1, round(share * length)) for length in input_shape[:2]]
+        steps = [
+            range(0, length - side + 1, max(1, int(_STEP * side)))
+            for length, side in zip(input_shape[:2], sides, strict=True)
+        ]
+        corners = [(top, left) for top in steps[0] for left in steps[1]]
+        return cls(dataset, ids, (sides[0], sides[1]), corners, input_shape)
+
+    @property
+    def fields(self) -> dict[str, Any]:
+        """Nothing beside the images."""
+        return {}
+
+    def __len__(self) -> int:
+        return len(self.ids) * len(self.corners)
+
+    def pixels(self, index: int) -> Float[np.ndarray, "rows cols c"]:
+        """Return a crop as it lies in its image."""
+        top, left = self.corners[index % len(self.corners)]
+        image = self.dataset.image(self.ids[index // len(self.corners)])
+        return image[top : top + self.size[0], left : left + self.size[1]]
+
+    def __getitem__(self, index: int) -> Example:
+        crop = self.pixels(index)
+        rows, cols = (_enlarging(*pair) for pair in zip(self.size, self.input_shape[:2], strict=True))
+        return Example(image=np.einsum("ij,jkc,lk->ilc", rows, crop, cols, optimize=True).astype(np.float32), fields={})
+
+    def digest(self) -> str:
+        """Return what identifies these crops."""
+        return f"crops {self.size} of {self.dataset.source.digest()}"
+
+    def name(self, index: int) -> str:
+        """Return where a crop comes from."""
+        return f"{self.dataset.source.name(self.ids[index // len(self.corners)])}, crop {index % len(self.corners)}"
+
+
+def _enlarging(small: int, large: int) -> Float[np.ndarray, "large small"]:
+    """Return bilinear enlargement along one axis as a matrix, pixel centres at halves."""
+    at = np.clip((np.arange(large) + 0.5) * small / large - 0.5, 0, small - 1)
+    return np.maximum(1 - np.abs(at[:, None] - np.arange(small)), 0)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +119,8 @@ class ConceptSobol(Fold):
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs."""
-        count = len(self.bank.array)
-        points = qmc.Sobol(2 * count, scramble=False).random(self.designs).astype(np.float32)
-        row = jnp.asarray(points)[case.index % self.designs]
-        matrix = case.index // self.designs
-        from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
-        value = (case.context * jnp.where(from_b, row[count:], row[:count])) @ jnp.asarray(self.bank.array)
+        strength = strengths(low_discrepancy(self.designs, 2 * len(self.bank.array)), case.index)
+        value = (case.context * strength) @ jnp.asarray(self.bank.array)
         return case.model.score(case.image, case.target, replace={str(self.layer): value})[0]
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Float[Array, " k"]:
@@ -90,10 +147,7 @@ def build(config: CraftConfig, model: Model) -> SurveyPlan:
     targets.resolve_layers(targets.class_score(config.target), model)
     sampled = SampledValues(layer=layer.name, shape=layer.shape, image_count=config.image_count, wants_class=True)
 
-    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> ConceptBank:
-        return _bank(config, model, layer, found["sampled"], dataset, provenance)
-
-    return SurveyPlan(reducers={"sampled": sampled}, finish=finish)
+    return SurveyPlan(reducers={"sampled": sampled}, finish=partial(_bank, config, model, layer))
 
 
 def _rectified(model: Model) -> Layer:
@@ -105,8 +159,14 @@ def _rectified(model: Model) -> Layer:
 
 
 def _bank(
-    config: CraftConfig, model: Model, layer: Layer, sampled: Total, dataset: Dataset, provenance: Provenance
+    config: CraftConfig,
+    model: Model,
+    layer: Layer,
+    found: Mapping[str, Total],
+    dataset: Dataset,
+    provenance: Provenance,
 ) -> ConceptBank:
+    sampled = found["sampled"]
     if len(sampled["values"]) and sampled["values"].min() < 0:
         raise UsageError(f"layer {layer.name!r} has negative values, and concepts add up; name one behind a ReLU")
     ids = sampled["id"][sampled["predicted"] == config.target]
@@ -139,7 +199,7 @@ def _bank(
         crops=shown,
         weight=weight,
         image_ids=ids,
-        provenance=provenance,
+        provenance=about,
         warnings=(*model.warnings, *_findings(ids, float(left), importance)),
     )
 

@@ -6,15 +6,23 @@ Two surveys, which learn directions from a data set, and one explanation, which 
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import RendererSpec, TechniqueSpec, UsageError, check_at_least, check_positive, hookimpl
+from cnnviz_jax.plugin import (
+    RendererSpec,
+    TechniqueSpec,
+    UsageError,
+    check_at_least,
+    check_positive,
+    hookimpl,
+    technique,
+    techniques_in,
+)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("tcav", "survey", ".tcav:build", "Kim et al. 2018, arXiv:1711.11279")
 class TcavConfig:
-    """Which class is asked about, in which layer, and which images show what."""
+    """How often a class's score rises towards each concept that images show."""
 
     layer: str | None = None
     """Layer whose activations are told apart; the last one with more than one position when not given."""
@@ -45,9 +53,9 @@ class TcavConfig:
         check_at_least(8, image_count=self.image_count)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("craft", "survey", ".craft:build", "Fel et al. 2023, arXiv:2211.10154")
 class CraftConfig:
-    """Which class is taken apart, in which layer, and into how many concepts."""
+    """Concepts found in a layer's activations on a class, and how much each matters."""
 
     layer: str | None = None
     """A layer without negative values, such as a ReLU; the last ReLU with more than one position when not given."""
@@ -77,9 +85,10 @@ class CraftConfig:
             raise UsageError(f"crop is a share above 0 and up to 1, got {self.crop}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("concept-maps", "explain", ".concept_maps:build",
+           "Fel et al. 2023, arXiv:2211.10154", "Kim et al. 2018, arXiv:1711.11279", in_report=False)  # fmt: skip
 class ConceptMapsConfig:
-    """Which concepts are shown."""
+    """Where in an image each concept of a survey is."""
 
     bank: str = ""
     """The `.npz` that a survey `craft` or `tcav` was written to."""
@@ -89,32 +98,8 @@ class ConceptMapsConfig:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the concept family."""
-    yield TechniqueSpec(
-        name="tcav",
-        kind="survey",
-        summary="how often a class's score rises towards each concept that images show",
-        config=TcavConfig,
-        build="cnnviz_plugins.explain.concepts.tcav:build",
-        references=("Kim et al. 2018, arXiv:1711.11279",),
-    )
-    yield TechniqueSpec(
-        name="craft",
-        kind="survey",
-        summary="concepts found in a layer's activations on a class, and how much each matters",
-        config=CraftConfig,
-        build="cnnviz_plugins.explain.concepts.craft:build",
-        references=("Fel et al. 2023, arXiv:2211.10154",),
-    )
-    yield TechniqueSpec(
-        name="concept-maps",
-        kind="explain",
-        summary="where in an image each concept of a survey is",
-        config=ConceptMapsConfig,
-        build="cnnviz_plugins.explain.concepts.concept_maps:build",
-        references=("Fel et al. 2023, arXiv:2211.10154", "Kim et al. 2018, arXiv:1711.11279"),
-        in_report=False,
-    )
+    """Return the concept family."""
+    return techniques_in(__name__)
 
 
 @hookimpl

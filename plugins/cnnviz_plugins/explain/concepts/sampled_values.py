@@ -9,22 +9,20 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, UInt32
 
-from cnnviz_jax.plugin import Batch, Delta, Reducer, Total
+from cnnviz_jax.plugin import Batch, Delta, LayerReducer, Total
 
 _NONE = 2**32 - 1
 _ODD = 2_654_435_761  # Knuth's multiplicative hash: a bijection of 32 bits
 
 
 @dataclass(frozen=True, kw_only=True)
-class SampledValues(Reducer):
+class SampledValues(LayerReducer):
     """The values of `images` images; those whose numbers a fixed bijection of 32 bits puts first.
 
     Result of `finish`, in order of number: `id` (n,), `label` (n,), -1 where unknown, `predicted` (n,), -1 without
     class scores, and `values` (n, *shape). Images with values that are not finite are left out.
     """
 
-    layer: str
-    """The resolved name."""
     shape: tuple[int, ...]
     """What is kept of each image."""
     image_count: int
@@ -35,11 +33,6 @@ class SampledValues(Reducer):
     """Whether the class that the model predicts is kept, too."""
     is_labelled: bool = False
     """Whether images without a label are left out."""
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The one layer it reads."""
-        return (self.layer,)
 
     @property
     def needs_outputs(self) -> bool:

@@ -2,16 +2,16 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.configs import BlurIgConfig
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_jax.plugin import Case, Heatmap, Model
+from cnnviz_plugins.explain.gradient.path import PathEndpoints
+from cnnviz_plugins.explain.gradient.plugin import BlurIgConfig
+from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""
@@ -20,7 +20,7 @@ _SHARP = 1e-3
 
 
 @dataclass(frozen=True, kw_only=True)
-class BlurIg(Fold):
+class BlurIg(PixelSum):
     """Gradients along the path of less and less blurred images, times the changes, (h, w, c).
 
     No baseline colour has to be chosen. `extras` has `baseline_score`, of the most blurred image, and
@@ -30,26 +30,21 @@ class BlurIg(Fold):
     Source: Xu, Venugopalan, Sundararajan 2020, section 3.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: BlurIgConfig
 
     @classmethod
     def build(cls, config: BlurIgConfig, model: Model) -> "BlurIg":
         """Return the fold for `model`."""
-        return cls(config=config, notes=(("max_sigma_px", config.max_sigma), ("steps", config.steps)))
-
-    @property
-    def evaluations(self) -> int:
-        """One per step."""
-        return self.config.steps
+        return cls(
+            config=config, count=config.steps, notes=(("max_sigma_px", config.max_sigma), ("steps", config.steps))
+        )
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the most blurred image and the scores at both ends."""
         last = self.config.max_sigma
         if self.config.spacing == "sqrt" and self.config.convention == "pair":
             last = math.sqrt(last)
-        return PathEndpoints.of(case.model, case.image, self._blur(case.image, jnp.float32(last)), case.target)
+        return PathEndpoints.of(case, self._blur(case.image, jnp.float32(last)))
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return one step's gradient times the change of the image there."""
@@ -72,7 +67,7 @@ class BlurIg(Fold):
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        return Heatmap(values=gathered, extras=case.context.completeness(gathered))
+        return case.context.shared(gathered)
 
     def _blur(self, image: Float[Array, "h w c"], sigma: Float[Array, ""]) -> Float[Array, "h w c"]:
         most = self.config.max_sigma
@@ -89,7 +84,7 @@ def _matrix(size: int, sigma: Float[Array, ""], most: float, *, ends_black: bool
     if not ends_black:
         return weights / weights.sum(1, keepdims=True)
     reach = math.ceil(4 * most + 1)
-    activations = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
+    places = jnp.arange(-reach, reach + 1, dtype=jnp.float32)
     radius = jnp.floor(4 * sigma + 0.5)  # where scipy cuts its Gaussian
-    total = jnp.where(jnp.abs(activations) <= radius, jnp.exp(-0.5 * (activations / width) ** 2), 0.0).sum()
+    total = jnp.where(jnp.abs(places) <= radius, jnp.exp(-0.5 * (places / width) ** 2), 0.0).sum()
     return jnp.where(jnp.abs(offset) <= radius, weights, 0.0) / total

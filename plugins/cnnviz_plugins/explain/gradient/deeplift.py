@@ -12,9 +12,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Handler, Heatmap, LayerNode, Model, Target, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import DeepliftConfig
-from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_jax.plugin import Case, Handler, LayerNode, Model, Target, fill_of
+from cnnviz_plugins.explain.gradient.path import WholePath
+from cnnviz_plugins.explain.gradient.plugin import DeepliftConfig
 
 ELEMENTWISE = frozenset({
     "relu", "relu6", "clip", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "squareplus",
@@ -29,7 +29,7 @@ Taken = tuple[Array, Array]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deeplift(Fold):
+class Deeplift(WholePath):
     """(image - reference) times DeepLIFT's multipliers, (h, w, c): shares of the difference of scores.
 
     `extras` has `baseline_score` and `completeness_gap`; the gap is rounding alone for networks made of
@@ -40,7 +40,6 @@ class Deeplift(Fold):
     Source: Shrikumar, Greenside, Kundaje 2017, section 3.5.1; max-pools as in Captum.
     """
 
-    view: View = "pixels"
     config: DeepliftConfig
 
     @classmethod
@@ -55,13 +54,6 @@ class Deeplift(Fold):
         """Return the shares, and the reference."""
         reference = fill_of(case.image, self.config.baseline, case.model)
         return deeplift_map(case.model, case.image, reference, case.target, epsilon=self.config.epsilon), reference
-
-    def finish(self, case: Case, gathered: Any) -> Heatmap:
-        """Return the shares and by how much their sum misses the difference of scores."""
-        values, reference = (part[0] for part in gathered)
-        return Heatmap(
-            values=values, extras=PathEndpoints.of(case.model, case.image, reference, case.target).completeness(values)
-        )
 
 
 def deeplift_map(

@@ -1,19 +1,20 @@
 """GradientSHAP: the gradient at random points between random baselines and the image (Lundberg, Lee 2017)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import GradientShapConfig
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_jax.plugin import Case, Heatmap, Model, Noise, fill_of, noisy_image
+from cnnviz_plugins.explain.gradient.path import PathEndpoints
+from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
+from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
-class GradientShap(Fold):
+class GradientShap(PixelSum):
     """The mean of (image - baseline) times the gradient at a random point between them, (h, w, c).
 
     Each point draws one of the `baselines`, a place on the path and, if asked, noise on the image.
@@ -24,34 +25,25 @@ class GradientShap(Fold):
     Source: Lundberg, Lee 2017; Erion et al. 2019, equation 2 ("expected gradients").
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: GradientShapConfig
 
     @classmethod
     def build(cls, config: GradientShapConfig, model: Model) -> "GradientShap":
         """Return the fold for `model`."""
-        return cls(config=config, notes=(("samples", config.points), ("baselines", config.baselines)))
-
-    @property
-    def evaluations(self) -> int:
-        """One per random point."""
-        return self.config.points
+        return cls(
+            config=config, count=config.points, notes=(("samples", config.points), ("baselines", config.baselines))
+        )
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, ""], Float[Array, ""]]:
         """Return the product at one random point, the score of its baseline and that of its image."""
         pick, place, shake, fill = jax.random.split(case.key, 4)
         fills = jnp.stack([fill_of(case.image, words, case.model, key=fill) for words in self.config.baselines])
         start = fills[jax.random.randint(pick, (), 0, len(fills))]
-        unit, number = self.config.sigma
-        sigma = jnp.float32(number) * ((case.image.max() - case.image.min()) if unit == "relative" else 1.0)
-        end = case.image + sigma * jax.random.normal(shake, case.image.shape, case.image.dtype)
+        end = noisy_image(case.image, Noise.of(self.config.noise).sigma(case.image), shake)
         gradient = input_gradient(case.model, start + jax.random.uniform(place) * (end - start), case.target)
         return (end - start) * gradient, case.model.score(start, case.target)[0], case.model.score(end, case.target)[0]
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the mean and by how much its sum misses the mean difference of scores."""
         values, base, score = (part / self.config.points for part in gathered)
-        return Heatmap(
-            values=values, extras={"baseline_score": base, "completeness_gap": values.sum() - (score - base)}
-        )
+        return PathEndpoints(case.image, base, score).shared(values)

@@ -2,23 +2,22 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import GuidedIgConfig
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
+from cnnviz_jax.plugin import Case, Model, fill_of
+from cnnviz_plugins.explain.gradient.path import WholePath
+from cnnviz_plugins.explain.gradient.plugin import GuidedIgConfig
+from cnnviz_plugins.explain.gradient.saliency import input_gradient
 
 # A distance this small against the whole path's is rounding.
 _CLOSE = 1e-6
 
 
 @dataclass(frozen=True, kw_only=True)
-class GuidedIg(Fold):
+class GuidedIg(WholePath):
     """Gradients along an adaptive path from the baseline to the image, times the moves, (h, w, c).
 
     `extras` has `baseline_score` and `completeness_gap`.
@@ -27,7 +26,6 @@ class GuidedIg(Fold):
     Source: Kapishnikov et al. 2021, algorithm 1, as its authors' code bounds it.
     """
 
-    view: View = "pixels"
     config: GuidedIgConfig
 
     @classmethod
@@ -47,28 +45,12 @@ class GuidedIg(Fold):
             gradient = input_gradient(case.model, at, case.target)
             done = (number + 1).astype(jnp.float32) / config.steps
             low, high = jnp.maximum(done - config.max_distance, 0.0), jnp.minimum(done + config.max_distance, 1.0)
-            now = _moved(
-                at,
-                jnp.abs(gradient),
-                case.image,
-                start,
-                low,
-                high,
-                length * (1 - done),
-                length * _CLOSE,
-                config.fraction,
-            )
+            lengths = length * (1 - done), length * _CLOSE
+            now = _moved(at, jnp.abs(gradient), case.image, start, low, high, *lengths, config.fraction)
             return now, shares + (now - at) * gradient
 
         _, shares = jax.lax.fori_loop(0, config.steps, step, (start, jnp.zeros_like(case.image)))
         return shares, start
-
-    def finish(self, case: Case, gathered: Any) -> Heatmap:
-        """Return the shares and by how much their sum misses the difference of scores."""
-        values, start = (part[0] for part in gathered)
-        return Heatmap(
-            values=values, extras=PathEndpoints.of(case.model, case.image, start, case.target).completeness(values)
-        )
 
 
 def _moved(

@@ -1,20 +1,19 @@
 """Integrated gradients: shares of the pixels that sum to the difference of scores (Sundararajan et al. 2017)."""
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View, fill_of
-from cnnviz_plugins.explain.gradient.configs import IntegratedGradientsConfig
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
-from cnnviz_plugins.explain.gradient.path_endpoints import PathEndpoints
-from cnnviz_plugins.explain.gradient.quadrature import rule_of
+from cnnviz_jax.plugin import Case, Heatmap, Model, fill_of
+from cnnviz_plugins.explain.gradient.path import PathEndpoints, rule_of
+from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
+from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
-class IntegratedGradients(Fold):
+class IntegratedGradients(PixelSum):
     """(image - baseline) times the gradient integrated along the straight path between them, (h, w, c).
 
     `extras` has `baseline_score` and `completeness_gap`: what the shares sum to, less the difference of scores.
@@ -23,27 +22,17 @@ class IntegratedGradients(Fold):
     Source: Sundararajan, Taly, Yan 2017, section 3, equation 1; completeness is proposition 1.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: IntegratedGradientsConfig
 
     @classmethod
     def build(cls, config: IntegratedGradientsConfig, model: Model) -> "IntegratedGradients":
         """Return the fold for `model`."""
-        quadrature, nodes = config.rule
-        notes = (("baseline", str(config.baseline)), ("quadrature", quadrature), ("nodes", nodes))
-        return cls(config=config, notes=notes)
-
-    @property
-    def evaluations(self) -> int:
-        """One per node."""
-        return self.config.rule[1]
+        used = zip(("quadrature", "nodes"), config.rule, strict=True)
+        return cls(config=config, count=config.rule[1], notes=(("baseline", str(config.baseline)), *used))
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the baseline and the scores at both ends."""
-        return PathEndpoints.of(
-            case.model, case.image, fill_of(case.image, self.config.baseline, case.model), case.target
-        )
+        return PathEndpoints.of(case, fill_of(case.image, self.config.baseline, case.model))
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the weighted gradient at one node."""
@@ -53,5 +42,4 @@ class IntegratedGradients(Fold):
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
-        values = (case.image - case.context.start) * gathered
-        return Heatmap(values=values, extras=case.context.completeness(values))
+        return case.context.shared((case.image - case.context.start) * gathered)

@@ -1,141 +1,302 @@
-"""The gradient family: what a small change of each pixel does to a score, as it is, averaged, or along a path."""
+"""The gradient family: what a small change of each pixel does to a score, as it is, averaged, or along a path.
+
+An option of `None` takes the paper's value, or that of the peer whose `convention` is named; the result's
+provenance lists the values used.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl
-
-# Light too, and apart from this file only for its length.
-from cnnviz_plugins.explain.gradient.configs import (
-    BlurIgConfig,
-    DeconvnetConfig,
-    DeepliftConfig,
-    GradientShapConfig,
-    GuidedBackpropConfig,
-    GuidedIgConfig,
-    InputXGradientConfig,
-    IntegratedGradientsConfig,
-    SaliencyConfig,
-    SmoothgradConfig,
-    SmoothgradSquaredConfig,
-    VargradConfig,
-    XraiConfig,
+from cnnviz_jax.plugin import (
+    FIXED_FILL_WORDS,
+    Fill,
+    Noise,
+    TechniqueSpec,
+    UsageError,
+    check_at_least,
+    check_fill,
+    check_positive,
+    hookimpl,
+    technique,
+    techniques_in,
 )
+
+GradientMethod = Literal[
+    "saliency", "guided-backprop", "deconvnet", "input-x-gradient", "integrated-gradients", "deeplift"
+]
+Quadrature = Literal["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "trapezoid", "endpoints"]
+
+PATHS: dict[str, tuple[Quadrature, int]] = {
+    "paper": ("gausslegendre", 50),
+    "captum": ("gausslegendre", 50),
+    "pair": ("endpoints", 25),
+    "xplique": ("trapezoid", 50),
+    "tf-explain": ("endpoints", 10),
+}
+"""Quadrature and nodes of integrated gradients, by whose convention."""
+
+NOISES: dict[str, tuple[int, str]] = {
+    "paper": (50, "relative(0.15)"),
+    "captum": (5, "absolute(1.0)"),
+    "pair": (25, "relative(0.15)"),
+    "xplique": (50, "absolute(0.2)"),
+    "tf-explain": (5, "absolute(1.0)"),
+    "innvestigate": (64, "absolute(1.0)"),
+}
+"""Noisy copies and their noise, by whose convention."""
+
+
+@technique("saliency", "explain", ".saliency:Saliency.build", "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034")
+class SaliencyConfig:
+    """Gradient of the score with respect to each pixel.
+
+    The gradient is stored signed; how channels are shown is the renderer's policy.
+    """
+
+    convention: Literal["paper", "captum"] = "paper"
+    """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
+
+
+@technique("guided-backprop", "explain", ".saliency:GuidedBackprop.build", "Springenberg et al. 2014, arXiv:1412.6806")
+class GuidedBackpropConfig:
+    """Gradient through ReLUs that pass only positive evidence of active units."""
+
+
+@technique("deconvnet", "explain", ".saliency:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901")
+class DeconvnetConfig:
+    """Gradient through ReLUs that pass only positive evidence."""
+
+
+@technique("input-x-gradient", "explain", ".saliency:InputXGradient.build",
+           "Shrikumar et al. 2016, arXiv:1605.01713", in_report=False)  # fmt: skip
+class InputXGradientConfig:
+    """Image times gradient: a first-order share of each pixel in the score."""
+
+
+@technique("smoothgrad", "explain", ".smoothgrad:Smoothgrad.build", "Smilkov et al. 2017, arXiv:1706.03825")
+class SmoothgradConfig:
+    """Gradient averaged over noisy copies of the image."""
+
+    samples: int | None = None
+    """Noisy copies of each image; 50, or the convention's, when not given."""
+    noise: str | None = None
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`;
+    `relative(0.15)`, or the convention's, when not given."""
+    method: GradientMethod = "saliency"
+    """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
+    convention: Literal["paper", "captum", "pair", "xplique", "tf-explain", "innvestigate"] = "paper"
+    """Whose number of copies and noise."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, samples=self.samples)
+        _ = self.used_noise  # refuses what cannot be read
+
+    @property
+    def copies(self) -> int:
+        """How many noisy copies are used."""
+        return NOISES[self.convention][0] if self.samples is None else self.samples
+
+    @property
+    def used_noise(self) -> Noise:
+        """The noise that is used."""
+        return Noise.of(NOISES[self.convention][1] if self.noise is None else self.noise)
+
+
+@technique("smoothgrad-squared", "explain", ".smoothgrad:SmoothgradSquared.build",
+           "Smilkov et al. 2017, arXiv:1706.03825", "Hooker et al. 2019, arXiv:1806.10758",
+           in_report=False)  # fmt: skip
+class SmoothgradSquaredConfig(SmoothgradConfig):
+    """Squared gradient averaged over noisy copies of the image."""
+
+
+@technique("vargrad", "explain", ".smoothgrad:Vargrad.build",
+           "Adebayo et al. 2018, arXiv:1810.03292, appendix", in_report=False)  # fmt: skip
+class VargradConfig(SmoothgradConfig):
+    """Variance of the gradient over noisy copies of the image."""
+
+    ddof: int | None = None
+    """Divide by copies - ddof; 0 (the variance of these copies), or the convention's (Xplique: 1), when not given."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not 0 <= self.subtracted < self.copies:
+            raise UsageError(f"ddof is from 0 to samples - 1 = {self.copies - 1}, got {self.subtracted}")
+
+    @property
+    def subtracted(self) -> int:
+        """The ddof that is used."""
+        return int(self.convention == "xplique") if self.ddof is None else self.ddof
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineConfig:
+    """What the image is compared with."""
+
+    baseline: Fill = "zero"
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
+
+    def __post_init__(self) -> None:
+        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+
+
+@technique("integrated-gradients", "explain", ".integrated_gradients:IntegratedGradients.build",
+           "Sundararajan, Taly, Yan 2017, arXiv:1703.01365")  # fmt: skip
+class IntegratedGradientsConfig(BaselineConfig):
+    """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
+
+    quadrature: Quadrature | None = None
+    """Rule of the integral; `gausslegendre`, or the convention's, when not given. `endpoints` is n equally spaced
+    nodes from 0 to 1 with weights 1/n, as PAIR has it."""
+    nodes: int | None = None
+    """Gradients per image; 50, or the convention's, when not given."""
+    convention: Literal["paper", "captum", "pair", "xplique", "tf-explain"] = "paper"
+    """Whose defaults. Captum's trapezoid has weights that sum to 1 - 1/n; here that holds under its name only."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_nodes(*self.rule)
+
+    @property
+    def rule(self) -> tuple[Quadrature, int]:
+        """The quadrature and the number of nodes that are used."""
+        quadrature, nodes = PATHS[self.convention]
+        return self.quadrature or quadrature, nodes if self.nodes is None else self.nodes
+
+
+@technique("gradient-shap", "explain", ".gradient_shap:GradientShap.build",
+           "Lundberg, Lee 2017, arXiv:1705.07874", "Erion et al. 2019, arXiv:1906.10670", in_report=False)  # fmt: skip
+class GradientShapConfig:
+    """Gradient at random points between random baselines and the image."""
+
+    samples: int | None = None
+    """Random points per image; 50, or the convention's (Captum: 5), when not given."""
+    baselines: tuple[str, ...] = ("zero", "value(1)", "noise")
+    """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform."""
+    noise: str = "absolute(0)"
+    """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
+    convention: Literal["paper", "captum"] = "paper"
+    """Whose number of points."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, samples=self.samples)
+        if not self.baselines:
+            raise UsageError("baselines names at least one fill, got none")
+        for fill in self.baselines:
+            check_fill(fill, "baselines")
+        Noise.of(self.noise)
+
+    @property
+    def points(self) -> int:
+        """How many points are used."""
+        return (5 if self.convention == "captum" else 50) if self.samples is None else self.samples
+
+
+@technique("deeplift", "explain", ".deeplift:Deeplift.build",
+           "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685", in_report=False)  # fmt: skip
+class DeepliftConfig(BaselineConfig):
+    """Difference of scores to a reference, shared out by the rescale rule."""
+
+    epsilon: float = 1e-6
+    """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_positive(epsilon=self.epsilon)
+
+
+@technique(
+    "guided-ig", "explain", ".guided_ig:GuidedIg.build", "Kapishnikov et al. 2021, arXiv:2106.09788", in_report=False
+)
+class GuidedIgConfig(BaselineConfig):
+    """Integrated gradients along a path that moves the least sensitive values first."""
+
+    steps: int = 200
+    """Gradients per image, one after another."""
+    fraction: float = 0.25
+    """Share of the values, those with the smallest gradients, that move at once."""
+    max_distance: float = 0.02
+    """How far a value may be from the straight path, as a share of the path; 0 is integrated gradients."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(1, steps=self.steps)
+        if not 0.01 <= self.fraction <= 1:
+            raise UsageError(f"fraction is from 0.01 to 1, got {self.fraction}")
+        if not 0 <= self.max_distance <= 1:
+            raise UsageError(f"max_distance is from 0 to 1, got {self.max_distance}")
+
+
+@technique("blur-ig", "explain", ".blur_ig:BlurIg.build",
+           "Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383", in_report=False)  # fmt: skip
+class BlurIgConfig:
+    """Integrated gradients along a path from a blurred image to the sharp one."""
+
+    max_sigma: float = 50.0
+    """Standard deviation in pixels of the blur at the path's beginning."""
+    steps: int = 100
+    """Gradients per image."""
+    spacing: Literal["linear", "sqrt"] = "linear"
+    """Whether sigma or its square grows evenly along the path."""
+    convention: Literal["paper", "pair"] = "paper"
+    """`paper`: differences of the blurred images, borders renormalised. `pair`: derivative at the left end of each
+    step, borders black, as PAIR's saliency computes it."""
+
+    def __post_init__(self) -> None:
+        check_positive(max_sigma=self.max_sigma)
+        check_at_least(1, steps=self.steps)
+
+
+@technique("xrai", "explain", ".xrai:Xrai.build", "Kapishnikov et al. 2019, arXiv:1906.02825", in_report=False)
+class XraiConfig:
+    """Regions of the image ranked by their integrated gradients."""
+
+    quadrature: Quadrature | None = None
+    """Rule of integrated gradients; `gausslegendre`, or PAIR's `endpoints`, when not given."""
+    nodes: int | None = None
+    """Gradients per baseline, of which there are two; 50, or PAIR's 100, when not given."""
+    scales: tuple[float, ...] = (50, 100, 150, 250, 500, 1200)
+    """Felzenszwalb's scales; each is one segmentation."""
+    sigma: float = 0.8
+    """Smoothing before the segmentation, in pixels of the resized image."""
+    min_size: int = 150
+    """Least pixels of a segment, of the resized image."""
+    size: int = 224
+    """Side to which images are resized for the segmentation."""
+    dilation: int = 5
+    """By how many pixels of the resized image each segment grows."""
+    min_share: float = 0.001
+    """A segment that adds a smaller share of the image is left out."""
+    convention: Literal["paper", "pair"] = "paper"
+    """Whose quadrature and nodes."""
+
+    def __post_init__(self) -> None:
+        check_nodes(*self.rule)
+        if not self.scales or min(self.scales) <= 0:
+            raise UsageError(f"scales is one or more positive numbers, got {self.scales!r}")
+        if self.size < 8 or self.min_size < 1 or self.dilation < 0:
+            raise UsageError("size is at least 8, min_size at least 1, dilation at least 0")
+        if not 0 <= self.min_share < 1:
+            raise UsageError(f"min_share is from 0 up to 1, got {self.min_share}")
+
+    @property
+    def rule(self) -> tuple[Quadrature, int]:
+        """The quadrature and the number of nodes that are used."""
+        pair = self.convention == "pair"
+        quadrature = self.quadrature or ("endpoints" if pair else "gausslegendre")
+        return quadrature, (100 if pair else 50) if self.nodes is None else self.nodes
+
+
+def check_nodes(quadrature: str, nodes: int) -> None:
+    """Raise `UsageError` unless the rule can have so many nodes."""
+    least = 2 if quadrature in ("trapezoid", "endpoints") else 1
+    if nodes < least:
+        raise UsageError(f"nodes is at least {least} for {quadrature}, got {nodes}")
 
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the gradient family."""
-    yield TechniqueSpec(
-        name="saliency",
-        kind="explain",
-        summary="gradient of the score with respect to each pixel",
-        config=SaliencyConfig,
-        build="cnnviz_plugins.explain.gradient.saliency:Saliency.build",
-        references=("Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034",),
-    )
-    yield TechniqueSpec(
-        name="smoothgrad",
-        kind="explain",
-        summary="gradient averaged over noisy copies of the image",
-        config=SmoothgradConfig,
-        build="cnnviz_plugins.explain.gradient.smoothgrad:Smoothgrad.build",
-        references=("Smilkov et al. 2017, arXiv:1706.03825",),
-    )
-    yield TechniqueSpec(
-        name="smoothgrad-squared",
-        kind="explain",
-        summary="squared gradient averaged over noisy copies of the image",
-        config=SmoothgradSquaredConfig,
-        build="cnnviz_plugins.explain.gradient.smoothgrad:SmoothgradSquared.build",
-        references=("Smilkov et al. 2017, arXiv:1706.03825", "Hooker et al. 2019, arXiv:1806.10758"),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="vargrad",
-        kind="explain",
-        summary="variance of the gradient over noisy copies of the image",
-        config=VargradConfig,
-        build="cnnviz_plugins.explain.gradient.smoothgrad:Vargrad.build",
-        references=("Adebayo et al. 2018, arXiv:1810.03292, appendix",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="guided-backprop",
-        kind="explain",
-        summary="gradient through ReLUs that pass only positive evidence of active units",
-        config=GuidedBackpropConfig,
-        build="cnnviz_plugins.explain.gradient.guided_backprop:GuidedBackprop.build",
-        references=("Springenberg et al. 2014, arXiv:1412.6806",),
-    )
-    yield TechniqueSpec(
-        name="deconvnet",
-        kind="explain",
-        summary="gradient through ReLUs that pass only positive evidence",
-        config=DeconvnetConfig,
-        build="cnnviz_plugins.explain.gradient.deconvnet:Deconvnet.build",
-        references=("Zeiler, Fergus 2013, arXiv:1311.2901",),
-    )
-    yield TechniqueSpec(
-        name="input-x-gradient",
-        kind="explain",
-        summary="image times gradient: a first-order share of each pixel in the score",
-        config=InputXGradientConfig,
-        build="cnnviz_plugins.explain.gradient.input_x_gradient:InputXGradient.build",
-        references=("Shrikumar et al. 2016, arXiv:1605.01713",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="integrated-gradients",
-        kind="explain",
-        summary="gradient integrated from a baseline to the image: shares that sum to the difference of scores",
-        config=IntegratedGradientsConfig,
-        build="cnnviz_plugins.explain.gradient.integrated_gradients:IntegratedGradients.build",
-        references=("Sundararajan, Taly, Yan 2017, arXiv:1703.01365",),
-    )
-    yield TechniqueSpec(
-        name="gradient-shap",
-        kind="explain",
-        summary="gradient at random points between random baselines and the image",
-        config=GradientShapConfig,
-        build="cnnviz_plugins.explain.gradient.gradient_shap:GradientShap.build",
-        references=("Lundberg, Lee 2017, arXiv:1705.07874", "Erion et al. 2019, arXiv:1906.10670"),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="deeplift",
-        kind="explain",
-        summary="difference of scores to a reference, shared out by the rescale rule",
-        config=DeepliftConfig,
-        build="cnnviz_plugins.explain.gradient.deeplift:Deeplift.build",
-        references=("Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="guided-ig",
-        kind="explain",
-        summary="integrated gradients along a path that moves the least sensitive values first",
-        config=GuidedIgConfig,
-        build="cnnviz_plugins.explain.gradient.guided_ig:GuidedIg.build",
-        references=("Kapishnikov et al. 2021, arXiv:2106.09788",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="blur-ig",
-        kind="explain",
-        summary="integrated gradients along a path from a blurred image to the sharp one",
-        config=BlurIgConfig,
-        build="cnnviz_plugins.explain.gradient.blur_ig:BlurIg.build",
-        references=("Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="xrai",
-        kind="explain",
-        summary="regions of the image ranked by their integrated gradients",
-        config=XraiConfig,
-        build="cnnviz_plugins.explain.gradient.xrai:Xrai.build",
-        references=("Kapishnikov et al. 2019, arXiv:1906.02825",),
-        in_report=False,
-    )
+    """Return the gradient family."""
+    return techniques_in(__name__)

@@ -1,14 +1,75 @@
-"""Saliency: how much the score rises per unit of intensity of each pixel (Simonyan et al. 2013)."""
+"""One gradient of the score: plain (saliency), through rewritten ReLUs, or times the image; the family builds on it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal, Self
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.configs import SaliencyConfig
-from cnnviz_plugins.explain.gradient.input_gradient import input_gradient
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, RuleError, Target, View
+from cnnviz_plugins.explain.gradient.plugin import SaliencyConfig
+
+RULES: dict[str, dict[str, str] | None] = {
+    "saliency": None,
+    "guided-backprop": {"relu": "guided"},
+    "guided-grad-cam": {"relu": "guided"},
+    "deconvnet": {"relu": "deconv"},
+}
+"""ReLU rule of each gradient method."""
+
+
+def input_gradient(
+    model: Model, image: Float[Array, "h w c"], target: Target, method: str = "saliency"
+) -> Float[Array, "h w c"]:
+    """Return d score / d image, signed, per unit of intensity of images in [0, 1].
+
+    Cost: one forward and one backward pass.
+    """
+
+    def score(pixels: Float[Array, "h w c"]) -> Float[Array, ""]:
+        return model.score(pixels, target, rules=RULES[method])[0]
+
+    return jax.grad(score)(image)
+
+
+def rewritten(model: Model, method: str, instead: str = "saliency") -> tuple[tuple[str, Any], ...]:
+    """Return the note that lists which ReLUs the method's rule replaces; where there are none, `instead` needs none.
+
+    Raises:
+        RuleError: The program has no true ReLU, so that the rule would change nothing.
+    """
+    rules = RULES.get(method)
+    if rules is None:
+        return ()
+    names = model.program.rewritten(rules)
+    if not names:
+        others = model.program.unruled_activations()
+        met = f" (it has {', '.join(sorted(set(others)))})" if others else ""
+        raise RuleError(f"{method} rewrites ReLUs, and {model.name} has none{met}; {instead} needs none")
+    return (("rewritten", tuple(names)),)
+
+
+def passed_through(model: Model, method: str) -> tuple[str, ...]:
+    """Return a warning that names the activations which the method leaves as they are."""
+    names = model.program.unruled_activations() if RULES.get(method) is not None else ()
+    if not names:
+        return ()
+    return (f"{method} has no agreed rule for these activations and leaves them as they are: {', '.join(names)}",)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PixelSum(Fold):
+    """Values of pixels, (h, w, c), added up over `count` evaluations."""
+
+    gather: Literal["sum", "stack"] = "sum"
+    view: View = "pixels"
+    count: int
+
+    @property
+    def evaluations(self) -> int:
+        """One per copy, node or step."""
+        return self.count
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,9 +85,11 @@ class Saliency(Fold):
     is_absolute: bool = False
 
     @classmethod
-    def build(cls, config: SaliencyConfig, model: Model) -> "Saliency":
-        """Return the fold for `model`."""
-        return cls(is_absolute=config.convention == "captum")
+    def build(cls, config: Any, model: Model) -> Self:
+        """Return the fold for `model`, with the ReLUs that its method rewrites."""
+        is_absolute = isinstance(config, SaliencyConfig) and config.convention == "captum"
+        notes, warnings = rewritten(model, cls.method), passed_through(model, cls.method)
+        return cls(is_absolute=is_absolute, notes=notes, warnings=warnings)
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the gradient."""
@@ -35,3 +98,46 @@ class Saliency(Fold):
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it."""
         return Heatmap(values=jnp.abs(gathered[0]) if self.is_absolute else gathered[0])
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedBackprop(Saliency):
+    """The gradient with the backward rule relu(R) * 1[x > 0] at every true ReLU of the program.
+
+    Raises (when built):
+        RuleError: The program has no true ReLU.
+
+    Cost: one forward and one backward pass per image.
+    Source: Springenberg, Dosovitskiy, Brox, Riedmiller 2014, section 3.4.
+    """
+
+    method: str = "guided-backprop"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Deconvnet(Saliency):
+    """The gradient with the backward rule relu(R) at every true ReLU of the program.
+
+    Raises (when built):
+        RuleError: The program has no true ReLU.
+
+    Cost: one forward and one backward pass per image.
+    Source: Zeiler, Fergus 2013, section 2.1; max-pool keeps its switches.
+    """
+
+    method: str = "deconvnet"
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputXGradient(Saliency):
+    """The image in [0, 1] times the signed gradient, (h, w, c).
+
+    A black pixel gets 0 whatever it means to the score.
+
+    Cost: one forward and one backward pass per image.
+    Source: Shrikumar, Greenside, Shcherbina, Kundaje 2016, section 2.
+    """
+
+    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
+        """Return image times gradient."""
+        return case.image * input_gradient(case.model, case.image, case.target)

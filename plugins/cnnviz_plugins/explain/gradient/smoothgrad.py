@@ -1,20 +1,28 @@
 """SmoothGrad and its relatives: what gradients are over noisy copies of the image (Smilkov et al. 2017)."""
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from dataclasses import dataclass, replace
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.configs import SmoothgradConfig, SmoothgradSquaredConfig, VargradConfig
-from cnnviz_plugins.explain.gradient.input_gradient import passed_through, rewritten
-from cnnviz_plugins.explain.gradient.methods import method_map
+from cnnviz_jax.plugin import Case, Heatmap, Model, Target, fill_of, noisy_image
+from cnnviz_plugins.explain.gradient.deeplift import deeplift_map
+from cnnviz_plugins.explain.gradient.path import rule_of
+from cnnviz_plugins.explain.gradient.plugin import (
+    DeepliftConfig,
+    GradientMethod,
+    IntegratedGradientsConfig,
+    SmoothgradConfig,
+    SmoothgradSquaredConfig,
+    VargradConfig,
+)
+from cnnviz_plugins.explain.gradient.saliency import RULES, PixelSum, input_gradient, passed_through, rewritten
 
 
 @dataclass(frozen=True, kw_only=True)
-class Smoothgrad(Fold):
+class Smoothgrad(PixelSum):
     """The mean of signed gradients over noisy copies, (h, w, c).
 
     Randomness: copy i of an image is image + sigma * normal(fold_in(image's key, i)), so the result
@@ -24,30 +32,22 @@ class Smoothgrad(Fold):
     Source: Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, section 3.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
-    view: View = "pixels"
     config: SmoothgradConfig
 
     @classmethod
-    def build(cls, config: SmoothgradConfig, model: Model) -> "Smoothgrad":
+    def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        unit, number = config.sigma
-        used = (("samples", config.copies), ("noise", f"{unit}({number:g})"))
+        used = (("samples", config.copies), ("noise", str(config.used_noise)))
         notes = (*rewritten(model, config.method), *used)
-        return cls(config=config, notes=notes, warnings=passed_through(model, config.method))
-
-    @property
-    def evaluations(self) -> int:
-        """One per noisy copy."""
-        return self.config.copies
+        return cls(config=config, count=config.copies, notes=notes, warnings=passed_through(model, config.method))
 
     def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation, and what the gradients are compared with."""
-        return _sigma(self.config, case.image), jnp.zeros_like(case.image)
+        return self.config.used_noise.sigma(case.image), jnp.zeros_like(case.image)
 
     def evaluate(self, case: Case) -> Any:
         """Return the gradient at one noisy copy."""
-        noisy = case.image + case.context[0] * jax.random.normal(case.key, case.image.shape, case.image.dtype)
+        noisy = noisy_image(case.image, case.context[0], case.key)
         return method_map(case.model, noisy, case.target, self.config.method)
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
@@ -81,14 +81,16 @@ class Vargrad(Smoothgrad):
     config: VargradConfig
 
     @classmethod
-    def build(cls, config: VargradConfig, model: Model) -> "Vargrad":  # type: ignore[override]
+    def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        plain = Smoothgrad.build(config, model)
-        return cls(config=config, notes=(*plain.notes, ("ddof", config.subtracted)), warnings=plain.warnings)
+        plain = super().build(config, model)
+        return replace(plain, notes=(*plain.notes, ("ddof", config.subtracted)))
 
     def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation and the untouched gradient: differences to it lose no digits."""
-        return _sigma(self.config, case.image), method_map(case.model, case.image, case.target, self.config.method)
+        return self.config.used_noise.sigma(case.image), method_map(
+            case.model, case.image, case.target, self.config.method
+        )
 
     def evaluate(self, case: Case) -> Any:
         """Return the difference to the untouched gradient, and its square."""
@@ -103,6 +105,27 @@ class Vargrad(Smoothgrad):
         return Heatmap(values=spread / (count - self.config.subtracted))
 
 
-def _sigma(config: SmoothgradConfig, image: Float[Array, "h w c"]) -> Float[Array, ""]:
-    unit, number = config.sigma
-    return jnp.float32(number) * ((image.max() - image.min()) if unit == "relative" else 1.0)
+def method_map(
+    model: Model, image: Float[Array, "h w c"], target: Target, method: GradientMethod
+) -> Float[Array, "h w c"]:
+    """Return what the method gives for one image, with its own defaults.
+
+    Cost: one forward and one backward pass; 50 for integrated gradients, one after another; two for DeepLIFT.
+    """
+    if method in RULES:
+        return input_gradient(model, image, target, method)
+    if method == "input-x-gradient":
+        return image * input_gradient(model, image, target)
+    if method == "deeplift":
+        config = DeepliftConfig()
+        reference = fill_of(image, config.baseline, model)
+        return deeplift_map(model, image, reference, target, epsilon=config.epsilon)
+    path = IntegratedGradientsConfig()
+    start = fill_of(image, path.baseline, model)
+    at, weights = map(jnp.asarray, rule_of(*path.rule))
+
+    def add(total: Float[Array, "h w c"], node: tuple[Array, Array]) -> tuple[Array, None]:
+        return total + node[1] * input_gradient(model, start + node[0] * (image - start), target), None
+
+    total, _ = jax.lax.scan(add, jnp.zeros_like(image), (at, weights))
+    return (image - start) * total

@@ -6,10 +6,7 @@ from jaxtyping import Array, Float
 
 
 def least_squares(
-    design: Float[Array, "n k"],
-    outputs: Float[Array, " n"],
-    weights: Float[Array, " n"],
-    ridge: float = 0.0,
+    design: Float[Array, "n k"], outputs: Float[Array, " n"], weights: Float[Array, " n"], ridge: float = 0.0
 ) -> Float[Array, " k"]:
     """Return the u that makes sum of weights * (outputs - design u)^2 + ridge * |u|^2 least; of several, the shortest.
 
@@ -34,10 +31,7 @@ def least_squares(
 
 
 def linear_model(
-    design: Float[Array, "n k"],
-    outputs: Float[Array, " n"],
-    weights: Float[Array, " n"],
-    ridge: float,
+    design: Float[Array, "n k"], outputs: Float[Array, " n"], weights: Float[Array, " n"], ridge: float
 ) -> tuple[Float[Array, " k"], Float[Array, ""], Float[Array, ""]]:
     """Return slopes, intercept (not penalised) and the weighted R^2 of a linear model."""
     share = weights / weights.sum()

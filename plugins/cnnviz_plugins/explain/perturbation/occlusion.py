@@ -1,5 +1,6 @@
 """Occlusion: how much the score falls when each window of the image is occluded (Zeiler, Fergus 2013)."""
 
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -7,10 +8,9 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target, UsageError, WindowSweep
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Plan, Target, UsageError, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
-from cnnviz_plugins.explain.perturbation.occlusion_plan import plan_rows
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 from cnnviz_plugins.explain.perturbation.windows import Windows
 
@@ -103,7 +103,7 @@ class Occlusion(Fold):
         """Return the number of window `index`, in order of computation."""
         index = case.index
         index = index if case.context.order is None else case.context.order[index]
-        reading = self._covered_reading(case.model, case.image, case.target, case.context, index)
+        reading = self._occluded_reading(case.model, case.image, case.target, case.context, index)
         if self.config.score == "distribution":
             return 0.5 * jnp.abs(reading - case.context.untouched).sum()
         if self.config.score == "drop":
@@ -126,7 +126,7 @@ class Occlusion(Fold):
             return jax.nn.softmax(model.run(image)[0])
         return model.score(image, target)[0][None]
 
-    def _covered_reading(
+    def _occluded_reading(
         self, model: Model, image: Float[Array, "h w c"], target: Target, context: "_Context", index: Int[Array, ""]
     ) -> Float[Array, " k"]:
         """Return the same with window `index` occluded."""
@@ -148,3 +148,62 @@ class _Context(NamedTuple):
     """Activations of the untouched image, where windows are computed from them."""
     order: Int[Array, " computed"] | None
     """Which window each evaluation computes, where not all are."""
+
+
+def plan_rows(windows: Windows, count: int, is_incremental: bool, model: Model) -> tuple[tuple[str, str], ...]:
+    """Return names and texts.
+
+    Args:
+        windows: Where windows stand.
+        count: How many are computed.
+        is_incremental: Whether only what a window reaches is recomputed.
+        model: The model.
+    """
+    plan = windows.sweep.plan(model)
+    ratio = plan.dense_flops / max(plan.flops, 1.0)
+    skipped = windows.count - count
+    rows = [
+        ("window", f"{windows.height} x {windows.width} px, stride {windows.step[0]} x {windows.step[1]}"),
+        ("positions", f"{windows.rows} x {windows.cols}" + (f", {skipped:,} of them interpolated" if skipped else "")),
+        ("FLOPs dense", f"{_billions(plan.dense_flops)} per window, {_billions(count * plan.dense_flops)} in all"),
+        ("FLOPs incremental", f"{_billions(plan.flops)} per window, {_billions(count * plan.flops)} in all"),
+        ("dense / incremental", f"{ratio:.2f}"),
+        ("engine", "incremental" if is_incremental else "dense"),
+    ]
+    return (*rows, *_layers(plan, model))
+
+
+def _layers(plan: Plan, model: Model) -> list[tuple[str, str]]:
+    """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
+    named: dict[int, str] = {}
+    for name, layer_node in model.program.layers.items():
+        for node in layer_node.operation.nodes if layer_node.operation is not None else ():
+            named.setdefault(node.order, name)
+    dense: dict[str, float] = defaultdict(float)
+    done: dict[str, float] = defaultdict(float)
+    reasons: dict[str, str] = {}
+    for step in plan.steps:
+        name = named.get(step.node.order, "other")
+        dense[name] += step.dense_flops
+        done[name] += step.flops
+        if step.recipe is None and step.flops:
+            reasons.setdefault(name, step.reason)
+    rest = [name for name in dense if name == "other" or dense[name] < 1e-3 * plan.dense_flops]
+    rows = []
+    for name in dense:
+        if name not in rest:
+            why = f": {reasons[name]}" if name in reasons else ""
+            rows.append((f"  {name}", f"{_share(done[name], dense[name])} of {_billions(dense[name])}{why}"))
+    if rest:
+        total = sum(dense[name] for name in rest)
+        rows.append(("  the rest", f"{_share(sum(done[name] for name in rest), total)} of {_billions(total)}"))
+    unknown = sorted({step.reason for step in plan.steps if step.reason.startswith("no window rule")})
+    return [*rows, *(("  falls back", f"{reason}: all of its value is recomputed") for reason in unknown)]
+
+
+def _share(part: float, whole: float) -> str:
+    return f"{part / whole if whole else 1:6.1%}"
+
+
+def _billions(flops: float) -> str:
+    return f"{flops / 1e9:,.3g} GFLOP" if flops < 1e12 else f"{flops / 1e12:,.3g} TFLOP"

@@ -28,7 +28,7 @@ class Parts:
         return jnp.where(kept[self.segments][:, :, None], image, self.occluding_fill)
 
     def fading(self, image: Float[Array, "h w c"], strength: Float[Array, " count"]) -> Float[Array, "h w c"]:
-        """Return the image with each part between its occlude (0) and itself (1)."""
+        """Return the image with each part between what occludes it (0) and itself (1)."""
         return self.occluding_fill + (image - self.occluding_fill) * strength[self.segments][:, :, None]
 
 
@@ -50,7 +50,7 @@ class PartsFold(Fold):
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its parts laid out."""
         segments = Segments.of(config.segments, model)
-        config = config.resolved_fill()
+        config = config.resolved()
         config = replace(config, fill=resolved_fill(config.fill, model))
         return cls(config=config, segments=segments, notes=(("parts", segments.count), *cls.facts(config)))
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
 
 from cnnviz_jax.plugin import (
     TechniqueSpec,
@@ -15,8 +15,13 @@ from cnnviz_jax.plugin import (
     check_positive,
     check_size,
     hookimpl,
+    technique,
+    techniques_in,
     word_and_number,
 )
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""
@@ -27,15 +32,16 @@ SEGMENT_FILLS = {**FILLS, "segment-mean": False}
 SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
 """Words that `segments` may be, each with a number."""
 
+Config = TypeVar("Config", bound="DataclassInstance")
 Segmentation = str | tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("occlusion", "explain", ".occlusion:Occlusion.build", "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2")
 class OcclusionConfig:
-    """What occludes the image, where, and what is read off."""
+    """How much the score falls when each window of the image is occluded."""
 
     window: int | tuple[int, int] | None = None
-    """Height and width of the occlude in pixels (one number for both); a seventh of the short side when not given."""
+    """Height and width of a window in pixels (one number for both); a seventh of the short side when not given."""
     stride: int | tuple[int, int] | None = None
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
@@ -70,31 +76,29 @@ class OcclusionConfig:
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
-    def resolved(self) -> OcclusionConfig:
+    def resolved(self) -> Self:
         """Return the same with nothing left to the convention."""
-        edge, score, gather = _OCCLUSION_CONVENTIONS[self.convention]
-        return replace(self, edge=self.edge or edge, score=self.score or score, gather=self.gather or gather)
+        return _filled(self, _OCCLUSION_CONVENTIONS[self.convention])
 
 
-_OCCLUSION_CONVENTIONS: dict[
-    str,
-    tuple[
-        Literal["full", "truncate"],
-        Literal["drop", "raw", "one_minus", "distribution"],
-        Literal["grid", "average", "sum"],
-    ],
-] = {
-    "paper": ("full", "drop", "grid"),
-    "captum": ("truncate", "drop", "average"),  # captum/attr/_core/occlusion.py
-    "pair": ("full", "drop", "sum"),  # PAIR saliency/core/occlusion.py
-    "tf-explain": ("truncate", "one_minus", "grid"),  # tf_explain/core/occlusion_sensitivity.py
-    "xplique": ("full", "drop", "sum"),  # xplique/attributions/occlusion.py
+_OCCLUSION_CONVENTIONS: dict[str, dict[str, Any]] = {
+    "paper": {"edge": "full", "score": "drop", "gather": "grid"},
+    "captum": {"edge": "truncate", "score": "drop", "gather": "average"},  # captum/attr/_core/occlusion.py
+    "pair": {"edge": "full", "score": "drop", "gather": "sum"},  # PAIR saliency/core/occlusion.py
+    # tf_explain/core/occlusion_sensitivity.py
+    "tf-explain": {"edge": "truncate", "score": "one_minus", "gather": "grid"},
+    "xplique": {"edge": "full", "score": "drop", "gather": "sum"},  # xplique/attributions/occlusion.py
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+def _filled(config: Config, usual: dict[str, Any]) -> Config:
+    """Return a config with what was not given as it is in `usual`."""
+    return replace(config, **{name: value for name, value in usual.items() if getattr(config, name) is None})
+
+
+@technique("rise", "explain", ".rise:Rise.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421", in_report=False)
 class RiseConfig:
-    """How many masks, how coarse, and how much of the image each keeps."""
+    """Mean score over random masks that keep a pixel."""
 
     masks: int = 4000
     """Random masks per image."""
@@ -139,12 +143,14 @@ class SegmentConfig:
 
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
-        return self if self.fill is not None else replace(self, fill="segment-mean")
+        return _filled(self, {"fill": "segment-mean"})
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("feature-ablation", "explain", ".feature_ablation:FeatureAblation.build",
+           "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
+           in_report=False)  # fmt: skip
 class FeatureAblationConfig(SegmentConfig):
-    """What the parts of an image are, and what occludes each of them in turn."""
+    """How much the score falls when each part of the image is occluded."""
 
     fill: float | tuple[float, ...] | str | None = 0.5
     """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
@@ -153,9 +159,9 @@ class FeatureAblationConfig(SegmentConfig):
     """As for `occlusion`; `incremental` needs parts that are boxes, as those of `grid(8)` are."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("lime", "explain", ".lime:Lime.build", "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938", in_report=False)
 class LimeConfig(SegmentConfig):
-    """What the parts of an image are, and how the linear model of them is fitted."""
+    """Weights of a linear model of which parts are occluded, fitted near the image."""
 
     samples: int | None = None
     """Random images with half of their parts occluded, per image; 1000, or the convention's (Xplique: 150), when
@@ -178,9 +184,7 @@ class LimeConfig(SegmentConfig):
 
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
-        given = {field.name: getattr(self, field.name) for field in fields(self)}
-        defaults = _LIME_CONVENTIONS[self.convention]
-        return replace(self, **{name: each for name, each in defaults.items() if given[name] is None})
+        return _filled(self, _LIME_CONVENTIONS[self.convention])
 
 
 _LIME_CONVENTIONS: dict[str, dict[str, Any]] = {
@@ -191,9 +195,11 @@ _LIME_CONVENTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique(
+    "kernel-shap", "explain", ".kernel_shap:KernelShap.build", "Lundberg, Lee 2017, arXiv:1705.07874", in_report=False
+)
 class KernelShapConfig(SegmentConfig):
-    """What the parts of an image are, and how many coalitions of them are asked."""
+    """The Shapley values of the image's parts."""
 
     samples: int | None = None
     """Coalitions per image; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
@@ -209,16 +215,12 @@ class KernelShapConfig(SegmentConfig):
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
         samples, fill = (800, 0.5) if self.convention == "xplique" else (2048, "segment-mean")
-        return replace(
-            self,
-            samples=samples if self.samples is None else self.samples,
-            fill=fill if self.fill is None else self.fill,
-        )
+        return _filled(self, {"samples": samples, "fill": fill})
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False)
 class SobolConfig(SegmentConfig):
-    """What the parts of an image are, and how their strengths are drawn."""
+    """Share of the score's variance in which each part has a hand."""
 
     fill: float | tuple[float, ...] | str | None = "model-mean"
     """What shows as a part fades: as for `occlusion`, or `segment-mean`. The paper multiplies the network's own
@@ -235,9 +237,10 @@ class SobolConfig(SegmentConfig):
             raise UsageError(f"designs is a power of two for sampler='sobol', got {self.designs}")
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("extremal-perturbation", "explain", ".extremal_perturbation:ExtremalPerturbation.build",
+           "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485", in_report=False)  # fmt: skip
 class ExtremalPerturbationConfig:
-    """How large the kept parts are, and how their masks are found."""
+    """The smooth mask of a given area that raises the score most."""
 
     areas: tuple[float, ...] = (0.1,)
     """Shares of the image to keep; one mask is found for each, and the map is their mean."""
@@ -293,66 +296,5 @@ def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the perturbation family."""
-    yield TechniqueSpec(
-        name="occlusion",
-        kind="explain",
-        summary="how much the score falls when each window of the image is occluded",
-        config=OcclusionConfig,
-        build="cnnviz_plugins.explain.perturbation.occlusion:Occlusion.build",
-        references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",),
-    )
-    yield TechniqueSpec(
-        name="rise",
-        kind="explain",
-        summary="mean score over random masks that keep a pixel",
-        config=RiseConfig,
-        build="cnnviz_plugins.explain.perturbation.rise:Rise.build",
-        references=("Petsiuk, Das, Saenko 2018, arXiv:1806.07421",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="feature-ablation",
-        kind="explain",
-        summary="how much the score falls when each part of the image is occluded",
-        config=FeatureAblationConfig,
-        build="cnnviz_plugins.explain.perturbation.feature_ablation:FeatureAblation.build",
-        references=("Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="lime",
-        kind="explain",
-        summary="weights of a linear model of which parts are occluded, fitted near the image",
-        config=LimeConfig,
-        build="cnnviz_plugins.explain.perturbation.lime:Lime.build",
-        references=("Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="kernel-shap",
-        kind="explain",
-        summary="Shapley values of the image's parts",
-        config=KernelShapConfig,
-        build="cnnviz_plugins.explain.perturbation.kernel_shap:KernelShap.build",
-        references=("Lundberg, Lee 2017, arXiv:1705.07874",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="sobol",
-        kind="explain",
-        summary="share of the score's variance in which each part has a hand",
-        config=SobolConfig,
-        build="cnnviz_plugins.explain.perturbation.sobol:Sobol.build",
-        references=("Fel et al. 2021, arXiv:2111.04138",),
-        in_report=False,
-    )
-    yield TechniqueSpec(
-        name="extremal-perturbation",
-        kind="explain",
-        summary="the smooth mask of a given area that raises the score most",
-        config=ExtremalPerturbationConfig,
-        build="cnnviz_plugins.explain.perturbation.extremal_perturbation:ExtremalPerturbation.build",
-        references=("Fong, Patrick, Vedaldi 2019, arXiv:1910.08485",),
-        in_report=False,
-    )
+    """Return the perturbation family."""
+    return techniques_in(__name__)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 from scipy.stats import qmc
 
 from cnnviz_jax.plugin import Case, Heatmap
@@ -15,7 +15,7 @@ from cnnviz_plugins.explain.perturbation.plugin import SobolConfig
 
 @dataclass(frozen=True, kw_only=True)
 class Sobol(PartsFold):
-    """The total Sobol index of every part, when each part fades towards its occlude by a random amount.
+    """The total Sobol index of every part, when each part fades towards what occludes it by a random amount.
 
     Two matrices A and B of random strengths, and for each part a matrix that is A with the part's column from B. The
     total index is Jansen's: sum over rows of (f(A) - f(A with part i of B))^2 / (2 designs variance of f(A)), never
@@ -40,17 +40,13 @@ class Sobol(PartsFold):
         if self.config.sampler == "random":
             design = jax.random.uniform(jax.random.fold_in(case.key, 1), shape)
         else:
-            design = jnp.asarray(qmc.Sobol(shape[1], scramble=False).random(shape[0]).astype(np.float32))
+            design = low_discrepancy(*shape)
         return self.parts(case.model, case.image, case.key), design
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs: A, B, then one for each part."""
         parts, design = case.context
-        count = self.segments.count
-        row = design[case.index % self.config.designs]
-        matrix = case.index // self.config.designs
-        from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
-        strength = jnp.where(from_b, row[count:], row[:count])
+        strength = strengths(design, case.index)
         return case.model.score(parts.fading(case.image, strength), case.target)[0]
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Heatmap:
@@ -63,3 +59,16 @@ class Sobol(PartsFold):
         total = jnp.where(varies, ((at_a - mixed) ** 2).sum(1) / over, 0)
         first = jnp.where(varies, 1 - ((at_b - mixed) ** 2).sum(1) / over, 0)
         return self.shown(case.context[0], total, first_order=first)
+
+
+def low_discrepancy(designs: int, columns: int) -> Float[Array, "designs columns"]:
+    """Return the first points of a Sobol sequence; a power of two of them covers the cube evenly."""
+    return jnp.asarray(qmc.Sobol(columns, scramble=False).random(designs).astype(np.float32))
+
+
+def strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]) -> Float[Array, " count"]:
+    """Return row index % designs of matrix index // designs: A, B, then A with one column of B after the other."""
+    designs, count = design.shape[0], design.shape[1] // 2
+    row, matrix = design[index % designs], index // designs
+    from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
+    return jnp.where(from_b, row[count:], row[:count])

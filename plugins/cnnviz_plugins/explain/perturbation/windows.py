@@ -1,5 +1,6 @@
 """Where occlusion windows stand, and how one number per window becomes a map of the image."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -54,35 +55,34 @@ class Windows:
     @property
     def sweep(self) -> WindowSweep:
         """The same windows, for models that are run on windows alone."""
-        rows = tuple(_interval(row, self.step[0], self.height, self.image[0]) for row in range(self.rows))
-        cols = tuple(_interval(col, self.step[1], self.width, self.image[1]) for col in range(self.cols))
+        rows, cols = (
+            tuple((number * step, min(number * step + side, end)) for number in range(count))
+            for count, step, side, end in zip(
+                (self.rows, self.cols), self.step, (self.height, self.width), self.image, strict=True
+            )
+        )
         return WindowSweep(rows, cols)
 
     def mask(self, index: Int[Array, ""]) -> Bool[Array, "h w 1"]:
         """Return which pixels window `index` occludes."""
-        top, left = index // self.cols * self.step[0], index % self.cols * self.step[1]
-        row, col = jnp.arange(self.image[0])[:, None, None], jnp.arange(self.image[1])[None, :, None]
-        return (row >= top) & (row < top + self.height) & (col >= left) & (col < left + self.width)
+        return self.sweep.mask(self.image, index // self.cols, index % self.cols)
 
     def enlarged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
         """Return the grid read bilinearly between the windows' centres; the outermost values reach the border."""
-        along_rows = _interpolation(self.image[0], self.rows, self.step[0], self.height)
-        along_cols = _interpolation(self.image[1], self.cols, self.step[1], self.width)
-        return jnp.asarray(along_rows) @ grid @ jnp.asarray(along_cols).T
+        return self._spread(grid, _interpolation)
 
     def summed(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
         """Return, for each pixel, the sum over the windows that occlude it."""
-        along_rows = _coverage(self.image[0], self.rows, self.step[0], self.height)
-        along_cols = _coverage(self.image[1], self.cols, self.step[1], self.width)
-        return jnp.asarray(along_rows) @ grid @ jnp.asarray(along_cols).T
+        return self._spread(grid, _coverage)
 
     def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
         """Return, for each pixel, the mean over the windows that occlude it; 0 where none does."""
         return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
 
-
-def _interval(number: int, step: int, size: int, end: int) -> tuple[int, int]:
-    return number * step, min(number * step + size, end)
+    def _spread(self, grid: Float[Array, "rows cols"], along: Callable[..., np.ndarray]) -> Float[Array, "h w"]:
+        rows = along(self.image[0], self.rows, self.step[0], self.height)
+        cols = along(self.image[1], self.cols, self.step[1], self.width)
+        return jnp.asarray(rows) @ grid @ jnp.asarray(cols).T
 
 
 def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:

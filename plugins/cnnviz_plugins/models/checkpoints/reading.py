@@ -1,4 +1,4 @@
-"""The one door to weights on disk: looks at what a file holds, then at its suffix, and reads it.
+"""Reads weights on disk: looks at what a file holds, then at its suffix, and reads it.
 
 Content comes first because suffixes lie: `.pth` files may be zip archives or bare pickles, and
 people rename what they download.
@@ -14,10 +14,23 @@ from jaxtyping import Shaped
 from cnnviz_jax.plugin import WeightsError, did_you_mean
 from cnnviz_plugins.models.checkpoints.equinox_file import MAGIC, read_equinox
 from cnnviz_plugins.models.checkpoints.hdf5_file import read_hdf5
-from cnnviz_plugins.models.checkpoints.numpy_archive import read_npz
 from cnnviz_plugins.models.checkpoints.orbax_folder import read_orbax
 from cnnviz_plugins.models.checkpoints.safetensors_file import read_safetensors
 from cnnviz_plugins.models.checkpoints.torch_file import read_torch
+
+
+def read_npz(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """All arrays of an `.npz` archive.
+
+    Raises:
+        WeightsError: The archive is damaged, or an entry is a pickled object rather than numbers.
+    """
+    try:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+    except (zipfile.BadZipFile, EOFError, ValueError) as error:
+        raise WeightsError(f"{str(path)!r} is not a whole .npz archive of plain arrays: {error}") from error
+
 
 Reader = Callable[[Path], dict[str, Shaped[np.ndarray, "..."]]]
 

@@ -1,6 +1,6 @@
 """Reads `.safetensors` files: a JSON header, then raw arrays.
 
-The library's own NumPy door refuses bfloat16, which published weights often use, so arrays are
+The library's own NumPy reader refuses bfloat16, which published weights often use, so arrays are
 made here from the library's checked, deserialised bytes.
 """
 

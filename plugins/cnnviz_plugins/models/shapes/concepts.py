@@ -1,11 +1,13 @@
-"""The bundled network's own test images with their concept masks, as a source that surveys read."""
+"""The bundled network's own test images: examples for pages, and with their concept masks a source for surveys."""
 
 from collections.abc import Mapping
 from functools import lru_cache
+from itertools import chain, count, islice
 
 import numpy as np
+from jaxtyping import Float
 
-from cnnviz_plugins.models.shapes.images import CONCEPTS, SIZE_PX, draw_scenes
+from cnnviz_plugins.models.shapes.images import CLASSES, CONCEPTS, SIZE_PX, draw_scenes
 
 _BLOCK = 32
 _COUNT = 500
@@ -46,3 +48,13 @@ def _drawn(block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         for name, mask in image.concepts.items():
             masks[row, CONCEPTS.index(name)] = mask
     return np.stack([one.image for one in drawn]), np.array([one.label for one in drawn]), masks
+
+
+CHOSEN = (3, 78, 14, 36, 25, 19, 12, 87, 21, 0)
+"""Numbers of test images, one of each class, picked by eye for different colours and backgrounds."""
+
+
+def examples(number: int) -> tuple[Float[np.ndarray, "n 64 64 3"], tuple[str, ...]]:
+    """Return so many test images and the names of what they show, `CHOSEN` first."""
+    images = draw_scenes(list(islice(chain(CHOSEN, count(100)), number)), split="test")
+    return np.stack([image.image for image in images]), tuple(CLASSES[image.label] for image in images)

@@ -5,22 +5,13 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Attribution
 from cnnviz_plugins.renderers.colormaps import colormap
-from cnnviz_plugins.renderers.figures.sheet import (
-    FAINT,
-    SMALL_PT,
-    TEXT_PT,
-    TITLE_PT,
-    Sheet,
-    image_extent,
-    lines_height,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.sheet import EDGE, Sheet, image_extent
 from cnnviz_plugins.renderers.heats import Heat, heats, raw_heats, signed_colours
 from cnnviz_plugins.renderers.images import channel_note, grey, rgb
 from cnnviz_plugins.renderers.options import HeatOptions
 from cnnviz_plugins.renderers.text import number, plain, size, target_of, unit_of
 
-_EDGE, _GAP, _BAR, _TICKS = 0.3, 0.14, 0.12, 0.75
+_GAP, _BAR, _TICKS = 0.14, 0.12, 0.75
 _PANEL = 2.3
 
 
@@ -33,28 +24,24 @@ def attribution_figure(attribution: Attribution, options: HeatOptions) -> Figure
     panel_h = float(np.clip(_PANEL * height / width, 0.8, 4.6))
     panel_w = panel_h * width / height
     panels = 3 + (raw is not None or signed_colours(attribution, 0) is not None)
-    sheet_w = max(2 * _EDGE + panels * panel_w + panels * _GAP + _BAR + _TICKS, 5.6)
+    sheet_w = max(2 * EDGE + panels * panel_w + panels * _GAP + _BAR + _TICKS, 5.6)
 
     provenance = attribution.provenance
     layer = f" at {provenance.layer}" if provenance.layer else ""
-    heading = f"{provenance.technique}{layer} · {provenance.model}"
     left_out = len(images) - len(shown)
     words = [shown[0].caption, channel_note(images.shape[-1])]
     words += [f"{left_out} more images are not shown (limit={options.limit})"] if left_out else []
-    words += [f"Warning: {warning}" for warning in attribution.warnings]
-    caption = wrapped("\n".join(word for word in words if word), sheet_w - 2 * _EDGE, SMALL_PT)
 
     row_h = 0.36 + panel_h + 0.24 + _GAP
-    top = _EDGE + 0.3
-    sheet = Sheet(sheet_w, top + len(shown) * row_h + lines_height(caption, SMALL_PT) + _EDGE)
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    top = EDGE + 0.3
+    heading = f"{provenance.technique}{layer} · {provenance.model}"
+    sheet = Sheet.with_caption(heading, words, attribution.warnings, width=sheet_w, top=top, body=len(shown) * row_h)
     for k, heat in enumerate(shown):
         label = plain(target_of(attribution, k), int(sheet_w * 9)) or "target"
         score = number(float(np.asarray(attribution.scores)[k]), 4)
-        sheet.text(_EDGE, top + 0.08, f"{label} · score {score}", size=TEXT_PT)
+        sheet.text(EDGE, top + 0.08, f"{label} · score {score}")
         _row(sheet, attribution, k, heat, raw[k] if raw else None, top + 0.36, (panel_w, panel_h), options)
         top += row_h
-    sheet.text(_EDGE, top, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
 
 
@@ -71,11 +58,11 @@ def _row(
     image = np.asarray(attribution.images)[index]
     extent = image_extent(image.shape)
     width, height = panel
-    lefts = iter([_EDGE + k * (width + _GAP) for k in range(5)])
+    lefts = iter([EDGE + k * (width + _GAP) for k in range(5)])
 
     def place(words: str) -> "object":
         left = next(lefts)
-        sheet.text(left, top + height + 0.05, words, size=SMALL_PT, color=FAINT)
+        sheet.note(left, top + height + 0.05, words)
         return sheet.axes(left, top, width, height)
 
     axes: list = [place("image")]

@@ -7,12 +7,21 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnviz_jax.plugin import Convolution
-from cnnviz_plugins.renderers.figures.sheet import FAINT, INK, RULE, SMALL_PT, TEXT_PT, TITLE_PT, Sheet, wrapped
+from cnnviz_plugins.renderers.figures.sheet import (
+    EDGE,
+    INK,
+    RULE,
+    SMALL_PT,
+    TEXT_PT,
+    TITLE_PT,
+    Sheet,
+    outlined,
+    wrapped,
+)
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.text import number, plain
+from cnnviz_plugins.renderers.text import number
 
-_EDGE, _MAP, _GAP, _CELL = 0.3, 2.1, 0.3, 0.42
-_BOX = "#ffd33d"
+_MAP, _GAP, _CELL = 2.1, 0.3, 0.42
 _WORKED = 49
 
 
@@ -26,15 +35,15 @@ def convolution_figure(result: Convolution, options: UnitOptions) -> Figure:
     height = _MAP * min(max(result.image.shape[0] / result.image.shape[1], 0.4), 2.0)
     body_h = max(height, high * _CELL)
     window_h = high * _CELL + 0.35 if worked else 0.3
-    sheet_w = 2 * _EDGE + len(panels) * (_MAP + _GAP) + kernel_w
-    sheet_w = max(sheet_w, 2 * _EDGE + 3 * (wide * _CELL + 0.35) + 1.2 if worked else 0)
-    top = _EDGE + 0.65
-    sheet = Sheet(sheet_w, top + body_h + 0.45 + window_h + _EDGE)
+    sheet_w = 2 * EDGE + len(panels) * (_MAP + _GAP) + kernel_w
+    sheet_w = max(sheet_w, 2 * EDGE + 3 * (wide * _CELL + 0.35) + 1.2 if worked else 0)
+    top = EDGE + 0.65
+    sheet = Sheet(sheet_w, top + body_h + 0.45 + window_h + EDGE)
     heading = f"{result.kernel_name} over {result.provenance.model}"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 10)), size=TITLE_PT, fontweight="bold")
-    x = _EDGE
+    sheet.heading(heading)
+    x = EDGE
     for place, (name, values) in enumerate(panels):
-        sheet.text(x, top - 0.2, f"{name}, {values.shape[0]} × {values.shape[1]}", size=TEXT_PT)
+        sheet.text(x, top - 0.2, f"{name}, {values.shape[0]} × {values.shape[1]}")
         axes = sheet.axes(x, top, _MAP, height)
         is_input = place == 0
         most = max(float(np.abs(values).max()), 1e-12)
@@ -52,10 +61,10 @@ def convolution_figure(result: Convolution, options: UnitOptions) -> Figure:
             ends = (
                 f"{'blue' if signed else 'black'} {number(-most if signed else 0)} to {'red' if signed else 'white'} "
             )
-            sheet.text(x, top + height + 0.05, ends + number(most), size=SMALL_PT, color=FAINT)
+            sheet.note(x, top + height + 0.05, ends + number(most))
         x += _MAP + _GAP
         if is_input:
-            sheet.text(x, top - 0.2, f"kernel, {high} × {wide}", size=TEXT_PT)
+            sheet.text(x, top - 0.2, f"kernel, {high} × {wide}")
             _table(sheet, (x, top), result.kernel, shown=worked)
             x += kernel_w + _GAP
     _window(sheet, result, top + body_h + 0.45, worked=worked)
@@ -69,8 +78,7 @@ def _mark(axes: Axes, result: Convolution, *, is_input: bool) -> None:
         config = result.provenance.config
         before = [(k - 1) // 2 if config.padding == "same" else 0 for k in result.kernel.shape]
         row, column = row * config.stride - before[0], column * config.stride - before[1]
-    for colour, width in (("black", 2.4), (_BOX, 1.2)):
-        axes.add_patch(Rectangle((column - 0.5, row - 0.5), wide, high, fill=False, edgecolor=colour, linewidth=width))
+    outlined(axes, (column - 0.5, row - 0.5), wide, high)
 
 
 def _table(sheet: Sheet, corner: tuple[float, float], values: Float[np.ndarray, "k l"], *, shown: bool) -> None:
@@ -90,11 +98,11 @@ def _window(sheet: Sheet, result: Convolution, top: float, *, worked: bool) -> N
     total = float(products.sum())
     where = f"the window in yellow gives the response at row {result.at[0]}, column {result.at[1]}"
     if not worked:
-        sheet.text(_EDGE, top, wrapped(f"{where}: {number(total)}", sheet.width_in - 2 * _EDGE, TEXT_PT), size=TEXT_PT)
+        sheet.text(EDGE, top, wrapped(f"{where}: {number(total)}", sheet.width_in - 2 * EDGE, TEXT_PT))
         return
-    sheet.text(_EDGE, top, where, size=TEXT_PT)
+    sheet.text(EDGE, top, where)
     high, wide = result.kernel.shape
-    x, middle = _EDGE, top + 0.25 + high * _CELL / 2 - 0.08
+    x, middle = EDGE, top + 0.25 + high * _CELL / 2 - 0.08
     for values, sign in ((result.patch, "×"), (result.kernel, "="), (products, "")):
         _table(sheet, (x, top + 0.25), values, shown=True)
         x += wide * _CELL + 0.1

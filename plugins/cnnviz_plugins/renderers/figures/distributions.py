@@ -7,21 +7,11 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Distributions
 from cnnviz_plugins.renderers.colormaps import palette
-from cnnviz_plugins.renderers.figures.sheet import (
-    FAINT,
-    INK,
-    RULE,
-    SMALL_PT,
-    TEXT_PT,
-    TITLE_PT,
-    Sheet,
-    lines_height,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.sheet import EDGE, INK, RULE, SMALL_PT, Sheet, tidy
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
 
-_EDGE, _RIDGES, _ROW, _SIDE, _LABEL = 0.3, 3.4, 0.28, 3.6, 0.95
+_RIDGES, _ROW, _SIDE, _LABEL = 3.4, 0.28, 3.6, 0.95
 _DEAD, _ALWAYS, _NORMAL = "#cf222e", "#bf8700", "#316dca"
 
 
@@ -32,21 +22,18 @@ def distributions_figure(result: Distributions, options: UnitOptions) -> Figure:
     rates_h = 1.7
     classes_h = 0.35 + min(max(0.16 * len(result.class_names), 0.8), 4.0) + 0.45 if has_classes else 0.0
     body_h = max((len(units) + 1.2) * _ROW + 0.5, rates_h + 0.65 + classes_h)
-    sheet_w = 2 * _EDGE + _LABEL + _RIDGES + 1.15 + 0.75 + _SIDE
-    caption = wrapped(_words(result), sheet_w - 2 * _EDGE, SMALL_PT)
-    top = _EDGE + 0.42
-    sheet = Sheet(sheet_w, top + body_h + 0.1 + lines_height(caption, SMALL_PT) + _EDGE)
+    sheet_w = 2 * EDGE + _LABEL + _RIDGES + 1.15 + 0.75 + _SIDE
+    top = EDGE + 0.42
     heading = f"distributions of {result.layer} · {result.provenance.model} · {result.image_count} images"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    sheet = Sheet.with_caption(heading, _words(result), result.warnings, width=sheet_w, top=top, body=body_h + 0.1)
     _ridgelines(sheet, result, units, top)
-    x = _EDGE + _LABEL + _RIDGES + 1.15 + 0.75
-    sheet.text(x, top, "fire rate of every unit, in order", size=TEXT_PT)
+    x = EDGE + _LABEL + _RIDGES + 1.15 + 0.75
+    sheet.text(x, top, "fire rate of every unit, in order")
     _rates(sheet.axes(x, top + 0.22, _SIDE, rates_h, frame=True), result)
     if has_classes:
         y = top + rates_h + 0.65
-        sheet.text(x, y, "strongest value, mean by class; columns are units", size=TEXT_PT)
+        sheet.text(x, y, "strongest value, mean by class; columns are units")
         _classes(sheet, result, x, y + 0.2, classes_h - 0.6)
-    sheet.text(_EDGE, top + body_h + 0.1, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
 
 
@@ -55,13 +42,11 @@ def _ridgelines(sheet: Sheet, result: Distributions, units: tuple[int, ...], top
     used = np.flatnonzero(result.count[list(units)].sum(0))
     zero = result.count.shape[1] // 2
     first, last = min(int(used.min(initial=zero)), zero - 2), max(int(used.max(initial=zero)), zero + 2)
-    axes = sheet.axes(_EDGE + _LABEL, top + 0.22, _RIDGES, (len(units) + 0.9) * _ROW, frame=True)
+    axes = sheet.axes(EDGE + _LABEL, top + 0.22, _RIDGES, (len(units) + 0.9) * _ROW, frame=True)
     colours = palette("viridis")
-    sheet.text(_EDGE, top, "unit", size=SMALL_PT, color=FAINT)
-    sheet.text(
-        _EDGE + _LABEL, top, "share of values by size; the zero bin is left out and said", size=SMALL_PT, color=FAINT
-    )
-    sheet.text(_EDGE + _LABEL + _RIDGES + 0.1, top, "zero     above", size=SMALL_PT, color=FAINT)
+    sheet.note(EDGE, top, "unit")
+    sheet.note(EDGE + _LABEL, top, "share of values by size; the zero bin is left out and said")
+    sheet.note(EDGE + _LABEL + _RIDGES + 0.1, top, "zero     above")
     for row, unit in enumerate(units):
         total = max(int(result.count[unit].sum()), 1)
         shares = result.count[unit, first : last + 1] / total
@@ -75,13 +60,12 @@ def _ridgelines(sheet: Sheet, result: Distributions, units: tuple[int, ...], top
         y = top + 0.22 + (row + 1.75) * _ROW  # the line's foot
         state = "dead" if unit in result.dead else "on" if unit in result.always_on else ""
         state = "sat." if unit in result.saturated else state
-        sheet.text(_EDGE, y - 0.09, f"{unit} {state}", size=SMALL_PT)
+        sheet.text(EDGE, y - 0.09, f"{unit} {state}", size=SMALL_PT)
         beside = f"{percent(at_zero):>8}  {percent(float(result.fire_rate[unit]))}"
-        sheet.text(_EDGE + _LABEL + _RIDGES + 0.08, y - 0.09, beside, size=SMALL_PT, color=FAINT)
+        sheet.note(EDGE + _LABEL + _RIDGES + 0.08, y - 0.09, beside)
     axes.axvline(zero, color=RULE, linewidth=0.6, zorder=-1)
     axes.set(xlim=(first - 0.5, last + 0.5), ylim=(len(units) + 0.15, -0.75), yticks=[])
-    for side in ("left", "right", "top"):
-        axes.spines[side].set_visible(False)
+    tidy(axes, "left", "right", "top")
     _value_ticks(axes, result.edges, zero, first, last)
 
 
@@ -98,7 +82,6 @@ def _value_ticks(axes: Axes, edges: Float[np.ndarray, " e"], zero: int, first: i
                 places.append(place)
                 words.append(number(sign * 10.0**power))
     axes.set_xticks(places, words)
-    axes.tick_params(length=2, pad=2)
 
 
 def _rates(axes: Axes, result: Distributions) -> None:
@@ -111,9 +94,7 @@ def _rates(axes: Axes, result: Distributions) -> None:
     axes.set(xlim=(-0.6, len(order) - 0.4), ylim=(0, 103), xlabel="unit's place in that order")
     axes.set_ylabel("% of positions (bars), of images (dots)", fontsize=SMALL_PT)
     axes.xaxis.label.set_fontsize(SMALL_PT)
-    axes.tick_params(length=2, pad=2)
-    for side in ("right", "top"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
 
 
 def _classes(sheet: Sheet, result: Distributions, x: float, y: float, height: float) -> None:
@@ -126,10 +107,10 @@ def _classes(sheet: Sheet, result: Distributions, x: float, y: float, height: fl
     axes.tick_params(length=2, pad=2)
 
 
-def _words(result: Distributions) -> str:
+def _words(result: Distributions) -> list[str]:
     count = len(result.fire_rate)
     groups = "; ".join("=".join(map(str, group)) for group in result.twins[:8])
-    lines = [
+    return [
         f"{count} units: {len(result.dead)} dead{_listed(result.dead)} (red), "
         f"{len(result.always_on)} always above zero{_listed(result.always_on)} (yellow), "
         f"{len(result.saturated)} saturated{_listed(result.saturated)}; "
@@ -137,7 +118,6 @@ def _words(result: Distributions) -> str:
         + f" (over {result.sampled} sampled positions).",
         "Ridgelines: log-linear bins, each line scaled to its own peak.",
     ]
-    return "\n".join([*lines, *(f"Warning: {warning}" for warning in result.warnings)])
 
 
 def _listed(units: tuple[int, ...]) -> str:

@@ -6,21 +6,73 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Evolution, line_of
 from cnnviz_plugins.renderers.colormaps import palette
-from cnnviz_plugins.renderers.figures.evolution_units import draw_units, unit_row_in, unit_size, units_words
-from cnnviz_plugins.renderers.figures.sheet import (
-    FAINT,
-    SMALL_PT,
-    TEXT_PT,
-    TITLE_PT,
-    Sheet,
-    lines_height,
-    wrapped,
-)
-from cnnviz_plugins.renderers.images import painted
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, empty_cell, tidy
+from cnnviz_plugins.renderers.images import channel_note, painted, rgb
 from cnnviz_plugins.renderers.options import EvolutionOptions
-from cnnviz_plugins.renderers.text import plain
+from cnnviz_plugins.renderers.text import number, plain
 
-_EDGE, _TILE, _LINES, _GAP, _PLOT, _PLOT_H = 0.3, 0.6, 1.25, 0.08, 2.6, 1.6
+_GAP, _VALUE = 0.08, 0.17
+_SHORT = {"no_gradient": "no\ngradient", "dead": "dead", "diverged": "diverged"}
+
+
+def unit_size(result: Evolution, options: EvolutionOptions, width: float) -> tuple[int, float]:
+    """Return how many units are drawn, and the height in inches of an image of that width; none, 0."""
+    if result.images is None:
+        return 0, 0.0
+    height, wide = result.images.shape[2:4]
+    return min(len(result.units), options.limit), width * height / wide
+
+
+def unit_row_in(image_h: float) -> float:
+    """Return the height in inches of a row: the image, its activation, a gap."""
+    return image_h + _VALUE + _GAP
+
+
+def units_title(result: Evolution) -> str:
+    """Return what stands over the images."""
+    return f"what excites units of {result.synthesised}"
+
+
+def units_words(result: Evolution) -> str:
+    """Return what a caption says of the images."""
+    note = "" if result.images is None else channel_note(result.images.shape[-1])
+    return (
+        f"Images are made to excite units of {result.synthesised}, from the same start at every step; below each is "
+        f"the activation it reaches.{f' The {note}.' if note else ''}"
+    )
+
+
+def draw_units(
+    sheet: Sheet, result: Evolution, places: dict[int, float], *, top: float, size: tuple[float, float], units: int
+) -> None:
+    """Draw the first `units` rows, with the steps `places` at their distance from the left in inches."""
+    sheet.text(EDGE, top - 0.17, plain(units_title(result), int(sheet.width_in * 12)))
+    width, height = size
+    for row in range(units):
+        y = top + 0.05 + row * unit_row_in(height)
+        sheet.note(EDGE, y + 0.2, f"{result.units[row]}")
+        for step, x in places.items():
+            draw_unit(sheet.axes(x, y, width, height), result, step, row)
+            sheet.note(x, y + height + 0.02, reached(result, step, row))
+
+
+def draw_unit(axes: Axes, result: Evolution, step: int, unit: int) -> None:
+    """Draw one unit's image at one step, or why there is none to believe."""
+    assert result.images is not None  # said by unit_size
+    status = result.status[step][unit]
+    if status == "ok":
+        axes.imshow(rgb(result.images[step, unit]), aspect="auto")
+    else:
+        empty_cell(axes, _SHORT[status])
+
+
+def reached(result: Evolution, step: int, unit: int) -> str:
+    """Return the activation that an image reaches."""
+    assert result.activation is not None  # said by unit_size
+    return number(float(result.activation[step, unit]))
+
+
+_TILE, _LINES, _PLOT, _PLOT_H = 0.6, 1.25, 2.6, 1.6
 _IMAGE = 0.8
 
 
@@ -32,41 +84,39 @@ def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
     limit = options.limit if result.images is None else -(-options.limit // 2)
     rows = 1 if result.view == "lines" else min(result.kernel.shape[-1], limit)
     plots = 2 if result.answers is None else 3
-    sheet_w = max(2 * _EDGE + 0.4 + len(picked) * (size + _GAP), 2 * _EDGE + plots * (_PLOT + 0.75))
-    caption = wrapped(_words(result, rows, options), sheet_w - 2 * _EDGE, SMALL_PT)
-    top = _EDGE + 0.65
+    sheet_w = max(2 * EDGE + 0.4 + len(picked) * (size + _GAP), 2 * EDGE + plots * (_PLOT + 0.75))
+    top = EDGE + 0.65
     units_top = top + rows * (size + _GAP) + 0.35
     made, image_h = unit_size(result, options, size)
     plots_top = units_top + 0.15 + made * unit_row_in(image_h) + (0.2 if made else 0)
-    sheet = Sheet(sheet_w, plots_top + _PLOT_H + 0.55 + lines_height(caption, SMALL_PT) + _EDGE)
     heading = f"{result.provenance.model} · {result.layer} · {len(result.steps)} steps"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 10)), size=TITLE_PT, fontweight="bold")
+    words, body = _words(result, rows, options), plots_top + _PLOT_H + 0.6 - top
+    sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=body)
     for place, column in enumerate(picked):
-        x = _EDGE + 0.4 + place * (size + _GAP)
-        sheet.text(x, top - 0.2, f"step {result.steps[column]}", size=SMALL_PT, color=FAINT)
+        x = EDGE + 0.4 + place * (size + _GAP)
+        sheet.note(x, top - 0.2, f"step {result.steps[column]}")
         for row in range(rows):
             y = top + row * (size + _GAP)
             if place == 0 and result.view == "filters":
-                sheet.text(_EDGE, y + 0.2, f"{row}", size=SMALL_PT, color=FAINT)
+                sheet.note(EDGE, y + 0.2, f"{row}")
             axes = sheet.axes(x, y, size, size, frame=result.view == "lines")
             if result.view == "lines":
                 draw_lines(axes, result, int(column), options.extent)
             else:
                 axes.imshow(tile(result, int(column), row), aspect="auto")
     if made:
-        places = {int(column): _EDGE + 0.4 + place * (size + _GAP) for place, column in enumerate(picked)}
+        places = {int(column): EDGE + 0.4 + place * (size + _GAP) for place, column in enumerate(picked)}
         draw_units(sheet, result, places, top=units_top, size=(size, image_h), units=made)
-    _drift(sheet.axes(_EDGE + 0.45, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result)
-    sheet.text(_EDGE + 0.45, plots_top, "change since the step before, relative", size=TEXT_PT)
+    _drift(sheet.axes(EDGE + 0.45, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result)
+    sheet.text(EDGE + 0.45, plots_top, "change since the step before, relative")
     kernel = result.names.index(result.layer)
-    left = _EDGE + 0.45 + _PLOT + 0.65
-    sheet.text(left, plots_top, "weights of the layer", size=TEXT_PT)
+    left = EDGE + 0.45 + _PLOT + 0.65
+    sheet.text(left, plots_top, "weights of the layer")
     _bands(sheet.axes(left, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result, result.quantiles[kernel])
     if result.answers is not None:
         left += _PLOT + 0.65
-        sheet.text(left, plots_top, f"answers of {result.surveyed}, median unit", size=TEXT_PT)
+        sheet.text(left, plots_top, f"answers of {result.surveyed}, median unit")
         _bands(sheet.axes(left, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result, np.median(result.answers, 1))
-    sheet.text(_EDGE, plots_top + _PLOT_H + 0.6, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
 
 
@@ -123,12 +173,10 @@ def _bands(axes: Axes, result: Evolution, quantiles: np.ndarray) -> None:
 
 def _tidy(axes: Axes) -> None:
     axes.set_xlabel("step", fontsize=SMALL_PT)
-    axes.tick_params(length=2, pad=2)
-    for side in ("right", "top"):
-        axes.spines[side].set_visible(False)
+    tidy(axes)
 
 
-def _words(result: Evolution, rows: int, options: EvolutionOptions) -> str:
+def _words(result: Evolution, rows: int, options: EvolutionOptions) -> list[str]:
     units = result.kernel.shape[-1]
     if result.view == "lines":
         what = (
@@ -138,4 +186,4 @@ def _words(result: Evolution, rows: int, options: EvolutionOptions) -> str:
         what = f"{rows} of {units} filters, w / ‖w‖, each on its own scale, the mean over inputs unless they are three."
     bands = "Bands hold the middle half and the middle 98 %, the line is the median."
     units = [] if result.images is None else [units_words(result)]
-    return "\n".join([f"{what} {bands}", *units, *(f"Warning: {warning}" for warning in result.warnings)])
+    return [f"{what} {bands}", *units]

@@ -2,25 +2,15 @@
 
 import numpy as np
 from matplotlib.figure import Figure
-from matplotlib.patches import Rectangle
 
 from cnnviz_jax.plugin import Exemplars
-from cnnviz_plugins.renderers.figures.sheet import (
-    FAINT,
-    SMALL_PT,
-    TEXT_PT,
-    TITLE_PT,
-    Sheet,
-    empty_cell,
-    lines_height,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, YELLOW, Sheet, empty_cell, outlined, wrapped
 from cnnviz_plugins.renderers.images import channel_note, rgb
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
 
-_EDGE, _GAP, _LABEL, _IMAGE, _WORD = 0.3, 0.08, 1.55, 0.95, 0.14
-_BOX, _SILENT = "#ffd33d", "#8c959f"
+_GAP, _LABEL, _IMAGE, _WORD = 0.08, 1.55, 0.95, 0.14
+_SILENT = "#8c959f"
 
 
 def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
@@ -30,27 +20,23 @@ def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
     height, width = result.images.shape[1:3]
     image_h = _IMAGE * min(max(height / width, 0.4), 2.5)
     step = 2 * image_h + 2 * _WORD + 0.22
-    sheet_w = max(2 * _EDGE + _LABEL + columns * (_IMAGE + _GAP), 5.6)
+    sheet_w = max(2 * EDGE + _LABEL + columns * (_IMAGE + _GAP), 5.6)
     words = [
         "Above: the whole image, its box is what the unit sees at its strongest position. Below: inside the box.",
         channel_note(result.images.shape[-1]),
     ]
     hidden = len(result.units) - len(units)
     words += [f"{hidden} more units are not drawn (limit={options.limit})."] if hidden else []
-    words += [f"Warning: {warning}" for warning in result.warnings]
-    caption = wrapped("\n".join(word for word in words if word), sheet_w - 2 * _EDGE, SMALL_PT)
-    top = _EDGE + 0.38
-    sheet = Sheet(sheet_w, top + len(units) * step + lines_height(caption, SMALL_PT) + _EDGE)
+    top = EDGE + 0.38
     heading = f"exemplars of {result.layer} · {result.provenance.model} · {result.image_count} images"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=len(units) * step)
     for row, unit in enumerate(units):
         y = top + row * step
-        sheet.text(_EDGE, y, f"unit {unit}", size=TEXT_PT, fontweight="bold")
-        sheet.text(_EDGE, y + 0.2, wrapped(_about(result, unit), _LABEL - 0.1, SMALL_PT), size=SMALL_PT, color=FAINT)
+        sheet.text(EDGE, y, f"unit {unit}", fontweight="bold")
+        sheet.note(EDGE, y + 0.2, wrapped(_about(result, unit), _LABEL - 0.1, SMALL_PT))
         for rank in range(columns):
-            x = _EDGE + _LABEL + rank * (_IMAGE + _GAP)
+            x = EDGE + _LABEL + rank * (_IMAGE + _GAP)
             _entry(sheet, result, (unit, rank), x, y, image_h)
-    sheet.text(_EDGE, top + len(units) * step, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
 
 
@@ -61,20 +47,18 @@ def _entry(sheet: Sheet, result: Exemplars, at: tuple[int, int], x: float, y: fl
         return
     value = float(result.value[at])
     fires = value > result.threshold
-    sheet.text(x, y, number(value) + ("" if fires else " silent"), size=SMALL_PT, color=FAINT)
+    sheet.note(x, y, number(value) + ("" if fires else " silent"))
     axes.imshow(rgb(result.image(*at)), aspect="auto")
     top, left, bottom, right = (int(edge) for edge in result.box[at])
     corner, wide, high = (left - 0.5, top - 0.5), right - left + 1, bottom - top + 1
-    # A dark line under the bright one shows on any image.
-    axes.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor="black", linewidth=2.2))
-    axes.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=_BOX if fires else _SILENT, linewidth=1.1))
+    outlined(axes, corner, wide, high, YELLOW if fires else _SILENT, width=1.1)
     crop = rgb(result.crop(*at))
     scale = min(_IMAGE / crop.shape[1], image_h / crop.shape[0])
     below = sheet.axes(x, y + _WORD + image_h + 0.06, crop.shape[1] * scale, crop.shape[0] * scale)
     below.imshow(crop, aspect="auto")
     label = _label(result, at)
     if label:
-        sheet.text(x, y + _WORD + 2 * image_h + 0.07, plain(label, 16), size=SMALL_PT, color=FAINT)
+        sheet.note(x, y + _WORD + 2 * image_h + 0.07, plain(label, 16))
 
 
 def _label(result: Exemplars, at: tuple[int, int]) -> str:

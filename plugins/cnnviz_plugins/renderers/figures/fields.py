@@ -1,19 +1,21 @@
-"""Receptive fields: a table of the layers beside the boxes of their central units over the input frame."""
+"""Receptive fields: the boxes of all layers with a table of their sizes, or what one unit sees in each layer below."""
+
+from fractions import Fraction
 
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.plugin import ReceptiveFields
+from cnnviz_jax.plugin import Field, ReceptiveFields
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.sheet import (
+    EDGE,
     EMPTY,
     FAINT,
     INK,
     RULE,
     SMALL_PT,
     TEXT_PT,
-    TITLE_PT,
     Sheet,
     lines_height,
     wrapped,
@@ -22,7 +24,7 @@ from cnnviz_plugins.renderers.geometry import field_rows, frame_window
 from cnnviz_plugins.renderers.options import FieldOptions
 from cnnviz_plugins.renderers.text import plain
 
-_EDGE, _FRAME, _ROW = 0.3, 3.6, 0.19
+_FRAME, _ROW = 3.6, 0.19
 _COLUMNS = (0.0, 0.2, 2.15, 3.2, 4.15, 4.85)
 
 
@@ -39,12 +41,12 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     words += [f"Warning: {warning}" for warning in result.warnings]
     caption = wrapped("\n".join(words), _FRAME, SMALL_PT)
     body_h = max(frame_h + 0.1 + lines_height(caption, SMALL_PT), (len(listed) + 1.5) * _ROW)
-    sheet = Sheet(2 * _EDGE + _FRAME + 0.35 + 6.0, _EDGE + 0.4 + body_h + _EDGE)
+    sheet = Sheet(2 * EDGE + _FRAME + 0.35 + 6.0, EDGE + 0.4 + body_h + EDGE)
     heading = f"receptive fields · {result.provenance.model} · input {height} × {width}"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, 110), size=TITLE_PT, fontweight="bold")
+    sheet.heading(heading)
 
-    origin = _EDGE + 0.4
-    axes = sheet.axes(_EDGE, origin, _FRAME, frame_h)
+    origin = EDGE + 0.4
+    axes = sheet.axes(EDGE, origin, _FRAME, frame_h)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.add_patch(Rectangle((0, 0), width, height, facecolor=EMPTY, edgecolor=FAINT, linewidth=0.8))
     colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(235, 70, len(rows))]
@@ -52,12 +54,12 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
         if row.is_first_of_box:
             y, x, y1, x1 = row.box
             axes.add_patch(Rectangle((x, y), x1 - x + 1, y1 - y + 1, fill=False, edgecolor=colour, linewidth=1.1))
-    sheet.text(_EDGE, origin + frame_h + 0.06, caption, size=SMALL_PT, color=FAINT)
+    sheet.note(EDGE, origin + frame_h + 0.06, caption)
 
-    table = _EDGE + _FRAME + 0.35
+    table = EDGE + _FRAME + 0.35
     y = origin
     for x, word in zip(_COLUMNS[1:], ("layer", "kind", "size", "stride", "padding"), strict=True):
-        sheet.text(table + x, y, word, size=SMALL_PT, color=FAINT)
+        sheet.note(table + x, y, word)
     for row, colour in zip(listed, colours, strict=False):
         y += _ROW
         mark = sheet.axes(table + 0.02, y + 0.015, 0.1, 0.1)
@@ -66,8 +68,81 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
         for x, words_here in zip(_COLUMNS[1:], cells, strict=True):
             sheet.text(table + x, y, words_here, size=SMALL_PT if x < 2 else TEXT_PT - 1, color=INK)
         if not row.is_aligned:
-            sheet.text(table + _COLUMNS[5] + 0.5, y, "misaligned", size=SMALL_PT, color=FAINT)
+            sheet.note(table + _COLUMNS[5] + 0.5, y, "misaligned")
     rule = Rectangle((0, 0), 1, 1, facecolor=RULE)
     line = sheet.axes(table, origin + _ROW - 0.035, 5.95, 0.008)
     line.add_patch(rule)
     return sheet.figure
+
+
+_LARGEST, _SMALLEST, _GAP = 1.7, 0.45, 0.35
+_GRID = 40
+
+Box = tuple[int, int, int, int]
+
+
+def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
+    """Return one panel for the image and one for each layer up to the unit's, sizes drawn to one scale."""
+    layer, row, column = result.unit or ("", 0, 0)
+    height, width, _ = result.input_shape
+    panels: list[tuple[str, tuple[int, int], Box]] = [
+        ("image", (height, width), result.fields[layer].box(row, column, clip=True))
+    ]
+    for name, field in result.fields.items():
+        box = box_below(field, result.fields[layer], (row, column))
+        previous = panels[-1]
+        if box is not None and (name == layer or (field.shape, box) != (previous[1], previous[2])):
+            panels.append((name, field.shape, box))
+    hidden = max(len(panels) - options.limit, 0)
+    panels = [*panels[: options.limit - 1], panels[-1]] if hidden else panels
+    largest = max(max(shape) for _, shape, _ in panels)
+    sizes = [
+        tuple(max(_LARGEST * side / largest, _SMALLEST * side / max(shape)) for side in shape) for _, shape, _ in panels
+    ]
+    sheet_w = max(2 * EDGE + sum(max(size[1], 0.8) + _GAP for size in sizes), 5.6)
+    words = [
+        (
+            f"From the left: the part of the image, and of each layer's map, that unit ({row}, {column}) of {layer} "
+            "sees. Layers whose units see one unit of the layer before are left out."
+        ),
+        *([f"{hidden} layers are not drawn (limit={options.limit})."] if hidden else []),
+    ]
+    top = EDGE + 0.8
+    body_h = max(size[0] for size in sizes)
+    heading = f"what unit ({row}, {column}) of {layer} sees · {result.provenance.model}"
+    sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=body_h + 0.3)
+    colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(70, 220, len(panels))]
+    x = EDGE
+    for (name, shape, box), size, colour in zip(panels, sizes, colours, strict=True):
+        sheet.text(x, top - 0.38, plain(name, 14))
+        sheet.note(x, top - 0.2, f"{shape[0]} × {shape[1]}")
+        axes = sheet.axes(x, top, size[1], size[0])
+        axes.set(xlim=(0, shape[1]), ylim=(shape[0], 0))
+        axes.add_patch(Rectangle((0, 0), shape[1], shape[0], facecolor=EMPTY, edgecolor=FAINT, linewidth=0.9))
+        first, left, last, right = box
+        seen = (right - left + 1, last - first + 1)
+        axes.add_patch(Rectangle((left, first), *seen, facecolor=colour, alpha=0.75, edgecolor="black", linewidth=0.9))
+        if max(shape) <= _GRID:
+            axes.hlines(range(1, shape[0]), 0, shape[1], color="white", linewidth=0.4)
+            axes.vlines(range(1, shape[1]), 0, shape[0], color="white", linewidth=0.4)
+        sheet.text(x, top + size[0] + 0.06, f"{seen[1]} × {seen[0]}", size=SMALL_PT)
+        x += max(size[1], 0.8) + _GAP
+    return sheet.figure
+
+
+def box_below(below: Field, above: Field, unit: tuple[int, int]) -> Box | None:
+    """Return the units of one layer that a unit of a later one sees, inside the map; `None` without affine index maps.
+
+    Where both fields have one, the first and the last unit that the later unit sees begin and end where it does.
+    """
+    ends: list[tuple[int, int]] = []
+    for lower, upper, at in zip((below.rows, below.columns), (above.rows, above.columns), unit, strict=True):
+        if lower.index_map is None or upper.index_map is None or not below.is_map or not lower.index_map[0]:
+            return None
+        (jump, low, high), (step, start, stop) = lower.index_map, upper.index_map
+        first, last = (step * at + start - low) / jump, (step * at + stop - high) / jump
+        if Fraction(first).denominator != 1 or Fraction(last).denominator != 1 or first > last:
+            return None
+        ends.append((max(int(first), 0), min(int(last), len(lower.first) - 1)))
+    (top, bottom), (left, right) = ends
+    return (top, left, bottom, right) if top <= bottom and left <= right else None

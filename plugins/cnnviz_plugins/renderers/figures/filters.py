@@ -5,20 +5,12 @@ import math
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import FilterBank
-from cnnviz_plugins.renderers.figures.sheet import (
-    FAINT,
-    SMALL_PT,
-    TITLE_PT,
-    Sheet,
-    lines_height,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.sheet import EDGE, Sheet
 from cnnviz_plugins.renderers.images import atlas
 from cnnviz_plugins.renderers.kernels import FilterTiles, filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions
-from cnnviz_plugins.renderers.text import plain
 
-_EDGE, _GAP, _TILE, _NUMBER = 0.3, 0.08, 0.62, 0.14
+_GAP, _TILE, _NUMBER = 0.08, 0.62, 0.14
 
 
 def filters_figure(bank: FilterBank, options: FilterOptions) -> Figure:
@@ -34,29 +26,25 @@ def filters_figure(bank: FilterBank, options: FilterOptions) -> Figure:
     columns = min(count, 12) if per == 1 else 1 if cell_w > 3.2 else 2
     rows = math.ceil(count / columns)
     signed = shown.colormap is not None and options.scale == "shared"
-    sheet_w = max(2 * _EDGE + columns * (cell_w + number_w + _GAP) + (0.9 if signed else 0), 5.6)
+    sheet_w = max(2 * EDGE + columns * (cell_w + number_w + _GAP) + (0.9 if signed else 0), 5.6)
     step_h = cell_h + (_NUMBER if per == 1 else 0) + _GAP
 
     words = [
         shown.caption + (f"; ends at ±{shown.scales[0].high:.3g}" if options.scale == "shared" else ""),
         shown.note,
     ]
-    words += [f"Warning: {warning}" for warning in bank.warnings]
-    caption = wrapped("\n".join(word for word in words if word), sheet_w - 2 * _EDGE, SMALL_PT)
-    top = _EDGE + 0.35
+    top = EDGE + 0.35
     grid_h = max(rows * step_h, 1.3 if signed else 0)
-    sheet = Sheet(sheet_w, top + grid_h + 0.08 + lines_height(caption, SMALL_PT) + _EDGE)
     heading = f"filters of {bank.layer} · {bank.provenance.model}"
-    sheet.text(_EDGE, _EDGE - 0.05, plain(heading, int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    sheet = Sheet.with_caption(heading, words, bank.warnings, width=sheet_w, top=top, body=grid_h + 0.08)
     for k in range(count):
-        x = _EDGE + k % columns * (cell_w + number_w + _GAP)
+        x = EDGE + k % columns * (cell_w + number_w + _GAP)
         y = top + k // columns * step_h
         _cell(sheet, shown, k, (x, y, cell_w, cell_h), number_w)
     if signed:
-        left = _EDGE + columns * (cell_w + number_w + _GAP) + 0.05
+        left = EDGE + columns * (cell_w + number_w + _GAP) + 0.05
         unit = "w / ‖w‖" if options.norm == "unit" else "w"
         sheet.color_bar(left, top, 0.12, min(1.8, grid_h), shown.scales[0], shown.colormap or "gray", unit)
-    sheet.text(_EDGE, top + grid_h + 0.04, caption, size=SMALL_PT, color=FAINT)
     return sheet.figure
 
 
@@ -64,7 +52,7 @@ def _cell(sheet: Sheet, shown: FilterTiles, k: int, box: tuple[float, float, flo
     x, y, width, height = box
     dead = "  zero" if shown.norms[k] == 0 else ""
     if number_w:
-        sheet.text(x, y + 0.05, f"{shown.numbers[k]}{dead}", size=SMALL_PT, color=FAINT)
+        sheet.note(x, y + 0.05, f"{shown.numbers[k]}{dead}")
         strip = atlas(shown.tiles[k * shown.per_filter : (k + 1) * shown.per_filter], shown.per_filter, margin=0)
         axes = sheet.axes(x + number_w, y, width, height)
         axes.imshow(strip, aspect="auto")
@@ -72,5 +60,5 @@ def _cell(sheet: Sheet, shown: FilterTiles, k: int, box: tuple[float, float, flo
         for edge in range(1, shown.per_filter):
             axes.axvline(edge * side - 0.5, color="white", linewidth=1.2)
         return
-    sheet.text(x, y, f"{shown.numbers[k]}{dead}", size=SMALL_PT, color=FAINT)
+    sheet.note(x, y, f"{shown.numbers[k]}{dead}")
     sheet.axes(x, y + _NUMBER, width, height).imshow(shown.tiles[k], aspect="auto")

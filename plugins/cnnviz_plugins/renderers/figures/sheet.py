@@ -3,23 +3,29 @@
 import contextlib
 import textwrap
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from cnnviz_plugins.renderers.colormaps import colormap
 from cnnviz_plugins.renderers.display import Scale
-from cnnviz_plugins.renderers.text import number
+from cnnviz_plugins.renderers.text import number, plain
 
 INK, FAINT, RULE, EMPTY = "#1b1f24", "#57606a", "#d0d7de", "#f1f3f5"
 TITLE_PT, TEXT_PT, SMALL_PT = 11.0, 8.5, 7.0
+EDGE = 0.3  # inches left free around a figure
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Okabe and Ito's; line styles are a second sign."""
+YELLOW = "#ffd33d"
+_DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _LONGEST_SIDE_PX = 60_000  # Agg draws at most 2**16 pixels a side
 
 _lock = threading.RLock()
@@ -101,6 +107,36 @@ class Sheet:
         look: dict[str, Any] = {"color": INK, "fontsize": size} | place | style
         self.figure.text(left / self.width_in, 1 - (top + down) / self.height_in, words, **look)
 
+    def note(self, left: float, top: float, words: str) -> None:
+        """Write small grey words whose top left corner is there."""
+        self.text(left, top, words, size=SMALL_PT, color=FAINT)
+
+    def heading(self, words: str) -> None:
+        """Write what the figure shows at its top, cut to its width."""
+        words = plain(words, int(self.width_in * 11))
+        self.text(EDGE, EDGE - 0.05, words, size=TITLE_PT, fontweight="bold")
+
+    @classmethod
+    def with_caption(
+        cls, heading: str, words: Sequence[str], warnings: Sequence[str], *, width: float, top: float, body: float
+    ) -> Self:
+        """Return a sheet with a heading above a body and a caption below it.
+
+        Args:
+            heading: What the figure shows.
+            words: Lines of the caption; empty ones are left out.
+            warnings: What the result warns of, said last.
+            width: In inches.
+            top: Where the body begins, in inches from the top.
+            body: Its height in inches; the caption stands below.
+        """
+        lines = [*filter(None, words), *(f"Warning: {warning}" for warning in warnings)]
+        caption = wrapped("\n".join(lines), width - 2 * EDGE, SMALL_PT)
+        sheet = cls(width, top + body + lines_height(caption, SMALL_PT) + EDGE)
+        sheet.heading(heading)
+        sheet.note(EDGE, top + body, caption)
+        return sheet
+
     def color_bar(
         self, left: float, top: float, width: float, height: float, scale: Scale, colours: str, unit: str
     ) -> None:
@@ -128,6 +164,34 @@ def wrapped(words: str, width_in: float, size: float) -> str:
 def lines_height(words: str, size: float) -> float:
     """Return the height in inches of broken lines."""
     return (words.count("\n") + 1) * size * 1.42 / 72
+
+
+def tidy(axes: Axes, *hidden: str) -> None:
+    """Shorten the ticks of axes and hide some sides of their frame; right and top if none is named."""
+    axes.tick_params(length=2, pad=2)
+    axes.spines[list(hidden or ("right", "top"))].set_visible(False)
+
+
+def plotted(axes: Axes) -> Axes:
+    """Return axes of curves: open to the right and above, with faint lines across and short numbers."""
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.grid(axis="y", color=RULE, linewidth=0.5)
+    axes.set_axisbelow(True)
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
+    return axes
+
+
+def line_style(place: int) -> dict[str, Any]:
+    """Return colour and dashes of the curve in that place, told apart by all common kinds of colour vision."""
+    return {"color": COLOURS[place % 7], "linestyle": _DASHES[place // 7 % 4]}
+
+
+def outlined(
+    axes: Axes, corner: tuple[float, float], wide: float, high: float, colour: str = YELLOW, *, width: float = 1.2
+) -> None:
+    """Draw a frame that shows on any image: a dark line under a bright one."""
+    for edge, thick in (("black", 2 * width), (colour, width)):
+        axes.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=edge, linewidth=thick))
 
 
 def image_extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:

@@ -5,20 +5,20 @@ import math
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from cnnviz_jax.plugin import Status, Synthesis
 from cnnviz_plugins.renderers.display import finite
 from cnnviz_plugins.renderers.figures.sheet import (
-    FAINT,
+    COLOURS,
+    EDGE,
     INK,
-    RULE,
     SMALL_PT,
     TEXT_PT,
-    TITLE_PT,
     Sheet,
     empty_cell,
-    lines_height,
+    line_style,
+    plotted,
     wrapped,
 )
 from cnnviz_plugins.renderers.images import channel_note, rgb
@@ -33,11 +33,8 @@ STATUS_WORDS: dict[Status, str] = {
 }
 """What a status says in the place of an image."""
 
-_EDGE, _GAP = 0.3, 0.14
+_GAP = 0.14
 _MOST_NAMES = 24
-# Okabe and Ito's colours, told apart by all common kinds of colour vision, with line styles as a second sign.
-_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-_DASHES = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 
 
 def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
@@ -49,21 +46,25 @@ def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     tile = 1.3 if columns > 4 else 1.7
     tile_h = tile * images.shape[1] / images.shape[2]
     step_h = tile_h + 0.42
-    sheet_w = max(2 * _EDGE + columns * (tile + _GAP), 5.6)
-    caption = wrapped(_caption(synthesis, len(images) - count), sheet_w - 2 * _EDGE, SMALL_PT)
-    top = _EDGE + 0.35
-    sheet = Sheet(sheet_w, top + rows * step_h + lines_height(caption, SMALL_PT) + _EDGE)
-    sheet.text(_EDGE, _EDGE - 0.05, plain(_heading(synthesis), int(sheet_w * 11)), size=TITLE_PT, fontweight="bold")
+    sheet_w = max(2 * EDGE + columns * (tile + _GAP), 5.6)
+    top = EDGE + 0.35
+    sheet = Sheet.with_caption(
+        _heading(synthesis),
+        _caption(synthesis, len(images) - count),
+        synthesis.warnings,
+        width=sheet_w,
+        top=top,
+        body=rows * step_h,
+    )
     for k in range(count):
-        x, y = _EDGE + k % columns * (tile + _GAP), top + k // columns * step_h
+        x, y = EDGE + k % columns * (tile + _GAP), top + k // columns * step_h
         axes = sheet.axes(x, y, tile, tile_h)
         if synthesis.status[k] == "ok":
             axes.imshow(rgb(images[k]), aspect="auto")
         else:
             empty_cell(axes, STATUS_WORDS[synthesis.status[k]])
-        sheet.text(x, y + tile_h + 0.03, plain(short_label(synthesis, k), int(tile * 15)), size=TEXT_PT)
-        sheet.text(x, y + tile_h + 0.18, reached(synthesis, k), size=SMALL_PT, color=FAINT)
-    sheet.text(_EDGE, top + rows * step_h, caption, size=SMALL_PT, color=FAINT)
+        sheet.text(x, y + tile_h + 0.03, plain(short_label(synthesis, k), int(tile * 15)))
+        sheet.note(x, y + tile_h + 0.18, reached(synthesis, k))
     return sheet.figure
 
 
@@ -74,18 +75,13 @@ def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     shown = good[: options.limit]
     finite(curves[shown])
     sheet = Sheet(7.0, 4.7)
-    sheet.text(_EDGE, _EDGE - 0.05, plain(_heading(synthesis), 77), size=TITLE_PT, fontweight="bold")
-    axes = sheet.axes(0.75, 0.75, 4.6, 2.95, frame=True)
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.grid(axis="y", color=RULE, linewidth=0.5)
-    axes.set_axisbelow(True)
+    sheet.heading(_heading(synthesis))
+    axes = plotted(sheet.axes(0.75, 0.75, 4.6, 2.95, frame=True))
     axes.set_xlabel("step", fontsize=TEXT_PT)
     axes.set_ylabel("objective", fontsize=TEXT_PT)
     axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: number(value)))
     for place, k in enumerate(shown):
-        style = {"color": _COLOURS[place % 7], "linestyle": _DASHES[place // 7 % 4]}
-        axes.plot(np.arange(curves.shape[1]), curves[k], linewidth=1.3, **style)  # type: ignore[arg-type]
+        axes.plot(np.arange(curves.shape[1]), curves[k], linewidth=1.3, **line_style(place))
     axes.set_xlim(0, max(curves.shape[1] - 1, 1))
     _names_at_ends(sheet, synthesis, shown, axes)
     rose = sum(curves[k, -1] > curves[k, 0] for k in shown)
@@ -98,7 +94,7 @@ def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     words += f"; without a curve: {', '.join(absent)}" if absent else ""
     if len(good) > len(shown):
         words += f"; {len(good) - len(shown)} more are not shown (limit={options.limit})"
-    sheet.text(_EDGE, 4.16, wrapped(plain(words, 300), 6.4, SMALL_PT), size=SMALL_PT, color=FAINT)
+    sheet.note(EDGE, 4.16, wrapped(plain(words, 300), 6.4, SMALL_PT))
     return sheet.figure
 
 
@@ -107,7 +103,7 @@ def _names_at_ends(sheet: Sheet, synthesis: Synthesis, shown: list[int], axes: A
     curves = np.asarray(synthesis.curves, np.float64)
     ordered = sorted(range(len(shown)), key=lambda place: -curves[shown[place], -1])
     if len(ordered) > _MOST_NAMES:
-        sheet.text(5.5, 0.8, f"{len(ordered)} targets", size=SMALL_PT, color=FAINT)
+        sheet.note(5.5, 0.8, f"{len(ordered)} targets")
         return
     step = min(2.95 / max(len(ordered), 1), 0.22)
     low, high = axes.get_ylim()
@@ -115,7 +111,7 @@ def _names_at_ends(sheet: Sheet, synthesis: Synthesis, shown: list[int], axes: A
         k = shown[place]
         level = 1 - (row + 0.5) * step / 2.95
         end = (float(curves[k, -1]) - low) / (high - low)
-        colour = _COLOURS[place % 7]
+        colour = COLOURS[place % 7]
         axes.plot([1.0, 1.035], [end, level], transform=axes.transAxes, color=colour, linewidth=0.6, clip_on=False)
         words = plain(short_label(synthesis, k), 26)
         axes.text(1.045, level, words, transform=axes.transAxes, va="center", fontsize=SMALL_PT, color=INK)
@@ -145,10 +141,8 @@ def _heading(synthesis: Synthesis) -> str:
     return f"{provenance.technique}{layer} · {provenance.model}"
 
 
-def _caption(synthesis: Synthesis, left_out: int) -> str:
+def _caption(synthesis: Synthesis, left_out: int) -> list[str]:
     good = sum(status == "ok" for status in synthesis.status)
     words = [f"{good} of {len(synthesis.status)} targets gave an image; hatched cells have none and say why"]
     words += [f"{left_out} more are not shown"] if left_out else []
-    words += [channel_note(np.asarray(synthesis.images).shape[-1])]
-    words += [f"Warning: {warning}" for warning in synthesis.warnings]
-    return "\n".join(word for word in words if word)
+    return [*words, channel_note(np.asarray(synthesis.images).shape[-1])]

@@ -6,12 +6,15 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.plugin import Attribution, FilterBank, Provenance, ReceptiveFields, RenderError, Report, Synthesis
-from cnnviz_plugins.renderers.options import HtmlOptions
-from cnnviz_plugins.renderers.page.embed import Embedded
+from cnnviz_plugins.renderers.options import FilterOptions, HtmlOptions
 from cnnviz_plugins.renderers.page.explanations import cards, map_section, prediction_rows
-from cnnviz_plugins.renderers.page.fields import field_section
-from cnnviz_plugins.renderers.page.figures import figure_section
-from cnnviz_plugins.renderers.page.weights import filter_section, synthesis_section
+from cnnviz_plugins.renderers.page.sections import (
+    Embedded,
+    field_section,
+    figure_section,
+    filter_section,
+    synthesis_section,
+)
 from cnnviz_plugins.renderers.text import options_of, seconds, size
 
 
@@ -56,7 +59,6 @@ def _alone(result: Any) -> Report:
 
 def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
     embedded = Embedded()
-    heat = options.heat
     images = [
         {"name": name, **embedded.image(f"image-{k}", np.asarray(report.images[k]))}
         for k, name in enumerate(report.names)
@@ -67,13 +69,13 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
     for name, attribution in report.attributions.items():
         summary = _summary(report, name, attribution)
         if attribution.view == "maps":
-            sections["maps"].append(map_section(attribution, summary, heat, images, embedded))
+            sections["maps"].append(map_section(attribution, summary, options, images, embedded))
         else:
-            columns.append(cards(name, attribution, summary, heat, embedded))
+            columns.append(cards(name, attribution, summary, options, embedded))
     for name, one in _flat(report.inspections):
         summary = _summary(report, name, one)
         if isinstance(one, FilterBank):
-            sections["filters"].append(filter_section(one, summary, options.filters, embedded))
+            sections["filters"].append(filter_section(one, summary, FilterOptions(limit=options.limit), embedded))
         elif isinstance(one, ReceptiveFields):
             sections["fields"].append(field_section(one, summary, images))
         else:
@@ -96,7 +98,7 @@ def _report(report: Report, options: HtmlOptions) -> dict[str, Any]:
         "has_explanations": any(image["cards"] or image["predictions"] for image in images),
         "warnings": report.warnings,
         "total": seconds(sum(report.elapsed_s.values())) if report.elapsed_s else "",
-        "opacity": heat.opacity,
+        "opacity": options.opacity,
         "embedded": embedded.images,
     }
 

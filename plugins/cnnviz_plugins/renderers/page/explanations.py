@@ -8,7 +8,7 @@ from cnnviz_jax.plugin import Attribution, Prediction
 from cnnviz_plugins.renderers.heats import channel_maps, heats, raw_heats, signed_colours
 from cnnviz_plugins.renderers.images import data_uri, heat_png, png
 from cnnviz_plugins.renderers.options import HeatOptions
-from cnnviz_plugins.renderers.page.embed import Embedded
+from cnnviz_plugins.renderers.page.sections import Embedded
 from cnnviz_plugins.renderers.text import number, percent, size, target_of, unit_of
 
 

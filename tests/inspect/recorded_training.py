@@ -2,7 +2,7 @@
 
 import jax.numpy as jnp
 
-from tests.explain.small import model, parameters
+from tests.explain.small_network import model, parameters
 
 
 def make_model():

@@ -1,4 +1,4 @@
-"""How strongly each unit answers to each class, and how selective it is."""
+"""Per unit: in how many images it fires, its mean for each class and how selective that is; what could not be read."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,10 @@ from cnnviz_jax.plugin import (
     LIMBS,
     UNIT_EXPONENT,
     Batch,
+    Dataset,
     Delta,
     LayerReducer,
+    Provenance,
     Total,
     added,
     by_position,
@@ -94,3 +96,45 @@ def selectivity(mean: Float[np.ndarray, "classes c"]) -> Float[np.ndarray, " c"]
     rest = (mean.sum(0) - best) / (len(mean) - 1)
     both = best + rest
     return np.where(both > 0, (best - rest) / np.where(both > 0, both, 1), 0.0)
+
+
+def class_names(dataset: Dataset, classes: int) -> tuple[str, ...]:
+    """Return a name for each class: the data set's own, then `class 3` and so on."""
+    own = dataset.class_names[:classes]
+    return (*own, *(f"class {i}" for i in range(len(own), classes)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImagesFired(LayerReducer):
+    """Per unit (channel) of one layer, images in which it exceeds a threshold anywhere.
+
+    An image with a value that is not finite in a unit's map is left out for that unit and counted.
+
+    Result of `finish`: `fired` (c,), `images` (1,), `nonfinite` (c,).
+    """
+
+    threshold: float = 0.0
+    """A unit fires above this."""
+
+    def init(self) -> Delta:
+        """Return zero counts."""
+        counts = jnp.zeros((self.shape[-1],), jnp.int32)
+        return {"fired": counts, "images": jnp.zeros((1,), jnp.int32), "nonfinite": counts}
+
+    def update(self, delta: Delta, batch: Batch) -> Delta:
+        """Return the counts with the batch's added."""
+        x = by_position(batch.values[self.layer])
+        _, highest, finite = extremes(x)
+        valid = batch.valid[:, None]
+        fired = (highest > self.threshold) & finite & valid
+        return {
+            "fired": delta["fired"] + fired.sum(0, dtype=jnp.int32),
+            "images": delta["images"] + batch.valid.sum(dtype=jnp.int32)[None],
+            "nonfinite": delta["nonfinite"] + (valid & ~finite).sum(0, dtype=jnp.int32),
+        }
+
+
+def unread(provenance: Provenance) -> tuple[str, ...]:
+    """Return what is to be said of images that could not be read: nothing where all could."""
+    reasons = dict(provenance.notes)["unreadable"]
+    return (f"{len(reasons)} images could not be read, such as {reasons[0]}",) if reasons else ()

@@ -9,7 +9,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_plugins.renderers.plugin import cnnviz_renderers
-from tests.renderers import made
+from tests.renderers import factories
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 
@@ -35,7 +35,7 @@ def test_offering_them_imports_nothing_heavy():
 
 @pytest.mark.parametrize("name", ["out.png", "OUT.PNG", "out.svg", "out.pdf", "out.html", "out.npz"])
 def test_the_suffix_chooses_the_renderer(name, tmp_path):
-    path = cv.render(made.attribution(made.signed(1, 5, 5)), tmp_path / name)
+    path = cv.render(factories.attribution(factories.signed(1, 5, 5)), tmp_path / name)
     start = {".png": b"\x89PNG", ".svg": b"<?xml", ".pdf": b"%PDF", ".html": b"<!DOCTYPE html>", ".npz": b"PK"}
     assert path.read_bytes().startswith(start[path.suffix.lower()])
     assert [entry.name for entry in tmp_path.iterdir()] == [name]
@@ -46,7 +46,7 @@ def test_the_suffix_chooses_the_renderer(name, tmp_path):
 )
 @pytest.mark.slow
 def test_a_browser_shows_the_page_without_a_word_of_complaint(tmp_path: Path):
-    page = cv.render(made.report(), tmp_path / "report.html")
+    page = cv.render(factories.report(), tmp_path / "report.html")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",
              "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
              f"--user-data-dir={tmp_path / 'profile'}", "--host-resolver-rules=MAP * ~NOTFOUND",

@@ -16,7 +16,7 @@ import cnnviz_jax as cv
 from cnnviz_jax import compiling as compiling
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.plugins import plugins
-from tests.explain.small import forward, parameters
+from tests.explain.small_network import forward, parameters
 
 CHEAP: dict[str, object] = {
     "samples": 4,

@@ -1,0 +1,68 @@
+"""Paths to the image: their ends, what shares along them have to sum to, and rules that replace their integrals."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from jaxtyping import Array, Float
+
+from cnnviz_jax.plugin import Case, Fold, Heatmap, View
+from cnnviz_plugins.explain.gradient.plugin import Quadrature
+
+Nodes = Float[np.ndarray, " n"]
+
+
+class PathEndpoints(NamedTuple):
+    """Where a path to the image starts, and the scores there and at the image."""
+
+    start: Float[Array, "h w c"]
+    start_score: Float[Array, ""]
+    score: Float[Array, ""]
+
+    @classmethod
+    def of(cls, case: Case, start: Float[Array, "h w c"]) -> "PathEndpoints":
+        """Return the ends of the path from `start` to the image.
+
+        Cost: one forward pass, and one for the image's score where the program does not have it already.
+        """
+        return cls(start, case.model.score(start, case.target)[0], case.model.score(case.image, case.target)[0])
+
+    def shared(self, values: Float[Array, "h w c"]) -> Heatmap:
+        """Return shares of the pixels with by how much their sum misses the difference of scores."""
+        gap = values.sum() - (self.score - self.start_score)
+        return Heatmap(values=values, extras={"baseline_score": self.start_score, "completeness_gap": gap})
+
+
+@dataclass(frozen=True, kw_only=True)
+class WholePath(Fold):
+    """A fold whose one evaluation returns the shares of the pixels, and where their path starts."""
+
+    view: View = "pixels"
+
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
+        """Return the shares and by how much their sum misses the difference of scores."""
+        values, start = (part[0] for part in gathered)
+        return PathEndpoints.of(case, start).shared(values)
+
+
+def rule_of(quadrature: Quadrature, nodes: int, convention: str = "paper") -> tuple[Nodes, Nodes]:
+    """Return where the integrand is evaluated, and the weights there.
+
+    Args:
+        quadrature: Name of the rule.
+        nodes: Number of nodes.
+        convention: `captum` makes its trapezoid, whose weights are 1/n, half of it at both ends, and sum to 1 - 1/n.
+    """
+    if quadrature == "gausslegendre":
+        at, weights = np.polynomial.legendre.leggauss(nodes)
+        return ((at + 1) / 2).astype(np.float32), (weights / 2).astype(np.float32)
+    weights = np.full(nodes, 1 / nodes)
+    if quadrature in ("trapezoid", "endpoints"):
+        at = np.linspace(0, 1, nodes)
+        if quadrature == "trapezoid":
+            weights = weights if convention == "captum" else np.full(nodes, 1 / (nodes - 1))
+            weights[[0, -1]] /= 2
+    else:
+        shift = {"riemann_left": 0.0, "riemann_middle": 0.5, "riemann_right": 1.0}[quadrature]
+        at = (np.arange(nodes) + shift) / nodes
+    return at.astype(np.float32), weights.astype(np.float32)
