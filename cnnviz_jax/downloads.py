@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.files import lock
 from cnnviz_jax.plugins.specs import WeightsSpec
 
 CACHE_VARIABLE = "CNNVIZ_CACHE"
@@ -82,7 +83,7 @@ def fetch(
 ) -> Path:
     """Return the file of that URL in `folder`, downloading what is missing of it.
 
-    Until it is whole and checked it is called `NAME.part`. With a digest a part that is there is gone on with; without
+    Until it is whole and checked it is called `NAME.part`. With a digest a part that is there is resumed; without
     one there would be no telling whether two halves belong together, so the download starts anew.
 
     Args:
@@ -115,7 +116,7 @@ def _bring(url: str, file: Path, sha256: str | None, progress: Callable[[int, in
     if not _matches(digest, sha256):
         part.unlink()
         raise WeightsError(
-            f"what {url} gave has SHA-256 {digest}, not {_shown(sha256)}; it was thrown away. Try again, and if it"
+            f"what {url} gave has SHA-256 {digest}, not {_shown(sha256)}; it was deleted. Try again, and if it"
             " comes back the same, do not use it"
         )
     part.replace(file)
@@ -204,14 +205,12 @@ class _Download:
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Wait for other processes that download into this folder, such as those of one sweep."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
+    if os.name == "nt":  # folders cannot be opened there
         yield
         return
     held = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        lock(held, wait=True)
         yield
     finally:
         os.close(held)

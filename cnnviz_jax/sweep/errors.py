@@ -6,7 +6,7 @@ proves success: in a run of many processes the exit code of one says nothing abo
 
 from __future__ import annotations
 
-from cnnviz_jax.errors import CnnvizError
+from cnnviz_jax.errors import CnnvizError, UsageError
 
 
 class SweepStop(CnnvizError):
@@ -15,7 +15,7 @@ class SweepStop(CnnvizError):
     code = 1
 
 
-class SweepUsageError(SweepStop, ValueError):
+class SweepUsageError(SweepStop, UsageError):
     """A specification that cannot be run."""
 
     code = 2

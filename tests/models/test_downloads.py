@@ -132,7 +132,7 @@ def test_another_file_than_the_published_one_is_thrown_away(shelf, cache):
     shelf.files["/w-00.pth"] = CONTENT[:-1] + b"!"
     wrong = hashlib.sha256(shelf.files["/w-00.pth"]).hexdigest()
     assert sentence(shelf.url, cache, sha256=DIGEST[:8]) == (
-        f"what {shelf.url} gave has SHA-256 {wrong}, not one that begins with {DIGEST[:8]}; it was thrown away."
+        f"what {shelf.url} gave has SHA-256 {wrong}, not one that begins with {DIGEST[:8]}; it was deleted."
         " Try again, and if it comes back the same, do not use it"
     )
     assert os.listdir(cache) == []

@@ -29,7 +29,7 @@ PARTS = {
 TOML = """
 model = "{model}"
 source = "{source}"
-device batch = 4
+device_batch = 4
 
 [[explain]]
 technique = "smoothgrad"

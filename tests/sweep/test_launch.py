@@ -87,7 +87,7 @@ def test_budgets_are_shares_or_sizes():
         (["--run", "r", "--source", "x", "--explain", "saliency", "--model", "shape"], "Did you mean 'shapes'?"),
         (
             ["--run", "r", "--source", "x", "--explain", "saliency", "--device-batch", "no"],
-            'device batch is "auto" or a whole number',
+            'device_batch is "auto" or a whole number',
         ),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--bogus"], "unrecognized arguments: --bogus"),
         (["absent.toml", "--run", "r"], "no specification at 'absent.toml'"),

@@ -9,9 +9,10 @@ import zarr
 from PIL import Image
 
 from cnnviz_jax.data.opening import open_source
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.files import read_lines
 from cnnviz_jax.sweep import RunOptions
-from cnnviz_jax.sweep.errors import BadImagesError, FingerprintError, SweepUsageError
+from cnnviz_jax.sweep.errors import BadImagesError, FingerprintError
 from cnnviz_jax.sweep.result import read_manifest
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import harness, toy
@@ -43,10 +44,10 @@ def test_labels_from_a_csv_with_or_without_a_heading(tmp_path):
     source = open_source(str(folder), toy.SHAPE, labels=str(table))
     assert [int(source[i].fields["label"]) for i in range(3)] == [2, 1, -1]
     table.write_text("class0/000.png,2\nclass1/001.png,what\n")
-    with pytest.raises(SweepUsageError, match="row 2 is no path and whole number"):
+    with pytest.raises(UsageError, match="row 2 is no path and whole number"):
         open_source(str(folder), toy.SHAPE, labels=str(table))
     table.write_text("other.png,2\n")
-    with pytest.raises(SweepUsageError, match=r"names none of the images, such as 'class0/000.png'"):
+    with pytest.raises(UsageError, match=r"names none of the images, such as 'class0/000.png'"):
         open_source(str(folder), toy.SHAPE, labels=str(table))
 
 
@@ -102,14 +103,14 @@ def test_a_grain_source_is_read_through_a_factory(monkeypatch):
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, sentence):
     np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(SweepUsageError) as refused:
+    with pytest.raises(UsageError) as refused:
         open_source(str(tmp_path / "a.npz"), toy.SHAPE)
     assert sentence in str(refused.value)
 
 
 def test_a_pickle_in_an_npz_is_not_run(tmp_path):
     np.savez(tmp_path / "a.npz", images=np.asarray([{"a": 1}], object))
-    with pytest.raises(SweepUsageError, match=r"cannot be read as \.npz"):
+    with pytest.raises(UsageError, match=r"cannot be read as \.npz"):
         open_source(str(tmp_path / "a.npz"), toy.SHAPE)
 
 
@@ -202,6 +203,6 @@ def test_an_absent_extra_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "grain", None)
     monkeypatch.setitem(sys.modules, "grain.python", None)
     with pytest.raises(
-        SweepUsageError, match=r"needs the package 'grain', which is not installed: pip install 'cnnviz-jax\[sweep\]'"
+        UsageError, match=r"needs the package 'grain', which is not installed: pip install 'cnnviz-jax\[sweep\]'"
     ):
         require("grain")

@@ -2,6 +2,7 @@
 
 import pytest
 
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.resolved import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
@@ -39,9 +40,9 @@ def test_options_win_over_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"device_batches": 4}, "a sweep has no 'device batches'. Did you mean 'device batch'?"),
-        ({"device_batch": 0}, 'device batch is "auto" or a whole number, 1 or more, got 0'),
-        ({"device_batch": True}, 'device batch is "auto" or a whole number'),
+        ({"device_batches": 4}, "a sweep has no 'device_batches'. Did you mean 'device_batch'?"),
+        ({"device_batch": 0}, 'device_batch is "auto" or a whole number, 1 or more, got 0'),
+        ({"device_batch": True}, 'device_batch is "auto" or a whole number'),
         ({"inner_chunk": "some"}, 'inner_chunk is "auto" or a whole number'),
         ({"seed": -1}, "seed is a whole number from 0 to"),
         ({"limit": 0}, "limit is a whole number of images, 1 or more, got 0"),
@@ -96,7 +97,7 @@ def test_words_of_a_part():
         ({"explain": [{"technique": "smoothgard"}]}, "Did you mean 'smoothgrad'"),
         ({"explain": [{"technique": "smoothgrad", "sample": 3}]}, "no option 'sample'"),
         ({"explain": [{"technique": "saliency", "target": 7}]}, "class 7 is out of range"),
-        ({"explain": [{"technique": "saliency", "target": "best"}]}, "a sweep's target is a class index"),
+        ({"explain": [{"technique": "saliency", "target": "best"}]}, "no class of plain is called 'best'"),
         ({"survey": [{"technique": "top"}]}, "no survey 'top'. Did you mean 'top-k'?"),
         ({"survey": [{"technique": "top-k", "layers": ["conv9"]}]}, "no layer 'conv9'"),
         ({"survey": [{"technique": "top-k", "kk": 3}]}, "unexpected keyword argument 'kk'"),
@@ -108,7 +109,7 @@ def test_words_of_a_part():
     ],
 )
 def test_what_does_not_fit_the_model_is_named(tmp_path, change, sentence):
-    with pytest.raises(SweepUsageError) as refused:
+    with pytest.raises(UsageError) as refused:
         harness.sweep(tmp_path / "run", **change)
     assert sentence in str(refused.value)
     assert not (tmp_path / "run").exists()

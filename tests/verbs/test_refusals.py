@@ -50,8 +50,8 @@ def stranger(tmp_path):
 @pytest.mark.parametrize(
     ("reference", "cause"),
     [
-        ("surely_not_installed:build", "surely_not_installed cannot be imported"),
-        ("json:nothing", "json has no nothing"),
+        ("surely_not_installed:build", "no module 'surely_not_installed'"),
+        ("json:nothing", "json has no 'nothing'"),
     ],
 )
 def test_a_record_that_names_nothing_is_the_plugins_fault(reference, cause):

@@ -17,7 +17,7 @@ from cnnviz_jax.plugin import (
     lengths,
 )
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
-from cnnviz_plugins.inspect.trained import answers_of, network_named, with_units
+from cnnviz_plugins.inspect.trained import answers_of, with_units
 
 _SHARES = (0.01, 0.25, 0.5, 0.75, 0.99)
 
@@ -59,7 +59,7 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         biases = np.zeros((len(steps), shown.shape[-1]), np.float32)
         if bias is not None and kept[0][bias].shape == biases.shape[1:]:
             biases = np.stack([one[bias] for one in kept]).astype(np.float32)
-        model = network_named(network) if network and (config.images or config.synthesised) else None
+        model = load_model(network) if network and (config.images or config.synthesised) else None
         answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept, _SHARES)
         found = Evolution(
             steps=steps,

@@ -1,33 +1,15 @@
 """What a recorded training's network does at every step: answers to images, and images made for its units."""
 
-import importlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.plugin import Evolution, Model, UsageError, Weights, adapt, load_model, survey, synthesize, with_weights
+from cnnviz_jax.plugin import Evolution, Model, Weights, survey, synthesize, with_weights
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
 
 _FIRST = 4
-
-
-def network_named(word: str) -> Model:
-    """Return the network of `package.module:factory`, or the one registered under a name.
-
-    Raises:
-        UsageError: There is no such factory.
-        UnknownNameError: No network has this name.
-    """
-    module, colon, name = word.partition(":")
-    if not colon:
-        return load_model(word)
-    try:
-        made: Any = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"no network {word!r}: {error}; write package.module:factory") from error
-    return made if isinstance(made, Model) else adapt(made)
 
 
 def answers_of(

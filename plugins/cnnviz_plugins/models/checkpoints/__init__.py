@@ -1,4 +1,4 @@
-"""Readers of weights files: one module per format, one door, `read_weights`, that picks the right one.
+"""Readers of weights files: one module per format, and `read_weights`, which picks the right one.
 `restore` then puts what it reads into a network of your own.
 
 Every reader returns a flat dict from the file's own names to NumPy arrays, runs no code that the
