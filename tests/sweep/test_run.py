@@ -19,7 +19,7 @@ from tests.sweep import harness, toy
 
 
 def images(source=None, count=toy.COUNT):
-    source = source or toy.some_images()
+    source = source or toy.images()
     return np.stack([source.some_image(i) for i in range(count)])
 
 
