@@ -9,11 +9,11 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import RunOptions as RunOptions
     from cnnviz_jax.sweep.run import run_sweep as run_sweep
+    from cnnviz_jax.sweep.run_options import RunOptions as RunOptions
     from cnnviz_jax.sweep.spec import SweepSpec as SweepSpec
 
-_HOME = {"RunOptions": "run", "SweepSpec": "spec", "run_sweep": "run"}
+_HOME = {"RunOptions": "run_options", "SweepSpec": "spec", "run_sweep": "run"}
 
 __all__ = sorted(_HOME)
 

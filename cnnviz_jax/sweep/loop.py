@@ -25,7 +25,8 @@ from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
 from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep, RunOptions
+    from cnnviz_jax.sweep.resolved import ResolvedSweep
+    from cnnviz_jax.sweep.run_options import RunOptions
 
 _IN_FLIGHT = 2
 _AGREE_EVERY_S = 1.0

@@ -24,7 +24,8 @@ from cnnviz_jax.sweep.identity import differences, environment
 from cnnviz_jax.sweep.layout import Lock, RunFolder
 from cnnviz_jax.sweep.loop import Loop
 from cnnviz_jax.sweep.processes import from_first, gather
-from cnnviz_jax.sweep.resolved import ResolvedSweep, RunOptions, resolve_sweep
+from cnnviz_jax.sweep.resolved import ResolvedSweep, resolve_sweep
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import drop_unfinished

@@ -1,7 +1,6 @@
 """Every verb reads the images of subfolders too, and names them by their path below the folder."""
 
 import json
-import re
 import sys
 
 import numpy as np
@@ -79,8 +78,7 @@ def test_synthesize_finds_exemplars_in_both_and_a_survey_counts_both(cnnviz, tmp
     code, _, err = cnnviz(*f"survey exemplars {MODEL} images --layer {layer} --k 2 --out 2.npz".split())
     assert code == 0, err
     with np.load(tmp_path / "2.npz") as written:
-        names = {str(name) for key in written.files if re.search("name", key) for name in written[key].ravel()}
-    assert set(NAMES) <= names
+        assert set(written["id"].ravel().tolist()) == {0, 1}
 
 
 def test_a_mask_that_is_missing_is_named_by_its_path(refusal, tmp_path):

@@ -4,7 +4,7 @@ import pytest
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.resolved import RunOptions
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
 from tests.sweep import harness, toy
 
