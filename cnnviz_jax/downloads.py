@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cnnviz_jax.errors import WeightsError
-from cnnviz_jax.files import put_in_place
+from cnnviz_jax.files import lock, put_in_place
 from cnnviz_jax.plugins.specs import WeightsSpec
 
 CACHE_VARIABLE = "CNNVIZ_CACHE"
@@ -207,14 +207,12 @@ class _Download:
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Wait for other processes that download into this folder, such as those of one sweep."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
+    if os.name == "nt":  # folders cannot be opened there
         yield
         return
     held = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        lock(held, wait=True)
         yield
     finally:
         os.close(held)

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, JSON in them, and their digests."""
+"""Files that are whole or absent, JSON in them, their digests, and locks on them."""
 
 from __future__ import annotations
 
@@ -78,6 +78,28 @@ def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
             for line in lines:
                 with contextlib.suppress(json.JSONDecodeError):
                     yield json.loads(line)
+
+
+def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
+    """Return whether this process now holds an open file or folder, until it closes it or ends, however it ends.
+
+    Not `filelock`: its lock empties the file that is to name the holder, and to look whether a run is alive it would
+    have to take the lock, under the nose of a sweep that starts. Where there is no `fcntl` nothing is locked.
+
+    Args:
+        handle: The file's or folder's descriptor.
+        shared: Others may hold it in the same way; for a look, which takes nothing from anybody.
+        wait: Wait until the others let go, in place of returning False.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def file_sha256(path: Path) -> str:

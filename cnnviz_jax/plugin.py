@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.errors import WeightsError as WeightsError
     from cnnviz_jax.errors import WindowError as WindowError
     from cnnviz_jax.errors import did_you_mean as did_you_mean
+    from cnnviz_jax.extras import require as require
     from cnnviz_jax.model.layers import INPUT as INPUT
     from cnnviz_jax.model.layers import Layer as Layer
     from cnnviz_jax.model.model import Model as Model
@@ -86,8 +87,11 @@ if TYPE_CHECKING:
     from cnnviz_jax.options.fills import FIXED_FILL_WORDS as FIXED_FILL_WORDS
     from cnnviz_jax.options.fills import Fill as Fill
     from cnnviz_jax.options.fills import check_fill as check_fill
+    from cnnviz_jax.options.values import call_of as call_of
+    from cnnviz_jax.options.values import number_in as number_in
     from cnnviz_jax.options.values import word_and_number as word_and_number
     from cnnviz_jax.plugins.hookspecs import hookimpl as hookimpl
+    from cnnviz_jax.plugins.references import import_factory as import_factory
     from cnnviz_jax.plugins.references import import_reference as import_reference
     from cnnviz_jax.plugins.specs import AdapterSpec as AdapterSpec
     from cnnviz_jax.plugins.specs import ModelSpec as ModelSpec
@@ -188,9 +192,10 @@ _HOME = {
     "model.window_sweep": "WindowSweep",
     "options.checks": "check_at_least check_positive check_size",
     "options.fills": "FIXED_FILL_WORDS Fill check_fill",
-    "options.values": "word_and_number",
+    "options.values": "call_of number_in word_and_number",
+    "extras": "require",
     "plugins.hookspecs": "hookimpl",
-    "plugins.references": "import_reference",
+    "plugins.references": "import_factory import_reference",
     "plugins.specs": "AdapterSpec ModelSpec RendererSpec TechniqueSpec WeightsSpec technique techniques_in",
     "program.analysis.receptive_field": "Field",
     "program.graph.evaluator": "Override",

@@ -19,7 +19,7 @@ class Settings:
     plugin_files: tuple[str, ...] = ()
     """Unpackaged plugins to load."""
     builtins_only: bool = False
-    """Whether strangers' installed plugins stay out."""
+    """Whether other installed plugins are left out."""
     quiet: bool = False
     """Whether progress and notes are left out."""
     version: bool = False

@@ -1,28 +1,37 @@
-"""The form of the output: refused before the work starts if no renderer writes it."""
+"""The end of a run: the file in its place, its warnings on stderr, and one line that says where it is."""
 
 from __future__ import annotations
 
+import sys
+import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-from cnnviz_jax.errors import RenderError
-from cnnviz_jax.plugins import Plugins
+from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.cli.progress import duration
 
 
-def check_form(path: Path, registry: Plugins, result: str | None, renderer: str | None) -> None:
-    """Refuse a suffix that no renderer writes for this class of result (any, if `None`).
+def write_result(result: Any, path: Path, *, renderer: str | None, started_s: float, settings: Settings) -> None:
+    """Render a result to its file and announce it.
 
-    Raises:
-        RenderError: No renderer fits.
-        UnknownNameError: The renderer that was asked for does not exist.
+    Args:
+        result: What a technique returned.
+        path: The file to write.
+        renderer: The renderer that was asked for, if any.
+        started_s: `time.monotonic()` when the command began.
+        settings: Says whether to be quiet.
     """
-    if renderer is not None:
-        registry.renderer(renderer)
+    import cnnviz_jax as cv
+
+    cv.render(result, path, renderer=renderer)
+    announce(path, getattr(result, "warnings", ()), started_s=started_s, settings=settings)
+
+
+def announce(path: Path, warnings: Sequence[str], *, started_s: float, settings: Settings) -> None:
+    """Print the warnings of a result and where it was written."""
+    if settings.quiet:
         return
-    fitting = [
-        spec for spec in registry.renderers.values() if result is None or result in spec.accepts or "*" in spec.accepts
-    ]
-    suffixes = sorted({suffix for spec in fitting for suffix in spec.suffixes})
-    if path.suffix.lower() not in suffixes:
-        asked = f"suffix {path.suffix!r}" if path.suffix else "file name without a suffix"
-        known = f"{', '.join(suffixes)} can be written" if suffixes else "none is loaded"
-        raise RenderError(f"no renderer for the {asked} of {str(path)!r}; {known}, as `cnnviz renderers` lists")
+    for warning in dict.fromkeys(warnings):
+        print(f"cnnviz: warning: {warning}", file=sys.stderr)
+    print(f"wrote {path} in {duration(time.monotonic() - started_s)}")

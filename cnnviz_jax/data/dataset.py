@@ -1,4 +1,4 @@
-"""A data set of images: arrays, a folder or an archive behind one door, with labels and names beside them."""
+"""A data set of images: arrays, a folder or an archive behind one class, with labels and names beside them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor

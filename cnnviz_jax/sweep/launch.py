@@ -21,35 +21,28 @@ class Launch:
     coordinator: str | None = None
     """HOST:PORT of process 0."""
     processes: int | None = None
+    """How many processes there are."""
     process: int | None = None
+    """Which of them this is, from 0."""
     heartbeat_s: int = 100
-    """A process that is silent for so long is given up, and with it the run."""
+    """Seconds after which a silent process is given up, and with it the run."""
     init_timeout_s: int = 300
-    """How long to wait for all processes at the start."""
+    """Seconds to wait for all processes at the start."""
 
     @classmethod
-    def resolved(
-        cls,
-        *,
-        coordinator: str | None = None,
-        processes: int | None = None,
-        process: int | None = None,
-        heartbeat_s: int = 100,
-        init_timeout_s: int = 300,
-        environment: Mapping[str, str] | None = None,
-    ) -> Launch:
-        """Return flags, or where they are missing the variables CNNVIZ_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID.
+    def resolved(cls, *, environment: Mapping[str, str] | None = None, **fields: Any) -> Launch:
+        """Return these fields, or where they are missing the variables CNNVIZ_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID.
 
         Raises:
             SweepUsageError: Some of the three are given, but not all, or they make no sense.
         """
         given = os.environ if environment is None else environment
-        coordinator = coordinator or given.get("CNNVIZ_COORDINATOR")
-        processes = (
-            _whole(given.get("CNNVIZ_NUM_PROCESSES"), "CNNVIZ_NUM_PROCESSES") if processes is None else processes
-        )
-        process = _whole(given.get("CNNVIZ_PROCESS_ID"), "CNNVIZ_PROCESS_ID") if process is None else process
-        three = {"--coordinator": coordinator, "--num-processes": processes, "--process-id": process}
+        fields.setdefault("coordinator", given.get("CNNVIZ_COORDINATOR"))
+        fields.setdefault("processes", _whole(given.get("CNNVIZ_NUM_PROCESSES"), "CNNVIZ_NUM_PROCESSES"))
+        fields.setdefault("process", _whole(given.get("CNNVIZ_PROCESS_ID"), "CNNVIZ_PROCESS_ID"))
+        launch = cls(**fields)
+        processes, process = launch.processes, launch.process
+        three = {"--coordinator": launch.coordinator, "--num-processes": processes, "--process-id": process}
         missing = [name for name, value in three.items() if value is None]
         if missing and len(missing) < 3:
             raise SweepUsageError(
@@ -57,13 +50,7 @@ class Launch:
             )
         if processes is not None and process is not None and not 0 <= process < processes:
             raise SweepUsageError(f"process {process} of {processes}: ids run from 0 to {processes - 1}")
-        return cls(
-            coordinator=coordinator,
-            processes=processes,
-            process=process,
-            heartbeat_s=heartbeat_s,
-            init_timeout_s=init_timeout_s,
-        )
+        return launch
 
 
 def simulate_devices(count: int) -> None:

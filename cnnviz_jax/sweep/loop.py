@@ -27,7 +27,8 @@ from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
 from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
 
 if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep, RunOptions
+    from cnnviz_jax.sweep.resolved import ResolvedSweep
+    from cnnviz_jax.sweep.run_options import RunOptions
 
 # While the devices compute a step, the host stores the one before and loads the one after; more only hold memory.
 _IN_FLIGHT = 2

@@ -12,7 +12,8 @@ from cnnviz_jax.sweep.checkpoint import Checkpoints, State, step_folders
 from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.identity import differences, environment
 from cnnviz_jax.sweep.layout import Lock, RunFolder
-from cnnviz_jax.sweep.resolved import ResolvedSweep, RunOptions
+from cnnviz_jax.sweep.resolved import ResolvedSweep
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import drop_unfinished
 

@@ -18,8 +18,9 @@ from cnnviz_jax.sweep.errors import FingerprintError, SweepStop
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.loop import Loop
 from cnnviz_jax.sweep.processes import from_first, gather
-from cnnviz_jax.sweep.resolved import RunOptions, resolve_sweep
+from cnnviz_jax.sweep.resolved import resolve_sweep
 from cnnviz_jax.sweep.resuming import Begun, begin_or_resume, empty_totals
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec
 
 

@@ -23,7 +23,7 @@ class Explanation:
     """One explain technique, run on every image."""
 
     technique: str
-    """Name of an explain technique, built in or of any plugin."""
+    """Name of an explain technique, built in or from a plugin."""
     name: str
     """What its arrays are called; the technique's name when not given."""
     target: Any = None
@@ -56,27 +56,27 @@ class SweepSpec:
     model: str = "shapes"
     """A registered name or `package.module:factory`."""
     weights: str | None = None
-    """The weights file, if the model needs one."""
+    """The model's weights, a file or URL, if it needs some."""
     source: str
     """A folder of images, an `.npz` or `.zarr`, or `package.module:factory`."""
     labels: str | None = None
-    """`folders`, or a CSV with a path and a whole number a line."""
+    """Labels of a folder's images: `folders`, or a CSV with a path and a whole number a line."""
     crop_share: float | None = None
     """The crop's share of the resized short side of image files."""
     seed: int = 0
-    """Of everything random; image i draws from `fold_in(seed, i)`."""
+    """Seed of everything random; image i draws from `fold_in(seed, i)`."""
     device_batch: int | Literal["auto"] = "auto"
-    """Images per device and step; decides the last bits of results, so it is frozen with the run."""
+    """Images per device and step, or auto; decides the last bits of results, so it is frozen with the run."""
     inner_chunk: int | Literal["auto"] = "auto"
-    """Evaluations of each image at once; frozen with the run as well."""
+    """Evaluations of each image at once, or auto; frozen with the run as well."""
     limit: int | None = None
     """Only the first so many images."""
     max_bad: str = "0.1%"
     """Images that may be unreadable: a number or a share."""
     explain: tuple[Explanation, ...] = ()
-    """Explain techniques."""
+    """Explain techniques; on the command line 'NAME option=value ...', which may be repeated."""
     survey: tuple[Survey, ...] = ()
-    """Reducers."""
+    """Surveys, written in the same way."""
 
     def __post_init__(self) -> None:
         if not (self.explain or self.survey):

@@ -21,6 +21,7 @@ from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
 from cnnviz_jax.sweep.spec import Explanation, SweepSpec
+from cnnviz_jax.targets.parsing import class_named, target_in_table
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
@@ -44,7 +45,7 @@ class Planned:
             return targets.ClassScore(top)
         if chosen == "label":
             return targets.ClassScore(jnp.maximum(label, 0))  # -1, unknown, is no index; its map is that of class 0
-        return _given_target(chosen).batched(len(top))
+        return target_in_table(chosen).batched(len(top))
 
 
 @dataclass(frozen=True)
@@ -156,23 +157,11 @@ class Work:
 
 def _planned(asked: Explanation, model: "Model") -> Planned:
     found = resolve_technique(asked.technique, "explain", dict(asked.options), model)
+    if isinstance(asked.target, str) and asked.target != "label":
+        asked = dataclasses.replace(asked, target=class_named(asked.target, model))
     if asked.target not in (None, "label"):
-        targets.resolve_layers(_given_target(asked.target), model)
+        targets.resolve_layers(target_in_table(asked.target), model)
     return Planned(asked, found.config, found.built)
-
-
-def _given_target(given: Any) -> targets.Target:
-    if isinstance(given, int) and not isinstance(given, bool):
-        return targets.class_score(given)
-    if isinstance(given, dict) and {"layer", "channel"} <= set(given):
-        layer, channel = str(given["layer"]), int(given["channel"])
-        if set(given) == {"layer", "channel"}:
-            return targets.channel(layer, channel)
-        if set(given) == {"layer", "channel", "row", "col"}:
-            return targets.neuron(layer, int(given["row"]), int(given["col"]), channel)
-    raise TargetError(
-        f'a sweep\'s target is a class index, "label", or {{layer, channel}} with or without row and col; got {given!r}'
-    )
 
 
 def _has_classes(model: "Model") -> bool:

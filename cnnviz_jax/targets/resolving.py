@@ -8,10 +8,10 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import TargetError, did_you_mean
-from cnnviz_jax.options.values import classes_called
+from cnnviz_jax.errors import TargetError
 from cnnviz_jax.targets.classes import ClassScore
 from cnnviz_jax.targets.custom import custom
+from cnnviz_jax.targets.parsing import class_named
 from cnnviz_jax.targets.target import Target
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def as_target(target: Any, model: "Model") -> Target:
     if several and all(isinstance(each, Target) for each in several):
         return _together(several)
     if any(isinstance(each, str) for each in several):
-        indices = [_class_named(each, model) if isinstance(each, str) else each for each in several]
+        indices = [class_named(each, model) if isinstance(each, str) else each for each in several]
         target = indices if isinstance(target, (list, tuple)) else indices[0]
     try:
         return ClassScore(jnp.asarray(np.asarray(target)))
@@ -62,16 +62,6 @@ def _together(several: list[Target]) -> Target:
         kinds = ", ".join(sorted({type(each).__name__ for each in several}))
         raise TargetError(f"targets in one list differ in numbers only, not in kind, layer or unit; got {kinds}")
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *several)
-
-
-def _class_named(name: str, model: "Model") -> int:
-    labels = model.labels or ()
-    found = classes_called(name, labels)
-    if len(found) != 1:
-        problem = f"{len(found)} classes of {model.name} are" if found else f"no class of {model.name} is"
-        near = did_you_mean(name.casefold(), [label.casefold() for label in labels])
-        raise TargetError(f"{problem} called {name!r}; say its number.{near}")
-    return found[0]
 
 
 def resolve_layers(target: Target, model: "Model") -> Target:

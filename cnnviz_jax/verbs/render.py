@@ -1,4 +1,4 @@
-"""`cv.render`: a result in a file, written under its final name only when it is whole."""
+"""`cv.render`: a result in a file, under its final name only when it is whole."""
 
 import os
 import tempfile
@@ -38,11 +38,11 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
     return path
 
 
-def renderer_for(kind: str, path: Path, renderer: str | None = None) -> RendererSpec:
+def renderer_for(kind: str | None, path: Path, renderer: str | None = None) -> RendererSpec:
     """Return the renderer for this kind of result and file; can be asked before the result exists.
 
     Args:
-        kind: Class name of the result, such as `Attribution`.
+        kind: Class name of the result, such as `Attribution`; `None` where it is not known yet: then any will do.
         path: The file; its suffix decides where `renderer` does not.
         renderer: Name of the renderer that was asked for.
 
@@ -53,16 +53,19 @@ def renderer_for(kind: str, path: Path, renderer: str | None = None) -> Renderer
     manager = plugins()
     if renderer is not None:
         return manager.renderer(renderer)
-    suffix = path.suffix.lower()
-    specs: list[RendererSpec] = list(manager.renderers.values())
-    fitting = [spec for spec in specs if suffix in spec.suffixes and (kind in spec.accepts or "*" in spec.accepts)]
+    usable = [spec for spec in manager.renderers.values() if kind is None or {kind, "*"} & set(spec.accepts)]
+    fitting = [spec for spec in usable if path.suffix.lower() in spec.suffixes]
     exact = [spec for spec in fitting if kind in spec.accepts] or fitting
-    if len(exact) > 1:
-        names = ", ".join(repr(spec.name) for spec in exact)
-        raise RenderError(f"renderers {names} all write {kind} to {suffix}; say renderer=...")
     if not exact:
-        usable = sorted({s for spec in specs if kind in spec.accepts or "*" in spec.accepts for s in spec.suffixes})
-        raise RenderError(f"nothing writes {kind} to {path.name!r}; suffixes that work: {', '.join(usable) or 'none'}")
+        asked = f"the suffix {path.suffix!r}" if path.suffix else "the file name without a suffix"
+        suffixes = ", ".join(sorted({suffix for spec in usable for suffix in spec.suffixes}))
+        known = f"{suffixes} can be written" if suffixes else "none is loaded"
+        raise RenderError(
+            f"no renderer of {kind or 'results'} for {asked} of {str(path)!r}; {known}, as `cnnviz renderers` lists"
+        )
+    if len(exact) > 1 and kind is not None:
+        names = ", ".join(repr(spec.name) for spec in exact)
+        raise RenderError(f"renderers {names} all write {kind} to {path.suffix.lower()}; say renderer=...")
     return exact[0]
 
 

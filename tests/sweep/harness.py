@@ -13,8 +13,8 @@ import numpy as np
 
 from cnnviz_jax.files import read_lines
 from cnnviz_jax.sweep.layout import RunFolder
-from cnnviz_jax.sweep.resolved import RunOptions
 from cnnviz_jax.sweep.run import run_sweep
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import toy

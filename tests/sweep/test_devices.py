@@ -10,7 +10,8 @@ import pytest
 from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.merge import merge, out_folder, shard_folders
-from cnnviz_jax.sweep.resolved import RunOptions, resolve_sweep
+from cnnviz_jax.sweep.resolved import resolve_sweep
+from cnnviz_jax.sweep.run_options import RunOptions
 from tests.sweep import harness, toy
 
 COLLECTIVES = re.compile(r"\b(all-gather|all-reduce|all-to-all|collective-permute|reduce-scatter)\b")

@@ -9,7 +9,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_jax.sweep.resolved import RunOptions
+from cnnviz_jax.sweep.run_options import RunOptions
 from tests.sweep import harness, toy
 
 SURVEYS = [

@@ -12,14 +12,14 @@ from cnnviz_jax.files import read_json, read_lines
 from cnnviz_jax.sweep.checkpoint import step_folders
 from cnnviz_jax.sweep.errors import FingerprintError, LockedError, OutOfMemoryError, SweepUsageError
 from cnnviz_jax.sweep.layout import Lock, RunFolder
-from cnnviz_jax.sweep.resolved import RunOptions
 from cnnviz_jax.sweep.result import read_survey
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import harness, toy
 
 
 def images(source=None, count=toy.COUNT):
-    source = source or toy.some_images()
+    source = source or toy.images()
     return np.stack([source.some_image(i) for i in range(count)])
 
 

@@ -12,8 +12,8 @@ from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.files import read_lines
 from cnnviz_jax.sweep.errors import BadImagesError, FingerprintError
-from cnnviz_jax.sweep.resolved import RunOptions
 from cnnviz_jax.sweep.result import read_manifest
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.store import ExampleStore
 from tests.sweep import harness, toy
 

@@ -4,7 +4,7 @@ import pytest
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.resolved import RunOptions
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
 from tests.sweep import harness, toy
 
@@ -97,7 +97,7 @@ def test_words_of_a_part():
         ({"explain": [{"technique": "smoothgard"}]}, "Did you mean 'smoothgrad'"),
         ({"explain": [{"technique": "smoothgrad", "sample": 3}]}, "no option 'sample'"),
         ({"explain": [{"technique": "saliency", "target": 7}]}, "class 7 is out of range"),
-        ({"explain": [{"technique": "saliency", "target": "best"}]}, "a sweep's target is a class index"),
+        ({"explain": [{"technique": "saliency", "target": "best"}]}, "no class of plain is called 'best'"),
         ({"survey": [{"technique": "top"}]}, "no survey 'top'. Did you mean 'top-k'?"),
         ({"survey": [{"technique": "top-k", "layers": ["conv9"]}]}, "no layer 'conv9'"),
         ({"survey": [{"technique": "top-k", "kk": 3}]}, "unexpected keyword argument 'kk'"),

@@ -103,7 +103,7 @@ class Images:
         return f"seeded images {self._seed} {self._count}"
 
 
-def some_images():
+def images():
     return Images()
 
 

@@ -1,6 +1,5 @@
 """Evolution: filters, decision lines, weights, answers and synthesised units of a recorded training, step by step."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from cnnviz_jax.plugin import (
     Recorder,
     UsageError,
     Weights,
-    adapt,
     did_you_mean,
     lengths,
     load_model,
@@ -67,7 +65,7 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         biases = np.zeros((len(steps), shown.shape[-1]), np.float32)
         if bias is not None and kept[0][bias].shape == biases.shape[1:]:
             biases = np.stack([one[bias] for one in kept]).astype(np.float32)
-        model = network_named(network) if network and (config.images or config.synthesised) else None
+        model = load_model(network) if network and (config.images or config.synthesised) else None
         answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept, _SHARES)
         found = Evolution(
             steps=steps,
@@ -123,23 +121,6 @@ def _as_filters(kernel: np.ndarray, shape: tuple[int, int] | None) -> Float[np.n
 
 
 _FIRST = 4
-
-
-def network_named(word: str) -> Model:
-    """Return the network of `package.module:factory`, or the one registered under a name.
-
-    Raises:
-        UsageError: There is no such factory.
-        UnknownNameError: No network has this name.
-    """
-    module, colon, name = word.partition(":")
-    if not colon:
-        return load_model(word)
-    try:
-        made: Any = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"no network {word!r}: {error}; write package.module:factory") from error
-    return made if isinstance(made, Model) else adapt(made)
 
 
 def answers_of(

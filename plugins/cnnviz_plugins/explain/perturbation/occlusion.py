@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Plan, Target, UsageError, WindowSweep
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target, UsageError, WindowPlan, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
@@ -173,7 +173,7 @@ def plan_rows(windows: Windows, count: int, is_incremental: bool, model: Model) 
     return (*rows, *_layers(plan, model))
 
 
-def _layers(plan: Plan, model: Model) -> list[tuple[str, str]]:
+def _layers(plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
     """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
     named: dict[int, str] = {}
     for name, layer_node in model.program.layers.items():

@@ -1,6 +1,5 @@
 """Segments of an image: a regular grid, a given mask, or superpixels of scikit-image made for each image."""
 
-import importlib
 import importlib.util
 from dataclasses import dataclass
 from typing import Any
@@ -79,7 +78,7 @@ class Segments:
         return None if self.grid is None else per_segment.reshape(self.grid)
 
     def _superpixels(self, image: Any) -> Int[np.ndarray, "h w"]:
-        segmentation: Any = importlib.import_module("skimage.segmentation")
+        from skimage import segmentation
 
         image = np.asarray(image, np.float64)
         colour = image.shape[-1] == 3
