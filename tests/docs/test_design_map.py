@@ -28,11 +28,10 @@ def is_code(path: Path) -> bool:
 @pytest.mark.parametrize("package", PACKAGES)
 def test_the_map_shows_the_tree(package):
     root = CHECKOUT / package
-    loose = {path for path in root.iterdir() if is_code(path)}
-    loose -= {root / "__init__.py"} if package != "cnnviz_jax" else set()  # that of the plugins holds a line of text
-    inner = {
-        path for folder in loose if folder.is_dir() for path in folder.iterdir() if path.is_dir() and is_code(path)
-    }
+    top = {path for path in root.iterdir() if is_code(path)}
+    if package != "cnnviz_jax":
+        top -= {root / "__init__.py"}  # a docstring and nothing else
+    inner = {path for folder in top if folder.is_dir() for path in folder.iterdir() if path.is_dir() and is_code(path)}
     names = {f"{path.relative_to(CHECKOUT)}{'/' if path.is_dir() else ''}" for path in {root} | top | inner}
     assert {path for path in drawn() if path.startswith(package)} == names
 
