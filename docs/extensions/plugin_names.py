@@ -76,6 +76,8 @@ class PluginNames(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the sections."""
+        for file in (__file__, plugin.__file__):
+            self.env.note_dependency(file)
         sections: list[nodes.Node] = []
         for heading, names in rows().items():
             section = nodes.section(ids=[nodes.make_id(heading)], names=[heading.lower()])
@@ -88,7 +90,7 @@ class PluginNames(SphinxDirective):
         link = addnodes.pending_xref(
             "", nodes.literal(name, name), refdomain="py", reftype="obj", reftarget=full, plugin_name=True
         )
-        words, _ = self.parse_inline(sentence)
+        words, _ = self.parse_inline(sentence.replace("**", r"\*\*"))  # a power, not bold
         return nodes.list_item("", nodes.paragraph("", "", link, nodes.Text(": "), *words))
 
 
