@@ -55,6 +55,8 @@ if TYPE_CHECKING:
     from cnnviz_jax.verbs.survey import survey as survey
     from cnnviz_jax.verbs.synthesize import synthesize as synthesize
 
+    __version__: str
+
 _HOME = {
     "data.images": "load_image",
     "engine.fold": "Fold",
@@ -92,6 +94,8 @@ __all__ = sorted([*_MODULE_OF, *_MODULES])
 
 
 def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
     if name in _MODULES:
         return importlib.import_module(f"cnnviz_jax.{name}")
     if name not in _MODULE_OF:
@@ -99,5 +103,14 @@ def __getattr__(name: str) -> Any:
     return getattr(importlib.import_module(f"cnnviz_jax.{_MODULE_OF[name]}"), name)
 
 
+def _version() -> str:
+    from importlib import metadata  # costs tens of milliseconds, and few programs ask
+
+    try:
+        return metadata.version("cnnviz-jax")
+    except metadata.PackageNotFoundError:
+        return "0+source"  # a checkout on the path that is not installed
+
+
 def __dir__() -> list[str]:
-    return list(__all__)
+    return [*__all__, "__version__"]

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cnnviz_jax.engine.keys import keys_for as keys_for
     from cnnviz_jax.engine.keys import root_key as root_key
     from cnnviz_jax.engine.keys import word_id as word_id
+    from cnnviz_jax.engine.measure import EvaluatedMap as EvaluatedMap
     from cnnviz_jax.engine.measure import HostCase as HostCase
     from cnnviz_jax.engine.measure import HostMetric as HostMetric
     from cnnviz_jax.engine.measure import MetricFold as MetricFold
@@ -172,7 +173,7 @@ _HOME = {
     "engine.fold_run": "run_fold",
     "engine.iteration": "Iteration",
     "engine.keys": "keys_for root_key word_id",
-    "engine.measure": "HostCase HostMetric MetricFold",
+    "engine.measure": "EvaluatedMap HostCase HostMetric MetricFold",
     "engine.progress": "Progress silent",
     "engine.reducers.exact_sum": "ADDITIONS LIMBS UNIT_EXPONENT exact_limbs exact_totals normalised",
     "engine.reducers.histogram": "LogHistogram quantiles",

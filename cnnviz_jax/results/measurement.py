@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 
 Better = Literal["higher", "lower"]
+"""Which way a more faithful map moves a measure's number."""
 
 
 Reduction = Literal["max_abs", "sum", "sum_abs"]
