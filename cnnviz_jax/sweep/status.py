@@ -58,6 +58,7 @@ def _status(folder: RunFolder) -> RunStatus:
     # By names alone: opening a checkpoint of a live run could find it half deleted.
     done = folder.done.exists()
     counted = stop - first if done else max(0, int(steps[0].name) - first) if steps else 0
+    # The log and the lists of errors are only ever appended to: they can be read while they are written.
     lines = [line for line in read_lines(folder.root / "log") if "images_per_s" in line]
     newest = max(lines, key=lambda line: line["time"], default=None)
     # All processes log the same rate, that of the whole run: any newest line will do.

@@ -33,7 +33,7 @@ def capture(model: Model, images: Images, layers: Sequence[str]) -> dict[str, Fl
     names = {asked: model.layers.resolve(asked) for asked in layers}
     read = tuple(dict.fromkeys(names.values()))
     values = in_batches(partial(_read, read), (_read, read), (model,), images)
-    return {asked: np.asarray(values[name]) for asked, name in names.items()}
+    return {asked: np.array(values[name]) for asked, name in names.items()}  # copies, which the caller may change
 
 
 def _read(read: tuple[str, ...], model: Model, images: Float[Array, "n h w c"]) -> dict[str, Any]:
