@@ -15,6 +15,7 @@ from cnnviz_jax.plugin import (
     Weights,
     did_you_mean,
     lengths,
+    load_model,
 )
 from cnnviz_plugins.inspect.plugin import EvolutionConfig
 from cnnviz_plugins.inspect.trained import answers_of, with_units
