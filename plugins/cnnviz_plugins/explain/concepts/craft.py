@@ -33,7 +33,7 @@ from cnnviz_plugins.explain.concepts.factors import factorised, presence
 from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
-from cnnviz_plugins.explain.perturbation.sobol import low_discrepancy, strengths
+from cnnviz_plugins.explain.sobol_design import low_discrepancy, strengths
 
 _STEP = 0.8  # of the side, as the authors' code has it
 

@@ -4,13 +4,12 @@ from dataclasses import dataclass
 
 import jax
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
-from scipy.stats import qmc
+from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Heatmap
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import SobolConfig
+from cnnviz_plugins.explain.sobol_design import low_discrepancy, strengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,16 +58,3 @@ class Sobol(PartsFold):
         total = jnp.where(varies, ((at_a - mixed) ** 2).sum(1) / over, 0)
         first = jnp.where(varies, 1 - ((at_b - mixed) ** 2).sum(1) / over, 0)
         return self.shown(case.context[0], total, first_order=first)
-
-
-def low_discrepancy(designs: int, columns: int) -> Float[Array, "designs columns"]:
-    """Return the first points of a Sobol sequence; a power of two of them covers the cube evenly."""
-    return jnp.asarray(qmc.Sobol(columns, scramble=False).random(designs).astype(np.float32))
-
-
-def strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]) -> Float[Array, " count"]:
-    """Return row index % designs of matrix index // designs: A, B, then A with one column of B after the other."""
-    designs, count = design.shape[0], design.shape[1] // 2
-    row, matrix = design[index % designs], index // designs
-    from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
-    return jnp.where(from_b, row[count:], row[:count])
