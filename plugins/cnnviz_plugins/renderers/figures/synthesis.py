@@ -48,14 +48,8 @@ def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     step_h = tile_h + 0.42
     sheet_w = max(2 * EDGE + columns * (tile + _GAP), 5.6)
     top = EDGE + 0.35
-    sheet = Sheet.with_caption(
-        _heading(synthesis),
-        _caption(synthesis, len(images) - count),
-        synthesis.warnings,
-        width=sheet_w,
-        top=top,
-        body=rows * step_h,
-    )
+    heading, words = _heading(synthesis), _caption(synthesis, len(images) - count)
+    sheet = Sheet.with_caption(heading, words, synthesis.warnings, width=sheet_w, top=top, body=rows * step_h)
     for k in range(count):
         x, y = EDGE + k % columns * (tile + _GAP), top + k // columns * step_h
         axes = sheet.axes(x, y, tile, tile_h)
