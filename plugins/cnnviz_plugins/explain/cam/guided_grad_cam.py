@@ -10,7 +10,7 @@ from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.cam.layer_maps import values_and_gradients
 from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
 from cnnviz_plugins.explain.cam.postprocess import CONVENTIONS, resized
-from cnnviz_plugins.explain.gradient.saliency import input_gradient, passed_through, rewritten
+from cnnviz_plugins.explain.input_gradient import input_gradient, passed_through, rewritten
 
 
 @dataclass(frozen=True, kw_only=True)

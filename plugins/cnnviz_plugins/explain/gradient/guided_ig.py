@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 from cnnviz_jax.plugin import Case, Model, fill_of
 from cnnviz_plugins.explain.gradient.path import WholePath
 from cnnviz_plugins.explain.gradient.plugin import GuidedIgConfig
-from cnnviz_plugins.explain.gradient.saliency import input_gradient
+from cnnviz_plugins.explain.input_gradient import input_gradient
 
 # A distance this small against the whole path's is rounding.
 _CLOSE = 1e-6

@@ -18,7 +18,8 @@ from cnnviz_plugins.explain.gradient.plugin import (
     SmoothgradSquaredConfig,
     VargradConfig,
 )
-from cnnviz_plugins.explain.gradient.saliency import RULES, PixelSum, input_gradient, passed_through, rewritten
+from cnnviz_plugins.explain.gradient.saliency import PixelSum
+from cnnviz_plugins.explain.input_gradient import RULES, input_gradient, passed_through, rewritten
 
 
 @dataclass(frozen=True, kw_only=True)

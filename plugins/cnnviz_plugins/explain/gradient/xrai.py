@@ -13,7 +13,7 @@ from jaxtyping import Array, Bool, Float
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError
 from cnnviz_plugins.explain.gradient.path import rule_of
 from cnnviz_plugins.explain.gradient.plugin import XraiConfig
-from cnnviz_plugins.explain.gradient.saliency import input_gradient
+from cnnviz_plugins.explain.input_gradient import input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
