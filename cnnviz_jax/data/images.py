@@ -6,7 +6,7 @@ everything else is refused in a sentence.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Array, Float
@@ -16,13 +16,20 @@ from cnnviz_jax.errors import ImageError, UsageError
 if TYPE_CHECKING:
     from PIL import Image
 
-    from cnnviz_jax.model.model import Model
-
 Images = Array | np.ndarray | Sequence[Any]
 """What public functions take and `check_images` judges: images (n, h, w, c) in [0, 1], or one of them."""
 
 
-def load_image(path: str | Path, model: "Model", *, crop_share: float | None = None) -> Float[np.ndarray, "h w c"]:
+class ImageTaker(Protocol):
+    """What takes images: a `cv.Model`, or anything that says their size."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of one image."""
+        ...
+
+
+def load_image(path: str | Path, model: ImageTaker, *, crop_share: float | None = None) -> Float[np.ndarray, "h w c"]:
     """Return one image file as the model takes it: (h, w, c) float32 in [0, 1].
 
     The image is turned as its EXIF data says, its short side is resized (bilinear, antialiased) and the

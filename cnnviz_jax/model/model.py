@@ -9,7 +9,7 @@ they are arguments of everything that is compiled: one executable serves all che
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -21,13 +21,11 @@ from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
+from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure, in_precision, structure_of
 from cnnviz_jax.program import Handler, LayerNode, Override, Program
 from cnnviz_jax.results.attribution import Prediction
 from cnnviz_jax.results.pytrees import static
-
-if TYPE_CHECKING:
-    from cnnviz_jax.targets import Target
 
 
 @jax.tree_util.register_dataclass
@@ -282,7 +280,7 @@ class Model:
     def score(
         self,
         image: Float[Array, "h w c"],
-        target: "Target",
+        target: Scored,
         *,
         read: tuple[str, ...] = (),
         add: Mapping[str, Float[Array, "..."]] | None = None,

@@ -5,7 +5,7 @@ For techniques that occlude, blur or replace rectangles: exact for any model, se
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,11 +13,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure
 from cnnviz_jax.program import ChangedWindows, Interval, WindowPlan
-
-if TYPE_CHECKING:
-    from cnnviz_jax.targets import Target
 
 # Measured on two CPU cores: an operation on a window runs at nine tenths of the pace of one on a whole map, and a
 # number that is cut out and laid over costs as much as some hundred operations.
@@ -34,7 +32,7 @@ class WindowSweep:
     cols: tuple[Interval, ...]
     """The same for columns."""
 
-    def plan(self, model: Model, target: "Target | None" = None) -> WindowPlan:
+    def plan(self, model: Model, target: Scored | None = None) -> WindowPlan:
         """Return what is recomputed for each window, and why; nothing runs.
 
         Args:
@@ -43,12 +41,12 @@ class WindowSweep:
         """
         return self._windows(model, *_wanted(target)).plan
 
-    def is_faster(self, model: Model, target: "Target | None" = None) -> bool:
+    def is_faster(self, model: Model, target: Scored | None = None) -> bool:
         """Whether windows are predicted to take less time than whole images."""
         plan = self.plan(model, target)
         return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements < plan.dense_flops
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: "Target | None" = None) -> tuple[Array, ...]:
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Scored | None = None) -> tuple[Array, ...]:
         """Return the unchanged activations that the windows of an image are computed from; traceable.
 
         Cost: one forward pass; memory for about all activations of one image.
@@ -63,7 +61,7 @@ class WindowSweep:
         unchanged: tuple[Array, ...],
         row: Int[Array, ""],
         col: Int[Array, ""],
-        target: "Target | None" = None,
+        target: Scored | None = None,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return the logits, and the values at the target's layers, when an image looks like `occluded` in a window.
 
@@ -95,7 +93,7 @@ class WindowSweep:
         unchanged: tuple[Array, ...],
         row: Int[Array, ""],
         col: Int[Array, ""],
-        target: "Target",
+        target: Scored,
     ) -> Float[Array, ""]:
         """Return the target's score when an image looks like `occluded` in one window; see `run`."""
         return target.score(*self.run(model, image, occluded, unchanged, row, col, target))
@@ -110,7 +108,7 @@ class WindowSweep:
         return _planned(self, model.structure, names, need_outputs)
 
 
-def _wanted(target: "Target | None") -> tuple[tuple[str, ...], bool]:
+def _wanted(target: Scored | None) -> tuple[tuple[str, ...], bool]:
     return ((), True) if target is None else (tuple(dict.fromkeys(target.layers)), target.needs_outputs)
 
 

@@ -8,11 +8,24 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Protocol, Self
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+
+class Named(Protocol):
+    """What has a name: a `cv.Model`."""
+
+    @property
+    def name(self) -> str:
+        """As the user calls it."""
+        ...
+
+
+class Described(Protocol):
+    """What says in words what it scores: a target."""
+
+    def describe(self, model: Any) -> tuple[str, ...]:
+        """Return one text per image."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +46,7 @@ class Provenance:
     """Further facts, such as which ReLUs were rewritten; values are strings, numbers or tuples of them."""
 
     @classmethod
-    def of(cls, technique: str, model: "Model", config: Any, target: "Target | None" = None, **facts: Any) -> Self:
+    def of(cls, technique: str, model: Named, config: Any, target: Described | None = None, **facts: Any) -> Self:
         """Return the provenance of what is computed now, by the versions installed.
 
         Args:

@@ -1,6 +1,7 @@
 """The import graph of both packages, read off their source: who names whom, lazily and for types only included."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,7 @@ class Import:
     """`top`, `lazy` (inside a function) or `types` (under `TYPE_CHECKING`)."""
 
 
+@functools.cache
 def modules() -> dict[str, Path]:
     """Return every module of both packages by its dotted name; a package is its `__init__`."""
     found = {}
@@ -30,6 +32,7 @@ def modules() -> dict[str, Path]:
     return found
 
 
+@functools.cache
 def imports() -> list[Import]:
     """Return every import between modules of the two packages, each once per kind."""
     known = modules()
