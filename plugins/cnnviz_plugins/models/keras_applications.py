@@ -10,8 +10,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-import cnnviz_jax as cv
-from cnnviz_jax.plugin import ModelError, WeightsError
+from cnnviz_jax.plugin import Model, ModelError, WeightsError, adapt
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 
@@ -24,7 +23,7 @@ FEEDING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 """Mean and standard deviation of images in [0, 1], by kind of preprocessing."""
 
 
-def build(name: str, weights: str | Path | None, feeding: str) -> "cv.Model":
+def build(name: str, weights: str | Path | None, feeding: str) -> "Model":
     """The network `name` of Keras Applications as a model that can be explained.
 
     Args:
@@ -57,7 +56,7 @@ def build(name: str, weights: str | Path | None, feeding: str) -> "cv.Model":
     mean, std = FEEDING[feeding]
     classes = network.output_shape[-1]
     labels = labels_beside(Path(weights), classes) or (imagenet_classes() if classes == 1000 else None)
-    return cv.adapt(network, mean=mean, std=std, labels=labels, adapter="keras", name=title)
+    return adapt(network, mean=mean, std=std, labels=labels, adapter="keras", name=title)
 
 
 def turn_first_kernel(network: Any) -> None:

@@ -7,8 +7,7 @@ from pathlib import Path
 
 from flax import nnx
 
-import cnnviz_jax as cv
-from cnnviz_jax.plugin import WeightsError, WeightsSpec, cached_file
+from cnnviz_jax.plugin import Model, WeightsError, WeightsSpec, adapt, cached_file
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.densenet import TABLES as DENSENETS
@@ -110,7 +109,7 @@ def load_network(name: str, weights: str | Path) -> nnx.Module:
     return network
 
 
-def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_OFFERED) -> "cv.Model":
+def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_OFFERED) -> "Model":
     """The network `name` as a model that can be explained.
 
     Args:
@@ -128,7 +127,7 @@ def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_O
             ways += f", or fetch the published one by `cnnviz models --download {name}`"
         raise WeightsError(f"{name} needs weights and none came with this package; pass a file: {ways}")
     entry = PUBLISHED[name]
-    return cv.adapt(
+    return adapt(
         load_network(name, file),
         input_shape=entry.input_shape,
         mean=entry.mean,
