@@ -264,6 +264,6 @@ def test_dry_run_prints_the_plan_and_writes_nothing(words, env, tmp_path):
     code, told = harness.command([*words, "--devices", 2, "--dry-run", "--measure"], env)
     assert code == 0, told
     assert "images             61" in told
-    assert "steps                8 of 8 images" in told
+    assert "steps              8 of 8 images" in told
     assert "1,000,000      256" in told
     assert not (tmp_path / "run").exists()
