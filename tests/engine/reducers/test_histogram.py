@@ -4,7 +4,7 @@ import pytest
 
 from cnnviz_jax.engine.reducers import LogHistogram, quantiles
 from cnnviz_jax.errors import UsageError
-from tests.engine.reducers.populations import LAYER, SHAPE, gathered, same, table
+from tests.engine.reducers.datasets import LAYER, SHAPE, gathered, same, table
 
 REDUCER = LogHistogram(layer=LAYER, shape=SHAPE)
 

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax.engine.reducers import Moments, exact_limbs, exact_totals, normalised
-from tests.engine.reducers.populations import LAYER, SHAPE, gathered, same, table
+from tests.engine.reducers.datasets import LAYER, SHAPE, gathered, same, table
 
 REDUCER = Moments(layer=LAYER, shape=SHAPE)
 

@@ -4,7 +4,7 @@ import pytest
 
 from cnnviz_jax.engine.reducers import TopK
 from cnnviz_jax.errors import UsageError
-from tests.engine.reducers.populations import LAYER, SHAPE, batch, gathered, same, stepper, table
+from tests.engine.reducers.datasets import LAYER, SHAPE, batch, gathered, same, stepper, table
 
 
 def brute_force(values, k, entries="image"):
