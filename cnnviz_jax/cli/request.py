@@ -19,7 +19,7 @@ from cnnviz_jax.cli.values import evaluations_at_once, seed_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
-from cnnviz_jax.verbs.render import check_writable, renderer_for
+from cnnviz_jax.verbs.render import check_output
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
@@ -154,8 +154,7 @@ class Request:
             RenderError: No renderer fits, or the folder cannot be written.
             UnknownNameError: The renderer that was asked for does not exist.
         """
-        renderer_for(result, self.out, renderer or self.given.get("renderer"))
-        check_writable(self.out)
+        check_output(result, self.out, renderer or self.given.get("renderer"))
 
     def load(self) -> Model:
         """Return the model, with weights given as a URL fetched first; here the heavy imports begin."""
