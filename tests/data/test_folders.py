@@ -8,7 +8,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.data.formats import images_below
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.errors import UsageError
-from tests.explain.small import model
+from tests.explain.small_network import model
 
 
 @pytest.fixture
