@@ -103,7 +103,10 @@ def fetch(
                 _bring(url, file, sha256, progress)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WeightsError(_no_space(file.name, folder)) from error
+            raise WeightsError(
+                f"no space left for {file.name} in {str(folder)!r}; free some, or let {CACHE_VARIABLE} name another"
+                " folder, and run the same command again to resume"
+            ) from error
         raise WeightsError(
             f"cannot write {str(file)!r}: {error.strerror or error}; {CACHE_VARIABLE} names another folder"
         ) from error
@@ -113,10 +116,11 @@ def fetch(
 def _bring(url: str, file: Path, sha256: str | None, progress: Callable[[int, int, str], None] | None) -> None:
     part = file.with_name(f"{file.name}.part")
     digest = _Download(url, part, sha256, progress).run()
-    if not _matches(digest, sha256):
+    if sha256 is not None and not _matches(digest, sha256):
         part.unlink()
+        expected = sha256 if len(sha256) == 64 else f"one that begins with {sha256}"
         raise WeightsError(
-            f"what {url} gave has SHA-256 {digest}, not {_shown(sha256)}; it was discarded. Try again, and if it"
+            f"what {url} gave has SHA-256 {digest}, not {expected}; it was discarded. Try again, and if it"
             " comes back the same, do not use it"
         )
     put_in_place(part, file)
@@ -232,14 +236,3 @@ def _digest_of(file: Path) -> hashlib._Hash:
 
 def _matches(digest: str, expected: str | None) -> bool:
     return expected is None or digest.startswith(expected.lower())
-
-
-def _shown(sha256: str | None) -> str:
-    return f"{sha256}" if sha256 is None or len(sha256) == 64 else f"one that begins with {sha256}"
-
-
-def _no_space(name: str, folder: Path) -> str:
-    return (
-        f"no space left for {name} in {str(folder)!r}; free some, or let {CACHE_VARIABLE} name another folder, and run"
-        " the same command again to resume"
-    )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,15 +12,14 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
-from cnnviz_jax.cli.output import write_result
 from cnnviz_jax.cli.positionals import ImageFile, image_files, take_model, take_technique
-from cnnviz_jax.cli.progress import Progress, progress_on_stderr
+from cnnviz_jax.cli.progress import Progress, duration, progress_on_stderr
 from cnnviz_jax.cli.technique_options import OUTPUT_OPTIONS, Common, Line, read_line, read_plain_line, verb_help
 from cnnviz_jax.cli.values import evaluations_at_once, seed_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
-from cnnviz_jax.verbs.render import check_writable, renderer_for
+from cnnviz_jax.verbs.render import check_output
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
@@ -74,8 +74,8 @@ class Request:
     """`time.monotonic()` when the command began."""
 
     @classmethod
-    def read(cls, verb: Verb, arguments: Sequence[str], settings: Settings) -> Request | None:
-        """Return the request of a line, or `None` after printing the help of a verb without its technique.
+    def read(cls, verb: Verb, arguments: Sequence[str], settings: Settings) -> Request:
+        """Return the request of a line; a verb with `--help` and without its technique prints its help and leaves.
 
         Raises:
             CnnvizError: The technique or the model does not exist, the weights are missing, or an option is wrong.
@@ -89,7 +89,7 @@ class Request:
             registry = settings.plugins()
             if list(arguments[:1]) in (["-h"], ["--help"]):
                 print(verb_help(verb.kind, verb.usage, verb.about, registry))
-                return None
+                raise SystemExit(0)
             technique, rest = take_technique(arguments, registry, verb.kind, default=verb.default_technique)
             instead = _INSTEAD_OF_A_MODEL.get(technique.takes)
             common, words_help = (OUTPUT_OPTIONS, instead) if instead else (verb.options, verb.words)
@@ -154,8 +154,7 @@ class Request:
             RenderError: No renderer fits, or the folder cannot be written.
             UnknownNameError: The renderer that was asked for does not exist.
         """
-        renderer_for(result, self.out, renderer or self.given.get("renderer"))
-        check_writable(self.out)
+        check_output(result, self.out, renderer or self.given.get("renderer"))
 
     def load(self) -> Model:
         """Return the model, with weights given as a URL fetched first; here the heavy imports begin."""
@@ -175,10 +174,20 @@ class Request:
 
     def write(self, result: Any, *, quiet: bool = False) -> int:
         """Render the result, say where it is, and return the exit code 0."""
-        settings = Settings(quiet=True) if quiet else self.settings
-        renderer = self.given.get("renderer")
-        write_result(result, self.out, renderer=renderer, started_s=self.started_s, settings=settings)
+        import cnnviz_jax as cv
+
+        cv.render(result, self.out, renderer=self.given.get("renderer"))
+        if not quiet:
+            self.announce(getattr(result, "warnings", ()))
         return 0
+
+    def announce(self, warnings: Iterable[str]) -> None:
+        """Print the warnings of a result on stderr, then where it was written."""
+        if self.settings.quiet:
+            return
+        for warning in dict.fromkeys(warnings):
+            print(f"cnnviz: warning: {warning}", file=sys.stderr)
+        print(f"wrote {self.out} in {duration(time.monotonic() - self.started_s)}")
 
 
 def stacked(files: Sequence[ImageFile], model: Model) -> Any:

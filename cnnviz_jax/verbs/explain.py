@@ -24,11 +24,11 @@ from cnnviz_jax.engine import (
 )
 from cnnviz_jax.engine.techniques import Technique, resolve_technique
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
-from cnnviz_jax.model.digests import arrays_digest, weights_digest
+from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 _WORTH_RESUMING = 64
@@ -75,11 +75,9 @@ def explain(
     images, resolved, keys = prepared.images, prepared.target, prepared.keys
     cache = None
     if folder is not None and fold.evaluations >= _WORTH_RESUMING:
-        common = {"technique": spec.name, "fold": repr(fold), "model": model.name, "versions": versions()}
-        common |= {"parameters": weights_digest(model)}
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
-        each: list[tuple[str, ...]] = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
-        cache = ResumeFolder(Path(folder), common, each)
+        each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
+        cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
     heatmap, scores = run_fold(
         fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
         cache=cache,
@@ -185,11 +183,10 @@ def _findings(
         raise ModelError(f"{technique} gave values that are not finite for image {int(np.argmin(finite))}")
     zero = [i for i, value in enumerate(heatmap.values) if not value.any()]
     if zero:
-        which = ", ".join(map(str, zero[:5])) + (", ..." if len(zero) > 5 else "")
         before = heatmap.extras.get("before_relu")
         negative = before is not None and all((np.asarray(before[i]) <= 0).all() for i in zero)
         cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
-        found.append(f"all zero for image {which}: {cause}")
+        found.append(f"all zero for image {_first_of(zero)}: {cause}")
     found += _incomplete(heatmap, scores)
     low, top = float(images.min()), float(images.max())
     if low < -0.01 or top > 2:
@@ -206,6 +203,9 @@ def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
     off = np.flatnonzero(gap > 0.05 * difference + 1e-4 * np.maximum(1, np.abs(scores)))
     if not off.size:
         return []
-    which = ", ".join(map(str, off[:5])) + (", ..." if len(off) > 5 else "")
-    i = off[0]
+    which, i = _first_of(off), off[0]
     return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
+
+
+def _first_of(numbers: Sequence[int] | np.ndarray) -> str:
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")

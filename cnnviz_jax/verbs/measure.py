@@ -1,7 +1,7 @@
 """`cv.measure`: how faithful a map is, or how much a map says about the score, in numbers."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ def measure(
         )
     else:
         labels = built.labels
-        again = _Again(made, model, images, inner, reduction, chunk, memory_budget, spec.name)
+        again = _again(made, spec.name, model, images, inner, reduction, chunk=chunk, memory_budget=memory_budget)
         case = HostCase(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
         found = built.run(case)
         scores = np.asarray(made.scores) if made is not None else np.zeros(len(images), np.float32)
@@ -130,42 +130,26 @@ def _mask_of(mask: Any, images: Float[np.ndarray, "n h w c"]) -> np.ndarray | No
     return array.astype(bool)
 
 
-class _Again:
-    """The technique run once more as it was: same options, seed and noise, other images or another model."""
+def _again(
+    made: Attribution | None,
+    metric: str,
+    model: Model,
+    images: Float[np.ndarray, "n h w c"],
+    target: targets.Target,
+    reduction: str,
+    **options: Any,
+) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Return the technique to be run once more as it was, with the same options, seed and noise; see `HostCase`."""
+    if made is None:
+        raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
+    technique, config = made.provenance.technique, made.provenance.config
+    options |= {"key": key_of(made.provenance.seed), "ids": image_ids(images).tolist()}
+    options |= {each.name: getattr(config, each.name) for each in dataclasses.fields(config) if each.init}
 
-    def __init__(
-        self,
-        made: Attribution | None,
-        model: Model,
-        images: Float[np.ndarray, "n h w c"],
-        target: targets.Target,
-        reduction: str,
-        chunk: Chunk,
-        memory_budget: int | None,
-        metric: str,
-    ) -> None:
-        if made is None:
-            raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
-        self.made, self.model, self.images, self.target, self.reduction = made, model, images, target, reduction
-        self.chunk, self.memory_budget = chunk, memory_budget
-        self.ids = image_ids(images)
-        self.key = key_of(made.provenance.seed)
-
-    def __call__(
-        self, *, model: Model | None = None, images: Any = None, progress: Progress | None = None
+    def again(
+        *, model: Model = model, images: Any = images, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the map, one number per pixel, and as the technique gave it."""
-        config = self.made.provenance.config
-        result = explain(
-            self.made.provenance.technique,
-            model or self.model,
-            self.images if images is None else images,
-            self.target,
-            key=self.key,
-            ids=self.ids.tolist(),
-            chunk=self.chunk,
-            memory_budget=self.memory_budget,
-            progress=progress,
-            **{each.name: getattr(config, each.name) for each in dataclasses.fields(config) if each.init},
-        )
-        return map_of(result.values, self.images, self.reduction, self.made.provenance.technique)
+        result = explain(technique, model, images, target, progress=progress, **options)
+        return map_of(result.values, images, reduction, technique)
+
+    return again

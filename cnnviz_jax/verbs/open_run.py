@@ -31,7 +31,7 @@ from cnnviz_jax.sweep.spec import Explanation, Survey, SweepSpec
 from cnnviz_jax.sweep.step import OK, STATUSES
 from cnnviz_jax.sweep.store import STATUS, ExampleStore
 from cnnviz_jax.verbs.load_model import load_model
-from cnnviz_jax.verbs.render import check_writable, render, renderer_for
+from cnnviz_jax.verbs.render import check_output, render
 from cnnviz_jax.verbs.report import report
 
 _SHOWN = 8
@@ -269,8 +269,7 @@ class Run:
             RenderError: `out` cannot be written; said before any work.
         """
         if out is not None:
-            renderer_for(Report.__name__, Path(out))
-            check_writable(Path(out))
+            check_output(Report.__name__, Path(out))
         chosen = self._checked(ids) if ids is not None else self._spread()
         images: Images = self.images(chosen)
         page = report(self.model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])

@@ -28,8 +28,7 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
         RenderError: No renderer writes this result in this form, or the folder cannot be written.
     """
     path = Path(path)
-    spec = renderer_for(type(result).__name__, path, renderer)
-    check_writable(path)
+    spec = check_output(type(result).__name__, path, renderer)
     try:
         with whole(path) as temporary:
             load(spec.render)(result, temporary, **display)
@@ -38,8 +37,8 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
     return path
 
 
-def renderer_for(kind: str | None, path: Path, renderer: str | None = None) -> RendererSpec:
-    """Return the renderer for this kind of result and file; can be asked before the result exists.
+def check_output(kind: str | None, path: Path, renderer: str | None = None) -> RendererSpec:
+    """Return the renderer for this kind of result and file, which can be written; meant for before long work.
 
     Args:
         kind: Class name of the result, such as `Attribution`; `None` where it is not known yet: then any will do.
@@ -48,8 +47,14 @@ def renderer_for(kind: str | None, path: Path, renderer: str | None = None) -> R
 
     Raises:
         UnknownNameError: No renderer has that name.
-        RenderError: None fits; those that would are listed.
+        RenderError: None fits, and those that would are listed; or no file can be created at `path`.
     """
+    spec = _renderer_for(kind, path, renderer)
+    _check_writable(path)
+    return spec
+
+
+def _renderer_for(kind: str | None, path: Path, renderer: str | None) -> RendererSpec:
     manager = plugins()
     if renderer is not None:
         return manager.renderer(renderer)
@@ -69,8 +74,7 @@ def renderer_for(kind: str | None, path: Path, renderer: str | None = None) -> R
     return exact[0]
 
 
-def check_writable(path: Path) -> None:
-    """Raise `RenderError` unless a file can be created at `path`; meant for before long work."""
+def _check_writable(path: Path) -> None:
     folder = path.parent
     if path.is_dir():
         raise RenderError(f"{path} is a folder; name a file in it")

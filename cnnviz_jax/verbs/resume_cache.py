@@ -3,6 +3,7 @@
 import hashlib
 import json
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,22 +11,28 @@ import numpy as np
 
 from cnnviz_jax.errors import RenderError
 from cnnviz_jax.files import whole
+from cnnviz_jax.model.digests import weights_digest
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.results.provenance import versions
 
 
 class ResumeFolder:
     """One file per finished target, or unfinished image, named by everything that decides its numbers."""
 
-    def __init__(self, folder: Path, identity: dict[str, Any], each: list[tuple[str, ...]]) -> None:
+    def __init__(self, folder: str | Path, model: Model, each: Sequence[tuple[str, ...]], **identity: Any) -> None:
         """Name the files; the folder is made when the first target is finished.
 
         Args:
             folder: Where the files are.
-            identity: What decides the numbers of all targets, ready for JSON.
-            each: What decides those of each target.
+            model: What computes the numbers: its parameters, and the versions installed, decide them too.
+            each: What decides the numbers of each target.
+            **identity: What else decides those of all targets, ready for JSON.
         """
-        self.folder = folder
-        whole = json.dumps(identity, sort_keys=True, default=str)
-        self.paths = [folder / f"{hashlib.sha256(repr((whole, own)).encode()).hexdigest()[:24]}.npz" for own in each]
+        self.folder = Path(folder)
+        identity |= {"model": model.name, "parameters": weights_digest(model), "versions": versions()}
+        shared = json.dumps(identity, sort_keys=True, default=str)
+        names = [hashlib.sha256(repr((shared, own)).encode()).hexdigest()[:24] for own in each]
+        self.paths = [self.folder / f"{name}.npz" for name in names]
 
     def load(self, index: int) -> list[np.ndarray] | None:
         """Return the arrays of a finished target; `None` if it is not there or its file is broken."""

@@ -24,11 +24,11 @@ from cnnviz_jax.engine import (
 )
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
-from cnnviz_jax.model.digests import arrays_digest, weights_digest
+from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.configs import technique_and_config
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, resolved_layers
 from cnnviz_jax.targets.layers import WholeLayer
@@ -91,13 +91,10 @@ def synthesize(
     moments = tuple(sorted({round(k) for k in np.linspace(0, iteration.steps, snapshots)})) if snapshots else ()
     cache = None
     if folder is not None:
-        common = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration), "model": model.name}
-        common |= {"parameters": weights_digest(model), "key": key_text(seed), "versions": versions()}
-        common |= {"snapshots": moments}
-        words, rows = resolved.describe(model), _rows(placed, len(ids))
-        cache = ResumeFolder(
-            Path(folder), common, [(w, str(i), arrays_digest(r)) for w, i, r in zip(words, ids, rows, strict=True)]
-        )
+        rows = zip(resolved.describe(model), ids, _rows(placed, len(ids)), strict=True)
+        each = [(words, str(number), arrays_digest(row)) for words, number, row in rows]
+        parts = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration)}
+        cache = ResumeFolder(folder, model, each, **parts, key=key_text(seed), snapshots=moments)
     outcome, curves, frames = run_iteration(
         iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
         memory_budget=memory_budget, progress=progress or silent,
@@ -115,17 +112,11 @@ def synthesize(
 def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
     """The technique's record and config; a layer that is the technique's own option goes there."""
     fields = {field.name for field in dataclasses.fields(plugins().technique(name, "synthesize").config)}
-    if "layer" not in fields:
-        spec, config = technique_and_config(name, "synthesize", options)
-        return spec, config, layer
-    if layer is not None:
-        options = {**options, "layer": model.layers.resolve(layer)}
-    elif "layer" in options:
-        options = {**options, "layer": model.layers.resolve(options["layer"])}
-    else:
-        raise UsageError(f"{name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
-    spec, config = technique_and_config(name, "synthesize", options)
-    return spec, config, None
+    if "layer" in fields:
+        if (asked := options.get("layer") if layer is None else layer) is None:
+            raise UsageError(f"{name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
+        layer, options = None, {**options, "layer": model.layers.resolve(asked)}
+    return *technique_and_config(name, "synthesize", options), layer
 
 
 def _some_layer(model: Model) -> str:

@@ -4,9 +4,11 @@ It reads `cnnviz_jax.plugin` itself, so that the page cannot lack a name. A name
 these pages leads there.
 """
 
+import ast
 import importlib
 import inspect
 import re
+from pathlib import Path
 
 from docutils import nodes
 from sphinx import addnodes
@@ -18,6 +20,8 @@ from sphinx.util.docutils import SphinxDirective
 
 from cnnviz_jax import plugin
 
+STUB = str(Path(plugin.__file__).with_suffix(".pyi"))
+"""Where the names are listed."""
 GROUPS = {
     "plugins": "What a plugin offers",
     "engine": "How evaluations run",
@@ -50,13 +54,19 @@ def rows() -> dict[str, list[tuple[str, str, str]]]:
         elif inspect.isclass(value) or inspect.isfunction(value):
             home, full, text = value.__module__, f"{value.__module__}.{value.__qualname__}", inspect.getdoc(value)
         else:
-            home = f"cnnviz_jax.{plugin._MODULE_OF[name]}"
+            home = _homes()[name]
             full, text = f"{home}.{name}", _of_constant(home, name)
         if not text:
             raise ExtensionError(f"cnnviz_jax.plugin.{name} has no docstring; {home} needs one line about it")
         group = home.split(".")[1]
         found.setdefault(GROUPS.get(group, group), []).append((name, full, _first_sentence(text)))
     return {heading: names for heading, names in found.items() if names}
+
+
+def _homes() -> dict[str, str]:
+    """Return the module of each name, as the stub imports it."""
+    imports = [node for node in ast.parse(Path(STUB).read_text()).body if isinstance(node, ast.ImportFrom)]
+    return {alias.name: f"cnnviz_jax.{node.module}" for node in imports for alias in node.names}
 
 
 def _of_constant(module: str, name: str) -> str:
@@ -76,7 +86,7 @@ class PluginNames(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the sections."""
-        for file in (__file__, plugin.__file__):
+        for file in (__file__, STUB):
             self.env.note_dependency(file)
         sections: list[nodes.Node] = []
         for heading, names in rows().items():

@@ -1,4 +1,7 @@
-"""The import graph of both packages, read off their source: who names whom, lazily and for types only included."""
+"""The import graph of both packages, read off their source: who names whom, lazily and for types only included.
+
+The names of a stub (`.pyi`) count as imports for types of the module beside it, which loads them when first used.
+"""
 
 import ast
 import functools
@@ -39,7 +42,9 @@ def imports() -> list[Import]:
     found = dict.fromkeys(
         Import(importer, imported, kind)
         for importer, path in known.items()
-        for imported, kind in _imported(ast.parse(path.read_text(encoding="utf-8")), known)
+        for file in (path, path.with_suffix(".pyi"))
+        if file.exists()
+        for imported, kind in _imported(file, known)
         if imported != importer
     )
     return list(found)
@@ -78,13 +83,15 @@ def circles(edges: Iterator[tuple[str, str]] | set[tuple[str, str]]) -> list[lis
     return sorted(found)
 
 
-def _imported(tree: ast.Module, known: dict[str, Path]) -> Iterator[tuple[str, str]]:
+def _imported(file: Path, known: dict[str, Path]) -> Iterator[tuple[str, str]]:
     def walk(node: ast.AST, kind: str) -> Iterator[tuple[str, str]]:
         for child in ast.iter_child_nodes(node):
-            if isinstance(child, ast.ImportFrom) and child.module and child.module.split(".")[0] in ROOTS:
-                for alias in child.names:
-                    inner = f"{child.module}.{alias.name}"
-                    yield (inner if inner in known else child.module), kind
+            if isinstance(child, ast.ImportFrom):
+                # Only the stubs of the core's own package import relatively, all from `cnnviz_jax` itself.
+                module = ".".join(filter(None, ("cnnviz_jax" if child.level else "", child.module)))
+                for alias in child.names if module.split(".")[0] in ROOTS else ():
+                    inner = f"{module}.{alias.name}"
+                    yield (inner if inner in known else module), kind
             elif isinstance(child, ast.Import):
                 yield from ((alias.name, kind) for alias in child.names if alias.name in known)
             elif isinstance(child, ast.If) and "TYPE_CHECKING" in ast.dump(child.test):
@@ -94,4 +101,4 @@ def _imported(tree: ast.Module, known: dict[str, Path]) -> Iterator[tuple[str, s
             else:
                 yield from walk(child, kind)
 
-    yield from walk(tree, "top")
+    yield from walk(ast.parse(file.read_text(encoding="utf-8")), "types" if file.suffix == ".pyi" else "top")

@@ -42,8 +42,6 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Explain and measure, print the table and write the figure."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     techniques, metrics = request.techniques("techniques", "explain"), request.techniques("metrics", "measure")
     files = request.image_files(examples=True)
     masks = mask_files(request.given["masks"], files)

@@ -19,8 +19,6 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Explain images by one technique and write the figure."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     files = request.image_files()
     is_plan = request.given["plan"] is not None
     if not is_plan:

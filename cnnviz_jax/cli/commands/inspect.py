@@ -20,8 +20,6 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Inspect a model, an image or a recorded training by one technique and write the figure."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     if request.model:
         request.refuse_words(f"inspect {request.name} takes a model only")
     request.check_output(None)

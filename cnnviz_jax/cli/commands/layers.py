@@ -24,8 +24,6 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """List the layers of a model in the order they run."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     request.refuse_words("layers takes one model and nothing else")
     model = request.load()
     rows = [_row(layer) for layer in model.layers.values()]

@@ -36,8 +36,6 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Explain images by one technique, measure the maps and write the figure."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     technique = request.registry.technique(request.given["technique"] or "saliency", "explain").name
     files = request.image_files()
     masks = mask_files(request.given["masks"], files)

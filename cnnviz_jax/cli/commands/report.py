@@ -6,7 +6,6 @@ import dataclasses
 from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.output import announce
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, TARGET_OPTION, Common
 from cnnviz_jax.errors import UsageError
@@ -36,8 +35,6 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Write the page and say where it is and how long it took."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     request = dataclasses.replace(request, out=page_path(request.out))
     of_run = request.given["run"]
     named = {name: text for name, text in request.given.items() if name not in ("out", "run") and text is not None}
@@ -67,8 +64,7 @@ def run(words: list[str], settings: Settings) -> int:
                 progress=progress,
             )
         left_out = page.refused
-    warnings = [f"{name} is left out: {reason}" for name, reason in left_out.items()]
-    announce(request.out, warnings, started_s=request.started_s, settings=settings)
+    request.announce(f"{name} is left out: {reason}" for name, reason in left_out.items())
     return 0
 
 

@@ -26,8 +26,6 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Survey a folder of images by one technique and write the figure."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     if len(request.words) != 1:
         raise UsageError(
             "a survey takes one folder, .npz, .zarr or package.module:factory of images, "

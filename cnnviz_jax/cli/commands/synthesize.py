@@ -6,7 +6,6 @@ from typing import Any
 
 from cnnviz_jax.cli.commands.synthesis_files import folder_beside, joined, write_beside
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.output import announce
 from cnnviz_jax.cli.positionals import ImageFile, image_files
 from cnnviz_jax.cli.request import Request, Verb, stacked
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, RUN_OPTIONS, Common
@@ -39,8 +38,6 @@ _SNAPSHOTS = 24
 def run(words: list[str], settings: Settings) -> int:
     """Make the inputs that excite channels or classes most and write the figure."""
     request = Request.read(VERB, words, settings)
-    if request is None:
-        return 0
     given, out = request.given, request.out
     files = _images(request)
     _check_units(request)
@@ -78,7 +75,7 @@ def run(words: list[str], settings: Settings) -> int:
     display |= {"exemplars": 4} if "exemplar_crops" in result.extras else {}
     cv.render(result, out, renderer="grid", **display)
     written = write_beside(result, out, block=block)
-    announce(out, result.warnings, started_s=request.started_s, settings=settings)
+    request.announce(result.warnings)
     if not settings.quiet:
         print(f"beside it: {', '.join(str(path) for path in written)}")
     return 0
