@@ -5,7 +5,7 @@ program: pure, of one shape, fit for `shard_map`, and the same to the last bit o
 """
 
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -15,11 +15,9 @@ from cnnviz_jax.engine.chunk_planning import evenly
 from cnnviz_jax.engine.evaluating import evaluated, finished, prepared, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.attribution import Heatmap
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.targets import Target
 
 _AT_ONCE = {"cpu": 64}
 _AT_ONCE_ACCELERATOR = 256
@@ -47,9 +45,9 @@ def inner_chunk_for(evaluations: int, device_batch: int, at_once: int | None = N
 
 def explain_device_batch(
     fold: Fold,
-    model: "Model",
+    model: Model,
     images: Float[Array, "b h w c"],
-    target: "Target",
+    target: Target,
     keys: Key[Array, " b"],
     *,
     inner_chunk: int,

@@ -1,6 +1,6 @@
 """One fold over a batch of images, traced: what the host's loop over chunks and a sweep's device batch share."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -8,18 +8,16 @@ from jaxtyping import Array, Bool, Float, Int, Key, Shaped
 
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold import Fold
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets import Target
 
 
 def prepared(
-    fold: Fold, model: "Model", images: Float[Array, "b h w c"], target: "Target", keys: Key[Array, " b"]
+    fold: Fold, model: Model, images: Float[Array, "b h w c"], target: Target, keys: Key[Array, " b"]
 ) -> tuple[Float[Array, " b"], Any]:
     """Return the scores of the untouched images, and what all evaluations of an image share."""
 
-    def one(image: Array, target: "Target", key: Any) -> Any:
+    def one(image: Array, target: Target, key: Any) -> Any:
         return model.score(image, target)[0], fold.prepare(Case(model, target, key, image))
 
     found: tuple[Array, Any] = jax.vmap(one)(images, target, keys)
@@ -28,16 +26,16 @@ def prepared(
 
 def evaluated(
     fold: Fold,
-    model: "Model",
+    model: Model,
     images: Float[Array, "b h w c"],
-    target: "Target",
+    target: Target,
     keys: Key[Array, " b"],
     contexts: Any,
     indices: Int[Array, " m"],
 ) -> Any:
     """Return some evaluations of every image, b m ..."""
 
-    def one_image(image: Array, target: "Target", key: Any, context: Any) -> Any:
+    def one_image(image: Array, target: Target, key: Any, context: Any) -> Any:
         def one(index: Array) -> Any:
             # Evaluation i draws from fold_in(image's key, i), never from a key that is split along the way: its noise
             # is then the same in whichever chunk, batch or device it is computed, and after a resume.
@@ -56,11 +54,11 @@ def summed(evaluations: Shaped[Array, "b m ..."], valid: Bool[Array, " m"]) -> S
 
 
 def finished(
-    fold: Fold, model: "Model", images: Float[Array, "b h w c"], target: "Target", contexts: Any, gathered: Any
+    fold: Fold, model: Model, images: Float[Array, "b h w c"], target: Target, contexts: Any, gathered: Any
 ) -> Any:
     """Return the result of every image from all that was gathered."""
 
-    def one(image: Array, target: "Target", context: Any, own: Any) -> Any:
+    def one(image: Array, target: Target, context: Any, own: Any) -> Any:
         return fold.finish(Case(model, target, None, image, context), own)
 
     return jax.vmap(one)(images, target, contexts, gathered)

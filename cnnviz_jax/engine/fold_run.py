@@ -4,7 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,10 +20,8 @@ from cnnviz_jax.engine.iteration import ResumeCache
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.errors import Interrupted, MemoryBudgetError
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets import Target
 
 # What a kill -9 may lose. Ctrl-C loses nothing: it saves at the next chunk.
 _SAVE_EVERY_S = 60.0
@@ -31,9 +29,9 @@ _SAVE_EVERY_S = 60.0
 
 def run_fold(
     fold: Fold,
-    model: "Model",
+    model: Model,
     images: Float[Array | np.ndarray, "n h w c"],
-    target: "Target",
+    target: Target,
     keys: Key[Array, " n"],
     *,
     chunk: Chunk = "auto",
@@ -93,9 +91,9 @@ class FoldRun:
     def __init__(
         self,
         fold: Fold,
-        model: "Model",
+        model: Model,
         images: Array | np.ndarray,
-        target: "Target",
+        target: Target,
         keys: Any,
         chunk: Chunk = "auto",
         memory_budget: int | None = None,
@@ -254,7 +252,7 @@ class FoldRun:
         return compiled(function, (_step, self.fold, self.chunk), args, donate=(5,))
 
 
-def _begin(fold: Fold, slots: int, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
+def _begin(fold: Fold, slots: int, model: Model, images: Array, target: Target, keys: Any) -> Any:
     scores, contexts = prepared(fold, model, images, target, keys)
     first = jax.ShapeDtypeStruct((1,), jnp.int32)
     shapes = jax.eval_shape(partial(evaluated, fold, model), images, target, keys, contexts, first)
@@ -269,9 +267,9 @@ def _begin(fold: Fold, slots: int, model: "Model", images: Array, target: "Targe
 def _step(
     fold: Fold,
     chunk: int,
-    model: "Model",
+    model: Model,
     images: Array,
-    target: "Target",
+    target: Target,
     keys: Any,
     context: Any,
     gathered: Any,
@@ -294,23 +292,23 @@ def _step(
     return jax.tree.map(add if fold.gather == "sum" else put, gathered, partials), start + chunk
 
 
-def _whole(fold: Fold, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
+def _whole(fold: Fold, model: Model, images: Array, target: Target, keys: Any) -> Any:
     """Return what begin, one step and end return; one program compiles sooner and shares the forward pass."""
     scores, context, gathered = _begin(fold, 1, model, images, target, keys)
     gathered, _ = _step(fold, 1, model, images, target, keys, context, gathered, jnp.int32(0))
     return _end(fold, model, images, target, context, gathered), scores
 
 
-def _refine(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
+def _refine(fold: Fold, model: Model, images: Array, target: Target, context: Any, gathered: Any) -> Any:
     known = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
 
-    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
+    def one(image: Array, target: Target, context: Any, gathered: Any) -> Any:
         return fold.refine(Case(model, target, None, image, context), gathered)
 
     return jax.vmap(one)(images, target, context, known)
 
 
-def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
+def _end(fold: Fold, model: Model, images: Array, target: Target, context: Any, gathered: Any) -> Any:
     if fold.gather == "stack":
         gathered = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
     return finished(fold, model, images, target, context, gathered)

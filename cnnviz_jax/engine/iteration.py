@@ -7,7 +7,7 @@ once, in chunks that fit memory, with one compiled program for all targets of a 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -19,11 +19,9 @@ from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.errors import MemoryBudgetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.provenance import Provenance
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +43,8 @@ class Iteration:
     """What the user should know before believing the result."""
 
     def prepare(
-        self, model: "Model", target: "Target", exemplars: Float[np.ndarray, "n h w c"] | None
-    ) -> tuple["Model", "Target"]:
+        self, model: Model, target: Target, exemplars: Float[np.ndarray, "n h w c"] | None
+    ) -> tuple[Model, Target]:
         """Return the model and the batched target that the steps work on; on the host, before anything is traced.
 
         Args:
@@ -56,7 +54,7 @@ class Iteration:
         """
         return model, target
 
-    def compared(self, model: "Model", target: "Target") -> "Target":
+    def compared(self, model: Model, target: Target) -> Target:
         """Return the target whose maximum over a data set the result is measured against."""
         return target
 
@@ -100,8 +98,8 @@ class ResumeCache(Protocol):
 
 def run_iteration(
     iteration: Iteration,
-    model: "Model",
-    target: "Target",
+    model: Model,
+    target: Target,
     keys: Key[Array, " n"],
     *,
     snapshots: Sequence[int] = (),
@@ -178,8 +176,8 @@ class _IterationRun:
     def __init__(
         self,
         iteration: Iteration,
-        model: "Model",
-        target: "Target",
+        model: Model,
+        target: Target,
         keys: Any,
         snapshots: tuple[int, ...],
     ) -> None:
@@ -246,20 +244,20 @@ class _IterationRun:
 
 # fold_in(k, 0) for the start and fold_in(k, i + 1) for step i: no two draw from one key, and a target's noise does not
 # depend on which targets are stepped beside it.
-def _start(iteration: Iteration, model: "Model", target: "Target", keys: Any) -> Any:
+def _start(iteration: Iteration, model: Model, target: Target, keys: Any) -> Any:
     return jax.vmap(lambda t, k: iteration.start(Case(model, t, jax.random.fold_in(k, 0))))(target, keys)
 
 
-def _step(iteration: Iteration, model: "Model", target: "Target", state: Any, index: Array, keys: Any) -> Any:
-    def one(t: "Target", s: Any, k: Any) -> Any:
+def _step(iteration: Iteration, model: Model, target: Target, state: Any, index: Array, keys: Any) -> Any:
+    def one(t: Target, s: Any, k: Any) -> Any:
         return iteration.step(Case(model, t, jax.random.fold_in(k, index + 1), index=index), s)
 
     return jax.vmap(one)(target, state, keys)
 
 
-def _finish(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
+def _finish(iteration: Iteration, model: Model, target: Target, state: Any) -> Any:
     return jax.vmap(lambda t, s: iteration.finish(Case(model, t), s))(target, state)
 
 
-def _snapshot(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
+def _snapshot(iteration: Iteration, model: Model, target: Target, state: Any) -> Any:
     return jax.vmap(lambda t, s: iteration.snapshot(Case(model, t), s))(target, state)

@@ -8,7 +8,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -22,13 +22,11 @@ from cnnviz_jax.sweep.errors import BadImagesError, Interrupted, OutOfMemoryErro
 from cnnviz_jax.sweep.feed import Extent, batches
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
+from cnnviz_jax.sweep.resolved import ResolvedSweep
 from cnnviz_jax.sweep.result import write_results
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
 from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
-
-if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep
-    from cnnviz_jax.sweep.run_options import RunOptions
 
 # While the devices compute a step, the host stores the one before and loads the one after; more only hold memory.
 _IN_FLIGHT = 2
@@ -41,9 +39,9 @@ class Loop:
 
     def __init__(
         self,
-        resolved: "ResolvedSweep",
+        resolved: ResolvedSweep,
         folder: RunFolder,
-        options: "RunOptions",
+        options: RunOptions,
         state: State,
         stop: int,
         checkpoints: Checkpoints | None,

@@ -6,18 +6,15 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from cnnviz_jax.engine import root_key
 from cnnviz_jax.sweep.feed import Extent, batches
+from cnnviz_jax.sweep.resolved import ResolvedSweep
 from cnnviz_jax.sweep.step import empty_deltas
 from cnnviz_jax.sweep.store import ArraySpec
-
-if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep
 
 DEVICES_PER_HOST = 8
 WRITE_BYTES_PER_S = 330e6

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +17,12 @@ from cnnviz_jax.engine.reducers import Reducer, fields_of
 from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, TargetError
 from cnnviz_jax.model.digests import weights_digest
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
 from cnnviz_jax.sweep.spec import Explanation, SweepSpec
 from cnnviz_jax.targets.parsing import class_named, target_in_table
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 # Ids are uint32, and 2**32 - 1 marks an empty slot of a top-k.
 _LARGEST_ID = 2**32 - 2
@@ -52,7 +50,7 @@ class Planned:
 class Work:
     """Everything the step computes, in order."""
 
-    model: "Model"
+    model: Model
     explanations: tuple[Planned, ...]
     reducers: dict[str, Reducer]
     """By `name/layer`."""
@@ -62,7 +60,7 @@ class Work:
     """Whether the model returns class scores, so that there are predictions."""
 
     @classmethod
-    def plan(cls, spec: SweepSpec, model: "Model", source: Source) -> "Work":
+    def plan(cls, spec: SweepSpec, model: Model, source: Source) -> "Work":
         """Return the work.
 
         Raises:
@@ -155,7 +153,7 @@ class Work:
         return json.loads(json.dumps(identity, default=str))
 
 
-def _planned(asked: Explanation, model: "Model") -> Planned:
+def _planned(asked: Explanation, model: Model) -> Planned:
     found = resolve_technique(asked.technique, "explain", dict(asked.options), model)
     if isinstance(asked.target, str) and asked.target != "label":
         asked = dataclasses.replace(asked, target=class_named(asked.target, model))
@@ -164,7 +162,7 @@ def _planned(asked: Explanation, model: "Model") -> Planned:
     return Planned(asked, found.config, found.built)
 
 
-def _has_classes(model: "Model") -> bool:
+def _has_classes(model: Model) -> bool:
     try:
         return model.class_count > 0
     except TargetError:

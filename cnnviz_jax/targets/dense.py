@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
 from cnnviz_jax.targets.target import Target
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 
 @jax.tree_util.register_dataclass
@@ -43,7 +41,7 @@ class Pixels(Target):
             raise TargetError(f"the target names {len(index)} classes for {count} images; give one, or one for each")
         return dataclasses.replace(self, index=index, mask=mask)
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` unless the outputs are (rows, cols, classes) of the mask's size and have the class."""
         shape = _output_shape(model)
         if shape is None or len(shape) != 3:
@@ -56,12 +54,12 @@ class Pixels(Target):
             if not 0 <= index < shape[2]:
                 raise TargetError(f"class {int(index)} is out of range: {model.name} has classes 0 to {shape[2] - 1}")
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `3 road in a box`."""
         return tuple(f"{model.class_name(int(i))} in {self.words}" for i in np.atleast_1d(np.asarray(self.index)))
 
 
-def _output_shape(model: "Model") -> tuple[int, ...] | None:
+def _output_shape(model: Model) -> tuple[int, ...] | None:
     out = jax.eval_shape(lambda image: model.run(image)[0], jax.ShapeDtypeStruct(model.input_shape, jnp.float32))
     return tuple(out.shape) if hasattr(out, "shape") else None
 

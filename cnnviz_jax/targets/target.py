@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import TargetError
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.model import Model
 
 
 class Target:
@@ -35,7 +33,7 @@ class Target:
         """Return the score of one image from its outputs and its layer values (canonical axes: h w c)."""
         raise TypeError(f"{type(self).__name__} defines no score")
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if `model` cannot be scored so."""
 
     def batched(self, count: int) -> Self:
@@ -59,7 +57,7 @@ class Target:
         """Return the target as a measure scores it: `target` is itself, `probability` that of a class."""
         return self
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return one text per image (call on a batched target)."""
         leaves = jax.tree.leaves(self)
         count = len(leaves[0]) if leaves else 1
@@ -129,11 +127,11 @@ class WrappedTarget(Target):
         """Return the inner target's score."""
         return self.inner.score(outputs, activations)
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if the inner target does not fit."""
         self.inner.check(model)
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return the inner target's texts."""
         return self.inner.describe(model)
 
@@ -161,7 +159,7 @@ class WeightedSum(Target):
         parts = (w * term.score(outputs, activations) for term, w in zip(self.terms, self.weights, strict=True))
         return jnp.asarray(sum(parts), jnp.float32)
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if a term does not fit."""
         for term in self.terms:
             term.check(model)
@@ -171,7 +169,7 @@ class WeightedSum(Target):
         weights = tuple(jnp.broadcast_to(jnp.asarray(w, jnp.float32), (count,)) for w in self.weights)
         return dataclasses.replace(self, terms=tuple(term.batched(count) for term in self.terms), weights=weights)
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `conv1 channel 2 + 3 x conv1 channel 4`."""
         columns = [
             [
