@@ -4,6 +4,7 @@
 program: pure, of one shape, fit for `shard_map`, and the same to the last bit on any number of devices.
 """
 
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,6 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import evenly
 from cnnviz_jax.engine.evaluating import evaluated, finished, prepared, summed
 from cnnviz_jax.engine.fold import Fold
@@ -71,10 +73,11 @@ def explain_device_batch(
     if len(fold.rounds) > 1:
         raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
 
-    scores, contexts = prepared(fold, model, images, target, keys)
-    evaluate = partial(evaluated, fold, model, images, target, keys, contexts)
-    gathered = _gather(fold, evaluate, min(inner_chunk, fold.evaluations))
-    return finished(fold, model, images, target, contexts, gathered), scores
+    batch = Case(model, target, keys, images)
+    scores, contexts = prepared(fold, batch)
+    batch = replace(batch, context=contexts)
+    gathered = _gather(fold, partial(evaluated, fold, batch), min(inner_chunk, fold.evaluations))
+    return finished(fold, batch, gathered), scores
 
 
 def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:

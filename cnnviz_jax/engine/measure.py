@@ -51,7 +51,7 @@ class MetricFold(Fold):
 
 @dataclass(frozen=True, kw_only=True)
 class HostCase:
-    """One measurement on the host: everything the caller gave, checked."""
+    """What a `HostMetric` is given: everything the caller gave, checked."""
 
     model: Model
     images: Float[np.ndarray, "n h w c"]

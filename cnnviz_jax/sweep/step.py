@@ -15,6 +15,7 @@ from cnnviz_jax.engine.device_batch import explain_device_batch
 from cnnviz_jax.engine.reducers import Batch, layers_of, update_all
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import OutOfMemoryError
+from cnnviz_jax.sweep.store import ArraySpec
 from cnnviz_jax.sweep.work import Planned, Work
 
 AXIS = "data"
@@ -40,6 +41,11 @@ class Step:
         """Shapes and dtypes of the per-example outputs by name, for all devices together."""
         outputs: dict[str, Any] = self.run.out[1]
         return outputs
+
+    @property
+    def arrays(self) -> dict[str, ArraySpec]:
+        """What is stored of one image, by name."""
+        return {name: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for name, leaf in self.outputs.items()}
 
     @property
     def need_bytes(self) -> int:

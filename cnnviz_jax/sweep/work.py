@@ -117,6 +117,7 @@ class Work:
     def identity(self, spec: SweepSpec, source: Source, count: int) -> dict[str, Any]:
         """Return everything that decides results, but for device batch and chunks, as plain JSON."""
         structure = self.model.structure
+        is_partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
         # Whatever changes a number in the results stands here, and nothing else: not devices, workers, checkpoints or
         # the folder's name. Versions and the kind of device do not either, as they change the last bits only;
         # `run.json` has them, and the manifest says whether they changed.
@@ -133,16 +134,10 @@ class Work:
             "source_digest": source.digest(),
             "images": count,
             "seed": spec.seed,
-            "rng": "threefry2x32/" + ("partitionable" if _keys_are_partitionable() else "sequential"),
+            "rng": "threefry2x32/" + ("partitionable" if is_partitionable else "sequential"),
             "explain": [
-                {
-                    "technique": planned.asked.technique,
-                    "name": planned.asked.name,
-                    "config": dataclasses.asdict(planned.config),
-                    "target": planned.asked.target,
-                    "keep": planned.asked.keep,
-                    "dtype": planned.asked.dtype,
-                }
+                {name: getattr(planned.asked, name) for name in ("technique", "name", "target", "keep", "dtype")}
+                | {"config": dataclasses.asdict(planned.config)}
                 for planned in self.explanations
             ],
             "survey": {
@@ -171,7 +166,3 @@ def _has_classes(model: Model) -> bool:
 
 def _described(reducer: Reducer) -> dict[str, Any]:
     return {field.name: getattr(reducer, field.name) for field in dataclasses.fields(reducer)}
-
-
-def _keys_are_partitionable() -> bool:
-    return bool(jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]

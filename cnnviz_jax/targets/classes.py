@@ -12,7 +12,7 @@ from jaxtyping import Array, Float, Int
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import Target
+from cnnviz_jax.targets.target import Target, check_numbers
 
 Unit = Literal["logit", "probability", "log_probability", "margin"]
 
@@ -70,12 +70,9 @@ class ClassScore(Target):
         if self.of not in ("logit", "probability", "log_probability", "margin"):
             raise TargetError(f"no class score called {self.of!r}; logit, probability, log_probability, margin exist")
         classes = model.class_count
-        index = np.atleast_1d(np.asarray(self.index))
-        if not np.issubdtype(index.dtype, np.integer):
+        if not np.issubdtype(np.asarray(self.index).dtype, np.integer):
             raise TargetError(f"a class index is a whole number, got {self.index!r}")
-        bad = index[(index < 0) | (index >= classes)]
-        if bad.size:
-            raise TargetError(f"class {int(bad[0])} is out of range: {model.name} has classes 0 to {classes - 1}")
+        check_numbers("class", self.index, classes, model.name)
 
     def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `243 bull mastiff` or `probability of 3 star`."""

@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import LayerTarget
+from cnnviz_jax.targets.target import LayerTarget, one_each
 from cnnviz_jax.targets.units import Channel
 
 _LEAST_COSINE = 0.1
@@ -55,11 +55,8 @@ class Direction(LayerTarget):
     def batched(self, count: int) -> Self:
         """Return it with one vector per target; a single vector serves all."""
         vector = jnp.asarray(self.vector, jnp.float32)
-        if vector.ndim in (1, 3):
-            vector = jnp.broadcast_to(vector, (count, *vector.shape))
-        if len(vector) != count:
-            raise TargetError(f"the direction names {len(vector)} vectors for {count} targets; give one for each")
-        return dataclasses.replace(self, vector=vector)
+        rank = 1 if vector.ndim < 3 else 3
+        return dataclasses.replace(self, vector=one_each(vector, count, "vectors", rank=rank))
 
     def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `conv3 direction 0`."""

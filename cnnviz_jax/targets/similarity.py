@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import Target
+from cnnviz_jax.targets.target import Target, one_each
 
 
 @jax.tree_util.register_dataclass
@@ -50,11 +50,8 @@ class Similarity(Target):
 
     def batched(self, count: int) -> Self:
         """Return this target with one embedding per image."""
-        if len(self.embedding) not in (1, count):
-            raise TargetError(
-                f"the target has {len(self.embedding)} embeddings for {count} images; give one, or one each"
-            )
-        return dataclasses.replace(self, embedding=jnp.broadcast_to(self.embedding, (count, self.embedding.shape[-1])))
+        embedding = self.embedding[0] if len(self.embedding) == 1 else self.embedding
+        return dataclasses.replace(self, embedding=one_each(embedding, count, "embeddings", rank=1))
 
     def check(self, model: Model) -> None:
         """Raise `TargetError` if the embedding has another length than what it is compared with."""

@@ -38,16 +38,7 @@ class Target:
 
     def batched(self, count: int) -> Self:
         """Return this target with one value per image in every leaf."""
-
-        def spread(leaf: Any) -> Array:
-            leaf = jnp.asarray(leaf)
-            if leaf.ndim == 0:
-                return jnp.broadcast_to(leaf, (count,))
-            if leaf.shape[0] != count:
-                raise TargetError(f"the target names {leaf.shape[0]} values for {count} images; give one for each")
-            return leaf
-
-        return jax.tree.map(spread, self)
+        return jax.tree.map(lambda leaf: one_each(leaf, count, "values"), self)
 
     def findings(self, scores: Float[np.ndarray, " n"]) -> tuple[str, ...]:
         """Return what the scores give cause to warn about, such as a saturated probability."""
@@ -84,6 +75,24 @@ class Target:
     def __neg__(self) -> "Target":
         """Return the target that scores the opposite."""
         return weighted((-1.0, self))
+
+
+def one_each(value: Any, count: int, what: str, *, rank: int = 0) -> Array:
+    """Return a value of `rank` axes as one for each of `count` images; what has one axis more must be that already."""
+    array = jnp.asarray(value)
+    if array.ndim == rank:
+        return jnp.broadcast_to(array, (count, *array.shape))
+    if len(array) != count:
+        raise TargetError(f"the target names {len(array)} {what} for {count} images; give one for each")
+    return array
+
+
+def check_numbers(word: str, numbers: Any, size: int, whose: str) -> None:
+    """Raise `TargetError` if a number is not that of one of the `size` classes, channels, rows or columns."""
+    for number in np.atleast_1d(np.asarray(numbers)):
+        if not 0 <= number < size:
+            many = f"{word}es" if word == "class" else f"{word}s"
+            raise TargetError(f"{word} {int(number)} is out of range: {whose} has {many} 0 to {size - 1}")
 
 
 def _is_zero(other: Any) -> bool:
