@@ -9,7 +9,7 @@ from flax import linen, nnx
 import cnnviz_jax as cv
 from cnnviz_jax import compiling
 from cnnviz_jax.compiling import compilations, in_batches
-from tests.explain.small_network import model, some_images
+from tests.explain.small import model, some_images
 
 
 def test_the_logits_are_compiled_with_the_options_of_the_engine(monkeypatch):

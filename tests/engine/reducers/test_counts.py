@@ -4,7 +4,7 @@ import numpy as np
 
 from cnnviz_jax.engine import reducers
 from cnnviz_jax.engine.reducers import Confusion, FireCounts
-from tests.engine.reducers.populations import LAYER, SHAPE, batch, gathered, same, table
+from tests.engine.reducers.datasets import LAYER, SHAPE, batch, gathered, same, table
 from tests.explain.small_network import model, some_images
 
 LABELS = np.asarray([0, 1, 2, -1] * 10, np.int32)
