@@ -4,22 +4,22 @@
 program: pure, of one shape, fit for `shard_map`, and the same to the last bit on any number of devices.
 """
 
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import evenly
 from cnnviz_jax.engine.evaluating import evaluated, finished, prepared, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.attribution import Heatmap
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.targets import Target
 
 _AT_ONCE = {"cpu": 64}
 _AT_ONCE_ACCELERATOR = 256
@@ -47,9 +47,9 @@ def inner_chunk_for(evaluations: int, device_batch: int, at_once: int | None = N
 
 def explain_device_batch(
     fold: Fold,
-    model: "Model",
+    model: Model,
     images: Float[Array, "b h w c"],
-    target: "Target",
+    target: Target,
     keys: Key[Array, " b"],
     *,
     inner_chunk: int,
@@ -73,10 +73,11 @@ def explain_device_batch(
     if len(fold.rounds) > 1:
         raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
 
-    scores, contexts = prepared(fold, model, images, target, keys)
-    evaluate = partial(evaluated, fold, model, images, target, keys, contexts)
-    gathered = _gather(fold, evaluate, min(inner_chunk, fold.evaluations))
-    return finished(fold, model, images, target, contexts, gathered), scores
+    batch = Case(model, target, keys, images)
+    scores, contexts = prepared(fold, batch)
+    batch = replace(batch, context=contexts)
+    gathered = _gather(fold, partial(evaluated, fold, batch), min(inner_chunk, fold.evaluations))
+    return finished(fold, batch, gathered), scores
 
 
 def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:

@@ -7,7 +7,7 @@ together with the map. The results are `Measurement` and `Comparison`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -16,12 +16,10 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_jax.targets import Target
 from cnnviz_jax.targets.target import WrappedTarget
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 
 @jax.tree_util.register_dataclass
@@ -53,9 +51,9 @@ class MetricFold(Fold):
 
 @dataclass(frozen=True, kw_only=True)
 class HostCase:
-    """One measurement on the host: everything the caller gave, checked."""
+    """What a `HostMetric` is given: everything the caller gave, checked."""
 
-    model: "Model"
+    model: Model
     images: Float[np.ndarray, "n h w c"]
     target: EvaluatedMap
     """Batched."""

@@ -31,9 +31,8 @@ def preview(run: FoldRun) -> Preview:
 
     Cost: three chunks of evaluations.
     """
-    once = run.once()
-    begin_s, chunk_s = _quickest(once.begin), _quickest(once.chunk)
-    batches = -(-len(run.images) // run.batch)
+    begin_s, chunk_s = map(_quickest, run.once())
+    batches = -(-run.count // run.batch)
     chunks = sum(1 for _ in run.chunks(0)) if run.fold.evaluations > 1 else 1
     return Preview(run.chunk, run.step.need_bytes, chunk_s, batches * (begin_s + chunks * chunk_s))
 

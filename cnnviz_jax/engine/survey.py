@@ -2,21 +2,19 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 
 from cnnviz_jax.compiling import compiled
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
 from cnnviz_jax.engine.progress import Progress
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model
-
-if TYPE_CHECKING:
-    from cnnviz_jax.data.dataset import Dataset
 
 
 def _none(classes: int) -> Mapping[str, Reducer]:
@@ -43,7 +41,7 @@ class SurveyPlan:
 def run_survey(
     reducers: Mapping[str, Reducer],
     model: Model,
-    dataset: "Dataset",
+    dataset: Dataset,
     *,
     batch: Chunk,
     memory_budget: int | None,

@@ -2,13 +2,12 @@
 
 import hashlib
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.model import Model
 
 
 def named_digest(named: Iterable[tuple[str, Any]], start: str = "") -> str:
@@ -22,7 +21,7 @@ def named_digest(named: Iterable[tuple[str, Any]], start: str = "") -> str:
     return hashed.hexdigest()
 
 
-def weights_digest(model: "Model") -> str:
+def weights_digest(model: Model) -> str:
     """Return the SHA-256 over all parameters of a model; part of a run's fingerprint."""
     return named_digest(zip(model.structure.pure.param_paths, jax.tree.leaves(model.params), strict=True))
 

@@ -81,8 +81,7 @@ class Model:
     @functools.cached_property
     def layers(self) -> LayerTable:
         """The layer table, in execution order."""
-        program = self.program
-        rows = {name: self._layer(name, layer_node) for name, layer_node in program.layers.items()}
+        rows = {name: self._layer(name, node) for name, node in self.program.layers.items()}
         return LayerTable(rows, self.structure.pure.layer_aliases, self.name, self.input_shape)
 
     def map_layer(self, name: str | None = None) -> Layer:
@@ -112,20 +111,12 @@ class Model:
             )
         return self.layers[last]
 
-    def _layer(self, name: str, layer_node: LayerNode) -> Layer:
-        shape = tuple(layer_node.canonical_shape)
-        kernel = (lambda: self.program.kernel(name, self.params)) if layer_node.kernel is not None else None
-        params = tuple(layer_node.kernel.paths) if layer_node.kernel is not None else ()
-        return Layer(
-            name,
-            layer_node.kind,
-            shape,
-            shape[-1] if shape else 1,
-            layer_node.receptive_field,
-            layer_node.axes,
-            params,
-            kernel,
-        )
+    def _layer(self, name: str, node: LayerNode) -> Layer:
+        shape = tuple(node.canonical_shape)
+        channels = shape[-1] if shape else 1
+        kernel = None if node.kernel is None else functools.partial(self.program.kernel, name, self.params)
+        params = () if node.kernel is None else node.kernel.paths
+        return Layer(name, node.kind, shape, channels, node.receptive_field, node.axes, params, kernel)
 
     @functools.cached_property
     def class_count(self) -> int:
@@ -231,12 +222,12 @@ class Model:
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
 
         def native(name: str, change: Any, *, replaced: bool = False) -> Any:
-            layer_node = self.program.layer_node(name)
+            node = self.program.layer_node(name)
             if callable(change):
-                return lambda value: layer_node.with_canonical(value, change(layer_node.to_canonical(value)))
-            if replaced and layer_node.grid is not None:
-                return lambda value: layer_node.with_canonical(value, change)
-            return layer_node.from_canonical(change)
+                return lambda value: node.with_canonical(value, change(node.to_canonical(value)))
+            if replaced and node.grid is not None:
+                return lambda value: node.with_canonical(value, change)
+            return node.from_canonical(change)
 
         outputs, values = self.program.run(
             self.params,
@@ -274,7 +265,7 @@ class Model:
         if need_outputs and self.structure.head is not None:
             logits = jnp.asarray(activations[self.structure.head], jnp.float32)
         elif need_outputs:
-            logits = jax.tree.map(_one_float, self.structure.pure.logits(outputs))
+            logits = jax.tree.map(lambda value: _as_float(value[0]), self.structure.pure.logits(outputs))
         return logits, {name: activations[name] for name in read}
 
     def score(
@@ -302,8 +293,7 @@ class Model:
         return target.score(outputs, activations), {name: activations[name] for name in read}
 
 
-def _one_float(value: Array) -> Array:
-    value = value[0]
+def _as_float(value: Array) -> Array:
     return value.astype(jnp.float32) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
@@ -318,7 +308,7 @@ def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     if model.structure.head is not None:
         return jax.vmap(lambda image: model.run(image)[0])(images)
     outputs = model.structure.pure.logits(model.structure.apply(model.params, jnp.asarray(images)))
-    return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
+    return jax.tree.map(_as_float, outputs)
 
 
 def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, ...]:
@@ -346,6 +336,5 @@ def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, .
 
 def require_model(model: Any) -> None:
     """Raise `ModelError` unless `model` is a `cnnviz_jax.Model`."""
-
     if not isinstance(model, Model):
         raise ModelError(f"model is a cv.Model, got {type(model).__name__}; cv.adapt(...) makes one of any JAX model")

@@ -69,7 +69,7 @@ def structure_of(
         with jax.default_matmul_precision("float32"):
             return pure.fn(params, x)
 
-    program = _traced(apply, pure, input_shape, params)
+    program = traced(apply, pure, input_shape, params)
     head, warnings = None, list(pure.notes)
     for check in program.checks:
         if check.severity == "error":
@@ -112,14 +112,15 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     return dataclasses.replace(
         exact,
         apply=apply,
-        program=_traced(apply, exact.pure, exact.input_shape, params),
+        program=traced(apply, exact.pure, exact.input_shape, params),
         warnings=(*exact.warnings, warning),
         sizes={},
         exact=exact,
     )
 
 
-def _traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, int, int], params: Any) -> Program:
+def traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, int, int], params: Any) -> Program:
+    """Return the program of `apply(params, images)` at an input size, read with what the adapter says of it."""
     return Program.trace(
         apply,
         params,

@@ -39,7 +39,7 @@ class WindowSweep:
             model: The model.
             target: What is scored; the outputs where it is left out.
         """
-        return self._windows(model, *_wanted(target)).plan
+        return _planned(self, model.structure, *_wanted(target)).plan
 
     def is_faster(self, model: Model, target: Scored | None = None) -> bool:
         """Whether windows are predicted to take less time than whole images."""
@@ -51,7 +51,7 @@ class WindowSweep:
 
         Cost: one forward pass; memory for about all activations of one image.
         """
-        return self._windows(model, *_wanted(target)).prepare(model.params, image[None])
+        return _planned(self, model.structure, *_wanted(target)).prepare(model.params, image[None])
 
     def run(
         self,
@@ -75,7 +75,11 @@ class WindowSweep:
             target: What is going to be scored; the outputs where it is left out.
         """
         names, need_outputs = _wanted(target)
-        windows, program, structure = self._windows(model, names, need_outputs), model.program, model.structure
+        windows, program, structure = (
+            _planned(self, model.structure, names, need_outputs),
+            model.program,
+            model.structure,
+        )
         values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
         native = {
             name: values[program.layer_node(name).value] for name in structure.program_layers(names, need_outputs)
@@ -103,9 +107,6 @@ class WindowSweep:
         rows, cols = jnp.asarray(np.asarray(self.rows))[row], jnp.asarray(np.asarray(self.cols))[col]
         y, x = jnp.arange(size[0])[:, None, None], jnp.arange(size[1])[None, :, None]
         return (y >= rows[0]) & (y < rows[1]) & (x >= cols[0]) & (x < cols[1])
-
-    def _windows(self, model: Model, names: tuple[str, ...], need_outputs: bool) -> ChangedWindows:
-        return _planned(self, model.structure, names, need_outputs)
 
 
 def _wanted(target: Scored | None) -> tuple[tuple[str, ...], bool]:

@@ -201,17 +201,8 @@ class Dissection:
 
 def grouped(alike: Bool[np.ndarray, "c c"]) -> Groups:
     """Return the groups of two and more units that a symmetric table joins, directly or through others."""
-    left = set(range(len(alike)))
-    groups = []
-    while left:
-        group, edge = set(), [min(left)]
-        while edge:
-            unit = edge.pop()
-            if unit in group:
-                continue
-            group.add(unit)
-            edge += [int(other) for other in np.flatnonzero(alike[unit]) if other not in group]
-        left -= group
-        if len(group) > 1:
-            groups.append(tuple(sorted(group)))
-    return tuple(groups)
+    from scipy.sparse.csgraph import connected_components
+
+    _, label = connected_components(alike, directed=False)
+    groups = (tuple(np.flatnonzero(label == number).tolist()) for number in dict.fromkeys(label.tolist()))
+    return tuple(group for group in groups if len(group) > 1)

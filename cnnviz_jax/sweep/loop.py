@@ -8,7 +8,7 @@ import signal
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import jax
 import numpy as np
@@ -16,19 +16,18 @@ import numpy as np
 from cnnviz_jax.engine import Progress, root_key
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.stopping import stoppable
-from cnnviz_jax.files import append_json
+from cnnviz_jax.files import append_json, read_json
 from cnnviz_jax.sweep.checkpoint import Checkpoints, State
 from cnnviz_jax.sweep.errors import BadImagesError, Interrupted, OutOfMemoryError, StorageError
 from cnnviz_jax.sweep.feed import Extent, batches
+from cnnviz_jax.sweep.identity import environment
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
-from cnnviz_jax.sweep.result import write_results
-from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
-from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
-
-if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep
-    from cnnviz_jax.sweep.run_options import RunOptions
+from cnnviz_jax.sweep.resolved import ResolvedSweep
+from cnnviz_jax.sweep.result import facts_of, write_results
+from cnnviz_jax.sweep.run_options import RunOptions
+from cnnviz_jax.sweep.step import COUNTS, UNREADABLE, empty_deltas
+from cnnviz_jax.sweep.store import STATUS, ExampleStore, storing
 
 # While the devices compute a step, the host stores the one before and loads the one after; more only hold memory.
 _IN_FLIGHT = 2
@@ -41,9 +40,9 @@ class Loop:
 
     def __init__(
         self,
-        resolved: "ResolvedSweep",
+        resolved: ResolvedSweep,
         folder: RunFolder,
-        options: "RunOptions",
+        options: RunOptions,
         state: State,
         stop: int,
         checkpoints: Checkpoints | None,
@@ -69,8 +68,8 @@ class Loop:
         """Run to the end, or until something asks to stop."""
         self.store = self._open_store()
         model = jax.device_put(self.work.model, self.step.replicated)
-        seed = np.asarray(jax.random.key_data(root_key(self.resolved.spec.seed)))
-        seed = self._placed_alike(seed)
+        numbers = np.asarray(jax.random.key_data(root_key(self.resolved.spec.seed)))
+        seed = jax.make_array_from_callback(numbers.shape, self.step.replicated, lambda index: numbers[index])
         fields = tuple(self.work.fields)
         feed = batches(
             self.resolved.source, self.extent, self.work.model.input_shape, fields, workers=self.options.workers
@@ -109,15 +108,11 @@ class Loop:
         self._finish()
 
     def _open_store(self) -> ExampleStore:
-        specs = {name: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for name, leaf in self.step.outputs.items()}
-        create = (self.folder.examples, specs, self.resolved.count, self.step.device_batch)
+        create = (self.folder.examples, self.step.arrays, self.resolved.count, self.step.device_batch)
         if self.is_first:
             store = ExampleStore.create(*create)
         gather([0])  # a barrier: the others open what process 0 has made
         return store if self.is_first else ExampleStore.create(*create)
-
-    def _placed_alike(self, value: np.ndarray) -> Any:
-        return jax.make_array_from_callback(value.shape, self.step.replicated, lambda index: value[index])
 
     def _placed(self, local: dict[str, Any]) -> Any:
         """Return this process's rows as its part of global arrays."""
@@ -204,7 +199,7 @@ class Loop:
         if self.checkpoints is not None:
             self._merge(gathered)
             self.checkpoints.save(State(next_index, self.totals))
-            code = BadImagesError.code if self._bad > self._allowed else 0
+            code = BadImagesError.code if self._bad > self.resolved.spec.allowed_bad(self.resolved.count) else 0
         self._report(number, next_index, time.monotonic() - begun_s)
         self._flushed_step, self._flushed_s = number, time.monotonic()
         if from_first([code])[0]:
@@ -225,10 +220,6 @@ class Loop:
     @property
     def _bad(self) -> int:
         return int(self.totals[COUNTS]["count"][UNREADABLE])
-
-    @property
-    def _allowed(self) -> int:
-        return self.resolved.spec.allowed_bad(self.resolved.count)
 
     def _report(self, number: int, next_index: int, flush_s: float) -> None:
         now_s = time.monotonic()
@@ -261,24 +252,11 @@ class Loop:
                     f"{first + int(np.argmin(status != 0))} the first, "
                     f"though all were written; has something else written to {self.folder.examples}?"
                 )
-            write_results(self.folder, self.work.reducers, self.totals, self._facts(status))
+            run, now = read_json(self.folder.run), environment()
+            changed = "" if now == run["environment"] else "changed during the run"
+            facts = facts_of(run, len(status), self.options.shard, self.totals, now, changed)
+            write_results(self.folder, self.work.reducers, self.totals, facts)
         gather([0])
-
-    def _facts(self, status: np.ndarray) -> dict[str, Any]:
-        from cnnviz_jax.files import read_json
-        from cnnviz_jax.sweep.identity import environment
-
-        now, frozen = environment(), read_json(self.folder.run)
-        counts = {name: int(self.totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i}
-        same = now == frozen["environment"]
-        return {
-            "fingerprint": self.resolved.fingerprint,
-            "images": len(status),
-            "shard": list(self.options.shard),
-            "counts": counts,
-            "environment": now,
-            "bit_equality": "promised" if same else "not promised: versions or device changed during the run",
-        }
 
 
 def _local_rows(leaf: Any) -> np.ndarray:

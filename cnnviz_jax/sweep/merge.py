@@ -15,9 +15,9 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import Lock, RunFolder
-from cnnviz_jax.sweep.result import TOTALS, read_manifest, read_totals, write_results
+from cnnviz_jax.sweep.result import TOTALS, facts_of, read_manifest, read_totals, write_results
 from cnnviz_jax.sweep.spec import SweepSpec
-from cnnviz_jax.sweep.step import COUNTS, STATUSES
+from cnnviz_jax.sweep.step import COUNTS
 from cnnviz_jax.sweep.store import ArraySpec, ExampleStore, drop_unfinished
 from cnnviz_jax.sweep.work import Work
 
@@ -70,14 +70,8 @@ def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolde
         _copy_examples(shards, runs[0], out)
         same = all(each["environment"] == manifests[0]["environment"] for each in manifests)
         kept = all(each["bit_equality"] == "promised" for each in manifests)
-        facts = {
-            "fingerprint": runs[0]["fingerprint"],
-            "images": identity["images"],
-            "shard": [0, 1],
-            "counts": {name: int(totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i},
-            "environment": manifests[0]["environment"],
-            "bit_equality": "promised" if same and kept else "not promised: versions or device differ between shards",
-        }
+        changed = "" if same and kept else "differ between shards"
+        facts = facts_of(runs[0], identity["images"], (0, 1), totals, manifests[0]["environment"], changed)
         write_results(out, reducers, totals, facts)
     finally:
         lock.release()

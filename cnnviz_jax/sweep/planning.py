@@ -6,18 +6,14 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from cnnviz_jax.engine import root_key
 from cnnviz_jax.sweep.feed import Extent, batches
+from cnnviz_jax.sweep.resolved import ResolvedSweep
 from cnnviz_jax.sweep.step import empty_deltas
-from cnnviz_jax.sweep.store import ArraySpec
-
-if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep
 
 DEVICES_PER_HOST = 8
 WRITE_BYTES_PER_S = 330e6
@@ -75,14 +71,14 @@ def costs_of(
     resolved: ResolvedSweep, *, seconds_per_image: float | None, load_seconds_per_image: float | None
 ) -> Costs:
     """Return the costs of a resolved sweep: sizes as they are, times as measured elsewhere."""
-    specs = {n: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for n, leaf in resolved.step.outputs.items()}
-    state = {name: reducer.empty() for name, reducer in resolved.work.reducers.items()}
+    specs = resolved.step.arrays.values()
+    totals = [reducer.empty() for reducer in resolved.work.reducers.values()]
     return Costs(
         seconds_per_image=seconds_per_image,
         load_seconds_per_image=load_seconds_per_image,
-        bytes_per_image=sum(spec.row_bytes for spec in specs.values()),
-        files_per_image=sum(1 / spec.chunk_rows(resolved.step.device_batch) for spec in specs.values()),
-        checkpoint_bytes=sum(leaf.nbytes for total in state.values() for leaf in total.values()),
+        bytes_per_image=sum(spec.row_bytes for spec in specs),
+        files_per_image=sum(1 / spec.chunk_rows(resolved.step.device_batch) for spec in specs),
+        checkpoint_bytes=sum(leaf.nbytes for total in totals for leaf in total.values()),
     )
 
 

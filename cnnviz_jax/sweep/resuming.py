@@ -92,7 +92,7 @@ def _frozen(resolved: ResolvedSweep, options: RunOptions) -> dict[str, Any]:
         "identity": resolved.identity,
         "spec": resolved.spec.as_dict(),
         "shard": list(options.shard),
-        "arrays": {name: [list(leaf.shape[1:]), str(leaf.dtype)] for name, leaf in resolved.step.outputs.items()},
+        "arrays": {name: [list(spec.shape), spec.dtype] for name, spec in resolved.step.arrays.items()},
         "views": {p.asked.name: p.fold.view for p in resolved.work.explanations},
         "labels": list(model.labels or ()),
         "environment": environment(),

@@ -1,7 +1,7 @@
 """One global step: every device does one device batch of images, alone, with the same program."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -13,11 +13,10 @@ from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.device_batch import explain_device_batch
 from cnnviz_jax.engine.reducers import Batch, layers_of, update_all
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import OutOfMemoryError
+from cnnviz_jax.sweep.store import ArraySpec
 from cnnviz_jax.sweep.work import Planned, Work
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 AXIS = "data"
 OK, UNREADABLE, NONFINITE = 1, 2, 3
@@ -42,6 +41,11 @@ class Step:
         """Shapes and dtypes of the per-example outputs by name, for all devices together."""
         outputs: dict[str, Any] = self.run.out[1]
         return outputs
+
+    @property
+    def arrays(self) -> dict[str, ArraySpec]:
+        """What is stored of one image, by name."""
+        return {name: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for name, leaf in self.outputs.items()}
 
     @property
     def need_bytes(self) -> int:
@@ -78,7 +82,7 @@ def compile_step(work: Work, devices: Any, device_batch: int, inner_chunks: tupl
 
     # Its own device batch at the front of every array, whatever the number of devices: no collective, and the very same
     # program text, so that one device and eight give the same bits.
-    def local(model: "Model", deltas: Any, inputs: Any, seed: Array) -> Any:
+    def local(model: Model, deltas: Any, inputs: Any, seed: Array) -> Any:
         deltas = jax.tree.map(lambda leaf: leaf[0], deltas)
         deltas, outputs = device_batch_outputs(work, inner_chunks, model, deltas, inputs, seed)
         return jax.tree.map(lambda leaf: leaf[None], deltas), outputs
@@ -143,7 +147,7 @@ COUNTS = "status"
 
 
 def device_batch_outputs(
-    work: Work, inner_chunks: tuple[int, ...], model: "Model", deltas: Any, inputs: Any, seed: Any
+    work: Work, inner_chunks: tuple[int, ...], model: Model, deltas: Any, inputs: Any, seed: Any
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the deltas with a device batch folded in, and what is stored for each of its images; traceable."""
     images, ids, fields = inputs["image"], inputs["id"], inputs["fields"]

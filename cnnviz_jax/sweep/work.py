@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,14 +17,12 @@ from cnnviz_jax.engine.reducers import Reducer, fields_of
 from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, TargetError
 from cnnviz_jax.model.digests import weights_digest
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
 from cnnviz_jax.sweep.spec import Explanation, SweepSpec
 from cnnviz_jax.targets.parsing import class_named, target_in_table
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 # Ids are uint32, and 2**32 - 1 marks an empty slot of a top-k.
 _LARGEST_ID = 2**32 - 2
@@ -52,7 +50,7 @@ class Planned:
 class Work:
     """Everything the step computes, in order."""
 
-    model: "Model"
+    model: Model
     explanations: tuple[Planned, ...]
     reducers: dict[str, Reducer]
     """By `name/layer`."""
@@ -62,7 +60,7 @@ class Work:
     """Whether the model returns class scores, so that there are predictions."""
 
     @classmethod
-    def plan(cls, spec: SweepSpec, model: "Model", source: Source) -> "Work":
+    def plan(cls, spec: SweepSpec, model: Model, source: Source) -> "Work":
         """Return the work.
 
         Raises:
@@ -119,6 +117,7 @@ class Work:
     def identity(self, spec: SweepSpec, source: Source, count: int) -> dict[str, Any]:
         """Return everything that decides results, but for device batch and chunks, as plain JSON."""
         structure = self.model.structure
+        is_partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
         # Whatever changes a number in the results stands here, and nothing else: not devices, workers, checkpoints or
         # the folder's name. Versions and the kind of device do not either, as they change the last bits only;
         # `run.json` has them, and the manifest says whether they changed.
@@ -135,16 +134,10 @@ class Work:
             "source_digest": source.digest(),
             "images": count,
             "seed": spec.seed,
-            "rng": "threefry2x32/" + ("partitionable" if _keys_are_partitionable() else "sequential"),
+            "rng": "threefry2x32/" + ("partitionable" if is_partitionable else "sequential"),
             "explain": [
-                {
-                    "technique": planned.asked.technique,
-                    "name": planned.asked.name,
-                    "config": dataclasses.asdict(planned.config),
-                    "target": planned.asked.target,
-                    "keep": planned.asked.keep,
-                    "dtype": planned.asked.dtype,
-                }
+                {name: getattr(planned.asked, name) for name in ("technique", "name", "target", "keep", "dtype")}
+                | {"config": dataclasses.asdict(planned.config)}
                 for planned in self.explanations
             ],
             "survey": {
@@ -155,7 +148,7 @@ class Work:
         return json.loads(json.dumps(identity, default=str))
 
 
-def _planned(asked: Explanation, model: "Model") -> Planned:
+def _planned(asked: Explanation, model: Model) -> Planned:
     found = resolve_technique(asked.technique, "explain", dict(asked.options), model)
     if isinstance(asked.target, str) and asked.target != "label":
         asked = dataclasses.replace(asked, target=class_named(asked.target, model))
@@ -164,7 +157,7 @@ def _planned(asked: Explanation, model: "Model") -> Planned:
     return Planned(asked, found.config, found.built)
 
 
-def _has_classes(model: "Model") -> bool:
+def _has_classes(model: Model) -> bool:
     try:
         return model.class_count > 0
     except TargetError:
@@ -173,7 +166,3 @@ def _has_classes(model: "Model") -> bool:
 
 def _described(reducer: Reducer) -> dict[str, Any]:
     return {field.name: getattr(reducer, field.name) for field in dataclasses.fields(reducer)}
-
-
-def _keys_are_partitionable() -> bool:
-    return bool(jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]

@@ -3,19 +3,17 @@
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.targets.layers import Direction, Diversity
 from cnnviz_jax.targets.resolving import resolve_layers
 from cnnviz_jax.targets.target import Target, WeightedSum, WrappedTarget
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 
 @jax.tree_util.register_dataclass
@@ -48,7 +46,7 @@ def mapped(target: Target, change: Callable[[Target], Target]) -> Target:
     return change(target)
 
 
-def resolved_layers(target: Target, model: "Model") -> Target:
+def resolved_layers(target: Target, model: Model) -> Target:
     """Return `target` with the layers of all its parts named as `model` lists them, after checking that they fit."""
     return mapped(target, lambda plain: resolve_layers(plain, model))
 

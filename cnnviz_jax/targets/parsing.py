@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnviz_jax.errors import TargetError, did_you_mean
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.values import classes_called
 from cnnviz_jax.targets.classes import class_score
 from cnnviz_jax.targets.target import Target
 from cnnviz_jax.targets.units import channel, neuron
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 
 def class_named(label: str, model: Model) -> int:

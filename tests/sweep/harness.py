@@ -55,7 +55,7 @@ layers = ["conv2"]
 def spec(**changes) -> SweepSpec:
     """Return the specification that most tests use."""
     return SweepSpec.from_mapping(
-        {"model": "tests.sweep.toy:net", "source": "tests.sweep.toy:some_images", "device_batch": 4, **PARTS, **changes}
+        {"model": "tests.sweep.toy:net", "source": "tests.sweep.toy:images", "device_batch": 4, **PARTS, **changes}
     )
 
 
@@ -81,7 +81,7 @@ def assert_equal(folder, reference: dict[str, bytes]) -> None:
     assert not differing, f"not equal: {differing}"
 
 
-def written_spec(folder: Path, model="tests.sweep.toy:net", source="tests.sweep.toy:some_images", more="") -> Path:
+def written_spec(folder: Path, model="tests.sweep.toy:net", source="tests.sweep.toy:images", more="") -> Path:
     """Write the usual specification as TOML."""
     path = folder / f"{model.rpartition(':')[2]}-{source.rpartition(':')[2]}.toml"
     path.write_text(more + TOML.format(model=model, source=source))

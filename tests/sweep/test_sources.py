@@ -58,7 +58,7 @@ def test_npz_zarr_and_a_factory_give_the_same_images_and_the_same_run(tmp_path):
         for name in archive.files:
             group.create_array(name, data=archive[name], chunks=(5, *archive[name].shape[1:]))
     contents = []
-    for number, source in enumerate((npz, tmp_path / "images.zarr", "tests.sweep.toy:some_images")):
+    for number, source in enumerate((npz, tmp_path / "images.zarr", "tests.sweep.toy:images")):
         folder = harness.sweep(tmp_path / str(number), source=str(source), limit=13)
         contents.append(harness.content(folder.root))
     assert contents[0] == contents[1] == contents[2]

@@ -14,7 +14,7 @@ def test_toml_and_the_command_lines_words_mean_the_same(tmp_path):
     from_words = SweepSpec.read(
         None,
         model="tests.sweep.toy:net",
-        source="tests.sweep.toy:some_images",
+        source="tests.sweep.toy:images",
         device_batch=4,
         explain=[part_from_words("smoothgrad samples=3")],
         survey=[
@@ -102,7 +102,7 @@ def test_words_of_a_part():
         ({"survey": [{"technique": "top-k", "layers": ["conv9"]}]}, "no layer 'conv9'"),
         ({"survey": [{"technique": "top-k", "kk": 3}]}, "unexpected keyword argument 'kk'"),
         ({"survey": [{"technique": "top-k", "k": 0}]}, "k is 1 or more"),
-        ({"survey": [{"technique": "tests.sweep.toy:some_images"}]}, "takes 0 positional arguments"),
+        ({"survey": [{"technique": "tests.sweep.toy:images"}]}, "takes 0 positional arguments"),
         ({"survey": [{"technique": "tests.sweep.toy:absent"}]}, "cannot be imported"),
         ({"source": "tests.sweep.toy:absent"}, "the source 'tests.sweep.toy:absent' cannot be imported"),
         ({"source": "nowhere"}, "no source 'nowhere'"),

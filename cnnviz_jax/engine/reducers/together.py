@@ -1,15 +1,13 @@
 """Several reducers over one forward pass: the union of what they read is computed once."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 from jaxtyping import Array, Bool, Float, UInt32
 
 from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.model import Model
 
 
 def layers_of(reducers: Sequence[Reducer]) -> tuple[str, ...]:
@@ -24,7 +22,7 @@ def fields_of(reducers: Sequence[Reducer]) -> tuple[str, ...]:
 
 def read_batch(
     reducers: Sequence[Reducer],
-    model: "Model",
+    model: Model,
     images: Float[Array, "b h w c"],
     ids: UInt32[Array, " b"],
     valid: Bool[Array, " b"],

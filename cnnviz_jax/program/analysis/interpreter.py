@@ -14,8 +14,6 @@ from cnnviz_jax.program.analysis.rulebook import RULES, unknown
 from cnnviz_jax.program.graph import _compat
 from cnnviz_jax.program.graph.graph import Graph, Node
 
-__all__ = ["Analysis", "analyse"]
-
 _RULE_FILES = (arithmetic_rules, layout_rules, reshaping)  # importing them fills RULES
 _LAYOUTS: dict[int, tuple[Role, ...]] = {4: ("B", 0, 1, "C"), 3: ("B", 0, 1), 2: ("B", "C"), 1: ("B",)}
 _RANDOM = ("random_", "rng_", "threefry")
@@ -146,11 +144,6 @@ class Analysis:
             for output, result in zip(value.producer.outputs, value.producer.apply(inputs), strict=True):
                 self._constants[output] = result
         return self._constants[number]
-
-
-def analyse(graph: Graph) -> Analysis:
-    """Return what is known of every value of a graph."""
-    return Analysis(graph)
 
 
 def _uniform(constant: Any) -> float | None:

@@ -9,6 +9,9 @@ from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.analysis.rulebook import RuleContext, rule, unknown
 from cnnviz_jax.program.graph.graph import Node
 
+Group = tuple[list[int], list[int]]
+"""Positions of old axes, and of the new axes that hold the same elements."""
+
 
 @rule("reshape")
 def _reshape(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
@@ -24,10 +27,13 @@ def _reshape(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
     old = [prod(size for _, size in axis) for axis in source.axes]
     axes: list[Axis] = [((None, 1),)] * len(shape)
     reach = list(source.seen())
-    for inside, outside in _groups(old, shape):
+    for inside, outside in _with_lone_units(_groups(old, shape), source.axes):
         factors = [factor for k in inside for factor in source.axes[k]]
         if len(outside) == 1 and len(inside) == 1:
             axes[outside[0]] = source.axes[inside[0]]
+            continue
+        if len(outside) == 1 and _has_lone_unit(factors):
+            axes[outside[0]] = _merged(factors, reach)
             continue
         for role, _ in (f for f in factors if f[1] == 1 and f[0] in (0, 1)):
             reach[role] = reach[role].hull()  # type: ignore[index]
@@ -42,11 +48,11 @@ def _reshape(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
     return [replace(source, axes=whole_channels(axes), reach=(reach[0], reach[1]), uniform=None)]
 
 
-def _groups(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], list[int]]]:
+def _groups(old: Sequence[int], new: Sequence[int]) -> list[Group]:
     """The smallest runs of old and new axes that hold the same elements."""
     # (1, 8, 8, 4) and (64, 2, 2): 1 | 8 8 | 4 and | 64 | 2 2, that is [0]-[], [1, 2]-[0], [3]-[1, 2]. The products of a
     # run are compared as it grows; an axis of length 1 at its border stays out, so that a run is as short as can be.
-    groups: list[tuple[list[int], list[int]]] = []
+    groups: list[Group] = []
     i = j = 0
     while i < len(old) or j < len(new):
         if i < len(old) and j < len(new) and old[i] == new[j]:
@@ -73,6 +79,42 @@ def _groups(old: Sequence[int], new: Sequence[int]) -> list[tuple[list[int], lis
                     j += 1
             groups.append((inside, outside))
     return groups
+
+
+def _with_lone_units(groups: list[Group], axes: Sequence[Axis]) -> list[Group]:
+    """The groups, with each spatial axis of length 1 that a reshape drops put to the axis that stands for it now."""
+    # `jnp.repeat(x, 2, 2)` is (1, 8, 8, 4) -> (1, 8, 8, 2, 4) -> (1, 8, 16, 4), and sizes say that 8 and 2 are one run.
+    # Of a map one column wide, (1, 8, 1, 2, 4) -> (1, 8, 2, 4), they say that the 1 went and the 2 stayed; but the two
+    # units are that column, repeated. So a nameless axis behind it joins its group, or parts of channels behind it
+    # (depth to space), or a nameless axis in front (tiled). Of two dropped side by side either could be meant: neither.
+    found: list[Group] = []
+    rest = list(groups)
+    while rest:
+        inside, outside = rest.pop(0)
+        if not _is_dropped((inside, outside), axes):
+            found.append((inside, outside))
+        elif rest and not (found and _is_dropped(found[-1], axes)) and _stands_for(rest[0], axes, (None, "c")):
+            found.append((inside + rest[0][0], rest.pop(0)[1]))
+        elif found and not (rest and _is_dropped(rest[0], axes)) and _stands_for(found[-1], axes, (None,)):
+            found[-1] = (found[-1][0] + inside, found[-1][1])
+        else:
+            found.append((inside, outside))
+    return found
+
+
+def _is_dropped(group: Group, axes: Sequence[Axis]) -> bool:
+    return not group[1] and axes[group[0][0]] in (((0, 1),), ((1, 1),))
+
+
+def _stands_for(group: Group, axes: Sequence[Axis], roles: Sequence[Role]) -> bool:
+    return len(group[1]) == 1 and bool(group[0]) and all(role in roles for k in group[0] for role, _ in axes[k])
+
+
+def _has_lone_unit(factors: Sequence[tuple[Role, int]]) -> bool:
+    """Whether the one spatial axis among nameless factors has length 1."""
+    spatial = [factor for factor in factors if factor[0] in (0, 1)]
+    rest = {role for role, _ in factors} - {0, 1}
+    return len(spatial) == 1 and spatial[0][1] == 1 and (rest == {None} or (factors[0] == spatial[0] and "c" in rest))
 
 
 def _take(factors: list[tuple[Role, int]], size: int, reach: list[Reach]) -> Axis:

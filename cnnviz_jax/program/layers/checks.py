@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.operations import Operation, ProgramView
 
@@ -28,14 +27,14 @@ def check(
 ) -> tuple[ProgramCheck, ...]:
     """Return all findings about a program."""
     found, analysis = [], view.analysis
-    if analysis.batch_mixers:
-        place = _where(analysis.batch_mixers[0])
-        text = f"the model mixes the images of a batch ({place}), as batch normalisation does in training mode; "
-        found.append(ProgramCheck("training-mode", "error", text + "put it into inference mode", place))
-    if analysis.random:
-        place = _where(analysis.random[0])
-        text = f"the model draws random numbers ({place}), as dropout does in training mode; "
-        found.append(ProgramCheck("dropout", "error", text + "put it into inference mode", place))
+    for name, nodes, does, as_what in (
+        ("training-mode", analysis.batch_mixers, "mixes the images of a batch", "batch normalisation"),
+        ("dropout", analysis.random, "draws random numbers", "dropout"),
+    ):
+        if nodes:
+            place = f"{nodes[0].name} in {nodes[0].name_stack}" if nodes[0].name_stack else nodes[0].name
+            text = f"the model {does} ({place}), as {as_what} does in training mode; put it into inference mode"
+            found.append(ProgramCheck(name, "error", text, place))
     found.extend(_softmax(view, operations, layers))
     if analysis.opaque:
         names = ", ".join(sorted({node.name for node in analysis.opaque}))
@@ -43,10 +42,6 @@ def check(
         text += "no layers are listed inside, and no ReLU inside follows a backward rule"
         found.append(ProgramCheck("opaque", "warning", text, names))
     return tuple(found)
-
-
-def _where(node: Node) -> str:
-    return f"{node.name} in {node.name_stack}" if node.name_stack else node.name
 
 
 def softmax_heads(view: ProgramView, operations: Sequence[Operation]) -> list[Operation]:

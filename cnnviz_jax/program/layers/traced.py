@@ -7,7 +7,7 @@ from typing import Any, Self
 import jax
 
 from cnnviz_jax.errors import CnnvizError, LayerNotFoundError, ModelError, did_you_mean
-from cnnviz_jax.program.analysis.interpreter import Analysis, analyse
+from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph import _compat
 from cnnviz_jax.program.graph.building import graph_of
 from cnnviz_jax.program.graph.graph import Graph
@@ -56,7 +56,7 @@ class TracedProgram:
         self._outputs_tree: Any = jax.tree.structure(outputs)
         self.is_cacheable = not any(isinstance(array, _compat.Tracer) for array in consts)
         self.graph = graph_of(open_program, consts, len(jax.tree.leaves(params)))
-        self.analysis = analyse(self.graph)
+        self.analysis = Analysis(self.graph)
         view, modules = ProgramView(self.graph, self.analysis), ParameterModules(paths)
         self.operations = tuple(operations(view, modules))
         roots = (scope_root,) if isinstance(scope_root, str) else tuple(scope_root)

@@ -13,6 +13,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
@@ -21,9 +22,16 @@ from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import ELEMENTWISE
 from cnnviz_jax.program.layers.traced import TracedProgram
 
-_REDUCTIONS = frozenset({
-    "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin",
-})  # fmt: skip
+# What works along axes of its own, named by a parameter: the same at any size, as long as none of them is the map's.
+_ALONG = {
+    **dict.fromkeys(
+        ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"),
+        ("axes", "{} over positions"),
+    ),
+    "concatenate": ("dimension", "a concatenation along the map"),
+    "split": ("axis", "a split of the map"),
+    "squeeze": ("dimensions", "dropping an axis of the map"),
+}
 
 
 class _TiedError(Exception):
@@ -135,24 +143,24 @@ class _Run:
         return list(jax.jit(body)(*inputs))
 
     def leaf(self, node: Node, inputs: list[Any]) -> list[Any]:
-        rule = self.rule(node)
-        if rule is None:
-            raise _TiedError(f"{node.name} is tied to it")
-        return rule(node, inputs)
-
-    def rule(self, node: Node) -> Callable[[Node, list[Any]], list[Any]] | None:
-        rules = {
-            "conv_general_dilated": self.convolution, "transpose": self.same, "concatenate": self.concatenate,
-            "dot_general": self.dot, "squeeze": self.squeeze, "pad": self.pad, "slice": self.slice,
-            "split": self.split, "reshape": self.reshape, "broadcast_in_dim": self.broadcast,
-        }  # fmt: skip
+        """The results at the new size, of an operation that is tied to none."""
+        by_hand = {"slice": self.slice, "reshape": self.reshape, "broadcast_in_dim": self.broadcast}
+        checks = {"conv_general_dilated": self.convolution, "dot_general": self.dot, "pad": self.pad}
         if node.name in ELEMENTWISE:
-            return self.elementwise
-        if node.name in _REDUCTIONS:
-            return self.reduction
-        if node.name.startswith("reduce_window"):
-            return self.window
-        return rules.get(node.name)
+            return self.elementwise(node, inputs)
+        if node.name in by_hand:
+            return by_hand[node.name](node, inputs)
+        if node.name in _ALONG:
+            parameter, what = _ALONG[node.name]
+            if any(self.spatial(number) & set(np.atleast_1d(node.params[parameter])) for number in node.inputs):
+                raise _TiedError(f"{what.format(node.name)} is tied to it")
+        elif node.name.startswith("reduce_window"):
+            self.window(node, inputs)
+        elif node.name in checks:
+            checks[node.name](node, inputs)
+        elif node.name != "transpose":
+            raise _TiedError(f"{node.name} is tied to it")
+        return node.apply(inputs)
 
     def spatial(self, number: int) -> set[int]:
         """Axes of a value that hold a spatial extent, alone or among others."""
@@ -160,9 +168,6 @@ class _Run:
 
     def source(self, node: Node) -> int:
         return next(number for number in node.inputs if self.abstract[number].depends)
-
-    def same(self, node: Node, inputs: list[Any]) -> list[Any]:
-        return node.apply(inputs)
 
     def elementwise(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Operands that do not see the image must spread over the map, or be one number all over."""
@@ -201,48 +206,29 @@ class _Run:
                     f"a size that gives {before % stride} modulo {stride} there will do"
                 )
 
-    def convolution(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def convolution(self, node: Node, inputs: list[Any]) -> None:
         if not self.abstract[node.inputs[0]].depends or self.abstract[node.inputs[1]].depends:
             raise _TiedError("a convolution with a kernel made of the image")
         axes = node.params["dimension_numbers"].lhs_spec[2:]
         old = [self.values[node.inputs[0]].shape[k] for k in axes]
         new = [inputs[0].shape[k] for k in axes]
         self.strided(node, old, new, node.params["window_strides"], node.params["padding"])
-        return node.apply(inputs)
 
-    def window(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def window(self, node: Node, inputs: list[Any]) -> None:
         old, new = self.values[self.source(node)].shape, jnp.shape(inputs[0])
         dims = node.params["window_dimensions"]
         if any(size > 1 and size == old[k] for k, size in enumerate(dims)):
             raise _TiedError("a pool over the whole map is tied to it")
         self.strided(node, old, new, node.params["window_strides"], node.params["padding"])
-        return node.apply(inputs)
 
-    def reduction(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if self.spatial(node.inputs[0]) & set(node.params["axes"]):
-            raise _TiedError(f"{node.name} over positions is tied to it")
-        return node.apply(inputs)
-
-    def concatenate(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if any(node.params["dimension"] in self.spatial(number) for number in node.inputs):
-            raise _TiedError("a concatenation along the map is tied to it")
-        return node.apply(inputs)
-
-    def dot(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def dot(self, node: Node, inputs: list[Any]) -> None:
         contracted, batch = node.params["dimension_numbers"]
         for number, axes, more in zip(node.inputs, contracted, batch, strict=True):
             if self.spatial(number) & {*axes, *more}:
                 raise _TiedError("a dense layer over positions is tied to it")
-        return node.apply(inputs)
 
-    def squeeze(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if self.spatial(node.inputs[0]) & set(node.params["dimensions"]):
-            raise _TiedError("dropping an axis of the map is tied to it")
-        return node.apply(inputs)
-
-    def pad(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def pad(self, node: Node, inputs: list[Any]) -> None:
         self.padded |= any(any(node.params["padding_config"][k]) for k in self.spatial(node.inputs[0]))
-        return node.apply(inputs)
 
     def slice(self, node: Node, inputs: list[Any]) -> list[Any]:
         old = self.values[node.inputs[0]].shape
@@ -253,11 +239,6 @@ class _Run:
                 raise _TiedError("a crop is tied to it")
             limits[axis] = inputs[0].shape[axis]
         return [lax.slice(inputs[0], starts, limits, strides)]
-
-    def split(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if node.params["axis"] in self.spatial(node.inputs[0]):
-            raise _TiedError("a split of the map is tied to it")
-        return node.apply(inputs)
 
     def reshape(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Only axes of length one may come and go."""

@@ -31,21 +31,11 @@ def _met(context: WindowContext, node: Node, result: Window) -> tuple[Reading, .
     return tuple(readings)
 
 
-@rule(*sorted(ELEMENTWISE))
-def _elementwise(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
-    readings = _met(context, node, result) if len(node.outputs) == 1 else None
-    return None if readings is None else WindowRecipe(readings, node.apply)
-
-
-@rule("concatenate")
-def _concatenate(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
-    readings = _met(context, node, result) if node.params["dimension"] not in result.axes else None
-    return None if readings is None else WindowRecipe(readings, node.apply)
-
-
-@rule("split")
-def _split(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
-    readings = _met(context, node, result) if node.params["axis"] not in result.axes else None
+@rule(*sorted(ELEMENTWISE), "concatenate", "split")
+def _met_by_place(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
+    along = {"concatenate": "dimension", "split": "axis"}.get(node.name)
+    separate = len(node.outputs) == 1 if along is None else node.params[along] not in result.axes
+    readings = _met(context, node, result) if separate else None
     return None if readings is None else WindowRecipe(readings, node.apply)
 
 

@@ -85,18 +85,19 @@ def read(
 
 def slice_at(value: Array, window: Window, place: SweepPlace) -> Array:
     """Return the window of a whole value."""
-    starts: list[Any] = [0] * value.ndim
-    for k, axis in enumerate(window.axes):
-        starts[axis] = at(window.spans[k].start, place[k])
-    return lax.dynamic_slice(value, _indices(starts), window.shape(value.shape))
+    return lax.dynamic_slice(value, _first(window, value.ndim, place), window.shape(value.shape))
 
 
 def lay(base: Array, part: Array, window: Window, place: SweepPlace) -> Array:
     """Return the whole changed value: the unchanged one with its changed part laid over it."""
-    starts: list[Any] = [0] * base.ndim
+    return lax.dynamic_update_slice(base, part.astype(base.dtype), _first(window, base.ndim, place))
+
+
+def _first(window: Window, rank: int, place: SweepPlace) -> tuple[Any, ...]:
+    starts: list[Any] = [0] * rank
     for k, axis in enumerate(window.axes):
         starts[axis] = at(window.spans[k].start, place[k])
-    return lax.dynamic_update_slice(base, part.astype(base.dtype), _indices(starts))
+    return _indices(starts)
 
 
 def _indices(numbers: Sequence[Any]) -> tuple[Any, ...]:
