@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model
@@ -47,6 +48,18 @@ class MetricFold(Fold):
     """What `at` counts."""
     needs_mask: bool = False
     """Whether the object's mask must be given."""
+    config: Any = None
+    """The user's options."""
+
+    @classmethod
+    def build(cls, config: Any, model: "Model") -> "MetricFold":
+        """Return the measure with the user's options."""
+        return cls(config=config)
+
+    def finish(self, case: Case, gathered: Any) -> Measured:
+        """Return what the one evaluation gave, a number or a `Measured`; a measure of several overrides it."""
+        value = jax.tree.map(lambda leaf: leaf[0], gathered)
+        return value if isinstance(value, Measured) else Measured(values=value)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -160,9 +160,9 @@ class Dissection:
     concepts: tuple[str, ...]
     """Names, such as `texture:dots`, the category before the colon."""
     iou: Float[np.ndarray, "c concepts"]
-    """Pixels that both cover over pixels that either covers, over the whole data set."""
+    """Pixels where unit and concept are both there over pixels where either is, in the whole data set."""
     threshold: Float[np.ndarray, " c"]
-    """A unit covers the pixels where its map is above this."""
+    """A unit is active where its map is above this."""
     share: float
     """Share of a unit's values that may lie above its threshold."""
     detector_at: float

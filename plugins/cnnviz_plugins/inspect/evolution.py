@@ -66,7 +66,7 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         if bias is not None and kept[0][bias].shape == biases.shape[1:]:
             biases = np.stack([one[bias] for one in kept]).astype(np.float32)
         model = load_model(network) if network and (config.images or config.synthesised) else None
-        answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept, _SHARES)
+        answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept)
         found = Evolution(
             steps=steps,
             names=names,
@@ -124,7 +124,7 @@ _FIRST = 4
 
 
 def answers_of(
-    config: EvolutionConfig, model: Model, kept: Sequence[Weights], shares: Sequence[float]
+    config: EvolutionConfig, model: Model, kept: Sequence[Weights]
 ) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
     """Return, for each step, quantiles and fire rate of a layer's units over the images, and the layer's name."""
     if config.images is None:
@@ -132,7 +132,7 @@ def answers_of(
     quantiles, rates, layer = [], [], None
     for weights in kept:
         found = survey("distributions", _at(model, weights), config.images, layer=config.surveyed)
-        places = [found.shares.index(share) for share in shares]
+        places = [found.shares.index(share) for share in _SHARES]
         quantiles.append(found.quantiles[:, places])
         rates.append(found.fire_rate)
         layer = found.layer
@@ -146,22 +146,9 @@ def with_units(found: Evolution, config: EvolutionConfig, model: Model, kept: Se
     """
     layer = model.layers.resolve(str(config.synthesised))
     units = config.units or tuple(range(min(_FIRST, model.layers[layer].channels)))
-    options: dict[str, Any] = {
-        "recipe": config.recipe,
-        "steps": config.ascent_steps,
-        "size": config.size or model.input_shape[:2],
-    }
-    made = [
-        synthesize(
-            "activation-maximization",
-            _at(model, weights),
-            layer=layer,
-            channels=units,
-            key=config.start_seed,
-            **options,
-        )
-        for weights in kept
-    ]
+    options: dict[str, Any] = {"layer": layer, "channels": units, "key": config.start_seed, "recipe": config.recipe}
+    options |= {"steps": config.ascent_steps, "size": config.size or model.input_shape[:2]}
+    made = [synthesize("activation-maximization", _at(model, weights), **options) for weights in kept]
     said: dict[str, list[int]] = {}
     for step, one in zip(found.steps, made, strict=True):
         for warning in one.warnings:

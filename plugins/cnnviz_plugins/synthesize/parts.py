@@ -51,14 +51,6 @@ def part(text: str, sort: str, known: dict[str, type]) -> Any:
         raise UsageError(f"{sort} {text.strip()!r} cannot be read: {error}; it is {name}({fields})") from error
 
 
-def spelled(made: Any, known: dict[str, type]) -> str:
-    """Return the text that names a part, such as `jitter(8)`."""
-    kind = type(made)
-    names = {each: name for name, each in known.items()}
-    values = ", ".join(f"{f.name}={getattr(made, f.name)!r}" for f in dataclasses.fields(made))
-    return f"{names.get(kind, f'{kind.__module__}:{kind.__qualname__}')}({values})"
-
-
 def _split(text: str, sort: str) -> list[str]:
     """Split at commas outside of brackets."""
     found, depth, start = [], 0, 0
