@@ -4,7 +4,7 @@ from typing import Literal
 
 from flax import nnx
 
-from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MapsThenDense, MaxPool, ReLU
+from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
 
 Row = tuple[int, int, int] | Literal["pool"]
 """A convolution as (channels, window, stride), or a 3 x 3 max-pool of stride 2."""
@@ -38,17 +38,13 @@ class AlexNet(MapsThenDense):
             padding = 2 if stride > 1 else window // 2
             layers += [nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
             channels = out
-        self.features = nnx.List(layers)
-        self.avgpool = AdaptiveAveragePool(_GRID)
-        self.flatten = FlattenChannelsFirst()
-        self.classifier = nnx.List(
-            [
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(hidden, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Linear(hidden, classes, rngs=rngs),
-            ]
-        )
+        classifier = [
+            nnx.Dropout(0.5, deterministic=True),
+            nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
+            ReLU(),
+            nnx.Dropout(0.5, deterministic=True),
+            nnx.Linear(hidden, hidden, rngs=rngs),
+            ReLU(),
+            nnx.Linear(hidden, classes, rngs=rngs),
+        ]
+        super().__init__(layers, classifier, grid=_GRID)

@@ -4,7 +4,7 @@ from typing import Literal
 
 from flax import nnx
 
-from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MapsThenDense, MaxPool, ReLU
+from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
 
 Row = int | Literal["pool"]
 """Channels of a 3 x 3 convolution, or a 2 x 2 max-pool."""
@@ -51,17 +51,13 @@ class VGG(MapsThenDense):
                 layers.append(nnx.BatchNorm(row, momentum=0.9, rngs=rngs))
             layers.append(ReLU())
             channels = row
-        self.features = nnx.List(layers)
-        self.avgpool = AdaptiveAveragePool(_GRID)
-        self.flatten = FlattenChannelsFirst()
-        self.classifier = nnx.List(
-            [
-                nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(hidden, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(hidden, classes, rngs=rngs),
-            ]
-        )
+        classifier = [
+            nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
+            ReLU(),
+            nnx.Dropout(0.5, deterministic=True),
+            nnx.Linear(hidden, hidden, rngs=rngs),
+            ReLU(),
+            nnx.Dropout(0.5, deterministic=True),
+            nnx.Linear(hidden, classes, rngs=rngs),
+        ]
+        super().__init__(layers, classifier, grid=_GRID)

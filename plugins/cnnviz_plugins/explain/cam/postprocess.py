@@ -41,7 +41,7 @@ CONVENTIONS = {
 
 
 def finished(
-    raws: tuple[Float[Array, "_ _ *c"], ...], layers: tuple[str, ...], size: tuple[int, int], config: MapConfig
+    raws: tuple[Float[Array, "_ _ *c"], ...], layers: tuple[str, ...], size: tuple[int, ...], config: MapConfig
 ) -> Heatmap:
     """Return the heatmap that weighted maps make.
 
@@ -84,7 +84,7 @@ def scaled(values: Float[Array, "*shape"], scale: str, epsilon: float = 0.0) -> 
     return jnp.where(top > 0, moved / jnp.where(top > 0, top, 1), 0)
 
 
-def resized(values: Float[Array, "_ _ *c"], size: tuple[int, int], method: str) -> Float[Array, "_ _ *c"]:
+def resized(values: Float[Array, "_ _ *c"], size: tuple[int, ...], method: str) -> Float[Array, "_ _ *c"]:
     """Return a map at another size; `linear` is bilinear with half-pixel centres."""
     enlarged: Array = jax.image.resize(values, (*size, *values.shape[2:]), method, antialias=False)
     return enlarged

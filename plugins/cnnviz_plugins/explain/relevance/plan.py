@@ -177,9 +177,8 @@ class _Planner:
         is_positive = is_non_negative(self.model, affine.source, self.positives)
 
         def compute(x: Any, *fixed: Any) -> Any:
-            layer = FoldedLayer(
-                affine, x, fixed, is_non_negative=is_positive, present=present(self.model, affine.source)
-            )
+            there = present(self.model, affine.source)
+            layer = FoldedLayer(affine, x, fixed, is_non_negative=is_positive, present=there)
             bias = layer.bias() if self.settings.bias else jnp.zeros_like(layer.bias())
             bounds = self.bounds(affine.source) if rule.word == "z^B" else None
             return ruled(rule, layer, x, layer.value(x), bias, bounds=bounds, epsilon=self.settings.epsilon)
