@@ -12,8 +12,6 @@ Row = tuple[int, int, int] | Literal["pool"]
 TABLE: tuple[Row, ...] = ((64, 11, 4), "pool", (192, 5, 1), "pool", (384, 3, 1), (256, 3, 1), (256, 3, 1), "pool")
 """The rows; a ReLU follows each convolution (Krizhevsky 2014, arXiv 1404.5997)."""
 
-_GRID = 6
-
 
 class AlexNet(MapsThenDense):
     """Five convolutions and three dense layers; 61,100,840 parameters.
@@ -38,13 +36,4 @@ class AlexNet(MapsThenDense):
             padding = 2 if stride > 1 else window // 2
             layers += [nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
             channels = out
-        classifier = [
-            nnx.Dropout(0.5, deterministic=True),
-            nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
-            ReLU(),
-            nnx.Dropout(0.5, deterministic=True),
-            nnx.Linear(hidden, hidden, rngs=rngs),
-            ReLU(),
-            nnx.Linear(hidden, classes, rngs=rngs),
-        ]
-        super().__init__(layers, classifier, grid=_GRID)
+        super().__init__(layers, (channels, hidden, hidden, classes), grid=6, drops_first=True, rngs=rngs)

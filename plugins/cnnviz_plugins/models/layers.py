@@ -1,6 +1,7 @@
 """The layers without parameters that torchvision counts as modules, so that `features.1` is a ReLU here too."""
 
 from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
@@ -144,21 +145,31 @@ class MapsThenDense(nnx.Module):
 
     Args:
         layers: The convolutional part.
-        classifier: The dense part.
+        sizes: Channels of the last maps, units of the two hidden dense layers, and classes.
         grid: Rows and columns that the maps are averaged to.
+        drops_first: Whether dropout stands before a hidden layer or behind it.
+        rngs: Keys for the first weights.
     """
 
     def __init__(
         self,
         layers: Iterable[nnx.Module],
-        classifier: Iterable[nnx.Module],
+        sizes: tuple[int, int, int, int],
         *,
         grid: int,
+        drops_first: bool = False,
+        rngs: nnx.Rngs,
     ) -> None:
         self.features = nnx.List(layers)
         self.avgpool = AdaptiveAveragePool(grid)
         self.flatten = FlattenChannelsFirst()
-        self.classifier = nnx.List(classifier)
+        channels, *units = sizes
+        *hidden, last = (nnx.Linear(i, o, rngs=rngs) for i, o in pairwise((channels * grid**2, *units)))
+        classifier: list[nnx.Module] = []
+        for dense in hidden:
+            drop = nnx.Dropout(0.5, deterministic=True)
+            classifier += [drop, dense, ReLU()] if drops_first else [dense, ReLU(), drop]
+        self.classifier = nnx.List([*classifier, last])
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

@@ -17,8 +17,6 @@ TABLES: dict[str, tuple[Row, ...]] = {
 }
 """Per variant: the convolutions, each with a ReLU after it, and the pools (Simonyan and Zisserman 2015, table 1)."""
 
-_GRID = 7
-
 
 class VGG(MapsThenDense):
     """VGG (Simonyan and Zisserman 2015) as torchvision lays it out.
@@ -51,13 +49,4 @@ class VGG(MapsThenDense):
                 layers.append(nnx.BatchNorm(row, momentum=0.9, rngs=rngs))
             layers.append(ReLU())
             channels = row
-        classifier = [
-            nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
-            ReLU(),
-            nnx.Dropout(0.5, deterministic=True),
-            nnx.Linear(hidden, hidden, rngs=rngs),
-            ReLU(),
-            nnx.Dropout(0.5, deterministic=True),
-            nnx.Linear(hidden, classes, rngs=rngs),
-        ]
-        super().__init__(layers, classifier, grid=_GRID)
+        super().__init__(layers, (channels, hidden, hidden, classes), grid=7, rngs=rngs)

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
 from cnnviz_plugins.explain.cam.postprocess import CONVENTIONS, resized
-from cnnviz_plugins.explain.input_gradient import input_gradient, passed_through, rewritten
+from cnnviz_plugins.explain.input_gradient import input_gradient, relu_rule
 from cnnviz_plugins.explain.layer_values import values_and_gradients
 
 
@@ -33,8 +33,7 @@ class GuidedGradCam(Fold):
     @classmethod
     def build(cls, config: GuidedGradCamConfig, model: Model) -> "GuidedGradCam":
         """Return the fold for `model`, with the ReLUs that the guided rule rewrites."""
-        notes = rewritten(model, "guided-grad-cam", instead="grad-cam")
-        warnings = passed_through(model, "guided-grad-cam")
+        notes, warnings = relu_rule(model, "guided-grad-cam", instead="grad-cam")
         return cls(config=config, layer=model.map_layer(config.layer).name, notes=notes, warnings=warnings)
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "rows cols"]]:

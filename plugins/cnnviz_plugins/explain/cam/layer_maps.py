@@ -30,10 +30,10 @@ class LayerMaps(Fold):
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
-        layers, resolved = chosen(config, model), config.resolved()
-        several = (("layers", layers), ("fuse", resolved.fuse)) if len(layers) > 1 else ()
-        notes = (("relu", resolved.relu), *several)
-        return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes)
+        layers = chosen(config, model)
+        several = (("layers", layers), ("fuse", config.fusion)) if len(layers) > 1 else ()
+        notes = (("relu", config.rectified), *several)
+        return cls(config=config, layers=layers, layer=", ".join(layers), notes=notes)
 
     def evaluate(self, case: Case) -> Any:
         """Return the weighted map of every layer, before any ReLU."""

@@ -61,6 +61,12 @@ class RelevancePlan:
     unruled: tuple[str, ...]
     """Operations without a rule: they share by gradient times input."""
 
+    def warnings(self, technique: str) -> tuple[str, ...]:
+        """Return a warning that names the operations without a rule, if there are any."""
+        if not self.unruled:
+            return ()
+        return (f"{technique} has no rule for {'; '.join(self.unruled)}: gradient times input stands in for one",)
+
 
 def plan_of(model: Model, settings: RelevanceSettings, ends: Sequence[int], params: Mapping[int, Any]) -> RelevancePlan:
     """Return the plan that leads from some values of the program back to the image.
