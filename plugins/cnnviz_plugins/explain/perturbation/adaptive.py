@@ -38,7 +38,7 @@ class CoarseFirst:
         return numbers.astype(np.int32)
 
     @property
-    def _lines(self) -> tuple[Int[np.ndarray, " some"], Int[np.ndarray, " some"]]:
+    def _lines(self) -> tuple[Int[np.ndarray, " down"], Int[np.ndarray, " across"]]:
         return _every(self.rows, self.step), _every(self.cols, self.step)
 
     @property
