@@ -30,26 +30,20 @@ def input_gradient(
     return jax.grad(score)(image)
 
 
-def rewritten(model: Model, method: str, instead: str = "saliency") -> tuple[tuple[str, Any], ...]:
-    """Return the note that lists which ReLUs the method's rule replaces; where there are none, `instead` needs none.
+def relu_rule(
+    model: Model, method: str, instead: str = "saliency"
+) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
+    """Return the note that lists which ReLUs the method's rule replaces, and a warning of what it leaves as it is.
 
     Raises:
-        RuleError: The program has no true ReLU, so that the rule would change nothing.
+        RuleError: The program has no true ReLU, so that the rule would change nothing; `instead` needs none.
     """
     rules = RULES.get(method)
     if rules is None:
-        return ()
-    names = model.program.rewritten(rules)
+        return (), ()
+    names, others = model.program.rewritten(rules), model.program.unruled_activations()
     if not names:
-        others = model.program.unruled_activations()
         met = f" (it has {', '.join(sorted(set(others)))})" if others else ""
         raise RuleError(f"{method} rewrites ReLUs, and {model.name} has none{met}; {instead} needs none")
-    return (("rewritten", tuple(names)),)
-
-
-def passed_through(model: Model, method: str) -> tuple[str, ...]:
-    """Return a warning that names the activations which the method leaves as they are."""
-    names = model.program.unruled_activations() if RULES.get(method) is not None else ()
-    if not names:
-        return ()
-    return (f"{method} has no agreed rule for these activations and leaves them as they are: {', '.join(names)}",)
+    left = f"{method} has no agreed rule for these activations and leaves them as they are: {', '.join(others)}"
+    return (("rewritten", tuple(names)),), (left,) if others else ()

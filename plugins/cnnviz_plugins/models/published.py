@@ -25,10 +25,6 @@ from cnnviz_plugins.models.vgg import TABLES as VGGS
 from cnnviz_plugins.models.vgg import VGG
 
 
-def _as_it_is(name: str) -> str:
-    return name
-
-
 @dataclass(frozen=True, kw_only=True)
 class Published:
     """How a published network is made and fed."""
@@ -45,7 +41,7 @@ class Published:
     """Number of its classes."""
     labels: tuple[str, ...] | None = None
     """Names of the classes; others may lie beside the weights."""
-    name_in_file: Callable[[str], str] = _as_it_is
+    name_in_file: Callable[[str], str] = str
     """Turns a name of the published file into the one that torchvision has now."""
     left_out: tuple[str, ...] = ()
     """Beginnings of names in the published file that only training uses."""
@@ -86,7 +82,6 @@ PUBLISHED: dict[str, Published] = {
 }
 """The networks by name."""
 
-
 _NOT_OFFERED = WeightsSpec()
 
 
@@ -109,7 +104,7 @@ def load_network(name: str, weights: str | Path) -> nnx.Module:
     return network
 
 
-def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_OFFERED) -> "Model":
+def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_OFFERED) -> Model:
     """The network `name` as a model that can be explained.
 
     Args:

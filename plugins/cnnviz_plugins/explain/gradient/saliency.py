@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.gradient.plugin import SaliencyConfig
-from cnnviz_plugins.explain.input_gradient import input_gradient, passed_through, rewritten
+from cnnviz_plugins.explain.input_gradient import input_gradient, relu_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +41,7 @@ class Saliency(Fold):
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, with the ReLUs that its method rewrites."""
         is_absolute = isinstance(config, SaliencyConfig) and config.convention == "captum"
-        notes, warnings = rewritten(model, cls.method), passed_through(model, cls.method)
+        notes, warnings = relu_rule(model, cls.method)
         return cls(is_absolute=is_absolute, notes=notes, warnings=warnings)
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:

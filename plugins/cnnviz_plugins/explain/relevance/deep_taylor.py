@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cnnviz_jax.plugin import ACTIVATION_KINDS, Model, RuleError
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, rule_of
-from cnnviz_plugins.explain.relevance.lrp import Lrp, unruled_warning
+from cnnviz_plugins.explain.relevance.lrp import Lrp
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import DeepTaylorConfig
 from cnnviz_plugins.explain.relevance.propagation import model_plan
@@ -41,5 +41,4 @@ class DeepTaylor(Lrp):
         rows = tuple((pattern, rule_of(rule, config.epsilon)) for pattern, rule in COMPOSITES["deep-taylor"])
         settings = RelevanceSettings(rows=rows, epsilon=config.epsilon, bias=False)
         plan = model_plan(model, settings)
-        warnings = unruled_warning("deep-taylor", plan)
-        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=warnings)
+        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=plan.warnings("deep-taylor"))

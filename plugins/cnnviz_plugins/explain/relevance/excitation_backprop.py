@@ -7,7 +7,6 @@ import jax
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, RuleError, TargetError
 from cnnviz_plugins.explain.relevance.composites import Rule
-from cnnviz_plugins.explain.relevance.lrp import unruled_warning
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import ExcitationBackpropConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
@@ -52,8 +51,7 @@ class ExcitationBackprop(Fold):
                     f"contrastive excitation-backprop negates {top}, and reads below it; name a lower layer"
                 )
             notes += (("negated", top),)
-        warnings = unruled_warning("excitation-backprop", plan)
-        return cls(layer=layer, opposite=opposite, notes=notes, warnings=warnings)
+        return cls(layer=layer, opposite=opposite, notes=notes, warnings=plan.warnings("excitation-backprop"))
 
     def evaluate(self, case: Case) -> Relevance:
         """Return the probabilities at the image or the layer."""

@@ -80,11 +80,16 @@ def affine_chain(
     return AffineChain(operation, value, tuple(chain))
 
 
+def clipped(value: Float[Array, "..."], sign: int) -> Float[Array, "..."]:
+    """Return the positive part of a value for a positive sign, else the negative one."""
+    return jnp.maximum(value, 0) if sign > 0 else jnp.minimum(value, 0)
+
+
 class FoldedLayer:
     """An affine chain with its numbers: `W x + b` and the variants of `W` that rules ask for.
 
     Args:
-        affine chain: The layer.
+        affine: The layer.
         x: Its input.
         fixed: The values of `affine.fixed`, in order.
         is_non_negative: Whether `x` is known to have no negative entries, which saves half of some rules' work.
@@ -125,9 +130,9 @@ class FoldedLayer:
         """`W+ x` for a positive sign, `W- x` for a negative one."""
         # (s K)+ x = s (K+ x) where s > 0 and s (K- x) where s < 0: -2 * (3, -1) = (-6, 2), whose positive part is that
         # of K-. A unit's scale is one number, so both products are computed and one is picked.
-        same = self._product(x, self._clipped(sign))
+        same = self._product(x, clipped(self._kernel, sign))
         if self._scale is not None:
-            same = jnp.where(self._scale > 0, same, self._product(x, self._clipped(-sign)))
+            same = jnp.where(self._scale > 0, same, self._product(x, clipped(self._kernel, -sign)))
         return self._scaled(same)
 
     def ones(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -145,9 +150,6 @@ class FoldedLayer:
         product: Array = operation.node.apply([known[number] for number in operation.node.inputs])[0]
         return product
 
-    def _clipped(self, sign: int) -> Array:
-        return jnp.maximum(self._kernel, 0) if sign > 0 else jnp.minimum(self._kernel, 0)
-
     def _after(self, product: Array) -> Array:
         """The chain."""
         for node in self._chain.chain:
@@ -162,6 +164,4 @@ class FoldedLayer:
 
     def _scaled(self, product: Array) -> Array:
         """The chain without its shifts."""
-        if self._scale is None:
-            return self._rearranged(product)
-        return self._rearranged(self._scale * product)
+        return self._rearranged(product if self._scale is None else self._scale * product)

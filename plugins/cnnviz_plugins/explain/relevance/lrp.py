@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
-from cnnviz_plugins.explain.relevance.plan import RelevancePlan, RelevanceSettings
+from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import LrpConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
 
@@ -36,7 +36,7 @@ class Lrp(Fold):
         settings = RelevanceSettings(rows=own + rows, own=len(own), epsilon=config.stabiliser, bias=config.bias)
         plan = model_plan(model, settings)
         notes = (("rules", plan.rules), ("epsilon", config.stabiliser))
-        return cls(settings=settings, notes=notes, warnings=unruled_warning("lrp", plan))
+        return cls(settings=settings, notes=notes, warnings=plan.warnings("lrp"))
 
     def evaluate(self, case: Case) -> Relevance:
         """Return the image's relevance."""
@@ -46,10 +46,3 @@ class Lrp(Fold):
         """Return it with the two sums."""
         values, root = gathered.values[0], gathered.root[0]
         return Heatmap(values=values, extras={"root": root, "conservation_gap": values.sum() - root})
-
-
-def unruled_warning(technique: str, plan: RelevancePlan) -> tuple[str, ...]:
-    """Return a warning that names the operations without a rule, if there are any."""
-    if not plan.unruled:
-        return ()
-    return (f"{technique} has no rule for {'; '.join(plan.unruled)}: gradient times input stands in for one",)

@@ -61,6 +61,12 @@ class RelevancePlan:
     unruled: tuple[str, ...]
     """Operations without a rule: they share by gradient times input."""
 
+    def warnings(self, technique: str) -> tuple[str, ...]:
+        """Return a warning that names the operations without a rule, if there are any."""
+        if not self.unruled:
+            return ()
+        return (f"{technique} has no rule for {'; '.join(self.unruled)}: gradient times input stands in for one",)
+
 
 def plan_of(model: Model, settings: RelevanceSettings, ends: Sequence[int], params: Mapping[int, Any]) -> RelevancePlan:
     """Return the plan that leads from some values of the program back to the image.
@@ -177,9 +183,8 @@ class _Planner:
         is_positive = is_non_negative(self.model, affine.source, self.positives)
 
         def compute(x: Any, *fixed: Any) -> Any:
-            layer = FoldedLayer(
-                affine, x, fixed, is_non_negative=is_positive, present=present(self.model, affine.source)
-            )
+            there = present(self.model, affine.source)
+            layer = FoldedLayer(affine, x, fixed, is_non_negative=is_positive, present=there)
             bias = layer.bias() if self.settings.bias else jnp.zeros_like(layer.bias())
             bounds = self.bounds(affine.source) if rule.word == "z^B" else None
             return ruled(rule, layer, x, layer.value(x), bias, bounds=bounds, epsilon=self.settings.epsilon)

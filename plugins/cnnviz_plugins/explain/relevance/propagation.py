@@ -13,6 +13,7 @@ from cnnviz_plugins.explain.relevance.plan import RelevancePlan, RelevanceSettin
 from cnnviz_plugins.explain.relevance.sharing import rooted
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Relevance:
     """What came back."""
@@ -21,9 +22,6 @@ class Relevance:
     """At the image's values, (h, w, c), or at the layer's, (h, w, c) or (c,)."""
     root: Float[Array, ""]
     """How much relevance was given in: their sum, if every layer conserves it."""
-
-
-jax.tree_util.register_dataclass(Relevance, ["values", "root"], [])
 
 
 def model_plan(model: Model, settings: RelevanceSettings) -> RelevancePlan:

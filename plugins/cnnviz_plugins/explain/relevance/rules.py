@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnnviz_plugins.explain.relevance.composites import Rule
-from cnnviz_plugins.explain.relevance.linear import FoldedLayer
+from cnnviz_plugins.explain.relevance.linear import FoldedLayer, clipped
 from cnnviz_plugins.explain.relevance.sharing import inverse, scaled, taken, valued
 
 
@@ -71,18 +71,14 @@ def _of_sign(layer: FoldedLayer, x: Array, sign: int) -> Array:
     """The contributions `W x` that are positive, or those that are negative, summed."""
     # x w > 0 where both are positive or both negative: (W x)+ = W+ x+ + W- x-, and (W x)- = W- x+ + W+ x-. Behind a
     # ReLU x- is 0 and its product is saved.
-    total = layer.signed(taken(x, jnp.maximum(x, 0)), sign)
-    return total if layer.is_non_negative else total + layer.signed(taken(x, jnp.minimum(x, 0)), -sign)
-
-
-def _clipped(value: Array, sign: int) -> Array:
-    return jnp.maximum(value, 0) if sign > 0 else jnp.minimum(value, 0)
+    total = layer.signed(taken(x, clipped(x, 1)), sign)
+    return total if layer.is_non_negative else total + layer.signed(taken(x, clipped(x, -1)), -sign)
 
 
 def _part(layer: FoldedLayer, x: Array, bias: Array, sign: int, portion: float, epsilon: float) -> Array:
     """The contributions of one sign, sharing `portion` of the relevance."""
     way = _of_sign(layer, x, sign)
-    return scaled(way, portion * inverse(way + _clipped(bias, sign), epsilon))
+    return scaled(way, portion * inverse(way + clipped(bias, sign), epsilon))
 
 
 def _gamma(gamma: float, layer: FoldedLayer, x: Array, bias: Array, epsilon: float) -> Array:
@@ -91,11 +87,9 @@ def _gamma(gamma: float, layer: FoldedLayer, x: Array, bias: Array, epsilon: flo
     # it is negative the negative ones (zennit's `Gamma`). For inputs >= 0 and z_j >= 0 it is W + gamma W+ of the table.
     whole = layer.whole(taken(x, x))
     is_up = whole + bias >= 0
-    total: Array | None = None
+    ways = []
     for sign in (1, -1):
         way = whole + gamma * _of_sign(layer, x, sign)
-        share = inverse(way + bias + gamma * _clipped(bias, sign), epsilon)
-        chosen = scaled(way, jnp.where(is_up == (sign > 0), share, 0))
-        total = chosen if total is None else total + chosen
-    assert total is not None
-    return total
+        share = inverse(way + bias + gamma * clipped(bias, sign), epsilon)
+        ways.append(scaled(way, jnp.where(is_up == (sign > 0), share, 0)))
+    return ways[0] + ways[1]

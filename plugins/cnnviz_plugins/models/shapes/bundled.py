@@ -26,7 +26,7 @@ def load_shapes(weights: str | Path = WEIGHTS) -> ShapesNetwork:
     return network
 
 
-def build(weights: str | Path | None = None) -> "Model":
+def build(weights: str | Path | None = None) -> Model:
     """The bundled network as a model that can be explained, with the bundled weights unless others are given.
 
     Raises:
