@@ -17,7 +17,7 @@ from cnnviz_jax.sweep.run import run_sweep
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.store import ExampleStore
-from tests.sweep import toy
+from tests.sweep import fixtures
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = {
@@ -55,14 +55,20 @@ layers = ["conv2"]
 def spec(**changes) -> SweepSpec:
     """Return the specification that most tests use."""
     return SweepSpec.from_mapping(
-        {"model": "tests.sweep.toy:net", "source": "tests.sweep.toy:images", "device_batch": 4, **PARTS, **changes}
+        {
+            "model": "tests.sweep.fixtures:net",
+            "source": "tests.sweep.fixtures:images",
+            "device_batch": 4,
+            **PARTS,
+            **changes,
+        }
     )
 
 
 def sweep(folder, net=None, options=None, devices=1, **changes) -> RunFolder:
     """Run the usual sweep in this process, on so many of its devices, checkpointing often."""
     options = options or RunOptions(checkpoint_every="3steps")
-    return run_sweep(spec(**changes), net or toy.net(), folder, options, devices=jax.devices()[:devices])
+    return run_sweep(spec(**changes), net or fixtures.net(), folder, options, devices=jax.devices()[:devices])
 
 
 def content(folder) -> dict[str, bytes]:
@@ -81,7 +87,7 @@ def assert_equal(folder, reference: dict[str, bytes]) -> None:
     assert not differing, f"not equal: {differing}"
 
 
-def written_spec(folder: Path, model="tests.sweep.toy:net", source="tests.sweep.toy:images", more="") -> Path:
+def written_spec(folder: Path, model="tests.sweep.fixtures:net", source="tests.sweep.fixtures:images", more="") -> Path:
     """Write the usual specification as TOML."""
     path = folder / f"{model.rpartition(':')[2]}-{source.rpartition(':')[2]}.toml"
     path.write_text(more + TOML.format(model=model, source=source))

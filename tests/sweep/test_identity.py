@@ -8,16 +8,16 @@ import pytest
 
 from cnnviz_jax.model.digests import named_digest, weights_digest
 from cnnviz_jax.sweep.identity import part_of, part_of_run
-from tests.sweep import toy
+from tests.sweep import fixtures
 
 
 def test_the_digest_of_weights_is_over_paths_dtypes_shapes_and_bytes():
-    net, expected = toy.net(), hashlib.sha256()
-    for name in sorted(toy.parameters()):
-        leaf = toy.parameters()[name]
+    net, expected = fixtures.net(), hashlib.sha256()
+    for name in sorted(fixtures.parameters()):
+        leaf = fixtures.parameters()[name]
         expected.update(f"{name}\0float32\0{leaf.shape}\0".encode() + leaf.tobytes())
     assert weights_digest(net) == expected.hexdigest()
-    assert weights_digest(toy.net(1)) != weights_digest(net)
+    assert weights_digest(fixtures.net(1)) != weights_digest(net)
 
 
 def test_arrays_of_the_same_bytes_have_other_digests():

@@ -6,15 +6,15 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
-from tests.sweep import harness, toy
+from tests.sweep import fixtures, harness
 
 
 def test_toml_and_the_command_lines_words_mean_the_same(tmp_path):
     from_file = SweepSpec.read(harness.written_spec(tmp_path))
     from_words = SweepSpec.read(
         None,
-        model="tests.sweep.toy:net",
-        source="tests.sweep.toy:images",
+        model="tests.sweep.fixtures:net",
+        source="tests.sweep.fixtures:images",
         device_batch=4,
         explain=[part_from_words("smoothgrad samples=3")],
         survey=[
@@ -102,9 +102,9 @@ def test_words_of_a_part():
         ({"survey": [{"technique": "top-k", "layers": ["conv9"]}]}, "no layer 'conv9'"),
         ({"survey": [{"technique": "top-k", "kk": 3}]}, "unexpected keyword argument 'kk'"),
         ({"survey": [{"technique": "top-k", "k": 0}]}, "k is 1 or more"),
-        ({"survey": [{"technique": "tests.sweep.toy:images"}]}, "takes 0 positional arguments"),
-        ({"survey": [{"technique": "tests.sweep.toy:absent"}]}, "cannot be imported"),
-        ({"source": "tests.sweep.toy:absent"}, "the source 'tests.sweep.toy:absent' cannot be imported"),
+        ({"survey": [{"technique": "tests.sweep.fixtures:images"}]}, "takes 0 positional arguments"),
+        ({"survey": [{"technique": "tests.sweep.fixtures:absent"}]}, "cannot be imported"),
+        ({"source": "tests.sweep.fixtures:absent"}, "the source 'tests.sweep.fixtures:absent' cannot be imported"),
         ({"source": "nowhere"}, "no source 'nowhere'"),
     ],
 )
@@ -149,4 +149,4 @@ def test_other_targets_than_the_top_class(tmp_path):
     assert "target/of-unit" not in store.arrays
     assert store.specs["heat/grad-cam"].shape == (8, 8)  # the raw map, not the enlarged one
     assert store.specs["heat/grad-cam"].dtype == "float32"
-    assert store.specs["heat/of-two"].shape == toy.SHAPE
+    assert store.specs["heat/of-two"].shape == fixtures.SHAPE

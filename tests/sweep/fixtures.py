@@ -1,4 +1,4 @@
-"""Networks and images small enough to be swept many times; named on command lines as `tests.sweep.toy:...`."""
+"""Networks and images small enough to be swept many times; named on command lines as `tests.sweep.fixtures:...`."""
 
 import functools
 import os
