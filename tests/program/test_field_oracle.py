@@ -136,7 +136,7 @@ def bumped(steps: Any, layout: str, height: int, width: int) -> tuple[np.ndarray
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(steps=STEPS, height=SIZES, width=SIZES, layout=st.sampled_from(["NHWC", "NCHW"]))
 @example(steps=[("transposed", 1, 2, 1, False), ("gate", 1, 1, 1, True)], height=5, width=5, layout="NHWC")
 @example(steps=[("depth", 1, 1, 1, False)], height=6, width=6, layout="NHWC")
