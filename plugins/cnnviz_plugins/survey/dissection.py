@@ -221,8 +221,8 @@ def _shown(
     chosen = np.stack([dataset.image(int(i)) for i in wanted])
     maps = capture(model, chosen, [layer.name])[layer.name][..., list(units)]
     centres = centres_of(layer, (height, width))
-    masks = np.asarray(unit_masks(jnp.asarray(maps), centres, (height, width), at[list(units)].tolist()))
+    active = np.asarray(unit_masks(jnp.asarray(maps), centres, (height, width), at[list(units)].tolist()))
     for row, rank in np.argwhere(ids >= 0):
         place = int(np.searchsorted(wanted, ids[row, rank]))
-        images[row, rank], masks[row, rank] = chosen[place], masks[place, :, :, row]
+        images[row, rank], masks[row, rank] = chosen[place], active[place, :, :, row]
     return images, masks
