@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Literal, Self, TypeVar
+from typing import Any, Literal, Self
 
 from cnnviz_jax.plugin import (
     TechniqueSpec,
@@ -20,9 +20,6 @@ from cnnviz_jax.plugin import (
     word_and_number,
 )
 
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
-
 FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
 """Words that `fill` may be, and whether each takes a number."""
 
@@ -32,12 +29,20 @@ SEGMENT_FILLS = {**FILLS, "segment-mean": False}
 SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
 """Words that `segments` may be, each with a number."""
 
-Config = TypeVar("Config", bound="DataclassInstance")
 Segmentation = str | tuple[tuple[int, ...], ...]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """Options of which some may be left to a convention."""
+
+    def filled(self, usual: dict[str, Any]) -> Self:
+        """Return the same with what was not given as it is in `usual`."""
+        return replace(self, **{name: value for name, value in usual.items() if getattr(self, name) is None})
+
+
 @technique("occlusion", "explain", ".occlusion:Occlusion.build", "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2")
-class OcclusionConfig:
+class OcclusionConfig(Defaults):
     """How much the score falls when each window of the image is occluded."""
 
     window: int | tuple[int, int] | None = None
@@ -78,7 +83,7 @@ class OcclusionConfig:
 
     def resolved(self) -> Self:
         """Return the same with nothing left to the convention."""
-        return _filled(self, _OCCLUSION_CONVENTIONS[self.convention])
+        return self.filled(_OCCLUSION_CONVENTIONS[self.convention])
 
 
 _OCCLUSION_CONVENTIONS: dict[str, dict[str, Any]] = {
@@ -89,11 +94,6 @@ _OCCLUSION_CONVENTIONS: dict[str, dict[str, Any]] = {
     "tf-explain": {"edge": "truncate", "score": "one_minus", "gather": "grid"},
     "xplique": {"edge": "full", "score": "drop", "gather": "sum"},  # xplique/attributions/occlusion.py
 }
-
-
-def _filled(config: Config, usual: dict[str, Any]) -> Config:
-    """Return a config with what was not given as it is in `usual`."""
-    return replace(config, **{name: value for name, value in usual.items() if getattr(config, name) is None})
 
 
 @technique("rise", "explain", ".rise:Rise.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421", in_report=False)
@@ -121,7 +121,7 @@ class RiseConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentConfig:
+class SegmentConfig(Defaults):
     """What the parts of an image are, and what occludes them."""
 
     segments: str | tuple[tuple[int, ...], ...] = "grid(8)"
@@ -143,7 +143,7 @@ class SegmentConfig:
 
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
-        return _filled(self, {"fill": "segment-mean"})
+        return self.filled({"fill": "segment-mean"})
 
 
 @technique("feature-ablation", "explain", ".feature_ablation:FeatureAblation.build",
@@ -184,7 +184,7 @@ class LimeConfig(SegmentConfig):
 
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
-        return _filled(self, _LIME_CONVENTIONS[self.convention])
+        return self.filled(_LIME_CONVENTIONS[self.convention])
 
 
 _LIME_CONVENTIONS: dict[str, dict[str, Any]] = {
@@ -215,7 +215,7 @@ class KernelShapConfig(SegmentConfig):
     def resolved(self) -> Self:
         """Return the same with nothing left open."""
         samples, fill = (800, 0.5) if self.convention == "xplique" else (2048, "segment-mean")
-        return _filled(self, {"samples": samples, "fill": fill})
+        return self.filled({"samples": samples, "fill": fill})
 
 
 @technique("sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False)
