@@ -199,7 +199,7 @@ def _bank(
         crops=shown,
         weight=weight,
         image_ids=ids,
-        provenance=about,
+        provenance=provenance,
         warnings=(*model.warnings, *_findings(ids, float(left), importance)),
     )
 
