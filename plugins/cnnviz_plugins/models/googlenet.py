@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, batch_norm, run_through
+from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, batch_norm, convolution, run_through
 
 Row = tuple[str, int, int, int, int, int, int]
 """An Inception module: its name, then channels of the 1 x 1 branch, of the second branch before and in its 3 x 3
