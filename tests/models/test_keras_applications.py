@@ -130,4 +130,4 @@ def test_without_keras_the_extra_is_named(monkeypatch):
 
 def test_a_network_that_this_keras_lacks_is_told(keras, tmp_path):
     with pytest.raises(ModelError, match="the installed Keras has no VGG1000"):
-        build("VGG1000", "caffe", tmp_path / "w.h5")
+        build("VGG1000", tmp_path / "w.h5", "caffe")

@@ -77,7 +77,7 @@ def test_the_sample_is_the_same_in_any_order_and_any_batches():
 
     values = np.random.default_rng(1).normal(size=(60, 4, 3, 2)).astype(np.float32)
     values[7] = np.nan
-    reducer = PositionSample(layer="x", shape=(4, 3, 2), images=9, each=4)
+    reducer = PositionSample(layer="x", shape=(4, 3, 2), image_count=9, each=4)
 
     def gathered(order, size):
         totals, update = [reducer.empty()], jax.jit(reducer.update)

@@ -137,7 +137,7 @@ def test_images_that_show_nothing_in_particular_make_no_concept():
         ({"random": "nothing"}, r"no image is labelled 'nothing' \(random\); the labels are class 0, .*class 4"),
         ({"runs": 1}, "runs is at least 2, got 1; a t-test needs a spread"),
         ({"penalty": 0.0}, "penalty is positive"),
-        ({"images": 8}, "too few images of"),
+        ({"image_count": 8}, "too few images of"),
     ],
 )
 def test_says_what_is_wrong(options, text):
