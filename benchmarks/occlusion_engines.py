@@ -77,15 +77,15 @@ class Engine:
 
     def warmed(self) -> "Engine":
         """Compute the unchanged activations and run one chunk; return the engine."""
-        self.parts = self.run.once()
-        jax.block_until_ready(self.parts.chunk())
+        _, self.chunk = self.run.once()
+        jax.block_until_ready(self.chunk())
         return self
 
     def seconds_per_position(self) -> float:
         """Run some chunks and return the time of one position."""
         begun = time.perf_counter()
         for _ in range(self.chunks):
-            jax.block_until_ready(self.parts.chunk())
+            jax.block_until_ready(self.chunk())
         return (time.perf_counter() - begun) / (self.chunks * self.run.chunk)
 
 

@@ -1,18 +1,28 @@
-"""Compiled programs: one cache, the options each backend wants, and what a program needs in memory.
+"""Compiled programs: one cache, the options each backend wants, what a program needs in memory, and the count.
 
-Everything the engine runs is compiled here, so here is where compilations are counted.
+Everything that runs is compiled here. Light: JAX is imported when the first program is compiled, because it reads where
+to keep programs on disk (`use_compile_cache`) when it is imported.
 """
+
+from __future__ import annotations
 
 import collections
 import functools
+import hashlib
+import os
+import platform
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import Any
 
-import jax
+import numpy as np
+
+from cnnviz_jax.errors import UsageError
 
 _KEPT = 256
-_cache: "collections.OrderedDict[Hashable, Executable]" = collections.OrderedDict()
+_cache: collections.OrderedDict[Hashable, Executable] = collections.OrderedDict()
 _count = 0
 
 
@@ -23,6 +33,8 @@ class Executable:
     run: Callable[..., Any]
     need_bytes: int
     """Predicted peak memory of one call, arguments included."""
+    out: Any
+    """Shapes and dtypes of what it returns."""
     flops: float | None = None
     """Floating-point operations of one call as the compiler counts them, where it does."""
 
@@ -32,7 +44,7 @@ class Executable:
 
 
 def compilations() -> int:
-    """Return how many programs the engine has compiled in this process."""
+    """Return how many programs were compiled in this process."""
     return _count
 
 
@@ -44,32 +56,59 @@ def compiled(
     Args:
         function: Pure and traceable.
         identity: Equal for functions that compute the same thing from the same argument shapes.
-        args: Arrays or `ShapeDtypeStruct`s in any pytrees.
+        args: Arrays or `ShapeDtypeStruct`s in any pytrees; the shardings of the latter are kept.
         donate: Positions of arguments whose memory the program may reuse.
     """
+    import jax
+
     global _count
     leaves, treedef = jax.tree.flatten(args)
-    shapes = tuple((leaf.shape, str(leaf.dtype)) for leaf in map(_abstract, leaves))
-    key = (identity, treedef, shapes, donate)
+    leaves = [_abstract(leaf) for leaf in leaves]
+    key = (identity, treedef, tuple((leaf.shape, str(leaf.dtype), leaf.sharding) for leaf in leaves), donate)
     if key not in _cache:
-        jitted = jax.jit(function, donate_argnums=donate)
-        lowered = jitted.lower(*jax.tree.map(_abstract, args))
+        lowered = jax.jit(function, donate_argnums=donate).lower(*jax.tree.unflatten(treedef, leaves))
         options = compiler_options()
-        executable = lowered.compile(compiler_options=options) if options else lowered.compile()
+        program = lowered.compile(compiler_options=options) if options else lowered.compile()
         _count += 1
-        _cache[key] = Executable(executable, _need_bytes(executable), _flops(executable))
+        _cache[key] = Executable(program, _need_bytes(program), lowered.out_info, _flops(program))
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
     return _cache[key]
 
 
-def _abstract(leaf: Any) -> jax.ShapeDtypeStruct:
+def _abstract(leaf: Any) -> Any:
+    import jax
+
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return leaf
-    return jax.ShapeDtypeStruct(
-        jax.numpy.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jax.dtypes.result_type(leaf)
-    )
+    return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jax.dtypes.result_type(leaf))
+
+
+_FORWARD_BATCH = 64
+"""Images of one batch. More gain nothing on CPU cores, and their activations are held at once."""
+
+
+def in_batches(function: Callable[..., Any], identity: Hashable, fixed: tuple[Any, ...], images: Any) -> Any:
+    """Return `function(*fixed, images)` of any number of images, computed in batches of one compiled shape.
+
+    Args:
+        function: Pure and traceable; what it returns has a leading axis of images throughout.
+        identity: As for `compiled`.
+        fixed: Arguments before the images.
+        images: Any array; (n, ...).
+    """
+    import jax
+
+    count, parts = len(images), []
+    size = min(_FORWARD_BATCH, count)
+    for first in range(0, count, size):
+        # The last batch repeats the last image: padding costs less than a second program of another shape.
+        args = (*fixed, images[np.minimum(np.arange(first, first + size), count - 1)])
+        parts.append(compiled(function, identity, args)(*args))
+    if len(parts) == 1:
+        return parts[0]
+    return jax.tree.map(lambda *leaves: jax.numpy.asarray(np.concatenate(leaves)[:count]), *parts)
 
 
 # What XLA:CPU may give to its YNNPACK: products of matrices, or nothing where a release knows no such choice.
@@ -84,6 +123,8 @@ def compiler_options() -> dict[str, str | bool]:
     one; keeping them off it is 3 to 8 times faster on such convolutions. Products of matrices stay there: without it,
     a few rows times a transposed matrix, as in the gradient of a wide dense layer, take up to 40 times as long.
     """
+    import jax
+
     if jax.default_backend() != "cpu":
         return {}
     for fusions in _FUSIONS:
@@ -96,8 +137,8 @@ def compiler_options() -> dict[str, str | bool]:
     return {}
 
 
-def _need_bytes(executable: Any) -> int:
-    analysis = executable.memory_analysis()
+def _need_bytes(program: Any) -> int:
+    analysis = program.memory_analysis()
     if analysis is None:
         return 0
     # Measured on the CPU: resident growth is 1.3 to 1.5 times temporaries plus outputs.
@@ -105,10 +146,45 @@ def _need_bytes(executable: Any) -> int:
     return int(analysis.argument_size_in_bytes + 1.5 * max(work, 0))
 
 
-def _flops(executable: Any) -> float | None:
+def _flops(program: Any) -> float | None:
     try:
-        analysis = executable.cost_analysis()
+        analysis = program.cost_analysis()
     except RuntimeError:  # not every backend counts
         return None
     analysis = analysis[0] if isinstance(analysis, list) and analysis else analysis
     return float(analysis["flops"]) if analysis and "flops" in analysis else None
+
+
+def use_compile_cache(choice: str | None) -> Path | None:
+    """Keep compiled programs in a private folder, or in `choice`; `off` keeps none. Before JAX is imported.
+
+    Raises:
+        UsageError: The folder named cannot be made.
+    """
+    if choice == "off":
+        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
+        return None
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    folder = Path(choice) if choice else home / "cnnviz" / "compiled" / _machine()
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        if choice:
+            raise UsageError(f"no compile cache at {folder}: {error.strerror}") from error
+        return None  # a home that cannot be written only costs time
+    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
+    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
+    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
+    return folder
+
+
+def _machine() -> str:
+    """Return jaxlib's version and a hash of what this CPU can do: what lies in the cache is native code."""
+    features = platform.machine() + platform.processor()
+    try:
+        with open("/proc/cpuinfo") as lines:
+            features += next((line for line in lines if line.startswith(("flags", "Features"))), "")
+    except OSError:
+        pass
+    return f"{metadata.version('jaxlib')}-{hashlib.sha256(features.encode()).hexdigest()[:12]}"

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.files import lock, put_in_place
 from cnnviz_jax.plugins.specs import WeightsSpec
 
 CACHE_VARIABLE = "CNNVIZ_CACHE"
@@ -45,7 +46,7 @@ def is_url(weights: object) -> bool:
 def local_file(weights: str | Path, progress: Callable[[int, int, str], None] | None = None) -> Path:
     """Return the file that `weights` names, fetched first where it is a URL that was not fetched before.
 
-    A URL may end in `#sha256=HEX`; what comes is then checked, and a download that broke off goes on.
+    A URL may end in `#sha256=HEX`; what comes is then checked, and a download that broke off resumes.
 
     Args:
         weights: A path, or a URL that begins with `http://` or `https://`.
@@ -82,8 +83,8 @@ def fetch(
 ) -> Path:
     """Return the file of that URL in `folder`, downloading what is missing of it.
 
-    Until it is whole and checked it is called `NAME.part`. With a digest a part that is there is gone on with; without
-    one there would be no telling whether two halves belong together, so the download starts anew.
+    Until it is whole and checked it is called `NAME.part`. With a digest the download resumes from such a part; without
+    one there would be no telling whether two halves belong together, so it starts anew.
 
     Args:
         url: Where the file is offered.
@@ -102,7 +103,10 @@ def fetch(
                 _bring(url, file, sha256, progress)
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise WeightsError(_no_space(file.name, folder)) from error
+            raise WeightsError(
+                f"no space left for {file.name} in {str(folder)!r}; free some, or let {CACHE_VARIABLE} name another"
+                " folder, and run the same command again to resume"
+            ) from error
         raise WeightsError(
             f"cannot write {str(file)!r}: {error.strerror or error}; {CACHE_VARIABLE} names another folder"
         ) from error
@@ -112,13 +116,14 @@ def fetch(
 def _bring(url: str, file: Path, sha256: str | None, progress: Callable[[int, int, str], None] | None) -> None:
     part = file.with_name(f"{file.name}.part")
     digest = _Download(url, part, sha256, progress).run()
-    if not _matches(digest, sha256):
+    if sha256 is not None and not _matches(digest, sha256):
         part.unlink()
+        expected = sha256 if len(sha256) == 64 else f"one that begins with {sha256}"
         raise WeightsError(
-            f"what {url} gave has SHA-256 {digest}, not {_shown(sha256)}; it was thrown away. Try again, and if it"
+            f"what {url} gave has SHA-256 {digest}, not {expected}; it was discarded. Try again, and if it"
             " comes back the same, do not use it"
         )
-    part.replace(file)
+    put_in_place(part, file)
 
 
 class _Download:
@@ -153,7 +158,9 @@ class _Download:
 
     def _unreachable(self, reason: str) -> str:
         host = urllib.parse.urlsplit(self.url).netloc
-        kept = f" The {self.there / _MB:.1f} MB that came are kept, and the next try goes on there." * (self.there > 0)
+        kept = f" The {self.there / _MB:.1f} MB that came are kept, and the next try resumes from there." * (
+            self.there > 0
+        )
         return (
             f"cannot download {self.url}: {host} cannot be reached ({reason}). Where there is no network, fetch the"
             f" file elsewhere and pass it by --weights FILE.{kept}"
@@ -196,7 +203,7 @@ class _Download:
         if total is not None and self.there < total:
             raise WeightsError(
                 f"the connection to {urllib.parse.urlsplit(self.url).netloc} ended after {self.there / _MB:.1f} of"
-                f" {total / _MB:.1f} MB of {self.part.name.removesuffix('.part')}; run the same command again to go on"
+                f" {total / _MB:.1f} MB of {self.part.name.removesuffix('.part')}; run the same command again to resume"
             )
         return digest.hexdigest()
 
@@ -204,14 +211,12 @@ class _Download:
 @contextlib.contextmanager
 def _alone_in(folder: Path) -> Iterator[None]:
     """Wait for other processes that download into this folder, such as those of one sweep."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows
+    if os.name == "nt":  # folders cannot be opened there
         yield
         return
     held = os.open(folder, os.O_RDONLY)
     try:
-        fcntl.flock(held, fcntl.LOCK_EX)
+        lock(held, wait=True)
         yield
     finally:
         os.close(held)
@@ -231,14 +236,3 @@ def _digest_of(file: Path) -> hashlib._Hash:
 
 def _matches(digest: str, expected: str | None) -> bool:
     return expected is None or digest.startswith(expected.lower())
-
-
-def _shown(sha256: str | None) -> str:
-    return f"{sha256}" if sha256 is None or len(sha256) == 64 else f"one that begins with {sha256}"
-
-
-def _no_space(name: str, folder: Path) -> str:
-    return (
-        f"no space left for {name} in {str(folder)!r}; free some, or let {CACHE_VARIABLE} name another folder, and run"
-        " the same command again to go on"
-    )

@@ -1,4 +1,4 @@
-"""Files that are whole or absent, JSON in them, and their digests."""
+"""Files that are whole or absent, JSON in them, their digests, and locks on them."""
 
 from __future__ import annotations
 
@@ -6,35 +6,62 @@ import contextlib
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file that is either whole or absent, also after a power cut."""
+@contextlib.contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """Yield a path beside `path` to write to; the file gets its name when the block ends, and goes if it raises.
+
+    So a reader sees a whole file or none, also after a power cut. The folder is made where it is missing. The
+    temporary name keeps the suffix, by which some writers choose their format.
+
+    Raises:
+        OSError: The folder or the file cannot be written, or the block wrote no file.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    # Not made here but by whoever writes: `open` gives a new file the mode that the umask asks for, `mkstemp` 0600.
+    temporary = path.with_name(f".{path.stem[:40]}.{secrets.token_hex(4)}{path.suffix}")
     try:
-        with open(temporary, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except OSError:
-        temporary.unlink(missing_ok=True)
+        yield temporary
+        put_in_place(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
         raise
-    sync_folder(path.parent)
 
 
-def write_json(path: Path, content: Any) -> None:
+def put_in_place(temporary: Path, path: Path) -> None:
+    """Give a finished file its name, durably."""
+    # In this order: a rename that reaches the disk before the content would leave an empty file under the name.
+    with open(temporary, "rb+") as file:
+        os.fsync(file.fileno())
+    temporary.replace(path)
+    with contextlib.suppress(OSError):  # not every file system opens folders
+        handle = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is either whole or absent; see `whole`."""
+    with whole(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_json(path: Path, content: Any, *, sort_keys: bool = True) -> None:
     """Write JSON that is either whole or absent."""
-    write_whole(path, (json.dumps(content, indent=1, sort_keys=True) + "\n").encode())
+    write_whole(path, (json.dumps(content, indent=1, sort_keys=sort_keys) + "\n").encode())
 
 
 def read_json(path: Path) -> Any:
     """Return what a JSON file holds."""
-    return json.loads(path.read_text())
+    return json.loads(path.read_text(encoding="utf-8"))
 
 
 def append_json(path: Path, content: Any) -> None:
@@ -53,14 +80,26 @@ def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
                     yield json.loads(line)
 
 
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the file system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
+    """Return whether this process now holds an open file or folder, until it closes it or ends, however it ends.
+
+    Not `filelock`: its lock empties the file that is to name the holder, and to look whether a run is alive it would
+    have to take the lock, under the nose of a sweep that starts. Where there is no `fcntl` nothing is locked.
+
+    Args:
+        handle: The file's or folder's descriptor.
+        shared: Others may hold it in the same way; for a look, which takes nothing from anybody.
+        wait: Wait until the others let go, in place of returning False.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        return True
+    try:
+        fcntl.flock(handle, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    return True
 
 
 def file_sha256(path: Path) -> str:

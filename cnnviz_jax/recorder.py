@@ -1,7 +1,5 @@
 """A recorder that a training loop calls: parameters step by step in one folder, for `cnnviz inspect evolution`."""
 
-import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +8,7 @@ import numpy as np
 from jaxtyping import Shaped
 
 from cnnviz_jax.errors import UsageError, WeightsError
+from cnnviz_jax.files import read_json, write_json
 
 _ABOUT = "recorder.json"
 
@@ -61,9 +60,8 @@ class Recorder:
             raise UsageError(f"step {step} has other parameters than the steps before: {', '.join(differ[:4])}")
         self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / _ABOUT).exists():
-            part = self.folder / f"{_ABOUT}.part"
-            part.write_text(json.dumps({"network": self._network, "shapes": shapes}, indent=1), encoding="utf-8")
-            os.replace(part, self.folder / _ABOUT)
+            about = {"network": self._network, "shapes": shapes}  # unsorted: `load` returns parameters in this order
+            write_json(self.folder / _ABOUT, about, sort_keys=False)
         with ocp.PyTreeCheckpointer() as checkpointer:
             checkpointer.save((self.folder / str(step)).absolute(), weights)
 
@@ -104,7 +102,7 @@ class Recorder:
 
     def _about(self) -> dict[str, Any]:
         path = self.folder / _ABOUT
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        return read_json(path) if path.exists() else {}
 
 
 def weights_of(params: Any) -> Weights:

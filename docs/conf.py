@@ -1,15 +1,16 @@
 """Sphinx configuration: MyST pages, the book theme, API pages from docstrings. Warnings are errors in CI."""
 
 import sys
-from importlib.metadata import version as version_of
 from pathlib import Path
+
+import cnnviz_jax
 
 sys.path.insert(0, str(Path(__file__).parent / "extensions"))
 
 project = "cnnviz_jax"
 author = "The cnnviz_jax developers"
 copyright = author
-release = version = version_of("cnnviz-jax")
+release = version = cnnviz_jax.__version__
 
 extensions = [
     "myst_parser",
@@ -17,6 +18,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "command_help",
     "docstring_style",
+    "plugin_names",
 ]
 exclude_patterns = ["_build", "tutorial/cnnviz-shifted-saliency"]
 myst_enable_extensions = ["deflist"]

@@ -12,8 +12,7 @@ from jaxtyping import Float
 from torch import nn
 
 import cnnviz_jax as cv
-from cnnviz_plugins.models.naming import abstract
-from cnnviz_plugins.models.naming import load_arrays
+from cnnviz_plugins.models.naming import abstract, load_arrays
 from cnnviz_plugins.models.resnet import ResNet
 from cnnviz_plugins.models.vgg import TABLES, VGG
 

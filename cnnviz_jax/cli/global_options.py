@@ -6,8 +6,8 @@ import platform
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import metadata
 
+import cnnviz_jax
 from cnnviz_jax.cli.values import Parser
 from cnnviz_jax.plugins import Plugins, plugins
 
@@ -19,7 +19,7 @@ class Settings:
     plugin_files: tuple[str, ...] = ()
     """Unpackaged plugins to load."""
     builtins_only: bool = False
-    """Whether strangers' installed plugins stay out."""
+    """Whether other installed plugins are left out."""
     quiet: bool = False
     """Whether progress and notes are left out."""
     version: bool = False
@@ -60,8 +60,4 @@ class Settings:
 
 def version_line() -> str:
     """Return the versions of this project and of Python, for `--version` and bug reports."""
-    try:
-        version = metadata.version("cnnviz-jax")
-    except metadata.PackageNotFoundError:
-        version = "of a source tree that is not installed"
-    return f"cnnviz {version}, Python {platform.python_version()}"
+    return f"cnnviz {cnnviz_jax.__version__}, Python {platform.python_version()}"

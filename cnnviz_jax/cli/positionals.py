@@ -5,13 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from cnnviz_jax.data.formats import IMAGE_SUFFIXES
-from cnnviz_jax.errors import (
-    ImageError,
-    UsageError,
-    did_you_mean,
-)
+from cnnviz_jax.data.formats import IMAGE_SUFFIXES, images_below
+from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.references import is_reference
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
@@ -77,23 +74,31 @@ def _is_image(word: str) -> bool:
     return Path(word).suffix.lower() in IMAGE_SUFFIXES or Path(word).exists()
 
 
-def image_files(words: Sequence[str]) -> list[Path]:
-    """Return the image files that words name: files as they are, folders by their images in order of name.
+class ImageFile(NamedTuple):
+    """An image file of the line."""
+
+    name: str
+    """What it is called: its path below the folder that was named, or its file name."""
+    path: Path
+
+
+def image_files(words: Sequence[str]) -> list[ImageFile]:
+    """Return the image files that words name: files as they are, folders by all images below them in order of path.
 
     Raises:
         ImageError: A file is missing, or a folder has no images; all such words are named at once.
     """
-    files: list[Path] = []
+    files: list[ImageFile] = []
     faults: list[str] = []
     for word in words:
         path = Path(word)
         if path.is_dir():
-            inside = sorted(child for child in path.iterdir() if child.suffix.lower() in IMAGE_SUFFIXES)
-            files += inside
+            inside = images_below(path)
+            files += [ImageFile(name, file) for name, file in inside.items()]
             if not inside:
                 faults.append(f"no images in the folder {word!r}")
         elif path.exists():
-            files.append(path)
+            files.append(ImageFile(path.name, path))
         else:
             folder = path.parent
             near = did_you_mean(path.name, [child.name for child in folder.iterdir()]) if folder.is_dir() else ""

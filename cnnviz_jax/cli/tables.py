@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
+
+from cnnviz_jax.plugins import Plugins
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, title: str | None = None) -> None:
@@ -34,6 +36,34 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, title:
         table.add_row(*(Text(_cell(value)) for value in row.values()))  # Text: names are never read as markup
     # Piped output keeps one line per row; a terminal wraps to its own width.
     Console(width=None if sys.stdout.isatty() else 200, soft_wrap=False).print(table)
+
+
+def show_records(
+    registry: Plugins,
+    sort: str,
+    specs: Iterable[Any],
+    columns: Callable[[Any], dict[str, Any]],
+    details: Callable[[Any], dict[str, Any]] | None = None,
+    *,
+    as_json: bool,
+) -> int:
+    """Print records of plugins, each with its name, its summary and its plugin, and return the exit code 0.
+
+    Args:
+        registry: Says which plugin brings a record.
+        sort: What they are, such as `adapter`.
+        specs: The records.
+        columns: What stands between a record's name and its summary.
+        details: What JSON has beside that.
+        as_json: Print a JSON list instead of a table.
+    """
+    rows = [
+        {"name": spec.name, **columns(spec), "summary": spec.summary, "plugin": registry.owner(sort, spec.name)}
+        | (details(spec) if as_json and details else {})
+        for spec in specs
+    ]
+    show(rows, as_json=as_json, empty=f"No {sort}s to list; `cnnviz plugins` shows why.")
+    return 0
 
 
 def _cell(value: Any) -> str:

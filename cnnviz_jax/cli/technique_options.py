@@ -1,4 +1,4 @@
-"""The options of one technique: its config dataclass read off the command line by tyro."""
+"""The options of a line: those of its verb, and those of one technique, whose config dataclass tyro reads."""
 
 from __future__ import annotations
 
@@ -10,52 +10,51 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cnnviz_jax.cli.positionals import resembles_option
+from cnnviz_jax.cli.values import Parser, indices
 from cnnviz_jax.errors import PluginError
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugins import Plugins
+from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Common:
     """An option of the verb itself; it gives way to a technique's option of the same name."""
 
     name: str
     """Its name, without dashes."""
     metavar: str
-    """What stands for its value in the help."""
+    """What stands for its value in the help; empty for a flag, which is `yes` where it is given."""
     help: str
     """One line for the help."""
+    default: str | None = None
+    """Its value where it is not given."""
 
 
 MODEL_OPTIONS = (
-    Common(name="model", metavar="MODEL", help="a name that `cnnviz models` lists, or package.module:factory"),
-    Common(
-        name="weights",
-        metavar="FILE|URL",
-        help="the model's weights: .safetensors, .pth and others, or an Orbax folder",
-    ),
-    Common(
-        name="precision",
-        metavar="float32|bfloat16",
-        help="of the numbers that convolutions and matrix products multiply; float32 if left out",
-    ),
+    Common("model", "MODEL", "a name that `cnnviz models` lists, or package.module:factory"),
+    Common("weights", "FILE|URL", "the model's weights: .safetensors, .pth and others, or an Orbax folder"),
+    Common("precision", "float32|bfloat16", "of the numbers that layers multiply; float32 if left out"),
 )
 OUTPUT_OPTIONS = (
-    Common(name="out", metavar="FILE", help="where to write; the suffix says how, as `cnnviz renderers` lists"),
-    Common(name="renderer", metavar="NAME", help="which renderer writes it, where the suffix leaves a choice"),
+    Common("out", "FILE", "where to write; the suffix says how, as `cnnviz renderers` lists"),
+    Common("renderer", "NAME", "which renderer writes it, where the suffix leaves a choice"),
 )
-SEED_OPTION = Common(name="seed", metavar="INT", help="seed of everything random; the same seed gives the same result")
-CHUNK_OPTION = Common(
-    name="chunk", metavar="INT", help="evaluations at once, in place of what memory allows; results do not depend on it"
+TARGET_OPTION = Common(
+    "target", "CLASS", "class index, one index per image by commas, or a label; each image's top class if left out"
 )
-_RESERVED = {
-    "words",
-    *(option.name for option in (*MODEL_OPTIONS, *OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)),
-}
+SEED_OPTION = Common("seed", "INT", "seed of everything random; the same seed gives the same result")
+CHUNK_OPTION = Common("chunk", "INT", "evaluations at once, in place of what memory allows; changes no result")
+RUN_OPTIONS = (*OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
+REDUCTION_OPTION = Common("reduction", "NAME", "channels to one number: max_abs (default), sum, sum_abs", "max_abs")
+MASKS_OPTION = Common("masks", "FOLDER", "masks of the objects, white on black, named as the images")
+LAYER_OPTION = Common("layer", "LAYER", "the layer, as `cnnviz layers MODEL` lists it")
+JSON_OPTION = Common("json", "", "print JSON instead of a table")
+_RESERVED = {"words", *(option.name for option in (*MODEL_OPTIONS, *RUN_OPTIONS))}
 
 
 @dataclass(frozen=True)
 class Line:
-    """A technique's command line, read."""
+    """What follows the verb and the name of the technique, read."""
 
     words: tuple[str, ...]
     """The model and the images."""
@@ -63,6 +62,32 @@ class Line:
     """The verb's own options as text; `None` where not given or taken over by the technique."""
     options: dict[str, Any]
     """Every option of the technique, at the given value or its default."""
+
+
+def verb_help(kind: Kind, usage: str, description: str, registry: Plugins) -> str:
+    """Return the help of a verb whose technique is not named yet: how it is written, and the techniques it runs."""
+    specs = [spec for spec in registry.techniques.values() if spec.kind == kind]
+    width = max((len(spec.name) for spec in specs), default=0) + 2
+    listed = "\n".join(f"  {spec.name:<{width}}{spec.summary}" for spec in specs) or "  none are loaded"
+    return (
+        f"usage: {usage}\n\n{description}\n\ntechniques:\n{listed}\n\n"
+        f"`cnnviz {kind} TECHNIQUE --help` shows the options of one."
+    )
+
+
+def read_plain_line(
+    verb: str, about: str, arguments: Sequence[str], *, common: Sequence[Common], words_help: str
+) -> Line:
+    """Return the line of a verb that runs no technique in particular."""
+    parser = Parser(prog=f"cnnviz {verb}", description=about, allow_abbrev=False)
+    parser.add_argument("words", nargs="*", metavar="WORDS", help=words_help)
+    for option in common:
+        takes: dict[str, Any] = {"metavar": option.metavar, "default": option.default}
+        if not option.metavar:
+            takes = {"action": "store_const", "const": "yes"}
+        parser.add_argument(f"--{option.name}", help=option.help, **takes)
+    found = vars(parser.parse_intermixed_args(arguments))
+    return Line(words=tuple(found.pop("words")), common=found, options={})
 
 
 def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence[Common], words_help: str) -> Line:
@@ -82,6 +107,10 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
     import tyro
 
     own = {field.name for field in dataclasses.fields(spec.config) if field.init}
+    flags = [f"--{option.name}" for option in common if not option.metavar and f"--{option.name}" in arguments]
+    arguments = [word for word in arguments if word not in flags]
+    if "units" in own:
+        arguments = with_units_apart(arguments)
     if taken := own & _RESERVED:
         raise PluginError(f"technique {spec.name!r} cannot be run here: its option {min(taken)!r} is the command's own")
     shown = [option for option in common if option.name not in own]
@@ -93,7 +122,7 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
     fields: list[Any] = [("words", words_type, dataclasses.field(default=()))]
     for option in shown:
         marks = tyro.conf.arg(metavar=option.metavar, help=option.help, help_behavior_hint="")
-        fields.append((option.name, Annotated[str | None, marks], dataclasses.field(default=None)))
+        fields.append((option.name, Annotated[str | None, marks], dataclasses.field(default=option.default)))
     config_type = Annotated[spec.config, tyro.conf.arg(name="", help=f"what {spec.name} itself can be told")]
     has_defaults = all(
         field.default is not dataclasses.MISSING or field.default_factory is not dataclasses.MISSING
@@ -116,11 +145,32 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
     found = _parsed_with_words_anywhere(arguments, parse)
     return Line(
         words=found.words,
-        common={option.name: getattr(found, option.name, None) for option in common},
+        common={
+            option.name: "yes" if f"--{option.name}" in flags else getattr(found, option.name, None)
+            for option in common
+        },
         options={
             field.name: getattr(found.options, field.name) for field in dataclasses.fields(spec.config) if field.init
         },
     )
+
+
+def with_units_apart(words: Sequence[str]) -> list[str]:
+    """Return the words with `--units 3,17,40` or `--units 0:6` as one word per unit, as options of many values are.
+
+    Raises:
+        UsageError: The units are no such list.
+    """
+    apart: list[str] = []
+    is_value = False
+    for word in words:
+        name, _, value = word.partition("=")
+        if name == "--units" and value:
+            apart += ["--units", *map(str, indices(value, "units"))]
+            continue
+        apart += map(str, indices(word, "units")) if is_value and ("," in word or ":" in word) else [word]
+        is_value = word == "--units"
+    return apart
 
 
 def _parsed_with_words_anywhere(arguments: Sequence[str], parse: Callable[[Sequence[str]], Any]) -> Any:

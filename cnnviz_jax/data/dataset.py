@@ -1,13 +1,13 @@
-"""A data set of images: arrays, a folder or an archive behind one door, with labels and names beside them."""
+"""A data set of images: arrays, a folder or an archive behind one class, with labels and names beside them."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float
 
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Example
@@ -21,22 +21,19 @@ class _ArraySource:
     """Images in memory as a source; values that are not finite stay, reducers leave them out and count them."""
 
     images: Float[np.ndarray, "n h w c"]
-    labels: Int[np.ndarray, " n"] | None
     names: tuple[str, ...] | None
-    more: Mapping[str, np.ndarray] = field(default_factory=dict)
+    rows: Mapping[str, np.ndarray]
+    """The fields of all images, labels among them, one row per image."""
 
     @property
     def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
-        label: dict[str, tuple[tuple[int, ...], str]] = {} if self.labels is None else {"label": ((), "int32")}
-        return label | {name: (array.shape[1:], str(array.dtype)) for name, array in self.more.items()}
+        return {name: (array.shape[1:], str(array.dtype)) for name, array in self.rows.items()}
 
     def __len__(self) -> int:
         return len(self.images)
 
     def __getitem__(self, index: int) -> Example:
-        fields = {} if self.labels is None else {"label": self.labels[index]}
-        fields |= {name: array[index] for name, array in self.more.items()}
-        return Example(image=self.images[index], fields=fields)
+        return Example(image=self.images[index], fields={name: array[index] for name, array in self.rows.items()})
 
     def digest(self) -> str:
         return f"{len(self.images)} images in memory"
@@ -114,7 +111,8 @@ class Dataset:
         for name, rows in more.items():
             if rows.ndim == 0 or len(rows) != len(array):
                 raise UsageError(f"the field {name!r} has shape {rows.shape}; {len(array)} images need as many rows")
-        arrays = _ArraySource(array.astype(np.float32), numbers, None if names is None else tuple(names), more)
+        more = more if numbers is None else {"label": numbers, **more}
+        arrays = _ArraySource(array.astype(np.float32), None if names is None else tuple(names), more)
         return cls(source=arrays, class_names=known if numbers is not None else ())
 
     def __len__(self) -> int:

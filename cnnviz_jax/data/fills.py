@@ -1,10 +1,10 @@
-"""Images that stand for "nothing there": what a baseline, a cover or a deleted pixel looks like.
+"""Images that stand for "nothing there": what a baseline, an occluded or a deleted pixel looks like.
 
 A fill is a number, one number per channel, or words: `zero`, `value(0.5)`, `mean` (of the image),
 `model-mean` (what the model subtracts), `blur(sigma in pixels)`, `noise` (uniform in [0, 1)).
 """
 
-from typing import TYPE_CHECKING
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -15,12 +15,18 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_jax.options.fills import FILL_WORDS, Fill
 from cnnviz_jax.options.values import word_and_number
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+
+class Normalised(Protocol):
+    """What knows the mean that it subtracts from images: a `cv.Model`."""
+
+    @property
+    def structure(self) -> Any:
+        """Has the field `mean`, one number per channel."""
+        ...
 
 
 def fill_of(
-    image: Float[Array, "h w c"], fill: Fill, model: "Model", *, key: Key[Array, ""] | None = None
+    image: Float[Array, "h w c"], fill: Fill, model: Normalised, *, key: Key[Array, ""] | None = None
 ) -> Float[Array, "h w c"]:
     """Return the image that `fill` makes of `image`; traceable.
 

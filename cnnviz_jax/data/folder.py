@@ -10,12 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.data.formats import IMAGE_SUFFIXES
-from cnnviz_jax.data.images import fit, open_image
+from cnnviz_jax.data.formats import IMAGE_SUFFIXES, images_below
+from cnnviz_jax.data.images import crop_share_for, fit, open_image
 from cnnviz_jax.data.source import Example
 from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
-
-_CROP_SHARE = 224 / 256
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,25 +36,25 @@ class FolderSource:
         """Return the source of a folder.
 
         Raises:
-            UsageError: No images, or labels that do not fit them.
+            UsageError: No images, labels that do not fit them, or a crop share outside (0, 1].
         """
         if input_shape[2] not in (1, 3):
             raise UsageError(f"image files have 1 or 3 channels, the model takes {input_shape[2]}; use .npz or zarr")
-        files = sorted(path for path in root.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+        share = crop_share_for(input_shape, crop_share)
+        files = images_below(root)
         if not files:
             raise UsageError(f"no images in {root}; {', '.join(IMAGE_SUFFIXES)} count")
-        paths = tuple(path.relative_to(root).as_posix() for path in files)
+        paths = tuple(files)
         numbers: Any = None
         classes: tuple[str, ...] = ()
         if labels == "folders":
             numbers, classes = _from_folders(paths, root)
         elif labels is not None:
             numbers = _from_csv(Path(labels), paths)
-        share = crop_share or (_CROP_SHARE if min(input_shape[:2]) >= 128 else 1.0)
         return cls(
             root=root,
             paths=paths,
-            sizes=tuple(path.stat().st_size for path in files),
+            sizes=tuple(path.stat().st_size for path in files.values()),
             input_shape=input_shape,
             labels=numbers,
             classes=classes,

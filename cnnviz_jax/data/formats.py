@@ -1,6 +1,14 @@
-"""Which files count as images. Light."""
+"""Which files count as images, alone and in folders. Light."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
 """File names that count as images when a folder is given, and that are never taken for a model."""
+
+
+def images_below(folder: Path) -> dict[str, Path]:
+    """Return the images of a folder and of all folders below it, by their paths below it, in order of path."""
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return {path.relative_to(folder).as_posix(): path for path in files}

@@ -1,4 +1,4 @@
-"""Images in, at the edge: files to float32 in [0, 1], and the check that arrays are what the model takes.
+"""Image files to float32 in [0, 1], and the check that arrays are what the model takes.
 
 Greyscale, palette, RGBA, CMYK, 16-bit and EXIF-rotated files are converted where one right way exists;
 everything else is refused in a sentence.
@@ -6,26 +6,30 @@ everything else is refused in a sentence.
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import ImageError
+from cnnviz_jax.errors import ImageError, UsageError
 
 if TYPE_CHECKING:
     from PIL import Image
 
-    from cnnviz_jax.model.model import Model
-
 Images = Array | np.ndarray | Sequence[Any]
-"""What public doors take and `check_images` judges: images (n, h, w, c) in [0, 1], or one of them."""
-
-# torchvision's evaluation transform resizes the short side to 256 and crops 224 of it.
-_CROP_SHARE = 224 / 256
+"""What public functions take and `check_images` judges: images (n, h, w, c) in [0, 1], or one of them."""
 
 
-def load_image(path: str | Path, model: "Model", *, crop_share: float | None = None) -> Float[np.ndarray, "h w c"]:
+class ImageTaker(Protocol):
+    """What takes images: a `cv.Model`, or anything that says their size."""
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        """Height, width, channels of one image."""
+        ...
+
+
+def load_image(path: str | Path, model: ImageTaker, *, crop_share: float | None = None) -> Float[np.ndarray, "h w c"]:
     """Return one image file as the model takes it: (h, w, c) float32 in [0, 1].
 
     The image is turned as its EXIF data says, its short side is resized (bilinear, antialiased) and the
@@ -41,10 +45,24 @@ def load_image(path: str | Path, model: "Model", *, crop_share: float | None = N
     Raises:
         ImageError: The file is missing or broken, its numbers have no one right scale (floating point), or the model
             takes neither 1 nor 3 channels.
+        UsageError: The crop share is not above 0 and at most 1.
     """
     height, width, channels = model.input_shape
-    share = crop_share if crop_share is not None else (_CROP_SHARE if min(height, width) >= 128 else 1.0)
-    return fit(open_image(path, channels), height, width, share)
+    return fit(open_image(path, channels), height, width, crop_share_for(model.input_shape, crop_share))
+
+
+def crop_share_for(input_shape: tuple[int, int, int], asked: object) -> float:
+    """Return which share of the resized short side the crop takes: the one asked for, or that of `load_image`'s rule.
+
+    Raises:
+        UsageError: The share is not above 0 and at most 1.
+    """
+    if asked is None:
+        # torchvision's evaluation transform resizes the short side to 256 and crops 224 of it.
+        return 224 / 256 if min(input_shape[:2]) >= 128 else 1.0
+    if not isinstance(asked, int | float) or not 0 < asked <= 1:
+        raise UsageError(f"crop_share is above 0 and at most 1, which keeps the whole short side; got {asked!r}")
+    return float(asked)
 
 
 def open_image(path: str | Path, channels: int) -> "Image.Image":

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from cnnviz_jax.data.arrays import NpzSource, ZarrSource
+from cnnviz_jax.data.factory import FactorySource
+from cnnviz_jax.data.folder import FolderSource
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
@@ -24,32 +27,18 @@ def open_source(
         UsageError: There is no such source, or its images do not fit the model.
     """
     path = Path(word)
-    if is_reference(word) and not path.exists():
-        from cnnviz_jax.data.factory import FactorySource
-
-        _refuse_labels(labels, word)
-        return FactorySource(word, input_shape)
-    if not path.exists():
+    is_there, is_npz = path.exists(), path.suffix == ".npz"
+    is_zarr = path.is_dir() and any((path / mark).exists() for mark in ("zarr.json", ".zgroup", ".zarray"))
+    if not is_there and not is_reference(word):
         raise UsageError(
             f"no source {word!r}; name a folder of images, an .npz or .zarr file, or package.module:factory"
         )
-    if path.suffix == ".npz":
-        from cnnviz_jax.data.arrays import NpzSource
-
-        _refuse_labels(labels, word)
-        return NpzSource(path, input_shape)
-    if path.is_dir() and any((path / mark).exists() for mark in ("zarr.json", ".zgroup", ".zarray")):
-        from cnnviz_jax.data.arrays import ZarrSource
-
-        _refuse_labels(labels, word)
-        return ZarrSource(path, input_shape)
-    if path.is_dir():
-        from cnnviz_jax.data.folder import FolderSource
-
+    if path.is_dir() and not is_npz and not is_zarr:
         return FolderSource.open(path, input_shape, labels=labels, crop_share=crop_share)
-    raise UsageError(f"the source {word!r} is a {path.suffix or 'plain'} file; .npz and .zarr can be read")
-
-
-def _refuse_labels(labels: str | None, word: str) -> None:
+    if is_there and not is_npz and not is_zarr:
+        raise UsageError(f"the source {word!r} is a {path.suffix or 'plain'} file; .npz and .zarr can be read")
     if labels is not None:
         raise UsageError(f"labels {labels!r} are for folders of images; {word} brings its own field `label`")
+    if not is_there:
+        return FactorySource(word, input_shape)
+    return NpzSource(path, input_shape) if is_npz else ZarrSource(path, input_shape)

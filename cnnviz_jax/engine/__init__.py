@@ -5,26 +5,23 @@ stepped for one target). It is written for one image or one target; batches, chu
 and memory are the engine's.
 """
 
-from cnnviz_jax.compiling import compilations, compiled, compiler_options
-from cnnviz_jax.engine.chunk_planning import Chunk, budget_bytes
+from cnnviz_jax.compiling import compilations, compiled
+from cnnviz_jax.engine.chunk_planning import Chunk
 from cnnviz_jax.engine.fold import Fold, WholeImage
 from cnnviz_jax.engine.fold_run import run_fold
 from cnnviz_jax.engine.iteration import Iteration, run_iteration
 from cnnviz_jax.engine.keys import image_ids, key_of, key_text, keys_for, root_key, word_id
-from cnnviz_jax.engine.preview import Preview, preview
+from cnnviz_jax.engine.preview import preview
 from cnnviz_jax.engine.progress import Progress, silent, stage
 
 __all__ = [
     "Chunk",
     "Fold",
     "Iteration",
-    "Preview",
     "Progress",
     "WholeImage",
-    "budget_bytes",
     "compilations",
     "compiled",
-    "compiler_options",
     "image_ids",
     "key_of",
     "key_text",

@@ -1,20 +1,21 @@
 """What one evaluation of a technique is given: a model, an image, a target, a key, and how far the work is."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.model import Model
 
 
+# A pytree, so that it goes through vmap and grad like its parts; one object, so that a technique names only what it
+# needs, and a new fact for all of them is one line here.
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Case:
     """One image, or one target of a synthesis, as the traced functions of a technique see it."""
 
-    model: "Model"
+    model: Model
     target: Any
     """What is scored, a `Target` without batch axis; in a measure the `EvaluatedMap`."""
     key: Any = None

@@ -2,7 +2,7 @@
 
 import os
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, Protocol, TypeVar, runtime_checkable
 
 import jax
 
@@ -23,13 +23,15 @@ def budget_bytes(memory_budget: int | None = None) -> int:
         if memory_budget <= 0:
             raise UsageError(f"memory_budget is a positive number of bytes, got {memory_budget}")
         return memory_budget
+    # The rest is for what the prediction does not see: the allocator's gaps, and programs of others on the device.
+    return int(_BUDGET_SHARE * free_device_bytes())
+
+
+def free_device_bytes() -> int:
+    """Return the bytes that the first device has free; on the CPU, what this machine has available."""
     stats = jax.local_devices()[0].memory_stats()
     if stats and "bytes_limit" in stats:
-        return int(_BUDGET_SHARE * (stats["bytes_limit"] - stats.get("bytes_in_use", 0)))
-    return int(_BUDGET_SHARE * _available_ram())
-
-
-def _available_ram() -> int:
+        return int(stats["bytes_limit"] - stats.get("bytes_in_use", 0))
     try:
         with open("/proc/meminfo") as lines:
             for line in lines:
@@ -51,6 +53,7 @@ def evenly(count: int, at_most: int) -> int:
 
     Parts of one size are padded, so what is left over in the last one is computed for nothing.
     """
+    # Parts of 32 would be 32 and 18 padded to 32, so 14 evaluations for nothing; two of 25 waste none.
     parts = -(-count // min(count, at_most))
     return -(-count // parts)
 
@@ -74,14 +77,17 @@ def fitting(
     """
     check_chunk(chunk)
     if chunk != "auto":
+        # Unchecked: the prediction is rough, whoever names a chunk may know better, and running out is caught later.
         size = min(int(chunk), most)
         return size, compile_for(size)
     budget = budget_bytes(memory_budget)
-    size = evenly(most, _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR))
-    program = compile_for(size)
-    while program.need_bytes > budget and size > 1:
-        size = evenly(most, max(1, min(size // 2, int(0.9 * size * budget / program.need_bytes))))
-        program = compile_for(size)
+    size, program = largest_fitting(
+        compile_for,
+        evenly(most, _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR)),
+        budget,
+        # A tenth below what proportion says: parameters do not shrink with the chunk, so proportion is a little high.
+        smaller=lambda size, need: evenly(most, max(1, min(size // 2, int(0.9 * size * budget / need)))),
+    )
     if program.need_bytes > budget and memory_budget is not None:
         raise MemoryBudgetError(
             f"one evaluation needs about {program.need_bytes / 2**20:.0f} MiB, "
@@ -90,7 +96,42 @@ def fitting(
     return size, program
 
 
+@runtime_checkable
+class _Program(Protocol):
+    @property
+    def need_bytes(self) -> int: ...
+
+
+P = TypeVar("P", bound=_Program)
+
+
+def largest_fitting(
+    compile_for: Callable[[int], P], size: int, budget: int, *, smaller: Callable[[int, int], int]
+) -> tuple[int, P]:
+    """Return a size and its program: `size`, or as much less as the budget asks for; 1 even if it does not fit.
+
+    Args:
+        compile_for: Compiles the program of a size; may raise that memory ran out.
+        size: The size to begin with.
+        budget: Bytes.
+        smaller: `smaller(size, need_bytes)`: the next size to try. What a program needs grows nearly linearly with
+            its size, so one compilation tells about where the budget is met, and two or three find it.
+    """
+    while True:
+        try:
+            program = compile_for(size)
+        except Exception as error:
+            if not is_exhausted(error) or size == 1:
+                raise
+            size //= 2  # the compiler gave up before it could say what is needed
+            continue
+        if program.need_bytes <= budget or size == 1:
+            return size, program
+        size = smaller(size, program.need_bytes)
+
+
 def is_exhausted(error: BaseException) -> bool:
     """Return whether `error` says that the device ran out of memory."""
+    # XLA has one type of error for everything that goes wrong on a device: only the text tells which it is.
     text = str(error)
     return "RESOURCE_EXHAUSTED" in text or "Out of memory" in text or isinstance(error, MemoryError)

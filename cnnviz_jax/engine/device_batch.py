@@ -4,7 +4,9 @@
 program: pure, of one shape, fit for `shard_map`, and the same to the last bit on any number of devices.
 """
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,13 +14,12 @@ from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import evenly
+from cnnviz_jax.engine.evaluating import evaluated, finished, prepared, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.attribution import Heatmap
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.targets import Target
 
 _AT_ONCE = {"cpu": 64}
 _AT_ONCE_ACCELERATOR = 256
@@ -37,6 +38,8 @@ def inner_chunk_for(evaluations: int, device_batch: int, at_once: int | None = N
     wanted = at_once or _AT_ONCE.get(jax.default_backend(), _AT_ONCE_ACCELERATOR)
     most, few = max(1, wanted // max(device_batch, 1)), -(-evaluations // _WRITTEN_OUT)
     if few > most:
+        # 16 images, 64 at once, so 4 of each: 50 evaluations would be 13 chunks in a loop. Four times more at once
+        # allow 16 of each, and 13 suffice for 4 chunks, written out. 100 evaluations stay a loop, of 7 chunks of 15.
         stretched = max(1, _STRETCH * wanted // max(device_batch, 1))
         most = min(few, stretched)
     return evenly(evaluations, most)
@@ -44,9 +47,9 @@ def inner_chunk_for(evaluations: int, device_batch: int, at_once: int | None = N
 
 def explain_device_batch(
     fold: Fold,
-    model: "Model",
+    model: Model,
     images: Float[Array, "b h w c"],
-    target: "Target",
+    target: Target,
     keys: Key[Array, " b"],
     *,
     inner_chunk: int,
@@ -70,41 +73,27 @@ def explain_device_batch(
     if len(fold.rounds) > 1:
         raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
 
-    def begin(image: Array, target: "Target", key: Any) -> Any:
-        return model.score(image, target)[0], fold.prepare(Case(model, target, key, image))
-
-    scores, contexts = jax.vmap(begin)(images, target, keys)
-
-    def evaluate(indices: Array) -> Any:
-        """Return some evaluations of every image, b m ..."""
-
-        def one(image: Array, target: "Target", context: Any, key: Any) -> Any:
-            def single(index: Array) -> Any:
-                return fold.evaluate(Case(model, target, jax.random.fold_in(key, index), image, context, index))
-
-            return jax.vmap(single)(indices)
-
-        return jax.vmap(one)(images, target, contexts, keys)
-
-    gathered = _gather(fold, evaluate, min(inner_chunk, fold.evaluations))
-
-    def finish(image: Array, target: "Target", context: Any, own: Any) -> Heatmap:
-        return fold.finish(Case(model, target, None, image, context), own)
-
-    return jax.vmap(finish)(images, target, contexts, gathered), scores
+    batch = Case(model, target, keys, images)
+    scores, contexts = prepared(fold, batch)
+    batch = replace(batch, context=contexts)
+    gathered = _gather(fold, partial(evaluated, fold, batch), min(inner_chunk, fold.evaluations))
+    return finished(fold, batch, gathered), scores
 
 
 def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
     """Return what the fold gathers over all its evaluations, `chunk` of each image at once."""
     count = fold.evaluations
     chunks = -(-count // chunk)
+    # All chunks have one shape, and which evaluations share a chunk depends on nothing but `chunk`: XLA sums a chunk's
+    # evaluations in an order of its own choice, so other chunks would give other last bits. That is why the inner chunk
+    # stands in the run's fingerprint, while devices, which only share out whole device batches, do not.
     indices = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)
 
     def part(own: Array) -> Any:
         values = evaluate(jnp.minimum(own, count - 1))
         if fold.gather == "stack":
             return values
-        return jax.tree.map(lambda leaf: _sum_of_valid(leaf, own < count), values)
+        return jax.tree.map(lambda leaf: summed(leaf, own < count), values)
 
     if chunks <= _WRITTEN_OUT:
         parts = [part(indices[i]) for i in range(chunks)]
@@ -118,11 +107,7 @@ def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
     def add(total: Any, own: Array) -> tuple[Any, None]:
         return jax.tree.map(jnp.add, total, part(own)), None
 
+    # A scan adds chunk after chunk, in the order of the loop above, and holds one at a time.
     shapes = jax.eval_shape(part, jax.ShapeDtypeStruct((chunk,), jnp.int32))
     zero = jax.tree.map(lambda leaf: jnp.zeros(leaf.shape, leaf.dtype), shapes)
     return jax.lax.scan(add, zero, indices)[0]
-
-
-def _sum_of_valid(leaf: Array, valid: Array) -> Array:
-    mask = valid.reshape(1, -1, *(1,) * (leaf.ndim - 2))
-    return jnp.where(mask, leaf, jnp.zeros((), leaf.dtype)).sum(1)

@@ -6,15 +6,13 @@ images, in chunks that fit memory, always with one compiled shape, and reports p
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 
 from cnnviz_jax.engine.case import Case
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.attribution import Heatmap, View
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +46,7 @@ class Fold:
         """After how many evaluations `refine` looks at what is there; the last is `evaluations`. Needs `stack`."""
         return (self.evaluations,)
 
-    def plan(self, model: "Model") -> tuple[tuple[str, str], ...]:
+    def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return what a run would compute, as names and texts, for `cnnviz explain --plan`."""
         return ()
 
@@ -78,6 +76,7 @@ class WholeImage(Fold):
 
     identity: Hashable
     """Equal for functions that compute the same thing, so that they share one compiled program."""
+    # A plugin's `build` makes a new closure each time: compared, every call would compile again.
     function: Callable[..., Any] = field(compare=False)
 
     def evaluate(self, case: Case) -> Any:

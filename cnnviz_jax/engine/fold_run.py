@@ -2,9 +2,9 @@
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -14,24 +14,24 @@ from jaxtyping import Array, Float, Key
 from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
+from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, rows_of, shapes_of, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.errors import Interrupted, MemoryBudgetError
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets import Target
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
-
+# What a kill -9 may lose. Ctrl-C loses nothing: it saves at the next chunk.
 _SAVE_EVERY_S = 60.0
 
 
 def run_fold(
     fold: Fold,
-    model: "Model",
+    model: Model,
     images: Float[Array | np.ndarray, "n h w c"],
-    target: "Target",
+    target: Target,
     keys: Key[Array, " n"],
     *,
     chunk: Chunk = "auto",
@@ -50,36 +50,28 @@ def run_fold(
         chunk: Evaluations at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of images x evaluations are done.
-        kept: Where evaluations of unfinished images are kept and found again, image by image.
+        cache: Where evaluations of unfinished images are kept and found again, image by image.
 
     Raises:
         MemoryBudgetError: Not even one evaluation at a time fits.
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
-    run = FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget, cache)
-    parts: list[Any] = []
+    run = FoldRun(fold, model, images, target, keys, chunk, memory_budget, cache)
+    parts: list[Any] = []  # on the host: a thousand maps are read back while later images are computed
     total = len(images) * fold.evaluations
     first = 0
+
+    def report(done: int) -> None:
+        progress(min(first * fold.evaluations + done, total), total, "evaluations")
+
     while first < len(images):
-        part = run.run_batch(first, partial(_count_on, progress, first * fold.evaluations, total))
+        part = run.run_batch(first, report)
         count = min(run.batch, len(images) - first)  # read afterwards: a batch shrinks when memory runs out
         parts.append(jax.tree.map(lambda leaf, count=count: np.asarray(leaf)[:count], part))
         first += count
-        progress(first * fold.evaluations, total, "evaluations")
+        report(0)
     whole: tuple[Any, Any] = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
     return whole
-
-
-def _count_on(progress: Progress, done: int, total: int, more: int) -> None:
-    progress(min(done + more, total), total, "evaluations")
-
-
-@dataclass(frozen=True)
-class Once:
-    """One batch of images in two calls."""
-
-    begin: Callable[[], Any]
-    chunk: Callable[[], Any]
 
 
 class FoldRun:
@@ -91,19 +83,19 @@ class FoldRun:
     def __init__(
         self,
         fold: Fold,
-        model: "Model",
-        images: Array,
-        target: "Target",
+        model: Model,
+        images: Array | np.ndarray,
+        target: Target,
         keys: Any,
-        chunk: Chunk,
-        budget: int | None,
+        chunk: Chunk = "auto",
+        memory_budget: int | None = None,
         cache: ResumeCache | None = None,
     ) -> None:
-        self.fold, self.model, self.images, self.target, self.keys = fold, model, images, target, keys
-        self.cache = cache
+        """Plan and compile the chunk; arguments as `run_fold`'s."""
+        self.fold, self.cases, self.cache = fold, Case(model, target, keys, jnp.asarray(images)), cache
+        self.count = len(images)
         most = fold.evaluations * len(images)
-        size, self.step = fitting(self._compile_step, chunk, most, budget)
-        self.size = size
+        self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget)
 
     @property
     def chunk(self) -> int:
@@ -115,22 +107,22 @@ class FoldRun:
         """Images at once; one where each is kept on its own."""
         if self.cache is not None:
             return 1
-        return evenly(len(self.images), max(1, self.size // self.chunk))
+        return evenly(self.count, max(1, self.size // self.chunk))
 
-    def once(self) -> "Once":
+    def once(self) -> tuple[Callable[[], Any], Callable[[], Any]]:
         """Return the beginning and one chunk of the first batch as two calls, to be timed."""
-        rows = np.minimum(np.arange(self.batch), len(self.images) - 1)
-        images, target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.images, self.target, self.keys))
+        batch = self._rows(0)
         if self.fold.evaluations == 1:
-            return Once(lambda: (), lambda: self.step(self.model, images, target, keys))
+            return lambda: (), lambda: self.step(batch)
         begin = self._begin_program()
-        _, context, empty = begin(self.model, images, target, keys)
+        _, context, empty = begin(batch)
+        begun = replace(batch, context=context)
+        # A chunk reuses the memory of what is gathered, so each gets its own.
+        return lambda: begin(batch), lambda: self.step(begun, jax.tree.map(jnp.copy, empty), jnp.int32(0))
 
-        def chunk() -> Any:  # a chunk reuses the memory of what is gathered, so each gets its own
-            gathered = jax.tree.map(jnp.copy, empty)
-            return self.step(self.model, images, target, keys, context, gathered, jnp.int32(0))
-
-        return Once(lambda: begin(self.model, images, target, keys), chunk)
+    def _rows(self, first: int) -> Case:
+        """The batch from image `first` on; the last one repeats the last image."""
+        return rows_of(self.cases, np.minimum(np.arange(first, first + self.batch), self.count - 1))
 
     def run_batch(self, first: int, done: Callable[[int], None]) -> Any:
         """Return results and scores of the batch from image `first` on, halving the chunk when memory runs out."""
@@ -142,18 +134,20 @@ class FoldRun:
                     raise
                 if self.size == 1:
                     raise MemoryBudgetError("memory ran out with one evaluation at a time") from error
+                # The batch begins anew: what was gathered lay on the device and was donated to the call that failed.
                 self.step = self._compile_step(self.size // 2)
 
     def _run_batch(self, first: int, done: Callable[[int], None]) -> Any:
-        rows = np.minimum(np.arange(first, first + self.batch), len(self.images) - 1)  # the last batch repeats
-        images, target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.images, self.target, self.keys))
+        batch = self._rows(first)
         if self.fold.evaluations == 1:
-            return jax.block_until_ready(self.step(self.model, images, target, keys))
-        begin = self._begin_program()
-        scores, context, gathered = begin(self.model, images, target, keys)
+            return jax.block_until_ready(self.step(batch))
+        scores, context, gathered = self._begin_program()(batch)
+        batch = replace(batch, context=context)
         gathered, complete = self._resumed(first, gathered)
         flight, saved_at = InFlight(), time.monotonic()
-        with stoppable(self.cache is not None) as stop:
+        with stoppable(listens=self.cache is not None) as stop:
+            # Kept before a chunk is computed, never within: `gathered` then holds exactly the evaluations before
+            # `start`. Reading it waits for the chunks in flight.
             for start, is_fresh in self.chunks(complete):
                 if stop.asked or (self.cache is not None and time.monotonic() - saved_at > _SAVE_EVERY_S):
                     self._keep(first, start, gathered)
@@ -162,26 +156,22 @@ class FoldRun:
                     count = self.fold.evaluations
                     raise Interrupted(
                         f"interrupted: {start:,} of {count:,} evaluations of image {first} are done and kept; "
-                        f"the same call goes on from there"
+                        f"the same call resumes there"
                     )
                 if is_fresh:
-                    args = (self.model, images, target, context, gathered)
-                    context = compiled(partial(_refine, self.fold), (_refine, self.fold), args)(*args)
-                gathered, token = self.step(self.model, images, target, keys, context, gathered, jnp.int32(start))
+                    refined = compiled(partial(_refine, self.fold), (_refine, self.fold), (batch, gathered))
+                    batch = replace(batch, context=refined(batch, gathered))
+                gathered, token = self.step(batch, gathered, jnp.int32(start))
                 flight.add(token)
+                # One chunk behind: this one is only under way.
                 done(max(0, start - self.chunk) * self.batch)
         flight.drain()
-        args = (self.model, images, target, context, gathered)
-        end = compiled(partial(_end, self.fold), (_end, self.fold), args)
-        return end(*args), scores
+        end = compiled(partial(_end, self.fold), (_end, self.fold), (batch, gathered))
+        return end(batch, gathered), scores
 
     def _begin_program(self) -> Executable:
         identity = (_begin, self.fold, self._slots)
-        return compiled(partial(_begin, self.fold, self._slots), identity, self._shapes()[:4])
-
-    def _begun(self) -> Any:
-        """The shapes of scores, context and what is gathered."""
-        return jax.eval_shape(partial(_begin, self.fold, self._slots), *self._shapes())
+        return compiled(partial(_begin, self.fold, self._slots), identity, (shapes_of(self.cases, self.batch),))
 
     def chunks(self, complete: int) -> Iterator[tuple[int, bool]]:
         """Where each chunk that is left begins, and whether the context is to be refined before it."""
@@ -208,7 +198,9 @@ class FoldRun:
         if found is None:
             return gathered, 0
         complete, leaves = int(found[0]), found[1:]
-        if self.fold.gather == "sum":  # a chunk cannot be added in part
+        if self.fold.gather == "sum":
+            # A sum tells not what is in it, and a chunk cannot be added in part: it is of use only where a chunk of
+            # this run begins. A sum of 12 evaluations serves chunks of 4 and 6, not of 5. A stack serves all.
             if all(start != complete for start, _ in self.chunks(0)):
                 return gathered, 0
             old = [jnp.asarray(leaf)[None] for leaf in leaves]
@@ -220,97 +212,68 @@ class FoldRun:
     @property
     def _slots(self) -> int:
         """Room for every chunk, the last of each round written whole."""
+        # Rounds of 10 and 25 in chunks of 4 are written at 0, 4, 8 (up to 12), then at 10, 14, 18, 22 (up to 26): the
+        # overhang of one round is overwritten by the next, that of the last needs room. `dynamic_update_slice` would
+        # otherwise move a chunk that does not fit back inside, over good evaluations.
         begins = (0, *self.fold.rounds[:-1])
         return max(b + -(-(e - b) // self.chunk) * self.chunk for b, e in zip(begins, self.fold.rounds, strict=True))
 
-    def _shapes(self) -> tuple[Any, ...]:
-        def rows(leaf: Any) -> jax.ShapeDtypeStruct:
-            return jax.ShapeDtypeStruct((self.batch, *leaf.shape[1:]), leaf.dtype)
-
-        model = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype), self.model)
-        images, target, keys = jax.tree.map(rows, (self.images, self.target, self.keys))
-        return model, images, target, keys
-
     def _compile_step(self, size: int) -> Executable:
         self.size = size
-        shapes = self._shapes()
+        shapes = shapes_of(self.cases, self.batch)
         if self.fold.evaluations == 1:
-            return compiled(partial(_whole, self.fold), (_whole, self.fold), shapes)
-        _, context, gathered = self._begun()
-        args = (*shapes, context, gathered, jax.ShapeDtypeStruct((), jnp.int32))
+            return compiled(partial(_whole, self.fold), (_whole, self.fold), (shapes,))
+        _, context, gathered = jax.eval_shape(partial(_begin, self.fold, self._slots), shapes)
+        args = (replace(shapes, context=context), gathered, jax.ShapeDtypeStruct((), jnp.int32))
         function = partial(_step, self.fold, self.chunk)
-        return compiled(function, (_step, self.fold, self.chunk), args, donate=(5,))
+        # What is gathered is donated: a stack of all evaluations would otherwise be held twice, and copied every chunk.
+        return compiled(function, (_step, self.fold, self.chunk), args, donate=(1,))
 
 
-def _begin(fold: Fold, slots: int, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
-    def one(image: Array, target: "Target", key: Any) -> Any:
-        context = fold.prepare(Case(model, target, key, image))
-        return model.score(image, target)[0], context
+def _begin(fold: Fold, slots: int, batch: Case) -> Any:
+    scores, contexts = prepared(fold, batch)
+    first = jax.ShapeDtypeStruct((1,), jnp.int32)
+    shapes = jax.eval_shape(partial(evaluated, fold), replace(batch, context=contexts), first)
 
-    scores, contexts = jax.vmap(one)(images, target, keys)
+    def empty(leaf: Any) -> Array:
+        batch, _, *rest = leaf.shape
+        return jnp.zeros((batch, *rest) if fold.gather == "sum" else (batch, slots, *rest), leaf.dtype)
 
-    def evaluate(image: Array, target: "Target", key: Any, context: Any) -> Any:
-        return fold.evaluate(Case(model, target, key, image, context, jnp.int32(0)))
-
-    shape = jax.eval_shape(jax.vmap(evaluate), images, target, keys, contexts)
-    lead = (lambda leaf: leaf.shape) if fold.gather == "sum" else (lambda leaf: (leaf.shape[0], slots, *leaf.shape[1:]))
-    return scores, contexts, jax.tree.map(lambda leaf: jnp.zeros(lead(leaf), leaf.dtype), shape)
+    return scores, contexts, jax.tree.map(empty, shapes)
 
 
-def _step(
-    fold: Fold,
-    chunk: int,
-    model: "Model",
-    images: Array,
-    target: "Target",
-    keys: Any,
-    context: Any,
-    gathered: Any,
-    start: Array,
-) -> Any:
+def _step(fold: Fold, chunk: int, batch: Case, gathered: Any, start: Array) -> Any:
+    # Every chunk has this one shape. The last one of a round is padded with its last evaluation, computed again and
+    # left out of a sum; in a stack it is written into slots beyond the count, which `_end` cuts off.
     indices = start + jnp.arange(chunk, dtype=jnp.int32)
     valid = indices < fold.evaluations
-    indices = jnp.minimum(indices, fold.evaluations - 1)
-
-    def one_image(image: Array, target: "Target", key: Any, context: Any) -> Any:
-        def one(index: Array) -> Any:
-            return fold.evaluate(Case(model, target, jax.random.fold_in(key, index), image, context, index))
-
-        return jax.vmap(one)(indices)
-
-    partials = jax.vmap(one_image)(images, target, keys, context)
-
-    def add(total: Array, new: Array) -> Array:
-        mask = valid.reshape(1, chunk, *(1,) * (new.ndim - 2))
-        return total + jnp.where(mask, new, jnp.zeros((), new.dtype)).sum(1)
+    partials = evaluated(fold, batch, jnp.minimum(indices, fold.evaluations - 1))
 
     def put(total: Array, new: Array) -> Array:
         return jax.lax.dynamic_update_slice_in_dim(total, new, start, axis=1)
 
+    def add(total: Array, new: Array) -> Array:
+        return total + summed(new, valid)
+
+    # The second is a token to wait for: `gathered` itself is donated to the next chunk and gone by then.
     return jax.tree.map(add if fold.gather == "sum" else put, gathered, partials), start + chunk
 
 
-def _whole(fold: Fold, model: "Model", images: Array, target: "Target", keys: Any) -> Any:
+def _whole(fold: Fold, batch: Case) -> Any:
     """Return what begin, one step and end return; one program compiles sooner and shares the forward pass."""
-    scores, context, gathered = _begin(fold, 1, model, images, target, keys)
-    gathered, _ = _step(fold, 1, model, images, target, keys, context, gathered, jnp.int32(0))
-    return _end(fold, model, images, target, context, gathered), scores
+    scores, context, gathered = _begin(fold, 1, batch)
+    batch = replace(batch, context=context)
+    return _end(fold, batch, _step(fold, 1, batch, gathered, jnp.int32(0))[0]), scores
 
 
-def _refine(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
-    known = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
-
-    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
-        return fold.refine(Case(model, target, None, image, context), gathered)
-
-    return jax.vmap(one)(images, target, context, known)
+def _refine(fold: Fold, batch: Case, gathered: Any) -> Any:
+    return each(fold.refine, replace(batch, key=None), _complete(fold, gathered))
 
 
-def _end(fold: Fold, model: "Model", images: Array, target: "Target", context: Any, gathered: Any) -> Any:
-    if fold.gather == "stack":
-        gathered = jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)
+def _end(fold: Fold, batch: Case, gathered: Any) -> Any:
+    return finished(fold, batch, _complete(fold, gathered) if fold.gather == "stack" else gathered)
 
-    def one(image: Array, target: "Target", context: Any, gathered: Any) -> Any:
-        return fold.finish(Case(model, target, None, image, context), gathered)
 
-    return jax.vmap(one)(images, target, context, gathered)
+def _complete(fold: Fold, stacks: Any) -> Any:
+    """Stacks without the slots behind their last evaluation."""
+    return jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], stacks)

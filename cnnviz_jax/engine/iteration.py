@@ -5,9 +5,9 @@ once, in chunks that fit memory, with one compiled program for all targets of a 
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -17,13 +17,12 @@ from jaxtyping import Array, Float, Key
 from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
+from cnnviz_jax.engine.evaluating import each, rows_of, shapes_of
 from cnnviz_jax.engine.progress import InFlight, Progress, silent
 from cnnviz_jax.errors import MemoryBudgetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.provenance import Provenance
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.targets import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +44,8 @@ class Iteration:
     """What the user should know before believing the result."""
 
     def prepare(
-        self, model: "Model", target: "Target", exemplars: Float[np.ndarray, "n h w c"] | None
-    ) -> tuple["Model", "Target"]:
+        self, model: Model, target: Target, exemplars: Float[np.ndarray, "n h w c"] | None
+    ) -> tuple[Model, Target]:
         """Return the model and the batched target that the steps work on; on the host, before anything is traced.
 
         Args:
@@ -56,7 +55,7 @@ class Iteration:
         """
         return model, target
 
-    def compared(self, model: "Model", target: "Target") -> "Target":
+    def compared(self, model: Model, target: Target) -> Target:
         """Return the target whose maximum over a data set the result is measured against."""
         return target
 
@@ -100,8 +99,8 @@ class ResumeCache(Protocol):
 
 def run_iteration(
     iteration: Iteration,
-    model: "Model",
-    target: "Target",
+    model: Model,
+    target: Target,
     keys: Key[Array, " n"],
     *,
     snapshots: Sequence[int] = (),
@@ -118,7 +117,7 @@ def run_iteration(
         target: Batched: every leaf has one entry per target.
         keys: One key per target.
         snapshots: Before which steps a snapshot is taken; `steps` itself is after the last.
-        kept: Finished targets are read from there and written to it.
+        cache: Finished targets are read from there and written to it.
         chunk: Targets at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of targets x steps are done.
@@ -126,30 +125,36 @@ def run_iteration(
     Raises:
         MemoryBudgetError: Not even one target at a time fits.
     """
-    run = _IterationRun(iteration, model, target, keys, tuple(snapshots))
+    run = _IterationRun(iteration, Case(model, target, keys), tuple(snapshots))
     count = len(keys)
     found = {i: arrays for i in range(count) if cache is not None and (arrays := cache.load(i)) is not None}
     tree = run.shapes_of_one() if found else None
     if tree is not None:
+        # A file's name says what decided its numbers; its shapes say whether this version would write the same.
         wanted = [leaf.shape[1:] for leaf in jax.tree.leaves(tree)]
         found = {i: arrays for i, arrays in found.items() if [a.shape for a in arrays] == wanted}
     todo = [i for i in range(count) if i not in found]
     total, done = count * iteration.steps, len(found) * iteration.steps
     progress(done, total, "steps")
-    size = 0
+    size = width = 0
     if todo:
+        # One compiled step for all targets of a layer: which channel is a number in the target, an argument.
         size, run.step = fitting(run.compile_step, chunk, len(todo), memory_budget)
+
+    def report(index: int) -> None:
+        progress(done + index * width, total, "steps")
+
     while todo:
         rows = np.asarray([todo[min(k, len(todo) - 1)] for k in range(size)])  # the last chunk repeats its last target
         width = min(size, len(todo))
         try:
-            out = run.chunk(rows, partial(_count_on, progress, done, width, total))
+            out = run.chunk(rows, report)
         except Exception as error:
             if not is_exhausted(error):
                 raise
             if size == 1:
                 raise MemoryBudgetError("memory ran out with one target at a time") from error
-            size //= 2
+            size //= 2  # the chunk begins anew, from its targets' own keys, so with the same numbers
             run.step = run.compile_step(size)
             continue
         leaves, treedef = jax.tree.flatten(out)
@@ -166,95 +171,74 @@ def run_iteration(
     return outcome, curves, frames
 
 
-def _count_on(progress: Progress, done: int, width: int, total: int, index: int) -> None:
-    progress(done + index * width, total, "steps")
-
-
 class _IterationRun:
     """The compiled programs of one iteration: start, step, snapshot, finish."""
 
-    def __init__(
-        self,
-        iteration: Iteration,
-        model: "Model",
-        target: "Target",
-        keys: Any,
-        snapshots: tuple[int, ...],
-    ) -> None:
-        self.iteration, self.model, self.target, self.keys = iteration, model, target, keys
-        self.snapshots = snapshots
+    def __init__(self, iteration: Iteration, cases: Case, snapshots: tuple[int, ...]) -> None:
+        self.iteration, self.cases, self.snapshots = iteration, cases, snapshots
         self.step: Executable
-
-    def arguments(self, size: int) -> tuple[Any, ...]:
-        """The shapes of model, target and keys for so many targets."""
-        whole = jax.tree.map(lambda leaf: jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype), self.model)
-        rows = (self.target, self.keys)
-        return whole, *jax.tree.map(lambda leaf: jax.ShapeDtypeStruct((size, *leaf.shape[1:]), leaf.dtype), rows)
 
     def compile_step(self, size: int) -> Executable:
         """The step for so many targets."""
-        args = self.arguments(size)
-        state = jax.eval_shape(partial(_start, self.iteration), *args)
-        full = (args[0], args[1], state, jax.ShapeDtypeStruct((), jnp.int32), args[2])
-        return compiled(partial(_step, self.iteration), (_step, self.iteration), full, donate=(2,))
+        cases = shapes_of(self.cases, size)
+        state = jax.eval_shape(partial(_start, self.iteration), cases)
+        args = (cases, state, jax.ShapeDtypeStruct((), jnp.int32))
+        return compiled(partial(_step, self.iteration), (_step, self.iteration), args, donate=(1,))
 
     def shapes_of_one(self) -> Any:
         """The shapes of everything that is kept of a chunk of one target."""
-        model, target, keys = self.arguments(1)
-        state = jax.eval_shape(partial(_start, self.iteration), model, target, keys)
+        cases = shapes_of(self.cases, 1)
+        state = jax.eval_shape(partial(_start, self.iteration), cases)
         index = jax.ShapeDtypeStruct((), jnp.int32)
-        _, value = jax.eval_shape(partial(_step, self.iteration), model, target, state, index, keys)
-        finished = jax.eval_shape(partial(_finish, self.iteration), model, target, state)
+        _, value = jax.eval_shape(partial(_step, self.iteration), cases, state, index)
+        finished = jax.eval_shape(partial(_finish, self.iteration), cases, state)
         curve = jax.ShapeDtypeStruct((1, self.iteration.steps, *value.shape[1:]), value.dtype)
         frames = None
         if self.snapshots:
-            frame = jax.eval_shape(partial(_snapshot, self.iteration), model, target, state)
+            frame = jax.eval_shape(partial(_snapshot, self.iteration), cases, state)
             frames = jax.ShapeDtypeStruct((1, len(self.snapshots), *frame.shape[1:]), frame.dtype)
         return finished, curve, frames
 
     def chunk(self, rows: Any, report: Callable[[int], None]) -> Any:
         """What is kept of the targets `rows`: results, curves, frames."""
-        iteration, model = self.iteration, self.model
-        target, keys = jax.tree.map(lambda leaf: leaf[rows], (self.target, self.keys))
-        args = (model, target, keys)
-        state = compiled(partial(_start, iteration), (_start, iteration), args)(*args)
+        iteration, cases = self.iteration, rows_of(self.cases, rows)
+        state = compiled(partial(_start, iteration), (_start, iteration), (cases,))(cases)
         curve, frames, flight = [], [], InFlight()
 
-        def look() -> None:
-            end = (model, target, state)
-            frame = compiled(partial(_snapshot, iteration), (_snapshot, iteration), end)(*end)
-            frames.append(np.asarray(frame))
+        def seen(look: Callable[..., Any]) -> Any:
+            return compiled(partial(look, iteration), (look, iteration), (cases, state))(cases, state)
 
         for index in range(iteration.steps):
             if index in self.snapshots:
-                look()
-            state, value = self.step(model, target, state, jnp.int32(index), keys)
+                frames.append(np.asarray(seen(_snapshot)))
+            state, value = self.step(cases, state, jnp.int32(index))
             curve.append(value)
+            # The state itself cannot be waited for: it is donated to the next step.
             flight.add(value)
             report(max(0, index - 1))
         flight.drain()
         if iteration.steps in self.snapshots:
-            look()
-        end = (model, target, state)
-        finished = compiled(partial(_finish, iteration), (_finish, iteration), end)(*end)
+            frames.append(np.asarray(seen(_snapshot)))
         curves = np.stack([np.asarray(value) for value in curve], axis=1)
-        return jax.tree.map(np.asarray, (finished, curves, np.stack(frames, axis=1) if frames else None))
+        return jax.tree.map(np.asarray, (seen(_finish), curves, np.stack(frames, axis=1) if frames else None))
 
 
-def _start(iteration: Iteration, model: "Model", target: "Target", keys: Any) -> Any:
-    return jax.vmap(lambda t, k: iteration.start(Case(model, t, jax.random.fold_in(k, 0))))(target, keys)
+# fold_in(k, 0) for the start and fold_in(k, i + 1) for step i: no two draw from one key, and a target's noise does not
+# depend on which targets are stepped beside it.
+def _start(iteration: Iteration, cases: Case) -> Any:
+    return each(lambda case: iteration.start(replace(case, key=jax.random.fold_in(case.key, 0))), cases)
 
 
-def _step(iteration: Iteration, model: "Model", target: "Target", state: Any, index: Array, keys: Any) -> Any:
-    def one(t: "Target", s: Any, k: Any) -> Any:
-        return iteration.step(Case(model, t, jax.random.fold_in(k, index + 1), index=index), s)
+def _step(iteration: Iteration, cases: Case, state: Any, index: Array) -> Any:
+    def one(case: Case, state: Any) -> Any:
+        return iteration.step(replace(case, key=jax.random.fold_in(case.key, index + 1), index=index), state)
 
-    return jax.vmap(one)(target, state, keys)
-
-
-def _finish(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
-    return jax.vmap(lambda t, s: iteration.finish(Case(model, t), s))(target, state)
+    return each(one, cases, state)
 
 
-def _snapshot(iteration: Iteration, model: "Model", target: "Target", state: Any) -> Any:
-    return jax.vmap(lambda t, s: iteration.snapshot(Case(model, t), s))(target, state)
+def _finish(iteration: Iteration, cases: Case, state: Any) -> Any:
+    return each(iteration.finish, replace(cases, key=None), state)
+
+
+def _snapshot(iteration: Iteration, cases: Case, state: Any) -> Any:
+    return each(iteration.snapshot, replace(cases, key=None), state)

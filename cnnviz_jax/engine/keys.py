@@ -49,6 +49,7 @@ def image_ids(images: Float[np.ndarray, "n h w c"]) -> UInt32[np.ndarray, " n"]:
 
     An image's noise is then the same alone, in any batch and at any place in it.
     """
+    # 32 bits because that is what fold_in takes. Two images of one number only share their noise.
     return np.asarray([zlib.crc32(np.ascontiguousarray(image).tobytes()) for image in images], np.uint32)
 
 
@@ -70,4 +71,5 @@ def keys_for(key: Key[Array, ""], ids: Sequence[int] | Integer[np.ndarray, "..."
         or (numbers.size and (numbers.min() < 0 or numbers.max() > 2**32 - 1))
     ):
         raise UsageError(f"ids are whole numbers from 0 to 2**32 - 1, one per image, got {ids!r}")
+    # Not split by place: an image keeps its noise alone, in any batch, in any order and after a resume.
     return jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.asarray(numbers.astype(np.uint32)))

@@ -7,29 +7,27 @@ together with the map. The results are `Measurement` and `Comparison`.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.engine import Fold
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.measurement import Better, Measured
 from cnnviz_jax.targets import Target
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets.target import WrappedTarget
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True)
-class EvaluatedMap(Target):
-    """What was explained, with the map that is evaluated: the target of every measure."""
+class EvaluatedMap(WrappedTarget):
+    """What was explained (`inner`), with the map that is evaluated: the target of every measure."""
 
-    inner: Target
-    """The target that was explained."""
     heat: Float[Array, "n h w"]
     """The map, one number per pixel."""
     raw: Float[Array, "n h w c"]
@@ -37,28 +35,10 @@ class EvaluatedMap(Target):
     mask: Float[Array, "n h w"] | None = None
     """1 on the object, where the caller knows it."""
 
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The layers that the explained target reads."""
-        return self.inner.layers
-
-    @property
-    def needs_outputs(self) -> bool:
-        """Whether the explained target reads the outputs."""
-        return self.inner.needs_outputs
-
-    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
-        """Return the explained target's score."""
-        return self.inner.score(outputs, activations)
-
-    def describe(self, model: "Model") -> tuple[str, ...]:
-        """Return the explained target's texts."""
-        return self.inner.describe(model)
-
 
 @dataclass(frozen=True, kw_only=True)
 class MetricFold(Fold):
-    """A measure as a fold: `evaluate` sees a `EvaluatedMap` target, `finish` returns `Measured`."""
+    """A measure as a fold: `evaluate` sees an `EvaluatedMap` target, `finish` returns `Measured`."""
 
     better: Better = "higher"
     """Which way a more faithful map moves the number."""
@@ -68,13 +48,25 @@ class MetricFold(Fold):
     """What `at` counts."""
     needs_mask: bool = False
     """Whether the object's mask must be given."""
+    config: Any = None
+    """The user's options."""
+
+    @classmethod
+    def build(cls, config: Any, model: "Model") -> "MetricFold":
+        """Return the measure with the user's options."""
+        return cls(config=config)
+
+    def finish(self, case: Case, gathered: Any) -> Measured:
+        """Return what the one evaluation gave, a number or a `Measured`; a measure of several overrides it."""
+        value = jax.tree.map(lambda leaf: leaf[0], gathered)
+        return value if isinstance(value, Measured) else Measured(values=value)
 
 
 @dataclass(frozen=True, kw_only=True)
 class HostCase:
-    """One judgement on the host: everything the caller gave, checked."""
+    """What a `HostMetric` is given: everything the caller gave, checked."""
 
-    model: "Model"
+    model: Model
     images: Float[np.ndarray, "n h w c"]
     target: EvaluatedMap
     """Batched."""

@@ -3,20 +3,11 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.engine.chunk_planning import Chunk
-from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.fold_run import FoldRun
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-    from cnnviz_jax.targets import Target
 
 _TIMED = 2
 
@@ -35,34 +26,20 @@ class Preview:
     """Seconds of all evaluations of all images, compilation left out."""
 
 
-def preview(
-    fold: Fold,
-    model: "Model",
-    images: Float[Array | np.ndarray, "n h w c"],
-    target: "Target",
-    keys: Key[Array, " n"],
-    *,
-    chunk: Chunk = "auto",
-    memory_budget: int | None = None,
-) -> Preview:
-    """Return what `run_fold` would take with the same arguments; a first chunk is run to warm up, then some are timed.
+def preview(run: FoldRun) -> Preview:
+    """Return what a planned run would take; a first chunk is run to warm up, then some are timed.
 
-    Raises:
-        MemoryBudgetError: Not even one evaluation at a time fits.
-
-    Cost: compiling the fold, and three chunks of evaluations.
+    Cost: three chunks of evaluations.
     """
-    run = FoldRun(fold, model, jnp.asarray(images), target, keys, chunk, memory_budget)
-    once = run.once()
-    begin_s, chunk_s = _quickest(once.begin), _quickest(once.chunk)
-    batches = -(-len(images) // run.batch)
-    chunks = sum(1 for _ in run.chunks(0)) if fold.evaluations > 1 else 1
+    begin_s, chunk_s = map(_quickest, run.once())
+    batches = -(-run.count // run.batch)
+    chunks = sum(1 for _ in run.chunks(0)) if run.fold.evaluations > 1 else 1
     return Preview(run.chunk, run.step.need_bytes, chunk_s, batches * (begin_s + chunks * chunk_s))
 
 
 def _quickest(work: Callable[[], Any]) -> float:
     jax.block_until_ready(work())
-    times = []
+    times = []  # the least of them: other work on the machine only ever adds
     for _ in range(_TIMED):
         begun = time.perf_counter()
         jax.block_until_ready(work())

@@ -33,6 +33,7 @@ class InFlight:
 
     def add(self, token: Any) -> None:
         """Note a program's output; waits for the one `most` programs back."""
+        # Two: one computes while the host prepares the next. With more, Ctrl-C and progress would lag by more chunks.
         self._tokens.append(token)
         if len(self._tokens) > self._most:
             jax.block_until_ready(self._tokens.popleft())

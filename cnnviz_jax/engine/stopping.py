@@ -1,9 +1,9 @@
-"""Ctrl-C during long work: the first asks for the end of the chunk under way, so that what is done can be kept."""
+"""Signals during long work: the first asks for the end of what is under way, so that what is done can be kept."""
 
 import contextlib
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 
 class Stop:
@@ -12,21 +12,36 @@ class Stop:
     def __init__(self) -> None:
         self.asked = False
 
-    def _caught(self, number: int, frame: object) -> None:
-        if self.asked:
-            raise KeyboardInterrupt
-        self.asked = True
+
+def _interrupt() -> None:
+    raise KeyboardInterrupt
 
 
 @contextlib.contextmanager
-def stoppable(listens: bool = True) -> Iterator[Stop]:
-    """Listen for Ctrl-C while the block runs, where this is the main thread; the second one interrupts at once."""
+def stoppable(
+    *, listens: bool = True, signals: Sequence[int] = (signal.SIGINT,), second: Callable[[], None] = _interrupt
+) -> Iterator[Stop]:
+    """Listen for Ctrl-C while the block runs, and then restore what was there.
+
+    Args:
+        listens: Whether to; outside the main thread nobody can.
+        signals: Further signals, or others. What listened before, such as JAX for SIGTERM where there are several
+            processes, is silent meanwhile.
+        second: What another signal does once the end was asked for.
+    """
     stop = Stop()
+
+    def caught(number: int, frame: object) -> None:
+        if stop.asked:
+            second()
+        stop.asked = True
+
     if not listens or threading.current_thread() is not threading.main_thread():
         yield stop
         return
-    before = signal.signal(signal.SIGINT, stop._caught)
+    before = {number: signal.signal(number, caught) for number in signals}
     try:
         yield stop
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)

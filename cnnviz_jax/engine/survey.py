@@ -2,19 +2,16 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import numpy as np
 
 from cnnviz_jax.compiling import compiled
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
 from cnnviz_jax.engine.progress import Progress
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
-
-if TYPE_CHECKING:
-    from cnnviz_jax.data.dataset import Dataset
-    from cnnviz_jax.model.model import Model
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model
@@ -37,13 +34,14 @@ class SurveyPlan:
     then: tuple[Callable[..., Mapping[str, Reducer]], ...] = ()
     """Further passes over the same images: each `(found, dataset)` -> reducers that know what was found so far.
 
-    `cnnviz sweep` runs one pass only and refuses a plan that has more."""
+    `cnnviz sweep` runs one pass only and refuses a plan that has more.
+    """
 
 
 def run_survey(
     reducers: Mapping[str, Reducer],
-    model: "Model",
-    dataset: "Dataset",
+    model: Model,
+    dataset: Dataset,
     *,
     batch: Chunk,
     memory_budget: int | None,
@@ -74,8 +72,11 @@ def run_survey(
     deltas: Any = empty
     since = done = 0
     for part in dataset.batches(size, model.input_shape, tuple(fields)):
+        # Device counters are int32. A histogram over maps of 56 x 56 counts 3,136 values per image and unit, and
+        # overflows after 684,784 images at the earliest; totals on the host are int64.
         if since + size > capacity:
             totals, deltas, since = _merged(each, totals, deltas), empty, 0
+        # The call returns at once: the next batch is read from disk while this one is computed.
         deltas = program(model, deltas, part.images, part.ids, part.valid, part.fields)
         unreadable |= part.unreadable
         since += size

@@ -7,26 +7,25 @@ they are arguments of everything that is compiled: one executable serves all che
 """
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.compiling import in_batches
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
+from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure, in_precision, structure_of
-from cnnviz_jax.program import Handler, LayerNode, Program
+from cnnviz_jax.program import Handler, LayerNode, Override, Program
 from cnnviz_jax.results.attribution import Prediction
 from cnnviz_jax.results.pytrees import static
-
-if TYPE_CHECKING:
-    from cnnviz_jax.targets import Target
 
 
 @jax.tree_util.register_dataclass
@@ -38,15 +37,17 @@ class Model:
     structure: Structure = static()
 
     def __call__(self, images: Images) -> Float[Array, "n *map classes"]:
-        """Return the logits of images in [0, 1].
+        """Return the logits of images in [0, 1]; images or parameters may be traced, the images are not checked then.
 
         Raises:
             ImageError: The images do not fit the model or are not finite.
         """
+        if isinstance(images, jax.core.Tracer):
+            return _forward(self, images if images.ndim == 4 else images[None])
         images = check_images(images, self.input_shape)
-        batches = [images[i : i + _FORWARD_BATCH] for i in range(0, len(images), _FORWARD_BATCH)]
-        outputs = [_forward(self, batch) for batch in batches]
-        return outputs[0] if len(outputs) == 1 else jax.tree.map(lambda *parts: jnp.concatenate(parts), *outputs)
+        if not all(map(_is_at_hand, jax.tree.leaves(self.params))):
+            return jax.jit(_forward)(self, images)
+        return in_batches(_forward, (_forward, self.structure), (self,), images)
 
     def __repr__(self) -> str:  # the parameters would fill pages
         height, width, channels = self.input_shape
@@ -74,14 +75,13 @@ class Model:
 
     @property
     def program(self) -> Program:
-        """The traced program: the lower door for techniques that need more than `run`."""
+        """The traced program, for techniques that need more than `run`."""
         return self.structure.program
 
     @functools.cached_property
     def layers(self) -> LayerTable:
         """The layer table, in execution order."""
-        program = self.program
-        rows = {name: self._layer(name, layer_node) for name, layer_node in program.layers.items()}
+        rows = {name: self._layer(name, node) for name, node in self.program.layers.items()}
         return LayerTable(rows, self.structure.pure.layer_aliases, self.name, self.input_shape)
 
     def map_layer(self, name: str | None = None) -> Layer:
@@ -111,20 +111,12 @@ class Model:
             )
         return self.layers[last]
 
-    def _layer(self, name: str, layer_node: LayerNode) -> Layer:
-        shape = tuple(layer_node.canonical_shape)
-        kernel = (lambda: self.program.kernel(name, self.params)) if layer_node.kernel is not None else None
-        params = tuple(layer_node.kernel.paths) if layer_node.kernel is not None else ()
-        return Layer(
-            name,
-            layer_node.kind,
-            shape,
-            shape[-1] if shape else 1,
-            layer_node.receptive_field,
-            layer_node.axes,
-            params,
-            kernel,
-        )
+    def _layer(self, name: str, node: LayerNode) -> Layer:
+        shape = tuple(node.canonical_shape)
+        channels = shape[-1] if shape else 1
+        kernel = None if node.kernel is None else functools.partial(self.program.kernel, name, self.params)
+        params = () if node.kernel is None else node.kernel.paths
+        return Layer(name, node.kind, shape, channels, node.receptive_field, node.axes, params, kernel)
 
     @functools.cached_property
     def class_count(self) -> int:
@@ -203,6 +195,7 @@ class Model:
         replace: Mapping[str, Any] | None = None,
         rules: Mapping[str, Any] | None = None,
         handlers: Mapping[str, Handler] | None = None,
+        overrides: Mapping[int, Override] | None = None,
         need_outputs: bool = True,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return one image's logits and the values at the layers `read`; traceable.
@@ -216,63 +209,69 @@ class Model:
             replace: Values, or functions of the value, put in place of layers.
             rules: Backward rules, such as `{"relu": "guided"}`.
             handlers: Functions that compute layers in place of the program, on native values.
+            overrides: Other ways to compute values of the program's graph, by number.
             need_outputs: Whether to run above the deepest layer that is read; if not, logits are `None`.
 
         Raises:
             LayerNotFoundError: A name is unknown.
             RuleError: A rule is unknown or reaches no activation.
         """
-        layer_nodes = self.program.layers
-        head = self.structure.head
         add, replace = dict(add or {}), dict(replace or {})
-        if INPUT in (*read, *add, *replace) and INPUT not in layer_nodes:
+        if INPUT in (*add, *replace) and INPUT not in self.program.layers:
             change = replace.pop(INPUT, image)
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
-            inner = tuple(name for name in read if name != INPUT)
-            outputs, activations = self.run(
-                image, read=inner, add=add, replace=replace, rules=rules, handlers=handlers, need_outputs=need_outputs
-            )
-            return outputs, {name: image if name == INPUT else activations[name] for name in read}
-        wanted = tuple(read) + ((head,) if head is not None and need_outputs else ())
 
         def native(name: str, change: Any, *, replaced: bool = False) -> Any:
-            layer_node = self.program.layer_node(name)
+            node = self.program.layer_node(name)
             if callable(change):
-                return lambda value: layer_node.with_canonical(value, change(layer_node.to_canonical(value)))
-            if replaced and layer_node.grid is not None:
-                return lambda value: layer_node.with_canonical(value, change)
-            return layer_node.from_canonical(change)
+                return lambda value: node.with_canonical(value, change(node.to_canonical(value)))
+            if replaced and node.grid is not None:
+                return lambda value: node.with_canonical(value, change)
+            return node.from_canonical(change)
 
         outputs, values = self.program.run(
             self.params,
             image[None],
-            read=wanted,
+            read=self.structure.program_layers(read, need_outputs),
             add={name: native(name, delta) for name, delta in add.items()},
             replace={name: native(name, value, replaced=True) for name, value in replace.items()},
             rules=rules,
             handlers=handlers,
-            need_outputs=need_outputs and head is None,
+            overrides=overrides,
+            need_outputs=need_outputs and self.structure.head is None,
         )
-        activations = {name: self.program.layer_node(name).to_canonical(values[name]) for name in wanted}
-        if not need_outputs:
-            return None, activations
-        return self.logits_of(outputs, activations), {name: activations[name] for name in read}
+        return self.read_off(image, outputs, values, read, need_outputs)
 
-    def logits_of(self, outputs: Any, activations: Mapping[str, Any]) -> Any:
-        """Return one image's logits from the program's outputs, or from the layer that stands for them.
+    def read_off(
+        self,
+        image: Float[Array, "h w c"],
+        outputs: Any,
+        values: Mapping[str, Any],
+        read: Sequence[str],
+        need_outputs: bool,
+    ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
+        """Return one image's logits and canonical values at `read` from what the program computed.
 
         Args:
-            outputs: What the program returns for a batch of one; not looked at where the model ends in a softmax.
-            activations: Canonical values at layers, the logits' layer among them where the model ends in a softmax.
+            image: The image in [0, 1], which is the value of `input` where the program has no such layer.
+            outputs: What the program returned for a batch of one; not looked at where the model ends in a softmax.
+            values: Native values of `Structure.program_layers`.
+            read: Layers whose values are returned.
+            need_outputs: Whether logits are returned; if not, they are `None`.
         """
-        if self.structure.head is not None:
-            return jnp.asarray(activations[self.structure.head], jnp.float32)
-        return jax.tree.map(_one_float, self.structure.pure.logits(outputs))
+        activations = {name: self.program.layer_node(name).to_canonical(value) for name, value in values.items()}
+        activations = {INPUT: image, **activations}
+        logits = None
+        if need_outputs and self.structure.head is not None:
+            logits = jnp.asarray(activations[self.structure.head], jnp.float32)
+        elif need_outputs:
+            logits = jax.tree.map(lambda value: _as_float(value[0]), self.structure.pure.logits(outputs))
+        return logits, {name: activations[name] for name in read}
 
     def score(
         self,
         image: Float[Array, "h w c"],
-        target: "Target",
+        target: Scored,
         *,
         read: tuple[str, ...] = (),
         add: Mapping[str, Float[Array, "..."]] | None = None,
@@ -294,20 +293,22 @@ class Model:
         return target.score(outputs, activations), {name: activations[name] for name in read}
 
 
-_FORWARD_BATCH = 64
-
-
-def _one_float(value: Array) -> Array:
-    value = value[0]
+def _as_float(value: Array) -> Array:
     return value.astype(jnp.float32) if jnp.issubdtype(value.dtype, jnp.floating) else value
 
 
-@jax.jit
+def _is_at_hand(leaf: Any) -> bool:
+    """Whether a parameter is a number, and where compiled programs expect it: not traced, not on another device."""
+    return not isinstance(leaf, jax.Array) or (
+        not isinstance(leaf, jax.core.Tracer) and leaf.devices() == {jax.local_devices()[0]}
+    )
+
+
 def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     if model.structure.head is not None:
         return jax.vmap(lambda image: model.run(image)[0])(images)
     outputs = model.structure.pure.logits(model.structure.apply(model.params, jnp.asarray(images)))
-    return jax.tree.map(lambda v: v.astype(jnp.float32) if jnp.issubdtype(v.dtype, jnp.floating) else v, outputs)
+    return jax.tree.map(_as_float, outputs)
 
 
 def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, ...]:
@@ -335,6 +336,5 @@ def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, .
 
 def require_model(model: Any) -> None:
     """Raise `ModelError` unless `model` is a `cnnviz_jax.Model`."""
-
     if not isinstance(model, Model):
         raise ModelError(f"model is a cv.Model, got {type(model).__name__}; cv.adapt(...) makes one of any JAX model")

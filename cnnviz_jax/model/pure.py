@@ -2,16 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
-
-if TYPE_CHECKING:
-    pass
-
+from typing import Any, Literal
 
 Axes = Literal["NHWC", "NCHW"]
-
+"""Layouts of images that a native function may take."""
 
 Precision = Literal["float32", "bfloat16"]
+"""What the operands of convolutions and matrix products are rounded to."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""A model on a size of another size: whole where it can be, else only up to the layers that are looked at."""
+"""A model at another input size: whole where it can be, else only up to the layers that are looked at."""
 
 import dataclasses
 import weakref
@@ -9,8 +9,7 @@ import jax.numpy as jnp
 
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.model.structure import Structure
-from cnnviz_jax.program import Program
+from cnnviz_jax.model.structure import Structure, traced
 from cnnviz_jax.program.rewrites.resized import resized
 
 _truncated: "weakref.WeakKeyDictionary[Structure, dict[tuple[int, int, tuple[str, ...]], Structure]]"
@@ -25,8 +24,8 @@ def resized_model(model: Model, height: int, width: int, layers: Sequence[str], 
 
     Args:
         model: At its own size.
-        height: Of the size, in pixels.
-        width: Of the size, in pixels.
+        height: Of the input, in pixels.
+        width: Of the input, in pixels.
         layers: Layers that must exist there.
         need_outputs: Whether the outputs are needed too.
 
@@ -62,14 +61,7 @@ def below(model: Model, height: int, width: int, layers: Sequence[str]) -> Model
         apply = resized(old.program, wanted)
         example = jax.ShapeDtypeStruct((1, *shape), jnp.float32)
         jax.eval_shape(apply, model.params, example)  # says by itself what is tied to the size
-        program = Program.trace(
-            apply,
-            model.params,
-            example,
-            param_paths=old.pure.param_paths,
-            scope_root=old.pure.scope_root,
-            scope_hints=old.pure.scope_hints,
-        )
+        program = traced(apply, dataclasses.replace(old.pure, tokens=None), shape, model.params)
         for name in wanted:
             before, after = old.program.layers[name], program.layers.get(name)
             if after is None or (before.kind, before.roles) != (after.kind, after.roles):

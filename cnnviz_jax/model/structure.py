@@ -1,7 +1,7 @@
 """All of a model but its numbers: read at one input size, at another one, in another precision."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ModelError
+from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.pure import Precision, PureModel
 from cnnviz_jax.program import Program
 from cnnviz_jax.program.rewrites.low_precision import low_precision_products
@@ -35,6 +36,12 @@ class Structure:
     """The same model at other input sizes."""
     exact: "Structure | None" = None
     """The same model in float32, where this one multiplies rounded numbers."""
+
+    def program_layers(self, read: Sequence[str], need_outputs: bool) -> tuple[str, ...]:
+        """Return the program's layers that `Model.read_off` takes: no `input` that is no layer, and the logits' own."""
+        own = (name for name in read if name != INPUT or INPUT in self.program.layers)
+        head = (self.head,) if self.head is not None and need_outputs else ()
+        return tuple(dict.fromkeys((*own, *head)))
 
 
 def structure_of(
@@ -62,7 +69,7 @@ def structure_of(
         with jax.default_matmul_precision("float32"):
             return pure.fn(params, x)
 
-    program = _traced(apply, pure, input_shape, params)
+    program = traced(apply, pure, input_shape, params)
     head, warnings = None, list(pure.notes)
     for check in program.checks:
         if check.severity == "error":
@@ -105,14 +112,15 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     return dataclasses.replace(
         exact,
         apply=apply,
-        program=_traced(apply, exact.pure, exact.input_shape, params),
+        program=traced(apply, exact.pure, exact.input_shape, params),
         warnings=(*exact.warnings, warning),
         sizes={},
         exact=exact,
     )
 
 
-def _traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, int, int], params: Any) -> Program:
+def traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, int, int], params: Any) -> Program:
+    """Return the program of `apply(params, images)` at an input size, read with what the adapter says of it."""
     return Program.trace(
         apply,
         params,

@@ -1,11 +1,11 @@
 """One image changed inside one window at a time, each evaluated by recomputing only what the window reaches.
 
-The door for techniques that occlude, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
+For techniques that occlude, blur or replace rectangles: exact for any model, see `cnnviz_jax.program`.
 """
 
 import functools
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -13,11 +13,9 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure
-from cnnviz_jax.program import ChangedWindows, Interval, Plan
-
-if TYPE_CHECKING:
-    from cnnviz_jax.targets import Target
+from cnnviz_jax.program import ChangedWindows, Interval, WindowPlan
 
 # Measured on two CPU cores: an operation on a window runs at nine tenths of the pace of one on a whole map, and a
 # number that is cut out and laid over costs as much as some hundred operations.
@@ -34,26 +32,26 @@ class WindowSweep:
     cols: tuple[Interval, ...]
     """The same for columns."""
 
-    def plan(self, model: Model, target: "Target | None" = None) -> Plan:
+    def plan(self, model: Model, target: Scored | None = None) -> WindowPlan:
         """Return what is recomputed for each window, and why; nothing runs.
 
         Args:
             model: The model.
             target: What is scored; the outputs where it is left out.
         """
-        return self._windows(model, *_wanted(target)).plan
+        return _planned(self, model.structure, *_wanted(target)).plan
 
-    def is_faster(self, model: Model, target: "Target | None" = None) -> bool:
+    def is_faster(self, model: Model, target: Scored | None = None) -> bool:
         """Whether windows are predicted to take less time than whole images."""
         plan = self.plan(model, target)
         return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements < plan.dense_flops
 
-    def prepare(self, model: Model, image: Float[Array, "h w c"], target: "Target | None" = None) -> tuple[Array, ...]:
+    def prepare(self, model: Model, image: Float[Array, "h w c"], target: Scored | None = None) -> tuple[Array, ...]:
         """Return the unchanged activations that the windows of an image are computed from; traceable.
 
         Cost: one forward pass; memory for about all activations of one image.
         """
-        return self._windows(model, *_wanted(target)).prepare(model.params, image[None])
+        return _planned(self, model.structure, *_wanted(target)).prepare(model.params, image[None])
 
     def run(
         self,
@@ -63,7 +61,7 @@ class WindowSweep:
         unchanged: tuple[Array, ...],
         row: Int[Array, ""],
         col: Int[Array, ""],
-        target: "Target | None" = None,
+        target: Scored | None = None,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return the logits, and the values at the target's layers, when an image looks like `occluded` in a window.
 
@@ -77,18 +75,19 @@ class WindowSweep:
             target: What is going to be scored; the outputs where it is left out.
         """
         names, need_outputs = _wanted(target)
-        windows, program = self._windows(model, names, need_outputs), model.program
+        windows, program, structure = (
+            _planned(self, model.structure, names, need_outputs),
+            model.program,
+            model.structure,
+        )
         values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
-        layer_nodes = {name: program.layer_node(name) for name in _read(model.structure, names, need_outputs)}
-        activations = {
-            name: layer_node.to_canonical(values[layer_node.value]) for name, layer_node in layer_nodes.items()
+        native = {
+            name: values[program.layer_node(name).value] for name in structure.program_layers(names, need_outputs)
         }
-        if INPUT in names and INPUT not in program.layers:
-            activations[INPUT] = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
-        if not need_outputs:
-            return None, activations
-        outputs = None if model.structure.head is not None else program.outputs_of(model.params, values)
-        return model.logits_of(outputs, activations), activations
+        if INPUT in names:
+            image = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
+        outputs = program.outputs_of(model.params, values) if need_outputs and structure.head is None else None
+        return model.read_off(image, outputs, native, names, need_outputs)
 
     def score(
         self,
@@ -98,7 +97,7 @@ class WindowSweep:
         unchanged: tuple[Array, ...],
         row: Int[Array, ""],
         col: Int[Array, ""],
-        target: "Target",
+        target: Scored,
     ) -> Float[Array, ""]:
         """Return the target's score when an image looks like `occluded` in one window; see `run`."""
         return target.score(*self.run(model, image, occluded, unchanged, row, col, target))
@@ -109,23 +108,13 @@ class WindowSweep:
         y, x = jnp.arange(size[0])[:, None, None], jnp.arange(size[1])[None, :, None]
         return (y >= rows[0]) & (y < rows[1]) & (x >= cols[0]) & (x < cols[1])
 
-    def _windows(self, model: Model, names: tuple[str, ...], need_outputs: bool) -> ChangedWindows:
-        return _planned(self, model.structure, names, need_outputs)
 
-
-def _wanted(target: "Target | None") -> tuple[tuple[str, ...], bool]:
+def _wanted(target: Scored | None) -> tuple[tuple[str, ...], bool]:
     return ((), True) if target is None else (tuple(dict.fromkeys(target.layers)), target.needs_outputs)
-
-
-def _read(structure: Structure, names: tuple[str, ...], need_outputs: bool) -> tuple[str, ...]:
-    """The layers whose values are asked of the program."""
-    own = tuple(name for name in names if name != INPUT or INPUT in structure.program.layers)
-    head = (structure.head,) if structure.head is not None and need_outputs else ()
-    return tuple(dict.fromkeys((*own, *head)))
 
 
 @functools.lru_cache(maxsize=16)
 def _planned(sweep: WindowSweep, structure: Structure, names: tuple[str, ...], need_outputs: bool) -> ChangedWindows:
-    read = _read(structure, names, need_outputs)
+    read = structure.program_layers(names, need_outputs)
     outputs = need_outputs and structure.head is None
     return structure.program.windows(sweep.rows, sweep.cols, read=read, need_outputs=outputs)

@@ -14,7 +14,7 @@ FILL_WORDS = {"zero": False, "value": True, "mean": False, "model-mean": False, 
 
 
 FIXED_FILL_WORDS = {word: takes for word, takes in FILL_WORDS.items() if word != "noise"}
-"""The same for options that leave nothing to chance."""
+"""The same without `noise`, for options that leave nothing to chance."""
 
 
 def check_fill(fill: Fill, option: str, words: dict[str, bool] = FILL_WORDS) -> None:

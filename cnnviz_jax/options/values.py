@@ -1,13 +1,58 @@
-"""What users write: options that carry their unit, such as `relative(0.15)`, and names of classes and of images."""
+"""What users write as options: calls such as `relative(0.15)` or `pad(12, value=0.5)`, and names of classes. Light."""
 
 from __future__ import annotations
 
+import ast
 import re
 from collections.abc import Iterable
+from typing import Any, NamedTuple
 
 from cnnviz_jax.errors import UsageError
 
-_FORM = re.compile(r"\s*([a-z][a-z-]*)\s*(?:\(\s*([-+]?[0-9.]+(?:e[-+]?[0-9]+)?)\s*\))?\s*", re.IGNORECASE)
+_CALL = re.compile(r"\s*([A-Za-z_][\w.+^-]*(?::[\w.]+)?)\s*(?:\((.*)\))?\s*", re.DOTALL)
+
+
+class Call(NamedTuple):
+    """A text such as `pad(12, value=0.5)`, read."""
+
+    name: str
+    """What stands before the bracket: a word, which may have `-`, `+`, `^`, or `package.module:Class`."""
+    values: tuple[Any, ...]
+    """The values without a name, Python literals."""
+    named: dict[str, Any]
+    """Those with a name."""
+
+
+def call_of(text: str) -> Call:
+    """Return the call that a text spells: a name, alone or with Python literals in brackets.
+
+    Raises:
+        ValueError: It is no call, or a value is no literal.
+    """
+    match = _CALL.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text.strip()!r} is not a name with values in brackets")
+    try:
+        call = ast.parse(f"f({match[2] or ''})", mode="eval").body
+        if not isinstance(call, ast.Call):
+            raise ValueError(f"{match[2]!r} is no list of values")
+        values = tuple(ast.literal_eval(each) for each in call.args)
+        return Call(match[1], values, {str(each.arg): ast.literal_eval(each.value) for each in call.keywords})
+    except SyntaxError as error:
+        raise ValueError(f"{match[2]!r} is no list of values") from error
+
+
+def number_in(call: Call) -> float | None:
+    """Return the one number in a call's brackets, `None` where there are no values.
+
+    Raises:
+        ValueError: There is more than that, or it is no number.
+    """
+    if not call.values and not call.named:
+        return None
+    if call.named or len(call.values) > 1 or type(call.values[0]) not in (int, float):
+        raise ValueError(f"{call.name} takes one number")
+    return float(call.values[0])
 
 
 def word_and_number(text: str, option: str, words: dict[str, bool]) -> tuple[str, float | None]:
@@ -21,15 +66,16 @@ def word_and_number(text: str, option: str, words: dict[str, bool]) -> tuple[str
     Raises:
         UsageError: Another word, or a number too many or too few.
     """
-    match = _FORM.fullmatch(text)
-    word = match[1].lower() if match else None
-    if match is None or word not in words or (match[2] is not None) != words[word]:
-        forms = ", ".join(f"{each}(number)" if takes else each for each, takes in words.items())
-        raise UsageError(f"{option} is one of {forms}; got {text!r}")
+    forms = ", ".join(f"{each}(number)" if takes else each for each, takes in words.items())
+    refused = UsageError(f"{option} is one of {forms}; got {text!r}")
     try:
-        return word, None if match[2] is None else float(match[2])
+        call = call_of(text)
+        word, number = call.name.lower(), number_in(call)
     except ValueError as error:
-        raise UsageError(f"{option}: {match[2]!r} is no number") from error
+        raise refused from error
+    if word not in words or (number is not None) != words[word]:
+        raise refused
+    return word, number
 
 
 def classes_called(name: str, labels: Iterable[str]) -> list[int]:

@@ -1,6 +1,6 @@
 """The plugin registry: loaded once per process, on first use, and asked by name ever after.
 
-`plugins()` is the one door. Everything a plugin offers is a frozen record (`cnnviz_jax.plugins.specs`);
+`plugins()` is the one entry point. Everything a plugin offers is a frozen record (`cnnviz_jax.plugins.specs`);
 no code outside this folder touches pluggy. Light: imports no jax, flax, optax, matplotlib or numpy.
 """
 

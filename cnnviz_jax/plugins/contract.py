@@ -49,17 +49,17 @@ def checked(hook: str, yielded: object) -> list[specs.Record]:
         raise PluginError(f"{hook} returned one {wanted.__name__}; it must yield records or return a list of them")
     if not isinstance(yielded, Iterable) or isinstance(yielded, str | bytes | dict):
         raise PluginError(f"{hook} returned {type(yielded).__name__}; it must yield {wanted.__name__} records")
-    accepted: list[Any] = []
+    accepted: dict[str, Any] = {}
     for record in yielded:
         if not isinstance(record, wanted):
             raise PluginError(f"{hook} yielded {_shown(record)}; it must yield {wanted.__name__} records")
         fault = _fault(record)
         if fault:
             raise PluginError(f"{hook} yielded {sort} {record.name!r}, whose {fault}")  # type: ignore[attr-defined]
-        if any(record.name == other.name for other in accepted):  # type: ignore[attr-defined]
+        if record.name in accepted:  # type: ignore[attr-defined]
             raise PluginError(f"{hook} yielded {sort} {record.name!r} twice")  # type: ignore[attr-defined]
-        accepted.append(record)
-    return accepted
+        accepted[record.name] = record  # type: ignore[attr-defined]
+    return list(accepted.values())
 
 
 def _shown(record: object) -> str:

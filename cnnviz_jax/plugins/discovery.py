@@ -38,7 +38,7 @@ def installed_plugins() -> tuple[list[Candidate], list[Skipped]]:
         try:
             if any(point.group == PROJECT for point in distribution.entry_points):
                 names.add(normalized(distribution.metadata["Name"]))
-        except Exception as error:  # a stranger's broken metadata may raise anything
+        except Exception as error:  # broken metadata of another distribution may raise anything
             unreadable += _unreadable(distribution, error)
     candidates = []
     for name in names:

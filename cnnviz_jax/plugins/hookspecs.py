@@ -1,12 +1,13 @@
-"""The hooks: the four doors through which plugins enter, the built-in ones included.
+"""The four hooks through which plugins enter, the built-in ones included.
 
-All hooks are registration hooks: they yield frozen records and run on the host before anything
-is traced. None is `firstresult` and order never matters. Light: imports no jax.
+All are registration hooks: they yield frozen records and run on the host before anything is traced. None is
+`firstresult` and order never matters. Light: imports no jax.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import pluggy
 
@@ -15,19 +16,27 @@ from cnnviz_jax.plugins.specs import AdapterSpec, ModelSpec, RendererSpec, Techn
 PROJECT = "cnnviz_jax"
 """Pluggy project name and entry-point group."""
 
-hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks a function of a plugin as an implementation of one of the hooks below."""
 
+_ANSWERS = """
+    Called once, on every process, when plugins are first needed; never while tracing. Yield nothing to offer nothing.
+    Two records of one name are an error: the user disables one of the plugins. If this raises, the plugin is skipped
+    and `cnnviz plugins` shows why.
+"""
+_mark = pluggy.HookspecMarker(PROJECT)
 
-@hookspec
+
+def _hookspec(function: Callable[[], Any]) -> Callable[[], Any]:
+    """Mark a hook and put into its docstring, before the example, what holds for all four alike."""
+    head, example, rest = str(function.__doc__).partition("\n    Example:")
+    function.__doc__ = f"{head}{_ANSWERS}{example}{rest}"
+    return _mark(function)
+
+
+@_hookspec
 def cnnviz_adapters() -> Iterable[AdapterSpec]:
-    """Yield the model adapters this plugin offers.
-
-    Called once, on every process, when plugins are first needed; never while tracing.
-    Yield nothing to offer nothing. Two adapters of one name are an error for the user to settle;
-    two adapters that match one object too, unless `adapter=` says which.
-    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
+    """Yield the model adapters this plugin offers; two that match one object need `adapter=` to say which.
 
     Example:
         yield AdapterSpec(name="nnx", summary="Flax NNX modules", matches=matches, build="my_plugin.nnx:build")
@@ -35,13 +44,9 @@ def cnnviz_adapters() -> Iterable[AdapterSpec]:
     return ()
 
 
-@hookspec
+@_hookspec
 def cnnviz_models() -> Iterable[ModelSpec]:
     """Yield the named networks this plugin offers.
-
-    Called once, on every process, when plugins are first needed; never while tracing.
-    Yield nothing to offer nothing. Two models of one name are an error for the user to settle.
-    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
 
     Example:
         yield ModelSpec(name="lenet", summary="LeNet for MNIST", build="my_plugin.lenet:build")
@@ -49,13 +54,9 @@ def cnnviz_models() -> Iterable[ModelSpec]:
     return ()
 
 
-@hookspec
+@_hookspec
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the techniques this plugin offers.
-
-    Called once, on every process, when plugins are first needed; never while tracing.
-    Yield nothing to offer nothing. Two techniques of one name are an error for the user to settle.
-    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
 
     Example:
         yield TechniqueSpec(name="edges", kind="explain", summary="Sobel edges", config=EdgesConfig, build=edges)
@@ -63,13 +64,9 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     return ()
 
 
-@hookspec
+@_hookspec
 def cnnviz_renderers() -> Iterable[RendererSpec]:
     """Yield the renderers this plugin offers.
-
-    Called once, on every process, when plugins are first needed; never while tracing.
-    Yield nothing to offer nothing. Two renderers of one name are an error for the user to settle.
-    If this raises, the plugin is skipped and `cnnviz plugins` shows why.
 
     Example:
         yield RendererSpec(name="csv", summary="Tables", accepts=("Attribution",), suffixes=(".csv",), render=write)

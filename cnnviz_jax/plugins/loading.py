@@ -10,7 +10,7 @@ import contextlib
 import importlib.util
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +67,7 @@ def load_plugins(selection: Selection) -> Plugins:
 
 def _register(manager: pluggy.PluginManager, name: str, import_it: Callable[[], Any]) -> dict[str, list[Record]]:
     """Import one plugin, register it and return its records by hook; on failure nothing stays registered."""
-    with _stdout_kept_clean():
+    with contextlib.redirect_stdout(sys.stderr):  # a plugin may print while it loads, and stdout may be carrying JSON
         plugin = import_it()
         manager.register(plugin, name)
         try:
@@ -91,13 +91,6 @@ def _register(manager: pluggy.PluginManager, name: str, import_it: Callable[[], 
         except BaseException:
             manager.unregister(plugin)
             raise
-
-
-@contextlib.contextmanager
-def _stdout_kept_clean() -> Iterator[None]:
-    """Send what a plugin prints while loading to stderr: stdout may be carrying JSON."""
-    with contextlib.redirect_stdout(sys.stderr):
-        yield
 
 
 def _load_file(manager: pluggy.PluginManager, path: Path) -> tuple[PluginInfo, dict[str, list[Record]]]:

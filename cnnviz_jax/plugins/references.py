@@ -83,6 +83,6 @@ def import_factory(word: str, what: str, *, error: type[CnnvizError] = UsageErro
     look_in_current_folder()
     found = import_reference(word, what, error=error)
     if not callable(found):
-        raise error(f"the {what} {word!r} is a {type(found).__name__}; name a function")
+        raise error(f"the {what} {word!r} is of type {type(found).__name__}; name a function")
     function: Callable[..., Any] = found
     return function

@@ -17,7 +17,7 @@ from cnnviz_jax.plugins.specs import AdapterSpec, Kind, ModelSpec, Record, Rende
 
 @dataclass(frozen=True)
 class Conflict:
-    """A name that several plugins claim: none of them has it until the user settles the matter."""
+    """A name that several plugins claim: none of them has it until the user disables all but one."""
 
     sort: str
     """`adapter`, `model`, `technique` or `renderer`."""

@@ -26,24 +26,22 @@ class PluginInfo:
 
 
 @dataclass(frozen=True)
-class Skipped:
-    """A plugin that was found but could not be loaded; nothing of it is registered."""
+class Absent:
+    """A plugin that was found and is not in use."""
 
     name: str
     """Its entry-point name."""
     distribution: str
     """The installed distribution it came with."""
     cause: str
-    """Why, in one sentence."""
+    """Why, in one sentence, or the switch that kept it out, such as `CNNVIZ_DISABLE_PLUGINS`."""
 
 
 @dataclass(frozen=True)
-class Disabled:
-    """A plugin that was found and, as the user wished, not imported."""
+class Skipped(Absent):
+    """A plugin that was found but could not be loaded; nothing of it is registered."""
 
-    name: str
-    """Its entry-point name."""
-    distribution: str
-    """The installed distribution it came with."""
-    cause: str
-    """Which switch kept it out, such as `CNNVIZ_DISABLE_PLUGINS`."""
+
+@dataclass(frozen=True)
+class Disabled(Absent):
+    """A plugin that was found and, as the user wished, not imported; `cause` names the switch."""

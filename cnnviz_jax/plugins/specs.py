@@ -78,7 +78,7 @@ class TechniqueSpec:
     """
 
     name: str
-    """Name in every door: `cv.explain(name)`, `cnnviz explain name`, docs page."""
+    """Name everywhere: `cv.explain(name)`, `cnnviz explain name`, docs page."""
     kind: Kind
     """Which verb runs it."""
     summary: str

@@ -1,7 +1,7 @@
 """What measures return: how faithful maps are, in numbers."""
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 import numpy as np
@@ -11,11 +11,8 @@ from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import static
 
-if TYPE_CHECKING:
-    pass
-
-
 Better = Literal["higher", "lower"]
+"""Which way a more faithful map moves a measure's number."""
 
 
 Reduction = Literal["max_abs", "sum", "sum_abs"]

@@ -8,7 +8,24 @@ import dataclasses
 import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
+from typing import Any, Protocol, Self
+
+
+class Named(Protocol):
+    """What has a name: a `cv.Model`."""
+
+    @property
+    def name(self) -> str:
+        """As the user calls it."""
+        ...
+
+
+class Described(Protocol):
+    """What says in words what it scores: a target."""
+
+    def describe(self, model: Any) -> tuple[str, ...]:
+        """Return one text per image."""
+        ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,6 +44,20 @@ class Provenance:
     versions: tuple[tuple[str, str], ...] = ()
     notes: tuple[tuple[str, Any], ...] = ()
     """Further facts, such as which ReLUs were rewritten; values are strings, numbers or tuples of them."""
+
+    @classmethod
+    def of(cls, technique: str, model: Named, config: Any, target: Described | None = None, **facts: Any) -> Self:
+        """Return the provenance of what is computed now, by the versions installed.
+
+        Args:
+            technique: Its name.
+            model: The model.
+            config: The technique's config.
+            target: What is explained or maximised, where there is something.
+            **facts: Further fields: `layer`, `seed`, `notes`.
+        """
+        words = () if target is None else target.describe(model)
+        return cls(technique=technique, model=model.name, config=config, targets=words, versions=versions(), **facts)
 
     def as_dict(self) -> dict[str, Any]:
         """Return nested plain dicts, lists, strings and numbers."""

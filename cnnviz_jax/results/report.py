@@ -1,6 +1,6 @@
 """What `report` returns: everything that one page shows."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaxtyping import Float
@@ -17,21 +17,21 @@ class Report:
     title: str
     model: dict[str, str]
     """Facts about the model, in words."""
-    layers: tuple[dict[str, Any], ...]
+    layers: tuple[dict[str, Any], ...] = ()
     """The layer table, one dict a row."""
     names: tuple[str, ...]
     """One name per image."""
     images: Float[Numbers, "n h w c"]
-    predictions: tuple[Prediction, ...]
-    attributions: dict[str, Attribution]
+    predictions: tuple[Prediction, ...] = ()
+    attributions: dict[str, Attribution] = field(default_factory=dict)
     """By technique; each covers all images."""
-    inspections: dict[str, Any]
-    syntheses: dict[str, Synthesis]
-    summaries: dict[str, str]
+    inspections: dict[str, Any] = field(default_factory=dict)
+    syntheses: dict[str, Synthesis] = field(default_factory=dict)
+    summaries: dict[str, str] = field(default_factory=dict)
     """One line per technique."""
-    refused: dict[str, str]
+    refused: dict[str, str] = field(default_factory=dict)
     """Techniques that do not apply to this model, with the reason."""
-    elapsed_s: dict[str, float]
+    elapsed_s: dict[str, float] = field(default_factory=dict)
     versions: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
     """What was found when the model was read."""

@@ -11,6 +11,7 @@ from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
 
 Status = Literal["ok", "no_gradient", "dead", "diverged"]
+"""How the ascent of one image ended; only `ok` shows a feature."""
 
 
 @jax.tree_util.register_dataclass

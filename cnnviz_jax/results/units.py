@@ -160,9 +160,9 @@ class Dissection:
     concepts: tuple[str, ...]
     """Names, such as `texture:dots`, the category before the colon."""
     iou: Float[np.ndarray, "c concepts"]
-    """Pixels that both cover over pixels that either covers, over the whole data set."""
+    """Pixels where unit and concept are both there over pixels where either is, in the whole data set."""
     threshold: Float[np.ndarray, " c"]
-    """A unit covers the pixels where its map is above this."""
+    """A unit is active where its map is above this."""
     share: float
     """Share of a unit's values that may lie above its threshold."""
     detector_at: float
@@ -201,17 +201,8 @@ class Dissection:
 
 def grouped(alike: Bool[np.ndarray, "c c"]) -> Groups:
     """Return the groups of two and more units that a symmetric table joins, directly or through others."""
-    left = set(range(len(alike)))
-    groups = []
-    while left:
-        group, edge = set(), [min(left)]
-        while edge:
-            unit = edge.pop()
-            if unit in group:
-                continue
-            group.add(unit)
-            edge += [int(other) for other in np.flatnonzero(alike[unit]) if other not in group]
-        left -= group
-        if len(group) > 1:
-            groups.append(tuple(sorted(group)))
-    return tuple(groups)
+    from scipy.sparse.csgraph import connected_components
+
+    _, label = connected_components(alike, directed=False)
+    groups = (tuple(np.flatnonzero(label == number).tolist()) for number in dict.fromkeys(label.tolist()))
+    return tuple(group for group in groups if len(group) > 1)

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from cnnviz_jax.engine.chunk_planning import budget_bytes
+from cnnviz_jax.engine.chunk_planning import free_device_bytes, largest_fitting
 from cnnviz_jax.sweep.errors import OutOfMemoryError, SweepUsageError
 from cnnviz_jax.sweep.step import FIXED_BYTES, Step, compile_step
 from cnnviz_jax.sweep.work import Work
@@ -32,11 +32,11 @@ def device_budget(text: str) -> int:
     if found[2]:
         unit = found[2].upper()
         return int(float(found[1]) * _UNITS[unit if "I" in unit or unit == "B" else unit[0] + "IB"])
-    if float(found[1]) > 1:
+    if float(found[1]) > 1:  # a plain 8 is more likely 8 GiB with its unit forgotten than eight bytes
         raise SweepUsageError(f"memory-budget {text!r} is a share above 1; write a size as 8GiB")
-    free = budget_bytes() / 0.6  # what the engine calls free
+    # The simulated devices of a CPU share the machine's memory; accelerators have their own.
     shared_by = len(jax.local_devices()) if jax.default_backend() == "cpu" else 1
-    return int(float(found[1]) * free / shared_by)
+    return int(float(found[1]) * free_device_bytes() / shared_by)
 
 
 def fit_device_batch(work: Work, devices: Any, device_batch: int | str, inner_chunk: int | str, budget: str) -> Step:
@@ -46,26 +46,25 @@ def fit_device_batch(work: Work, devices: Any, device_batch: int | str, inner_ch
         OutOfMemoryError: It does not fit; nothing has been computed.
     """
     limit = device_budget(budget)
-    size = (
-        _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR) if device_batch == "auto" else int(device_batch)
-    )
-    while True:
-        try:
-            step = compile_step(work, devices, size, work.inner_chunks(size, inner_chunk))
-            need = step.need_bytes
-        except OutOfMemoryError:
-            if device_batch != "auto" or size == 1:
-                raise
-            size //= 2
-            continue
-        if need <= limit:
-            return step
-        if device_batch != "auto" or size == 1:
-            raise OutOfMemoryError(
-                f"a device batch of {size} needs about {need / 2**20:.0f} MiB per device, more than the budget of "
-                f"{limit / 2**20:.0f} MiB; try --device-batch {max(1, size // 2)}, a smaller --inner-chunk or a larger "
-                "--memory-budget"
-            )
-        # What a step needs grows linearly with the device batch: go on where it should fit.
+
+    def compile_for(size: int) -> Step:
+        return compile_step(work, devices, size, work.inner_chunks(size, inner_chunk))
+
+    def smaller(size: int, need: int) -> int:
+        # What a step needs is a constant and a part that grows linearly with the device batch; powers of two, so that
+        # runs on machines of slightly different memory mostly agree on the device batch, and with it on the last bits.
         fits = size * max(limit - FIXED_BYTES, 0) // max(need - FIXED_BYTES, 1)
-        size = min(size // 2, 1 << max(fits, 1).bit_length() - 1)
+        return min(size // 2, 1 << max(fits, 1).bit_length() - 1)
+
+    if device_batch == "auto":
+        preferred = _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR)
+        size, step = largest_fitting(compile_for, preferred, limit, smaller=smaller)
+    else:
+        size, step = int(device_batch), compile_for(int(device_batch))
+    if step.need_bytes > limit:
+        raise OutOfMemoryError(
+            f"a device batch of {size} needs about {step.need_bytes / 2**20:.0f} MiB per device, more than the budget "
+            f"of {limit / 2**20:.0f} MiB; try --device-batch {max(1, size // 2)}, a smaller --inner-chunk or a larger "
+            "--memory-budget"
+        )
+    return step

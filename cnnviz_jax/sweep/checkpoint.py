@@ -7,7 +7,6 @@ there, and the others need no more than the position.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ import jax
 import numpy as np
 
 from cnnviz_jax.engine.reducers import Total
+from cnnviz_jax.model.digests import named_digest
 from cnnviz_jax.sweep.errors import CheckpointError
 from cnnviz_jax.sweep.layout import FORMAT, RunFolder
 from cnnviz_jax.sweep.store import storing
@@ -50,6 +50,7 @@ class Checkpoints:
         Raises:
             CheckpointError: There are checkpoints and none verifies; nothing is touched.
         """
+        # Newest first, and never "begin anew" by itself: the totals of a long run are worth more than an automatism.
         steps = step_folders(self._folder.checkpoints)
         failed: list[tuple[Path, str]] = []
         found = None
@@ -67,6 +68,8 @@ class Checkpoints:
                 f"none of the {len(steps)} checkpoints in {self._folder.checkpoints} can be trusted ({reasons}); "
                 f"restore them from a copy, or begin anew with --restart"
             )
+        # Moved, as Orbax refuses to save a step that exists, and the run will come past it again; not deleted, as they
+        # may say what is wrong with the disk.
         for path, _ in failed:
             _reject(path, self._folder.rejected)
         return found
@@ -104,8 +107,10 @@ class Checkpoints:
             "processes": jax.process_count(),
             "devices": jax.device_count(),
         }
+        # Numbers for names: a layer's name may hold anything, and Orbax makes files of names. Names go into the JSON.
         tree = {f"{i:04d}": leaf for i, (_, _, leaf) in enumerate(_leaves(state))}
         with storing("a checkpoint"):
+            # One in the background at a time: the totals are a few megabytes, and order is what makes them count.
             self._manager.check_for_errors()
             self._manager.wait_until_finished()
             args = ocp.args.Composite(state=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta))
@@ -142,6 +147,7 @@ def read_state(path: Path, fingerprint: str | None = None) -> State:
     meta = json.loads((path / "meta" / "metadata").read_text())
     if meta["format"] != FORMAT or (fingerprint is not None and meta["fingerprint"] != fingerprint):
         raise CheckpointError(f"{path} belongs to another run")
+    # Arrays of the right shapes to be filled: without them Orbax restores by its own metadata, which may be damaged.
     names = [key.split("\0") for key in sorted(meta["arrays"])]
     kinds = [meta["arrays"][key] for key in sorted(meta["arrays"])]
     template = {f"{i:04d}": np.zeros(shape, kind) for i, (shape, kind) in enumerate(kinds)}
@@ -161,14 +167,12 @@ def read_state(path: Path, fingerprint: str | None = None) -> State:
 
 def state_digest(state: State) -> str:
     """Return the SHA-256 over the position and every array."""
-    hashed = hashlib.sha256(str(state.next_index).encode())
-    for reducer, name, leaf in _leaves(state):
-        hashed.update(f"\0{reducer}\0{name}\0{leaf.dtype}\0{leaf.shape}\0".encode())
-        hashed.update(np.ascontiguousarray(leaf).tobytes())
-    return hashed.hexdigest()
+    named = ((f"\0{reducer}\0{name}", leaf) for reducer, name, leaf in _leaves(state))
+    return named_digest(named, str(state.next_index))
 
 
 def _leaves(state: State) -> list[tuple[str, str, np.ndarray]]:
+    # Sorted by what `read_state` sorts by: number i is the same array when it is read.
     every = [(r, n, np.asarray(leaf)) for r, total in state.totals.items() for n, leaf in total.items()]
     return sorted(every, key=lambda item: f"{item[0]}\0{item[1]}")
 
@@ -184,7 +188,7 @@ def _check_shapes(state: State, empty: dict[str, Total]) -> None:
 
 def _reject(path: Path, rejected: Path) -> None:
     rejected.mkdir(parents=True, exist_ok=True)
-    number = 0
+    number = 0  # a step may be rejected again, after the run has come past it once more
     while (target := rejected / f"{path.name}.{number}").exists():
         number += 1
     path.rename(target)
@@ -196,6 +200,8 @@ def _alone() -> Any:
     """Return the options that keep Orbax on process 0: the others take no part and wait at no barrier."""
     import orbax.checkpoint as ocp
 
+    # By default all processes save and wait for one another at barriers. Here the totals are on process 0 alone, and
+    # the others must not stand still while it writes.
     if jax.process_count() == 1:
         return ocp.options.MultiprocessingOptions()
     return ocp.options.MultiprocessingOptions(primary_host=0, active_processes={0}, barrier_sync_key_prefix="cnnviz")

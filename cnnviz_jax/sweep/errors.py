@@ -6,61 +6,51 @@ proves success: in a run of many processes the exit code of one says nothing abo
 
 from __future__ import annotations
 
-from cnnviz_jax.errors import CnnvizError
+from typing import Any
+
+from cnnviz_jax.errors import CnnvizError, UsageError
 
 
 class SweepStop(CnnvizError):
-    """A sweep that stopped before its end; `code` is the exit code."""
+    """A sweep that stopped before its end; `code` is the exit code, a keyword of each subclass."""
 
     code = 1
 
+    def __init_subclass__(cls, *, code: int, **rest: Any) -> None:
+        super().__init_subclass__(**rest)
+        cls.code = code
 
-class SweepUsageError(SweepStop, ValueError):
+
+class SweepUsageError(SweepStop, UsageError, code=2):
     """A specification that cannot be run."""
 
-    code = 2
 
-
-class FingerprintError(SweepStop, ValueError):
+class FingerprintError(SweepStop, ValueError, code=3):
     """The run folder belongs to another specification, model or data set."""
 
-    code = 3
 
-
-class CheckpointError(SweepStop, RuntimeError):
+class CheckpointError(SweepStop, RuntimeError, code=4):
     """There are checkpoints and none of them can be trusted."""
 
-    code = 4
 
-
-class StorageError(SweepStop, OSError):
+class StorageError(SweepStop, OSError, code=5):
     """The disk is full or failing; the last good checkpoint is intact."""
 
-    code = 5
 
-
-class BadImagesError(SweepStop, ValueError):
+class BadImagesError(SweepStop, ValueError, code=6):
     """More images could not be read than `max_bad` allows."""
 
-    code = 6
 
-
-class LockedError(SweepStop, RuntimeError):
+class LockedError(SweepStop, RuntimeError, code=7):
     """Another live process runs in this folder."""
 
-    code = 7
 
-
-class OutOfMemoryError(SweepStop, MemoryError):
+class OutOfMemoryError(SweepStop, MemoryError, code=8):
     """The step does not fit the memory."""
 
-    code = 8
 
-
-class Interrupted(SweepStop, RuntimeError):
+class Interrupted(SweepStop, RuntimeError, code=75):
     """A signal asked for the end, or another process was lost: start the same command again."""
-
-    code = 75
 
 
 EXIT_CODES = {

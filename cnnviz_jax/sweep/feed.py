@@ -55,6 +55,9 @@ class _Rows:
         return self._extent.steps * self._extent.device_batch * len(self._extent.places)
 
     def __getitem__(self, position: SupportsIndex) -> dict[str, Any]:
+        # Step s, device d, row r is image first + (s * devices + d) * device_batch + r: which images share a device
+        # batch depends on its size alone. With 4 images in it, images 8 to 11 are one on 1 device (step 2), on 2
+        # (step 1, device 0) and on 8 (step 0, device 2), always in a program of the same shape: so are their bits.
         own = self._extent.device_batch * len(self._extent.places)
         step, row = divmod(int(position), own)
         place, offset = divmod(row, self._extent.device_batch)
@@ -72,6 +75,7 @@ class _Rows:
             for name, (shape, kind) in self._source.fields.items()
         }
         return {
+            # Zeros for what is missing: the shape never changes, and `readable` keeps them out of every result.
             "image": np.zeros(self._shape, np.float32) if image is None else image,
             "id": np.uint32(index),
             "inside": np.bool_(inside),
@@ -100,6 +104,8 @@ def batches(
     dataset = grain.MapDataset.source(_Rows(source, extent, image_shape)).batch(own, drop_remainder=False)
     threads = max(1, min(4, os.cpu_count() or 1))
     stream = dataset.to_iter_dataset(grain.ReadOptions(num_threads=threads, prefetch_buffer_size=threads))
+    # Threads read files while other threads decode: Pillow and zlib let go of the interpreter's lock. Processes pay
+    # where a source computes in Python.
     if workers:
         from absl import flags
 

@@ -2,19 +2,17 @@
 
 import hashlib
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import Any
 
 import jax
-import numpy as np
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.provenance import versions
 
 
 def fingerprint(identity: dict[str, Any]) -> str:
     """Return the SHA-256 of an identity."""
+    # Sorted and without blanks: equal identities are equal text, whatever order they were put together in.
     return hashlib.sha256(json.dumps(identity, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
@@ -30,17 +28,6 @@ def differences(old: Any, new: Any, path: str = "") -> list[str]:
     return [] if old == new else [f"{path}: {_short(old)} then, {_short(new)} now"]
 
 
-def weights_digest(model: "Model") -> str:
-    """Return the SHA-256 over all parameters: paths, shapes, dtypes and bytes."""
-    hashed = hashlib.sha256()
-    leaves = jax.tree.leaves(model.params)
-    for path, leaf in zip(model.structure.pure.param_paths, leaves, strict=True):
-        array = np.asarray(leaf)
-        hashed.update(f"{path}\0{array.dtype}\0{array.shape}\0".encode())
-        hashed.update(np.ascontiguousarray(array).tobytes())
-    return hashed.hexdigest()
-
-
 def _short(value: Any) -> str:
     text = json.dumps(value, default=str)
     return text if len(text) <= 60 else f"{text[:57]}..."
@@ -48,15 +35,20 @@ def _short(value: Any) -> str:
 
 def environment() -> dict[str, Any]:
     """Return what bit-equality is promised for: versions, backend and kind of device."""
+    # Another compiler or processor may add in another order: the last bits of a float32 sum are not portable.
     device = jax.devices()[0]
     return {"versions": dict(versions()), "backend": jax.default_backend(), "device_kind": device.device_kind}
 
 
-def part_of(run: dict[str, Any]) -> tuple[int, int]:
-    """Return the first image of a run's shard and one past its last."""
-    identity, (index, count) = run["identity"], run["shard"]
-    device_batch, images = identity["device_batch"], identity["images"]
+def part_of(images: int, device_batch: int, shard: Sequence[int]) -> tuple[int, int]:
+    """Return the first image of shard i of n and one past its last: whole device batches, spread evenly."""
+    # 61 images in device batches of 4 are 16 of them; shard 1 of 3 has batches 5 to 9, that is images 20 to 39.
+    index, count = shard
     device_batches = -(-images // device_batch)
-    return min(device_batches * index // count * device_batch, images), min(
-        device_batches * (index + 1) // count * device_batch, images
-    )
+    first, stop = (min(device_batches * i // count * device_batch, images) for i in (index, index + 1))
+    return first, stop
+
+
+def part_of_run(run: dict[str, Any]) -> tuple[int, int]:
+    """Return the images of a run's shard from what its `run.json` holds; see `part_of`."""
+    return part_of(run["identity"]["images"], run["identity"]["device_batch"], run["shard"])

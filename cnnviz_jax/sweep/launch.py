@@ -1,19 +1,14 @@
-"""Before JAX starts: simulated devices, the compile cache; and then the processes that find each other.
+"""Before JAX starts: simulated devices; and then the processes that find each other.
 
-The first two are environment variables because JAX reads them when it is imported; nothing here imports it
-before they are set.
+The first is an environment variable because JAX reads it when it is imported; nothing here imports it before that.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import platform
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.sweep.errors import SweepUsageError
@@ -26,35 +21,28 @@ class Launch:
     coordinator: str | None = None
     """HOST:PORT of process 0."""
     processes: int | None = None
+    """How many processes there are."""
     process: int | None = None
+    """Which of them this is, from 0."""
     heartbeat_s: int = 100
-    """A process that is silent for so long is given up, and with it the run."""
+    """Seconds after which a silent process is given up, and with it the run."""
     init_timeout_s: int = 300
-    """How long to wait for all processes at the start."""
+    """Seconds to wait for all processes at the start."""
 
     @classmethod
-    def resolved(
-        cls,
-        *,
-        coordinator: str | None = None,
-        processes: int | None = None,
-        process: int | None = None,
-        heartbeat_s: int = 100,
-        init_timeout_s: int = 300,
-        environment: Mapping[str, str] | None = None,
-    ) -> Launch:
-        """Return flags, or where they are missing the variables CNNVIZ_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID.
+    def resolved(cls, *, environment: Mapping[str, str] | None = None, **fields: Any) -> Launch:
+        """Return these fields, or where they are missing the variables CNNVIZ_COORDINATOR, _NUM_PROCESSES, _PROCESS_ID.
 
         Raises:
             SweepUsageError: Some of the three are given, but not all, or they make no sense.
         """
         given = os.environ if environment is None else environment
-        coordinator = coordinator or given.get("CNNVIZ_COORDINATOR")
-        processes = (
-            _whole(given.get("CNNVIZ_NUM_PROCESSES"), "CNNVIZ_NUM_PROCESSES") if processes is None else processes
-        )
-        process = _whole(given.get("CNNVIZ_PROCESS_ID"), "CNNVIZ_PROCESS_ID") if process is None else process
-        three = {"--coordinator": coordinator, "--num-processes": processes, "--process-id": process}
+        fields.setdefault("coordinator", given.get("CNNVIZ_COORDINATOR"))
+        fields.setdefault("processes", _whole(given.get("CNNVIZ_NUM_PROCESSES"), "CNNVIZ_NUM_PROCESSES"))
+        fields.setdefault("process", _whole(given.get("CNNVIZ_PROCESS_ID"), "CNNVIZ_PROCESS_ID"))
+        launch = cls(**fields)
+        processes, process = launch.processes, launch.process
+        three = {"--coordinator": launch.coordinator, "--num-processes": processes, "--process-id": process}
         missing = [name for name, value in three.items() if value is None]
         if missing and len(missing) < 3:
             raise SweepUsageError(
@@ -62,13 +50,7 @@ class Launch:
             )
         if processes is not None and process is not None and not 0 <= process < processes:
             raise SweepUsageError(f"process {process} of {processes}: ids run from 0 to {processes - 1}")
-        return cls(
-            coordinator=coordinator,
-            processes=processes,
-            process=process,
-            heartbeat_s=heartbeat_s,
-            init_timeout_s=init_timeout_s,
-        )
+        return launch
 
 
 def simulate_devices(count: int) -> None:
@@ -81,40 +63,6 @@ def simulate_devices(count: int) -> None:
         raise SweepUsageError("--devices must be resolved before JAX starts, and a plugin has already imported it")
     os.environ.setdefault("JAX_PLATFORMS", "cpu")
     os.environ["JAX_NUM_CPU_DEVICES"] = str(count)
-
-
-def use_compile_cache(choice: str | None) -> Path | None:
-    """Keep compiled programs in a private folder, or in `choice`; `off` keeps none. Before JAX is imported.
-
-    The folder is keyed by jaxlib and by the CPU, because what lies in it is native code.
-    """
-    if choice == "off":
-        os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
-        return None
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    folder = Path(choice) if choice else home / "cnnviz" / "compiled" / _machine()
-    try:
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    except OSError as error:
-        if choice:
-            raise SweepUsageError(f"no compile cache at {folder}: {error.strerror}") from error
-        return None  # a home that cannot be written only costs time
-    os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "true"
-    os.environ["JAX_COMPILATION_CACHE_DIR"] = str(folder)
-    os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
-    os.environ["JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES"] = "-1"
-    return folder
-
-
-def _machine() -> str:
-    """Return jaxlib's version and a hash of what this CPU can do."""
-    features = platform.machine() + platform.processor()
-    try:
-        with open("/proc/cpuinfo") as lines:
-            features += next((line for line in lines if line.startswith(("flags", "Features"))), "")
-    except OSError:
-        pass
-    return f"{metadata.version('jaxlib')}-{hashlib.sha256(features.encode()).hexdigest()[:12]}"
 
 
 def start_processes(launch: Launch) -> None:
@@ -138,6 +86,7 @@ def start_processes(launch: Launch) -> None:
 
 def several_announced(environment: Mapping[str, str]) -> bool:
     """Return whether a launcher's environment says that this is one process of several."""
+    # What the launcher of each task sets, not what an allocation does: inside sbatch without srun there is one process.
     slurm = "SLURM_STEP_NODELIST" in environment and _count(environment.get("SLURM_NTASKS")) > 1
     mpi = "OMPI_MCA_orte_hnp_uri" in environment and _count(environment.get("OMPI_COMM_WORLD_SIZE")) > 1
     tpu = len([host for host in environment.get("TPU_WORKER_HOSTNAMES", "").split(",") if host]) > 1

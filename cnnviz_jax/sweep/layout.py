@@ -1,4 +1,4 @@
-"""The run folder: where everything lies, files that are whole or absent, and the lock of the one who writes."""
+"""The run folder: where everything lies, and the lock of the one who writes."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
+from cnnviz_jax.files import lock
 from cnnviz_jax.sweep.errors import LockedError
 
 FORMAT = 1
@@ -82,17 +83,15 @@ class Lock:
         Raises:
             LockedError: A live process holds it.
         """
-        import fcntl
-
         path.parent.mkdir(parents=True, exist_ok=True)
+        # flock ends with the process that holds it, kill -9 included, so a crash leaves no lock to be removed by hand.
+        # Not "w", which would wipe out the holder's name before it is known whether the lock is free.
         self._file = open(path, "a+")  # noqa: SIM115  # held for the life of the run
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
+        if not lock(self._file.fileno()):
             self._file.seek(0)
             holder = self._file.read().strip() or "another process"
             self._file.close()
-            raise LockedError(f"{path.parent} is in use by {holder}; wait for it, or stop it first") from error
+            raise LockedError(f"{path.parent} is in use by {holder}; wait for it, or stop it first")
         self._file.truncate(0)
         self._file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
         self._file.flush()
@@ -104,15 +103,10 @@ class Lock:
 
 def holder_of(path: Path) -> str | None:
     """Return who holds the lock now, `None` if nobody does; takes nothing from anybody."""
-    import fcntl
-
     if not path.exists():
         return None
     with open(path) as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return file.read().strip() or "another process"
-        except OSError:
+            return None if lock(file.fileno(), shared=True) else file.read().strip() or "another process"
+        except OSError:  # a file system without locks
             return None
-    return None

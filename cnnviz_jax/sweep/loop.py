@@ -1,33 +1,37 @@
 """The loop: feed, step, store; now and then a flush, which makes everything so far durable and counted."""
 
 import contextlib
+import functools
 import os
 import resource
+import signal
 import time
 from collections import deque
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import jax
 import numpy as np
 
 from cnnviz_jax.engine import Progress, root_key
 from cnnviz_jax.engine.chunk_planning import is_exhausted
-from cnnviz_jax.files import append_json
+from cnnviz_jax.engine.stopping import stoppable
+from cnnviz_jax.files import append_json, read_json
 from cnnviz_jax.sweep.checkpoint import Checkpoints, State
 from cnnviz_jax.sweep.errors import BadImagesError, Interrupted, OutOfMemoryError, StorageError
 from cnnviz_jax.sweep.feed import Extent, batches
+from cnnviz_jax.sweep.identity import environment
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
-from cnnviz_jax.sweep.result import write_results
-from cnnviz_jax.sweep.signals import listening
-from cnnviz_jax.sweep.step import COUNTS, STATUSES, UNREADABLE, empty_deltas
-from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, storing
+from cnnviz_jax.sweep.resolved import ResolvedSweep
+from cnnviz_jax.sweep.result import facts_of, write_results
+from cnnviz_jax.sweep.run_options import RunOptions
+from cnnviz_jax.sweep.step import COUNTS, UNREADABLE, empty_deltas
+from cnnviz_jax.sweep.store import STATUS, ExampleStore, storing
 
-if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep, RunOptions
-
+# While the devices compute a step, the host stores the one before and loads the one after; more only hold memory.
 _IN_FLIGHT = 2
+# Agreeing is a round trip between all processes, milliseconds on a network; a step may take as little.
 _AGREE_EVERY_S = 1.0
 
 
@@ -36,9 +40,9 @@ class Loop:
 
     def __init__(
         self,
-        resolved: "ResolvedSweep",
+        resolved: ResolvedSweep,
         folder: RunFolder,
-        options: "RunOptions",
+        options: RunOptions,
         state: State,
         stop: int,
         checkpoints: Checkpoints | None,
@@ -64,16 +68,21 @@ class Loop:
         """Run to the end, or until something asks to stop."""
         self.store = self._open_store()
         model = jax.device_put(self.work.model, self.step.replicated)
-        seed = np.asarray(jax.random.key_data(root_key(self.resolved.spec.seed)))
-        seed = self._placed_alike(seed)
+        numbers = np.asarray(jax.random.key_data(root_key(self.resolved.spec.seed)))
+        seed = jax.make_array_from_callback(numbers.shape, self.step.replicated, lambda index: numbers[index])
         fields = tuple(self.work.fields)
         feed = batches(
             self.resolved.source, self.extent, self.work.model.input_shape, fields, workers=self.options.workers
         )
+        # Deltas stay on the devices and are merged on the host only at a flush: no step waits for another device.
         deltas = self._fresh_deltas()
         self._begun_s = self._flushed_s = self._agreed_s = time.monotonic()
         self._agree_at = 1
-        with listening() as signals, contextlib.closing(cast(Generator[Any, None, None], feed)):
+        # A launcher sends SIGTERM before it kills; who sends a second signal does not want to wait for a step.
+        listening = stoppable(
+            signals=(signal.SIGTERM, signal.SIGINT), second=functools.partial(os._exit, Interrupted.code)
+        )
+        with listening as stop, contextlib.closing(cast(Generator[Any, None, None], feed)):
             for number, local in enumerate(feed, 1):
                 with computing(self.step.device_batch, self.step.need_bytes):
                     deltas, outputs = self.step.run(model, deltas, self._placed(local), seed)
@@ -83,29 +92,27 @@ class Loop:
                 if self.checkpoints is not None:
                     self.checkpoints.check()
                 self.progress(self.extent.next_index(number), self.extent.stop, "images")
-                stopping, flushing = self._agree(number, signals.asked)
+                # A flush gathers from all processes, so all must flush after the same step, or they wait for ever: what
+                # depends on clocks and signals is agreed; what depends on the step's number alone needs no agreement.
+                stopping, flushing = self._agree(number, stop.asked)
                 if stopping or flushing or self._is_full(number):
                     deltas = self._flush(number, deltas)
                 if stopping:
                     self._close()
                     raise Interrupted(
                         f"stopped by a signal at image {self.extent.next_index(number)} of {self.extent.stop}; "
-                        f"the same command goes on from there"
+                        f"the same command resumes there"
                     )
         self._flush(self.extent.steps, deltas)
         self._close()
         self._finish()
 
     def _open_store(self) -> ExampleStore:
-        specs = {name: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for name, leaf in self.step.outputs.items()}
-        create = (self.folder.examples, specs, self.resolved.count, self.step.device_batch)
+        create = (self.folder.examples, self.step.arrays, self.resolved.count, self.step.device_batch)
         if self.is_first:
             store = ExampleStore.create(*create)
-        gather([0])  # the others open what process 0 has made
+        gather([0])  # a barrier: the others open what process 0 has made
         return store if self.is_first else ExampleStore.create(*create)
-
-    def _placed_alike(self, value: np.ndarray) -> Any:
-        return jax.make_array_from_callback(value.shape, self.step.replicated, lambda index: value[index])
 
     def _placed(self, local: dict[str, Any]) -> Any:
         """Return this process's rows as its part of global arrays."""
@@ -135,6 +142,7 @@ class Loop:
             start = begin + place * device_batch
             if start < self.extent.stop:
                 self.store.put(start, {name: leaf[own] for name, leaf in rows.items()})
+        # Read once more, for its error alone: what the feed hands over has arrays only, of one shape for all images.
         broken = local["id"][local["inside"] & ~local["readable"]]
         for index in broken.tolist():
             error = self.resolved.source[index].error or "could not be read"
@@ -144,6 +152,7 @@ class Loop:
 
     def _is_full(self, number: int) -> bool:
         """Return whether one more step could overflow a device's counters."""
+        # Asked before the step is fed: with room for 9 images per device and a device batch of 4, two steps are held.
         held = (number - self._flushed_step) * self.extent.device_batch
         return held + self.extent.device_batch > self.work.capacity
 
@@ -154,6 +163,7 @@ class Loop:
         if number < self._agree_at:
             return False, False
         # About once a second; process 0 says when next, so that all wait at the same step.
+        # The next step for it is a forecast from the mean pace: 0.2 s a step makes it every fifth.
         pace_s = max((time.monotonic() - self._begun_s) / number, 1e-6)
         ahead = max(1, int(_AGREE_EVERY_S / pace_s))
         kind, every = self.options.interval
@@ -171,6 +181,10 @@ class Loop:
 
     def _flush(self, number: int, deltas: Any) -> Any:
         """Make everything up to this step durable and counted, and return empty deltas."""
+        # In this order: examples durable on this process; on all of them (`gather_deltas` waits for all); then the
+        # checkpoint that counts them. A kill after the first two leaves examples that are not counted: they are
+        # computed again and written over with the same bytes. The other way round, a checkpoint at image 48 with
+        # image 47 lost would never be noticed, as a resume begins at 48.
         if number == self._flushed_step:
             return deltas
         while self._waiting:
@@ -181,11 +195,11 @@ class Loop:
         with computing(self.step.device_batch, self.step.need_bytes):
             gathered = gather_deltas(deltas)  # also a barrier: everybody's examples are durable
         next_index = self.extent.next_index(number)
-        code = 0
+        code = 0  # what process 0 decides, told to all below: they must leave the loop together
         if self.checkpoints is not None:
             self._merge(gathered)
             self.checkpoints.save(State(next_index, self.totals))
-            code = BadImagesError.code if self._bad > self._allowed else 0
+            code = BadImagesError.code if self._bad > self.resolved.spec.allowed_bad(self.resolved.count) else 0
         self._report(number, next_index, time.monotonic() - begun_s)
         self._flushed_step, self._flushed_s = number, time.monotonic()
         if from_first([code])[0]:
@@ -206,10 +220,6 @@ class Loop:
     @property
     def _bad(self) -> int:
         return int(self.totals[COUNTS]["count"][UNREADABLE])
-
-    @property
-    def _allowed(self) -> int:
-        return self.resolved.spec.allowed_bad(self.resolved.count)
 
     def _report(self, number: int, next_index: int, flush_s: float) -> None:
         now_s = time.monotonic()
@@ -242,28 +252,16 @@ class Loop:
                     f"{first + int(np.argmin(status != 0))} the first, "
                     f"though all were written; has something else written to {self.folder.examples}?"
                 )
-            write_results(self.folder, self.work.reducers, self.totals, self._facts(status))
+            run, now = read_json(self.folder.run), environment()
+            changed = "" if now == run["environment"] else "changed during the run"
+            facts = facts_of(run, len(status), self.options.shard, self.totals, now, changed)
+            write_results(self.folder, self.work.reducers, self.totals, facts)
         gather([0])
-
-    def _facts(self, status: np.ndarray) -> dict[str, Any]:
-        from cnnviz_jax.files import read_json
-        from cnnviz_jax.sweep.identity import environment
-
-        now, frozen = environment(), read_json(self.folder.run)
-        counts = {name: int(self.totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i}
-        same = now == frozen["environment"]
-        return {
-            "fingerprint": self.resolved.fingerprint,
-            "images": len(status),
-            "shard": list(self.options.shard),
-            "counts": counts,
-            "environment": now,
-            "bit_equality": "promised" if same else "not promised: versions or device changed during the run",
-        }
 
 
 def _local_rows(leaf: Any) -> np.ndarray:
     """Return this process's rows of a global array, in order."""
+    # By place in the array: JAX does not say in which order it lists shards.
     shards = sorted(leaf.addressable_shards, key=lambda shard: shard.index[0].start or 0)
     return np.concatenate([np.asarray(shard.data) for shard in shards])
 

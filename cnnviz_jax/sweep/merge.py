@@ -13,12 +13,12 @@ from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.files import file_sha256, read_json, write_json
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
-from cnnviz_jax.sweep.identity import part_of
+from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import Lock, RunFolder
-from cnnviz_jax.sweep.result import TOTALS, read_manifest, read_totals, write_results
+from cnnviz_jax.sweep.result import TOTALS, facts_of, read_manifest, read_totals, write_results
 from cnnviz_jax.sweep.spec import SweepSpec
-from cnnviz_jax.sweep.step import COUNTS, STATUSES
-from cnnviz_jax.sweep.store import STATUS, ArraySpec, ExampleStore, drop_unfinished
+from cnnviz_jax.sweep.step import COUNTS
+from cnnviz_jax.sweep.store import ArraySpec, ExampleStore, drop_unfinished
 from cnnviz_jax.sweep.work import Work
 
 _ROWS_AT_ONCE = 4096
@@ -56,11 +56,12 @@ def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolde
     if out.run.exists() and read_json(out.run)["fingerprint"] != runs[0]["fingerprint"]:
         raise FingerprintError(f"{out.root} belongs to another sweep; merge into another folder with --out")
     if out.done.exists():
-        return out
+        return out  # merged before: the same shards give the same bytes
     lock = Lock(out.lock)
     try:
         identity, manifests = runs[0]["identity"], [read_manifest(folder) for folder in shards]
         reducers = _reducers(runs[0], model)
+        # Totals, not results: a mean of means is rounded, totals are exact and merge in any order.
         parts = [read_totals(folder) for folder in shards]
         totals = {name: reducer.merge([part[name] for part in parts]) for name, reducer in reducers.items()}
         totals[COUNTS] = {"count": np.sum([part[COUNTS]["count"] for part in parts], 0)}
@@ -69,14 +70,8 @@ def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolde
         _copy_examples(shards, runs[0], out)
         same = all(each["environment"] == manifests[0]["environment"] for each in manifests)
         kept = all(each["bit_equality"] == "promised" for each in manifests)
-        facts = {
-            "fingerprint": runs[0]["fingerprint"],
-            "images": identity["images"],
-            "shard": [0, 1],
-            "counts": {name: int(totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i},
-            "environment": manifests[0]["environment"],
-            "bit_equality": "promised" if same and kept else "not promised: versions or device differ between shards",
-        }
+        changed = "" if same and kept else "differ between shards"
+        facts = facts_of(runs[0], identity["images"], (0, 1), totals, manifests[0]["environment"], changed)
         write_results(out, reducers, totals, facts)
     finally:
         lock.release()
@@ -114,13 +109,15 @@ def _reducers(run: dict[str, Any], model: Model) -> dict[str, Reducer]:
 def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFolder) -> None:
     identity = run["identity"]
     specs = {name: ArraySpec(tuple(shape), dtype) for name, (shape, dtype) in run["arrays"].items()}
+    # From the start again after a kill: a row that is written twice has the same bytes.
     drop_unfinished(out.examples)
     target = ExampleStore.create(out.examples, specs, identity["images"], identity["device_batch"])
     for folder in shards:
         source = ExampleStore.open(folder.examples)
-        first, stop = part_of(read_json(folder.run))
+        first, stop = part_of_run(read_json(folder.run))
         step = max(identity["device_batch"], _ROWS_AT_ONCE // identity["device_batch"] * identity["device_batch"])
         for begin in range(first, stop, step):
+            # Up to the end of the last device batch: a store's padding belongs to its bytes too.
             rows = slice(begin, min(begin + step, -(-stop // identity["device_batch"]) * identity["device_batch"]))
             target.put(begin, {name: source.read(name, rows) for name in specs})
             target.flush()
@@ -139,6 +136,3 @@ def out_folder(words: Sequence[str | Path], out: str | None) -> RunFolder:
     raise SweepUsageError(
         f"say where the merged run goes: --out DIR (shards: {', '.join(str(word) for word in words)})"
     )
-
-
-__all__ = ["STATUS", "merge", "out_folder", "part_of", "shard_folders"]

@@ -6,18 +6,14 @@ import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import jax
 import numpy as np
 
 from cnnviz_jax.engine import root_key
 from cnnviz_jax.sweep.feed import Extent, batches
+from cnnviz_jax.sweep.resolved import ResolvedSweep
 from cnnviz_jax.sweep.step import empty_deltas
-from cnnviz_jax.sweep.store import ArraySpec
-
-if TYPE_CHECKING:
-    from cnnviz_jax.sweep.resolved import ResolvedSweep
 
 DEVICES_PER_HOST = 8
 WRITE_BYTES_PER_S = 330e6
@@ -75,14 +71,14 @@ def costs_of(
     resolved: ResolvedSweep, *, seconds_per_image: float | None, load_seconds_per_image: float | None
 ) -> Costs:
     """Return the costs of a resolved sweep: sizes as they are, times as measured elsewhere."""
-    specs = {n: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for n, leaf in resolved.step.outputs.items()}
-    state = {name: reducer.empty() for name, reducer in resolved.work.reducers.items()}
+    specs = resolved.step.arrays.values()
+    totals = [reducer.empty() for reducer in resolved.work.reducers.values()]
     return Costs(
         seconds_per_image=seconds_per_image,
         load_seconds_per_image=load_seconds_per_image,
-        bytes_per_image=sum(spec.row_bytes for spec in specs.values()),
-        files_per_image=sum(1 / spec.chunk_rows(resolved.step.device_batch) for spec in specs.values()),
-        checkpoint_bytes=sum(leaf.nbytes for total in state.values() for leaf in total.values()),
+        bytes_per_image=sum(spec.row_bytes for spec in specs),
+        files_per_image=sum(1 / spec.chunk_rows(resolved.step.device_batch) for spec in specs),
+        checkpoint_bytes=sum(leaf.nbytes for total in totals for leaf in total.values()),
     )
 
 
@@ -98,7 +94,8 @@ def estimate(costs: Costs, images: int, devices: int, *, checkpoint_every_s: flo
     store_s = (images * costs.bytes_per_image / WRITE_BYTES_PER_S + files * SECONDS_PER_FILE) / hosts
     working_s = max(compute_s or 0.0, load_s or 0.0, store_s)
     checkpoints = 1 + int(working_s // checkpoint_every_s)
-    # Deltas of all devices are merged on one host; writing goes on in the background unless it lasts too long.
+    # Feeding, computing and storing overlap, so the slowest decides; only what stops the devices is added to it.
+    # Deltas of all devices are merged on one host; writing overlaps with computing unless it lasts too long.
     merge_s = CHECKPOINT_BLOCKS_S + devices * costs.checkpoint_bytes / 1e9
     writing_s = max(0.0, costs.checkpoint_bytes / CHECKPOINT_BYTES_PER_S - checkpoint_every_s)
     return Estimate(
@@ -129,6 +126,7 @@ def measure(resolved: ResolvedSweep, *, repeats: int = 3) -> tuple[float, float]
     model = jax.device_put(work.model, step.replicated)
     seed = jax.device_put(np.asarray(jax.random.key_data(root_key(resolved.spec.seed))), step.replicated)
     inputs = jax.device_put(local, step.sharded)
+    # Deltas are used up by a step, so each gets its own; the first call also loads the program and is left out.
     times = []
     for _ in range(repeats + 1):
         deltas = jax.device_put(empty_deltas(work, step.mesh.size), step.sharded)

@@ -6,6 +6,7 @@ from typing import Any
 import jax
 import numpy as np
 
+# JAX has no type for it: Gloo, gRPC and the coordination service each say it in their own words.
 _LOST_PEER = (
     "Gloo",
     "Connection closed",
@@ -27,7 +28,8 @@ def gather(numbers: Sequence[int]) -> np.ndarray:
         return own.astype(object)[None]
     from jax.experimental import multihost_utils
 
-    halves = np.stack([own >> np.uint64(32), own & np.uint64(0xFFFFFFFF)]).astype(np.uint32)  # JAX has 32 bits
+    # Fingerprints and image numbers do not fit 32 bits, which is all that JAX has by default.
+    halves = np.stack([own >> np.uint64(32), own & np.uint64(0xFFFFFFFF)]).astype(np.uint32)
     every = np.asarray(multihost_utils.process_allgather(halves)).astype(np.uint64)
     return ((every[:, 0] << np.uint64(32)) | every[:, 1]).astype(object)
 

@@ -1,23 +1,20 @@
 """From the words of a `[[survey]]` to reducers: survey techniques, the core's own, or any factory."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Confusion, FireCounts, LogHistogram, Moments, Reducer, TopK
-from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, did_you_mean
-from cnnviz_jax.options.configs import config_from
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.plugins.references import import_factory, is_reference, load
+from cnnviz_jax.plugins.references import import_factory, is_reference
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.spec import Survey
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.layers import Layer
-    from cnnviz_jax.model.model import Model
 
 
 def survey_plan(survey: Survey) -> TechniqueSpec | None:
@@ -26,7 +23,7 @@ def survey_plan(survey: Survey) -> TechniqueSpec | None:
     return spec if spec is not None and spec.kind == "survey" else None
 
 
-def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Reducer]:
+def reducers_of(survey: Survey, model: Model, source: Source) -> dict[str, Reducer]:
     """Return the reducers of one `[[survey]]` by layer, or by whatever its technique or factory calls them.
 
     A survey technique's `build(config, model)` returns a `SurveyPlan`, whose further reducers for labelled images
@@ -37,9 +34,7 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
     """
     options, spec = dict(survey.options), survey_plan(survey)
     if spec is not None:
-        plan = load(spec.build)(config_from(spec, options), model)
-        if not isinstance(plan, SurveyPlan):
-            raise SweepUsageError(f"{survey.technique} built a {type(plan).__name__}; a SurveyPlan is needed")
+        plan = resolve_technique(spec, "survey", options, model).built
         if plan.then:
             raise SweepUsageError(
                 f"{survey.technique} reads the images {len(plan.then) + 1} times and a sweep reads them once; "
@@ -53,9 +48,8 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
     if survey.technique in CORE:
         return _by_name(_called(CORE[survey.technique], model, survey, options), survey)
     if is_reference(survey.technique):
-        return _by_name(
-            _called(import_factory(survey.technique, "reducer", error=SweepUsageError), model, survey, options), survey
-        )
+        factory = import_factory(survey.technique, "reducer", error=SweepUsageError)
+        return _by_name(_called(factory, model, survey, options), survey)
     names = [*CORE, *(name for name, each in plugins().techniques.items() if each.kind == "survey")]
     raise SweepUsageError(
         f"no survey {survey.technique!r}.{did_you_mean(survey.technique, names)} There are: "
@@ -63,12 +57,11 @@ def reducers_of(survey: Survey, model: "Model", source: Source) -> dict[str, Red
     )
 
 
-def _called(function: Callable[..., Any], model: "Model", survey: Survey, options: dict[str, Any]) -> Any:
+def _called(function: Callable[..., Any], model: Model, survey: Survey, options: dict[str, Any]) -> Any:
+    # A TypeError is most often a wrong option's name, which Python words well enough.
     try:
         return function(model, **options)
-    except TypeError as error:
-        raise SweepUsageError(f"{survey.technique}: {error}") from error
-    except CnnvizError as error:
+    except (TypeError, CnnvizError) as error:
         raise SweepUsageError(f"{survey.technique}: {error}") from error
 
 
@@ -83,7 +76,7 @@ def _by_name(found: Any, survey: Survey) -> dict[str, Reducer]:
     return dict(found)
 
 
-def _layers(model: "Model", layers: Sequence[str] | str | None) -> "list[Layer]":
+def _layers(model: Model, layers: Sequence[str] | str | None) -> list[Layer]:
     """Return the layers named, or every convolution."""
     if layers is None:
         chosen = [layer for layer in model.layers.values() if layer.kind == "conv"]
@@ -94,14 +87,14 @@ def _layers(model: "Model", layers: Sequence[str] | str | None) -> "list[Layer]"
 
 
 def _per_layer(kind: Any) -> Callable[..., dict[str, Reducer]]:
-    def build(model: "Model", layers: Sequence[str] | str | None = None, **options: Any) -> dict[str, Reducer]:
+    def build(model: Model, layers: Sequence[str] | str | None = None, **options: Any) -> dict[str, Reducer]:
         return {layer.name: kind(layer=layer.name, shape=layer.shape, **options) for layer in _layers(model, layers)}
 
     return build
 
 
 def _fire_counts(
-    model: "Model", layers: Sequence[str] | str | None = None, classes: int | None = None, **options: Any
+    model: Model, layers: Sequence[str] | str | None = None, classes: int | None = None, **options: Any
 ) -> dict[str, Reducer]:
     return _per_layer(FireCounts)(model, layers, classes=classes or model.class_count, **options)
 

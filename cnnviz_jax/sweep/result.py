@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,36 @@ import numpy as np
 from cnnviz_jax.engine.reducers import Reducer, Total
 from cnnviz_jax.files import read_json, write_json, write_whole
 from cnnviz_jax.sweep.layout import RunFolder
+from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import storing
 
 TOTALS = "totals.npz"
 """The totals as they were merged: what shards are joined from."""
 MANIFEST = "manifest.json"
 _SEPARATOR = "//"
+
+
+def facts_of(
+    run: dict[str, Any], images: int, shard: Sequence[int], totals: dict[str, Total], environment: Any, changed: str
+) -> dict[str, Any]:
+    """Return what the manifest says of a run: of which, how many images by status, and whether bits are promised.
+
+    Args:
+        run: What `run.json` holds.
+        images: How many.
+        shard: Which part of how many.
+        totals: By reducer, the images by status among them.
+        environment: Where it was computed; see `identity.environment`.
+        changed: Where versions or devices differ, in words; empty where they do not.
+    """
+    return {
+        "fingerprint": run["fingerprint"],
+        "images": images,
+        "shard": list(shard),
+        "counts": {name: int(totals[COUNTS]["count"][i]) for i, name in enumerate(STATUSES) if i},
+        "environment": environment,
+        "bit_equality": f"not promised: versions or device {changed}" if changed else "promised",
+    }
 
 
 def write_results(
@@ -33,6 +58,8 @@ def write_results(
             survey, _, layer = key.partition("/")
             found = {f"{layer}{_SEPARATOR}{name}": leaf for name, leaf in reducer.finish(totals[key]).items()}
             files.setdefault(f"{survey}.npz", {}).update(found)
+        # DONE.json last: where it is, everything else is whole. Members are sorted, and np.savez dates them all 1980,
+        # so equal arrays are equal files.
         hashes = {}
         for name, arrays in files.items():
             data = _npz(arrays)

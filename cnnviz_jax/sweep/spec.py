@@ -23,7 +23,7 @@ class Explanation:
     """One explain technique, run on every image."""
 
     technique: str
-    """Name of an explain technique, built in or a stranger's."""
+    """Name of an explain technique, built in or from a plugin."""
     name: str
     """What its arrays are called; the technique's name when not given."""
     target: Any = None
@@ -56,27 +56,27 @@ class SweepSpec:
     model: str = "shapes"
     """A registered name or `package.module:factory`."""
     weights: str | None = None
-    """The weights file, if the model needs one."""
+    """The model's weights, a file or URL, if it needs some."""
     source: str
     """A folder of images, an `.npz` or `.zarr`, or `package.module:factory`."""
     labels: str | None = None
-    """`folders`, or a CSV with a path and a whole number a line."""
+    """Labels of a folder's images: `folders`, or a CSV with a path and a whole number a line."""
     crop_share: float | None = None
     """The crop's share of the resized short side of image files."""
     seed: int = 0
-    """Of everything random; image i draws from `fold_in(seed, i)`."""
+    """Seed of everything random; image i draws from `fold_in(seed, i)`."""
     device_batch: int | Literal["auto"] = "auto"
-    """Images per device and step; decides the last bits of results, so it is frozen with the run."""
+    """Images per device and step, or auto; decides the last bits of results, so it is frozen with the run."""
     inner_chunk: int | Literal["auto"] = "auto"
-    """Evaluations of each image at once; frozen with the run as well."""
+    """Evaluations of each image at once, or auto; frozen with the run as well."""
     limit: int | None = None
     """Only the first so many images."""
     max_bad: str = "0.1%"
     """Images that may be unreadable: a number or a share."""
     explain: tuple[Explanation, ...] = ()
-    """Explain techniques."""
+    """Explain techniques; on the command line 'NAME option=value ...', which may be repeated."""
     survey: tuple[Survey, ...] = ()
-    """Reducers."""
+    """Surveys, written in the same way."""
 
     def __post_init__(self) -> None:
         if not (self.explain or self.survey):
@@ -94,7 +94,7 @@ class SweepSpec:
             raise SweepUsageError(f"seed is a whole number from 0 to 2**32 - 1, got {self.seed!r}")
         if self.limit is not None and (not _is_whole(self.limit) or self.limit < 1):
             raise SweepUsageError(f"limit is a whole number of images, 1 or more, got {self.limit!r}")
-        self.allowed_bad(100)
+        self.allowed_bad(100)  # refuses a wrong text before any work
 
     def allowed_bad(self, count: int) -> int:
         """Return how many of `count` images may be unreadable."""
@@ -105,6 +105,7 @@ class SweepSpec:
             number = -1.0
         if number < 0 or (text.endswith("%") and number > 100) or (not text.endswith("%") and number != int(number)):
             raise SweepUsageError(f"max_bad is a number of images or a share such as 0.1%, got {self.max_bad!r}")
+        # "5" is five images and "5%" a twentieth of them; half an image is neither.
         return int(count * number / 100) if text.endswith("%") else int(number)
 
     @classmethod
@@ -146,6 +147,7 @@ class SweepSpec:
     def as_dict(self) -> dict[str, Any]:
         """Return plain dicts and lists, ready for JSON, from which `from_mapping` makes the same again."""
         table = dataclasses.asdict(self)
+        # Options stand beside the other keys of a part, as in TOML, which has no null either.
         for key in ("explain", "survey"):
             table[key] = [_set({**part, **dict(part.pop("options"))}) for part in table[key]]
         return _set(table)
@@ -164,6 +166,7 @@ def part_from_words(text: str) -> dict[str, Any]:
         option, equals, value = word.partition("=")
         if not equals:
             raise SweepUsageError(f"{word!r} in {text!r} is no option=value")
+        # `samples=10`, `relu=false` and `window=[8, 4]` are TOML; `name=a` is not, and is the text that it looks like.
         try:
             part[option] = tomllib.loads(f"value = {value}")["value"]
         except tomllib.TOMLDecodeError:
@@ -202,6 +205,7 @@ def _options(part: Mapping[str, Any]) -> tuple[tuple[str, Any], ...]:
 
 
 def _plain(value: Any) -> Any:
+    # A config is a compiled program's identity, so it must have a hash: tuples for lists.
     return tuple(_plain(each) for each in value) if isinstance(value, list) else value
 
 

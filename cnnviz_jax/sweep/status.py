@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from cnnviz_jax.files import read_json, read_lines
 from cnnviz_jax.sweep.checkpoint import step_folders
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.identity import part_of
+from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import RunFolder, holder_of
 
 
@@ -53,12 +53,15 @@ def run_status(folder: RunFolder) -> list[RunStatus]:
 
 def _status(folder: RunFolder) -> RunStatus:
     run = read_json(folder.run)
-    first, stop = part_of(run)
+    first, stop = part_of_run(run)
     steps = step_folders(folder.checkpoints)
+    # By names alone: opening a checkpoint of a live run could find it half deleted.
     done = folder.done.exists()
     counted = stop - first if done else max(0, int(steps[0].name) - first) if steps else 0
+    # The log and the lists of errors are only ever appended to: they can be read while they are written.
     lines = [line for line in read_lines(folder.root / "log") if "images_per_s" in line]
     newest = max(lines, key=lambda line: line["time"], default=None)
+    # All processes log the same rate, that of the whole run: any newest line will do.
     rate = float(newest["images_per_s"]) if newest else None
     return RunStatus(
         root=str(folder.root),

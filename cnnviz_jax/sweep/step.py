@@ -1,8 +1,7 @@
 """One global step: every device does one device batch of images, alone, with the same program."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,15 +9,14 @@ import numpy as np
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool
 
-from cnnviz_jax.engine import compiler_options
+from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.device_batch import explain_device_batch
 from cnnviz_jax.engine.reducers import Batch, layers_of, update_all
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import OutOfMemoryError
+from cnnviz_jax.sweep.store import ArraySpec
 from cnnviz_jax.sweep.work import Planned, Work
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 AXIS = "data"
 OK, UNREADABLE, NONFINITE = 1, 2, 3
@@ -27,30 +25,32 @@ STATUSES = ("unwritten", "ok", "unreadable", "nonfinite")
 
 FIXED_BYTES = 64 << 20
 """What any step adds to a process, measured on the CPU."""
-_compilations = 0
-
-
-def step_compilations() -> int:
-    """Return how many steps this process has compiled."""
-    return _compilations
 
 
 @dataclass(frozen=True)
 class Step:
     """The compiled step, and what it needs."""
 
-    run: Callable[..., Any]
+    run: Executable
     """`run(model, deltas, inputs, seed) -> (deltas, outputs)`; the deltas given are used up."""
     mesh: Mesh
     device_batch: int
-    outputs: dict[str, jax.ShapeDtypeStruct]
-    """Per-example outputs by name, for all devices together."""
-    need_bytes: int
-    """Predicted peak memory per device."""
-    temporary_bytes: int
-    """The compiler's own figure for temporaries per device."""
-    text: str
-    """The compiled program, to count collectives in."""
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """Shapes and dtypes of the per-example outputs by name, for all devices together."""
+        outputs: dict[str, Any] = self.run.out[1]
+        return outputs
+
+    @property
+    def arrays(self) -> dict[str, ArraySpec]:
+        """What is stored of one image, by name."""
+        return {name: ArraySpec(tuple(leaf.shape[1:]), str(leaf.dtype)) for name, leaf in self.outputs.items()}
+
+    @property
+    def need_bytes(self) -> int:
+        """Predicted peak memory per device."""
+        return self.run.need_bytes + FIXED_BYTES
 
     @property
     def rows(self) -> int:
@@ -72,34 +72,23 @@ def compile_step(work: Work, devices: Any, device_batch: int, inner_chunks: tupl
     """Return the step compiled for a device batch of that many images on these devices.
 
     Everything is inside `shard_map`: each device runs the same program on its own device batch, so that results do not
-    depend on their number, and nothing is ever gathered. The same work in one process is compiled once.
+    depend on their number, and nothing is ever gathered.
 
     Raises:
         OutOfMemoryError: The compiler says that it cannot fit.
     """
-    key = (work.key, tuple(devices), device_batch, inner_chunks)
-    step = _steps.pop(key) if key in _steps else _compiled(work, devices, device_batch, inner_chunks)
-    _steps[key] = step
-    while len(_steps) > _KEPT:
-        _steps.pop(next(iter(_steps)))
-    return step
-
-
-_KEPT = 8
-_steps: dict[Any, Step] = {}
-
-
-def _compiled(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[int, ...]) -> Step:
-    global _compilations
     mesh = Mesh(np.asarray(devices), (AXIS,))
     by_device, alike = NamedSharding(mesh, PartitionSpec(AXIS)), NamedSharding(mesh, PartitionSpec())
 
-    def local(model: "Model", deltas: Any, inputs: Any, seed: Array) -> Any:
+    # Its own device batch at the front of every array, whatever the number of devices: no collective, and the very same
+    # program text, so that one device and eight give the same bits.
+    def local(model: Model, deltas: Any, inputs: Any, seed: Array) -> Any:
         deltas = jax.tree.map(lambda leaf: leaf[0], deltas)
         deltas, outputs = device_batch_outputs(work, inner_chunks, model, deltas, inputs, seed)
         return jax.tree.map(lambda leaf: leaf[None], deltas), outputs
 
-    # Gradients in here are with respect to images and layers, never to the replicated parameters.
+    # Without the check of what varies by device, a gradient with respect to replicated values would lack its sum over
+    # devices. Gradients in here are with respect to images and layers, never to the replicated parameters.
     mapped = jax.shard_map(
         local,
         mesh=mesh,
@@ -115,10 +104,10 @@ def _compiled(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[i
     deltas = jax.tree.map(lambda leaf: placed(leaf, by_device), empty_deltas(work, mesh.size))
     inputs = jax.tree.map(lambda leaf: placed(leaf, by_device), input_shapes(work, device_batch * mesh.size))
     seed = placed(jax.ShapeDtypeStruct((2,), jnp.uint32), alike)
-    jitted = jax.jit(mapped, donate_argnums=(1,))
+    identity = (device_batch_outputs, work.key, tuple(devices), device_batch, inner_chunks)
     try:
-        lowered = jitted.lower(model, deltas, inputs, seed)
-        executable = lowered.compile(compiler_options=compiler_options() or None)
+        # Deltas are used up: a histogram of every layer is megabytes, and two of each would be held.
+        program = compiled(mapped, identity, (model, deltas, inputs, seed), donate=(1,))
     except Exception as error:
         if is_exhausted(error):
             raise OutOfMemoryError(
@@ -126,9 +115,7 @@ def _compiled(work: Work, devices: Any, device_batch: int, inner_chunks: tuple[i
                 f"try --device-batch {max(1, device_batch // 2)}"
             ) from error
         raise
-    _compilations += 1
-    outputs = jax.eval_shape(mapped, model, deltas, inputs, seed)[1]
-    return Step(executable, mesh, device_batch, outputs, *_bytes(executable), executable.as_text() or "")
+    return Step(program, mesh, device_batch)
 
 
 def input_shapes(work: Work, rows: int) -> dict[str, Any]:
@@ -160,13 +147,14 @@ COUNTS = "status"
 
 
 def device_batch_outputs(
-    work: Work, inner_chunks: tuple[int, ...], model: "Model", deltas: Any, inputs: Any, seed: Any
+    work: Work, inner_chunks: tuple[int, ...], model: Model, deltas: Any, inputs: Any, seed: Any
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the deltas with a device batch folded in, and what is stored for each of its images; traceable."""
     images, ids, fields = inputs["image"], inputs["id"], inputs["fields"]
     inside, readable = inputs["inside"], inputs["inside"] & inputs["readable"]
     reducers = tuple(work.reducers.values())
     read = layers_of(reducers)
+    # One forward pass for all reducers, the prediction and the status; explanations run their own.
     outputs, values = jax.vmap(lambda image: model.run(image, read=read, need_outputs=True))(images)
     batch = Batch(ids=ids, valid=readable, values=values, outputs=outputs, fields=fields)
     folded = update_all(reducers, [deltas[name] for name in work.reducers], batch)
@@ -179,6 +167,7 @@ def device_batch_outputs(
         logits = jnp.reshape(outputs, (len(ids), -1, outputs.shape[-1])).mean(1)
         top = logits.argmax(1).astype(jnp.int32)
         stored["pred"], stored["pred_score"] = top, logits.max(1).astype(jnp.float32)
+    # fold_in by the image's number in the data set: as `cv.explain(..., key=seed, ids=numbers)` draws, on any device.
     root = jax.random.wrap_key_data(seed, impl="threefry2x32")
     keys = jax.vmap(lambda number: jax.random.fold_in(root, number))(ids)
     for planned, chunk in zip(work.explanations, inner_chunks, strict=True):
@@ -192,6 +181,8 @@ def device_batch_outputs(
             stored[f"scale/{name}"] = scale
         if hasattr(target, "index"):
             stored[f"target/{name}"] = jnp.asarray(target.index, jnp.int32)
+    # One value that is not finite, in the image, its scores or any map, and nothing is stored of the image: half a
+    # result could not be told from a whole one.
     status = jnp.where(readable, jnp.where(finite, OK, NONFINITE), UNREADABLE)
     status = jnp.where(inside, status, 0).astype(jnp.uint8)
     stored = {name: _blank(value, readable & finite) for name, value in stored.items()}
@@ -208,6 +199,7 @@ def _kept(planned: Planned, heatmap: Any) -> tuple[Array, Array | None]:
     raw = raw.astype(jnp.float32)
     if planned.asked.dtype == "float32":
         return raw, None
+    # frexp(5.0) = 0.625 * 2**3: all values over 8 lie in [-1, 1], where float16 has 11 bits down to 2**-14.
     size = jnp.where(jnp.isfinite(raw), jnp.abs(raw), 0).reshape(len(raw), -1).max(1)
     exponent = jnp.clip(jnp.frexp(size)[1], -100, 126)
     scale = jnp.ldexp(jnp.ones_like(size), exponent)  # a power of two: dividing rounds nothing
@@ -219,13 +211,3 @@ def _blank(value: Array, usable: Bool[Array, " b"]) -> Array:
     mask = usable.reshape(-1, *(1,) * (value.ndim - 1))
     fill = jnp.asarray(jnp.nan if jnp.issubdtype(value.dtype, jnp.floating) else -1, value.dtype)
     return jnp.where(mask, value, fill)
-
-
-def _bytes(executable: Any) -> tuple[int, int]:
-    analysis = executable.memory_analysis()
-    if analysis is None:
-        return 0, 0
-    # Measured on the CPU: resident growth is 1.3 to 1.5 times temporaries plus outputs, and a constant.
-    work = analysis.temp_size_in_bytes + analysis.output_size_in_bytes - analysis.alias_size_in_bytes
-    need = analysis.argument_size_in_bytes + 1.5 * max(work, 0) + FIXED_BYTES
-    return int(need), int(analysis.temp_size_in_bytes)

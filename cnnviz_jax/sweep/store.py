@@ -45,6 +45,8 @@ class ArraySpec:
 
     def chunk_rows(self, device_batch: int) -> int:
         """Return rows per chunk, a multiple of the device batch: a file costs about 1 ms whatever is in it."""
+        # Whole device batches, so that no device batch lies in two chunks. Maps of 224 x 224 in float16 are 98 KiB: 64
+        # of them are a file of 6 MiB before zstd; 4,096 scalars, one of 16 KiB.
         wanted = _SCALAR_ROWS if not self.shape else min(_LEAST_ROWS, max(1, _CHUNK_BYTES // max(1, self.row_bytes)))
         return max(device_batch, wanted // device_batch * device_batch)
 
@@ -67,13 +69,14 @@ class ExampleStore:
             folder: The zarr group.
             specs: Arrays by name; `heat/cam` lies in the group `heat`.
             count: How many examples.
-            device batch: Examples per device batch.
+            device_batch: Examples per device batch.
 
         Raises:
             StorageError: The disk is full or failing, or what lies there is another run's.
         """
         rows = -(-count // device_batch) * device_batch
         with storing("the arrays"):
+            # zarr wants a group's own file in every folder above an array: `heat/cam` needs one in `heat`.
             for group in {"", *(str(Path(name).parent) for name in specs if "/" in name)}:
                 path = folder / group / "zarr.json"
                 if not path.exists():
@@ -114,16 +117,17 @@ class ExampleStore:
             for name, array in self.arrays.items():
                 if name != STATUS:
                     array.with_transaction(self._transaction)[start:stop].write(rows[name][: stop - start]).result()
+            # Held back until everything else is durable: a row whose status is there has all its values.
             self._statuses.append((start, rows[STATUS][: stop - start]))
             self._held_rows += stop - start
             if self._held_rows >= _LEAST_ROWS:
-                self._seal()
+                self._begin_write()
 
     def flush(self) -> None:
         """Wait until everything taken is durable, statuses last."""
         with storing("per-example results"):
-            self._seal()
-            self._settle()
+            self._begin_write()
+            self._finish_write()
 
     def read(self, name: str, rows: Any) -> np.ndarray:
         """Return rows of an array.
@@ -134,14 +138,16 @@ class ExampleStore:
         with storing(f"the array {name}"):
             return np.asarray(self.arrays[name][rows].read().result())
 
-    def _seal(self) -> None:
-        """Begin to write what is held; whole chunks are written once, while the devices go on."""
-        self._settle()
+    def _begin_write(self) -> None:
+        """Begin to write what is held; whole chunks are written once, while the devices compute."""
+        # A transaction holds its rows in memory and writes each chunk once; without it, a chunk of 64 rows and device
+        # batches of 4 would be read, changed and compressed 16 times.
+        self._finish_write()
         if self._transaction is not None:
             self._pending = (self._transaction.commit_async(), self._statuses)
             self._transaction, self._statuses, self._held_rows = None, [], 0
 
-    def _settle(self) -> None:
+    def _finish_write(self) -> None:
         if self._pending is None:
             return
         commit, statuses = self._pending
@@ -174,6 +180,7 @@ def _open(path: Path, spec: ArraySpec, rows: int, device_batch: int) -> Any:
                 "data_type": spec.dtype,
                 "chunk_grid": {"name": "regular", "configuration": {"chunk_shape": chunk}},
                 "fill_value": spec.fill,
+                # The CRC comes last, so it is over what lies on the disk. One byte has no endianness to name.
                 "codecs": [
                     {"name": "bytes", "configuration": {"endian": "little"}}
                     if spec.dtype != "uint8"
@@ -201,6 +208,7 @@ def storing(what: str) -> Iterator[None]:
         raise
     except (OSError, ValueError, RuntimeError) as error:
         text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+        # TensorStore and Orbax pass the system's words on in errors of their own types.
         full = any(mark in str(error) for mark in ("RESOURCE_EXHAUSTED", "No space left", "Disk quota"))
         reason = "the disk is full" if full else "reading or writing failed"
         raise StorageError(f"{reason} at {what}: {text[:300]}") from error

@@ -13,7 +13,7 @@ import numpy as np
 from cnnviz_jax.files import file_sha256, read_json
 from cnnviz_jax.sweep.checkpoint import read_state, step_folders
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.identity import part_of
+from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.result import MANIFEST
 from cnnviz_jax.sweep.step import OK
@@ -46,7 +46,7 @@ def verify(folder: RunFolder, progress: Callable[[int, int, str], None] | None =
         raise SweepUsageError(f"no run in {folder.root}")
     try:
         run = read_json(folder.run)
-        first, stop = part_of(run)
+        first, stop = part_of_run(run)
     except (json.JSONDecodeError, KeyError, TypeError, ValueError) as error:
         return Verified(faults=[f"run.json is damaged: {error}"])
     found = Verified(images=stop - first, done=folder.done.exists())
@@ -117,6 +117,7 @@ def _examples(
                 continue
             found.chunks += 1
             if values.dtype.kind == "f":
+                # NaN is what was never written, and an example with the status ok has only finite values.
                 absent = np.isnan(values.reshape(len(values), -1)).all(1) & (status[rows] == OK)
                 if absent.any():
                     found.faults.append(f"{name}: example {begin + int(np.argmax(absent))} has a status and no value")

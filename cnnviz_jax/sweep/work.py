@@ -3,7 +3,7 @@
 import dataclasses
 import json
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -11,21 +11,20 @@ from jaxtyping import Array, Int
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.source import Source
-from cnnviz_jax.engine import Fold, WholeImage
+from cnnviz_jax.engine import Fold
 from cnnviz_jax.engine.device_batch import inner_chunk_for
 from cnnviz_jax.engine.reducers import Reducer, fields_of
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, TargetError
-from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
+from cnnviz_jax.model.digests import weights_digest
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.identity import weights_digest
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
 from cnnviz_jax.sweep.spec import Explanation, SweepSpec
+from cnnviz_jax.targets.parsing import class_named, target_in_table
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-
+# Ids are uint32, and 2**32 - 1 marks an empty slot of a top-k.
 _LARGEST_ID = 2**32 - 2
 
 
@@ -43,15 +42,15 @@ class Planned:
         if chosen is None:
             return targets.ClassScore(top)
         if chosen == "label":
-            return targets.ClassScore(jnp.maximum(label, 0))
-        return _given_target(chosen).batched(len(top))
+            return targets.ClassScore(jnp.maximum(label, 0))  # -1, unknown, is no index; its map is that of class 0
+        return target_in_table(chosen).batched(len(top))
 
 
 @dataclass(frozen=True)
 class Work:
     """Everything the step computes, in order."""
 
-    model: "Model"
+    model: Model
     explanations: tuple[Planned, ...]
     reducers: dict[str, Reducer]
     """By `name/layer`."""
@@ -61,7 +60,7 @@ class Work:
     """Whether the model returns class scores, so that there are predictions."""
 
     @classmethod
-    def plan(cls, spec: SweepSpec, model: "Model", source: Source) -> "Work":
+    def plan(cls, spec: SweepSpec, model: Model, source: Source) -> "Work":
         """Return the work.
 
         Raises:
@@ -98,6 +97,7 @@ class Work:
     @property
     def key(self) -> Any:
         """Equal for work that one compiled step can do: the model's numbers do not matter."""
+        # repr, because options may be lists and dicts, which have no hash.
         explanations = tuple((repr(planned.asked), planned.fold) for planned in self.explanations)
         fields = tuple(sorted(self.fields.items()))
         return self.model.structure, explanations, tuple(self.reducers.items()), fields, self.has_classes
@@ -117,6 +117,10 @@ class Work:
     def identity(self, spec: SweepSpec, source: Source, count: int) -> dict[str, Any]:
         """Return everything that decides results, but for device batch and chunks, as plain JSON."""
         structure = self.model.structure
+        is_partitionable = jax.config.jax_threefry_partitionable  # type: ignore[attr-defined]
+        # Whatever changes a number in the results stands here, and nothing else: not devices, workers, checkpoints or
+        # the folder's name. Versions and the kind of device do not either, as they change the last bits only;
+        # `run.json` has them, and the manifest says whether they changed.
         identity = {
             "format": FORMAT,
             "model": self.model.name,
@@ -130,16 +134,10 @@ class Work:
             "source_digest": source.digest(),
             "images": count,
             "seed": spec.seed,
-            "rng": "threefry2x32/" + ("partitionable" if _keys_are_partitionable() else "sequential"),
+            "rng": "threefry2x32/" + ("partitionable" if is_partitionable else "sequential"),
             "explain": [
-                {
-                    "technique": planned.asked.technique,
-                    "name": planned.asked.name,
-                    "config": dataclasses.asdict(planned.config),
-                    "target": planned.asked.target,
-                    "keep": planned.asked.keep,
-                    "dtype": planned.asked.dtype,
-                }
+                {name: getattr(planned.asked, name) for name in ("technique", "name", "target", "keep", "dtype")}
+                | {"config": dataclasses.asdict(planned.config)}
                 for planned in self.explanations
             ],
             "survey": {
@@ -150,30 +148,16 @@ class Work:
         return json.loads(json.dumps(identity, default=str))
 
 
-def _planned(asked: Explanation, model: "Model") -> Planned:
-    spec, config = technique_and_config(asked.technique, "explain", dict(asked.options))
-    built = load(spec.build)(config, model)
-    fold = built if isinstance(built, Fold) else WholeImage(identity=(spec.name, config), function=built)
+def _planned(asked: Explanation, model: Model) -> Planned:
+    found = resolve_technique(asked.technique, "explain", dict(asked.options), model)
+    if isinstance(asked.target, str) and asked.target != "label":
+        asked = dataclasses.replace(asked, target=class_named(asked.target, model))
     if asked.target not in (None, "label"):
-        targets.resolve_layers(_given_target(asked.target), model)
-    return Planned(asked, config, fold)
+        targets.resolve_layers(target_in_table(asked.target), model)
+    return Planned(asked, found.config, found.built)
 
 
-def _given_target(given: Any) -> targets.Target:
-    if isinstance(given, int) and not isinstance(given, bool):
-        return targets.class_score(given)
-    if isinstance(given, dict) and {"layer", "channel"} <= set(given):
-        layer, channel = str(given["layer"]), int(given["channel"])
-        if set(given) == {"layer", "channel"}:
-            return targets.channel(layer, channel)
-        if set(given) == {"layer", "channel", "row", "col"}:
-            return targets.neuron(layer, int(given["row"]), int(given["col"]), channel)
-    raise TargetError(
-        f'a sweep\'s target is a class index, "label", or {{layer, channel}} with or without row and col; got {given!r}'
-    )
-
-
-def _has_classes(model: "Model") -> bool:
+def _has_classes(model: Model) -> bool:
     try:
         return model.class_count > 0
     except TargetError:
@@ -182,7 +166,3 @@ def _has_classes(model: "Model") -> bool:
 
 def _described(reducer: Reducer) -> dict[str, Any]:
     return {field.name: getattr(reducer, field.name) for field in dataclasses.fields(reducer)}
-
-
-def _keys_are_partitionable() -> bool:
-    return bool(jax.config.jax_threefry_partitionable)  # type: ignore[attr-defined]

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import Target
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets.target import Target, check_numbers
 
 Unit = Literal["logit", "probability", "log_probability", "margin"]
 
@@ -67,19 +65,16 @@ class ClassScore(Target):
         )
         return (warning,)
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if an index is not a class of the model, or the outputs are no class scores."""
         if self.of not in ("logit", "probability", "log_probability", "margin"):
             raise TargetError(f"no class score called {self.of!r}; logit, probability, log_probability, margin exist")
         classes = model.class_count
-        index = np.atleast_1d(np.asarray(self.index))
-        if not np.issubdtype(index.dtype, np.integer):
+        if not np.issubdtype(np.asarray(self.index).dtype, np.integer):
             raise TargetError(f"a class index is a whole number, got {self.index!r}")
-        bad = index[(index < 0) | (index >= classes)]
-        if bad.size:
-            raise TargetError(f"class {int(bad[0])} is out of range: {model.name} has classes 0 to {classes - 1}")
+        check_numbers("class", self.index, classes, model.name)
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `243 bull mastiff` or `probability of 3 star`."""
         before = "" if self.of == "logit" else self.of.replace("_", " ") + " of "
         return tuple(before + model.class_name(int(i)) for i in np.atleast_1d(np.asarray(self.index)))

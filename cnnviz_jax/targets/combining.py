@@ -1,67 +1,37 @@
-"""What synthesis maximises beyond one unit: directions, whole layers, and any weighted sum of targets.
-
-All are targets, so they go wherever a target goes. Targets can be added, subtracted and multiplied by
-numbers: `a + 3 * b - 5 * c` scores exactly that. Diversity is the one objective of several images at once;
-`group_scores` gives every image of a group its score, whatever the target.
-"""
+"""Targets made of targets: what is in a sum, how many it stands for, and the scores of images made together."""
 
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.targets.layers import Direction, Diversity
 from cnnviz_jax.targets.resolving import resolve_layers
-from cnnviz_jax.targets.target import Target, WeightedSum
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets.target import Target, WeightedSum, WrappedTarget
 
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class TargetWithInputs(Target):
+class TargetWithInputs(WrappedTarget):
     """A target together with arrays that its synthesis starts from, one of each per target: images, a spectrum."""
 
-    objective: Target
     arrays: dict[str, Float[Array, "..."]]
-
-    @property
-    def layers(self) -> tuple[str, ...]:
-        """The objective's."""
-        return self.objective.layers
-
-    @property
-    def needs_outputs(self) -> bool:
-        """Whether the objective reads the outputs."""
-        return self.objective.needs_outputs
-
-    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
-        """Return the objective's score."""
-        return self.objective.score(outputs, activations)
-
-    def check(self, model: "Model") -> None:
-        """Raise `TargetError` if the objective does not fit."""
-        self.objective.check(model)
 
     def batched(self, count: int) -> Self:
         """Return it with one entry per target."""
-        return dataclasses.replace(self, objective=self.objective.batched(count))
-
-    def describe(self, model: "Model") -> tuple[str, ...]:
-        """Return the objective's texts."""
-        return self.objective.describe(model)
+        return dataclasses.replace(self, inner=self.inner.batched(count))
 
 
 def terms_of(target: Target) -> tuple[Target, ...]:
     """Return the plain targets that a target is made of."""
     if isinstance(target, TargetWithInputs):
-        return terms_of(target.objective)
+        return terms_of(target.inner)
     if isinstance(target, WeightedSum):
         return tuple(plain for term in target.terms for plain in terms_of(term))
     return (target,)
@@ -70,13 +40,13 @@ def terms_of(target: Target) -> tuple[Target, ...]:
 def mapped(target: Target, change: Callable[[Target], Target]) -> Target:
     """Return `target` with every plain target in it replaced by `change(plain target)`."""
     if isinstance(target, TargetWithInputs):
-        return dataclasses.replace(target, objective=mapped(target.objective, change))
+        return dataclasses.replace(target, inner=mapped(target.inner, change))
     if isinstance(target, WeightedSum):
         return dataclasses.replace(target, terms=tuple(mapped(term, change) for term in target.terms))
     return change(target)
 
 
-def resolved_layers(target: Target, model: "Model") -> Target:
+def resolved_layers(target: Target, model: Model) -> Target:
     """Return `target` with the layers of all its parts named as `model` lists them, after checking that they fit."""
     return mapped(target, lambda plain: resolve_layers(plain, model))
 
@@ -104,7 +74,7 @@ def group_scores(
         count: How many images.
     """
     if isinstance(target, TargetWithInputs):
-        return group_scores(target.objective, outputs, activations, count)
+        return group_scores(target.inner, outputs, activations, count)
     if isinstance(target, WeightedSum):
         parts = [group_scores(term, outputs, activations, count) for term in target.terms]
         return jnp.asarray(sum(w * part for w, part in zip(target.weights, parts, strict=True)), jnp.float32)

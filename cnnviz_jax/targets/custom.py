@@ -2,18 +2,16 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
 from cnnviz_jax.targets.target import Target
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
 
 @jax.tree_util.register_dataclass
@@ -29,7 +27,7 @@ class Custom(Target):
         """Return `function(outputs)`."""
         return jnp.asarray(self.function(outputs), jnp.float32).reshape(())
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return the function's name for every image."""
         return (self.name,) * np.atleast_1d(np.asarray(self._count)).size
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import Target
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets.target import Target, check_numbers, one_each
 
 
 @jax.tree_util.register_dataclass
@@ -34,16 +32,10 @@ class Pixels(Target):
 
     def batched(self, count: int) -> Self:
         """Return this target with one class and one mask per image."""
-        mask = jnp.broadcast_to(self.mask, (count, *self.mask.shape[1:])) if len(self.mask) == 1 else self.mask
-        if len(mask) != count:
-            raise TargetError(f"the target has {len(mask)} masks for {count} images; give one, or one for each")
-        index = jnp.asarray(self.index)
-        index = jnp.broadcast_to(index, (count,)) if index.ndim == 0 else index
-        if len(index) != count:
-            raise TargetError(f"the target names {len(index)} classes for {count} images; give one, or one for each")
-        return dataclasses.replace(self, index=index, mask=mask)
+        mask = one_each(self.mask[0] if len(self.mask) == 1 else self.mask, count, "masks", rank=2)
+        return dataclasses.replace(self, index=one_each(self.index, count, "classes"), mask=mask)
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` unless the outputs are (rows, cols, classes) of the mask's size and have the class."""
         shape = _output_shape(model)
         if shape is None or len(shape) != 3:
@@ -52,16 +44,14 @@ class Pixels(Target):
             raise TargetError(f"the mask is {self.mask.shape[1:]}, the output of {model.name} is {shape[:2]}")
         if not np.asarray(self.mask).reshape(len(self.mask), -1).any(1).all():
             raise TargetError("a set of pixels or a box holds no position of the output")
-        for index in np.atleast_1d(np.asarray(self.index)):
-            if not 0 <= index < shape[2]:
-                raise TargetError(f"class {int(index)} is out of range: {model.name} has classes 0 to {shape[2] - 1}")
+        check_numbers("class", self.index, shape[2], model.name)
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `3 road in a box`."""
         return tuple(f"{model.class_name(int(i))} in {self.words}" for i in np.atleast_1d(np.asarray(self.index)))
 
 
-def _output_shape(model: "Model") -> tuple[int, ...] | None:
+def _output_shape(model: Model) -> tuple[int, ...] | None:
     out = jax.eval_shape(lambda image: model.run(image)[0], jax.ShapeDtypeStruct(model.input_shape, jnp.float32))
     return tuple(out.shape) if hasattr(out, "shape") else None
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -10,13 +10,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import LayerTarget
+from cnnviz_jax.targets.target import LayerTarget, one_each
 from cnnviz_jax.targets.units import Channel
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
-
 
 _LEAST_COSINE = 0.1
 
@@ -48,7 +45,7 @@ class Direction(LayerTarget):
         lengths = jnp.sqrt(jnp.square(value).sum(-1) + 1e-12) * jnp.sqrt(jnp.square(vector).sum() + 1e-12)
         return (dot * jnp.maximum(_LEAST_COSINE, dot / (lengths + 1e-6)) ** self.power).mean()
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if the vector has another length than the layer has channels."""
         channels = model.layers[self.layer].channels
         if np.shape(self.vector)[-1] != channels:
@@ -58,13 +55,10 @@ class Direction(LayerTarget):
     def batched(self, count: int) -> Self:
         """Return it with one vector per target; a single vector serves all."""
         vector = jnp.asarray(self.vector, jnp.float32)
-        if vector.ndim in (1, 3):
-            vector = jnp.broadcast_to(vector, (count, *vector.shape))
-        if len(vector) != count:
-            raise TargetError(f"the direction names {len(vector)} vectors for {count} targets; give one for each")
-        return dataclasses.replace(self, vector=vector)
+        rank = 1 if vector.ndim < 3 else 3
+        return dataclasses.replace(self, vector=one_each(vector, count, "vectors", rank=rank))
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `conv3 direction 0`."""
         vector = np.asarray(self.vector)
         count = len(vector) if vector.ndim in (2, 4) else 1
@@ -87,7 +81,7 @@ class WholeLayer(LayerTarget):
         """Return the mean of squares."""
         return jnp.square(activations[self.layer]).mean()
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return the layer's name."""
         return (f"{self.layer} mean of squares",) * np.atleast_1d(np.asarray(self.number)).size
 
@@ -133,7 +127,7 @@ class Diversity(LayerTarget):
         cosines = grams @ grams.T
         return -(cosines.sum(-1) - jnp.diagonal(cosines)) / max(count - 1, 1)
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return the layer's name."""
         return (f"diversity at {self.layer}",) * np.atleast_1d(np.asarray(self.number)).size
 

@@ -1,24 +1,22 @@
 """From what a user gives as a target to a batched `Target` that fits the model."""
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import TargetError, did_you_mean
-from cnnviz_jax.options.values import classes_called
+from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.targets.classes import ClassScore
 from cnnviz_jax.targets.custom import custom
+from cnnviz_jax.targets.parsing import class_named
 from cnnviz_jax.targets.target import Target
 
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
 
-
-def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h w c"]) -> Target:
+def resolve(target: Any, model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Target:
     """Return `target` as a batched `Target`: `None` is each image's top class, see `as_target` for all else.
 
     Raises:
@@ -30,7 +28,7 @@ def resolve(target: Any, model: "Model", images: Float[Array | np.ndarray, "n h 
     return resolve_layers(as_target(target, model), model).batched(len(images))
 
 
-def as_target(target: Any, model: "Model") -> Target:
+def as_target(target: Any, model: Model) -> Target:
     """Return what a user gives as one `Target`, not yet checked against the model.
 
     Args:
@@ -48,7 +46,7 @@ def as_target(target: Any, model: "Model") -> Target:
     if several and all(isinstance(each, Target) for each in several):
         return _together(several)
     if any(isinstance(each, str) for each in several):
-        indices = [_class_named(each, model) if isinstance(each, str) else each for each in several]
+        indices = [class_named(each, model) if isinstance(each, str) else each for each in several]
         target = indices if isinstance(target, (list, tuple)) else indices[0]
     try:
         return ClassScore(jnp.asarray(np.asarray(target)))
@@ -64,17 +62,7 @@ def _together(several: list[Target]) -> Target:
     return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *several)
 
 
-def _class_named(name: str, model: "Model") -> int:
-    labels = model.labels or ()
-    found = classes_called(name, labels)
-    if len(found) != 1:
-        problem = f"{len(found)} classes of {model.name} are" if found else f"no class of {model.name} is"
-        near = did_you_mean(name.casefold(), [label.casefold() for label in labels])
-        raise TargetError(f"{problem} called {name!r}; say its number.{near}")
-    return found[0]
-
-
-def resolve_layers(target: Target, model: "Model") -> Target:
+def resolve_layers(target: Target, model: Model) -> Target:
     """Return `target` with its layer's name as listed, after checking that it fits `model`."""
     layer = getattr(target, "layer", None)
     if layer is not None:

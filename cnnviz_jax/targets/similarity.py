@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import Any, Literal, Self
 
 import jax
 import jax.numpy as jnp
@@ -10,11 +10,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import Target
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets.target import Target, one_each
 
 
 @jax.tree_util.register_dataclass
@@ -52,13 +50,10 @@ class Similarity(Target):
 
     def batched(self, count: int) -> Self:
         """Return this target with one embedding per image."""
-        if len(self.embedding) not in (1, count):
-            raise TargetError(
-                f"the target has {len(self.embedding)} embeddings for {count} images; give one, or one each"
-            )
-        return dataclasses.replace(self, embedding=jnp.broadcast_to(self.embedding, (count, self.embedding.shape[-1])))
+        embedding = self.embedding[0] if len(self.embedding) == 1 else self.embedding
+        return dataclasses.replace(self, embedding=one_each(embedding, count, "embeddings", rank=1))
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if the embedding has another length than what it is compared with."""
         if self.of not in ("cosine", "dot"):
             raise TargetError(f"no similarity called {self.of!r}; cosine and dot exist")
@@ -67,7 +62,7 @@ class Similarity(Target):
             what = f"the outputs of {model.name}" if self.layer is None else f"layer {self.layer!r}"
             raise TargetError(f"the embedding has {self.embedding.shape[-1]} numbers, {what} have {length}")
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `cosine with an embedding at conv3`."""
         return (f"{self.of} with an embedding at {self.layer or 'the outputs'}",) * len(self.embedding)
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
@@ -10,9 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import TargetError
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.model import Model
 
 
 class Target:
@@ -35,21 +33,12 @@ class Target:
         """Return the score of one image from its outputs and its layer values (canonical axes: h w c)."""
         raise TypeError(f"{type(self).__name__} defines no score")
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if `model` cannot be scored so."""
 
     def batched(self, count: int) -> Self:
         """Return this target with one value per image in every leaf."""
-
-        def spread(leaf: Any) -> Array:
-            leaf = jnp.asarray(leaf)
-            if leaf.ndim == 0:
-                return jnp.broadcast_to(leaf, (count,))
-            if leaf.shape[0] != count:
-                raise TargetError(f"the target names {leaf.shape[0]} values for {count} images; give one for each")
-            return leaf
-
-        return jax.tree.map(spread, self)
+        return jax.tree.map(lambda leaf: one_each(leaf, count, "values"), self)
 
     def findings(self, scores: Float[np.ndarray, " n"]) -> tuple[str, ...]:
         """Return what the scores give cause to warn about, such as a saturated probability."""
@@ -59,7 +48,7 @@ class Target:
         """Return the target as a measure scores it: `target` is itself, `probability` that of a class."""
         return self
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return one text per image (call on a batched target)."""
         leaves = jax.tree.leaves(self)
         count = len(leaves[0]) if leaves else 1
@@ -88,6 +77,24 @@ class Target:
         return weighted((-1.0, self))
 
 
+def one_each(value: Any, count: int, what: str, *, rank: int = 0) -> Array:
+    """Return a value of `rank` axes as one for each of `count` images; what has one axis more must be that already."""
+    array = jnp.asarray(value)
+    if array.ndim == rank:
+        return jnp.broadcast_to(array, (count, *array.shape))
+    if len(array) != count:
+        raise TargetError(f"the target names {len(array)} {what} for {count} images; give one for each")
+    return array
+
+
+def check_numbers(word: str, numbers: Any, size: int, whose: str) -> None:
+    """Raise `TargetError` if a number is not that of one of the `size` classes, channels, rows or columns."""
+    for number in np.atleast_1d(np.asarray(numbers)):
+        if not 0 <= number < size:
+            many = f"{word}es" if word == "class" else f"{word}s"
+            raise TargetError(f"{word} {int(number)} is out of range: {whose} has {many} 0 to {size - 1}")
+
+
 def _is_zero(other: Any) -> bool:
     """Whether `other` is where `sum` begins."""
     return isinstance(other, int) and other == 0
@@ -107,6 +114,35 @@ class LayerTarget(Target):
     def needs_outputs(self) -> bool:
         """Never: only the program below the layer runs."""
         return False
+
+
+@dataclass(frozen=True)
+class WrappedTarget(Target):
+    """A target together with something else, scored as it is by itself."""
+
+    inner: Target
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The inner target's."""
+        return self.inner.layers
+
+    @property
+    def needs_outputs(self) -> bool:
+        """Whether the inner target reads the outputs."""
+        return self.inner.needs_outputs
+
+    def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
+        """Return the inner target's score."""
+        return self.inner.score(outputs, activations)
+
+    def check(self, model: Model) -> None:
+        """Raise `TargetError` if the inner target does not fit."""
+        self.inner.check(model)
+
+    def describe(self, model: Model) -> tuple[str, ...]:
+        """Return the inner target's texts."""
+        return self.inner.describe(model)
 
 
 @jax.tree_util.register_dataclass
@@ -132,7 +168,7 @@ class WeightedSum(Target):
         parts = (w * term.score(outputs, activations) for term, w in zip(self.terms, self.weights, strict=True))
         return jnp.asarray(sum(parts), jnp.float32)
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if a term does not fit."""
         for term in self.terms:
             term.check(model)
@@ -142,7 +178,7 @@ class WeightedSum(Target):
         weights = tuple(jnp.broadcast_to(jnp.asarray(w, jnp.float32), (count,)) for w in self.weights)
         return dataclasses.replace(self, terms=tuple(term.batched(count) for term in self.terms), weights=weights)
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `conv1 channel 2 + 3 x conv1 channel 4`."""
         columns = [
             [

@@ -2,19 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
-from cnnviz_jax.targets.target import LayerTarget
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.targets.target import LayerTarget, check_numbers
 
 
 @jax.tree_util.register_dataclass
@@ -32,17 +29,14 @@ class Neuron(LayerTarget):
         value = activations[self.layer]
         return value[self.row, self.col, self.channel] if value.ndim == 3 else value.reshape(-1)[self.channel]
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if the position or channel is outside the layer."""
-        shape = model.layers[self.layer].shape
-        parts = [("channel", self.channel, shape[-1])]
-        if len(shape) == 3:
-            parts += [("row", self.row, shape[0]), ("col", self.col, shape[1])]
-        for word, value, size in parts:
-            if np.any(np.asarray(value) < 0) or np.any(np.asarray(value) >= size):
-                raise TargetError(f"{word} {value} is out of range: layer {self.layer!r} has {word}s 0 to {size - 1}")
+        *size, channels = model.layers[self.layer].shape
+        sizes = {"channel": channels} | (dict(zip(("row", "col"), size, strict=True)) if len(size) == 2 else {})
+        for word, count in sizes.items():
+            check_numbers(word, getattr(self, word), count, f"layer {self.layer!r}")
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `conv3[4, 5, 17]`."""
         channel, row, col = np.broadcast_arrays(
             *map(np.atleast_1d, map(np.asarray, (self.channel, self.row, self.col)))
@@ -63,14 +57,11 @@ class Channel(LayerTarget):
         value = activations[self.layer]
         return value.reshape(-1, value.shape[-1]).mean(0)[self.channel]
 
-    def check(self, model: "Model") -> None:
+    def check(self, model: Model) -> None:
         """Raise `TargetError` if the layer has no such channel."""
-        size = model.layers[self.layer].channels
-        index = np.atleast_1d(np.asarray(self.channel))
-        if bad := [int(i) for i in index if not 0 <= i < size]:
-            raise TargetError(f"channel {bad[0]} is out of range: layer {self.layer!r} has channels 0 to {size - 1}")
+        check_numbers("channel", self.channel, model.layers[self.layer].channels, f"layer {self.layer!r}")
 
-    def describe(self, model: "Model") -> tuple[str, ...]:
+    def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `conv3 channel 17`."""
         return tuple(f"{self.layer} channel {int(i)}" for i in np.atleast_1d(np.asarray(self.channel)))
 

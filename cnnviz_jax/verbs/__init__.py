@@ -1,1 +1,1 @@
-"""The public doors, one file per verb: explain, synthesize, inspect, survey, measure, compare, report and others."""
+"""The public functions, one file each: explain, synthesize, inspect, survey, measure, compare, report and others."""

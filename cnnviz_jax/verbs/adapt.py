@@ -1,7 +1,6 @@
-"""From a native object to a `Model`: choose the adapter, fix the images' door, read the program, check it."""
+"""From a native object to a `Model`: choose the adapter, fix size and scale of images, read the program, check it."""
 
 import dataclasses
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, get_args
 
@@ -123,18 +122,13 @@ def _per_channel(value: Any, channels: int, word: str, default: float) -> tuple[
 
 
 def _check_finite(pure: PureModel) -> None:
-    leaves = jax.tree.leaves(pure.params)
     bad = []
-    for path, leaf in zip(pure.param_paths, leaves, strict=True):
-        dtype = getattr(leaf, "dtype", None)
-        floating = dtype is not None and jnp.issubdtype(dtype, jnp.floating)
-        if floating and not isinstance(leaf, jax.core.Tracer) and not math.isfinite(float(_total(leaf))):
+    for path, leaf in zip(pure.param_paths, jax.tree.leaves(pure.params), strict=True):
+        if isinstance(leaf, jax.core.Tracer) or not jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating):
+            continue
+        # A float64 sum of float32 overflows only where an entry is itself not finite.
+        if not np.isfinite(np.asarray(leaf).astype(np.float64).sum()):
             bad.append(path)
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
         raise WeightsError(f"{pure.name} has parameters that are not finite: {', '.join(bad[:3])}{more}")
-
-
-def _total(leaf: Any) -> Any:
-    # A float64 sum of float32 overflows only where an entry is itself not finite.
-    return np.asarray(leaf).astype(np.float64).sum()

@@ -1,20 +1,17 @@
-"""The door for activations: the values of layers for images."""
+"""`cv.capture`: the values of layers for images."""
 
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.compiling import in_batches
 from cnnviz_jax.data.images import Images, check_images
-from cnnviz_jax.engine import compiled
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model, require_model
-
-_BATCH = 32
 
 
 def capture(model: Model, images: Images, layers: Sequence[str]) -> dict[str, Float[np.ndarray, "n ..."]]:
@@ -35,13 +32,8 @@ def capture(model: Model, images: Images, layers: Sequence[str]) -> dict[str, Fl
     images = check_images(images, model.input_shape)
     names = {asked: model.layers.resolve(asked) for asked in layers}
     read = tuple(dict.fromkeys(names.values()))
-    parts = []
-    for first in range(0, len(images), _BATCH):
-        batch = jnp.asarray(images[first : first + _BATCH])
-        program = compiled(partial(_read, read), (_read, read), (model, batch))
-        parts.append(jax.tree.map(np.asarray, program(model, batch)))
-    whole = jax.tree.map(lambda *leaves: np.concatenate(leaves), *parts)
-    return {asked: whole[name] for asked, name in names.items()}
+    values = in_batches(partial(_read, read), (_read, read), (model,), images)
+    return {asked: np.array(values[name]) for asked, name in names.items()}  # copies, which the caller may change
 
 
 def _read(read: tuple[str, ...], model: Model, images: Float[Array, "n h w c"]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The door that sets techniques side by side: which one is most faithful for this network."""
+"""`cv.compare`: techniques side by side, and which one is most faithful for this network."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Comparison, Measurement
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.measure import measure
 
@@ -38,7 +38,7 @@ def compare(
 ) -> Comparison:
     """Return several techniques by several measures on the same images, ranked.
 
-    One that refuses this model is listed with its reason; the rest goes on.
+    One that refuses this model is listed with its reason; the others run.
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
@@ -61,10 +61,10 @@ def compare(
     images = check_images(images, model.input_shape)
     titles = image_names(names, len(images))
     asked = _names(techniques, "explain")
-    judges = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
+    measures = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
     chosen = options or {}
     for name in chosen:
-        if name not in (*asked, *judges):
+        if name not in (*asked, *measures):
             raise UsageError(f"options are given for {name!r}, which is neither among the techniques nor the measures")
     resolved = targets.resolve(target, model, images)
     shared: dict[str, Any] = {"key": key, "chunk": chunk, "memory_budget": memory_budget}
@@ -73,10 +73,10 @@ def compare(
     made: dict[str, Attribution] = {}
     refused: dict[str, str] = {}
     elapsed_s: dict[str, float] = {}
-    stages = len(asked) * (1 + len(judges))
+    stages = len(asked) * (1 + len(measures))
     for place, name in enumerate(asked):
         begun = time.monotonic()
-        tick = stage(tell, place * (1 + len(judges)), stages, name)
+        tick = stage(tell, place * (1 + len(measures)), stages, name)
         try:
             result = explain(name, model, images, resolved, progress=tick, **shared, **chosen.get(name, {}))
             if result.view == "maps":
@@ -86,8 +86,8 @@ def compare(
             continue
         elapsed_s[name] = time.monotonic() - begun
         made[name], measurements[name] = result, {}
-        for number, metric in enumerate(judges):
-            tick = stage(tell, place * (1 + len(judges)) + 1 + number, stages, f"{metric} of {name}")
+        for number, metric in enumerate(measures):
+            tick = stage(tell, place * (1 + len(measures)) + 1 + number, stages, f"{metric} of {name}")
             try:
                 measurements[name][metric] = measure(
                     metric, model, images, result, resolved, mask=mask, reduction=reduction, progress=tick,
@@ -101,7 +101,7 @@ def compare(
     return Comparison(
         model=model.name,
         techniques=tuple(made),
-        metrics=judges,
+        metrics=measures,
         measurements=measurements,
         attributions=made,
         refused=refused,
@@ -109,7 +109,14 @@ def compare(
         names=titles,
         targets=resolved.describe(model),
         elapsed_s=elapsed_s,
-        provenance=_provenance(model, resolved, key, chosen, reduction),
+        provenance=Provenance.of(
+            "compare",
+            model,
+            {name: dict(each) for name, each in chosen.items()},
+            resolved,
+            seed=key_text(root_key(key)),
+            notes=(("reduction", reduction),),
+        ),
         warnings=model.warnings,
     )
 
@@ -123,17 +130,3 @@ def _names(given: Sequence[str] | None, kind: Any, default: tuple[str, ...] | No
     if not given:
         raise UsageError(f"no techniques of kind {kind} are named")
     return tuple(plugins().technique(name, kind).name for name in dict.fromkeys(given))
-
-
-def _provenance(
-    model: Model, target: targets.Target, key: Any, options: Mapping[str, Mapping[str, Any]], reduction: str
-) -> Provenance:
-    return Provenance(
-        technique="compare",
-        model=model.name,
-        config={name: dict(each) for name, each in options.items()},
-        targets=target.describe(model),
-        seed=key_text(root_key(key)),
-        versions=versions(),
-        notes=(("reduction", reduction),),
-    )

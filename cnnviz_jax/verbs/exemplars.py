@@ -1,21 +1,18 @@
 """What targets reach on the images of a data set, and the parts of those images that excite them most."""
 
 import dataclasses
-from functools import partial
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
-from cnnviz_jax.engine import compiled
+from cnnviz_jax.compiling import in_batches
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.targets.combining import terms_of
 from cnnviz_jax.verbs.capture import capture
 
-_AT_ONCE = 32
 _CROPS = 4
 """Images per unit; fewer if the data set has fewer."""
 
@@ -56,18 +53,12 @@ def exemplar_scores(
         target: Batched: one entry per target in every leaf.
         images: Images in [0, 1].
     """
-    rows = []
-    for first in range(0, len(images), _AT_ONCE):
-        batch = images[np.minimum(np.arange(first, first + _AT_ONCE), len(images) - 1)]
-        args = (model, target, jnp.asarray(batch))
-        scores = compiled(partial(_scored, target.layers, target.needs_outputs), (_scored, target.layers), args)(*args)
-        rows.append(np.asarray(scores)[: len(images) - first])
-    return np.concatenate(rows)
+    return np.asarray(in_batches(_scored, _scored, (model, target), images))
 
 
-def _scored(layers: tuple[str, ...], need_outputs: bool, model: Model, target: targets.Target, images: Array) -> Array:
+def _scored(model: Model, target: targets.Target, images: Array) -> Array:
     def one(image: Array) -> Array:
-        outputs, activations = model.run(image, read=layers, need_outputs=need_outputs)
+        outputs, activations = model.run(image, read=target.layers, need_outputs=target.needs_outputs)
         return jax.vmap(lambda each: each.score(outputs, activations))(target)
 
     return jax.vmap(one)(images)

@@ -1,4 +1,4 @@
-"""The door for attribution: which parts of each image a score rests on."""
+"""`cv.explain`: which parts of each image a score rests on."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -13,9 +13,7 @@ from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
-    Fold,
     Progress,
-    WholeImage,
     compiled,
     image_ids,
     key_text,
@@ -24,14 +22,14 @@ from cnnviz_jax.engine import (
     run_fold,
     silent,
 )
+from cnnviz_jax.engine.techniques import Technique, resolve_technique
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
+from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
-from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
-from cnnviz_jax.results.provenance import Provenance, versions
-from cnnviz_jax.verbs.resume_cache import ResumeFolder, arrays_digest, digest
+from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 _WORTH_RESUMING = 64
 """An image of fewer evaluations is done again."""
@@ -63,7 +61,7 @@ def explain(
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
-        folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call goes on from them.
+        folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call resumes from them.
         **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
 
     Raises:
@@ -73,20 +71,13 @@ def explain(
     Cost: the technique's number of evaluations per image, plus one forward pass.
     """
     prepared = Prepared.of(technique, model, images, target, key, ids, options)
-    spec, config, images, resolved = prepared.spec, prepared.config, prepared.images, prepared.target
-    fold, keys = prepared.fold, prepared.keys
+    spec, config, fold = prepared.technique.spec, prepared.technique.config, prepared.technique.built
+    images, resolved, keys = prepared.images, prepared.target, prepared.keys
     cache = None
     if folder is not None and fold.evaluations >= _WORTH_RESUMING:
-        common: dict[str, Any] = {
-            "technique": spec.name,
-            "fold": repr(fold),
-            "model": model.name,
-            "parameters": digest(model),
-        }
-        common |= {"versions": versions()}
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
-        each: list[tuple[str, ...]] = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
-        cache = ResumeFolder(Path(folder), common, each)
+        each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
+        cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
     heatmap, scores = run_fold(
         fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
         cache=cache,
@@ -102,14 +93,13 @@ def explain(
         raise ModelError(
             f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
         )
-    provenance = Provenance(
-        technique=spec.name,
-        model=model.name,
-        config=config,
-        targets=resolved.describe(model),
+    provenance = Provenance.of(
+        spec.name,
+        model,
+        config,
+        resolved,
         layer=fold.layer,
         seed=key_text(prepared.seed),
-        versions=versions(),
         notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
     )
     is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
@@ -154,11 +144,9 @@ def _score(model: Model, image: Float[Array, "h w c"], target: targets.Target) -
 class Prepared:
     """Everything that is resolved before a technique runs."""
 
-    spec: TechniqueSpec
-    config: Any
+    technique: Technique
     images: Float[np.ndarray, "n h w c"]
     target: targets.Target
-    fold: Fold
     seed: Key[Array, ""]
     keys: Key[Array, " n"]
 
@@ -175,24 +163,14 @@ class Prepared:
     ) -> "Prepared":
         """Return the arguments of `explain` checked, looked up and resolved."""
         require_model(model)
-        spec, config = technique_and_config(technique, "explain", dict(options))
+        chosen = resolve_technique(technique, "explain", dict(options), model)
         images = check_images(images, model.input_shape)
         resolved = targets.resolve(target, model, images)
-        built = load(spec.build)(config, model)
-        fold = _as_fold(built, spec.name, (spec.name, config))
         seed = root_key(key)
         keys = keys_for(seed, image_ids(images) if ids is None else ids)
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
-        return cls(spec=spec, config=config, images=images, target=resolved, fold=fold, seed=seed, keys=keys)
-
-
-def _as_fold(built: Any, name: str, identity: Any) -> Fold:
-    if isinstance(built, Fold):
-        return built
-    if callable(built):
-        return WholeImage(identity=identity, function=built)
-    raise PluginError(f"technique {name!r} built a {type(built).__name__}; a Fold or a function is needed")
+        return cls(technique=chosen, images=images, target=resolved, seed=seed, keys=keys)
 
 
 def _findings(
@@ -205,11 +183,10 @@ def _findings(
         raise ModelError(f"{technique} gave values that are not finite for image {int(np.argmin(finite))}")
     zero = [i for i, value in enumerate(heatmap.values) if not value.any()]
     if zero:
-        which = ", ".join(map(str, zero[:5])) + (", ..." if len(zero) > 5 else "")
         before = heatmap.extras.get("before_relu")
         negative = before is not None and all((np.asarray(before[i]) <= 0).all() for i in zero)
         cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
-        found.append(f"all zero for image {which}: {cause}")
+        found.append(f"all zero for image {_first_of(zero)}: {cause}")
     found += _incomplete(heatmap, scores)
     low, top = float(images.min()), float(images.max())
     if low < -0.01 or top > 2:
@@ -226,6 +203,9 @@ def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
     off = np.flatnonzero(gap > 0.05 * difference + 1e-4 * np.maximum(1, np.abs(scores)))
     if not off.size:
         return []
-    which = ", ".join(map(str, off[:5])) + (", ..." if len(off) > 5 else "")
-    i = off[0]
+    which, i = _first_of(off), off[0]
     return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
+
+
+def _first_of(numbers: Sequence[int] | np.ndarray) -> str:
+    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")

@@ -4,6 +4,7 @@ from typing import Any
 
 from cnnviz_jax.data.images import Images
 from cnnviz_jax.engine import Chunk, preview
+from cnnviz_jax.engine.fold_run import FoldRun
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.verbs.explain import Prepared
@@ -40,9 +41,10 @@ def explain_plan(
     Cost: compiling the technique, and a few chunks of evaluations.
     """
     made = Prepared.of(technique, model, images, target, key, None, options)
-    found = preview(made.fold, model, made.images, made.target, made.keys, chunk=chunk, memory_budget=memory_budget)
-    count, evaluations = len(made.images), made.fold.evaluations
-    own = made.fold.plan(model)
+    fold = made.technique.built
+    found = preview(FoldRun(fold, model, made.images, made.target, made.keys, chunk, memory_budget))
+    count, evaluations = len(made.images), fold.evaluations
+    own = fold.plan(model)
     return (
         ("images", f"{count:,}"),
         ("evaluations", f"{evaluations:,} per image, {min(found.chunk, evaluations):,} at once"),

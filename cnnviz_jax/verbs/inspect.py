@@ -1,4 +1,4 @@
-"""The door for what can be read off a model without a data set: filters, receptive fields, one kernel, a training."""
+"""`cv.inspect`: what can be read off a model without a data set: filters, receptive fields, one kernel, a training."""
 
 from pathlib import Path
 from typing import Any
@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.data.images import open_image
-from cnnviz_jax.errors import ImageError, PluginError, UsageError
+from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.errors import ImageError, UsageError
 from cnnviz_jax.model.model import require_model
 from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.provenance import Provenance, versions
 
@@ -34,10 +34,7 @@ def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = N
         spec, config = technique_and_config(technique, "inspect", {**options, "layer": layer})
     chosen = getattr(config, "layer", None)
     provenance = Provenance(technique=spec.name, model=name, config=config, layer=chosen, versions=versions())
-    read = load(spec.build)(config, subject)
-    if not callable(read):
-        raise PluginError(f"technique {spec.name!r} built a {type(read).__name__}; a function of provenance is needed")
-    return read(provenance)
+    return build(spec, config, subject)(provenance)
 
 
 def _subject(spec: TechniqueSpec, given: Any) -> tuple[Any, str]:

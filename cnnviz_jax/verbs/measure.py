@@ -1,7 +1,7 @@
-"""The door for measures of faithfulness: how much a map says about the score, in numbers."""
+"""`cv.measure`: how faithful a map is, or how much a map says about the score, in numbers."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,14 +10,14 @@ from jaxtyping import Array, Float
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import Chunk, Progress, image_ids, key_of, key_text, keys_for, root_key, run_fold, silent
-from cnnviz_jax.engine.measure import HostCase, HostMetric, MetricFold, evaluated_map, map_of
-from cnnviz_jax.errors import ModelError, PluginError, UsageError
+from cnnviz_jax.engine.measure import HostCase, MetricFold, evaluated_map, map_of
+from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.errors import ModelError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Measurement
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.verbs.explain import explain
 
 
@@ -76,7 +76,7 @@ def measure(
     keys = keys_for(seed, numbers)
     if len(keys) != len(images):
         raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
-    built = load(spec.build)(config, model)
+    built = build(spec, config, model)
     whole = evaluated_map(inner, heat, raw, shown)
     tell = progress or silent
     labels: tuple[str, ...] = ()
@@ -87,14 +87,12 @@ def measure(
         found, scores = run_fold(
             built, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
         )
-    elif isinstance(built, HostMetric):
+    else:
         labels = built.labels
-        again = _Again(made, model, images, inner, reduction, chunk, memory_budget, spec.name)
+        again = _again(made, spec.name, model, images, inner, reduction, chunk=chunk, memory_budget=memory_budget)
         case = HostCase(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
         found = built.run(case)
         scores = np.asarray(made.scores) if made is not None else np.zeros(len(images), np.float32)
-    else:
-        raise PluginError(f"measure {spec.name!r} built a {type(built).__name__}; a MetricFold or HostMetric is needed")
     values = np.asarray(found.values, np.float32)
     curve = None if found.curve is None else np.asarray(found.curve)
     if not np.isfinite(values).all():
@@ -110,13 +108,12 @@ def measure(
         labels=labels,
         better=built.better,
         explained_by=what if made is not None else "",
-        provenance=Provenance(
-            technique=spec.name,
-            model=model.name,
-            config=config,
-            targets=inner.describe(model),
+        provenance=Provenance.of(
+            spec.name,
+            model,
+            config,
+            inner,
             seed=key_text(seed),
-            versions=versions(),
             notes=(("explained by", what), ("reduction", reduction), *built.notes),
         ),
         warnings=(*model.warnings, *built.warnings),
@@ -133,42 +130,26 @@ def _mask_of(mask: Any, images: Float[np.ndarray, "n h w c"]) -> np.ndarray | No
     return array.astype(bool)
 
 
-class _Again:
-    """The technique run once more as it was: same options, seed and noise, other images or another model."""
+def _again(
+    made: Attribution | None,
+    metric: str,
+    model: Model,
+    images: Float[np.ndarray, "n h w c"],
+    target: targets.Target,
+    reduction: str,
+    **options: Any,
+) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
+    """Return the technique to be run once more as it was, with the same options, seed and noise; see `HostCase`."""
+    if made is None:
+        raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
+    technique, config = made.provenance.technique, made.provenance.config
+    options |= {"key": key_of(made.provenance.seed), "ids": image_ids(images).tolist()}
+    options |= {each.name: getattr(config, each.name) for each in dataclasses.fields(config) if each.init}
 
-    def __init__(
-        self,
-        made: Attribution | None,
-        model: Model,
-        images: Float[np.ndarray, "n h w c"],
-        target: targets.Target,
-        reduction: str,
-        chunk: Chunk,
-        memory_budget: int | None,
-        metric: str,
-    ) -> None:
-        if made is None:
-            raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
-        self.made, self.model, self.images, self.target, self.reduction = made, model, images, target, reduction
-        self.chunk, self.memory_budget = chunk, memory_budget
-        self.ids = image_ids(images)
-        self.key = key_of(made.provenance.seed)
-
-    def __call__(
-        self, *, model: Model | None = None, images: Any = None, progress: Progress | None = None
+    def again(
+        *, model: Model = model, images: Any = images, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return the map, one number per pixel, and as the technique gave it."""
-        config = self.made.provenance.config
-        result = explain(
-            self.made.provenance.technique,
-            model or self.model,
-            self.images if images is None else images,
-            self.target,
-            key=self.key,
-            ids=self.ids.tolist(),
-            chunk=self.chunk,
-            memory_budget=self.memory_budget,
-            progress=progress,
-            **{each.name: getattr(config, each.name) for each in dataclasses.fields(config) if each.init},
-        )
-        return map_of(result.values, self.images, self.reduction, self.made.provenance.technique)
+        result = explain(technique, model, images, target, progress=progress, **options)
+        return map_of(result.values, images, reduction, technique)
+
+    return again

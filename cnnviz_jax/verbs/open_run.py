@@ -1,4 +1,4 @@
-"""The door to what a sweep left behind: heatmaps by example, surveys, and a page of both; read when asked for."""
+"""`cv.open_run`: what a sweep left behind, heatmaps by example, surveys, and a page of both; read when asked for."""
 
 import dataclasses
 import functools
@@ -15,15 +15,15 @@ from cnnviz_jax.data.images import Images
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Total
+from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
 from cnnviz_jax.files import read_json, read_lines
+from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.configs import config_from, technique_and_config
-from cnnviz_jax.plugins.references import load
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.report import Report
-from cnnviz_jax.sweep.identity import weights_digest
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.reductions import survey_plan
 from cnnviz_jax.sweep.result import read_manifest, read_survey
@@ -31,7 +31,7 @@ from cnnviz_jax.sweep.spec import Explanation, Survey, SweepSpec
 from cnnviz_jax.sweep.step import OK, STATUSES
 from cnnviz_jax.sweep.store import STATUS, ExampleStore
 from cnnviz_jax.verbs.load_model import load_model
-from cnnviz_jax.verbs.render import check_writable, render, renderer_for
+from cnnviz_jax.verbs.render import check_output, render
 from cnnviz_jax.verbs.report import report
 
 _SHOWN = 8
@@ -79,6 +79,11 @@ class Run:
     def is_done(self) -> bool:
         """Whether the run has come to its end."""
         return self.folder.done.exists()
+
+    @property
+    def _versions(self) -> tuple[tuple[str, str], ...]:
+        """Those that computed the run, not those installed now."""
+        return tuple(sorted(self._frozen["environment"]["versions"].items()))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -212,7 +217,7 @@ class Run:
                 config=config,
                 targets=tuple(map(self._class_name, target)) if target is not None else (str(asked.target),) * len(ids),
                 seed=str(self.spec.seed),
-                versions=tuple(sorted(self._frozen["environment"]["versions"].items())),
+                versions=self._versions,
                 notes=(("run", str(self.folder.root)), ("examples", tuple(ids))),
             ),
         )
@@ -232,14 +237,14 @@ class Run:
             return found
         config = config_from(spec, dict(asked.options))
         dataset = Dataset.of(self.source, self.model.input_shape, class_names=self.model.labels)
-        plan = load(spec.build)(config, self.model)
+        plan = build(spec, config, self.model)
         layer = next((layer for reducer in plan.reducers.values() for layer in reducer.layers), None)
         provenance = Provenance(
             technique=spec.name,
             model=self.model.name,
             config=config,
             layer=layer,
-            versions=tuple(sorted(self._frozen["environment"]["versions"].items())),
+            versions=self._versions,
             notes=(
                 ("images", len(self) - self.manifest["counts"]["unreadable"]),
                 ("unreadable", tuple(self.errors.values())),
@@ -264,8 +269,7 @@ class Run:
             RenderError: `out` cannot be written; said before any work.
         """
         if out is not None:
-            renderer_for(Report.__name__, Path(out))
-            check_writable(Path(out))
+            check_output(Report.__name__, Path(out))
         chosen = self._checked(ids) if ids is not None else self._spread()
         images: Images = self.images(chosen)
         page = report(self.model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])

@@ -1,12 +1,12 @@
-"""The door to files: a result written under its final name only when it is whole."""
+"""`cv.render`: a result in a file, under its final name only when it is whole."""
 
-import contextlib
 import os
 import tempfile
 from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.errors import RenderError
+from cnnviz_jax.files import whole
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import RendererSpec
@@ -28,55 +28,53 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
         RenderError: No renderer writes this result in this form, or the folder cannot be written.
     """
     path = Path(path)
-    spec = renderer_for(type(result).__name__, path, renderer)
-    check_writable(path)
-    handle, name = tempfile.mkstemp(prefix=f".{path.stem[:40]}-", suffix=path.suffix, dir=path.parent)
-    os.close(handle)
-    temporary = Path(name)
+    spec = check_output(type(result).__name__, path, renderer)
     try:
-        load(spec.render)(result, temporary, **display)
-        mask = os.umask(0)
-        os.umask(mask)
-        temporary.chmod(0o666 & ~mask)
-        temporary.replace(path)
+        with whole(path) as temporary:
+            load(spec.render)(result, temporary, **display)
     except OSError as error:
         raise RenderError(f"cannot write {path}: {error.strerror or error}") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
     return path
 
 
-def renderer_for(kind: str, path: Path, renderer: str | None = None) -> RendererSpec:
-    """Return the renderer for this kind of result and file; can be asked before the result exists.
+def check_output(kind: str | None, path: Path, renderer: str | None = None) -> RendererSpec:
+    """Return the renderer for this kind of result and file, which can be written; meant for before long work.
 
     Args:
-        kind: Class name of the result, such as `Attribution`.
+        kind: Class name of the result, such as `Attribution`; `None` where it is not known yet: then any will do.
         path: The file; its suffix decides where `renderer` does not.
         renderer: Name of the renderer that was asked for.
 
     Raises:
         UnknownNameError: No renderer has that name.
-        RenderError: None fits; those that would are listed.
+        RenderError: None fits, and those that would are listed; or no file can be created at `path`.
     """
+    spec = _renderer_for(kind, path, renderer)
+    _check_writable(path)
+    return spec
+
+
+def _renderer_for(kind: str | None, path: Path, renderer: str | None) -> RendererSpec:
     manager = plugins()
     if renderer is not None:
         return manager.renderer(renderer)
-    suffix = path.suffix.lower()
-    specs: list[RendererSpec] = list(manager.renderers.values())
-    fitting = [spec for spec in specs if suffix in spec.suffixes and (kind in spec.accepts or "*" in spec.accepts)]
+    usable = [spec for spec in manager.renderers.values() if kind is None or {kind, "*"} & set(spec.accepts)]
+    fitting = [spec for spec in usable if path.suffix.lower() in spec.suffixes]
     exact = [spec for spec in fitting if kind in spec.accepts] or fitting
-    if len(exact) > 1:
-        names = ", ".join(repr(spec.name) for spec in exact)
-        raise RenderError(f"renderers {names} all write {kind} to {suffix}; say renderer=...")
     if not exact:
-        usable = sorted({s for spec in specs if kind in spec.accepts or "*" in spec.accepts for s in spec.suffixes})
-        raise RenderError(f"nothing writes {kind} to {path.name!r}; suffixes that work: {', '.join(usable) or 'none'}")
+        asked = f"the suffix {path.suffix!r}" if path.suffix else "the file name without a suffix"
+        suffixes = ", ".join(sorted({suffix for spec in usable for suffix in spec.suffixes}))
+        known = f"{suffixes} can be written" if suffixes else "none is loaded"
+        raise RenderError(
+            f"no renderer of {kind or 'results'} for {asked} of {str(path)!r}; {known}, as `cnnviz renderers` lists"
+        )
+    if len(exact) > 1 and kind is not None:
+        names = ", ".join(repr(spec.name) for spec in exact)
+        raise RenderError(f"renderers {names} all write {kind} to {path.suffix.lower()}; say renderer=...")
     return exact[0]
 
 
-def check_writable(path: Path) -> None:
-    """Raise `RenderError` unless a file can be created at `path`; meant for before long work."""
+def _check_writable(path: Path) -> None:
     folder = path.parent
     if path.is_dir():
         raise RenderError(f"{path} is a folder; name a file in it")

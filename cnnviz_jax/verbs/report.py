@@ -10,18 +10,18 @@ import jax
 import numpy as np
 
 from cnnviz_jax.data.images import Images, check_images, image_names
-from cnnviz_jax.engine import Fold, Progress, silent, stage
+from cnnviz_jax.engine import Progress, silent, stage
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model, predictions, require_model
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import Kind
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
-from cnnviz_jax.verbs.render import check_writable, render, renderer_for
+from cnnviz_jax.verbs.render import check_output, render
 from cnnviz_jax.verbs.synthesize import synthesize
 
 _SYNTHESIZED_LAYERS = 3
@@ -62,14 +62,13 @@ def report(
     images = check_images(images, model.input_shape)
     titles = image_names(names, len(images))
     if out is not None:
-        renderer_for(Report.__name__, Path(out))
-        check_writable(Path(out))
+        check_output(Report.__name__, Path(out))
     kinds = _chosen(techniques)
     run = _Tasks(progress or silent)
     attributions = _explanations([name for name in kinds if kinds[name] == "explain"], model, images, target, key)
     syntheses = _syntheses([name for name in kinds if kinds[name] == "synthesize"], model, key)
     inspections: dict[str, Task] = {
-        name: partial(_inspected, name, model) for name in kinds if kinds[name] == "inspect"
+        name: lambda progress, name=name: inspect(name, model) for name in kinds if kinds[name] == "inspect"
     }
     results = run.all({**attributions, **inspections, **syntheses})
     page = Report(
@@ -93,7 +92,8 @@ def report(
     return page
 
 
-Task = Callable[[Progress], Any]
+Task = Callable[..., Any]
+"""Takes the keyword `progress`."""
 
 
 class _Tasks:
@@ -110,7 +110,7 @@ class _Tasks:
         for number, (name, task) in enumerate(tasks.items()):
             began = time.monotonic()
             try:
-                results[name] = task(stage(self.progress, number, len(tasks), name))
+                results[name] = task(progress=stage(self.progress, number, len(tasks), name))
             except CnnvizError as reason:
                 self.refused[name] = str(reason)
             self.elapsed_s[name] = time.monotonic() - began
@@ -133,28 +133,18 @@ def _chosen(techniques: Sequence[str] | None) -> dict[str, Kind]:
 def _explanations(names: Sequence[str], model: Model, images: Any, target: Any, key: Any) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
     for name in names:
-        tasks[name] = partial(_explained, name, model, images, target, key)
+        tasks[name] = partial(explain, name, model, images, target, key=key)
         first = next((layer.name for layer in model.layers.values() if layer.kind == "conv" and layer.is_map), None)
         if first is not None and _shows_maps(name, model):  # channel maps are worth seeing at the first layer too
-            tasks[f"{name} {first}"] = partial(_explained, name, model, images, target, key, layer=first)
+            tasks[f"{name} {first}"] = partial(explain, name, model, images, target, key=key, layer=first)
     return tasks
 
 
-def _explained(name: str, model: Model, images: Any, target: Any, key: Any, tick: Progress, **options: Any) -> Any:
-    return explain(name, model, images, target, key=key, progress=tick, **options)
-
-
-def _inspected(name: str, model: Model, tick: Progress) -> Any:
-    return inspect(name, model)
-
-
 def _shows_maps(name: str, model: Model) -> bool:
-    spec = plugins().technique(name)
     try:
-        built = load(spec.build)(spec.config(), model)
+        return bool(resolve_technique(name, "explain", {}, model).built.view == "maps")
     except CnnvizError:
         return False
-    return isinstance(built, Fold) and built.view == "maps"
 
 
 def _syntheses(names: Sequence[str], model: Model, key: Any) -> dict[str, Task]:
@@ -165,13 +155,10 @@ def _syntheses(names: Sequence[str], model: Model, key: Any) -> dict[str, Task]:
     tasks: dict[str, Task] = {}
     for name in names:
         for layer in (convolutions[i] for i in picked):
-            tasks[f"{name} {layer.name}"] = partial(_synthesized, name, model, layer, key)
+            channels = list(range(min(_SYNTHESIZED_CHANNELS, layer.channels)))
+            task = partial(synthesize, name, model, layer=layer.name, channels=channels, key=key)
+            tasks[f"{name} {layer.name}"] = task
     return tasks
-
-
-def _synthesized(name: str, model: Model, layer: Layer, key: Any, tick: Progress) -> Any:
-    channels = list(range(min(_SYNTHESIZED_CHANNELS, layer.channels)))
-    return synthesize(name, model, layer=layer.name, channels=channels, key=key, progress=tick)
 
 
 def _facts(model: Model) -> dict[str, str]:

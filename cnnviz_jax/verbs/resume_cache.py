@@ -1,34 +1,38 @@
-"""What a synthesis or an explanation has done, in a folder: the same call goes on where an interrupted one stopped."""
+"""What a synthesis or an explanation has done, in a folder: the same call resumes where an interrupted one stopped."""
 
 import hashlib
 import json
-import os
-import tempfile
 import zlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import jax
 import numpy as np
 
 from cnnviz_jax.errors import RenderError
+from cnnviz_jax.files import whole
+from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.results.provenance import versions
 
 
 class ResumeFolder:
     """One file per finished target, or unfinished image, named by everything that decides its numbers."""
 
-    def __init__(self, folder: Path, identity: dict[str, Any], each: list[tuple[str, ...]]) -> None:
+    def __init__(self, folder: str | Path, model: Model, each: Sequence[tuple[str, ...]], **identity: Any) -> None:
         """Name the files; the folder is made when the first target is finished.
 
         Args:
             folder: Where the files are.
-            identity: What decides the numbers of all targets, ready for JSON.
-            each: What decides those of each target.
+            model: What computes the numbers: its parameters, and the versions installed, decide them too.
+            each: What decides the numbers of each target.
+            **identity: What else decides those of all targets, ready for JSON.
         """
-        self.folder = folder
-        whole = json.dumps(identity, sort_keys=True, default=str)
-        self.paths = [folder / f"{hashlib.sha256(repr((whole, own)).encode()).hexdigest()[:24]}.npz" for own in each]
+        self.folder = Path(folder)
+        identity |= {"model": model.name, "parameters": weights_digest(model), "versions": versions()}
+        shared = json.dumps(identity, sort_keys=True, default=str)
+        names = [hashlib.sha256(repr((shared, own)).encode()).hexdigest()[:24] for own in each]
+        self.paths = [self.folder / f"{name}.npz" for name in names]
 
     def load(self, index: int) -> list[np.ndarray] | None:
         """Return the arrays of a finished target; `None` if it is not there or its file is broken."""
@@ -45,11 +49,8 @@ class ResumeFolder:
             RenderError: The folder cannot be written.
         """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            handle, name = tempfile.mkstemp(prefix=".part-", suffix=".npz", dir=self.folder)
-            with os.fdopen(handle, "wb") as file:
-                np.savez(file, **{f"a{k}": array for k, array in enumerate(arrays)})  # type: ignore[arg-type]
-            Path(name).replace(self.paths[index])
+            with whole(self.paths[index]) as temporary:
+                np.savez(temporary, **{f"a{k}": array for k, array in enumerate(arrays)})  # type: ignore[arg-type]
         except OSError as error:
             raise RenderError(f"cannot keep finished images in {self.folder}: {error.strerror or error}") from error
 
@@ -59,19 +60,3 @@ class ResumeFolder:
             path.unlink(missing_ok=True)
         if self.folder.is_dir() and not any(self.folder.iterdir()):
             self.folder.rmdir()
-
-
-def digest(model: Model) -> str:
-    """Return a short text that differs for models of other parameters."""
-    total = hashlib.sha256()
-    for leaf in jax.tree.leaves(model.params):
-        total.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
-    return total.hexdigest()[:24]
-
-
-def arrays_digest(tree: Any) -> str:
-    """Return a short text that differs for other arrays."""
-    total = hashlib.sha256(str(jax.tree.structure(tree)).encode())
-    for leaf in jax.tree.leaves(tree):
-        total.update(np.ascontiguousarray(np.asarray(leaf)).tobytes())
-    return total.hexdigest()[:24]

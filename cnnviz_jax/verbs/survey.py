@@ -1,4 +1,4 @@
-"""The door for data sets: what units answer to over many images, in one streaming pass."""
+"""`cv.survey`: what units answer to over many images, in one streaming pass."""
 
 from collections.abc import Mapping, Sequence
 from functools import partial
@@ -6,12 +6,12 @@ from typing import Any
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, silent
-from cnnviz_jax.engine.survey import SurveyPlan, run_survey
-from cnnviz_jax.errors import ImageError, PluginError
+from cnnviz_jax.engine.survey import run_survey
+from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.configs import technique_and_config
-from cnnviz_jax.plugins.references import load
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Provenance
 
 
 def survey(
@@ -57,19 +57,12 @@ def survey(
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
-    plan = load(spec.build)(config, model)
-    if not isinstance(plan, SurveyPlan):
-        raise PluginError(f"technique {spec.name!r} built a {type(plan).__name__}; a SurveyPlan is needed")
+    plan = build(spec, config, model)
     reducers = dict(plan.reducers)
     if dataset.is_labelled:
         reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
     run = partial(
-        run_survey,
-        model=model,
-        dataset=dataset,
-        batch=batch,
-        memory_budget=memory_budget,
-        progress=progress or silent,
+        run_survey, model=model, dataset=dataset, batch=batch, memory_budget=memory_budget, progress=progress or silent
     )
     found, unreadable = run(reducers)
     for further in plan.then if len(unreadable) < len(dataset) else ():
@@ -77,16 +70,10 @@ def survey(
     if len(unreadable) == len(dataset):
         raise ImageError(f"none of {len(dataset)} images can be read; the first: {unreadable[0]}")
     read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
-    provenance = Provenance(
-        technique=spec.name,
-        model=model.name,
-        config=config,
-        layer=read,
-        versions=versions(),
-        notes=(
-            ("images", len(dataset) - len(unreadable)),
-            ("unreadable", tuple(unreadable.values())),
-            ("dataset", dataset.source.digest()),
-        ),
+    notes = (
+        ("images", len(dataset) - len(unreadable)),
+        ("unreadable", tuple(unreadable.values())),
+        ("dataset", dataset.source.digest()),
     )
+    provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes)
     return plan.finish(found, dataset, provenance)

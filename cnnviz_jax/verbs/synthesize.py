@@ -1,4 +1,4 @@
-"""The door for synthesis: images that excite units most."""
+"""`cv.synthesize`: images that excite units most."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -13,7 +13,6 @@ from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
-    Iteration,
     Progress,
     image_ids,
     key_text,
@@ -23,17 +22,18 @@ from cnnviz_jax.engine import (
     silent,
     word_id,
 )
-from cnnviz_jax.errors import ImageError, PluginError, TargetError, UsageError
+from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.errors import ImageError, TargetError, UsageError
+from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.configs import technique_and_config
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.plugins.references import load
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, resolved_layers
 from cnnviz_jax.targets.layers import WholeLayer
 from cnnviz_jax.verbs.exemplars import measured
-from cnnviz_jax.verbs.resume_cache import ResumeFolder, arrays_digest, digest
+from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 
 def synthesize(
@@ -85,34 +85,23 @@ def synthesize(
     elif spec.subject == "images":
         raise ImageError(f"{technique} works on images; say images=")
     dataset = None if exemplars is None else check_images(exemplars, model.input_shape)
-    iteration = load(spec.build)(config, model, resolved)
-    if not isinstance(iteration, Iteration):
-        raise PluginError(f"technique {technique!r} built a {type(iteration).__name__}; an Iteration is needed")
+    iteration = build(spec, config, model, resolved)
     sized, placed = iteration.prepare(model, resolved, dataset)
     seed = root_key(key)
-    words, seed_text = resolved.describe(model), key_text(seed)
     moments = tuple(sorted({round(k) for k in np.linspace(0, iteration.steps, snapshots)})) if snapshots else ()
     cache = None
     if folder is not None:
-        common = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration), "model": model.name}
-        common |= {"parameters": digest(model), "key": seed_text, "versions": versions(), "snapshots": moments}
-        rows = [jax.tree.map(lambda leaf, i=i: leaf[i], placed) for i in range(len(ids))]
-        cache = ResumeFolder(
-            Path(folder), common, [(w, str(i), arrays_digest(r)) for w, i, r in zip(words, ids, rows, strict=True)]
-        )
+        rows = zip(resolved.describe(model), ids, _rows(placed, len(ids)), strict=True)
+        each = [(words, str(number), arrays_digest(row)) for words, number, row in rows]
+        parts = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration)}
+        cache = ResumeFolder(folder, model, each, **parts, key=key_text(seed), snapshots=moments)
     outcome, curves, frames = run_iteration(
         iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
         memory_budget=memory_budget, progress=progress or silent,
     )  # fmt: skip
-    provenance = Provenance(
-        technique=spec.name,
-        model=model.name,
-        config=config,
-        targets=words,
-        layer=iteration.layer or layer,
-        seed=seed_text,
-        versions=versions(),
-        notes=(*iteration.notes, *((("frame_steps", moments),) if moments else ())),
+    notes = (*iteration.notes, *((("frame_steps", moments),) if moments else ()))
+    provenance = Provenance.of(
+        spec.name, model, config, resolved, layer=iteration.layer or layer, seed=key_text(seed), notes=notes
     )
     made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
     if dataset is None:
@@ -123,17 +112,11 @@ def synthesize(
 def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
     """The technique's record and config; a layer that is the technique's own option goes there."""
     fields = {field.name for field in dataclasses.fields(plugins().technique(name, "synthesize").config)}
-    if "layer" not in fields:
-        spec, config = technique_and_config(name, "synthesize", options)
-        return spec, config, layer
-    if layer is not None:
-        options = {**options, "layer": model.layers.resolve(layer)}
-    elif "layer" in options:
-        options = {**options, "layer": model.layers.resolve(options["layer"])}
-    else:
-        raise UsageError(f"{name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
-    spec, config = technique_and_config(name, "synthesize", options)
-    return spec, config, None
+    if "layer" in fields:
+        if (asked := options.get("layer") if layer is None else layer) is None:
+            raise UsageError(f"{name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
+        layer, options = None, {**options, "layer": model.layers.resolve(asked)}
+    return *technique_and_config(name, "synthesize", options), layer
 
 
 def _some_layer(model: Model) -> str:
@@ -159,8 +142,7 @@ def _targets(model: Model, layer: str | None, channels: Any, target: Any, config
             return resolved, np.asarray(resolved.index)
         if isinstance(resolved, targets.Channel):
             return resolved, _channel_ids(resolved.layer, np.asarray(resolved.channel))
-        words = resolved.describe(model)
-        rows = [jax.tree.map(lambda leaf, i=i: leaf[i], resolved) for i in range(count_of(target))]
+        words, rows = resolved.describe(model), _rows(resolved, count_of(target))
         texts = (f"{word} {arrays_digest(row)}" for word, row in zip(words, rows, strict=True))
         return resolved, np.asarray([word_id(text) for text in texts], np.uint32)
     name = model.layers.resolve(layer)
@@ -171,6 +153,10 @@ def _targets(model: Model, layer: str | None, channels: Any, target: Any, config
         len(chosen)
     )
     return resolved, _channel_ids(name, chosen)
+
+
+def _rows(batched: targets.Target, count: int) -> list[Any]:
+    return [jax.tree.map(lambda leaf, i=i: leaf[i], batched) for i in range(count)]
 
 
 def _channel_ids(layer: str, channels: Any) -> np.ndarray:

@@ -1,13 +1,16 @@
 """Channels, targets, seeds and times as text."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from cnnviz_jax.cli.values import channel_indices, evaluations_at_once, seed_number, target_classes
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.cli.values import evaluations_at_once, indices, seed_number
+from cnnviz_jax.errors import TargetError, UsageError
+from cnnviz_jax.targets.parsing import class_named, target_in_words
 
 
 @pytest.mark.parametrize(
-    ("text", "indices"),
+    ("text", "numbers"),
     [
         ("0:4", [0, 1, 2, 3]),
         ("3,7,40", [3, 7, 40]),
@@ -19,8 +22,8 @@ from cnnviz_jax.errors import UsageError
         (" 1 , 3", [1, 3]),
     ],
 )
-def test_channels_are_numbers_and_slices(text, indices):
-    assert channel_indices(text, 6) == indices
+def test_channels_are_numbers_and_slices(text, numbers):
+    assert indices(text, "channels", 6) == numbers
 
 
 @pytest.mark.parametrize(
@@ -29,35 +32,40 @@ def test_channels_are_numbers_and_slices(text, indices):
         ("a", "channels 'a' is not a list such as 0:64 or 3,7,40"),
         ("", "is not a list"),
         ("-1", "is not a list"),
-        ("4:4", "names no channel"),
+        ("4:4", "names none"),
         ("0:4:0", "has step 0"),
     ],
 )
 def test_other_channels_are_refused(text, fault):
     with pytest.raises(UsageError, match=fault):
-        channel_indices(text, 6)
+        indices(text, "channels", 6)
 
 
 def test_an_open_range_needs_to_know_the_layer():
     with pytest.raises(UsageError, match="channels '2:' has no end; say where to stop, as in 2:64"):
-        channel_indices("2:")
+        indices("2:", "channels")
+
+
+def with_labels(*labels):
+    return SimpleNamespace(name="net", labels=labels)
 
 
 def test_targets_are_numbers_one_per_image_or_a_label():
-    assert target_classes("243") == 243
-    assert target_classes("243, 281") == [243, 281]
-    assert target_classes("-1") == -1
-    assert target_classes("Tabby", ["dog", "tabby"]) == 1
-    assert target_classes("hen, or so", ["dog", "hen, or so"]) == 1
+    assert target_in_words("243", with_labels()) == 243
+    assert target_in_words("243, 281", with_labels()) == [243, 281]
+    assert target_in_words("-1", with_labels()) == -1
+    assert target_in_words("Tabby", with_labels("dog", "tabby")) == 1
+    assert target_in_words("hen, or so", with_labels("dog", "hen, or so")) == 1
 
 
-def test_a_label_that_is_unknown_or_twice_there_is_refused():
-    with pytest.raises(UsageError, match=r"nor a label of this model. Did you mean 'tabby'?"):
-        target_classes("tabbi", ["dog", "tabby"])
-    with pytest.raises(UsageError, match="'crane' is the label of classes 0, 2; give the number"):
-        target_classes("crane", ["crane", "dog", "crane"])
-    with pytest.raises(UsageError, match="is neither a class index"):
-        target_classes("3.5")
+@pytest.mark.parametrize("named", [target_in_words, class_named])
+def test_a_label_that_is_unknown_or_twice_there_is_refused_alike_on_the_line_and_in_python(named):
+    with pytest.raises(TargetError, match=r"no class of net is called 'tabbi'; say its number. Did you mean 'tabby'?"):
+        named("tabbi", with_labels("dog", "tabby"))
+    with pytest.raises(TargetError, match="classes 0, 2 of net are called 'crane'; say the number"):
+        named("crane", with_labels("crane", "dog", "crane"))
+    with pytest.raises(TargetError, match=r"no class of net is called '3\.5'"):
+        named("3.5", with_labels())
 
 
 def test_seeds_and_chunks():

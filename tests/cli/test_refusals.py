@@ -23,8 +23,11 @@ def image(tmp_path):
         ("explain occlusion shapes b.png", "no image 'b.png'. Did you mean 'a.png'?"),
         (f"{IMAGE} --out none/x.png", "no folder none; make it first"),
         (f"{IMAGE} --out a.png/x.png", "no folder a.png; make it first"),
-        (f"{IMAGE} --out x.foo", "no renderer for the suffix '.foo' of 'x.foo'; .html, .npz, .pdf, .png, .svg can"),
-        (f"{IMAGE} --out x", "no renderer for the file name without a suffix of 'x'"),
+        (
+            f"{IMAGE} --out x.foo",
+            "no renderer of Attribution for the suffix '.foo' of 'x.foo'; .html, .npz, .pdf, .png, .svg can",
+        ),
+        (f"{IMAGE} --out x", "no renderer of Attribution for the file name without a suffix of 'x'"),
         (f"{IMAGE} --renderer figrue", "no renderer 'figrue'. Did you mean 'figure'?"),
         (f"{IMAGE} --seed x", "seed 'x' is not a whole number"),
         (f"{IMAGE} --chunk 0", "chunk '0' is neither auto nor a whole number"),
@@ -35,13 +38,16 @@ def image(tmp_path):
         ("synthesize shapes a.png --target 3", "synthesize takes a model and no images, got 'a.png'"),
         ("inspect filters shapes a.png", "inspect filters takes a model only, got 'a.png'"),
         ("layers", "say which model: none is named; write cnnviz layers MODEL"),
-        ("layers shapes lenet", "layers takes one model, got 'lenet' too"),
-        ("layers json:nothing", "the module 'json' has no 'nothing', which the model 'json:nothing' names"),
-        ("layers no_module:build", "no module 'no_module' for the model 'no_module:build'"),
+        ("layers shapes lenet", "layers takes one model and nothing else, got 'lenet'"),
+        ("layers json:nothing", "the model 'json:nothing' cannot be imported: json has no 'nothing'"),
+        (
+            "layers no_module:build",
+            "the model 'no_module:build' cannot be imported: no module 'no_module' in the current folder or",
+        ),
         ("report shapes b.png", "no image 'b.png'"),
         ("report lenet", "no images, and none come with the model 'lenet'"),
         ("report --out none/page.html", "no folder none; make it first"),
-        ("report --out page.png", "no renderer for the suffix '.png' of 'page.png'; .html"),
+        ("report --out page.png", "no renderer of Report for the suffix '.png' of 'page.png'; .html"),
         ("techniques --kind explane", "argument --kind: invalid choice: 'explane'"),
     ],
 )
@@ -55,7 +61,7 @@ def test_a_folder_that_cannot_be_written_is_refused_before_the_work(refusal, tmp
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr("tempfile.mkstemp", refuse)
-    monkeypatch.setattr("cnnviz_jax.cli.commands.explain.load", lambda *_: pytest.fail("the work began"))
+    monkeypatch.setattr("cnnviz_jax.cli.request.load", lambda *_, **__: pytest.fail("the work began"))
     assert refusal(*IMAGE.split()) == "cannot write in .: Permission denied"
 
 
@@ -67,7 +73,7 @@ def test_a_factory_that_fails_is_the_users_to_mend(refusal, tmp_path, monkeypatc
             "the factory failing_factory:build failed: ZeroDivisionError: division by zero; --debug shows where"
         )
         assert refusal("layers", "failing_factory:number") == (
-            "failing_factory:number is a int; name a function that returns the model"
+            "the model 'failing_factory:number' is of type int; name a function"
         )
     finally:
         sys.modules.pop("failing_factory", None)
@@ -77,5 +83,5 @@ def test_a_module_that_cannot_be_imported_names_what_it_lacks(refusal, tmp_path,
     monkeypatch.setattr(sys, "path", [*sys.path])
     (tmp_path / "lacking_module.py").write_text("import surely_not_installed")
     assert refusal("layers", "lacking_module:build") == (
-        "the module 'lacking_module' cannot be imported: No module named 'surely_not_installed'; --debug shows where"
+        "the model 'lacking_module:build' cannot be imported: No module named 'surely_not_installed'"
     )

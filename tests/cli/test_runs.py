@@ -129,7 +129,7 @@ def test_quiet_prints_nothing_but_writes(cnnviz, tmp_path):
     ("line", "sentence"),
     [
         ("--target 3", "class 3 is out of range"),
-        ("--target wasp", "target 'wasp' is neither a class index"),
+        ("--target wasp", "is called 'wasp'; say its number."),
         ("--target 0,1,2", "the target names 3 values for 1 images"),
     ],
 )

@@ -27,8 +27,8 @@ class RowsConfig:
 SPEC = TechniqueSpec(
     name="rows", kind="explain", summary="Covers rows", config=RowsConfig, build=len, references=("A 2020",)
 )
-LAYER = Common(name="layer", metavar="LAYER", help="the layer")
-TARGET = Common(name="target", metavar="CLASS", help="the class")
+LAYER = Common("layer", "LAYER", "the layer")
+TARGET = Common("target", "CLASS", "the class")
 
 
 def read(*arguments, spec=SPEC):

@@ -91,10 +91,13 @@ def test_a_model_wins_over_a_file_of_its_name(registry, tmp_path):
     assert take_model(["shapes"], registry, None, usage="") == ("shapes", [])
 
 
-def test_a_folder_stands_for_its_images_in_order_of_name(tmp_path):
-    for name in ("b.PNG", "a.jpg", "notes.txt"):
+def test_a_folder_stands_for_all_images_below_it_in_order_of_path(tmp_path):
+    (tmp_path / "a").mkdir()
+    for name in ("b.PNG", "a.jpg", "notes.txt", "a/z.png"):
         (tmp_path / name).touch()
-    assert [path.name for path in image_files([str(tmp_path)])] == ["a.jpg", "b.PNG"]
+    named = image_files([str(tmp_path), str(tmp_path / "a" / "z.png")])
+    assert [file.name for file in named] == ["a/z.png", "a.jpg", "b.PNG", "z.png"]
+    assert named[0].path == named[3].path == tmp_path / "a" / "z.png"
 
 
 def test_all_missing_images_are_named_at_once_with_near_matches(tmp_path):

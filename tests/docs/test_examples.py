@@ -10,12 +10,15 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
+from cnnviz_jax.plugins import reset_plugins
 
 from .pages import blocks, name_of, pages
 
 WITH_PYTHON = [page for page in pages() if blocks(page, "python")]
 ELSEWHERE = {"cnnviz report"}
-"""Run by the test of the tutorial, with one technique more."""
+"""Run by `.ci/run` from the wheel, and with one technique more by the test of the tutorial."""
+REPORTED = "models,adapters,renderers,gradient,activation,inspect"
+"""Families that a page's `cnnviz report` runs here, where the line counts and not the techniques, each tested alone."""
 COMMANDS = {
     line: name_of(page)
     for page in reversed(pages())
@@ -78,9 +81,18 @@ def recorded_training(workplace):
         recorder.save(step, params)
 
 
+@pytest.fixture
+def fewer_families(monkeypatch):
+    """Give a function that loads the plugins of `REPORTED` alone until the test ends."""
+    yield lambda: (monkeypatch.setenv("CNNVIZ_PLUGINS", REPORTED), reset_plugins())
+    reset_plugins()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("line", COMMANDS, ids=[f"{page}: {line}" for line, page in COMMANDS.items()])
-def test_the_commands_on_a_page_run(line, workplace, request, capsys):
+def test_the_commands_on_a_page_run(line, workplace, request, capsys, fewer_families):
+    if line.startswith("cnnviz report") and "--run" not in line:
+        fewer_families()
     if "my_package" in line:
         (workplace / "my_package").mkdir()
         (workplace / "my_package" / "my_module.py").write_text(

@@ -58,7 +58,7 @@ def test_the_plugins_page_has_no_hook_that_does_not_exist():
 def test_every_record_is_on_the_plugins_page():
     text = (DOCS / "plugins.md").read_text(encoding="utf-8")
     for _, record in HOOKS.values():
-        assert f".. autoclass:: cnnviz_jax.plugins.specs.{record.__name__}" in text
+        assert f".. autoclass:: cnnviz_jax.plugin.{record.__name__}" in text
 
 
 def test_every_verb_is_a_heading_of_the_command_line_page_and_no_other_is():

@@ -57,7 +57,7 @@ def test_progress_rises_to_the_total():
 
 def test_the_chunk_is_halved_when_memory_runs_out(monkeypatch):
     asked = []
-    real = fold_module.FoldRun._images
+    real = fold_module.FoldRun._run_batch
 
     def short_of_memory(self, first, done):
         asked.append(self.chunk)
@@ -65,7 +65,7 @@ def test_the_chunk_is_halved_when_memory_runs_out(monkeypatch):
             raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
         return real(self, first, done)
 
-    monkeypatch.setattr(fold_module.FoldRun, "_images", short_of_memory)
+    monkeypatch.setattr(fold_module.FoldRun, "_run_batch", short_of_memory)
     images = some_images(2)
     heat, _ = run(images, count=9, chunk=9)
     np.testing.assert_allclose(heat.values, 36 * images[..., 0], rtol=1e-6)
@@ -76,7 +76,7 @@ def test_memory_that_never_suffices_is_an_error(monkeypatch):
     def never(self, first, done):
         raise RuntimeError("RESOURCE_EXHAUSTED: out of memory")
 
-    monkeypatch.setattr(fold_module.FoldRun, "_images", never)
+    monkeypatch.setattr(fold_module.FoldRun, "_run_batch", never)
     with pytest.raises(MemoryBudgetError, match="one evaluation at a time"):
         run(some_images(1))
 

@@ -74,7 +74,7 @@ def test_refusals(tmp_path):
         cv.inspect("convolve", HALVES[:2])
     with pytest.raises(UsageError, match=r"at is \(4, 0\); the response has 4 rows"):
         cv.inspect("convolve", HALVES, at=(4, 0))
-    with pytest.raises(UsageError, match="stride is 1 or more pixels, got 0"):
+    with pytest.raises(UsageError, match="stride is at least 1, got 0"):
         cv.inspect("convolve", HALVES, stride=0)
     with pytest.raises(UsageError, match="a window of 5 does not fit"):
         cv.inspect("convolve", HALVES, pool="max", window=5)

@@ -64,7 +64,7 @@ def test_a_unit_that_nothing_moves_is_said_and_gives_no_nan():
 
 
 def test_no_samples_are_refused():
-    with pytest.raises(UsageError, match="samples is 1 or more, got 0"):
+    with pytest.raises(UsageError, match="samples is at least 1, got 0"):
         cv.inspect("effective-receptive-field", model(), samples=0)
 
 

@@ -43,5 +43,5 @@ def test_picking_among_named_channels_keeps_their_numbers(images, maps):
 
 
 def test_a_count_below_one_is_refused(images):
-    with pytest.raises(UsageError, match="count is 1 or more channels, got 0"):
+    with pytest.raises(UsageError, match="count is at least 1, got 0"):
         shown(images, count=0)

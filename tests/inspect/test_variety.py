@@ -57,7 +57,7 @@ def test_every_layer_with_a_kernel_has_a_row():
 
 def test_refusals():
     pool = next(name for name, layer in model().layers.items() if layer.kind == "max_pool")
-    with pytest.raises(LayerKindError, match=f"layer '{pool}' is a max_pool and has no kernel in small"):
+    with pytest.raises(LayerKindError, match=f"layer '{pool}' of small is a max_pool and has no kernel"):
         cv.inspect("filter-variety", model(), layer=pool)
     with pytest.raises(UsageError, match="twins_at lies above 0 and up to 1, got 0"):
         cv.inspect("filter-variety", model(), twins_at=0.0)

@@ -116,7 +116,7 @@ def test_compare_from_the_command_line(cnnviz, tmp_path):
     [
         ("compare measured_net:build a.png --metrics deletoin", "no measure technique 'deletoin'"),
         ("measure deletion measured_net:build a.png --masks none", "no folder of masks at 'none'"),
-        ("measure deletion measured_net:build", "no images to explain"),
+        ("measure deletion measured_net:build", "no images to measure"),
         ("measure measured_net:build a.png", "no measure technique 'measured_net:build'"),
     ],
 )

@@ -99,7 +99,7 @@ def test_a_connection_that_ends_early_is_told_and_the_next_try_goes_on_there(she
     shelf.stops_after = 600_000
     assert sentence(shelf.url, cache, sha256=DIGEST) == (
         f"the connection to {shelf.address.removeprefix('http://')} ended after 0.6 of 1.5 MB of w-00.pth;"
-        " run the same command again to go on"
+        " run the same command again to resume"
     )
     assert os.listdir(cache) == ["w-00.pth.part"]
     shelf.stops_after = None
@@ -132,7 +132,7 @@ def test_another_file_than_the_published_one_is_thrown_away(shelf, cache):
     shelf.files["/w-00.pth"] = CONTENT[:-1] + b"!"
     wrong = hashlib.sha256(shelf.files["/w-00.pth"]).hexdigest()
     assert sentence(shelf.url, cache, sha256=DIGEST[:8]) == (
-        f"what {shelf.url} gave has SHA-256 {wrong}, not one that begins with {DIGEST[:8]}; it was thrown away."
+        f"what {shelf.url} gave has SHA-256 {wrong}, not one that begins with {DIGEST[:8]}; it was discarded."
         " Try again, and if it comes back the same, do not use it"
     )
     assert os.listdir(cache) == []
@@ -149,7 +149,7 @@ def test_a_full_disk_is_told(shelf, cache):
     (cache / "w-00.pth.part").symlink_to("/dev/full")
     assert sentence(shelf.url, cache, sha256=DIGEST) == (
         f"no space left for w-00.pth in {str(cache)!r}; free some, or let CNNVIZ_CACHE name another folder,"
-        " and run the same command again to go on"
+        " and run the same command again to resume"
     )
 
 

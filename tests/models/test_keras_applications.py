@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.errors import ModelError, WeightsError
+from cnnviz_jax.errors import ModelError, UsageError, WeightsError
 from cnnviz_plugins.models.keras_applications import FEEDING, build, turn_first_kernel
 from cnnviz_plugins.models.plugin import KERAS
 
@@ -124,7 +124,7 @@ def test_without_weights_the_way_to_them_is_told(keras):
 
 def test_without_keras_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "keras", None)
-    with pytest.raises(ModelError, match=r"keras:VGG16 needs Keras, .*`pip install 'cnnviz-jax\[keras\]'`"):
+    with pytest.raises(UsageError, match=r"keras:VGG16 needs the package 'keras', .*'cnnviz-jax\[keras\]'"):
         cv.load_model("keras:VGG16")
 
 

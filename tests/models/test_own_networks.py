@@ -12,7 +12,6 @@ from PIL import Image
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.plugins import reset_plugins
-from cnnviz_jax.verbs.load_model import load
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.naming import load_arrays
 
@@ -30,7 +29,7 @@ def in_the_examples(monkeypatch):
 
 
 def test_tiny_darknet_gives_the_published_probability(weights, imagenet_image):
-    model = load("tiny_darknet:build", str(weights / "tiny_darknet.safetensors"))
+    model = cv.load_model("tiny_darknet:build", str(weights / "tiny_darknet.safetensors"))
     probabilities = np.asarray(jax.nn.softmax(model(imagenet_image("doberman.png"))[0]))
     assert probabilities.argmax() == 236
     assert probabilities[236] == pytest.approx(0.67973992, abs=1e-5)
@@ -38,7 +37,7 @@ def test_tiny_darknet_gives_the_published_probability(weights, imagenet_image):
 
 @pytest.mark.parametrize("file", ["tiny_vgg_legacy.pth", "tiny_vgg.safetensors"])
 def test_tiny_vgg_names_all_ten_images(data, weights, file):
-    model = load("tiny_vgg:build", str(weights / file))
+    model = cv.load_model("tiny_vgg:build", str(weights / file))
     images = [Image.open(data / "images" / "tiny_vgg_64" / f"{name}_1.jpeg").convert("RGB") for name in CLASSES]
     scores = model(np.stack([np.asarray(image, np.float32) / 255 for image in images]))
     assert np.asarray(scores).argmax(-1).tolist() == list(range(10))

@@ -1,4 +1,4 @@
-"""The models come in through the hook, lightly, and build through the public door."""
+"""The models come in through the hook, lightly, and build through `cv.load_model`."""
 
 import subprocess
 import sys

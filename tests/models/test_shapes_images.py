@@ -42,7 +42,7 @@ def test_no_image_is_both_in_train_and_test(images):
     assert len(tests) == 300
     assert not tests & {image.tobytes() for image in train}
     # Not merely other noise on the same scene either: no train image is near its test namesake.
-    far = [np.abs(scene.image - other).mean() for scene, other in zip(images, train, strict=True)]
+    far = [np.abs(tested.image - image).mean() for tested, image in zip(images, train, strict=True)]
     assert min(far) > 0.03
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from jax import lax, named_scope
 
-from cnnviz_jax.program import Check, Program
+from cnnviz_jax.program import Program, ProgramCheck
 from tests.program.plain import conv, ones, random_tree, traced
 
 PARAMS = random_tree({"conv": {"kernel": ones(3, 3, 3, 4)}, "fc": {"kernel": ones(4, 5), "bias": ones(5)}})
@@ -19,7 +19,7 @@ def logits(p: Any, x: Any) -> Any:
     return conv(x, p["conv"]["kernel"]).mean((1, 2)) @ p["fc"]["kernel"] + p["fc"]["bias"]
 
 
-def found(fn: Any) -> dict[str, Check]:
+def found(fn: Any) -> dict[str, ProgramCheck]:
     return {check.name: check for check in traced(fn, PARAMS, (8, 8, 3)).checks}
 
 

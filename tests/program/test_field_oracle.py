@@ -136,10 +136,14 @@ def bumped(steps: Any, layout: str, height: int, width: int) -> tuple[np.ndarray
 
 
 @pytest.mark.slow
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(steps=STEPS, height=SIZES, width=SIZES, layout=st.sampled_from(["NHWC", "NCHW"]))
 @example(steps=[("transposed", 1, 2, 1, False), ("gate", 1, 1, 1, True)], height=5, width=5, layout="NHWC")
 @example(steps=[("depth", 1, 1, 1, False)], height=6, width=6, layout="NHWC")
+@example(
+    steps=[("conv", 1, 3, 1, False), ("pool", 1, 2, 1, False), ("repeat", 1, 1, 1, False)],
+    height=5, width=5, layout="NHWC",
+)  # fmt: skip
 def test_boxes_are_exact_for_every_unit_of_a_random_graph(steps: Any, height: int, width: int, layout: str) -> None:
     layer_node = traced(network(steps, layout, linear=False), (), (height, width, 1)).layers["last"]
     assert layer_node.axes == layout

@@ -11,13 +11,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
-from cnnviz_jax.program.rewrites.max_pool import Windows, max_pool
+from cnnviz_jax.program.rewrites.max_pool import PoolWindows, max_pool
 from tests.program.plain import traced
 
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="pools are compared on a CPU only")
 
 
-PAIRS = Windows((1, 2, 2, 1), (1, 2, 2, 1), ((0, 0),) * 4, (1, 1, 1, 1))
+PAIRS = PoolWindows((1, 2, 2, 1), (1, 2, 2, 1), ((0, 0),) * 4, (1, 1, 1, 1))
 
 
 def xla_pool(x: Any, window: int, stride: int, padding: Any) -> Any:
@@ -54,7 +54,7 @@ def test_the_gradient_is_xlas_with_ties_overlaps_and_padding(
     x = jnp.asarray(rng.integers(0, values, (2, rows, cols, 3)), jnp.float32)
     padding = ((0, 0), (low, high), (high, low), (0, 0))
     weights = jnp.asarray(rng.integers(-8, 9, xla_pool(x, window, stride, padding).shape), jnp.float32)
-    windows = Windows((1, window, window, 1), (1, stride, stride, 1), padding, (1, 1, 1, 1))
+    windows = PoolWindows((1, window, window, 1), (1, stride, stride, 1), padding, (1, 1, 1, 1))
     expected = gradient(lambda x: xla_pool(x, window, stride, padding), x, weights)
     np.testing.assert_array_equal(gradient(lambda x: max_pool(x, windows), x, weights), expected)
     np.testing.assert_array_equal(max_pool(x, windows), xla_pool(x, window, stride, padding))

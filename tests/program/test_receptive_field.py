@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 import jax.numpy as jnp
+import numpy as np
 import pytest
 from jax import lax, named_scope
 
@@ -180,6 +181,60 @@ def test_upsampling_makes_the_stride_a_fraction() -> None:
         .receptive_field
     )
     assert half.stride == (Fraction(1, 2), Fraction(1, 2))
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("along", ["H", "W"])
+@pytest.mark.parametrize("size", [(2, 6), (6, 2)])
+def test_an_axis_of_length_one_keeps_its_role_when_it_is_repeated_or_tiled(
+    layout: str, along: str, size: tuple[int, int]
+) -> None:
+    axis = layout.index(along)
+
+    def tiled(x: Any) -> Any:  # as `jnp.tile` was written before it became an operation
+        before, (units, *after) = x.shape[:axis], x.shape[axis:]
+        twice = jnp.broadcast_to(jnp.expand_dims(x, axis), (*before, 2, units, *after))
+        return twice.reshape(*before, 2 * units, *after)
+
+    def apply(_: Any, x: Any) -> Any:
+        x = x if layout == "NHWC" else jnp.transpose(x, (0, 3, 1, 2))
+        x = conv(x, ones(2, 2, 1, 2), 2, layout=layout)
+        with named_scope("repeated"):
+            repeated = jnp.repeat(x, 2, axis) * 1.5
+        with named_scope("tiled"):
+            return repeated, tiled(x) * 1.5
+
+    layers = traced(apply, (), (*size, 1)).layers
+    before, *after = (
+        (field.rows, field.columns)["HW".index(along)]
+        for field in (layers[name].receptive_field for name in ("conv", "repeated", "tiled"))
+    )
+    for reach, picked in zip(after, (lambda ends: np.repeat(ends, 2), lambda ends: np.tile(ends, 2)), strict=True):
+        np.testing.assert_array_equal(reach.first, picked(before.first))
+        np.testing.assert_array_equal(reach.last, picked(before.last))
+    assert layers["repeated"].axes == layers["tiled"].axes == layout
+
+
+def test_channels_that_become_pixels_of_a_map_one_pixel_wide_take_its_roles() -> None:
+    def apply(_: Any, x: Any) -> Any:
+        x = conv(x, ones(2, 2, 1, 8), 2).reshape(1, 2, 1, 2, 2, 2).transpose(0, 1, 3, 2, 4, 5)
+        with named_scope("last"):
+            return x.reshape(1, 4, 2, 2) * 1.5
+
+    last = traced(apply, (), (4, 2, 1)).layers["last"]
+    assert last.axes == "NHWC"
+    assert [last.receptive_field.box(row, 1) for row in range(4)] == [(0, 0, 1, 1)] * 2 + [(2, 0, 3, 1)] * 2
+
+
+def test_a_dropped_axis_of_length_one_leaves_its_role_to_nobody_where_two_could_have_it() -> None:
+    def apply(_: Any, x: Any) -> Any:
+        x = conv(x, ones(2, 2, 1, 2), 2)  # 1 1 1 2
+        with named_scope("last"):
+            return jnp.broadcast_to(x[:, :, :, None], (1, 1, 1, 3, 2)).reshape(1, 3, 2) * 1.5
+
+    last = traced(apply, (), (2, 2, 1)).layers["last"]
+    assert last.axes == "N?C"
+    assert last.receptive_field.box() == (0, 0, 1, 1)
 
 
 def test_whatever_lies_behind_a_global_operation_sees_the_whole_image() -> None:

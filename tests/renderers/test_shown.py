@@ -91,7 +91,7 @@ def test_deeper_filters_have_one_tile_per_input_channel_and_the_caveat():
         filter_tiles(factories.filters(i=20), FilterOptions(view="colour"))
 
 
-def test_receptive_field_rows_have_the_law_and_the_central_box():
+def test_receptive_field_rows_have_the_index_map_and_the_central_box():
     rows = {row.layer: row for row in field_rows(factories.receptive_fields())}
     assert (rows["conv1"].size_text, rows["conv1"].stride_text, rows["conv1"].padding_text) == ("3", "2", "0")
     assert rows["conv1"].box == (8, 8, 10, 10)

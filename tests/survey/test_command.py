@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from cnnviz_jax.cli import main
-from cnnviz_jax.cli.commands.survey import with_units_apart
+from cnnviz_jax.cli.technique_options import with_units_apart
 from cnnviz_jax.errors import UsageError
 
 from .planted_network import some_images

@@ -12,10 +12,12 @@ import jax
 import numpy as np
 
 from cnnviz_jax.files import read_lines
-from cnnviz_jax.sweep import RunOptions, SweepSpec, run_sweep
 from cnnviz_jax.sweep.layout import RunFolder
+from cnnviz_jax.sweep.run import run_sweep
+from cnnviz_jax.sweep.run_options import RunOptions
+from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.store import ExampleStore
-from tests.sweep import toy
+from tests.sweep import fixtures
 
 CHECKOUT = Path(__file__).parents[2]
 PARTS = {
@@ -29,7 +31,7 @@ PARTS = {
 TOML = """
 model = "{model}"
 source = "{source}"
-device batch = 4
+device_batch = 4
 
 [[explain]]
 technique = "smoothgrad"
@@ -53,20 +55,26 @@ layers = ["conv2"]
 def spec(**changes) -> SweepSpec:
     """Return the specification that most tests use."""
     return SweepSpec.from_mapping(
-        {"model": "tests.sweep.toy:net", "source": "tests.sweep.toy:images", "device_batch": 4, **PARTS, **changes}
+        {
+            "model": "tests.sweep.fixtures:net",
+            "source": "tests.sweep.fixtures:images",
+            "device_batch": 4,
+            **PARTS,
+            **changes,
+        }
     )
 
 
 def sweep(folder, net=None, options=None, devices=1, **changes) -> RunFolder:
     """Run the usual sweep in this process, on so many of its devices, checkpointing often."""
     options = options or RunOptions(checkpoint_every="3steps")
-    return run_sweep(spec(**changes), net or toy.net(), folder, options, devices=jax.devices()[:devices])
+    return run_sweep(spec(**changes), net or fixtures.net(), folder, options, devices=jax.devices()[:devices])
 
 
 def content(folder) -> dict[str, bytes]:
     """Return the bytes of all results and of all per-example arrays, decoded."""
     run = RunFolder(Path(folder))
-    found = {path.name: path.read_bytes() for path in sorted(run.results.glob("*.npz"))}
+    found = {path.name: path.read_bytes() for path in sorted(run.results.glob("[!.]*.npz"))}
     store = ExampleStore.open(run.examples)
     return found | {name: store.read(name, slice(None)).tobytes() for name in store.arrays}
 
@@ -79,7 +87,7 @@ def assert_equal(folder, reference: dict[str, bytes]) -> None:
     assert not differing, f"not equal: {differing}"
 
 
-def written_spec(folder: Path, model="tests.sweep.toy:net", source="tests.sweep.toy:images", more="") -> Path:
+def written_spec(folder: Path, model="tests.sweep.fixtures:net", source="tests.sweep.fixtures:images", more="") -> Path:
     """Write the usual specification as TOML."""
     path = folder / f"{model.rpartition(':')[2]}-{source.rpartition(':')[2]}.toml"
     path.write_text(more + TOML.format(model=model, source=source))

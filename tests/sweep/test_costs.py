@@ -137,19 +137,20 @@ def noise():
 _MEASURE = """
 import re, sys, json
 from pathlib import Path
-from cnnviz_jax.sweep import SweepSpec, run_sweep
+from cnnviz_jax.sweep.run import run_sweep
+from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.layout import RunFolder
-from cnnviz_jax.sweep.run import resolve
+from cnnviz_jax.sweep.resolved import resolve_sweep
 from tests.sweep.test_costs import network
 
 def resident(which):
     return int(re.search(which + r":\\s+(\\d+) kB", Path("/proc/self/status").read_text())[1]) * 1024
 
-explain, device batch = json.loads(sys.argv[1]), int(sys.argv[2])
-spec = SweepSpec.from_mapping({"model": "m", "source": "tests.sweep.test_costs:noise", "device batch": device batch,
-                               "inner_chunk": 16, "limit": device batch, "explain": explain})
+explain, device_batch = json.loads(sys.argv[1]), int(sys.argv[2])
+spec = SweepSpec.from_mapping({"model": "m", "source": "tests.sweep.test_costs:noise", "device_batch": device_batch,
+                               "inner_chunk": 16, "limit": device_batch, "explain": explain})
 model = network()
-need = resolve(spec, model, RunFolder(Path(sys.argv[3]))).step.need_bytes
+need = resolve_sweep(spec, model, RunFolder(Path(sys.argv[3]))).step.need_bytes
 Path("/proc/self/clear_refs").write_text("5")  # forget the peak of compiling
 before = resident("VmRSS")
 run_sweep(spec, model, sys.argv[3])

@@ -12,11 +12,11 @@ import tensorstore as ts
 import zarr
 
 from cnnviz_jax.cli import main
-from cnnviz_jax.sweep import RunOptions
 from cnnviz_jax.sweep.checkpoint import read_state, step_folders
 from cnnviz_jax.sweep.errors import CheckpointError, Interrupted, StorageError
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.loop import Loop
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.status import run_status
 from cnnviz_jax.sweep.store import ArraySpec, ExampleStore
 from cnnviz_jax.sweep.verify import verify

@@ -1,14 +1,20 @@
 """Where this process stands among others, and what is set before JAX starts."""
 
+import dataclasses
 import os
 import stat
 
 import pytest
 
 from cnnviz_jax.cli import main
+from cnnviz_jax.cli.commands.sweep import _parser
+from cnnviz_jax.cli.dataclass_options import field_docs, given_options
+from cnnviz_jax.compiling import use_compile_cache
 from cnnviz_jax.sweep.batch_planning import device_budget
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices, use_compile_cache
+from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices
+from cnnviz_jax.sweep.run_options import RunOptions
+from cnnviz_jax.sweep.spec import SweepSpec
 
 
 def test_flags_win_over_variables_and_all_three_are_needed():
@@ -87,7 +93,7 @@ def test_budgets_are_shares_or_sizes():
         (["--run", "r", "--source", "x", "--explain", "saliency", "--model", "shape"], "Did you mean 'shapes'?"),
         (
             ["--run", "r", "--source", "x", "--explain", "saliency", "--device-batch", "no"],
-            'device batch is "auto" or a whole number',
+            'device_batch is "auto" or a whole number',
         ),
         (["--run", "r", "--source", "x", "--explain", "saliency", "--bogus"], "unrecognized arguments: --bogus"),
         (["absent.toml", "--run", "r"], "no specification at 'absent.toml'"),
@@ -98,6 +104,38 @@ def test_mistakes_on_the_command_line_are_told_in_a_sentence(tmp_path, monkeypat
     assert main(["sweep", *words]) == 2
     assert sentence in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_every_field_is_an_option_and_one_not_given_is_left_to_the_file():
+    found = _parser().parse_args(["--run", "r", "--seed", "3", "--explain", "a", "--explain", "b x=1", "--restart"])
+    assert given_options(found, SweepSpec) == {"seed": 3, "explain": ["a", "b x=1"]}
+    assert given_options(found, RunOptions) == {"restart": True}
+    assert given_options(found, Launch) == {}
+    line = [
+        "--heartbeat",
+        "7",
+        "--init-timeout",
+        "8",
+        "--num-processes",
+        "2",
+        "--process-id",
+        "1",
+        "--coordinator",
+        "a:1",
+    ]
+    given = given_options(_parser().parse_args(line), Launch)
+    assert Launch.resolved(**given) == Launch(
+        coordinator="a:1", processes=2, process=1, heartbeat_s=7, init_timeout_s=8
+    )
+
+
+def test_help_is_the_docstrings_of_the_fields(capsys):
+    assert main(["sweep", "--help"]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    for declared in (SweepSpec, RunOptions, Launch):
+        docs = field_docs(declared)
+        assert set(docs) == {field.name for field in dataclasses.fields(declared)}
+        assert all(" ".join(text.split()) in told for text in docs.values())
 
 
 def test_help_lists_the_exit_codes(capsys):

@@ -9,8 +9,8 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_jax.sweep import RunOptions
-from tests.sweep import harness, toy
+from cnnviz_jax.sweep.run_options import RunOptions
+from tests.sweep import fixtures, harness
 
 SURVEYS = [
     {"technique": "exemplars", "layer": "conv2", "k": 3},
@@ -24,7 +24,7 @@ EXPLAIN = [{"technique": "smoothgrad", "samples": 3}, {"technique": "grad-cam", 
 def folder(tmp_path_factory):
     """A sweep of two techniques and three surveys over an `.npz`."""
     place = tmp_path_factory.mktemp("open")
-    npz = toy.write_npz(place / "images.npz", count=21)
+    npz = fixtures.write_npz(place / "images.npz", count=21)
     return harness.sweep(place / "run", source=str(npz), explain=EXPLAIN, survey=SURVEYS, devices=2).root
 
 
@@ -32,7 +32,7 @@ def test_attributions_are_those_of_explain(folder):
     run = cv.open_run(folder)
     ids = [3, 17, 4]
     found = run.attribution("grad-cam", ids)
-    expected = cv.explain("grad-cam", toy.net(), run.some_images(ids), key=0, ids=ids, layer="conv2")
+    expected = cv.explain("grad-cam", fixtures.net(), run.images(ids), key=0, ids=ids, layer="conv2")
     np.testing.assert_allclose(found.low_res, expected.low_res, rtol=2e-3, atol=1e-5)
     np.testing.assert_allclose(found.values, expected.values, rtol=2e-3, atol=2e-4)
     np.testing.assert_allclose(found.scores, expected.scores, rtol=1e-5)
@@ -43,15 +43,15 @@ def test_attributions_are_those_of_explain(folder):
 
 def test_surveys_are_those_of_survey(folder):
     run = cv.open_run(folder)
-    images, labels = run.some_images(range(21)), np.arange(21, dtype=np.int32) % 4
+    images, labels = run.images(range(21)), np.arange(21, dtype=np.int32) % 4
     found = run.survey("exemplars")
-    expected = cv.survey("exemplars", toy.net(), images, labels, layer="conv2", k=3)
+    expected = cv.survey("exemplars", fixtures.net(), images, labels, layer="conv2", k=3)
     np.testing.assert_array_equal(found.id, expected.id)
     np.testing.assert_array_equal(found.place, expected.place)
     np.testing.assert_allclose(found.value, expected.value, rtol=1e-5)
     np.testing.assert_allclose(found.class_means, expected.class_means, rtol=1e-5)
     spread = run.survey("distributions")
-    again = cv.survey("distributions", toy.net(), images, labels, layer="conv2", sample=32)
+    again = cv.survey("distributions", fixtures.net(), images, labels, layer="conv2", sample=32)
     for field in dataclasses.fields(again):
         if isinstance(getattr(again, field.name), np.ndarray) and getattr(again, field.name).dtype.kind in "iu":
             np.testing.assert_array_equal(getattr(spread, field.name), getattr(again, field.name), err_msg=field.name)
@@ -64,7 +64,7 @@ def test_arrays_and_mistakes(folder):
     assert len(run) == 21
     assert run.names == ("smoothgrad", "grad-cam", "exemplars", "distributions", "top-k")
     assert run.status([0, 20]).tolist() == [1, 1]
-    assert run.heatmaps("smoothgrad", slice(2, 5)).shape == (3, *toy.SHAPE)
+    assert run.heatmaps("smoothgrad", slice(2, 5)).shape == (3, *fixtures.SHAPE)
     assert "finished" in repr(run)
     with pytest.raises(UsageError, match="no array 'prediction'"):
         run.array("prediction")
@@ -73,7 +73,7 @@ def test_arrays_and_mistakes(folder):
     with pytest.raises(UsageError, match="example 21 is out of range: this run has examples 0 to 20"):
         run.attribution("grad-cam", [21])
     with pytest.raises(UsageError, match="the weights of plain are not those that were swept"):
-        _ = cv.open_run(folder, toy.net(3)).model
+        _ = cv.open_run(folder, fixtures.net(3)).model
     with pytest.raises(UsageError, match="no run in"):
         cv.open_run(folder.parent)
 
@@ -88,16 +88,16 @@ def test_a_run_that_is_not_finished_gives_what_it_has(tmp_path, folder):
 
 
 def test_an_example_without_a_result_says_why(tmp_path, monkeypatch):
-    class Sometimes(toy.Images):
+    class Sometimes(fixtures.Images):
         def __getitem__(self, index):
             if index == 2:
                 raise RuntimeError("gone")
             return super().__getitem__(index)
 
-    monkeypatch.setattr(toy, "one_gone", lambda: Sometimes(5), raising=False)
+    monkeypatch.setattr(fixtures, "one_gone", lambda: Sometimes(5), raising=False)
     options = RunOptions()
     run = cv.open_run(
-        harness.sweep(tmp_path / "run", source="tests.sweep.toy:one_gone", max_bad="1", options=options).root
+        harness.sweep(tmp_path / "run", source="tests.sweep.fixtures:one_gone", max_bad="1", options=options).root
     )
     with pytest.raises(ImageError, match="example 2 has no result: unreadable image 2: RuntimeError: gone"):
         run.attribution("smoothgrad", [1, 2])

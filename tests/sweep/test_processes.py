@@ -16,7 +16,7 @@ from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.status import run_status
 from cnnviz_jax.sweep.store import ExampleStore
 from cnnviz_jax.sweep.verify import verify
-from tests.sweep import harness, toy
+from tests.sweep import fixtures, harness
 
 # Orbax leaves event loops behind when a live run deletes the step that is read; harmless, and not ours.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
@@ -185,9 +185,9 @@ def test_a_signal_ends_the_step_saves_and_nothing_is_loaded_twice(words, env, re
     started[-1].send_signal(signal.SIGTERM)
     ended = [harness.finish(process) for process in started]
     assert [code for code, _ in ended] == [75] * processes, ended
-    assert "the same command goes on from there" in ended[0][1]
+    assert "the same command resumes there" in ended[0][1]
     (status,) = run_status(RunFolder(run))
-    assert 0 < status.counted < toy.COUNT
+    assert 0 < status.counted < fixtures.COUNT
     code, told = harness.command([*words, "--devices", 1], {**env, **loads[1]})
     assert code == 0, told
     harness.assert_equal(run, reference)
@@ -206,8 +206,8 @@ def test_readers_of_a_live_run_never_see_half_a_chunk(words, env, tmp_path):
         assert status.state in ("running", "done", "stopped")
         faults += verify(RunFolder(run)).faults
         store = ExampleStore.open(RunFolder(run).examples)
-        written = store.read("status", slice(0, toy.COUNT)) == 1
-        heat = store.read("heat/smoothgrad", slice(0, toy.COUNT))
+        written = store.read("status", slice(0, fixtures.COUNT)) == 1
+        heat = store.read("heat/smoothgrad", slice(0, fixtures.COUNT))
         assert not np.isnan(heat[written]).any()
         looked += 1
     code, told = harness.finish(process)
@@ -264,6 +264,6 @@ def test_dry_run_prints_the_plan_and_writes_nothing(words, env, tmp_path):
     code, told = harness.command([*words, "--devices", 2, "--dry-run", "--measure"], env)
     assert code == 0, told
     assert "images             61" in told
-    assert "steps                8 of 8 images" in told
+    assert "steps              8 of 8 images" in told
     assert "1,000,000      256" in told
     assert not (tmp_path / "run").exists()

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax.compiling import compilations
 from cnnviz_jax.files import read_json, read_lines
-from cnnviz_jax.sweep import RunOptions
 from cnnviz_jax.sweep.checkpoint import step_folders
 from cnnviz_jax.sweep.errors import FingerprintError, LockedError, OutOfMemoryError, SweepUsageError
 from cnnviz_jax.sweep.layout import Lock, RunFolder
 from cnnviz_jax.sweep.result import read_survey
-from cnnviz_jax.sweep.step import step_compilations
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.store import ExampleStore
-from tests.sweep import harness, toy
+from tests.sweep import fixtures, harness
 
 
-def images(source=None, count=toy.COUNT):
-    source = source or toy.some_images()
+def images(source=None, count=fixtures.COUNT):
+    source = source or fixtures.images()
     return np.stack([source.some_image(i) for i in range(count)])
 
 
@@ -27,21 +27,21 @@ def test_heatmaps_are_those_of_explain_with_the_examples_number_as_id(reference_
     store, rows = ExampleStore.open(RunFolder(reference_run).examples), slice(53, 61)
     heat = store.read("heat/smoothgrad", rows).astype(np.float32)
     heat *= store.read("scale/smoothgrad", rows).reshape(-1, 1, 1, 1)
-    expected = cv.explain("smoothgrad", toy.net(), images()[rows], key=0, ids=range(53, 61), samples=3)
+    expected = cv.explain("smoothgrad", fixtures.net(), images()[rows], key=0, ids=range(53, 61), samples=3)
     size = np.abs(expected.values).reshape(8, -1).max(1).reshape(-1, 1, 1, 1)
     np.testing.assert_allclose(heat / size, expected.values / size, atol=2e-3)  # float16 keeps 11 bits
     np.testing.assert_allclose(store.read("score/smoothgrad", rows), expected.scores, rtol=1e-5)
     np.testing.assert_array_equal(store.read("target/smoothgrad", rows), expected.target)
     np.testing.assert_array_equal(store.read("label", rows), np.arange(53, 61) % 4)
-    np.testing.assert_array_equal(harness.statuses(reference_run), [1] * toy.COUNT + [0] * 3)
+    np.testing.assert_array_equal(harness.statuses(reference_run), [1] * fixtures.COUNT + [0] * 3)
 
 
 def test_the_seed_changes_every_heatmap_and_an_images_place_changes_none(tmp_path, reference_run):
     before = ExampleStore.open(RunFolder(reference_run).examples)
     other = ExampleStore.open(harness.sweep(tmp_path / "seed", seed=1).examples)
-    rows = slice(0, toy.COUNT)
+    rows = slice(0, fixtures.COUNT)
     changed = before.read("heat/smoothgrad", rows) != other.read("heat/smoothgrad", rows)
-    assert changed.reshape(toy.COUNT, -1).any(1).all()
+    assert changed.reshape(fixtures.COUNT, -1).any(1).all()
     alone = ExampleStore.open(harness.sweep(tmp_path / "few", limit=3).examples)  # other neighbours, and padding
     for name in ("heat/smoothgrad", "scale/smoothgrad", "score/smoothgrad"):
         assert alone.read(name, slice(0, 3)).tobytes() == before.read(name, slice(0, 3)).tobytes()
@@ -62,13 +62,15 @@ def activations(net, images, layer):
 def exact(tmp_path_factory):
     """A sweep in which all activations are exact, one image NaN, many ties."""
     folder = tmp_path_factory.mktemp("exact") / "run"
-    return harness.sweep(folder, toy.exact_net(), model="tests.sweep.toy:exact_net", source="tests.sweep.toy:coarse")
+    return harness.sweep(
+        folder, fixtures.exact_net(), model="tests.sweep.fixtures:exact_net", source="tests.sweep.fixtures:coarse"
+    )
 
 
 def test_top_k_and_histogram_equal_brute_force_over_the_whole_table(exact):
-    finite = np.asarray([i for i in range(toy.COUNT) if i != 5])
-    table = toy.Coarse()
-    values = activations(toy.exact_net(), np.stack([table.some_image(i) for i in finite]), "conv2")
+    finite = np.asarray([i for i in range(fixtures.COUNT) if i != 5])
+    table = fixtures.Coarse()
+    values = activations(fixtures.exact_net(), np.stack([table.some_image(i) for i in finite]), "conv2")
     top = read_survey(exact, "top-k")["conv2"]
     flat = values.reshape(len(finite), -1, 4)
     for unit in range(4):
@@ -80,7 +82,7 @@ def test_top_k_and_histogram_equal_brute_force_over_the_whole_table(exact):
     histogram = read_survey(exact, "histogram")["conv2"]
     zero = (len(histogram["edges"]) - 2) // 2
     np.testing.assert_array_equal(histogram["count"][:, zero], (flat == 0).sum((0, 1)))
-    np.testing.assert_array_equal(histogram["count"].sum(1) + histogram["nonfinite"], toy.COUNT * 64)
+    np.testing.assert_array_equal(histogram["count"].sum(1) + histogram["nonfinite"], fixtures.COUNT * 64)
     np.testing.assert_array_equal(histogram["maximum"], flat.max((0, 1)))
 
 
@@ -134,9 +136,9 @@ def test_a_delta_is_flushed_before_it_could_overflow(tmp_path, reference, monkey
     ("change", "named"),
     [
         ({"seed": 2}, "seed: 0 then, 2 now"),
-        ({"device_batch": 2}, "device batch: 4 then, 2 now"),
+        ({"device_batch": 2}, "device_batch: 4 then, 2 now"),
         ({"limit": 20}, "images: 61 then, 20 now"),
-        ({"source": "tests.sweep.toy:many_images", "limit": 61}, "source_digest"),
+        ({"source": "tests.sweep.fixtures:many_images", "limit": 61}, "source_digest"),
         (
             {"survey": [{"technique": "top-k", "k": 4, "layers": ["conv1", "conv2"]}]},
             "survey.top-k/conv1.k: 3 then, 4 now",
@@ -154,20 +156,20 @@ def test_another_sweep_is_refused_and_nothing_is_touched(reference_run, change, 
 
 def test_other_weights_are_another_sweep(reference_run):
     with pytest.raises(FingerprintError, match="weights_sha256"):
-        harness.sweep(reference_run, toy.net(1))
+        harness.sweep(reference_run, fixtures.net(1))
 
 
 def test_other_weights_share_the_compiled_step(tmp_path, reference_run):
-    net = toy.net()
-    before = step_compilations()
+    net = fixtures.net()
+    before = compilations()
     harness.sweep(tmp_path / "run", net.with_params(jax.tree.map(lambda leaf: leaf * 2, net.params)), limit=9)
-    assert step_compilations() == before
+    assert compilations() == before
 
 
 def test_a_run_compiles_its_step_once_padded_last_tile_and_all(tmp_path):
-    before = step_compilations()
+    before = compilations()
     harness.sweep(tmp_path / "run", explain=[], survey=[{"technique": "confusion"}])
-    assert step_compilations() == before + 1
+    assert compilations() == before + 1
 
 
 def test_a_live_run_keeps_others_out(tmp_path):

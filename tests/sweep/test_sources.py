@@ -9,12 +9,13 @@ import zarr
 from PIL import Image
 
 from cnnviz_jax.data.opening import open_source
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.files import read_lines
-from cnnviz_jax.sweep import RunOptions
-from cnnviz_jax.sweep.errors import BadImagesError, FingerprintError, SweepUsageError
+from cnnviz_jax.sweep.errors import BadImagesError, FingerprintError
 from cnnviz_jax.sweep.result import read_manifest
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.store import ExampleStore
-from tests.sweep import harness, toy
+from tests.sweep import fixtures, harness
 
 
 def written_folder(folder, count=12):
@@ -22,17 +23,17 @@ def written_folder(folder, count=12):
     for i in range(count):
         path = folder / f"class{i % 3}" / f"{i:03d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        pixels = np.random.default_rng(i).integers(0, 256, toy.SHAPE, dtype=np.uint8)
+        pixels = np.random.default_rng(i).integers(0, 256, fixtures.SHAPE, dtype=np.uint8)
         Image.fromarray(pixels).save(path)
     return folder
 
 
 def test_a_folder_gives_its_images_in_order_of_path_and_its_folders_as_labels(tmp_path):
-    source = open_source(str(written_folder(tmp_path / "p")), toy.SHAPE, labels="folders")
+    source = open_source(str(written_folder(tmp_path / "p")), fixtures.SHAPE, labels="folders")
     assert len(source) == 12
     assert source.name(0) == "class0/000.png"
     assert [int(source[i].fields["label"]) for i in range(12)] == [0] * 4 + [1] * 4 + [2] * 4
-    expected = np.random.default_rng(3).integers(0, 256, toy.SHAPE, dtype=np.uint8)
+    expected = np.random.default_rng(3).integers(0, 256, fixtures.SHAPE, dtype=np.uint8)
     np.testing.assert_allclose(source[1].image, expected / np.float32(255), atol=1e-6)
 
 
@@ -40,24 +41,24 @@ def test_labels_from_a_csv_with_or_without_a_heading(tmp_path):
     folder = written_folder(tmp_path / "p", 3)
     table = tmp_path / "labels.csv"
     table.write_text("path,label\nclass0/000.png,2\nclass1/001.png,1\n")
-    source = open_source(str(folder), toy.SHAPE, labels=str(table))
+    source = open_source(str(folder), fixtures.SHAPE, labels=str(table))
     assert [int(source[i].fields["label"]) for i in range(3)] == [2, 1, -1]
     table.write_text("class0/000.png,2\nclass1/001.png,what\n")
-    with pytest.raises(SweepUsageError, match="row 2 is no path and whole number"):
-        open_source(str(folder), toy.SHAPE, labels=str(table))
+    with pytest.raises(UsageError, match="row 2 is no path and whole number"):
+        open_source(str(folder), fixtures.SHAPE, labels=str(table))
     table.write_text("other.png,2\n")
-    with pytest.raises(SweepUsageError, match=r"names none of the images, such as 'class0/000.png'"):
-        open_source(str(folder), toy.SHAPE, labels=str(table))
+    with pytest.raises(UsageError, match=r"names none of the images, such as 'class0/000.png'"):
+        open_source(str(folder), fixtures.SHAPE, labels=str(table))
 
 
 def test_npz_zarr_and_a_factory_give_the_same_images_and_the_same_run(tmp_path):
-    npz = toy.write_npz(tmp_path / "images.npz", count=13)
+    npz = fixtures.write_npz(tmp_path / "images.npz", count=13)
     with np.load(npz) as archive:
         group = zarr.create_group(str(tmp_path / "images.zarr"))
         for name in archive.files:
             group.create_array(name, data=archive[name], chunks=(5, *archive[name].shape[1:]))
     contents = []
-    for number, source in enumerate((npz, tmp_path / "images.zarr", "tests.sweep.toy:images")):
+    for number, source in enumerate((npz, tmp_path / "images.zarr", "tests.sweep.fixtures:images")):
         folder = harness.sweep(tmp_path / str(number), source=str(source), limit=13)
         contents.append(harness.content(folder.root))
     assert contents[0] == contents[1] == contents[2]
@@ -76,7 +77,7 @@ def test_a_grain_source_is_read_through_a_factory(monkeypatch):
         """What a Grain user has: a random-access source behind a transformation."""
 
         def __init__(self):
-            self.inner = grain.MapDataset.range(5).map(lambda i: {"image": np.full(toy.SHAPE, i / 8, np.float32)})
+            self.inner = grain.MapDataset.range(5).map(lambda i: {"image": np.full(fixtures.SHAPE, i / 8, np.float32)})
 
         def __len__(self):
             return len(self.inner)
@@ -84,11 +85,11 @@ def test_a_grain_source_is_read_through_a_factory(monkeypatch):
         def __getitem__(self, index):
             return self.inner[index]
 
-    monkeypatch.setattr(toy, "mapped", Mapped, raising=False)
-    source = open_source("tests.sweep.toy:mapped", toy.SHAPE)
+    monkeypatch.setattr(fixtures, "mapped", Mapped, raising=False)
+    source = open_source("tests.sweep.fixtures:mapped", fixtures.SHAPE)
     assert len(source) == 5
     assert float(source[4].image[0, 0, 0]) == 0.5
-    assert source.digest() == open_source("tests.sweep.toy:mapped", toy.SHAPE).digest()
+    assert source.digest() == open_source("tests.sweep.fixtures:mapped", fixtures.SHAPE).digest()
 
 
 @pytest.mark.parametrize(
@@ -102,15 +103,15 @@ def test_a_grain_source_is_read_through_a_factory(monkeypatch):
 )
 def test_arrays_that_do_not_fit_are_refused(tmp_path, arrays, sentence):
     np.savez(tmp_path / "a.npz", **arrays)
-    with pytest.raises(SweepUsageError) as refused:
-        open_source(str(tmp_path / "a.npz"), toy.SHAPE)
+    with pytest.raises(UsageError) as refused:
+        open_source(str(tmp_path / "a.npz"), fixtures.SHAPE)
     assert sentence in str(refused.value)
 
 
 def test_a_pickle_in_an_npz_is_not_run(tmp_path):
     np.savez(tmp_path / "a.npz", images=np.asarray([{"a": 1}], object))
-    with pytest.raises(SweepUsageError, match=r"cannot be read as \.npz"):
-        open_source(str(tmp_path / "a.npz"), toy.SHAPE)
+    with pytest.raises(UsageError, match=r"cannot be read as \.npz"):
+        open_source(str(tmp_path / "a.npz"), fixtures.SHAPE)
 
 
 @pytest.fixture(scope="module")
@@ -132,7 +133,7 @@ def odd_folder(tmp_path_factory):
 
 def test_bad_images_are_recorded_and_the_others_are_as_before(tmp_path, odd_folder):
     moved = shutil.copytree(odd_folder, tmp_path / "p", symlinks=True)
-    source = open_source(str(moved), toy.SHAPE)
+    source = open_source(str(moved), fixtures.SHAPE)
     names = [source.name(i) for i in range(len(source))]
     folder = harness.sweep(tmp_path / "run", source=str(moved), max_bad="3")
     status = harness.statuses(folder.root)[: len(names)]
@@ -166,7 +167,7 @@ def test_too_many_bad_images_stop_the_run_after_a_flush(tmp_path, odd_folder):
 
 def test_a_file_that_vanishes_during_the_run_counts_as_bad(tmp_path, odd_folder):
     folder = shutil.copytree(odd_folder, tmp_path / "p")
-    source = open_source(str(folder), toy.SHAPE)
+    source = open_source(str(folder), fixtures.SHAPE)
     (folder / "class2" / "011.png").unlink()
     assert source[len(source) - 1].image is None
     assert "no image at" in source[len(source) - 1].error
@@ -182,14 +183,14 @@ def test_one_changed_file_is_another_data_set(tmp_path):
 
 
 def test_a_source_that_raises_for_one_image_costs_one_image(tmp_path, monkeypatch):
-    class Sometimes(toy.Images):
+    class Sometimes(fixtures.Images):
         def __getitem__(self, index):
             if index == 7:
                 raise RuntimeError("a shard of the store is away")
             return super().__getitem__(index)
 
-    monkeypatch.setattr(toy, "sometimes", lambda: Sometimes(13), raising=False)
-    folder = harness.sweep(tmp_path / "run", source="tests.sweep.toy:sometimes", max_bad="1")
+    monkeypatch.setattr(fixtures, "sometimes", lambda: Sometimes(13), raising=False)
+    folder = harness.sweep(tmp_path / "run", source="tests.sweep.fixtures:sometimes", max_bad="1")
     assert np.flatnonzero(harness.statuses(folder.root) == 2).tolist() == [7]
     assert next(read_lines(folder.root / "errors"))["error"] == "RuntimeError: a shard of the store is away"
 
@@ -202,6 +203,6 @@ def test_an_absent_extra_is_one_sentence(monkeypatch):
     monkeypatch.setitem(sys.modules, "grain", None)
     monkeypatch.setitem(sys.modules, "grain.python", None)
     with pytest.raises(
-        SweepUsageError, match=r"needs the package 'grain', which is not installed: pip install 'cnnviz-jax\[sweep\]'"
+        UsageError, match=r"needs the package 'grain', which is not installed: pip install 'cnnviz-jax\[sweep\]'"
     ):
         require("grain")

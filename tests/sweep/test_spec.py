@@ -2,18 +2,19 @@
 
 import pytest
 
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.sweep.errors import SweepUsageError
-from cnnviz_jax.sweep.resolved import RunOptions
+from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
-from tests.sweep import harness, toy
+from tests.sweep import fixtures, harness
 
 
 def test_toml_and_the_command_lines_words_mean_the_same(tmp_path):
     from_file = SweepSpec.read(harness.written_spec(tmp_path))
     from_words = SweepSpec.read(
         None,
-        model="tests.sweep.toy:net",
-        source="tests.sweep.toy:images",
+        model="tests.sweep.fixtures:net",
+        source="tests.sweep.fixtures:images",
         device_batch=4,
         explain=[part_from_words("smoothgrad samples=3")],
         survey=[
@@ -39,9 +40,9 @@ def test_options_win_over_the_file(tmp_path):
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
-        ({"device_batches": 4}, "a sweep has no 'device batches'. Did you mean 'device batch'?"),
-        ({"device_batch": 0}, 'device batch is "auto" or a whole number, 1 or more, got 0'),
-        ({"device_batch": True}, 'device batch is "auto" or a whole number'),
+        ({"device_batches": 4}, "a sweep has no 'device_batches'. Did you mean 'device_batch'?"),
+        ({"device_batch": 0}, 'device_batch is "auto" or a whole number, 1 or more, got 0'),
+        ({"device_batch": True}, 'device_batch is "auto" or a whole number'),
         ({"inner_chunk": "some"}, 'inner_chunk is "auto" or a whole number'),
         ({"seed": -1}, "seed is a whole number from 0 to"),
         ({"limit": 0}, "limit is a whole number of images, 1 or more, got 0"),
@@ -96,19 +97,19 @@ def test_words_of_a_part():
         ({"explain": [{"technique": "smoothgard"}]}, "Did you mean 'smoothgrad'"),
         ({"explain": [{"technique": "smoothgrad", "sample": 3}]}, "no option 'sample'"),
         ({"explain": [{"technique": "saliency", "target": 7}]}, "class 7 is out of range"),
-        ({"explain": [{"technique": "saliency", "target": "best"}]}, "a sweep's target is a class index"),
+        ({"explain": [{"technique": "saliency", "target": "best"}]}, "no class of plain is called 'best'"),
         ({"survey": [{"technique": "top"}]}, "no survey 'top'. Did you mean 'top-k'?"),
         ({"survey": [{"technique": "top-k", "layers": ["conv9"]}]}, "no layer 'conv9'"),
         ({"survey": [{"technique": "top-k", "kk": 3}]}, "unexpected keyword argument 'kk'"),
         ({"survey": [{"technique": "top-k", "k": 0}]}, "k is 1 or more"),
-        ({"survey": [{"technique": "tests.sweep.toy:images"}]}, "takes 0 positional arguments"),
-        ({"survey": [{"technique": "tests.sweep.toy:absent"}]}, "cannot be imported"),
-        ({"source": "tests.sweep.toy:absent"}, "the source 'tests.sweep.toy:absent' cannot be imported"),
+        ({"survey": [{"technique": "tests.sweep.fixtures:images"}]}, "takes 0 positional arguments"),
+        ({"survey": [{"technique": "tests.sweep.fixtures:absent"}]}, "cannot be imported"),
+        ({"source": "tests.sweep.fixtures:absent"}, "the source 'tests.sweep.fixtures:absent' cannot be imported"),
         ({"source": "nowhere"}, "no source 'nowhere'"),
     ],
 )
 def test_what_does_not_fit_the_model_is_named(tmp_path, change, sentence):
-    with pytest.raises(SweepUsageError) as refused:
+    with pytest.raises(UsageError) as refused:
         harness.sweep(tmp_path / "run", **change)
     assert sentence in str(refused.value)
     assert not (tmp_path / "run").exists()
@@ -148,4 +149,4 @@ def test_other_targets_than_the_top_class(tmp_path):
     assert "target/of-unit" not in store.arrays
     assert store.specs["heat/grad-cam"].shape == (8, 8)  # the raw map, not the enlarged one
     assert store.specs["heat/grad-cam"].dtype == "float32"
-    assert store.specs["heat/of-two"].shape == toy.SHAPE
+    assert store.specs["heat/of-two"].shape == fixtures.SHAPE

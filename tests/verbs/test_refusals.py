@@ -1,4 +1,6 @@
-"""What the doors refuse: in a sentence of our own, and before long work."""
+"""What the public functions refuse: in a sentence of our own, and before long work."""
+
+import dataclasses
 
 import jax.numpy as jnp
 import numpy as np
@@ -7,22 +9,29 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
+from cnnviz_jax.sweep.errors import SweepUsageError
+from cnnviz_jax.sweep.run import run_sweep
+from cnnviz_jax.sweep.spec import SweepSpec
 
 PLUGIN = '''
 from dataclasses import dataclass
-from cnnviz_jax.plugins.hookspecs import hookimpl
-from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.plugin import TechniqueSpec, hookimpl
 
 @dataclass(frozen=True, kw_only=True)
 class NoConfig:
     """Nothing to choose."""
 
+def fails(config, *subject):
+    return 1 / 0
+
 @hookimpl
 def cnnviz_techniques():
     yield TechniqueSpec(name="refused-number", kind="explain", summary="one number", config=NoConfig,
                         build=lambda config, model: lambda model, image, target, key: image.mean())
-    yield TechniqueSpec(name="refused-result", kind="inspect", summary="no function", config=NoConfig,
-                        build=lambda config, model: 3)
+    for kind in ("explain", "synthesize", "inspect", "survey", "measure"):
+        yield TechniqueSpec(name=f"junk-{kind}", kind=kind, summary="builds an int", config=NoConfig,
+                            build=lambda config, *subject: 3)
+        yield TechniqueSpec(name=f"failing-{kind}", kind=kind, summary="fails", config=NoConfig, build=fails)
 '''
 
 
@@ -50,8 +59,8 @@ def stranger(tmp_path):
 @pytest.mark.parametrize(
     ("reference", "cause"),
     [
-        ("surely_not_installed:build", "surely_not_installed cannot be imported"),
-        ("json:nothing", "json has no nothing"),
+        ("surely_not_installed:build", "no module 'surely_not_installed'"),
+        ("json:nothing", "json has no 'nothing'"),
     ],
 )
 def test_a_record_that_names_nothing_is_the_plugins_fault(reference, cause):
@@ -64,14 +73,61 @@ def test_one_number_is_no_map(model, stranger):
         cv.explain("refused-number", model, np.ones((4, 4, 1), np.float32))
 
 
-def test_an_inspection_that_builds_no_function_is_refused(model, stranger):
-    with pytest.raises(cv.errors.PluginError, match="'refused-result' built a int; a function of provenance is needed"):
-        cv.inspect("refused-result", model)
+IMAGE = np.ones((4, 4, 1), np.float32)
+RUNS = {
+    "explain": lambda name, model: cv.explain(name, model, IMAGE),
+    "synthesize": lambda name, model: cv.synthesize(name, model, target=0),
+    "inspect": lambda name, model: cv.inspect(name, model),
+    "survey": lambda name, model: cv.survey(name, model, IMAGE[None]),
+    "measure": lambda name, model: cv.measure(name, model, IMAGE, IMAGE[..., 0], 0),
+}
+NEEDED = {
+    "explain": "a Fold or a function",
+    "synthesize": "an Iteration",
+    "inspect": "a function of provenance",
+    "survey": "a SurveyPlan",
+    "measure": "a MetricFold or HostMetric",
+}
+
+
+@pytest.mark.parametrize("kind", RUNS)
+def test_a_technique_that_builds_junk_or_fails_is_named_with_its_plugin_in_one_sentence(model, stranger, kind):
+    with pytest.raises(cv.errors.PluginError) as junk:
+        RUNS[kind](f"junk-{kind}", model)
+    owner = plugins().owner("technique", f"junk-{kind}")
+    assert str(junk.value) == f"technique 'junk-{kind}' of {owner} built an int; {NEEDED[kind]} is needed"
+    with pytest.raises(cv.errors.PluginError) as failing:
+        RUNS[kind](f"failing-{kind}", model)
+    assert str(failing.value) == (
+        f"technique 'failing-{kind}' of {owner} failed to build: ZeroDivisionError: division by zero"
+    )
+
+
+@pytest.mark.parametrize("name", ["junk", "failing"])
+@pytest.mark.parametrize("kind", ["explain", "survey"])
+def test_a_sweep_says_of_such_a_technique_what_its_verb_says(model, stranger, tmp_path, kind, name):
+    np.savez(tmp_path / "images.npz", images=IMAGE[None])
+    spec = SweepSpec.from_mapping({"source": str(tmp_path / "images.npz"), kind: [{"technique": f"{name}-{kind}"}]})
+    with pytest.raises(SweepUsageError) as swept:
+        run_sweep(spec, model, tmp_path / "run")
+    with pytest.raises(cv.errors.PluginError) as own:
+        RUNS[kind](f"{name}-{kind}", model)
+    assert str(swept.value) == str(own.value)
+
+
+def test_a_record_that_no_plugin_offers_is_named_alone(model):
+    spec = cv.TechniqueSpec(name="mine", kind="explain", summary="", config=dataclasses.make_dataclass("None_", ()),
+                            build=lambda config, model: None)  # fmt: skip
+    with pytest.raises(cv.errors.PluginError, match="technique 'mine' built a NoneType; a Fold or a function is"):
+        cv.explain(spec, model, IMAGE)
 
 
 def test_a_report_that_nothing_writes_is_refused_before_any_technique_runs(model, tmp_path):
     told = []
-    with pytest.raises(cv.errors.RenderError, match=r"nothing writes Report to 'page\.gif'"):
+    with pytest.raises(
+        cv.errors.RenderError,
+        match=r"no renderer of Report for the suffix '\.gif' of '.*page\.gif'; \.html, \.npz can",
+    ):
         cv.report(
             model, np.ones((4, 4, 1), np.float32), tmp_path / "page.gif", progress=lambda *done: told.append(done)
         )

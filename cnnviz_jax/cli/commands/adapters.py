@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.tables import show_records
 from cnnviz_jax.cli.values import listing_parser
 
 
@@ -11,14 +11,5 @@ def run(words: list[str], settings: Settings) -> int:
     """List the adapters; the fallback is asked when no other knows the object."""
     found = listing_parser("cnnviz adapters", "List the frameworks whose models are understood.").parse_args(words)
     registry = settings.plugins()
-    rows = [
-        {
-            "name": spec.name,
-            "fallback": spec.fallback,
-            "summary": spec.summary,
-            "plugin": registry.owner("adapter", spec.name),
-        }
-        for spec in registry.adapters.values()
-    ]
-    show(rows, as_json=found.json, empty="No adapters are loaded; `cnnviz plugins` shows why.")
-    return 0
+    specs = registry.adapters.values()
+    return show_records(registry, "adapter", specs, lambda spec: {"fallback": spec.fallback}, as_json=found.json)

@@ -61,15 +61,8 @@ def _versions() -> list[Check]:
 
 
 def _plugins(registry: Plugins) -> list[Check]:
-    offered = [
-        f"{len(records)} {sort}"
-        for sort, records in (
-            ("adapters", registry.adapters),
-            ("models", registry.models),
-            ("techniques", registry.techniques),
-            ("renderers", registry.renderers),
-        )
-    ]
+    sorts = ("adapters", "models", "techniques", "renderers")
+    offered = [f"{len(getattr(registry, sort))} {sort}" for sort in sorts]
     checks = [Check("plugins", "ok" if registry.loaded else "fail", f"{len(registry.loaded)}: {', '.join(offered)}")]
     checks += [Check(f"plugin {each.name}", "fail", f"skipped: {each.cause}") for each in registry.skipped]
     checks += [Check(f"plugin {other.name}", "note", f"disabled by {other.cause}") for other in registry.disabled]

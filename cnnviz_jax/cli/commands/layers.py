@@ -5,37 +5,35 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.model import check_model, load
-from cnnviz_jax.cli.positionals import take_model
+from cnnviz_jax.cli.request import Request, Verb
 from cnnviz_jax.cli.tables import show
-from cnnviz_jax.cli.values import listing_parser, model_arguments
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.cli.technique_options import JSON_OPTION, MODEL_OPTIONS
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.layers import Layer
 
-USAGE = "cnnviz layers MODEL [--weights FILE] [--json]"
+VERB = Verb(
+    name="layers",
+    usage="cnnviz layers MODEL [--weights FILE] [--json]",
+    about="List the layers of a model, in the order they run.",
+    words="the model, if not given by --model",
+    options=(*MODEL_OPTIONS[:2], JSON_OPTION),
+)
 
 
 def run(words: list[str], settings: Settings) -> int:
     """List the layers of a model in the order they run."""
-    parser = listing_parser("cnnviz layers", "List the layers of a model, in the order they run.")
-    parser.add_argument("words", nargs="*", metavar="MODEL", help="the model, if not given by --model")
-    model_arguments(parser)
-    found = parser.parse_intermixed_args(words)
-    registry = settings.plugins()
-    word, others = take_model(found.words, registry, found.model, usage=USAGE)
-    if others:
-        raise UsageError(f"layers takes one model, got {' '.join(map(repr, others))} too; write {USAGE}")
-    check_model(word, found.weights, registry)
-    model = load(word, found.weights, quiet=settings.quiet)
+    request = Request.read(VERB, words, settings)
+    request.refuse_words("layers takes one model and nothing else")
+    model = request.load()
     rows = [_row(layer) for layer in model.layers.values()]
     height, width, channels = model.input_shape
+    as_json = request.given["json"] is not None
     show(
         rows,
-        as_json=found.json,
+        as_json=as_json,
         empty=f"{model.name} has no layers that could be told apart.",
-        title=None if found.json else f"{model.name}: {len(rows)} layers, input {height} x {width} x {channels}",
+        title=None if as_json else f"{model.name}: {len(rows)} layers, input {height} x {width} x {channels}",
     )
     return 0
 

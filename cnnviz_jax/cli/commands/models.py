@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.progress import progress_on_stderr
-from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.tables import show, show_records
 from cnnviz_jax.cli.values import listing_parser
 from cnnviz_jax.downloads import cache_folder, cached_file, fetch
 from cnnviz_jax.errors import WeightsError
@@ -30,26 +28,16 @@ def run(words: list[str], settings: Settings) -> int:
     registry = settings.plugins()
     if found.download:
         return _download(found.download, registry, as_json=found.json, settings=settings)
-    rows = [
-        {
-            "name": spec.name,
-            "weights": _weights(spec),
-            "summary": spec.summary,
-            "plugin": registry.owner("model", spec.name),
-        }
-        for spec in registry.models.values()
-    ]
-    if found.json:
-        for row, spec in zip(rows, registry.models.values(), strict=True):
-            file = cached_file(spec.weights)
-            row |= {
-                "url": spec.weights.url,  # type: ignore[dict-item]
-                "sha256": spec.weights.sha256,  # type: ignore[dict-item]
-                "file": None if file is None else str(file),  # type: ignore[dict-item]
-                "references": list(spec.references),  # type: ignore[dict-item]
-            }
-    show(rows, as_json=found.json, empty="No models are loaded; `cnnviz plugins` shows why.")
-    return 0
+    specs = registry.models.values()
+    return show_records(
+        registry, "model", specs, lambda spec: {"weights": _weights(spec)}, _details, as_json=found.json
+    )
+
+
+def _details(spec: ModelSpec) -> dict[str, object]:
+    file, weights = cached_file(spec.weights), spec.weights
+    file_name = None if file is None else str(file)
+    return {"url": weights.url, "sha256": weights.sha256, "file": file_name, "references": spec.references}
 
 
 def _weights(spec: ModelSpec) -> str:
@@ -67,7 +55,8 @@ def _download(names: list[str], registry: Plugins, *, as_json: bool, settings: S
     for name, (url, sha256) in offered.items():
         with progress_on_stderr(quiet=settings.quiet) as progress:
             file = fetch(url, cache_folder(), sha256=sha256, progress=progress)
-        rows.append({"name": name, "MB": _megabytes(file), "checked": _checked(sha256), "file": str(file)})
+        megabytes = round(file.stat().st_size / 1e6, 1)
+        rows.append({"name": name, "MB": megabytes, "checked": _checked(sha256), "file": str(file)})
     show(rows, as_json=as_json, empty="")
     return 0
 
@@ -78,10 +67,6 @@ def _offered(spec: ModelSpec) -> tuple[str, str | None]:
     if spec.weights.url is None:
         raise WeightsError(f"no address of published weights is known for {spec.name}; pass a file by --weights FILE")
     return spec.weights.url, spec.weights.sha256
-
-
-def _megabytes(file: Path) -> float:
-    return round(file.stat().st_size / 1e6, 1)
 
 
 def _checked(sha256: str | None) -> str:

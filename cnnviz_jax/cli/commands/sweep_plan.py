@@ -10,14 +10,14 @@ from cnnviz_jax.cli.progress import duration
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
     from cnnviz_jax.sweep.planning import Estimate
-    from cnnviz_jax.sweep.resolved import RunOptions
+    from cnnviz_jax.sweep.run_options import RunOptions
     from cnnviz_jax.sweep.spec import SweepSpec
 
 _MILLION = 1_000_000
 
 
 def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, measured: bool) -> None:
-    """Settle the sweep, compile its step, and print what it would do; nothing is written."""
+    """Resolve the sweep, compile its step, and print what it would do; nothing is written."""
     from cnnviz_jax.files import read_lines
     from cnnviz_jax.sweep.layout import RunFolder
     from cnnviz_jax.sweep.planning import costs_of, estimate, free_bytes, measure

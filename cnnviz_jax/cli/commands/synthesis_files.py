@@ -70,12 +70,10 @@ def joined(results: list[Any]) -> Any:
         layer=None,
         notes=tuple((f"{r.provenance.layer}: {name}", value) for r in results for name, value in r.provenance.notes),
     )
+    arrays = ("images", "raw", "curves", "activation")
     return dataclasses.replace(
         first,
-        images=together(*(r.images for r in results)),
-        raw=together(*(r.raw for r in results)),
-        curves=together(*(r.curves for r in results)),
-        activation=together(*(r.activation for r in results)),
+        **{name: together(*(getattr(r, name) for r in results)) for name in arrays},
         extras={name: together(*(r.extras[name] for r in results)) for name in sorted(alike)},
         status=tuple(status for r in results for status in r.status),
         provenance=provenance,

@@ -5,9 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.tables import show_records
 from cnnviz_jax.cli.values import listing_parser
-from cnnviz_jax.plugins.specs import KINDS
+from cnnviz_jax.plugins.specs import KINDS, TechniqueSpec
 
 
 def run(words: list[str], settings: Settings) -> int:
@@ -20,18 +20,8 @@ def run(words: list[str], settings: Settings) -> int:
         (spec for spec in registry.techniques.values() if found.kind in (None, spec.kind)),
         key=lambda spec: (KINDS.index(spec.kind), spec.name),
     )
-    rows = [
-        {
-            "name": spec.name,
-            "kind": spec.kind,
-            "summary": spec.summary,
-            "plugin": registry.owner("technique", spec.name),
-        }
-        for spec in chosen
-    ]
-    if found.json:
-        for row, spec in zip(rows, chosen, strict=True):
-            options = [field.name for field in dataclasses.fields(spec.config)]
-            row |= {"options": options, "references": list(spec.references)}  # type: ignore[dict-item]
-    show(rows, as_json=found.json, empty="No such techniques are loaded; `cnnviz plugins` shows why.")
-    return 0
+    return show_records(registry, "technique", chosen, lambda spec: {"kind": spec.kind}, _details, as_json=found.json)
+
+
+def _details(spec: TechniqueSpec) -> dict[str, object]:
+    return {"options": [field.name for field in dataclasses.fields(spec.config)], "references": spec.references}

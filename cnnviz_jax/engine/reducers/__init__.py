@@ -8,47 +8,28 @@ reducer runs on one device (`survey`) and on many (`sweep`). README.md in this f
 """
 
 from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
-from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers.exact_sum import exact_limbs, exact_totals, normalised
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
-from cnnviz_jax.engine.reducers.reducer import (
-    Batch,
-    Delta,
-    Reducer,
-    Total,
-    added,
-    by_position,
-    extremes,
-    over_positions,
-    positions,
-)
-from cnnviz_jax.engine.reducers.together import fields_of, layers_of, needs_outputs, read_batch, update_all
+from cnnviz_jax.engine.reducers.reducer import Batch, LayerReducer, Reducer, Total
+from cnnviz_jax.engine.reducers.together import fields_of, layers_of, read_batch, update_all
 from cnnviz_jax.engine.reducers.top_k import TopK
 
 __all__ = [
-    "ADDITIONS",
-    "LIMBS",
-    "UNIT_EXPONENT",
     "Batch",
     "Confusion",
-    "Delta",
     "FireCounts",
+    "LayerReducer",
     "LogHistogram",
     "Moments",
     "Reducer",
     "TopK",
     "Total",
-    "added",
-    "by_position",
     "exact_limbs",
     "exact_totals",
-    "extremes",
     "fields_of",
     "layers_of",
-    "needs_outputs",
     "normalised",
-    "over_positions",
-    "positions",
     "quantiles",
     "read_batch",
     "update_all",

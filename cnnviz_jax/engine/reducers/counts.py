@@ -45,6 +45,7 @@ class FireCounts(LayerReducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the counts with the batch's added."""
         x = by_position(batch.values[self.layer])
+        # NaN > threshold is false: unless it is looked for, a broken image would count as one that does not fire.
         finite = jnp.isfinite(x).all(1)
         fired = (x > jnp.asarray(self.threshold, jnp.float32)).any(1) & finite & batch.valid[:, None]
         rows = label_rows(batch.fields["label"], self.classes)
@@ -89,7 +90,7 @@ class Confusion(Reducer):
         logits = jnp.reshape(batch.outputs, (len(batch.valid), -1, self.classes)).mean(1)
         finite = jnp.isfinite(logits).all(1)
         rows = label_rows(batch.fields["label"], self.classes)
-        predicted = logits.argmax(1)
+        predicted = logits.argmax(1)  # the first of equal ones, in whatever batch
         return {
             "count": delta["count"].at[rows, predicted].add((batch.valid & finite).astype(jnp.int32)),
             "nonfinite": delta["nonfinite"].at[rows].add((batch.valid & ~finite).astype(jnp.int32)),

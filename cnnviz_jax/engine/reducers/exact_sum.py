@@ -10,6 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
+# The largest float32 is 2**128 - 2**104, in units of 2**-149 below 2**277: 277 bits are 17.3 digits of 16.
 LIMBS = 18
 """Digits of base 2**16 that hold every finite float32 in units of 2**-149."""
 
@@ -17,6 +18,7 @@ _BITS = 16
 UNIT_EXPONENT = -149
 """The sum is the digits' number times 2 to this."""
 
+# Each digit is at most 2**16 - 1 in size, and (2**15 - 1) * (2**16 - 1) < 2**31.
 ADDITIONS = 2**15 - 1
 """Numbers that int32 digits can take before one could overflow."""
 
@@ -26,6 +28,10 @@ def exact_limbs(x: Float[Array, "*shape"]) -> Int[Array, "*shape limbs"]:
 
     Add up to `ADDITIONS` of these in int32; on the host, `normalised` and `exact_totals` take over.
     """
+    # 1.5 has the bits 0 01111111 100...0: exponent 127, mantissa 0xC00000 (the leading 1 put back), so it is
+    # 0xC00000 * 2**(126 - 149) = 12582912 / 2**23. Its place, 126, is 7 digits of 16 and 14 bits: the mantissa, shifted
+    # by 14, falls into digits 7 to 9. As 24 bits shifted by 15 do not fit int32, it goes in two halves of 12, each of
+    # at most 27 bits and so in two neighbouring digits. Subnormals have no leading 1 and the place of exponent 1.
     bits = jax.lax.bitcast_convert_type(x, jnp.int32)
     exponent, fraction = (bits >> 23) & 0xFF, bits & 0x7FFFFF
     mantissa = jnp.where(exponent > 0, fraction | 0x800000, fraction)
@@ -44,6 +50,8 @@ def normalised(limbs: Int[np.ndarray, "*shape limbs"]) -> Int[np.ndarray, "*shap
 
     The highest digit is an int64 and carries the sign, so that 2**47 of the largest numbers still fit.
     """
+    # Many digit strings are one number: 2 * 2**16 + -3 is 1 * 2**16 + 65533. Results are compared byte by byte, so
+    # carries are passed on, from the lowest up, until only one string is left; >> rounds down, and so borrows too.
     out = np.array(limbs, np.int64)
     for i in range(LIMBS - 1):
         out[..., i + 1] += out[..., i] >> _BITS

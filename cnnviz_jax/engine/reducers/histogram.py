@@ -86,6 +86,9 @@ class LogHistogram(LayerReducer):
 
     def bin_of(self, x: Float[Array, "*shape"]) -> Int[Array, "*shape"]:
         """Return the bin of each finite value."""
+        # A float32's bits, sign aside, are exponent and fraction side by side, a whole number that rises with its size.
+        # Its top bits count octaves and, within one, equal steps: 6.0 is 1.5 * 2**2, and with 4 bins per octave its
+        # bits >> 21 are (127 + 2) * 4 + 2, the third quarter of the octave from 4 to 8. `low` moves where 0 is.
         bits = jax.lax.bitcast_convert_type(x, jnp.int32)
         size = bits & 0x7FFFFFFF
         per_octave = self.bins_per_octave.bit_length() - 1
@@ -161,6 +164,7 @@ def quantiles(histogram: Total, q: Sequence[float]) -> Float[np.ndarray, "c q"]:
             rank = share * (total - 1)
             at = int(np.searchsorted(below[row, 1:], rank, side="right"))
             left, right = max(edges[at], low[row]), min(edges[at + 1], high[row])
+            # As if the bin's values lay evenly in it, each in the middle of its share.
             within = (rank - below[row, at] + 0.5) / count[row, at]
             out[row, column] = min(max(left + (right - left) * within, low[row]), high[row])
     return out

@@ -66,6 +66,8 @@ class Moments(LayerReducer):
         each = positions(self.shape)
         first, second = exact_totals(total["sum"]), exact_totals(total["square"])
         mean, variance = np.zeros(len(first)), np.zeros(len(first))
+        # With sums as whole numbers a1 and a2 of units 1 / u: mean = a1 / (n u), and variance = a2 / (n u) - mean**2,
+        # on one denominator, where nothing cancels: (a2 n u - a1**2) / (n u)**2. Python rounds such a quotient once.
         unit = 1 << -UNIT_EXPONENT
         for i, images in enumerate(total["images"].tolist()):
             count = images * each

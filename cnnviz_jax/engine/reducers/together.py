@@ -1,15 +1,13 @@
 """Several reducers over one forward pass: the union of what they read is computed once."""
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jax
 from jaxtyping import Array, Bool, Float, UInt32
 
 from cnnviz_jax.engine.reducers.reducer import Batch, Delta, Reducer
-
-if TYPE_CHECKING:
-    from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.model import Model
 
 
 def layers_of(reducers: Sequence[Reducer]) -> tuple[str, ...]:
@@ -22,21 +20,17 @@ def fields_of(reducers: Sequence[Reducer]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for reducer in reducers for name in reducer.fields))
 
 
-def needs_outputs(reducers: Sequence[Reducer]) -> bool:
-    """Return whether any of them reads the model's outputs."""
-    return any(reducer.needs_outputs for reducer in reducers)
-
-
 def read_batch(
     reducers: Sequence[Reducer],
-    model: "Model",
+    model: Model,
     images: Float[Array, "b h w c"],
     ids: UInt32[Array, " b"],
     valid: Bool[Array, " b"],
     fields: Mapping[str, Any] | None = None,
 ) -> Batch:
     """Return the batch that the reducers need: one forward pass up to the deepest layer read; traceable."""
-    read, outputs = layers_of(reducers), needs_outputs(reducers)
+    read, outputs = layers_of(reducers), any(reducer.needs_outputs for reducer in reducers)
+    # `run` on one image at a time, vmapped, as every technique does: values are then those that `explain` sees.
     logits, values = jax.vmap(lambda image: model.run(image, read=read, need_outputs=outputs))(images)
     return Batch(ids=ids, valid=valid, values=values, outputs=logits, fields=dict(fields or {}))
 

@@ -55,6 +55,7 @@ class TopK(LayerReducer):
         """Return the k best of the slots and the batch."""
         x = by_position(batch.values[self.layer])
         value, pos, finite = _candidates(x, self.entries)
+        # An entry that must not count loses against every other: the lowest value, the highest image and place.
         usable = (batch.valid[:, None] & finite)[:, None, :]  # b 1 c
         ids = jnp.where(usable, batch.ids[:, None, None], jnp.uint32(_NO_ID))
         value = jnp.where(usable, value, -jnp.inf)
@@ -87,6 +88,8 @@ class TopK(LayerReducer):
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the k best of all slots."""
         value, ids, pos = (np.concatenate([total[name] for total in totals], 1) for name in ("value", "id", "pos"))
+        # The k best of a union are among the k best of its parts, and the order is total: no two entries share value,
+        # image and place. So merging is associative and commutative, and the number of shards cannot show.
         order = np.lexsort((pos, ids, -value), axis=-1)[:, : self.k]
         kept = {
             name: np.take_along_axis(leaf, order, 1) for name, leaf in (("value", value), ("id", ids), ("pos", pos))

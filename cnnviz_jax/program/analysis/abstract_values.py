@@ -41,10 +41,8 @@ class AbstractValue:
 
     def carrier(self, spatial: int) -> int | None:
         """The axis that holds a spatial axis, alone or among others."""
-        for position, axis in enumerate(self.axes):
-            if any(role == spatial and type(role) is int for role, _ in axis):
-                return position
-        return None
+        holders = (k for k, axis in enumerate(self.axes) if any(role == spatial for role, _ in axis))
+        return next(holders, None)
 
     def seen(self) -> tuple[Reach, Reach]:
         """`reach`, for a value that depends on the image."""
@@ -53,7 +51,7 @@ class AbstractValue:
         return self.reach
 
     def changed(self, axes: Sequence[Axis], change: Callable[[int, Reach], Reach]) -> "AbstractValue":
-        """The abstract values of a value with other axes; `change(spatial, reach)` gives its reach."""
+        """The same with other axes; `change(spatial, reach)` gives the reach."""
         first, second = self.seen()
         return replace(self, axes=tuple(axes), reach=(change(0, first), change(1, second)), uniform=None)
 
@@ -62,6 +60,8 @@ class AbstractValue:
 
         An axis of several factors keeps only that it holds the channels; its spatial units are united.
         """
+        # Of (("C", 4), (0, 8)), channels and rows in one axis of 32, no table says which unit is which row any more
+        # once 16 of the 32 are picked: the channels keep the axis, and every unit may see what any row saw.
         axis = self.axes[position]
         role = single(axis)
         if len(axis) > 1 and any(factor[0] == "C" for factor in axis):
@@ -72,6 +72,8 @@ class AbstractValue:
 
 
 def _role(axis: Axis) -> Role:
+    # Channels among rows, as a flattened map has them, are still features to whoever reads the layer; rows merged with
+    # columns are neither. One part "c" is not the channels; merged with other parts it counts, with rows it does not.
     if len(axis) == 1:
         return None if axis[0][0] == "c" else axis[0][0]
     roles = [role for role, _ in axis]

@@ -1,4 +1,4 @@
-"""How operations that compute carry abstract values: elementwise, convolution, pooling, products, reductions, prefix sums."""
+"""How operations that compute carry abstract values: elementwise, convolutions, pools, products, reductions, sorts."""
 
 from collections.abc import Sequence
 from functools import partial
@@ -7,28 +7,18 @@ import numpy as np
 
 from cnnviz_jax.program.analysis.abstract_values import SPATIAL, AbstractValue, Axis, Role, length, single
 from cnnviz_jax.program.analysis.reach import Reach, union
-from cnnviz_jax.program.analysis.rulebook import Context, rule, unknown
+from cnnviz_jax.program.analysis.rulebook import RuleContext, rule, unknown
 from cnnviz_jax.program.graph.graph import Node
-
-ELEMENTWISE = frozenset({
-    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
-    "clamp", "clz", "complex", "conj", "convert_element_type", "copy", "copy_p", "cos", "cosh", "digamma", "div",
-    "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag", "integer_pow", "is_finite",
-    "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "nextafter", "not",
-    "optimization_barrier", "or", "population_count", "pow", "pvary", "real", "reduce_precision", "rem", "round",
-    "rsqrt", "select_n", "sharding_constraint", "shift_left", "shift_right_arithmetic", "shift_right_logical",
-    "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "xor", "device_put",
-})  # fmt: skip
-"""Primitives of which unit i of a result depends on unit i of each operand."""
+from cnnviz_jax.program.graph.primitives import ELEMENTWISE
 
 
 @rule(*sorted(ELEMENTWISE))
-def elementwise(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def elementwise(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
     """One result: all operands meet. Several results: each goes with the operand in its place."""
     if len(node.outputs) > 1:
         blank = AbstractValue()
-        return [abstract_value if abstract_value.depends else blank for abstract_value in abstract]
-    known = [abstract_value for abstract_value in abstract if abstract_value.depends]
+        return [operand if operand.depends else blank for operand in operands]
+    known = [operand for operand in operands if operand.depends]
     if len(known) == 1 and len(known[0].axes) == len(context.shape(node.outputs[0])):
         shape = context.shape(node.outputs[0])
         if all(length(axis) == size for axis, size in zip(known[0].axes, shape, strict=True)):
@@ -37,13 +27,14 @@ def elementwise(context: Context, node: Node, abstract: Sequence[AbstractValue])
 
 
 def together(known: Sequence[AbstractValue], shape: tuple[int, ...]) -> AbstractValue:
-    """The abstract values of a value of which each unit sees the like unit of each operand; length 1 and scalars spread."""
-    full = [abstract_value for abstract_value in known if len(abstract_value.axes) == len(shape)]
+    """What is known where each unit sees the like unit of each operand; length 1 and scalars spread."""
+    # Along each axis the operand that fills it and knows its role decides: (1, 8, 8, 4) as B 0 1 C plus (1, 1, 1, 4)
+    # of which only the last is known gives B 0 1 C. A reach is united unit by unit if its operand has this spatial axis
+    # in the same place and length; otherwise (a gate per channel, a row spread over columns) its hull goes to all.
+    full = [operand for operand in known if len(operand.axes) == len(shape)]
     axes: list[Axis] = []
     for position, size in enumerate(shape):
-        choices = sorted(
-            (abstract_value.axes[position] for abstract_value in full), key=lambda a: (length(a) != size, _is_blank(a))
-        )
+        choices = sorted((operand.axes[position] for operand in full), key=lambda a: (length(a) != size, _is_blank(a)))
         if not choices:
             axes.append(((None, size),))
         elif length(choices[0]) == size:
@@ -61,9 +52,9 @@ def together(known: Sequence[AbstractValue], shape: tuple[int, ...]) -> Abstract
         place = result.carrier(k)
         units = 1 if place is None else next(n for role, n in axes[place] if role == k)
         parts = []
-        for abstract_value in known:
-            part = abstract_value.seen()[k]
-            fits = abstract_value in full and abstract_value.carrier(k) == place and len(part.first) in (1, units)
+        for operand in known:
+            part = operand.seen()[k]
+            fits = operand in full and operand.carrier(k) == place and len(part.first) in (1, units)
             parts.append(part if fits or len(part.first) == 1 else part.hull())
         reach.append(union(parts).spread(units))
     return AbstractValue(True, axes=tuple(axes), reach=(reach[0], reach[1]))
@@ -74,14 +65,16 @@ def _is_blank(axis: Axis) -> bool:
 
 
 @rule("conv_general_dilated")
-def _convolution(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def _convolution(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
     params = node.params
-    if abstract[1].depends or params["batch_group_count"] != 1:
-        return unknown(context, node, abstract)
-    spec, source, shape = params["dimension_numbers"], abstract[0], context.shape(node.outputs[0])
+    if operands[1].depends or params["batch_group_count"] != 1:
+        return unknown(context, node, operands)
+    spec, source, shape = params["dimension_numbers"], operands[0], context.shape(node.outputs[0])
     kernel = context.shape(node.inputs[1])
     batch, feature, *inside = spec.lhs_spec
     source = spatial_roles(source, [batch, feature], inside)
+    # All in-channels go into each output, so a spatial axis merged into them (space to depth) is seen whole. A spatial
+    # axis without a role (time, depth) is slid over as well but nobody's reach; sliding over the batch mixes images.
     lost = {role for role, _ in source.axes[feature] if role in SPATIAL}
     axes: list[Axis] = [()] * len(shape)
     axes[spec.out_spec[0]] = source.axes[batch]
@@ -115,6 +108,8 @@ def spatial_roles(source: AbstractValue, taken: Sequence[int], inside: Sequence[
 
     Units whose place is unknown see whatever all of them see.
     """
+    # An operation without a rule has just given roles up: (1, 8, 8, 4) came out as None None None None. A convolution
+    # over the middle axes says by itself that these are rows and columns, though which unit saw what is gone.
     present = {role for axis in source.axes for role, _ in axis}
     blank = [k for k in inside if _is_blank(source.axes[k])]
     if len(inside) != 2 or len(blank) != 2 or present & set(SPATIAL):
@@ -129,11 +124,11 @@ def spatial_roles(source: AbstractValue, taken: Sequence[int], inside: Sequence[
     "reduce_window_sum", "reduce_window_max", "reduce_window_min", "reduce_window",
     "reduce_and_window", "reduce_or_window",
 )  # fmt: skip
-def _pooling(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def _pooling(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
     params, shape = node.params, context.shape(node.outputs[0])
-    if len(node.outputs) > 1 or any(abstract_value.depends for abstract_value in abstract[1:]):
-        return unknown(context, node, abstract)
-    source = abstract[0]
+    if len(node.outputs) > 1 or any(operand.depends for operand in operands[1:]):
+        return unknown(context, node, operands)
+    source = operands[0]
     ones = (1,) * len(shape)
     dilations = (params.get("window_dilation") or ones, params.get("base_dilation") or ones)
     for position, size in enumerate(params["window_dimensions"]):
@@ -156,25 +151,22 @@ def _windowed(reach: Reach, *, index_map: tuple[int, ...]) -> Reach:
     "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "reduce_xor",
     "argmax", "argmin", "reduce",
 )  # fmt: skip
-def _reduction(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def _reduction(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
     gone = {int(k) for k in node.params.get("axes", node.params.get("dimensions", ()))}
-    if any(abstract_value.depends for abstract_value in abstract[1:]):
-        return unknown(context, node, abstract)
-    return [without(context, node, abstract[0], gone)] * len(node.outputs)
+    if any(operand.depends for operand in operands[1:]):
+        return unknown(context, node, operands)
+    return [without(context, node, operands[0], gone)] * len(node.outputs)
 
 
 @rule("psum", "psum_invariant", "pmax", "pmin")
-def _collective(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def _collective(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
     """Under `vmap` with an axis name: a sum over the batch axis itself, whose position stands among the axis names."""
     gone = {int(axis) for axis in node.params["axes"] if not isinstance(axis, str)}
-    return [
-        without(context, node, abstract_value, gone) if abstract_value.depends else AbstractValue()
-        for abstract_value in abstract
-    ]
+    return [without(context, node, operand, gone) if operand.depends else AbstractValue() for operand in operands]
 
 
-def without(context: Context, node: Node, source: AbstractValue, gone: set[int]) -> AbstractValue:
-    """The abstract values of a value whose axes `gone` were summed over."""
+def without(context: RuleContext, node: Node, source: AbstractValue, gone: set[int]) -> AbstractValue:
+    """What is known behind a sum over the axes `gone`."""
     lost = {role for k in gone for role, _ in source.axes[k]}
     if "B" in lost:
         context.mixes(node)
@@ -183,9 +175,10 @@ def without(context: Context, node: Node, source: AbstractValue, gone: set[int])
 
 
 @rule("cumsum", "cumprod", "cummax", "cummin", "cumlogsumexp", "sort", "top_k", "approx_top_k")
-def _prefix(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def _prefix(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
+    # Unit i of a prefix sum sees units 0 to i, of a sort any: everything along the axis is right for all of them.
     position = node.params.get("axis", node.params.get("dimension", -1))
-    known = [abstract_value for abstract_value in abstract if abstract_value.depends]
+    known = [operand for operand in operands if operand.depends]
     source = together(known, context.shape(node.inputs[0]))
     position %= len(source.axes)
     shape = context.shape(node.outputs[0])
@@ -197,7 +190,11 @@ def _prefix(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> 
 
 
 @rule("dot_general")
-def _product(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def _product(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
+    # dot_general's result has the batched axes, then the left operand's free axes, then the right's. For a dense layer
+    # (B 0 1 C) x (in, out) over C: left free B 0 1 keep their places, the other side's one free axis is the new C.
+    # Over a spatial axis the result sees all of it, unless the other side is a known matrix: bilinear resizing is
+    # y = M x with M (out, in), and row i of the result sees exactly the rows j where M[i, j] != 0, see `Reach.matrix`.
     (contracted, batched) = node.params["dimension_numbers"]
     shape = context.shape(node.outputs[0])
     sides = []
@@ -210,15 +207,15 @@ def _product(context: Context, node: Node, abstract: Sequence[AbstractValue]) ->
         sides.append((inner, free, places))
     parts: list[AbstractValue] = []
     for side, (inner, _, places) in enumerate(sides):
-        if not abstract[side].depends:
+        if not operands[side].depends:
             continue
-        source = abstract[side]
+        source = operands[side]
         roles = {role for k in inner for role, _ in source.axes[k]}
         axes: list[Axis] = [((None, size),) for size in shape]
         for k, place in places.items():
             axes[place] = source.axes[k]
         others = [place for place in sides[1 - side][2].values() if place >= len(batched[0])]
-        table = None if abstract[1 - side].depends else _table(context, node, side, sides, source)
+        table = None if operands[1 - side].depends else _table(context, node, side, sides, source)
         if "B" in roles:
             context.mixes(node)
         if table is not None:
@@ -226,15 +223,16 @@ def _product(context: Context, node: Node, abstract: Sequence[AbstractValue]) ->
             axes[others[0]] = ((role, shape[others[0]]),)
             parts.append(source.changed(axes, lambda k, r, role=role, table=table: r.matrix(table) if k == role else r))  # type: ignore[misc]
             continue
+        # Mixing one spatial axis by a learned matrix (a token-mixing MLP) leaves no channels: it is no new C.
         blank = not roles & {"C", "c"} and roles & {0, 1}
-        if not abstract[1 - side].depends and len(others) == 1 and (not blank or len(inner) > 1):
+        if not operands[1 - side].depends and len(others) == 1 and (not blank or len(inner) > 1):
             axes[others[0]] = (("C", shape[others[0]]),)
         parts.append(source.changed(axes, lambda k, reach, roles=roles: reach.hull() if k in roles else reach))  # type: ignore[misc]
     return [parts[0] if len(parts) == 1 else together(parts, shape)]
 
 
 def _table(
-    context: Context,
+    context: RuleContext,
     node: Node,
     side: int,
     sides: Sequence[tuple[set[int], list[int], dict[int, int]]],

@@ -1,22 +1,20 @@
-"""Abstract interpretation: the abstract values of every value, in one pass over the flat graph, without running the program."""
+"""Abstract interpretation: what is known of every value, in one pass over the graph, without running the program."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 import numpy as np
 
-from cnnviz_jax.program.analysis import arithmetic_rules, layout_rules
+from cnnviz_jax.program.analysis import arithmetic_rules, layout_rules, reshaping
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role
 from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.analysis.rulebook import RULES, unknown
 from cnnviz_jax.program.graph import _compat
 from cnnviz_jax.program.graph.graph import Graph, Node
 
-__all__ = ["Analysis", "analyse"]
-
-_RULE_FILES = (arithmetic_rules, layout_rules)  # importing them fills RULES
+_RULE_FILES = (arithmetic_rules, layout_rules, reshaping)  # importing them fills RULES
 _LAYOUTS: dict[int, tuple[Role, ...]] = {4: ("B", 0, 1, "C"), 3: ("B", 0, 1), 2: ("B", "C"), 1: ("B",)}
 _RANDOM = ("random_", "rng_", "threefry")
 _OUTSIDE = ("pure_callback", "io_callback", "ffi_call")
@@ -27,17 +25,14 @@ _CONSTANT_LIMIT = 1 << 22
 
 
 class Analysis:
-    """The abstract values of every value, and what was noticed on the way."""
+    """The abstract value of every value, and what was noticed on the way."""
 
     def __init__(self, graph: Graph) -> None:
         image = graph.values[graph.image_id].shape
         roles = _LAYOUTS.get(len(image), (None,) * len(image))
         self.graph = graph
-        self.extents = (
-            image[roles.index(0)] if 0 in roles else 1,
-            image[roles.index(1)] if 1 in roles else 1,
-        )
-        self.abstract: list[AbstractValue] = [AbstractValue()] * len(graph.values)
+        self.extents = (image[roles.index(0)] if 0 in roles else 1, image[roles.index(1)] if 1 in roles else 1)
+        self.values: list[AbstractValue] = [AbstractValue()] * len(graph.values)
         self.batch_mixers: list[Node] = []
         """Nodes that mix the images of a batch."""
         self.random: list[Node] = []
@@ -55,46 +50,45 @@ class Analysis:
         reach = (Reach.of_image(self.extents[0]), Reach.of_image(self.extents[1]))
         for value in graph.values:
             if value.constant is not None:
-                self.abstract[value.id] = AbstractValue(uniform=_uniform(value.constant))
+                self.values[value.id] = AbstractValue(uniform=_uniform(value.constant))
         for position, number in enumerate((*graph.param_ids, *graph.constant_ids)):
-            self.abstract[number] = AbstractValue(params=frozenset({position}), uniform=self.abstract[number].uniform)
-        self.abstract[graph.image_id] = AbstractValue(True, axes=axes, reach=reach)
+            self.values[number] = AbstractValue(params=frozenset({position}), uniform=self.values[number].uniform)
+        self.values[graph.image_id] = AbstractValue(True, axes=axes, reach=reach)
 
     def _enter(self, node: Node) -> None:
-        inputs = [self.abstract[number] for number in node.inputs]
+        inputs = [self.values[number] for number in node.inputs]
         if node.name.startswith(_RANDOM):
             self.random.append(node)
-        if not any(abstract_value.depends for abstract_value in inputs):
-            params = (
-                inputs[0].params.union(*(abstract_value.params for abstract_value in inputs[1:]))
-                if inputs
-                else frozenset()
-            )
-            shared = AbstractValue(params=params, uniform=_folded(node, inputs))
-            results = [shared] * len(node.outputs)
+        if not any(operand.depends for operand in inputs):
+            params: frozenset[int] = frozenset().union(*(operand.params for operand in inputs))
+            results = [AbstractValue(params=params, uniform=_folded(node, inputs))] * len(node.outputs)
         elif node.name == "scan-slice":
-            results = [self._slice(node, inputs[0])]
+            results = [self._slice(inputs[0])]
         elif node.name == "scan-stack":
             results = [self._stack(node, inputs)]
         else:
             rule = RULES.get(node.name)
+            # A body within a leaf (`cond`, `while`, a kernel written by hand) hides layers from us. The small
+            # comparators and combiners that scatters, reductions and sorts carry are no such bodies.
             closed = node.name in _OUTSIDE or (
                 bool(_compat.subprograms(node.equation)) and not node.name.startswith(_PLAIN_BODIES)
             )
             if rule is None and closed:
                 self.opaque.append(node)
             results = (rule or unknown)(self, node, inputs)
-        for number, abstract_value in zip(node.outputs, results, strict=True):
-            self.abstract[number] = abstract_value
+        for number, result in zip(node.outputs, results, strict=True):
+            self.values[number] = result
 
-    def _slice(self, node: Node, abstract_value: AbstractValue) -> AbstractValue:
-        gone = layout_rules.picked(abstract_value, 0, [0])
+    def _slice(self, operand: AbstractValue) -> AbstractValue:
+        gone = layout_rules.picked(operand, 0, [0])
         return gone.changed(gone.axes[1:], lambda _, reach: reach)
 
-    def _stack(self, node: Node, abstract: Sequence[AbstractValue]) -> AbstractValue:
-        known = [abstract_value for abstract_value in abstract if abstract_value.depends]
+    def _stack(self, node: Node, operands: Sequence[AbstractValue]) -> AbstractValue:
+        known = [operand for operand in operands if operand.depends]
+        # What the steps gave stands side by side along a new first axis without a role; a unit of the stack counts as
+        # seeing what the like units of all steps see, which is a superset and exact where the steps see the same.
         met = arithmetic_rules.together(known, self.shape(node.inputs[0]))
-        return met.changed((((None, len(abstract)),), *met.axes), lambda _, reach: reach)
+        return met.changed((((None, len(operands)),), *met.axes), lambda _, reach: reach)
 
     def shape(self, number: int) -> tuple[int, ...]:
         """Shape of a value."""
@@ -104,22 +98,37 @@ class Analysis:
         """Note that a node mixes the images of a batch."""
         self.batch_mixers.append(node)
 
+    def sources(self, node: Node) -> tuple[int, ...]:
+        """The inputs of a node that depend on the image."""
+        return tuple(number for number in node.inputs if self.values[number].depends)
+
+    def leaves_below(self, outputs: Iterable[int]) -> list[Node]:
+        """The leaves that the image feeds and `outputs` need, in program order."""
+        needed, found = set(outputs), []
+        for leaf in reversed(self.graph.leaves):
+            if needed.intersection(leaf.outputs) and (sources := self.sources(leaf)):
+                found.append(leaf)
+                needed.update(sources)
+        return found[::-1]
+
     def depends(self, number: int) -> bool:
         """Whether a value depends on the image."""
-        return self.abstract[number].depends
+        return self.values[number].depends
 
     def uniform(self, number: int) -> float | None:
         """The number that all elements of a value are, where that is known."""
-        return self.abstract[number].uniform
+        return self.values[number].uniform
 
     def constant(self, number: int) -> np.ndarray | None:
         """The value itself, if neither image nor parameters feed it and it is small; evaluated on first asking."""
         count = len(self.graph.param_ids)
-        abstract, value = self.abstract[number], self.graph.values[number]
-        if abstract.depends or any(position < count for position in abstract.params):
+        known, value = self.values[number], self.graph.values[number]
+        if known.depends or any(position < count for position in known.params):
             return None
         if math.prod(value.shape) > _CONSTANT_LIMIT:
             return None
+        # Matrices of a resize and index arrays of a gather are such: built from iota and comparisons while tracing, so
+        # the analysis evaluates them once, also while somebody else traces around it.
         with jax.ensure_compile_time_eval():
             found = self._evaluated(number)
         return None if found is None or isinstance(found, _compat.Tracer) else np.asarray(found)
@@ -135,11 +144,6 @@ class Analysis:
             for output, result in zip(value.producer.outputs, value.producer.apply(inputs), strict=True):
                 self._constants[output] = result
         return self._constants[number]
-
-
-def analyse(graph: Graph) -> Analysis:
-    """Return the abstract values of every value of a graph."""
-    return Analysis(graph)
 
 
 def _uniform(constant: Any) -> float | None:
@@ -167,7 +171,7 @@ _FOLDS: dict[str, Callable[..., float]] = {
 
 
 def _folded(node: Node, inputs: Sequence[AbstractValue]) -> float | None:
-    numbers = [abstract_value.uniform for abstract_value in inputs]
+    numbers = [operand.uniform for operand in inputs]
     if any(number is None for number in numbers):
         return None
     if node.name in _SAME:

@@ -1,14 +1,14 @@
-"""What each unit along one spatial axis sees of the image: exact intervals, and the nominal affine index map they follow.
+"""What each unit along one spatial axis sees of the image: exact intervals, and the affine index map they follow.
 
 A `Reach` holds two tables, the first and the last image row (or column) that each unit depends on, clipped to the
-image and exact for any graph; a unit that sees nothing but padding has `first > last`. Beside them stands the
-nominal affine index map of an unbounded image, in which unit `i` sees `jump * i + low` to `jump * i + high`, as fractions. The
-affine index map is `None` where no such affine index map holds, as behind a global average.
+image and exact for any graph; a unit that sees nothing but padding has `first > last`. Beside them stands the nominal
+`IndexMap`, that of an unbounded image; it is `None` where no such map holds, as behind a global average.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 from jaxtyping import Int
@@ -16,6 +16,24 @@ from jaxtyping import Int
 from cnnviz_jax.errors import ModelError
 
 Table = Int[np.ndarray, " units"]
+
+
+class IndexMap(NamedTuple):
+    """Unit `i` sees pixels `jump * i + low` to `jump * i + high`, fractions behind upsampling."""
+
+    jump: Fraction
+    low: Fraction
+    high: Fraction
+
+    def behind(self, step: Fraction, start: Fraction, stop: Fraction) -> "IndexMap":
+        """The map of units that see these units `step * i + start` to `step * i + stop`."""
+        # Unit i sees units u from step i + start to step i + stop, and unit u pixels from jump u + low to jump u +
+        # high: together from jump (step i + start) + low to jump (step i + stop) + high. Affine maps compose to affine
+        # maps, so a chain of windows is three numbers: a 7 x 7 convolution of stride 2 and padding 3 is (2, -3, 3), a 3
+        # x 3 pool of stride 2 and padding 1 behind it (2, -1, 1) in units, (4, -3 - 2, 3 + 2) = (4, -5, 5) in pixels. A
+        # reversed axis has a negative jump, hence the minimum and the maximum.
+        ends = (self.jump * start, self.jump * stop)
+        return IndexMap(self.jump * step, self.low + min(ends), self.high + max(ends))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,8 +45,7 @@ class Reach:
     first: Table
     last: Table
     """One entry per unit, or a single entry where the value does not extend along the axis."""
-    index_map: tuple[Fraction, Fraction, Fraction] | None
-    """`(jump, low, high)`."""
+    index_map: IndexMap | None
     aligned: bool = True
     """Whether all paths from the image agree in stride and centre."""
 
@@ -36,7 +53,7 @@ class Reach:
     def of_image(extent: int) -> "Reach":
         """Each unit is one row or column of the image."""
         units = np.arange(extent)
-        return Reach(extent, units, units, (Fraction(1), Fraction(0), Fraction(0)))
+        return Reach(extent, units, units, IndexMap(Fraction(1), Fraction(0), Fraction(0)))
 
     @staticmethod
     def everything(extent: int, aligned: bool = True) -> "Reach":
@@ -85,6 +102,10 @@ class Reach:
             dilation: Step between the taps of a window.
             base: Dilation of the units themselves, as a transposed convolution has it.
         """
+        # Tap t of window i stands at stride i - pad + dilation t among the units, which `base` - 1 zeros hold apart: it
+        # meets unit tap / base if that is whole and inside, else padding. With stride 2, pad 1, size 3 over 4 units the
+        # taps of window 0 are -1, 0, 1 and it sees units 0 to 1; those of window 1 are 1, 2, 3. The tables take the
+        # least `first` and the greatest `last` over the taps inside; a window of padding alone keeps `first > last`.
         taps = stride * np.arange(units)[None, :] - pad + dilation * np.arange(size)[:, None]
         inside = (taps >= 0) & (taps <= (len(self.first) - 1) * base) & (taps % base == 0)
         picked = np.clip(taps // base, 0, len(self.first) - 1)
@@ -92,18 +113,11 @@ class Reach:
         last = np.where(inside, self.last[picked], -1).max(0)
         start = Fraction(-pad, base)
         stop = start + Fraction(dilation * (size - 1), base)
-        return Reach(
-            self.extent, first, last, self._law(Fraction(stride, base), start, stop),
-            self.aligned,
-        )  # fmt: skip
+        index_map = self._mapped(Fraction(stride, base), start, stop)
+        return Reach(self.extent, first, last, index_map, self.aligned)
 
-    def _law(self, step: Fraction, start: Fraction, stop: Fraction) -> tuple[Fraction, Fraction, Fraction] | None:
-        """The affine index map of units that see these units `step * i + start` to `step * i + stop`."""
-        if self.index_map is None:
-            return None
-        jump, low, high = self.index_map
-        ends = (jump * start, jump * stop)
-        return jump * step, low + min(ends), high + max(ends)
+    def _mapped(self, step: Fraction, start: Fraction, stop: Fraction) -> IndexMap | None:
+        return None if self.index_map is None else self.index_map.behind(step, start, stop)
 
     def select(self, picked: Sequence[int] | Table) -> "Reach":
         """Unit `i` is unit `picked[i]` of these; a negative number stands for a unit that sees nothing."""
@@ -111,13 +125,15 @@ class Reach:
         inside = index >= 0
         safe = np.clip(index, 0, len(self.first) - 1)
         first, last = np.where(inside, self.first[safe], self.extent), np.where(inside, self.last[safe], -1)
+        # Evenly picked units 1, 3, 5 are 2 i + 1. Nearest resizing of 4 units to 6 picks 0, 1, 1, 2, 3, 3, no even
+        # steps: the nominal step is 4 / 6, and the map is as wide as the picks stray from it, here by -1/3 to 1/3.
         index_map = None
         if inside.any() and len(index) > 1:
             places, steps = np.flatnonzero(inside), np.diff(index[inside])
             even = len(steps) > 0 and bool((steps == steps[0]).all())
             step = Fraction(int(steps[0])) if even else Fraction(len(self.first), len(index))
             offsets = [int(index[place]) - step * int(place) for place in places]
-            index_map = self._law(step, min(offsets), max(offsets))
+            index_map = self._mapped(step, min(offsets), max(offsets))
         elif len(index) == 1 and len(self.first) == 1:
             index_map = self.index_map
         return Reach(self.extent, first, last, index_map, self.aligned)
@@ -130,8 +146,9 @@ class Reach:
         """Each unit `times` times, side by side."""
         if times == 1:
             return self
+        # Unit i is unit floor(i / times), which lies between (i - (times - 1)) / times and i / times.
         step = Fraction(1, times)
-        index_map = self._law(step, step - 1, Fraction(0))
+        index_map = self._mapped(step, step - 1, Fraction(0))
         return Reach(self.extent, np.repeat(self.first, times), np.repeat(self.last, times), index_map, self.aligned)
 
     def tile(self, times: int) -> "Reach":
@@ -149,12 +166,15 @@ class Reach:
             step = Fraction(uses.shape[1], uses.shape[0])
             starts = [int(row.argmax()) - step * i for i, row in enumerate(uses)]
             stops = [uses.shape[1] - 1 - int(row[::-1].argmax()) - step * i for i, row in enumerate(uses)]
-            index_map = self._law(step, min(starts), max(stops))
+            index_map = self._mapped(step, min(starts), max(stops))
         return Reach(self.extent, first, last, index_map, self.aligned)
 
 
 def union(parts: Sequence[Reach]) -> Reach:
     """What units see by several paths at once; lengths are equal or 1."""
+    # Intervals unite to their hull, so a residual sum sees min and max of both tables. Two affine maps unite to one
+    # only if they jump alike; they are aligned if their middles fall together too: (2, -3, 3) and (2, -1, 1) are, with
+    # middle 2 i; (2, -3, 3) and a shortcut (2, 0, 0) also; padded on one side only, (2, 0, 2), they are not.
     total = parts[0]
     for part in parts[1:]:
         if part is total:
@@ -165,7 +185,7 @@ def union(parts: Sequence[Reach]) -> Reach:
         if total.index_map is not None and part.index_map is not None:
             (jump, low, high), (other, start, stop) = total.index_map, part.index_map
             aligned = aligned and jump == other and low + high == start + stop
-            index_map = (jump, min(low, start), max(high, stop)) if jump == other else None
+            index_map = IndexMap(jump, min(low, start), max(high, stop)) if jump == other else None
         total = Reach(total.extent, np.broadcast_to(first, units), np.broadcast_to(last, units), index_map, aligned)
     return total
 
@@ -181,9 +201,11 @@ def joined(parts: Sequence[tuple[Reach | None, int]], extent: int) -> Reach:
             spread = part.spread(units)
             first.append(spread.first)
             last.append(spread.last)
-            index_maps.append(spread._law(Fraction(1), Fraction(-start), Fraction(-start)))
+            index_maps.append(spread._mapped(Fraction(1), Fraction(-start), Fraction(-start)))
             aligned = aligned and part.aligned
         start += units
+    # Part p's unit i is unit i + start of the whole, so in the whole's count its map is shifted by -start. Two halves
+    # of one map, cut and joined again, agree; a map joined with a class token does not.
     agree = all(index_map == index_maps[0] for index_map in index_maps)
     return Reach(
         extent, np.concatenate(first), np.concatenate(last), index_maps[0] if agree else None, aligned and agree

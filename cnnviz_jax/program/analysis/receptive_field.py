@@ -1,4 +1,4 @@
-"""Receptive fields: which pixels a unit of a layer sees, as nominal affine index map and as exact boxes.
+"""Receptive fields: which pixels a unit of a layer sees, by an affine index map and as exact boxes.
 
 Rows come first, columns second. Boxes are inclusive: `(top, left, bottom, right)` with `bottom` and `right` the last
 row and column seen, as in Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
@@ -14,7 +14,7 @@ import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax.errors import LayerKindError
-from cnnviz_jax.program.analysis.reach import Reach
+from cnnviz_jax.program.analysis.reach import IndexMap, Reach
 
 Number = int | float
 """Pixels: whole where they are whole, else a fraction such as 0.5 behind upsampling."""
@@ -27,13 +27,13 @@ class Field:
 
     rows: Reach
     columns: Reach
-    """Exact tables and nominal affine index map per axis."""
+    """Exact tables and affine index map per axis."""
     is_map: bool
     """Whether the layer has units along both axes; if not, one field serves all its units."""
 
     @property
     def is_global(self) -> bool:
-        """Whether every unit sees the whole image, and by no affine index map that a larger image would outgrow."""
+        """Whether every unit sees the whole image, and by no index map that a larger image would outgrow."""
         return all(reach.is_whole and reach.index_map is None for reach in (self.rows, self.columns))
 
     @property
@@ -45,24 +45,24 @@ class Field:
     def size(self) -> Pair:
         """Pixels that a unit sees, were the image unbounded: height and width.
 
-        Where no affine index map holds (global layers, paths of several strides) it is the largest exact box.
+        Where no index map holds (global layers, paths of several strides) it is the largest exact box.
         """
-        return self._pair(lambda index_map: index_map[2] - index_map[1] + 1, _largest)
+        return self._pair(lambda index_map: index_map.high - index_map.low + 1, _largest)
 
     @property
     def stride(self) -> Pair | None:
-        """Pixels from one unit's field to its neighbour's; `None` where no affine index map holds."""
-        return self._law(lambda index_map: index_map[0])
+        """Pixels from one unit's field to its neighbour's; `None` where no index map holds."""
+        return self._from_maps(lambda index_map: index_map.jump)
 
     @property
     def padding(self) -> Pair | None:
-        """Pixels by which the field of unit (0, 0) begins above and left of the image; `None` where no affine index map holds."""
-        return self._law(lambda index_map: -index_map[1])
+        """Pixels by which the field of unit (0, 0) begins above and left of the image; `None` without an index map."""
+        return self._from_maps(lambda index_map: -index_map.low)
 
     @property
     def start(self) -> Pair | None:
         """Row and column where the field of unit (0, 0) begins, `-padding`."""
-        return self._law(lambda index_map: index_map[1])
+        return self._from_maps(lambda index_map: index_map.low)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -70,7 +70,10 @@ class Field:
         return len(self.rows.first), len(self.columns.first)
 
     def centre(self, row: int = 0, column: int = 0) -> Pair:
-        """Pixel coordinates of the middle of a unit's nominal field; of its exact box where no affine index map holds."""
+        """Pixel coordinates of the middle of a unit's nominal field; of its exact box where no index map holds."""
+        # The middle of [jump i + low, jump i + high]: behind a 3 x 3 pool of stride 2 without padding, (2, 0, 2), unit
+        # 3 has 2 * 3 + 1 = 7. At a border the exact box is cut off and its middle is another: hence the nominal one
+        # first.
         found = []
         for reach, unit in ((self.rows, row), (self.columns, column)):
             if reach.index_map is not None:
@@ -87,10 +90,10 @@ class Field:
         Args:
             row: Row of the unit.
             column: Column of the unit.
-            clip: The exact box inside the image. If not, the nominal one, which may reach outside; it needs an affine index map.
+            clip: The exact box inside the image. If not, the nominal one, which may reach outside and needs a map.
 
         Raises:
-            LayerKindError: The unit does not exist, or `clip=False` where no affine index map holds.
+            LayerKindError: The unit does not exist, or `clip=False` where no index map holds.
         """
         ends = [self._ends(reach, unit, clip) for reach, unit in ((self.rows, row), (self.columns, column))]
         (top, bottom), (left, right) = ends
@@ -131,14 +134,12 @@ class Field:
             raise LayerKindError(f"unit {unit} of {count} does not exist; units run from 0 to {count - 1}")
         return unit
 
-    def _law(self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction]) -> Pair | None:
+    def _from_maps(self, of: Callable[[IndexMap], Fraction]) -> Pair | None:
         if self.rows.index_map is None or self.columns.index_map is None:
             return None
         return _number(of(self.rows.index_map)), _number(of(self.columns.index_map))
 
-    def _pair(
-        self, of: Callable[[tuple[Fraction, Fraction, Fraction]], Fraction], otherwise: Callable[[Reach], Fraction]
-    ) -> Pair:
+    def _pair(self, of: Callable[[IndexMap], Fraction], otherwise: Callable[[Reach], Fraction]) -> Pair:
         rows, columns = (
             of(reach.index_map) if reach.index_map is not None else otherwise(reach)
             for reach in (self.rows, self.columns)

@@ -8,10 +8,11 @@ import numpy as np
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis
 from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.graph.graph import Node
+from cnnviz_jax.program.graph.primitives import Rulebook
 
 
 @runtime_checkable
-class Context(Protocol):
+class RuleContext(Protocol):
     """What a rule may ask of the analysis."""
 
     extents: tuple[int, int]
@@ -27,37 +28,30 @@ class Context(Protocol):
         """Note that a node mixes the images of a batch."""
 
 
-Rule = Callable[[Context, Node, Sequence[AbstractValue]], list[AbstractValue]]
+AbstractRule = Callable[[RuleContext, Node, Sequence[AbstractValue]], list[AbstractValue]]
 
-RULES: dict[str, Rule] = {}
-"""Primitive name -> rule, for nodes of which some input depends on the image."""
-
-
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Enter a rule for the primitives `names`."""
-
-    def enter(function: Rule) -> Rule:
-        for name in names:
-            RULES[name] = function
-        return function
-
-    return enter
+RULES: Rulebook[AbstractRule] = Rulebook()
+"""Rules for nodes of which some input depends on the image."""
+rule = RULES.rule
 
 
-def unknown(context: Context, node: Node, abstract: Sequence[AbstractValue]) -> list[AbstractValue]:
+def unknown(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) -> list[AbstractValue]:
     """Each result may depend on everything. Layout is kept where an operand of the same shape has one."""
+    # The one safe answer: tables that are too wide cost an occlusion sweep time, tables that are too narrow would make
+    # it wrong. The roles are a guess that only names and views depend on: an operation from (1, 8, 8, 4) to
+    # (1, 8, 8, 4) most likely keeps rows, columns and channels where they were.
     whole = (Reach.everything(context.extents[0]), Reach.everything(context.extents[1]))
     results = []
     for number in node.outputs:
         shape = context.shape(number)
         axes: tuple[Axis, ...] = tuple(((None, size),) for size in shape)
-        for operand, abstract_value in zip(node.inputs, abstract, strict=True):
-            if abstract_value.depends and context.shape(operand) == shape:
-                axes = abstract_value.axes
+        for source, operand in zip(node.inputs, operands, strict=True):
+            if operand.depends and context.shape(source) == shape:
+                axes = operand.axes
                 break
-        spread = []
-        for k, reach in enumerate(whole):
-            units = next((n for axis in axes for role, n in axis if role == k and len(axis) >= 1), 1)
-            spread.append(reach.spread(units))
-        results.append(AbstractValue(True, axes=axes, reach=(spread[0], spread[1])))
+        rows, columns = (
+            reach.spread(next((n for axis in axes for role, n in axis if role == k), 1))
+            for k, reach in enumerate(whole)
+        )
+        results.append(AbstractValue(True, axes=axes, reach=(rows, columns)))
     return results

@@ -1,1 +1,1 @@
-"""The flat graph of a traced program, and how it is evaluated; JAX's insides behind one file."""
+"""The graph of a traced program, and how it is evaluated; JAX's insides behind one file."""

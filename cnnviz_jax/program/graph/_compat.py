@@ -65,6 +65,10 @@ def scanned_program(equation: Any) -> tuple[Any, tuple[Any, ...], int, int, int,
     programs = _programs(equation)
     if len(programs) != 1:
         return None
+    # `c, ys = scan(f, c0, xs)`: the equation reads (closed-over..., c0..., xs...) and gives (c..., ys...), its body the
+    # same with one slice of each xs and ys. A carry of shape (4,) is (4,) inside and outside, `ys` of 3 steps (5,)
+    # inside and (3, 5) outside: the first shape that differs ends the carries, and likewise begins the stacked
+    # operands.
     body, consts = programs[0]
     length = int(equation.params["length"])
     inside, outside = _shapes(body.outvars), _shapes(equation.outvars)
@@ -87,20 +91,20 @@ def call_name(equation: Any) -> str:
 
 
 def is_dropped(variable: Any) -> bool:
-    """Whether a result variable is thrown away by the program."""
+    """Whether the program drops a result variable."""
     return isinstance(variable, jex.DropVar) if hasattr(jex, "DropVar") else type(variable).__name__ == "DropVar"
 
 
-def stretch(equations: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
+def run_of(equations: Sequence[Any], inputs: Sequence[Any], outputs: Sequence[Any]) -> Any:
     """The open program that runs `equations` from the variables `inputs` to the variables `outputs`."""
     if _DEBUG_INFO is None:
         return jex.Jaxpr((), list(inputs), list(outputs), list(equations))
-    info = _DEBUG_INFO("stretch", _stretch, tuple(inputs), {}, result_paths_thunk=lambda: ("",) * len(outputs))
+    info = _DEBUG_INFO("run_of", _run_of, tuple(inputs), {}, result_paths_thunk=lambda: ("",) * len(outputs))
     return jex.Jaxpr((), list(inputs), list(outputs), list(equations), debug_info=info)
 
 
-def _stretch(*operands: Any) -> None:
-    """Stands for a stretch of equations in JAX's error messages."""
+def _run_of(*operands: Any) -> None:
+    """Stands for a run of equations in JAX's error messages."""
 
 
 def evaluate(open_program: Any, consts: Sequence[Any], values: Sequence[Any]) -> list[Any]:
@@ -110,12 +114,13 @@ def evaluate(open_program: Any, consts: Sequence[Any], values: Sequence[Any]) ->
 
 def one_equation(equation: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     """A program of one equation, the operand positions it reads and the result positions it yields."""
+    # `y = add x x` reads one variable at two positions and literals at none: a program's operands must differ.
     positions: dict[Any, int] = {}
     for position, atom in enumerate(equation.invars):
         if not isinstance(atom, Literal):
             positions.setdefault(atom, position)
     kept = tuple(k for k, variable in enumerate(equation.outvars) if not is_dropped(variable))
-    program = stretch([equation], list(positions), [equation.outvars[k] for k in kept])
+    program = run_of([equation], list(positions), [equation.outvars[k] for k in kept])
     return program, tuple(positions.values()), kept
 
 

@@ -1,7 +1,7 @@
-"""Running the flat graph: only what is needed, with values read, changed or computed another way.
+"""Running a graph: only what is needed, with values read, changed or computed another way.
 
 A plan is made once per question and kept. It lists the steps in program order: calls stay whole unless a value inside
-one is asked for or changed; what no wanted value needs is left out. No primitive is bound by hand: each step hands an
+one is asked for or changed; what no output needs is left out. No primitive is bound by hand: each step hands an
 equation to JAX's own evaluator, so transformations compose and an unchanged program compiles to the same operations.
 """
 
@@ -13,7 +13,6 @@ from typing import Any
 import jax
 
 from cnnviz_jax.program.graph.graph import Graph, Node
-from cnnviz_jax.program.layers.scopes import scope_of
 
 Change = Callable[[Any], Any]
 """What becomes of a value before anything reads it."""
@@ -28,9 +27,9 @@ class Override:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _EvaluationStep:
     node: Node | None
-    """The node to evaluate; `None` for a value that has another override."""
+    """The node to evaluate; `None` for a value that has an override."""
     value: int
     """For an override: the value."""
     inputs: tuple[int, ...]
@@ -39,12 +38,12 @@ class _Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """The steps that lead to some wanted values."""
+class EvaluationPlan:
+    """The steps that lead to some values."""
 
-    steps: tuple[_Step, ...]
+    steps: tuple[_EvaluationStep, ...]
     needed: frozenset[int]
-    """Program inputs, constants and given values that the steps read."""
+    """Program inputs, constants and known values that the steps read."""
 
 
 class Evaluator:
@@ -52,85 +51,84 @@ class Evaluator:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
-        self._plans: dict[Hashable, Plan] = {}
+        self._plans: dict[Hashable, EvaluationPlan] = {}
         self._last: dict[int, int] = {}
 
     def run(
         self,
-        given: Mapping[int, Any],
-        wanted: Sequence[int],
+        inputs: Mapping[int, Any],
+        outputs: Sequence[int],
         *,
         changes: Mapping[int, Change] | None = None,
         overrides: Mapping[int, Override] | None = None,
     ) -> dict[int, Any]:
-        """Return the wanted values.
+        """Return the values `outputs` by id.
 
         Args:
-            given: Values by id. Nothing below a given value is evaluated for its sake.
-            wanted: Ids of the values to return.
-            changes: Functions applied to values where they are computed or given: all readers see the result.
+            inputs: Known values by id, any values of the graph. Nothing below one is evaluated for its sake.
+            outputs: Ids of the values to return.
+            changes: Functions applied to values where they are computed or known: all readers see the result.
             overrides: Other ways to compute values, in place of the program's.
         """
         changes, overrides = changes or {}, overrides or {}
         plan = self.plan(
-            frozenset(given), tuple(wanted), frozenset(changes), {v: d.inputs for v, d in overrides.items()}
+            frozenset(inputs), tuple(outputs), frozenset(changes), {v: o.inputs for v, o in overrides.items()}
         )
         known: dict[int, Any] = {}
         for number in plan.needed:
-            value = given[number] if number in given else self.graph.values[number].constant
+            value = inputs[number] if number in inputs else self.graph.values[number].constant
             known[number] = changes[number](value) if number in changes else value
         for step in plan.steps:
-            inputs = [known[number] for number in step.inputs]
+            operands = [known[number] for number in step.inputs]
             if step.node is None:
                 numbers: tuple[int, ...] = (step.value,)
-                results = [overrides[step.value].compute(*inputs)]
+                results = [overrides[step.value].compute(*operands)]
             else:
-                results, numbers = _applied(step.node, inputs), step.node.outputs
+                results, numbers = _applied(step.node, operands), step.node.outputs
             for number, result in zip(numbers, results, strict=True):
+                # A node of several results may compute one that is known or overridden too: that one is dropped.
                 if number not in known and (step.node is None or number not in overrides):
                     known[number] = changes[number](result) if number in changes else result
             for number in step.dead:
                 known.pop(number, None)
-        return {number: known[number] for number in wanted}
+        return {number: known[number] for number in outputs}
 
     def plan(
         self,
-        given: frozenset[int],
-        wanted: tuple[int, ...],
+        inputs: frozenset[int],
+        outputs: tuple[int, ...],
         changed: frozenset[int],
-        defined: Mapping[int, tuple[int, ...]],
-    ) -> Plan:
-        """Return the steps from the given values to the wanted ones."""
-        key = (given, wanted, changed, tuple(sorted(defined.items())))
-        if key not in self._plans:
-            self._plans[key] = self._planned(given, wanted, changed, defined)
-        return self._plans[key]
-
-    def _planned(
-        self,
-        given: frozenset[int],
-        wanted: tuple[int, ...],
-        changed: frozenset[int],
-        defined: Mapping[int, tuple[int, ...]],
-    ) -> Plan:
+        overridden: Mapping[int, tuple[int, ...]],
+    ) -> EvaluationPlan:
+        """Return the steps from the known values to the outputs; `overridden` has the inputs of each override."""
+        key = (inputs, outputs, changed, tuple(sorted(overridden.items())))
+        if key in self._plans:
+            return self._plans[key]
+        # The search runs backward from the outputs. A value is, in this order: known; overridden; without a producer
+        # (an input of the program, a constant); or computed by a node. Of `y = jit(f)(x)` with f(a) = max(conv(a), 0),
+        # `y` alone is one step, the call. If the conv's value is read, changed, overridden or known as well, the call
+        # is entered and `y` takes two steps, conv and max. XLA then compiles the same operations: calls are inlined
+        # either way, and whole ones merely trace faster and keep custom derivatives.
         values = self.graph.values
-        produced = frozenset(number for number in given if values[number].producer is not None)
-        read = [*wanted, *(number for inputs in defined.values() for number in inputs)]
-        entered = self._entered(read, [*changed, *defined, *produced])
+        produced = frozenset(number for number in inputs if values[number].producer is not None)
+        read = [*outputs, *(number for sources in overridden.values() for number in sources)]
+        entered = self._entered(read, [*changed, *overridden, *produced])
         steps: dict[tuple[int, int], tuple[Node | None, int, tuple[int, ...]]] = {}
         needed: set[int] = set()
         seen: set[int] = set()
-        open_values = list(wanted)
+        open_values = list(outputs)
         while open_values:
             number = open_values.pop()
             if number in seen:
                 continue
             seen.add(number)
-            producer = None if number in given else values[number].producer
-            if number not in given and number in defined:
-                place = -1 if producer is None else _visible(producer, entered).order
-                steps[place, number + 1] = (None, number, defined[number])
-                open_values.extend(defined[number])
+            producer = None if number in inputs else values[number].producer
+            if number not in inputs and number in overridden:
+                # Steps sort by (order, 0) for nodes and (order, number + 1) for overrides: an override stands where
+                # the program computes its value. What it reads was computed before that, what reads it comes after.
+                order = -1 if producer is None else _visible(producer, entered).order
+                steps[order, number + 1] = (None, number, overridden[number])
+                open_values.extend(overridden[number])
             elif producer is None:
                 needed.add(number)
             else:
@@ -138,21 +136,23 @@ class Evaluator:
                 if (node.order, 0) not in steps:
                     steps[node.order, 0] = (node, -1, node.inputs)
                     open_values.extend(node.inputs)
-        return Plan(_with_dead([steps[place] for place in sorted(steps)], wanted), frozenset(needed))
+        plan = EvaluationPlan(_with_dead([steps[place] for place in sorted(steps)], outputs), frozenset(needed))
+        self._plans[key] = plan
+        return plan
 
     def _entered(self, read: Iterable[int], touched: Iterable[int]) -> frozenset[int]:
         """Orders of the calls whose bodies must be evaluated node by node."""
+        # To read a call's result the call may stay whole. To change the result, it may only if nothing inside reads it
+        # again: for `def f(x): a = g(x); return a, a * 2`, a change of `a` must reach the product, so f is entered.
         entered: set[int] = set()
-        for numbers, is_changed in ((read, False), (touched, True)):
+        for numbers, is_touched in ((read, False), (touched, True)):
             for number in numbers:
                 producer = self.graph.values[number].producer
                 if producer is None:
                     continue
-                calls = producer.calls()
-                for depth in reversed(range(len(calls))):  # outermost first
-                    call = calls[depth]
+                for call in reversed(producer.calls()):  # outermost first
                     gives = call.equation is not None and number in call.outputs
-                    if gives and not (is_changed and self._read_inside(number, call)):
+                    if gives and not (is_touched and self._read_inside(number, call)):
                         break
                     entered.add(call.order)
         return frozenset(entered)
@@ -173,24 +173,27 @@ def _visible(producer: Node, entered: frozenset[int]) -> Node:
     """The call that computes a value whole, or its own node where all calls around it are entered."""
     visible = producer
     for call in producer.calls():
+        # The step of an unrolled scan has no equation: it cannot be evaluated whole, its scan can.
         if call.order not in entered and call.equation is not None:
             visible = call
     return visible
 
 
-def _with_dead(ordered: list[tuple[Node | None, int, tuple[int, ...]]], wanted: tuple[int, ...]) -> tuple[_Step, ...]:
+def _with_dead(
+    ordered: list[tuple[Node | None, int, tuple[int, ...]]], outputs: tuple[int, ...]
+) -> tuple[_EvaluationStep, ...]:
     """Note after which step each value is read no more, so that an eager run frees it."""
-    kept = set(wanted)
-    steps: list[_Step] = []
+    alive = set(outputs)
+    steps: list[_EvaluationStep] = []
     for node, number, inputs in reversed(ordered):
-        outputs = (number,) if node is None else node.outputs
-        dead = tuple(n for n in dict.fromkeys((*inputs, *outputs)) if n not in kept)
-        kept.update(inputs)
-        steps.append(_Step(node, number, inputs, dead))
+        results = (number,) if node is None else node.outputs
+        dead = tuple(n for n in dict.fromkeys((*inputs, *results)) if n not in alive)
+        alive.update(inputs)
+        steps.append(_EvaluationStep(node, number, inputs, dead))
     return tuple(reversed(steps))
 
 
-def _applied(node: Node, inputs: list[Any]) -> list[Any]:
-    scope = "" if node.parent is None else scope_of(node.parent)
-    with jax.named_scope(scope) if scope else nullcontext():
-        return node.apply(inputs)
+def _applied(node: Node, operands: list[Any]) -> list[Any]:
+    # The body of an entered call is evaluated without the call, so its name stack is opened by hand.
+    with jax.named_scope(node.outer_stack) if node.outer_stack else nullcontext():
+        return node.apply(operands)

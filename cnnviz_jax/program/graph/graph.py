@@ -1,25 +1,21 @@
-"""The flat graph: a traced program with every plain call opened and every short scan unrolled.
+"""The graph of a traced program, with every plain call opened and every short scan unrolled.
 
 A `Value` is an array that the program computes, identified by a small integer. A `Node` is one equation in one
 place: the same inner program called twice gives two sets of nodes. A call and its body share value numbers: the
-body's inputs *are* the operands, its results *are* the call's results. So a call may be evaluated whole or
-body by body, and a name, an abstract value or a change attaches to a value, never to a variable of some inner program.
+body's inputs *are* the operands, its results *are* the call's results. So a call may be evaluated whole or node by
+node, and a name, an abstract value or a change attaches to a value, never to a variable of some inner program.
 Nodes are numbered in program order; a call stands before its body.
 """
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import jax.numpy as jnp
-from jax import lax
-from jaxtyping import Array
-
 from cnnviz_jax.program.graph import _compat
 
-SCAN_LIMIT = 20_000
-"""A scan that would unroll to more nodes than this stays opaque."""
-
+SCAN_INDEX = "\0"
+"""Precedes, in a name stack, the index of a step of an unrolled scan."""
 
 _TRANSPARENT = ("jit", "pjit", "closed_call", "core_call")
 
@@ -52,7 +48,7 @@ class Node:
     """The equation; `None` for the slices and stacks of an unrolled scan."""
     parent: "Node | None"
     scope: str
-    """Name stack from the outermost call inwards."""
+    """Name stack from the outermost call inwards; a step of an unrolled scan ends in `SCAN_INDEX` and its index."""
     call: str = ""
     """For a call: the name of the function it runs, such as `relu`."""
     body: "list[Node] | None" = None
@@ -80,6 +76,16 @@ class Node:
         """
         return all(call.name in _TRANSPARENT for call in self.calls())
 
+    @property
+    def name_stack(self) -> str:
+        """`scope` as JAX writes it, without the indices of unrolled scans."""
+        return re.sub(SCAN_INDEX + r"\d+", "", self.scope)
+
+    @property
+    def outer_stack(self) -> str:
+        """The name stack of the call that it stands in; empty at the top."""
+        return "" if self.parent is None else self.parent.name_stack
+
     def calls(self) -> "list[Node]":
         """The calls that it stands in, innermost first."""
         found, node = [], self.parent
@@ -104,7 +110,7 @@ class Node:
 
 @dataclass(slots=True, eq=False)
 class Graph:
-    """The whole program, flat: `leaves` in order, `values` by id, and where it begins and ends."""
+    """The whole program: `leaves` in order, `values` by id, and where it begins and ends."""
 
     values: list[Value]
     top: list[Node]
@@ -125,140 +131,3 @@ class Graph:
                 return current
             current = following
         return current
-
-
-class _Builder:
-    def __init__(self) -> None:
-        self.values: list[Value] = []
-        self.order = 0
-        self.leaves: list[Node] = []
-        self.constants: dict[int, int] = {}
-
-    def value(self, aval: Any, constant: Any = None) -> int:
-        self.values.append(
-            Value(len(self.values), tuple(getattr(aval, "shape", ())), getattr(aval, "dtype", None), constant=constant)
-        )
-        return len(self.values) - 1
-
-    def constant(self, array: Any, aval: Any) -> int:
-        if id(array) not in self.constants:  # `values` keeps the array alive, so its id stays its own
-            self.constants[id(array)] = self.value(aval, array)
-        return self.constants[id(array)]
-
-    def node(self, name: str, inputs: Sequence[int], equation: Any, parent: Node | None, scope: str) -> Node:
-        node = Node(self.order, name, tuple(inputs), (), equation, parent, scope)
-        self.order += 1
-        return node
-
-    def leaf(self, node: Node, avals: Sequence[Any]) -> Node:
-        node.outputs = tuple(self.value(aval) for aval in avals)
-        for number in node.outputs:
-            self.values[number].producer = node
-        self.leaves.append(node)
-        return node
-
-    def program(
-        self, program: Any, consts: Sequence[Any], inputs: Sequence[int], parent: Node | None, scope: str
-    ) -> tuple[list[Node], tuple[int, ...]]:
-        """The nodes of one open program and the values of its results."""
-        known: dict[Any, int] = dict(zip(program.invars, inputs, strict=True))
-        for variable, array in zip(program.constvars, consts, strict=True):
-            known[variable] = self.constant(array, variable.aval)
-
-        def read(atom: Any) -> int:
-            if isinstance(atom, _compat.Literal):
-                return self.value(atom.aval, atom.val)
-            return known[atom]
-
-        nodes = []
-        for equation in program.eqns:
-            place = "/".join(part for part in (scope, _compat.scope_text(equation)) if part)
-            node = self.node(equation.primitive.name, [read(a) for a in equation.invars], equation, parent, place)
-            if (called := _compat.called_program(equation)) is not None:
-                node.call = _compat.call_name(equation)
-                node.body, node.outputs = self.program(*called, node.inputs, node, place)
-            elif (scanned := _compat.scanned_program(equation)) is not None and self.is_short(scanned):
-                self.scan(node, scanned, [v.aval for v in equation.outvars], place)
-            else:
-                self.leaf(node, [variable.aval for variable in equation.outvars])
-            known.update(zip(equation.outvars, node.outputs, strict=True))
-            nodes.append(node)
-        return nodes, tuple(read(atom) for atom in program.outvars)
-
-    @staticmethod
-    def is_short(scanned: tuple[Any, ...]) -> bool:
-        return bool(scanned[4] * max(1, len(scanned[0].eqns)) <= SCAN_LIMIT)
-
-    def scan(self, node: Node, scanned: tuple[Any, ...], avals: Sequence[Any], scope: str) -> None:
-        """Unroll a scan: slice the stacked operands, run the body, stack the results."""
-        body, consts, closed, carries, length, reverse = scanned
-        node.body = []
-        fixed, carry, stacked = (
-            node.inputs[:closed],
-            node.inputs[closed : closed + carries],
-            node.inputs[closed + carries :],
-        )
-        rows: list[tuple[int, ...]] = [()] * length
-        slots = body.invars[closed + carries :]
-        for step in reversed(range(length)) if reverse else range(length):
-            turn = self.node("scan-turn", (*fixed, *carry, *stacked), None, node, f"{scope}\0{step}")
-            slices = []
-            for number, slot in zip(stacked, slots, strict=True):
-                piece = self.node("scan-slice", (number,), None, turn, turn.scope)
-                piece.function = _taking(step)
-                slices.append(self.leaf(piece, [slot.aval]))
-            inputs = (*fixed, *carry, *(piece.outputs[0] for piece in slices))
-            nodes, outputs = self.program(body, consts, inputs, turn, turn.scope)
-            turn.body, turn.outputs = [*slices, *nodes], outputs
-            node.body.append(turn)
-            carry, rows[step] = outputs[:carries], outputs[carries:]
-        stacks = []
-        for position, aval in enumerate(avals[carries:]):
-            stack = self.node("scan-stack", [row[position] for row in rows], None, node, scope)
-            stack.function = _stacked
-            stacks.append(self.leaf(stack, [aval]))
-        node.body.extend(stacks)
-        node.outputs = (*carry, *(stack.outputs[0] for stack in stacks))
-
-
-def _taking(step: int) -> Callable[[Array], Array]:
-    return lambda stacked: lax.index_in_dim(stacked, step, 0, keepdims=False)
-
-
-def _stacked(*rows: Array) -> Array:
-    return jnp.stack(rows)
-
-
-def flatten(program: Any, consts: Sequence[Any], param_count: int) -> Graph:
-    """Return the flat graph of an open program whose operands are the parameter leaves and then one image."""
-    builder = _Builder()
-    inputs = [builder.value(variable.aval) for variable in program.invars]
-    top, outputs = builder.program(program, consts, inputs, None, "")
-    leaves = _live(builder, outputs)
-    return Graph(
-        values=builder.values,
-        top=top,
-        leaves=leaves,
-        param_ids=tuple(inputs[:param_count]),
-        image_id=inputs[param_count],
-        constant_ids=tuple(builder.constants.values()),
-        output_ids=outputs,
-    )
-
-
-def _live(builder: _Builder, outputs: Sequence[int]) -> list[Node]:
-    """Drop what no output needs: `make_jaxpr` keeps the unused halves of pools and norms."""
-    needed = set(outputs)
-    for leaf in reversed(builder.leaves):
-        if needed.intersection(leaf.outputs):
-            leaf.live = True
-            needed.update(leaf.inputs)
-            for call in leaf.calls():
-                if call.live:
-                    break
-                call.live = True
-    live = [leaf for leaf in builder.leaves if leaf.live]
-    for leaf in live:
-        for number in dict.fromkeys(leaf.inputs):
-            builder.values[number].consumers.append(leaf)
-    return live

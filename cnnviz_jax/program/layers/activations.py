@@ -6,9 +6,9 @@ half of another activation (ReLU6, hard swish, softplus), or where a named call 
 
 from collections.abc import Iterator
 
-from cnnviz_jax.program.analysis.arithmetic_rules import ELEMENTWISE
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.layers.operations import GLUE, Operation, View
+from cnnviz_jax.program.graph.primitives import ELEMENTWISE, GLUE
+from cnnviz_jax.program.layers.operations import Operation, ProgramView
 
 CALL_KINDS = {
     "relu6": "relu6", "silu": "silu", "swish": "silu", "leaky_relu": "leaky_relu", "elu": "elu", "selu": "selu",
@@ -19,26 +19,33 @@ CALL_KINDS = {
 }  # fmt: skip
 """Names of called functions that are activations of their own, and what we call them."""
 
-UNRULED = frozenset(CALL_KINDS.values()) - {"softmax", "log_softmax"} | {"tanh", "clip"}
+ACTIVATION_KINDS = frozenset(CALL_KINDS.values()) - {"softmax", "log_softmax"} | {"relu", "tanh", "clip"}
+"""Kinds of activation that treat every number alone."""
+
+UNRULED = ACTIVATION_KINDS - {"relu"}
 """Kinds of activation for which no backward rule is agreed."""
 
 
-def activations(view: View) -> list[Operation]:
+def activations(view: ProgramView) -> list[Operation]:
     """Return every activation, and claim its leaves."""
+    # Order decides who claims a leaf. Named calls come first: `jax.nn.silu` says what its `mul` and `logistic` are.
+    # Wholes precede their parts: the softmax its exp, the gate `x * clip(x + 3, 0, 6) / 6` its clip, the rectifier its
+    # max.
     found = list(_named(view))
     for search in (_softmaxes, _gates, _rectifiers, _leaky, _plain):
         for operation in search(view):
             view.claimed.update(node.order for node in operation.nodes)
             found.append(operation)
+    # What another operation turned out to contain is no operation of its own: a ReLU called inside a named hard swish.
     parts = {node.order for operation in found for node in operation.nodes if node is not operation.node}
     return [operation for operation in found if operation.node.order not in parts]
 
 
-def _operation(view: View, kind: str, value: int, source: int, node: Node) -> Operation:
+def _operation(view: ProgramView, kind: str, value: int, source: int, node: Node) -> Operation:
     return Operation(kind, value, (source,), node, view.between(value, (source,)))
 
 
-def _named(view: View) -> Iterator[Operation]:
+def _named(view: ProgramView) -> Iterator[Operation]:
     """Calls of functions with an activation's name: one image-dependent operand, one result of the same shape."""
     seen: set[int] = set()
     for leaf in view.leaves:
@@ -54,14 +61,10 @@ def _named(view: View) -> Iterator[Operation]:
             break
 
 
-def _free(view: View, *names: str) -> Iterator[Node]:
-    for leaf in view.leaves:
-        if leaf.name in names and leaf.order not in view.claimed:
-            yield leaf
-
-
-def _softmaxes(view: View) -> Iterator[Operation]:
-    for node in _free(view, "div"):
+def _softmaxes(view: ProgramView) -> Iterator[Operation]:
+    # softmax = exp(x - max) / sum(exp(x - max)): a quotient of one exponential and its own sum. log_softmax =
+    # (x - max) - log(sum(exp(x - max))): a difference whose right side undoes its left side's exponential.
+    for node in view.free("div"):
         top, bottom = node.inputs
         exponential = view.producer(view.behind_glue(top))
         total = view.producer(view.behind_glue(bottom))
@@ -69,7 +72,7 @@ def _softmaxes(view: View) -> Iterator[Operation]:
             continue
         if view.behind_glue(total.inputs[0]) == exponential.outputs[0]:
             yield _operation(view, "softmax", node.outputs[0], _unshifted(view, exponential.inputs[0]), node)
-    for node in _free(view, "sub"):
+    for node in view.free("sub"):
         logarithm = view.producer(view.behind_glue(node.inputs[1]))
         total = view.producer(view.behind_glue(logarithm.inputs[0])) if logarithm and logarithm.name == "log" else None
         exponential = view.producer(view.behind_glue(total.inputs[0])) if total and total.name == "reduce_sum" else None
@@ -77,7 +80,7 @@ def _softmaxes(view: View) -> Iterator[Operation]:
             yield _operation(view, "log_softmax", node.outputs[0], _unshifted(view, node.inputs[0]), node)
 
 
-def _unshifted(view: View, number: int) -> int:
+def _unshifted(view: ProgramView, number: int) -> int:
     """The logits before their maximum was taken off."""
     node = view.producer(number)
     if node is None or node.name != "sub":
@@ -88,9 +91,9 @@ def _unshifted(view: View, number: int) -> int:
     return node.inputs[0] if shift is not None and shift.name == "reduce_max" else number
 
 
-def _gates(view: View) -> Iterator[Operation]:
+def _gates(view: ProgramView) -> Iterator[Operation]:
     """Products of `x` and a squashed `x`: GELU, SiLU, hard swish, mish."""
-    for node in _free(view, "mul"):
+    for node in view.free("mul"):
         if len(view.sources(node)) != 2:
             continue
         for half, gate in (node.inputs, node.inputs[::-1]):
@@ -107,6 +110,8 @@ def _gates(view: View) -> Iterator[Operation]:
 
 
 def _gate_kind(names: set[str]) -> str | None:
+    # x * Phi(x): erf, or tanh of a cubic (Hendrycks and Gimpel 2016); x * sigmoid(x); mish = x * tanh(log1p(exp(x))).
+    # Mish has a tanh as well, hence log1p before tanh. `x * tanh(x)` alone has no name, so a power must stand there.
     if names & {"erf", "erfc"}:
         return "gelu"
     if "log1p" in names:
@@ -118,7 +123,7 @@ def _gate_kind(names: set[str]) -> str | None:
     return "hard_swish" if names & {"min", "clamp"} else None
 
 
-def _names_down_to(view: View, number: int, root: int) -> set[str]:
+def _names_down_to(view: ProgramView, number: int, root: int) -> set[str]:
     """The primitives between `number` and `root`, if only elementwise ones of `root` alone stand there."""
     names: set[str] = set()
     open_values, seen = [number], set[int]()
@@ -135,11 +140,9 @@ def _names_down_to(view: View, number: int, root: int) -> set[str]:
     return names
 
 
-def _rectifiers(view: View) -> Iterator[Operation]:
+def _rectifiers(view: ProgramView) -> Iterator[Operation]:
     """Everything that is zero below zero and `x` above, up to a bound or without one."""
-    for node in _free(view, "max", "select_n", "clamp", "mul", "min"):
-        if node.order in view.claimed:
-            continue
+    for node in view.free("max", "select_n", "clamp", "mul", "min"):
         found = _rectified(view, node)
         if found is None:
             continue
@@ -156,11 +159,11 @@ def _rectifiers(view: View) -> Iterator[Operation]:
             yield operation
 
 
-def _bound(view: View, node: Node) -> float | None:
+def _bound(view: ProgramView, node: Node) -> float | None:
     return next((found for n in node.inputs if (found := view.analysis.uniform(n)) is not None), None)
 
 
-def _rectified(view: View, node: Node) -> tuple[int, int, str] | None:
+def _rectified(view: ProgramView, node: Node) -> tuple[int, int, str] | None:
     """`(value, source, kind)` of a rectifier that ends in `node`."""
     value = node.outputs[0]
     if node.name == "max":
@@ -197,13 +200,13 @@ def _rectified(view: View, node: Node) -> tuple[int, int, str] | None:
     return None
 
 
-def _beside(view: View, node: Node, number: float) -> int | None:
+def _beside(view: ProgramView, node: Node, number: float) -> int | None:
     """The image-dependent operand of a node whose other operand is `number` all over."""
     operands = view.other_operand(node)
     return operands[0] if operands is not None and view.is_uniform(operands[1], number) else None
 
 
-def _sign_test(view: View, number: int) -> tuple[int, bool] | None:
+def _sign_test(view: ProgramView, number: int) -> tuple[int, bool] | None:
     """`(x, whether true means positive)` where a value is the comparison of `x` with zero."""
     node = view.producer(view.behind_glue(number))
     if node is None or node.name not in ("gt", "ge", "lt", "le"):
@@ -217,8 +220,11 @@ def _sign_test(view: View, number: int) -> tuple[int, bool] | None:
     return None
 
 
-def _clamps_variance(view: View, value: int, source: int) -> bool:
+def _clamps_variance(view: ProgramView, value: int, source: int) -> bool:
     """Whether a maximum with zero only keeps a variance from going below it: means come in, a root is taken."""
+    # Flax's norm: var = max(mean(x^2) - mean(x)^2, 0), then rsqrt(var + eps). Exact arithmetic would give no negative
+    # variance, so the maximum acts on rounding only: no layer, and no rule of a ReLU may reach it. A ReLU before a root
+    # fed by no mean stays a ReLU.
     mean = False
     open_values = [source]
     for number in open_values:
@@ -239,8 +245,9 @@ def _clamps_variance(view: View, value: int, source: int) -> bool:
     return False
 
 
-def _is_softplus(view: View, value: int) -> bool:
+def _is_softplus(view: ProgramView, value: int) -> bool:
     """Whether a maximum is the linear half of `log(1 + exp(x))`."""
+    # Without overflow it is written logaddexp(x, 0) = max(x, 0) + log1p(exp(-|x|)).
     for reader in view.onward(value):
         if reader.name == "add":
             others = [view.producer(n) for n in reader.inputs if n != value]
@@ -249,9 +256,9 @@ def _is_softplus(view: View, value: int) -> bool:
     return False
 
 
-def _leaky(view: View) -> Iterator[Operation]:
+def _leaky(view: ProgramView) -> Iterator[Operation]:
     """`where(x >= 0, x, a x)` and `max(x, a x)`, with a fixed or a learned slope."""
-    for node in _free(view, "select_n", "max"):
+    for node in view.free("select_n", "max"):
         operands = node.inputs[1:] if node.name == "select_n" else node.inputs
         if len(operands) != 2 or not all(view.depends(number) for number in operands):
             continue
@@ -264,7 +271,7 @@ def _leaky(view: View) -> Iterator[Operation]:
                 break
 
 
-def _plain(view: View) -> Iterator[Operation]:
+def _plain(view: ProgramView) -> Iterator[Operation]:
     kinds = {"tanh": "tanh", "logistic": "sigmoid"}
-    for node in _free(view, *kinds):
+    for node in view.free(*kinds):
         yield _operation(view, kinds[node.name], node.outputs[0], node.inputs[0], node)

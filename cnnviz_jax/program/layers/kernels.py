@@ -12,7 +12,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.program.layers.operations import Operation, View
+from cnnviz_jax.program.layers.operations import Operation, ProgramView
 from cnnviz_jax.program.layers.parameter_modules import ParameterModules
 
 
@@ -23,7 +23,7 @@ class KernelRef:
     paths: tuple[str, ...]
     """Paths of the parameters that make it."""
     value: int
-    """Its value in the flat graph, in the layout of the program."""
+    """Its value in the graph, in the layout of the program."""
     permutation: tuple[int, ...]
     shape: tuple[int, ...]
     """Shape as (h, w, in, out) or (in, out)."""
@@ -35,13 +35,13 @@ class KernelRef:
         return jnp.transpose(native, self.permutation).reshape(self.shape)
 
 
-def kernel_of(view: View, operation: Operation, parameter_modules: ParameterModules) -> KernelRef | None:
+def kernel_of(view: ProgramView, operation: Operation, modules: ParameterModules) -> KernelRef | None:
     """Return where the kernel of an operation stands; `None` if it has none, or the image makes it."""
     number = operation.kernel
     if number is None or view.depends(number):
         return None
     shape, params = view.graph.values[number].shape, operation.node.params
-    paths = parameter_modules.names(view.abstract_value(number).params)
+    paths = modules.names(view.abstract(number).params)
     if operation.kind == "conv":
         order = _convolution_order(view, operation.node.inputs[0], params)
         return KernelRef(paths, number, order, tuple(shape[k] for k in order), int(params["feature_group_count"]))
@@ -50,18 +50,23 @@ def kernel_of(view: View, operation: Operation, parameter_modules: ParameterModu
     if batched[side]:
         return None  # one matrix per group: there is no (in, out)
     inner = tuple(contracted[side])
-    if len(inner) > 1:  # in the order in which the other operand's axes stand
+    # A dense layer that contracts several axes at once, `einsum("bhwc,hwco->bo")`: rows of (in, out) must run like the
+    # flattened input, whose axes h, w, c stand in the other operand's order, not in that of the kernel's.
+    if len(inner) > 1:
         other = contracted[1 - side]
         inner = tuple(axis for _, axis in sorted(zip(other, inner, strict=True)))
     outer = tuple(k for k in range(len(shape)) if k not in inner)
     return KernelRef(paths, number, (*inner, *outer), (prod(shape[k] for k in inner), prod(shape[k] for k in outer)))
 
 
-def _convolution_order(view: View, source: int, params: Any) -> tuple[int, ...]:
+def _convolution_order(view: ProgramView, source: int, params: Any) -> tuple[int, ...]:
     """Kernel axes as rows, columns, in, out; rows are what the image's rows became."""
+    # PyTorch's OIHW has rhs_spec (0, 1, 2, 3): out 0, in 1, rows 2, columns 3, so the order is (2, 3, 1, 0); HWIO has
+    # (3, 2, 0, 1) and stays as it is. In a model that transposes its images, the kernel's first axis runs along
+    # columns.
     spec = params["dimension_numbers"]
     out, into, *inside = spec.rhs_spec
-    roles = view.abstract_value(source).roles
+    roles = view.abstract(source).roles
     rank = {0: 0, 1: 1}
     seen = [roles[axis] for axis in spec.lhs_spec[2:]]
     ordered = sorted(range(len(inside)), key=lambda k: (rank.get(seen[k], k), k))

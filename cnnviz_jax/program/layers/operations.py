@@ -6,13 +6,7 @@ from dataclasses import dataclass
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue
 from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph.graph import Graph, Node
-
-GLUE = frozenset({
-    "reshape", "squeeze", "broadcast_in_dim", "transpose", "convert_element_type", "copy", "copy_p",
-    "stop_gradient", "expand_dims", "name", "reduce_precision", "optimization_barrier", "sharding_constraint",
-})  # fmt: skip
-"""Primitives that rearrange or recast one operand."""
-AFFINE = frozenset({"add", "sub", "mul", "div"})
+from cnnviz_jax.program.graph.primitives import GLUE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,8 +26,8 @@ class Operation:
     """The value of the kernel, for a convolution or a dense layer."""
 
 
-class View:
-    """A graph with its abstract values, and the questions that recognisers ask of them."""
+class ProgramView:
+    """A graph and what is known of its values, with the questions that recognisers ask of them."""
 
     def __init__(self, graph: Graph, analysis: Analysis) -> None:
         self.graph = graph
@@ -44,13 +38,13 @@ class View:
         """Live leaves that see the image."""
         self.outputs = frozenset(graph.output_ids)
 
-    def abstract_value(self, number: int) -> AbstractValue:
-        """The abstract values of a value."""
-        return self.analysis.abstract[number]
+    def abstract(self, number: int) -> AbstractValue:
+        """What is known of a value."""
+        return self.analysis.values[number]
 
     def depends(self, number: int) -> bool:
         """Whether a value depends on the image."""
-        return self.analysis.abstract[number].depends
+        return self.analysis.depends(number)
 
     def producer(self, number: int) -> Node | None:
         """The node that computes a value."""
@@ -58,12 +52,18 @@ class View:
 
     def sources(self, node: Node) -> tuple[int, ...]:
         """The inputs of a node that depend on the image."""
-        return tuple(number for number in node.inputs if self.depends(number))
+        return self.analysis.sources(node)
 
-    def is_uniform(self, number: int, wanted: float | None = None) -> bool:
+    def free(self, *names: str) -> Iterator[Node]:
+        """The leaves of the primitives `names` that no operation owns yet."""
+        for leaf in self.leaves:
+            if leaf.name in names and leaf.order not in self.claimed:
+                yield leaf
+
+    def is_uniform(self, number: int, constant: float | None = None) -> bool:
         """Whether a value is one number all over, or that very number."""
         found = self.analysis.uniform(number)
-        return found is not None and (wanted is None or found == wanted)
+        return found is not None and constant in (None, found)
 
     def sole_consumer(self, number: int) -> Node | None:
         """The only reader of a value, unless it is a result of the program too."""

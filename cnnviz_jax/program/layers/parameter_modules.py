@@ -3,8 +3,10 @@
 import re
 from collections.abc import Iterable, Sequence
 
-# Flat parameter trees carry the module in front of the word: `conv1_w`, `conv1_bias`.
-_FLAT = re.compile(r"^(.+?)[_-](w|weights?|kernel|b|bias|scale|gamma|beta|mean|var|offset|running_mean|running_var)$")
+# Parameter trees of one level carry the module in front of the word: `conv1_w`, `conv1_bias`.
+_SUFFIXED = re.compile(
+    r"^(.+?)[_-](w|weights?|kernel|b|bias|scale|gamma|beta|mean|var|offset|running_mean|running_var)$"
+)
 
 
 class ParameterModules:
@@ -40,6 +42,6 @@ def common(left: Sequence[str], right: Sequence[str]) -> tuple[str, ...]:
 
 def _module(path: str) -> tuple[str, ...]:
     parts = path.replace("/", ".").split(".")
-    if len(parts) == 1 and (flat := _FLAT.match(parts[0])) is not None:
-        return (flat.group(1),)
+    if len(parts) == 1 and (suffixed := _SUFFIXED.match(parts[0])) is not None:
+        return (suffixed.group(1),)
     return tuple(parts[:-1])

@@ -10,15 +10,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.layers.operations import Operation, View
+from cnnviz_jax.program.graph.graph import SCAN_INDEX
+from cnnviz_jax.program.layers.operations import Operation, ProgramView
 from cnnviz_jax.program.layers.parameter_modules import ParameterModules, common
 
 Path = tuple[str, ...]
 
 _WRAPPED = re.compile(r"^\w+\((.*)\)$")
 _INDEX = re.compile(r"\[\d+\]$")
-_TURN = "\0"
 
 
 class Scopes:
@@ -36,18 +35,22 @@ class Scopes:
         return self._cleaned[text]
 
     def _clean(self, text: str) -> Path:
+        # "ResNet/vmap(layer1)/blocks\0" + "2/conv" with root ResNet: split at slashes outside parentheses; unwrap
+        # vmap(...), jvp(...), transpose(...); keep the scan's index as a part of its own: layer1, blocks, \0 2, conv.
         parts: list[str] = []
         for piece in _split(text):
-            name, *turns = piece.split(_TURN)
+            name, *indices = piece.split(SCAN_INDEX)
             while (wrapped := _WRAPPED.match(name)) is not None:
                 name = wrapped.group(1)
-            mark = "".join(_TURN + turn for turn in turns)
+            mark = "".join(SCAN_INDEX + index for index in indices)
             kept = [part for part in name.split("/") if part and not self._is_hint(part)]
             parts.extend(kept)
             if mark:
                 parts.append(mark)
+        # Linen calls every module by its class's name first. Under an outer scan or wrapper an index may stand between
+        # the parts of the root, hence the comparison without indices.
         for root in self._roots:
-            bare = [part for part in parts if not part.startswith(_TURN)]
+            bare = [part for part in parts if not part.startswith(SCAN_INDEX)]
             if tuple(bare[: len(root)]) == root:
                 for name in root:
                     parts.remove(name)
@@ -71,25 +74,28 @@ def _split(text: str) -> list[str]:
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a leaf stands."""
+class LeafPath:
+    """Where in the model a leaf stands."""
 
     path: Path
     scoped: int
     """How much of the path the name stack tells; the rest is its parameters' path."""
 
 
-def places(
-    view: View, scopes: Scopes, parameter_modules: ParameterModules, operations: Sequence[Operation]
-) -> dict[int, Place]:
-    """The place of every image-dependent leaf, by order."""
+def leaf_paths(
+    view: ProgramView, scopes: Scopes, modules: ParameterModules, operations: Sequence[Operation]
+) -> dict[int, LeafPath]:
+    """The path of every image-dependent leaf, by order."""
+    # A functional model that scopes its stages only: the stack says `layer1`, the kernel's path `layer1.conv2.kernel`.
+    # The stack is a beginning of the parameter's module, so the leaf stands at `layer1.conv2`. Where the two disagree
+    # (stack `backbone.stem`, parameters `conv1`) the stack alone counts: it is what the author wrote around this call.
     raw = {leaf.order: scopes.path(leaf.scope) for leaf in view.leaves}
-    stacks = _indexed(view, raw, parameter_modules)
-    found = {order: Place(path, len(path)) for order, path in stacks.items()}
+    stacks = _indexed(view, raw, modules)
+    found = {order: LeafPath(path, len(path)) for order, path in stacks.items()}
     for operation in operations:
         number = operation.kernel
-        params = view.abstract_value(number).params if number is not None else _learned(view, operation)
-        owner = parameter_modules.of(params)
+        params = view.abstract(number).params if number is not None else _learned(view, operation)
+        owner = modules.of(params)
         here = stacks[operation.node.order]
         if owner is None:
             continue
@@ -97,35 +103,43 @@ def places(
         if common(bare, owner) == bare and len(owner) > len(bare):
             for node in operation.nodes:
                 if stacks[node.order] == here:
-                    found[node.order] = Place(here + owner[len(bare) :], len(here))
+                    found[node.order] = LeafPath(here + owner[len(bare) :], len(here))
     return found
 
 
-def _learned(view: View, operation: Operation) -> frozenset[int]:
+def _learned(view: ProgramView, operation: Operation) -> frozenset[int]:
     """The parameters of a norm; other operations have none of their own."""
     if operation.kind != "norm":
         return frozenset()
     numbers = {number for node in operation.nodes for number in node.inputs if not view.depends(number)}
-    return frozenset().union(*(view.abstract_value(number).params for number in numbers))
+    return frozenset().union(*(view.abstract(number).params for number in numbers))
 
 
-def _indexed(view: View, raw: dict[int, Path], parameter_modules: ParameterModules) -> dict[int, Path]:
+def _indexed(view: ProgramView, raw: dict[int, Path], modules: ParameterModules) -> dict[int, Path]:
     """Attach the index of each unrolled scan to the name of what it repeats, outermost scan first."""
+    # What is repeated has a name inside the scan, outside of it, or neither. Step 0 of a scan, index as a part of its
+    # own:
+    #     stack 0 block conv, stack 0 block norm   one name inside that holds others   stack.block[0].conv, ...
+    #     blocks 0 conv, blocks 0 norm             several names inside                blocks[0].conv, blocks[0].norm
+    #     blocks 0 conv                            one that may be all of a block      blocks[0].conv
+    #     0 conv                                   no name outside                     conv[0]
+    #     0                                        no name at all                      that of the stacked parameters
+    # Each pass resolves one scan per path, so nested scans take as many passes as they are deep.
     found = dict(raw)
     while True:
         groups: dict[Path, list[int]] = defaultdict(list)
         for order, path in found.items():
-            turn = next((k for k, part in enumerate(path) if part.startswith(_TURN)), None)
-            if turn is not None:
-                groups[path[:turn]].append(order)
+            scan = next((k for k, part in enumerate(path) if part.startswith(SCAN_INDEX)), None)
+            if scan is not None:
+                groups[path[:scan]].append(order)
         if not groups:
             return found
         for prefix, orders in groups.items():
             rests = {order: found[order][len(prefix) + 1 :] for order in orders}
-            first = {rest[0] if rest and not rest[0].startswith(_TURN) else "" for rest in rests.values()}
+            first = {rest[0] if rest and not rest[0].startswith(SCAN_INDEX) else "" for rest in rests.values()}
             deep = any(len(rest) > 1 for rest in rests.values())
             inward = len(first) == 1 and "" not in first and (deep or not prefix)
-            label = () if prefix or inward else _repeated(view, orders, parameter_modules)
+            label = () if prefix or inward else _repeated(view, orders, modules)
             for order, rest in rests.items():
                 index = f"[{found[order][len(prefix)][1:]}]"
                 if inward:
@@ -135,15 +149,14 @@ def _indexed(view: View, raw: dict[int, Path], parameter_modules: ParameterModul
                     found[order] = (*named[:-1], named[-1] + index, *rest)
 
 
-def _repeated(view: View, orders: Sequence[int], parameter_modules: ParameterModules) -> Path:
+def _repeated(view: ProgramView, orders: Sequence[int], modules: ParameterModules) -> Path:
     """A name for a scan without scopes: the module that holds its stacked parameters."""
     inside = set(orders)
     found: list[Path] = []
     for leaf in view.leaves:
         if leaf.order in inside:
-            owner = parameter_modules.of(
-                frozenset().union(*(view.abstract_value(n).params for n in leaf.inputs if not view.depends(n)))
-            )
+            numbers = [number for number in leaf.inputs if not view.depends(number)]
+            owner = modules.of(frozenset().union(*(view.abstract(number).params for number in numbers)))
             if owner is not None:
                 found.append(owner)
     if not found:
@@ -153,8 +166,3 @@ def _repeated(view: View, orders: Sequence[int], parameter_modules: ParameterMod
         shared = common(shared, owner)
     alone = all(owner == shared for owner in found)
     return (shared[:-1] if alone and len(shared) > 1 else shared) or ("scan",)
-
-
-def scope_of(node: Node) -> str:
-    """The name stack under which the body of a call is evaluated again."""
-    return re.sub(_TURN + r"\d+", "", node.scope)

@@ -13,7 +13,7 @@ from jaxtyping import Array
 
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, length
 from cnnviz_jax.program.graph.graph import Graph
-from cnnviz_jax.program.layers.operations import View
+from cnnviz_jax.program.layers.operations import ProgramView
 
 Tokens = tuple[int, int, int]
 """Tokens before the grid, rows, columns."""
@@ -39,15 +39,15 @@ class TokenGrid:
 
     def to_map(self, value: Array) -> Array:
         """Return the grid's tokens as (h, w, c); others are left out."""
-        flat = self._two(value)[self.before : self.before + self.count]
-        return flat.reshape(self.rows, self.columns, -1)
+        rows = self._two(value)[self.before : self.before + self.count]
+        return rows.reshape(self.rows, self.columns, -1)
 
     def from_map(self, value: Array, shape: Sequence[int]) -> Array:
         """Return a native value of `shape` with (h, w, c) in its grid and zeros elsewhere; lengths of 1 spread."""
         length, channels = shape[self.tokens], shape[self.channels]
         grid = jnp.broadcast_to(value, (self.rows, self.columns, channels)).reshape(self.count, channels)
-        flat = jnp.pad(grid, ((self.before, length - self.before - self.count), (0, 0)))
-        return (flat if self.tokens < self.channels else flat.T).reshape(tuple(shape))
+        every = jnp.pad(grid, ((self.before, length - self.before - self.count), (0, 0)))
+        return (every if self.tokens < self.channels else every.T).reshape(tuple(shape))
 
     def with_map(self, value: Array, new: Array) -> Array:
         """Return the native value with its grid replaced and the other tokens kept."""
@@ -57,12 +57,16 @@ class TokenGrid:
         return jnp.where(wide, self.from_map(new, value.shape).astype(value.dtype), value)
 
     def _two(self, value: Array) -> Array:
-        flat = value.reshape([n for k, n in enumerate(value.shape) if k in (self.tokens, self.channels)])
-        return flat if self.tokens < self.channels else flat.T
+        """(tokens, channels)."""
+        pair = value.reshape([n for k, n in enumerate(value.shape) if k in (self.tokens, self.channels)])
+        return pair if self.tokens < self.channels else pair.T
 
 
-def joined_grids(view: View) -> Mapping[int, Tokens]:
+def joined_grids(view: ProgramView) -> Mapping[int, Tokens]:
     """Return, by number of tokens, the grid of patches that was joined with other tokens, where there is one only."""
+    # ViT at 224 px: patches (1, 14, 14, 768) become (1, 196, 768), whose axis is ((0, 14), (1, 14)), and a class token
+    # in front makes 197. From then on 197 tokens mean "1 before, 14, 14", also behind blocks that lose the roles. With
+    # two grids of one total (1 + 12 * 16 = 193 = 1 + 16 * 12) nothing can be told, and the user has to.
     found: dict[int, set[Tokens]] = {}
     for leaf in view.leaves:
         if leaf.name != "concatenate":
@@ -71,7 +75,7 @@ def joined_grids(view: View) -> Mapping[int, Tokens]:
         before = 0
         total = sum(view.graph.values[number].shape[position] for number in leaf.inputs)
         for number in leaf.inputs:
-            grid = _merged(view.abstract_value(number).axes[position]) if view.depends(number) else None
+            grid = _merged(view.abstract(number).axes[position]) if view.depends(number) else None
             if grid is not None and grid[0] * grid[1] < total:
                 found.setdefault(total, set()).add((before, *grid))
             before += view.graph.values[number].shape[position]
@@ -80,6 +84,8 @@ def joined_grids(view: View) -> Mapping[int, Tokens]:
 
 def grid_of(abstract: AbstractValue, shape: Sequence[int], joined: Mapping[int, Tokens]) -> TokenGrid | None:
     """Return how a value is a map of tokens, or `None` where it is none, or may be in more than one way."""
+    # A value of shape (1, 197, 768) has two wide axes; one of them is the grid, the other the channels. If both might
+    # be the grid (196 tokens of 196 channels behind an opaque region) it is none.
     if {0, 1} & set(abstract.roles):
         return None
     wide = [k for k, role in enumerate(abstract.roles) if role != "B" and shape[k] != 1]
@@ -98,6 +104,9 @@ def last_mixing(graph: Graph, depends: Callable[[int], bool], tokens: int) -> in
 
     Behind it each token stands for itself; where only a class token is read off, the others no longer count.
     """
+    # softmax(q k) v sums over tokens: a dot_general of two values from the image whose contracted axis is as long as
+    # the tokens are many. q k contracts channels; where a head has as many as there are tokens it matches as well, but
+    # the product that counts stands behind it.
     found = None
     for leaf in graph.leaves:
         if leaf.name != "dot_general" or not all(depends(number) for number in leaf.inputs):

@@ -12,7 +12,7 @@ from jax import lax
 
 from cnnviz_jax.program.graph.evaluator import Override
 from cnnviz_jax.program.graph.graph import Graph, Node
-from cnnviz_jax.program.layers.scopes import scope_of
+from cnnviz_jax.program.graph.primitives import convolve
 
 _PRODUCTS = ("conv_general_dilated", "dot_general")
 
@@ -35,7 +35,7 @@ def _is_product(node: Node, graph: Graph) -> bool:
 
 
 def _product(node: Node, dtype: Any) -> Any:
-    params, scope = node.params, scope_of(node)
+    params, scope = node.params, node.name_stack
 
     def compute(left: Any, right: Any) -> Any:
         left, right = left.astype(dtype), right.astype(dtype)
@@ -44,18 +44,6 @@ def _product(node: Node, dtype: Any) -> Any:
                 return lax.dot_general(
                     left, right, params["dimension_numbers"], precision="default", preferred_element_type=jnp.float32
                 )
-            return lax.conv_general_dilated(
-                left,
-                right,
-                params["window_strides"],
-                params["padding"],
-                lhs_dilation=params["lhs_dilation"],
-                rhs_dilation=params["rhs_dilation"],
-                dimension_numbers=params["dimension_numbers"],
-                feature_group_count=params["feature_group_count"],
-                batch_group_count=params["batch_group_count"],
-                precision="default",
-                preferred_element_type=jnp.float32,
-            )
+            return convolve(node, left, right, precision="default", preferred_element_type=jnp.float32)
 
     return compute

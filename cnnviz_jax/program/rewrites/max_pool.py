@@ -25,7 +25,7 @@ _MOST_PLACES = 16
 
 
 @dataclass(frozen=True)
-class Windows:
+class PoolWindows:
     """Where the windows of a pool lie: one entry per axis of the array."""
 
     size: tuple[int, ...]
@@ -40,7 +40,7 @@ class Windows:
 
 
 @functools.partial(jax.custom_jvp, nondiff_argnums=(1,))
-def max_pool(x: Float[Array, "..."], windows: Windows) -> Float[Array, "..."]:
+def max_pool(x: Float[Array, "..."], windows: PoolWindows) -> Float[Array, "..."]:
     """Return the maximum of every window; of equal values the first in row order takes the gradient."""
     return lax.reduce_window(
         x, -jnp.inf, lax.max, windows.size, windows.strides, windows.padding, window_dilation=windows.dilation
@@ -48,7 +48,7 @@ def max_pool(x: Float[Array, "..."], windows: Windows) -> Float[Array, "..."]:
 
 
 @max_pool.defjvp
-def _max_pool_jvp(windows: Windows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
+def _max_pool_jvp(windows: PoolWindows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     top = max_pool(primals[0], windows)
     tangent = jnp.zeros_like(top)
     is_taken = jnp.zeros(top.shape, bool)
@@ -61,7 +61,7 @@ def _max_pool_jvp(windows: Windows, primals: tuple[Array], tangents: tuple[Array
     return top, tangent
 
 
-def _places(x: Array, fill: float, shape: tuple[int, ...], windows: Windows) -> Iterator[Array]:
+def _places(x: Array, fill: float, shape: tuple[int, ...], windows: PoolWindows) -> Iterator[Array]:
     """Yield, for each place within the window in row order, what all windows hold there."""
     padded = lax.pad(x, jnp.asarray(fill, x.dtype), [(low, high, 0) for low, high in windows.padding])
     for place in itertools.product(*map(range, windows.size)):
@@ -87,9 +87,9 @@ def compared_pools(graph: Graph) -> dict[int, Override]:
     return found
 
 
-def _windows(node: Node) -> Windows:
+def _windows(node: Node) -> PoolWindows:
     params = node.params
-    return Windows(
+    return PoolWindows(
         size=tuple(params["window_dimensions"]),
         strides=tuple(params["window_strides"]),
         padding=tuple((int(low), int(high)) for low, high in params["padding"]),

@@ -23,15 +23,10 @@ def guided_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.nn.relu(x)
 
 
-def _guided_forward(x: Array) -> tuple[Array, Array]:
-    return jax.nn.relu(x), x > 0
-
-
-def _guided_backward(positive: Array, signal: Array) -> tuple[Array]:
-    return (jnp.where(positive, jax.nn.relu(signal), jnp.zeros_like(signal)),)
-
-
-guided_relu.defvjp(_guided_forward, _guided_backward)
+guided_relu.defvjp(
+    lambda x: (jax.nn.relu(x), x > 0),
+    lambda positive, signal: (jnp.where(positive, jax.nn.relu(signal), jnp.zeros_like(signal)),),
+)
 
 
 @jax.custom_vjp
@@ -40,15 +35,7 @@ def deconv_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
     return jax.nn.relu(x)
 
 
-def _deconv_forward(x: Array) -> tuple[Array, None]:
-    return jax.nn.relu(x), None
-
-
-def _deconv_backward(_: None, signal: Array) -> tuple[Array]:
-    return (jax.nn.relu(signal),)
-
-
-deconv_relu.defvjp(_deconv_forward, _deconv_backward)
+deconv_relu.defvjp(lambda x: (jax.nn.relu(x), None), lambda _, signal: (jax.nn.relu(signal),))
 
 NAMED: dict[str, Activation] = {"guided": guided_relu, "deconv": deconv_relu}
 

@@ -13,71 +13,69 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 from jaxtyping import Array
 
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.layers.scopes import scope_of
-from cnnviz_jax.program.program import Program
+from cnnviz_jax.program.graph.primitives import ELEMENTWISE
+from cnnviz_jax.program.layers.traced import TracedProgram
 
-_ELEMENTWISE = frozenset({
-    "add", "sub", "mul", "div", "max", "min", "neg", "exp", "exp2", "log", "log1p", "expm1", "tanh", "logistic", "erf",
-    "erfc", "sqrt", "rsqrt", "cbrt", "square", "integer_pow", "pow", "abs", "sign", "floor", "ceil", "round", "clamp",
-    "select_n", "gt", "ge", "lt", "le", "eq", "ne", "and", "or", "not", "xor", "sin", "cos", "is_finite", "rem",
-    "convert_element_type", "copy", "copy_p", "name", "reduce_precision", "optimization_barrier", "stop_gradient",
-    "add_any", "nextafter", "atan2",
-})  # fmt: skip
-_REDUCTIONS = frozenset({
-    "reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin",
-})  # fmt: skip
+# What works along axes of its own, named by a parameter: the same at any size, as long as none of them is the map's.
+_ALONG = {
+    **dict.fromkeys(
+        ("reduce_sum", "reduce_max", "reduce_min", "reduce_prod", "reduce_and", "reduce_or", "argmax", "argmin"),
+        ("axes", "{} over positions"),
+    ),
+    "concatenate": ("dimension", "a concatenation along the map"),
+    "split": ("axis", "a split of the map"),
+    "squeeze": ("dimensions", "dropping an axis of the map"),
+}
 
 
 class _TiedError(Exception):
     """An operation is tied to the size at which the program was traced."""
 
 
-def resized(program: Program, layers: Sequence[str]) -> Callable[[Any, Array], tuple[Array, ...]]:
+def resized(program: TracedProgram, layers: Sequence[str]) -> Callable[[Any, Array], tuple[Array, ...]]:
     """Return `fn(params, images)` that computes the values of `layers`, and those below, at any image size.
 
     The function is traceable; it raises `ModelError` where an operation below the layers is tied to the traced size.
 
     Args:
         program: Traced at some size.
-        layers: Names of the layers that are wanted.
+        layers: Names of the layers whose values come first; those of other layers that could be computed follow.
     """
-    wanted = [program.layer_node(name).value for name in layers]
+    numbers = [program.layer_node(name).value for name in layers]
 
     def below(params: Any, images: Array) -> tuple[Array, ...]:
         known: dict[int, Any] = dict(zip(program.graph.param_ids, jax.tree.leaves(params), strict=True))
         known |= {number: program.graph.values[number].constant for number in program.graph.constant_ids}
         known[program.graph.image_id] = images
-        run = _Run(program, wanted)
+        run = _Run(program, numbers)
         run.nodes(program.graph.top, known)
-        for name, number in zip(layers, wanted, strict=True):
+        for name, number in zip(layers, numbers, strict=True):
             if number not in known:
                 blame = "; ".join(run.tied[:3]) or "it stands inside an operation of its own"
                 raise ModelError(
                     f"layer {name!r} cannot be run on {images.shape[1]} x {images.shape[2]} pixels, only on the size "
                     f"that the model was read at: {blame}"
                 )
-        others = [
-            layer_node.value
-            for layer_node in program.layers.values()
-            if layer_node.value in known and layer_node.value not in wanted
-        ]
-        return tuple(known[number] for number in (*wanted, *others))
+        others = [layer.value for layer in program.layers.values() if layer.value in known]
+        return tuple(known[number] for number in (*numbers, *(n for n in others if n not in numbers)))
 
     return below
 
 
 class _Run:
-    def __init__(self, program: Program, wanted: Sequence[int]) -> None:
-        self.program, self.values, self.abstract = program, program.graph.values, program.analysis.abstract
-        producers = [node for number in wanted if (node := self.values[number].producer) is not None]
+    def __init__(self, program: TracedProgram, outputs: Sequence[int]) -> None:
+        self.values, self.abstract = program.graph.values, program.analysis.values
+        producers = [node for number in outputs if (node := self.values[number].producer) is not None]
         self.last = max((node.order for node in producers), default=-1)
         self.opened: set[int] = set()
-        for number, producer in zip(wanted, producers, strict=False):
+        # A call is opened if an output is made inside of it and not handed on by it; all others run whole.
+        for number, producer in zip(outputs, producers, strict=False):
             for call in producer.calls():
                 if number not in call.outputs:
                     self.opened.add(call.order)
@@ -101,7 +99,7 @@ class _Run:
         if node.body is not None and node.order in self.opened:
             self.nodes(node.body, known)
             return
-        outer = "" if node.parent is None else scope_of(node.parent).removeprefix(around).strip("/")
+        outer = node.outer_stack.removeprefix(around).strip("/")
         if node.body is not None or self.by_hand(node):
             own = str(node.equation.source_info.name_stack) if node.equation is not None else ""
             outer = "/".join(part for part in (outer, own) if part)
@@ -138,49 +136,43 @@ class _Run:
         def body(*operands: Any) -> list[Any]:
             known = dict(zip(node.inputs, operands, strict=True))
             for child in node.body or ():
-                self.node(child, known, scope_of(node))
+                self.node(child, known, node.name_stack)
             return [self.read(number, known) for number in node.outputs]
 
         body.__name__ = node.call or "call"
         return list(jax.jit(body)(*inputs))
 
     def leaf(self, node: Node, inputs: list[Any]) -> list[Any]:
-        rule = self.rule(node)
-        if rule is None:
+        """The results at the new size, of an operation that is tied to none."""
+        by_hand = {"slice": self.slice, "reshape": self.reshape, "broadcast_in_dim": self.broadcast}
+        checks = {"conv_general_dilated": self.convolution, "dot_general": self.dot, "pad": self.pad}
+        if node.name in ELEMENTWISE:
+            return self.elementwise(node, inputs)
+        if node.name in by_hand:
+            return by_hand[node.name](node, inputs)
+        if node.name in _ALONG:
+            parameter, what = _ALONG[node.name]
+            if any(self.spatial(number) & set(np.atleast_1d(node.params[parameter])) for number in node.inputs):
+                raise _TiedError(f"{what.format(node.name)} is tied to it")
+        elif node.name.startswith("reduce_window"):
+            self.window(node, inputs)
+        elif node.name in checks:
+            checks[node.name](node, inputs)
+        elif node.name != "transpose":
             raise _TiedError(f"{node.name} is tied to it")
-        return rule(node, inputs)
-
-    def rule(self, node: Node) -> Callable[[Node, list[Any]], list[Any]] | None:
-        rules = {
-            "conv_general_dilated": self.convolution, "transpose": self.same, "concatenate": self.concatenate,
-            "dot_general": self.dot, "squeeze": self.squeeze, "pad": self.pad, "slice": self.slice,
-            "split": self.split, "reshape": self.reshape, "broadcast_in_dim": self.broadcast,
-        }  # fmt: skip
-        if node.name in _ELEMENTWISE:
-            return self.elementwise
-        if node.name in _REDUCTIONS:
-            return self.reduction
-        if node.name.startswith("reduce_window"):
-            return self.window
-        return rules.get(node.name)
+        return node.apply(inputs)
 
     def spatial(self, number: int) -> set[int]:
         """Axes of a value that hold a spatial extent, alone or among others."""
-        abstract = self.abstract[number]
-        if not abstract.depends:
-            return set()
-        return {
-            k for k, axis in enumerate(abstract.axes) if any(role in (0, 1) and type(role) is int for role, _ in axis)
-        }
+        return {k for k, axis in enumerate(self.abstract[number].axes) if any(role in (0, 1) for role, _ in axis)}
 
     def source(self, node: Node) -> int:
         return next(number for number in node.inputs if self.abstract[number].depends)
 
-    def same(self, node: Node, inputs: list[Any]) -> list[Any]:
-        return node.apply(inputs)
-
     def elementwise(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Operands that do not see the image must spread over the map, or be one number all over."""
+        # Traced at 8 x 8, `x + b` with b of (1, 1, 1, 4) is right at any size; with b of (1, 8, 8, 4), a position
+        # embedding, it is not; with ones of (1, 8, 8, 1), a bound that was broadcast while tracing, it is again.
         shapes = [jnp.shape(x) for x, n in zip(inputs, node.inputs, strict=True) if self.abstract[n].depends]
         if len(set(shapes)) > 1:
             shapes = [jnp.broadcast_shapes(*shapes)]
@@ -204,6 +196,9 @@ class _Run:
 
     def strided(self, node: Node, old: Sequence[int], new: Sequence[int], strides: Any, padding: Any) -> None:
         """TensorFlow's SAME pads by the extent modulo the stride: the same only where that is."""
+        # SAME pads max(size - stride, 0) if the stride divides the extent, else max(size - extent % stride, 0). Size 3,
+        # stride 2: 224 rows get one row of padding below, 225 get one above and one below. Whether padding that stands
+        # in the program came from SAME cannot be told, so it is refused where SAME would choose otherwise.
         for before, after, stride, pad in zip(old, new, strides, padding, strict=True):
             if stride > 1 and (any(pad) or self.padded) and (after - before) % stride:
                 raise _TiedError(
@@ -211,48 +206,29 @@ class _Run:
                     f"a size that gives {before % stride} modulo {stride} there will do"
                 )
 
-    def convolution(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def convolution(self, node: Node, inputs: list[Any]) -> None:
         if not self.abstract[node.inputs[0]].depends or self.abstract[node.inputs[1]].depends:
             raise _TiedError("a convolution with a kernel made of the image")
         axes = node.params["dimension_numbers"].lhs_spec[2:]
         old = [self.values[node.inputs[0]].shape[k] for k in axes]
         new = [inputs[0].shape[k] for k in axes]
         self.strided(node, old, new, node.params["window_strides"], node.params["padding"])
-        return node.apply(inputs)
 
-    def window(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def window(self, node: Node, inputs: list[Any]) -> None:
         old, new = self.values[self.source(node)].shape, jnp.shape(inputs[0])
         dims = node.params["window_dimensions"]
         if any(size > 1 and size == old[k] for k, size in enumerate(dims)):
             raise _TiedError("a pool over the whole map is tied to it")
         self.strided(node, old, new, node.params["window_strides"], node.params["padding"])
-        return node.apply(inputs)
 
-    def reduction(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if self.spatial(node.inputs[0]) & set(node.params["axes"]):
-            raise _TiedError(f"{node.name} over positions is tied to it")
-        return node.apply(inputs)
-
-    def concatenate(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if any(node.params["dimension"] in self.spatial(number) for number in node.inputs):
-            raise _TiedError("a concatenation along the map is tied to it")
-        return node.apply(inputs)
-
-    def dot(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def dot(self, node: Node, inputs: list[Any]) -> None:
         contracted, batch = node.params["dimension_numbers"]
         for number, axes, more in zip(node.inputs, contracted, batch, strict=True):
             if self.spatial(number) & {*axes, *more}:
                 raise _TiedError("a dense layer over positions is tied to it")
-        return node.apply(inputs)
 
-    def squeeze(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if self.spatial(node.inputs[0]) & set(node.params["dimensions"]):
-            raise _TiedError("dropping an axis of the map is tied to it")
-        return node.apply(inputs)
-
-    def pad(self, node: Node, inputs: list[Any]) -> list[Any]:
+    def pad(self, node: Node, inputs: list[Any]) -> None:
         self.padded |= any(any(node.params["padding_config"][k]) for k in self.spatial(node.inputs[0]))
-        return node.apply(inputs)
 
     def slice(self, node: Node, inputs: list[Any]) -> list[Any]:
         old = self.values[node.inputs[0]].shape
@@ -263,11 +239,6 @@ class _Run:
                 raise _TiedError("a crop is tied to it")
             limits[axis] = inputs[0].shape[axis]
         return [lax.slice(inputs[0], starts, limits, strides)]
-
-    def split(self, node: Node, inputs: list[Any]) -> list[Any]:
-        if node.params["axis"] in self.spatial(node.inputs[0]):
-            raise _TiedError("a split of the map is tied to it")
-        return node.apply(inputs)
 
     def reshape(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Only axes of length one may come and go."""

@@ -5,7 +5,7 @@ README of `program`.
 """
 
 from cnnviz_jax.program.windows.evaluate import ChangedWindows
-from cnnviz_jax.program.windows.plan import Plan, Step, plan_windows
+from cnnviz_jax.program.windows.plan import WindowPlan, WindowStep, plan_windows
 from cnnviz_jax.program.windows.spans import Interval, Span, Window
 
-__all__ = ["ChangedWindows", "Interval", "Plan", "Span", "Step", "Window", "plan_windows"]
+__all__ = ["ChangedWindows", "Interval", "Span", "Window", "WindowPlan", "WindowStep", "plan_windows"]

@@ -12,18 +12,17 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.program.analysis.arithmetic_rules import ELEMENTWISE
 from cnnviz_jax.program.graph.evaluator import Evaluator
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.layers.scopes import scope_of
-from cnnviz_jax.program.windows.plan import Plan, Step
-from cnnviz_jax.program.windows.regions import Cut, Place, at, lay, read, slice_at
+from cnnviz_jax.program.graph.primitives import ELEMENTWISE
+from cnnviz_jax.program.windows.plan import WindowPlan, WindowStep
+from cnnviz_jax.program.windows.regions import Cut, SweepPlace, at, lay, read, slice_at
 from cnnviz_jax.program.windows.rulebook import Beside, Region
 from cnnviz_jax.program.windows.spans import Window
 
 
 @dataclass(frozen=True)
-class _Kept:
+class _Base:
     """One unchanged activation that the sweep reads, with the padding that some reader needs."""
 
     value: int
@@ -37,18 +36,18 @@ class _Kept:
 class ChangedWindows:
     """Exact evaluation of a program whose image changes inside one window at a time."""
 
-    def __init__(self, plan: Plan, evaluator: Evaluator) -> None:
-        """Lay out which activations are kept; see `plan_windows` for the plan."""
+    def __init__(self, plan: WindowPlan, evaluator: Evaluator) -> None:
+        """Lay out which unchanged activations are kept; see `plan_windows` for the plan."""
         self.plan, self._evaluator = plan, evaluator
         self._cuts: dict[tuple[int, int], tuple[tuple[Cut, Cut], Any]] = {}
-        self._kept: dict[Any, _Kept] = {}
+        self._bases: dict[Any, _Base] = {}
         for step in plan.steps:
             self._lay_out(step)
-        for number in plan.wanted:
+        for number in plan.outputs:
             if plan.analysis.depends(number):
                 self._whole(number)
 
-    def _lay_out(self, step: Step) -> None:
+    def _lay_out(self, step: WindowStep) -> None:
         for position, number in enumerate(step.node.inputs):
             if not self.plan.analysis.depends(number):
                 continue
@@ -59,8 +58,10 @@ class ChangedWindows:
             reading = step.recipe.readings[position]
             if window is None or not isinstance(reading, Region):
                 raise TypeError(f"a window of {step.node.name} is read from no window")
-            inside = all(a.is_same(b) for a, b in zip(reading.spans, window.spans, strict=True))
-            if not inside:
+            # A reader of the very window that was computed takes the part as it is. Another cuts its region out of the
+            # unchanged map and lays the part over it; readers that pad alike share one padded map, padded by the most
+            # that any of them needs, so that no cut at run time leaves it (`dynamic_slice` would shift it silently).
+            if not Window(window.axes, reading.spans).is_same(window):
                 rows, cols = (Cut.of(a, b) for a, b in zip(reading.spans, window.spans, strict=True))
                 key = (number, repr(float(reading.padding)), reading.padding_value)
                 self._cuts[step.node.order, position] = ((rows, cols), key)
@@ -73,32 +74,32 @@ class ChangedWindows:
             (max(0, -int(cut.start.min())), max(0, int(cut.stop.max()) - shape[axis]))
             for cut, axis in zip(cuts, window.axes, strict=True)
         ]
-        old = self._kept.get(key)
+        old = self._bases.get(key)
         if old is not None:
             needs = [(max(a, c), max(b, d)) for (a, b), (c, d) in zip(needs, old.margins, strict=True)]
-        self._kept[key] = _Kept(number, reading.padding, reading.padding_value, window.axes, (needs[0], needs[1]))
+        self._bases[key] = _Base(number, reading.padding, reading.padding_value, window.axes, (needs[0], needs[1]))
 
     def _whole(self, number: int) -> None:
         """Note that all of a value is needed, if only a window of it is computed."""
         window = self.plan.windows[number]
         if window is not None:
-            self._kept.setdefault((number, "whole"), _Kept(number, 0, None, window.axes, ((0, 0), (0, 0))))
+            self._bases.setdefault((number, "whole"), _Base(number, 0, None, window.axes, ((0, 0), (0, 0))))
 
     def prepare(self, params: Any, x: Float[Array, "n ..."]) -> tuple[Array, ...]:
         """Return the unchanged activations that `evaluate` reads, for one image.
 
         Cost: one forward pass; memory for the activations.
         """
-        given = self._given(params) | {self.plan.graph.image_id: x}
-        numbers = {kept.value for kept in self._kept.values()}
-        numbers |= {kept.padding_value for kept in self._kept.values() if kept.padding_value is not None}
-        values = self._evaluator.run(given, sorted(numbers))
-        return tuple(_padded(values[kept.value], kept, values) for kept in self._kept.values())
+        inputs = self._params(params) | {self.plan.graph.image_id: x}
+        numbers = {base.value for base in self._bases.values()}
+        numbers |= {base.padding_value for base in self._bases.values() if base.padding_value is not None}
+        values = self._evaluator.run(inputs, sorted(numbers))
+        return tuple(_padded(values[base.value], base, values) for base in self._bases.values())
 
     def evaluate(
-        self, params: Any, x: Float[Array, "n ..."], occluded: Float[Array, "n ..."], unchanged: Any, place: Place
+        self, params: Any, x: Float[Array, "n ..."], occluded: Float[Array, "n ..."], unchanged: Any, place: SweepPlace
     ) -> dict[int, Any]:
-        """Return the wanted values when the image looks like `occluded` in the window at one place.
+        """Return the plan's outputs when the image looks like `occluded` in the window at one place.
 
         Args:
             params: Parameters, as they were traced.
@@ -107,36 +108,38 @@ class ChangedWindows:
             unchanged: What `prepare` returned for the image.
             place: Which of the sweep's rows and which of its columns, traced.
         """
-        run = _Run(self, self._given(params), dict(zip(self._kept, unchanged, strict=True)), place)
+        run = _Run(self, self._params(params), dict(zip(self._bases, unchanged, strict=True)), place)
         graph, plan = self.plan.graph, self.plan
         run.known[graph.image_id] = _changed_image(plan, x, occluded, place)
         for step in plan.steps:
             run.step(step)
-        return {number: run.whole(number) for number in plan.wanted}
+        return {number: run.whole(number) for number in plan.outputs}
 
-    def _given(self, params: Any) -> dict[int, Any]:
+    def _params(self, params: Any) -> dict[int, Any]:
         return dict(zip(self.plan.graph.param_ids, jax.tree.leaves(params), strict=True))
 
 
 class _Run:
     """The values of one evaluation: parts where the plan has windows, whole values elsewhere."""
 
-    def __init__(self, windows: ChangedWindows, given: dict[int, Any], kept: dict[Any, Array], place: Place) -> None:
-        self.windows, self.plan, self.given, self.kept, self.place = windows, windows.plan, given, kept, place
+    def __init__(
+        self, windows: ChangedWindows, constants: dict[int, Any], bases: dict[Any, Array], place: SweepPlace
+    ) -> None:
+        self.windows, self.plan, self.constants = windows, windows.plan, constants
+        self.bases, self.place = bases, place
         self.known: dict[int, Any] = {}
         self._wholes: dict[int, Any] = {}
 
-    def step(self, step: Step) -> None:
+    def step(self, step: WindowStep) -> None:
         node = step.node
-        scope = "" if node.parent is None else scope_of(node.parent)
-        with jax.named_scope(scope or "windows"):
+        with jax.named_scope(node.outer_stack or "windows"):
             if step.recipe is None:
                 results = node.apply([self.whole(number) for number in node.inputs])
             else:
                 results = step.recipe.compute([self.read(step, k) for k in range(len(node.inputs))])
         self.known.update(zip(node.outputs, results, strict=True))
 
-    def read(self, step: Step, position: int) -> Any:
+    def read(self, step: WindowStep, position: int) -> Any:
         number = step.node.inputs[position]
         reading = step.recipe.readings[position] if step.recipe is not None else None
         if isinstance(reading, Beside):
@@ -148,10 +151,10 @@ class _Run:
         if found is None:
             return self.known[number]
         cuts, key = found
-        margin = tuple(before for before, _ in self.windows._kept[key].margins)
+        margin = tuple(before for before, _ in self.windows._bases[key].margins)
         window = self.plan.windows[number]
         axes = window.axes if window is not None else (0, 0)
-        return read(self.kept[key], self.known[number], cuts, axes, (margin[0], margin[1]), self.place)
+        return read(self.bases[key], self.known[number], cuts, axes, (margin[0], margin[1]), self.place)
 
     def whole(self, number: int) -> Any:
         """All of a value."""
@@ -161,19 +164,22 @@ class _Run:
         if window is None:
             return self.known[number]
         if number not in self._wholes:
-            self._wholes[number] = lay(self.kept[number, "whole"], self.known[number], window, self.place)
+            self._wholes[number] = lay(self.bases[number, "whole"], self.known[number], window, self.place)
         return self._wholes[number]
 
     def fixed(self, number: int) -> Any:
         """A value that the image does not feed; one for all places."""
-        if number not in self.given:
+        if number not in self.constants:
             constant = self.plan.graph.values[number].constant
-            found = self.windows._evaluator.run(self.given, (number,))[number] if constant is None else constant
-            self.given[number] = found
-        return self.given[number]
+            found = self.windows._evaluator.run(self.constants, (number,))[number] if constant is None else constant
+            self.constants[number] = found
+        return self.constants[number]
 
     def beside(self, number: int, window: Window) -> Any:
         """The part of a fixed value beside a window: spread again, so that a bias is never as large as a map."""
+        # A bias of 64 channels over 112 x 112 positions is broadcast (64,) -> (1, 112, 112, 64), 3 MB in float32 for
+        # 256 bytes. Its part is the same broadcast to the window's size; of elementwise arithmetic on such values, the
+        # parts of its operands; of anything else, a slice.
         shape = self.plan.graph.values[number].shape
         if all(shape[axis] == 1 for axis in window.axes if shape):
             return self.fixed(number)
@@ -193,22 +199,22 @@ class _Run:
         return slice_at(jnp.asarray(self.fixed(number)), window, self.place)
 
 
-def _padded(value: Array, kept: _Kept, values: dict[int, Any]) -> Array:
+def _padded(value: Array, base: _Base, values: dict[int, Any]) -> Array:
     config = [(0, 0, 0)] * value.ndim
-    for axis, (before, after) in zip(kept.axes, kept.margins, strict=True):
+    for axis, (before, after) in zip(base.axes, base.margins, strict=True):
         config[axis] = (before, after, 0)
     if not any(map(any, config)):
         return value
-    if kept.padding_value is not None:
-        return lax.pad(value, jnp.asarray(values[kept.padding_value], value.dtype), config)
-    padding = kept.padding
+    if base.padding_value is not None:
+        return lax.pad(value, jnp.asarray(values[base.padding_value], value.dtype), config)
+    padding = base.padding
     if not jnp.issubdtype(value.dtype, jnp.inexact) and np.isinf(padding):
         limits = np.iinfo(value.dtype)
         padding = int(limits.min if padding < 0 else limits.max)
     return lax.pad(value, jnp.asarray(padding, value.dtype), config)
 
 
-def _changed_image(plan: Plan, x: Array, occluded: Array, place: Place) -> Array:
+def _changed_image(plan: WindowPlan, x: Array, occluded: Array, place: SweepPlace) -> Array:
     """The changed part of the image, or all of it."""
     window = plan.windows[plan.graph.image_id]
     axes = window.axes if window is not None else (1, 2)
@@ -216,6 +222,8 @@ def _changed_image(plan: Plan, x: Array, occluded: Array, place: Place) -> Array
     if window is not None:
         x, occluded = slice_at(x, window, place), slice_at(occluded, window, place)
         firsts = [at(span.start, number) for span, number in zip(window.spans, place, strict=True)]
+    # The image's window is as long as the longest interval; where an interval is shorter, pixels beside it keep their
+    # colour. Pixel i of the window is pixel first + i of the image.
     inside = jnp.ones((1,) * x.ndim, bool)
     for k, axis in enumerate(axes):
         ends = np.asarray(plan.places[k])

@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from math import prod
 
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.layers.operations import GLUE
+from cnnviz_jax.program.graph.primitives import GLUE
 
 _FREE = GLUE | {"concatenate", "slice", "split", "pad", "rev", "gather", "scan-slice", "scan-stack", "iota"}
 

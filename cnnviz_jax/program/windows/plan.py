@@ -1,12 +1,12 @@
 """What a sweep of windows recomputes: for every value the changed part, and how each node gets to it.
 
-The plan is made from abstract values alone, before anything runs. A value has a window where its changed part is a rectangle
-smaller than its map; from there on it is whole: where the part occludes nearly all of the map, where an operation mixes
-places (flatten, a global mean), or where a primitive has no rule. Whole values are recomputed from the unchanged
+The plan is made from abstract values alone, before anything runs. A value has a window where its changed part is a
+rectangle smaller than its map. It is whole from where the part fills nearly all of the map, where an operation mixes
+positions (flatten, a global mean), or where a primitive has no rule. Whole values are recomputed from the unchanged
 activations with the changed part laid over them, so a missing rule costs time and never exactness.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 
@@ -14,7 +14,7 @@ from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph.graph import Graph, Node
 from cnnviz_jax.program.windows import pointwise, sliding
 from cnnviz_jax.program.windows.flops import flops_of
-from cnnviz_jax.program.windows.rulebook import RULES, Recipe
+from cnnviz_jax.program.windows.rulebook import RULES, WindowRecipe
 from cnnviz_jax.program.windows.spans import Interval, Window, window_of
 
 _RULE_FILES = (pointwise, sliding)  # importing them fills RULES
@@ -24,11 +24,11 @@ NEARLY_ALL = 0.95
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class WindowStep:
     """One node, and how it is evaluated for a changed window."""
 
     node: Node
-    recipe: Recipe | None
+    recipe: WindowRecipe | None
     """How its window is computed; `None` where the whole value is."""
     reason: str
     """Why all of it is recomputed; empty for a window."""
@@ -41,15 +41,16 @@ class Step:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
-    """The steps from a changed image to the wanted values."""
+class WindowPlan:
+    """The steps from a changed image to some values."""
 
     graph: Graph
     analysis: Analysis
     places: tuple[tuple[Interval, ...], tuple[Interval, ...]]
     """The rows, and the columns, that may change together; a place of the sweep is one of each."""
-    wanted: tuple[int, ...]
-    steps: tuple[Step, ...]
+    outputs: tuple[int, ...]
+    """The values that are computed at every place."""
+    steps: tuple[WindowStep, ...]
     windows: dict[int, Window | None]
     """By value that the image feeds: its changed part; `None` for all of it."""
 
@@ -86,10 +87,10 @@ class _Planner:
         return self.windows[number]
 
     def worthwhile(self, number: int) -> Window | None:
-        window = window_of(self.analysis.abstract[number], self.shape(number), self.places)
+        window = window_of(self.analysis.values[number], self.shape(number), self.places)
         return None if window is None or window.share(self.shape(number)) >= NEARLY_ALL else window
 
-    def step(self, node: Node) -> Step:
+    def step(self, node: Node) -> WindowStep:
         recipe, reason, window = self.recipe(node)
         for number in node.outputs:
             self.windows[number] = window
@@ -97,15 +98,15 @@ class _Planner:
         dense = flops_of(node, self.shape, whole)
         if recipe is None or window is None:
             laid = sum(prod(self.shape(n)) for n in node.inputs if self.depends(n) and self.windows[n] is not None)
-            return Step(node, None, reason, dense, dense, laid)
+            return WindowStep(node, None, reason, dense, dense, laid)
         part = window.shape(whole)
         if node.name.startswith(("reduce_", "cum", "arg")) and not node.name.startswith("reduce_window"):
             flops = dense * prod(part) / max(1, prod(whole))
         else:
             flops = flops_of(node, self.shape, part)
-        return Step(node, recipe, "", flops, dense, self.cut(node, recipe))
+        return WindowStep(node, recipe, "", flops, dense, self.cut(node, recipe))
 
-    def cut(self, node: Node, recipe: Recipe) -> int:
+    def cut(self, node: Node, recipe: WindowRecipe) -> int:
         """Numbers that a recipe reads from elsewhere than the very window that was computed."""
         total = 0
         for number, reading in zip(node.inputs, recipe.readings, strict=True):
@@ -116,14 +117,16 @@ class _Planner:
                 total += 0 if region.is_same(source) else prod(region.shape(self.shape(number)))
         return total
 
-    def recipe(self, node: Node) -> tuple[Recipe | None, str, Window | None]:
+    def recipe(self, node: Node) -> tuple[WindowRecipe | None, str, Window | None]:
         sources = [number for number in node.inputs if self.depends(number)]
         if any(self.windows[number] is None for number in sources):
             return None, "all of what it reads may have changed", None
+        # The window of a result follows from what its units see of the image, not from the windows of the inputs: the
+        # two agree up to a unit where sizes were those of another worst place, and a rule reads what its result needs.
         found = [self.worthwhile(number) for number in node.outputs]
         first = found[0] if found else None
         if first is None:
-            window = window_of(self.analysis.abstract[node.outputs[0]], self.shape(node.outputs[0]), self.places)
+            window = window_of(self.analysis.values[node.outputs[0]], self.shape(node.outputs[0]), self.places)
             return None, "mixes places" if window is None else "the window occludes the map", None
         if any(other is None or other.axes != first.axes or not other.is_same(first) for other in found):
             return None, "its results change in different places", None
@@ -137,29 +140,19 @@ class _Planner:
 def plan_windows(
     graph: Graph,
     analysis: Analysis,
-    wanted: Sequence[int],
+    outputs: Sequence[int],
     rows: Sequence[Interval],
     cols: Sequence[Interval],
-) -> Plan:
+) -> WindowPlan:
     """Return the plan of a sweep that changes `rows` x `cols` of the image, one of each at a time.
 
     Args:
         graph: The program.
-        analysis: Its abstract values.
-        wanted: The values to compute at every place.
+        analysis: What is known of its values.
+        outputs: The values to compute at every place.
         rows: Rows of the image that change together, as (first, one past the last).
         cols: The same for columns.
     """
     planner = _Planner(graph, analysis, (rows, cols))
-    steps = [planner.step(node) for node in _needed(graph, analysis, wanted)]
-    return Plan(graph, analysis, (tuple(rows), tuple(cols)), tuple(wanted), tuple(steps), planner.windows)
-
-
-def _needed(graph: Graph, analysis: Analysis, wanted: Iterable[int]) -> list[Node]:
-    """The leaves that the image feeds and that the wanted values need, in order."""
-    needed, kept = set(wanted), []
-    for leaf in reversed(graph.leaves):
-        if needed.intersection(leaf.outputs) and any(analysis.depends(number) for number in leaf.inputs):
-            kept.append(leaf)
-            needed.update(leaf.inputs)
-    return kept[::-1]
+    steps = [planner.step(node) for node in analysis.leaves_below(outputs)]
+    return WindowPlan(graph, analysis, (tuple(rows), tuple(cols)), tuple(outputs), tuple(steps), planner.windows)

@@ -1,6 +1,6 @@
 """Reading a region of a changed value: the unchanged map with the changed part laid over it.
 
-All sizes are known beforehand; only where the region and the part begin is read from tables by the place's number.
+All sizes are static; only where the region and the part begin is read from tables by the place's number.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from jaxtyping import Array, Int
 
 from cnnviz_jax.program.windows.spans import Span, Window
 
-Place = tuple[Int[Array, ""], Int[Array, ""]]
+SweepPlace = tuple[Int[Array, ""], Int[Array, ""]]
 """Which of the sweep's rows, and which of its columns."""
 
 
@@ -35,12 +35,17 @@ class Cut:
     """Where the part lies in the buffer."""
     skipped: int
     """Where the region begins in the buffer."""
-    wanted: int
+    length: int
     """Length of the region."""
 
     @classmethod
     def of(cls, region: Span, part: Span) -> "Cut":
         """Return the cut for a region of a value whose changed part is `part`."""
+        # Starts differ from place to place, sizes may not: both are those of the worst place. Example: at place 0 the
+        # part is units 2 to 5 and the region 1 to 6, at place 1, at the border, the part is 0 to 3, kept inside the
+        # map, and the region still 1 to 6. Laid over the region it would begin 1 unit before it: so the buffer is cut 1
+        # unit earlier and longer everywhere (before = 1, size 7), the part is laid at offset 2 or 0, and the first unit
+        # skipped.
         before = max(0, int((region.start - part.start).max()))
         after = max(0, int((part.stop - region.stop).max()))
         start = region.start - before
@@ -53,7 +58,7 @@ class Cut:
 
 
 def read(
-    base: Array, part: Array, cuts: tuple[Cut, Cut], axes: tuple[int, int], margin: tuple[int, int], place: Place
+    base: Array, part: Array, cuts: tuple[Cut, Cut], axes: tuple[int, int], margin: tuple[int, int], place: SweepPlace
 ) -> Array:
     """Return a region of a changed value.
 
@@ -72,26 +77,27 @@ def read(
         cut = cuts[k]
         starts[axis] = at(cut.start + margin[k], place[k])
         offsets[axis] = at(cut.offset, place[k])
-        sizes[axis], first[axis], last[axis] = cut.size, cut.skipped, cut.skipped + cut.wanted
+        sizes[axis], first[axis], last[axis] = cut.size, cut.skipped, cut.skipped + cut.length
     buffer = lax.dynamic_slice(base, _indices(starts), sizes)
     buffer = lax.dynamic_update_slice(buffer, part.astype(base.dtype), _indices(offsets))
-    return buffer if all(cut.size == cut.wanted for cut in cuts) else lax.slice(buffer, first, last)
+    return buffer if all(cut.size == cut.length for cut in cuts) else lax.slice(buffer, first, last)
 
 
-def slice_at(value: Array, window: Window, place: Place) -> Array:
+def slice_at(value: Array, window: Window, place: SweepPlace) -> Array:
     """Return the window of a whole value."""
-    starts: list[Any] = [0] * value.ndim
-    for k, axis in enumerate(window.axes):
-        starts[axis] = at(window.spans[k].start, place[k])
-    return lax.dynamic_slice(value, _indices(starts), window.shape(value.shape))
+    return lax.dynamic_slice(value, _first(window, value.ndim, place), window.shape(value.shape))
 
 
-def lay(base: Array, part: Array, window: Window, place: Place) -> Array:
+def lay(base: Array, part: Array, window: Window, place: SweepPlace) -> Array:
     """Return the whole changed value: the unchanged one with its changed part laid over it."""
-    starts: list[Any] = [0] * base.ndim
+    return lax.dynamic_update_slice(base, part.astype(base.dtype), _first(window, base.ndim, place))
+
+
+def _first(window: Window, rank: int, place: SweepPlace) -> tuple[Any, ...]:
+    starts: list[Any] = [0] * rank
     for k, axis in enumerate(window.axes):
         starts[axis] = at(window.spans[k].start, place[k])
-    return lax.dynamic_update_slice(base, part.astype(base.dtype), _indices(starts))
+    return _indices(starts)
 
 
 def _indices(numbers: Sequence[Any]) -> tuple[Any, ...]:

@@ -1,7 +1,7 @@
 """Where the rules of windows are kept, and what a rule answers: which regions to read, and what to make of them.
 
-A rule is asked for one node and for the window of its result that is wanted. It answers a `Recipe`, or `None` where
-it cannot: the value is then computed whole, which is always exact.
+A rule is asked for one node and the window of its result that changes. It answers a `WindowRecipe`, or `None` where it
+cannot: the value is then computed whole, which is always exact.
 """
 
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from cnnviz_jax.program.graph.graph import Node
+from cnnviz_jax.program.graph.primitives import Rulebook
 from cnnviz_jax.program.windows.spans import Span, Window
 
 
@@ -24,7 +25,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Beside:
-    """Read, of a value that the image does not feed, the part that stands beside the wanted window."""
+    """Read, of a value that the image does not feed, the part beside the window of the result."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +37,8 @@ Reading = Region | Beside | Whole
 
 
 @dataclass(frozen=True, eq=False)
-class Recipe:
-    """How one node gives the wanted window of its results."""
+class WindowRecipe:
+    """How one node gives the window of its results."""
 
     readings: tuple[Reading, ...]
     """One per input."""
@@ -46,7 +47,7 @@ class Recipe:
 
 
 @runtime_checkable
-class Context(Protocol):
+class WindowContext(Protocol):
     """What a rule may ask of the plan."""
 
     def shape(self, number: int) -> tuple[int, ...]:
@@ -59,18 +60,7 @@ class Context(Protocol):
         """The changed part of a value; `None` where all of it may change, or counts as changed."""
 
 
-Rule = Callable[[Context, Node, Window], Recipe | None]
+WindowRule = Callable[[WindowContext, Node, Window], WindowRecipe | None]
 
-RULES: dict[str, Rule] = {}
-"""Primitive name -> rule."""
-
-
-def rule(*names: str) -> Callable[[Rule], Rule]:
-    """Enter a rule for the primitives `names`."""
-
-    def enter(function: Rule) -> Rule:
-        for name in names:
-            RULES[name] = function
-        return function
-
-    return enter
+RULES: Rulebook[WindowRule] = Rulebook()
+rule = RULES.rule

@@ -1,7 +1,7 @@
 """Windows through operations that slide along the map: convolution, pooling, padding, cropping, striding.
 
-Each reads the region that its wanted units see, with the padding that the operation itself has beyond the border,
-and is then applied without padding along rows and columns.
+Each reads the region that the units of its result see, with the padding that the operation itself has beyond the
+border, and is then applied without padding along rows and columns.
 """
 
 from typing import Any
@@ -11,15 +11,19 @@ import numpy as np
 from jax import lax
 
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.windows.rulebook import Context, Recipe, Region, Whole, rule
+from cnnviz_jax.program.graph.primitives import convolve
+from cnnviz_jax.program.windows.rulebook import Region, Whole, WindowContext, WindowRecipe, rule
 from cnnviz_jax.program.windows.spans import Span, Window
 
 
 @rule("conv_general_dilated")
-def _convolution(context: Context, node: Node, wanted: Window) -> Recipe | None:
+def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
     params, source = node.params, context.window(node.inputs[0])
     if source is None or context.depends(node.inputs[1]) or params["batch_group_count"] != 1:
         return None
+    # Units a to a + n - 1 of a convolution of size k, stride s and padding p read units s a - p to s (a + n - 1) - p +
+    # k - 1: n + 2 of them for a 3 x 3 convolution of stride 1. Applied to these without padding it gives the same
+    # numbers. What lies beyond the border is padding, which the region brings along as zeros.
     spec, kernel = params["dimension_numbers"], context.shape(node.inputs[1])
     padding = [(int(low), int(high)) for low, high in params["padding"]]
     regions: list[Span] = []
@@ -27,30 +31,17 @@ def _convolution(context: Context, node: Node, wanted: Window) -> Recipe | None:
         if source.axes[k] not in spec.lhs_spec[2:]:
             return None
         place = spec.lhs_spec.index(source.axes[k]) - 2
-        if spec.out_spec[2 + place] != wanted.axes[k] or params["lhs_dilation"][place] != 1:
+        if spec.out_spec[2 + place] != result.axes[k] or params["lhs_dilation"][place] != 1:
             return None
         size, dilation = kernel[spec.rhs_spec[2 + place]], params["rhs_dilation"][place]
         stride = params["window_strides"][place]
-        regions.append(wanted.spans[k].taps(size, stride, padding[place][0], dilation))
+        regions.append(result.spans[k].taps(size, stride, padding[place][0], dilation))
         padding[place] = (0, 0)
 
     def compute(read: list[Any]) -> list[Any]:
-        return [
-            lax.conv_general_dilated(
-                read[0],
-                read[1],
-                params["window_strides"],
-                padding,
-                lhs_dilation=params["lhs_dilation"],
-                rhs_dilation=params["rhs_dilation"],
-                dimension_numbers=spec,
-                feature_group_count=params["feature_group_count"],
-                precision=params["precision"],
-                preferred_element_type=params["preferred_element_type"],
-            )
-        ]
+        return [convolve(node, *read, padding=padding)]
 
-    return Recipe((Region((regions[0], regions[1])), Whole()), compute)
+    return WindowRecipe((Region((regions[0], regions[1])), Whole()), compute)
 
 
 def _lowest(dtype: Any) -> float | int:
@@ -69,9 +60,9 @@ _POOLS: dict[str, tuple[Any, Any]] = {
 
 
 @rule(*_POOLS)
-def _pooling(context: Context, node: Node, wanted: Window) -> Recipe | None:
+def _pooling(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
     params, source = node.params, context.window(node.inputs[0])
-    if source is None or source.axes != wanted.axes:
+    if source is None or source.axes != result.axes:
         return None
     ones = (1,) * len(context.shape(node.inputs[0]))
     dilations, bases = params.get("window_dilation") or ones, params.get("base_dilation") or ones
@@ -81,60 +72,48 @@ def _pooling(context: Context, node: Node, wanted: Window) -> Recipe | None:
         if bases[axis] != 1:
             return None
         size, stride = params["window_dimensions"][axis], params["window_strides"][axis]
-        regions.append(wanted.spans[k].taps(size, stride, padding[axis][0], dilations[axis]))
+        regions.append(result.spans[k].taps(size, stride, padding[axis][0], dilations[axis]))
         padding[axis] = (0, 0)
     function, neutral = _POOLS[node.name]
 
     def compute(read: list[Any]) -> list[Any]:
         start = np.asarray(neutral(read[0].dtype), read[0].dtype)
-        return [
-            lax.reduce_window(
-                read[0],
-                start,
-                function,
-                params["window_dimensions"],
-                params["window_strides"],
-                padding,
-                bases,
-                dilations,
-            )
-        ]
+        windows = params["window_dimensions"], params["window_strides"], padding, bases, dilations
+        return [lax.reduce_window(read[0], start, function, *windows)]
 
     beyond = -np.inf if node.name == "reduce_window_max" else np.inf if node.name == "reduce_window_min" else 0
-    return Recipe((Region((regions[0], regions[1]), beyond),), compute)
+    return WindowRecipe((Region((regions[0], regions[1]), beyond),), compute)
 
 
 @rule("pad")
-def _pad(context: Context, node: Node, wanted: Window) -> Recipe | None:
-    source, config = (
-        context.window(node.inputs[0]),
-        [(int(a), int(b), int(c)) for a, b, c in node.params["padding_config"]],
-    )
-    if source is None or source.axes != wanted.axes or context.depends(node.inputs[1]):
+def _pad(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
+    source = context.window(node.inputs[0])
+    config = [(int(a), int(b), int(c)) for a, b, c in node.params["padding_config"]]
+    if source is None or source.axes != result.axes or context.depends(node.inputs[1]):
         return None
     regions = []
     for k, axis in enumerate(source.axes):
         low, _, inner = config[axis]
         if inner:
             return None
-        regions.append(wanted.spans[k].taps(1, 1, low))
+        regions.append(result.spans[k].taps(1, 1, low))
         config[axis] = (0, 0, 0)
-    return Recipe(
+    return WindowRecipe(
         (Region((regions[0], regions[1]), padding_value=node.inputs[1]), Whole()),
         lambda read: [lax.pad(read[0], read[1], config)],
     )
 
 
 @rule("slice")
-def _slice(context: Context, node: Node, wanted: Window) -> Recipe | None:
+def _slice(context: WindowContext, node: Node, result: Window) -> WindowRecipe | None:
     source, rank = context.window(node.inputs[0]), len(context.shape(node.inputs[0]))
-    if source is None or source.axes != wanted.axes:
+    if source is None or source.axes != result.axes:
         return None
     starts, limits = list(node.params["start_indices"]), list(node.params["limit_indices"])
     strides = list(node.params["strides"] or (1,) * rank)
     regions = []
     for k, axis in enumerate(source.axes):
-        region = wanted.spans[k].taps(1, strides[axis], -starts[axis])
+        region = result.spans[k].taps(1, strides[axis], -starts[axis])
         starts[axis], limits[axis] = 0, region.size
         regions.append(region)
-    return Recipe((Region((regions[0], regions[1])),), lambda read: [lax.slice(read[0], starts, limits, strides)])
+    return WindowRecipe((Region((regions[0], regions[1])),), lambda read: [lax.slice(read[0], starts, limits, strides)])

@@ -42,6 +42,11 @@ class Span:
 def reached(reach: Reach, units: int, places: Sequence[Interval]) -> Span:
     """Return the units that see any of the rows (or columns) that change, kept inside the map."""
     first, last = reach.spread(units).first, reach.spread(units).last
+    # A unit changes if its interval [first, last] meets [start, stop): first < stop and last >= start. The table makes
+    # no assumption of order, so mirrored and repeated maps are right as well; the span is from the first to the last.
+    # Its length is that of the worst place: of 16 rows behind a 3 x 3 convolution, rows 4 to 7 reach units 3 to 8, six
+    # of them, but rows 12 to 15 only units 11 to 15. There the span starts at 10, and unit 10 is recomputed to the
+    # number it had. A static length lets one compiled program, and `vmap`, serve all places.
     changed = np.asarray(places)
     sees = (first[None, :] < changed[:, 1:]) & (last[None, :] >= changed[:, :1]) & (first <= last)[None, :]
     some = sees.any(1)

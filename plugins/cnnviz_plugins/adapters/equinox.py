@@ -47,11 +47,11 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         for i in moving:
             full[i] = params[names[i]]
         copy, statistics = jax.tree.unflatten(tree, full)
-        held = {id(node): (path, node) for path, _, node in _modules(copy)}
+        held = {id(node): (path, node) for path, _, node in _modules(copy) if path}
 
         def one(image: Any) -> Any:
-            given = (image,) if state is None else (image, statistics)
-            return _without_state(getattr(copy, method)(*given, **kwargs))
+            operands = (image,) if state is None else (image, statistics)
+            return _without_state(getattr(copy, method)(*operands, **kwargs))
 
         classes = {type(node) for _, node in held.values()}
         with naming(lambda node: (held[id(node)][0],) if id(node) in held else (), classes), _explained(title):
@@ -110,25 +110,21 @@ def _in_inference(module: eqx.Module) -> eqx.Module:
     """Return a rebuilt copy whose own mode fields, and those of its modules, say inference."""
     leaves, tree = jax.tree.flatten(module)
     twin = jax.tree.unflatten(tree, leaves)
-    for _, _, node in _modules(twin, root=True):
+    for _, _, node in _modules(twin):
         for name, value in INFERENCE.items():
             if isinstance(vars(node).get(name), bool):
                 object.__setattr__(node, name, value)  # nobody else has seen this copy yet
     return twin
 
 
-def _modules(twin: Any, *, root: bool = False) -> Iterator[tuple[str, str, eqx.Module]]:
+def _modules(node: Any, path: str = "", spelled: str = "") -> Iterator[tuple[str, str, eqx.Module]]:
     """Yield every module with its path, and the path as Equinox spells it, with the `layers` of each Sequential."""
-
-    def walk(node: Any, path: str, spelled: str) -> Iterator[tuple[str, str, eqx.Module]]:
-        if isinstance(node, eqx.nn.State | eqx.nn.StateIndex):
-            return
-        if isinstance(node, eqx.Module) and (path or root):
-            yield path, spelled, node
-        for key, child in _children(node):
-            yield from walk(child, _below(node, path, key), f"{spelled}.{key}" if spelled else key)
-
-    return walk(twin, "", "")
+    if isinstance(node, eqx.nn.State | eqx.nn.StateIndex):
+        return
+    if isinstance(node, eqx.Module):
+        yield path, spelled, node
+    for key, child in _children(node):
+        yield from _modules(child, _below(node, path, key), f"{spelled}.{key}" if spelled else key)
 
 
 def _children(node: Any) -> Iterator[tuple[str, Any]]:

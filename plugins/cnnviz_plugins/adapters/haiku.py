@@ -36,12 +36,12 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     title = _title(native)
     if options.method is not None:
         raise ModelError(f"a transformed function has no methods; transform one that calls {options.method!r}")
-    wanted = ("params", "state") if stateful else ("params",)
-    if len(args) != len(wanted) or not all(isinstance(arg, Mapping) for arg in args):
+    operands = ("params", "state") if stateful else ("params",)
+    if len(args) != len(operands) or not all(isinstance(arg, Mapping) for arg in args):
         found = ", ".join(type(arg).__name__ for arg in args) or "nothing"
-        raise ModelError(f"cv.adapt(transformed, {', '.join(wanted)}, ...) takes what init returned, got {found}")
+        raise ModelError(f"cv.adapt(transformed, {', '.join(operands)}, ...) takes what init returned, got {found}")
     takes_rng = "rng" in inspect.signature(native.apply).parameters
-    kwargs = inference_kwargs(native.apply, options, operands=(*wanted, *(("rng",) if takes_rng else ()), "x"))
+    kwargs = inference_kwargs(native.apply, options, operands=(*operands, *(("rng",) if takes_rng else ()), "x"))
     modules = {module for arg in args for module in arg}
     root = _root(modules)
     names: dict[tuple[int, str, str], str] = {}
@@ -56,13 +56,13 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
                 params[name] = owned(leaf, name)
 
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
-        given: list[dict[str, dict[str, Any]]] = [{module: {} for module in arg} for arg in args]
+        trees: list[dict[str, dict[str, Any]]] = [{module: {} for module in arg} for arg in args]
         for (i, module, word), name in names.items():
-            given[i][module][word] = params[name]
+            trees[i][module][word] = params[name]
         rng = (None,) if takes_rng else ()
         # Haiku's own modules mix dtypes; its code is not written for strict promotion.
         with _explained(title), jax.numpy_dtype_promotion("standard"):
-            outputs = native.apply(*given, *rng, x, **kwargs)
+            outputs = native.apply(*trees, *rng, x, **kwargs)
         return outputs[0] if stateful else outputs
 
     aliases = {module.replace("/", "."): _dotted(module, root) for module in modules if module != root}

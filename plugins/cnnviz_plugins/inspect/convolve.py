@@ -21,10 +21,8 @@ def build(config: ConvolveConfig, image: Float[np.ndarray, "h w c"]) -> Callable
     """
     kernel = kernel_named(config.kernel)
     grey = np.asarray(image, np.float64).mean(-1)
-    for name in ("stride", "window"):
-        if getattr(config, name) < 1:
-            raise UsageError(f"{name} is 1 or more pixels, got {getattr(config, name)}")
-    padded = _padded(grey, kernel.shape) if config.padding == "same" else grey
+    beside = [((k - 1) // 2, k // 2) for k in kernel.shape]
+    padded = np.pad(grey, beside) if config.padding == "same" else grey
     if any(k > n for k, n in zip(kernel.shape, padded.shape, strict=True)):
         raise UsageError(f"a kernel of {kernel.shape} does not fit into an image of {grey.shape}")
 
@@ -69,10 +67,6 @@ def pooled_map(response: Float[np.ndarray, "h w"], pool: str, window: int) -> Fl
         raise UsageError(f"a window of {window} does not fit into a response of {response.shape}")
     tiles = response[: rows * window, : columns * window].reshape(rows, window, columns, window)
     return tiles.max((1, 3)) if pool == "max" else tiles.mean((1, 3))
-
-
-def _padded(image: Float[np.ndarray, "h w"], shape: tuple[int, ...]) -> Float[np.ndarray, "rows columns"]:
-    return np.pad(image, [((k - 1) // 2, k - 1 - (k - 1) // 2) for k in shape])
 
 
 PRESETS: dict[str, tuple[tuple[float, ...], ...]] = {

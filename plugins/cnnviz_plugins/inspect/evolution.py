@@ -1,6 +1,5 @@
 """Evolution: filters, decision lines, weights, answers and synthesised units of a recorded training, step by step."""
 
-import importlib
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -17,7 +16,6 @@ from cnnviz_jax.plugin import (
     Recorder,
     UsageError,
     Weights,
-    adapt,
     did_you_mean,
     lengths,
     load_model,
@@ -67,8 +65,8 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         biases = np.zeros((len(steps), shown.shape[-1]), np.float32)
         if bias is not None and kept[0][bias].shape == biases.shape[1:]:
             biases = np.stack([one[bias] for one in kept]).astype(np.float32)
-        model = network_named(network) if network and (config.images or config.synthesised) else None
-        answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept, _SHARES)
+        model = load_model(network) if network and (config.images or config.synthesised) else None
+        answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept)
         found = Evolution(
             steps=steps,
             names=names,
@@ -125,25 +123,8 @@ def _as_filters(kernel: np.ndarray, shape: tuple[int, int] | None) -> Float[np.n
 _FIRST = 4
 
 
-def network_named(word: str) -> Model:
-    """Return the network of `package.module:factory`, or the one registered under a name.
-
-    Raises:
-        UsageError: There is no such factory.
-        UnknownNameError: No network has this name.
-    """
-    module, colon, name = word.partition(":")
-    if not colon:
-        return load_model(word)
-    try:
-        made: Any = getattr(importlib.import_module(module), name)()
-    except (ImportError, AttributeError) as error:
-        raise UsageError(f"no network {word!r}: {error}; write package.module:factory") from error
-    return made if isinstance(made, Model) else adapt(made)
-
-
 def answers_of(
-    config: EvolutionConfig, model: Model, kept: Sequence[Weights], shares: Sequence[float]
+    config: EvolutionConfig, model: Model, kept: Sequence[Weights]
 ) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
     """Return, for each step, quantiles and fire rate of a layer's units over the images, and the layer's name."""
     if config.images is None:
@@ -151,7 +132,7 @@ def answers_of(
     quantiles, rates, layer = [], [], None
     for weights in kept:
         found = survey("distributions", _at(model, weights), config.images, layer=config.surveyed)
-        places = [found.shares.index(share) for share in shares]
+        places = [found.shares.index(share) for share in _SHARES]
         quantiles.append(found.quantiles[:, places])
         rates.append(found.fire_rate)
         layer = found.layer
@@ -165,22 +146,9 @@ def with_units(found: Evolution, config: EvolutionConfig, model: Model, kept: Se
     """
     layer = model.layers.resolve(str(config.synthesised))
     units = config.units or tuple(range(min(_FIRST, model.layers[layer].channels)))
-    options: dict[str, Any] = {
-        "recipe": config.recipe,
-        "steps": config.ascent_steps,
-        "size": config.size or model.input_shape[:2],
-    }
-    made = [
-        synthesize(
-            "activation-maximization",
-            _at(model, weights),
-            layer=layer,
-            channels=units,
-            key=config.start_seed,
-            **options,
-        )
-        for weights in kept
-    ]
+    options: dict[str, Any] = {"layer": layer, "channels": units, "key": config.start_seed, "recipe": config.recipe}
+    options |= {"steps": config.ascent_steps, "size": config.size or model.input_shape[:2]}
+    made = [synthesize("activation-maximization", _at(model, weights), **options) for weights in kept]
     said: dict[str, list[int]] = {}
     for step, one in zip(found.steps, made, strict=True):
         for warning in one.warnings:

@@ -52,18 +52,24 @@ def layer_with_kernel(model: Model, name: str | None) -> Layer:
         LayerNotFoundError: No such layer.
         LayerKindError: It has no kernel, or no layer has one.
     """
-    if name is not None:
-        layer = model.layers[name]
-        if layer.kernel is None:
-            raise LayerKindError(f"layer {layer.name!r} of {model.name} is a {layer.kind} and has no kernel")
-        return layer
-    held = [layer for layer in model.layers.values() if layer.kernel is not None]
-    for layer in held:
-        if layer.kind == "conv":
-            return layer
-    if not held:
+    held = layers_with_kernel(model, name)
+    return next((layer for layer in held if layer.kind == "conv"), held[0])
+
+
+def layers_with_kernel(model: Model, name: str | None) -> list[Layer]:
+    """Return the layer of that name, or all with a kernel.
+
+    Raises:
+        LayerNotFoundError: No such layer.
+        LayerKindError: It has no kernel, or no layer has one.
+    """
+    named = list(model.layers.values()) if name is None else [model.layers[name]]
+    held = [layer for layer in named if layer.kernel is not None]
+    if held:
+        return held
+    if name is None:
         raise LayerKindError(f"{model.name} has no layer with a kernel")
-    return held[0]
+    raise LayerKindError(f"layer {named[0].name!r} of {model.name} is a {named[0].kind} and has no kernel")
 
 
 def match(config: FilterMatchConfig, model: Model) -> Callable[[Provenance], FilterMatch]:

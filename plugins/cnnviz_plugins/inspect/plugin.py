@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
+from cnnviz_jax.plugin import TechniqueSpec, check_at_least, hookimpl, technique, techniques_in
 
 
 @technique("filters", "inspect", ".filters:build", "Krizhevsky et al. 2012, figure 3")
@@ -50,6 +50,9 @@ class EffectiveFieldConfig:
     seed: int = 0
     """Of the images and of the channels' signs."""
 
+    def __post_init__(self) -> None:
+        check_at_least(1, samples=self.samples)
+
 
 @technique("filter-match", "inspect", ".filters:match", in_report=False)
 class FilterMatchConfig:
@@ -79,6 +82,9 @@ class ConvolveConfig:
     """Height and width of the windows that are pooled, side by side."""
     at: tuple[int, int] | None = None
     """Row and column of the response that is worked out; the largest in size when not given."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, stride=self.stride, window=self.window)
 
 
 @technique("evolution", "inspect", ".evolution:build", takes="run", in_report=False)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from functools import partial
-from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -69,22 +68,17 @@ def effective(config: EffectiveFieldConfig, model: Model) -> Callable[[Provenanc
     Randomness: images are uniform noise in [0, 1] and channels get random signs, both from `config.seed`.
     Source: Luo, Li, Urtasun, Zemel 2016, arXiv:1701.04128, section 2.
     """
-    if config.samples < 1:
-        raise UsageError(f"samples is 1 or more, got {config.samples}")
     layer = model.map_layer(config.layer)
     rows, columns = layer.shape[:2]
     unit = (rows // 2, columns // 2)
 
     def read(provenance: Provenance) -> EffectiveReceptiveField:
-        sensitivity = np.zeros(model.input_shape[:2])
         root = jax.random.key(config.seed, impl="threefry2x32")
-        program: Any = None
+        what = (layer.name, unit, layer.channels)
+        program = compiled(partial(_sensitivity, *what), ("effective-field", *what), (model, root))
+        sensitivity = np.zeros(model.input_shape[:2])
         for index in range(config.samples):
-            key = jax.random.fold_in(root, index)
-            if program is None:
-                measure = partial(_sensitivity, layer.name, unit, layer.channels)
-                program = compiled(measure, ("effective-field", layer.name, unit, layer.channels), (model, key))
-            sensitivity += np.asarray(program(model, key), np.float64)
+            sensitivity += np.asarray(program(model, jax.random.fold_in(root, index)), np.float64)
         sensitivity /= config.samples
         height, width = model.input_shape[:2]
         box = (0, 0, height - 1, width - 1)

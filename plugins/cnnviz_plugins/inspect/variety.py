@@ -5,7 +5,8 @@ from collections.abc import Callable
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.plugin import FilterVariety, LayerKindError, LayerVariety, Model, Provenance, UsageError, grouped
+from cnnviz_jax.plugin import FilterVariety, LayerVariety, Model, Provenance, UsageError, grouped
+from cnnviz_plugins.inspect.filters import layers_with_kernel
 from cnnviz_plugins.inspect.plugin import VarietyConfig
 
 _LISTED = 6
@@ -23,13 +24,7 @@ def build(config: VarietyConfig, model: Model) -> Callable[[Provenance], FilterV
     """
     if not 0 < config.twins_at <= 1:
         raise UsageError(f"twins_at lies above 0 and up to 1, got {config.twins_at:g}")
-    named = [model.layers[config.layer]] if config.layer is not None else list(model.layers.values())
-    chosen = [layer for layer in named if layer.kernel is not None]
-    if not chosen:
-        what = f"layer {named[0].name!r} is a {named[0].kind} and" if config.layer is not None else "no layer"
-        raise LayerKindError(
-            f"{what} has no kernel in {model.name}" if config.layer else f"{model.name}: {what} has a kernel"
-        )
+    chosen = layers_with_kernel(model, config.layer)
 
     def read(provenance: Provenance) -> FilterVariety:
         layers = tuple(variety(layer.name, np.asarray(layer.kernel), config.twins_at) for layer in chosen)

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model
+from cnnviz_jax.plugin import Better, Case, Measured, MetricFold
 from cnnviz_plugins.measure.plugin import DropConfig
 
 
@@ -23,11 +23,6 @@ class AverageDrop(MetricFold):
 
     config: DropConfig
     better: Better = "lower"
-
-    @classmethod
-    def build(cls, config: DropConfig, model: Model) -> "AverageDrop":
-        """Return the fold for `model`."""
-        return cls(config=config)
 
     def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Return the untouched score and that of the kept image."""

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model
+from cnnviz_jax.plugin import Better, Case, Measured, MetricFold
 from cnnviz_plugins.measure.plugin import InfidelityConfig
 
 
@@ -26,11 +26,6 @@ class Infidelity(MetricFold):
     config: InfidelityConfig
     better: Better = "lower"
 
-    @classmethod
-    def build(cls, config: InfidelityConfig, model: Model) -> "Infidelity":
-        """Return the fold for `model`."""
-        return cls(config=config)
-
     @property
     def evaluations(self) -> int:
         """One per perturbation."""
@@ -43,11 +38,8 @@ class Infidelity(MetricFold):
     def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, ""]]:
         """Return the forecast of one perturbation, and what it does."""
         taken = self._perturbation(case.image, case.key)
-        shares = (
-            case.target.raw
-            if case.target.raw.shape[-1] == case.image.shape[-1]
-            else case.target.raw / case.image.shape[-1]
-        )
+        raw, channels = case.target.raw, case.image.shape[-1]
+        shares = raw if raw.shape[-1] == channels else raw / channels
         now = case.model.score(case.image - taken, case.target.inner.scored_as(self.config.score))[0]
         return (taken * shares).sum(), case.context - now
 

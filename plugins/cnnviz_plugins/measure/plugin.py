@@ -124,8 +124,7 @@ class RoadConfig:
     def __post_init__(self) -> None:
         if not self.shares or not all(0 < share < 1 for share in self.shares):
             raise UsageError(f"shares lie between 0 and 1, got {self.shares!r}")
-        if self.noise < 0:
-            raise UsageError(f"noise is not negative, got {self.noise}")
+        check_at_least(0, noise=self.noise)
 
 
 @technique("pointing-game", "measure", ".pointing:PointingGame.build", "Zhang et al. 2016, arXiv:1608.00507, section 4")
@@ -136,8 +135,7 @@ class PointingGameConfig:
     """How many pixels the strongest one may be off the object; the paper allows 15 on images of some 500."""
 
     def __post_init__(self) -> None:
-        if self.tolerance < 0:
-            raise UsageError(f"tolerance is not negative, got {self.tolerance}")
+        check_at_least(0, tolerance=self.tolerance)
 
 
 @technique("sparseness", "measure", ".sparseness:Sparseness.build", "Chalasani et al. 2020, arXiv:1810.06583")

@@ -5,7 +5,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model, ModelError
+from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, ModelError
 from cnnviz_plugins.measure.plugin import PointingGameConfig
 
 
@@ -24,11 +24,6 @@ class PointingGame(MetricFold):
     better: Better = "higher"
     needs_mask: bool = True
 
-    @classmethod
-    def build(cls, config: PointingGameConfig, model: Model) -> "PointingGame":
-        """Return the fold for `model`."""
-        return cls(config=config)
-
     def evaluate(self, case: Case) -> Measured:
         """Return hit or miss."""
         if case.target.mask is None:
@@ -44,8 +39,3 @@ class PointingGame(MetricFold):
         energy = jnp.where(inside, positive, 0.0).sum() / jnp.where(total > 0, total, 1.0)
         extras: dict[str, Any] = {"energy_inside": energy, "object_share": inside.mean()}
         return Measured(values=is_hit.astype(jnp.float32), extras=extras)
-
-    def finish(self, case: Case, gathered: Measured) -> Measured:
-        """Return it."""
-        extras: dict[str, Any] = {name: extra[0] for name, extra in gathered.extras.items()}
-        return Measured(values=gathered.values[0], extras=extras)

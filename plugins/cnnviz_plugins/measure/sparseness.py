@@ -1,12 +1,11 @@
 """Sparseness: the Gini index of a map (Chalasani et al. 2020)."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model
+from cnnviz_jax.plugin import Better, Case, MetricFold
 from cnnviz_plugins.measure.plugin import SparsenessConfig
 
 
@@ -23,11 +22,6 @@ class Sparseness(MetricFold):
     config: SparsenessConfig
     better: Better = "higher"
 
-    @classmethod
-    def build(cls, config: SparsenessConfig, model: Model) -> "Sparseness":
-        """Return the fold for `model`."""
-        return cls(config=config)
-
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the index."""
         sizes = jnp.sort(jnp.abs(case.target.heat).reshape(-1))
@@ -36,7 +30,3 @@ class Sparseness(MetricFold):
         count = sizes.size
         weights = 2 * jnp.arange(1, count + 1, dtype=jnp.float32) - count - 1
         return (weights * shares).sum() / (count * jnp.where(top > 0, shares.sum(), 1.0))
-
-    def finish(self, case: Case, gathered: Any) -> Measured:
-        """Return it."""
-        return Measured(values=gathered[0])

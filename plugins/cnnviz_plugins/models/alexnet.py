@@ -4,15 +4,13 @@ from typing import Literal
 
 from flax import nnx
 
-from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MapsThenDense, MaxPool, ReLU
+from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
 
 Row = tuple[int, int, int] | Literal["pool"]
 """A convolution as (channels, window, stride), or a 3 x 3 max-pool of stride 2."""
 
 TABLE: tuple[Row, ...] = ((64, 11, 4), "pool", (192, 5, 1), "pool", (384, 3, 1), (256, 3, 1), (256, 3, 1), "pool")
 """The rows; a ReLU follows each convolution (Krizhevsky 2014, arXiv 1404.5997)."""
-
-_GRID = 6
 
 
 class AlexNet(MapsThenDense):
@@ -38,17 +36,4 @@ class AlexNet(MapsThenDense):
             padding = 2 if stride > 1 else window // 2
             layers += [nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
             channels = out
-        self.features = nnx.List(layers)
-        self.avgpool = AdaptiveAveragePool(_GRID)
-        self.flatten = FlattenChannelsFirst()
-        self.classifier = nnx.List(
-            [
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(hidden, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Linear(hidden, classes, rngs=rngs),
-            ]
-        )
+        super().__init__(layers, (channels, hidden, hidden, classes), grid=6, drops_first=True, rngs=rngs)

@@ -65,7 +65,7 @@ class Inception(nnx.Module):
         rngs: Keys for the first weights.
     """
 
-    def __init__(self, channels: int, widths: tuple[int, int, int, int, int, int], *, rngs: nnx.Rngs) -> None:
+    def __init__(self, channels: int, widths: tuple[int, ...], *, rngs: nnx.Rngs) -> None:
         one, before_second, second, before_third, third, pooled = widths
         self.branch1 = ConvNorm(channels, one, 1, rngs=rngs)
         self.branch2 = nnx.List(
@@ -111,9 +111,8 @@ class GoogLeNet(nnx.Module):
             if len(numbers) == 1:
                 setattr(self, name, MaxPool(numbers[0], 2, ceil_mode=True))
                 continue
-            one, before_second, second, before_third, third, pooled = numbers
-            widths = (one, before_second, second, before_third, third, pooled)
-            setattr(self, name, Inception(channels, widths, rngs=rngs))
+            setattr(self, name, Inception(channels, tuple(numbers), rngs=rngs))
+            one, _, second, _, third, pooled = numbers
             channels = one + second + third + pooled
         self.avgpool = GlobalAveragePool()
         self.dropout = nnx.Dropout(0.2, deterministic=True)

@@ -5,13 +5,11 @@ torchvision; `inside`: 0..255, the network scales them itself. Images here are r
 of a `caffe` network gets its input channels turned round, which gives the same scores.
 """
 
-import importlib
 import os
 from pathlib import Path
 from typing import Any
 
-import cnnviz_jax as cv
-from cnnviz_jax.plugin import ModelError, WeightsError
+from cnnviz_jax.plugin import Model, ModelError, WeightsError, adapt, require
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 
@@ -24,7 +22,7 @@ FEEDING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
 """Mean and standard deviation of images in [0, 1], by kind of preprocessing."""
 
 
-def build(name: str, weights: str | Path | None, feeding: str) -> "cv.Model":
+def build(name: str, weights: str | Path | None, feeding: str) -> Model:
     """The network `name` of Keras Applications as a model that can be explained.
 
     Args:
@@ -33,11 +31,13 @@ def build(name: str, weights: str | Path | None, feeding: str) -> "cv.Model":
         feeding: A key of `FEEDING`.
 
     Raises:
-        ModelError: Keras is not installed, or does not have this network.
+        UsageError: Keras is not installed.
+        ModelError: The installed Keras does not have this network.
         WeightsError: No file is given, or it cannot be read or does not fit.
     """
     title = f"keras:{name}"
-    applications = _applications(title)
+    os.environ.setdefault("KERAS_BACKEND", "jax")  # read by Keras when it is first imported
+    applications = require("keras", extra="keras", what=title).applications
     if weights is None:
         raise WeightsError(
             f"{title} needs weights, and nothing is downloaded unasked; pass a file by `--weights FILE`, which Keras"
@@ -57,18 +57,10 @@ def build(name: str, weights: str | Path | None, feeding: str) -> "cv.Model":
     mean, std = FEEDING[feeding]
     classes = network.output_shape[-1]
     labels = labels_beside(Path(weights), classes) or (imagenet_classes() if classes == 1000 else None)
-    return cv.adapt(network, mean=mean, std=std, labels=labels, adapter="keras", name=title)
+    return adapt(network, mean=mean, std=std, labels=labels, adapter="keras", name=title)
 
 
 def turn_first_kernel(network: Any) -> None:
     """Make a network that was trained on blue, green, red take red, green, blue."""
     first = next(layer for layer in network.layers if getattr(layer, "kernel", None) is not None)
     first.kernel.assign(first.kernel.value[:, :, ::-1])  # h w i o
-
-
-def _applications(title: str) -> Any:
-    os.environ.setdefault("KERAS_BACKEND", "jax")  # read by Keras when it is first imported
-    try:
-        return importlib.import_module("keras").applications
-    except ImportError as error:
-        raise ModelError(f"{title} needs Keras, which comes with `pip install 'cnnviz-jax[keras]'`") from error

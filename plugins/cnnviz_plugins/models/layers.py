@@ -1,6 +1,7 @@
 """The layers without parameters that torchvision counts as modules, so that `features.1` is a ReLU here too."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import pairwise
 from typing import Any
 
 import jax.numpy as jnp
@@ -140,12 +141,35 @@ class FlattenChannelsFirst(nnx.Module):
 
 
 class MapsThenDense(nnx.Module):
-    """Convolutional features, averaged to a grid, and dense layers on all of its values."""
+    """Convolutional features, averaged to a grid, and dense layers on all of its values.
 
-    features: nnx.List
-    classifier: nnx.List
-    avgpool: AdaptiveAveragePool
-    flatten: FlattenChannelsFirst
+    Args:
+        layers: The convolutional part.
+        sizes: Channels of the last maps, units of the two hidden dense layers, and classes.
+        grid: Rows and columns that the maps are averaged to.
+        drops_first: Whether dropout stands before a hidden layer or behind it.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(
+        self,
+        layers: Iterable[nnx.Module],
+        sizes: tuple[int, int, int, int],
+        *,
+        grid: int,
+        drops_first: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
+        self.features = nnx.List(layers)
+        self.avgpool = AdaptiveAveragePool(grid)
+        self.flatten = FlattenChannelsFirst()
+        channels, *units = sizes
+        *hidden, last = (nnx.Linear(i, o, rngs=rngs) for i, o in pairwise((channels * grid**2, *units)))
+        classifier: list[nnx.Module] = []
+        for dense in hidden:
+            drop = nnx.Dropout(0.5, deterministic=True)
+            classifier += [drop, dense, ReLU()] if drops_first else [dense, ReLU(), drop]
+        self.classifier = nnx.List([*classifier, last])
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""
@@ -153,8 +177,8 @@ class MapsThenDense(nnx.Module):
         return run_through(self.flatten(maps), self.classifier)
 
 
-def run_through(x: Float[Array, "..."], layers: Iterable[Callable[..., Float[Array, "..."]]]) -> Float[Array, "..."]:
-    """`x` passed through the layers one after another."""
+def run_through(x: Float[Array, "..."], layers: Iterable[Any]) -> Float[Array, "..."]:
+    """`x` passed through the layers, some of which may be lists of layers, one after another."""
     for layer in layers:
-        x = layer(x)
+        x = run_through(x, layer) if isinstance(layer, nnx.List) else layer(x)
     return x

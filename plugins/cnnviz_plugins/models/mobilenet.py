@@ -1,7 +1,6 @@
 """MobileNetV2 in Flax NNX, with torchvision's module paths, padded as PyTorch or as TensorFlow does."""
 
-from collections.abc import Iterable
-from typing import Any, Literal
+from typing import Literal
 
 from flax import nnx
 from jaxtyping import Array, Float
@@ -62,7 +61,7 @@ class InvertedResidual(nnx.Module):
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
         """The maps of the block."""
-        main = run_blocks(x, self.conv)
+        main = run_through(x, self.conv)
         return main if self.add is None else self.add(x, main)
 
 
@@ -106,11 +105,4 @@ class MobileNetV2(nnx.Module):
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""
-        return run_through(self.average(run_blocks(images, self.features)), self.classifier)
-
-
-def run_blocks(x: Float[Array, "n h w c"], layers: Iterable[Any]) -> Float[Array, "n rows cols d"]:
-    """`x` passed through layers, some of which are lists of layers."""
-    for layer in layers:
-        x = run_through(x, layer) if isinstance(layer, nnx.List) else layer(x)
-    return x
+        return run_through(self.average(run_through(images, self.features)), self.classifier)

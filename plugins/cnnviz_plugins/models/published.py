@@ -7,8 +7,7 @@ from pathlib import Path
 
 from flax import nnx
 
-import cnnviz_jax as cv
-from cnnviz_jax.plugin import WeightsError, WeightsSpec, cached_file
+from cnnviz_jax.plugin import Model, WeightsError, WeightsSpec, adapt, cached_file
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.densenet import TABLES as DENSENETS
@@ -24,10 +23,6 @@ from cnnviz_plugins.models.squeezenet import TABLES as SQUEEZENETS
 from cnnviz_plugins.models.squeezenet import SqueezeNet
 from cnnviz_plugins.models.vgg import TABLES as VGGS
 from cnnviz_plugins.models.vgg import VGG
-
-
-def _as_it_is(name: str) -> str:
-    return name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +41,7 @@ class Published:
     """Number of its classes."""
     labels: tuple[str, ...] | None = None
     """Names of the classes; others may lie beside the weights."""
-    name_in_file: Callable[[str], str] = _as_it_is
+    name_in_file: Callable[[str], str] = str
     """Turns a name of the published file into the one that torchvision has now."""
     left_out: tuple[str, ...] = ()
     """Beginnings of names in the published file that only training uses."""
@@ -87,7 +82,6 @@ PUBLISHED: dict[str, Published] = {
 }
 """The networks by name."""
 
-
 _NOT_OFFERED = WeightsSpec()
 
 
@@ -110,7 +104,7 @@ def load_network(name: str, weights: str | Path) -> nnx.Module:
     return network
 
 
-def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_OFFERED) -> "cv.Model":
+def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_OFFERED) -> Model:
     """The network `name` as a model that can be explained.
 
     Args:
@@ -128,7 +122,7 @@ def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_O
             ways += f", or fetch the published one by `cnnviz models --download {name}`"
         raise WeightsError(f"{name} needs weights and none came with this package; pass a file: {ways}")
     entry = PUBLISHED[name]
-    return cv.adapt(
+    return adapt(
         load_network(name, file),
         input_shape=entry.input_shape,
         mean=entry.mean,

@@ -38,10 +38,13 @@ class Block(nnx.Module):
         channels: Channels coming in.
         width: Channels of its 3 x 3 convolutions.
         stride: Stride of the first of those.
+        projects: Whether the shortcut may be a convolution.
         rngs: Keys for the first weights.
     """
 
-    def __init__(self, kind: Kind, channels: int, width: int, *, stride: int, rngs: nnx.Rngs) -> None:
+    def __init__(
+        self, kind: Kind, channels: int, width: int, *, stride: int, projects: bool = True, rngs: nnx.Rngs
+    ) -> None:
         windows, out = _WINDOWS[kind], width * _WIDENING[kind]
         sizes = (channels, *[width] * (len(windows) - 1), out)
         self.steps = len(windows)
@@ -51,7 +54,8 @@ class Block(nnx.Module):
             setattr(self, f"conv{step + 1}", conv)
             setattr(self, f"bn{step + 1}", batch_norm(sizes[step + 1], rngs=rngs))
             setattr(self, f"relu{step + 1}", ReLU())  # torchvision has one for all, so that they share a name
-        self.downsample = _projection(channels, out, stride, rngs) if stride != 1 or channels != out else None
+        changes = stride != 1 or channels != out
+        self.downsample = _projection(channels, out, stride, rngs) if projects and changes else None
         self.add = Add()
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
@@ -61,8 +65,11 @@ class Block(nnx.Module):
             main = getattr(self, f"bn{step}")(getattr(self, f"conv{step}")(main))
             if step < self.steps:
                 main = getattr(self, f"relu{step}")(main)
-        skipped = x if self.downsample is None else run_through(x, self.downsample)
-        return getattr(self, f"relu{self.steps}")(self.add(skipped, main))
+        return getattr(self, f"relu{self.steps}")(self.add(self.skipped(x), main))
+
+    def skipped(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
+        """What the shortcut brings."""
+        return x if self.downsample is None else run_through(x, self.downsample)
 
 
 def _projection(channels: int, out: int, stride: int, rngs: nnx.Rngs) -> nnx.Module:
@@ -130,8 +137,8 @@ class Subsample(nnx.Module):
         return jnp.pad(x[:, ::2, ::2], ((0, 0), (0, 0), (0, 0), (self.extra // 2, self.extra - self.extra // 2)))
 
 
-class CifarBlock(nnx.Module):
-    """Two 3 x 3 convolutions with BatchNorm beside a shortcut.
+class CifarBlock(Block):
+    """Two 3 x 3 convolutions with BatchNorm beside a shortcut without parameters.
 
     Args:
         channels: Channels coming in.
@@ -140,20 +147,12 @@ class CifarBlock(nnx.Module):
     """
 
     def __init__(self, channels: int, out: int, *, rngs: nnx.Rngs) -> None:
-        stride = 1 if channels == out else 2
-        self.conv1 = convolution(channels, out, 3, stride=stride, rngs=rngs)
-        self.bn1 = batch_norm(out, rngs=rngs)
-        self.relu1 = ReLU()
-        self.conv2 = convolution(out, out, 3, rngs=rngs)
-        self.bn2 = batch_norm(out, rngs=rngs)
         self.shortcut = None if channels == out else Subsample(out - channels)
-        self.add = Add()
-        self.relu2 = ReLU()
+        super().__init__("basic", channels, out, stride=1 if channels == out else 2, projects=False, rngs=rngs)
 
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
-        """The maps of the block."""
-        main = self.bn2(self.conv2(self.relu1(self.bn1(self.conv1(x)))))
-        return self.relu2(self.add(x if self.shortcut is None else self.shortcut(x), main))
+    def skipped(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
+        """What the shortcut brings."""
+        return x if self.shortcut is None else self.shortcut(x)
 
 
 class CifarResNet(nnx.Module):

@@ -4,7 +4,7 @@ from typing import Literal
 
 from flax import nnx
 
-from cnnviz_plugins.models.layers import AdaptiveAveragePool, FlattenChannelsFirst, MapsThenDense, MaxPool, ReLU
+from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
 
 Row = int | Literal["pool"]
 """Channels of a 3 x 3 convolution, or a 2 x 2 max-pool."""
@@ -16,8 +16,6 @@ TABLES: dict[str, tuple[Row, ...]] = {
     "vgg19": (*[64] * 2, "pool", *[128] * 2, "pool", *[256] * 4, "pool", *[512] * 4, "pool", *[512] * 4, "pool"),
 }
 """Per variant: the convolutions, each with a ReLU after it, and the pools (Simonyan and Zisserman 2015, table 1)."""
-
-_GRID = 7
 
 
 class VGG(MapsThenDense):
@@ -51,17 +49,4 @@ class VGG(MapsThenDense):
                 layers.append(nnx.BatchNorm(row, momentum=0.9, rngs=rngs))
             layers.append(ReLU())
             channels = row
-        self.features = nnx.List(layers)
-        self.avgpool = AdaptiveAveragePool(_GRID)
-        self.flatten = FlattenChannelsFirst()
-        self.classifier = nnx.List(
-            [
-                nnx.Linear(channels * _GRID**2, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(hidden, hidden, rngs=rngs),
-                ReLU(),
-                nnx.Dropout(0.5, deterministic=True),
-                nnx.Linear(hidden, classes, rngs=rngs),
-            ]
-        )
+        super().__init__(layers, (channels, hidden, hidden, classes), grid=7, rngs=rngs)

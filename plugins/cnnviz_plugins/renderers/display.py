@@ -155,19 +155,15 @@ def reduce_channels(pixels: Float[np.ndarray, "*n h w c"], reduction: Reduction)
 
     Source: `max_abs` is Simonyan, Vedaldi and Zisserman 2013, section 3.1.
     """
+    if reduction not in REDUCTIONS:
+        near = did_you_mean(str(reduction), REDUCTIONS)
+        raise UsageError(f"no channel reduction {reduction!r}.{near} There are {', '.join(REDUCTIONS)}")
     pixels = np.asarray(pixels, np.float64)
     if reduction == "max_abs":
         return np.abs(pixels).max(-1)
-    if reduction == "sum_abs":
-        return np.abs(pixels).sum(-1)
-    if reduction == "signed_sum":
-        return pixels.sum(-1)
     if reduction == "l2":
         return np.sqrt((pixels**2).sum(-1))
-    raise UsageError(
-        f"no channel reduction {reduction!r}.{did_you_mean(str(reduction), REDUCTIONS)} "
-        f"There are {', '.join(REDUCTIONS)}"
-    )
+    return (np.abs(pixels) if reduction == "sum_abs" else pixels).sum(-1)
 
 
 def ordinal(percentile: float) -> str:

@@ -20,8 +20,6 @@ class FieldRow:
     stride_text: str
     padding_text: str
     is_aligned: bool
-    is_whole: bool
-    """Whether every unit sees the whole input."""
     box: Box
     """Of the central unit; it leaves the input where padding is seen."""
     is_first_of_box: bool
@@ -44,7 +42,6 @@ def field_rows(result: ReceptiveFields) -> list[FieldRow]:
                 stride_text="" if field.is_global else _pair(field.stride),
                 padding_text="" if field.is_global else _pair(field.padding),
                 is_aligned=field.aligned,
-                is_whole=field.is_global,
                 box=box,
                 is_first_of_box=sees_something and box not in drawn,
             )

@@ -6,6 +6,7 @@ its own style and script by their hashes, shows labels as text, and works withou
 
 import base64
 import hashlib
+import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,12 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, short_label
+from cnnviz_plugins.renderers.images import channel_note, data_uri, png, rgb
 from cnnviz_plugins.renderers.options import HtmlOptions, parse
 from cnnviz_plugins.renderers.page.assemble import page_values
+from cnnviz_plugins.renderers.page.sections import painted_uri, spark
+from cnnviz_plugins.renderers.text import number, options_of, percent, seconds, size, target_of
 
 _FOLDER = resources.files("cnnviz_plugins.renderers.page")
 
@@ -37,7 +42,6 @@ def render(result: Any, path: Path, **display: Any) -> None:
 def page(result: Any, **display: Any) -> str:
     """Return the page as text; see `render`."""
     options = parse(HtmlOptions, display)
-    values = page_values(result, options)
     environment = jinja2.Environment(
         loader=jinja2.FunctionLoader(_source),
         autoescape=True,
@@ -45,11 +49,21 @@ def page(result: Any, **display: Any) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters |= {
+        "number": number, "percent": percent, "seconds": seconds, "size": size, "channel_note": channel_note,
+        "cell": lambda value: size(value) if isinstance(value, list | tuple) else "" if value is None else value,
+        "rgb": rgb, "png": lambda pixels: data_uri(png(pixels)), "painted": painted_uri, "spark": spark,
+        "json": lambda value: json.dumps(value, indent=2, ensure_ascii=False),
+    }  # fmt: skip
+    environment.globals |= {
+        "target_of": target_of, "options_of": options_of, "short_label": short_label, "status_words": STATUS_WORDS,
+        "opacity": options.opacity, "limit": options.limit,
+    }  # fmt: skip
     # Hashes are taken of exactly what stands between the tags, so both are put in as they are.
     style = f":root {{ --heat: {options.opacity:g}; }}\n" + _source("page.css")
     script = _source("page.js")
     return environment.get_template("page.html.jinja").render(
-        **values, style=Markup(style), script=Markup(script), policy=_policy(style, script)
+        **page_values(result, options), style=Markup(style), script=Markup(script), policy=_policy(style, script)
     )
 
 

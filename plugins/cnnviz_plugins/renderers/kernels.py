@@ -7,7 +7,7 @@ from jaxtyping import UInt8
 
 from cnnviz_jax.plugin import FilterBank, UsageError
 from cnnviz_plugins.renderers.display import Scale, finite, scales_for
-from cnnviz_plugins.renderers.images import painted
+from cnnviz_plugins.renderers.images import atlas, painted
 from cnnviz_plugins.renderers.options import FilterOptions
 
 NOT_DIRECT = (
@@ -35,6 +35,11 @@ class FilterTiles:
     caption: str
     note: str
     """The caveat for deeper layers, or an empty text."""
+
+    def strip(self, place: int, *, margin: int = 0) -> UInt8[np.ndarray, "h w 3"]:
+        """Return one filter's tiles side by side, with so many pixels of mid-grey between and around several."""
+        tiles = self.tiles[place * self.per_filter : (place + 1) * self.per_filter]
+        return atlas(tiles, self.per_filter, margin=margin if self.per_filter > 1 else 0, background=128)
 
 
 def filter_tiles(bank: FilterBank, options: FilterOptions) -> FilterTiles:

@@ -2,12 +2,12 @@
 
 import dataclasses
 import unicodedata
-from typing import Any
+from typing import Any, SupportsFloat
 
 from cnnviz_jax.plugin import Attribution, Provenance
 
 
-def number(value: float, digits: int = 3) -> str:
+def number(value: SupportsFloat, digits: int = 3) -> str:
     """Return the value in at most `digits` significant digits, with a true minus sign."""
     text = f"{float(value):.{digits}g}"
     return "0" if text == "-0" else text.replace("-", "−")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
 import jax
@@ -133,23 +132,48 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         return {"lower": RankCounts(**where, upper=tuple(map(int, high)))}
 
     def overlap(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Reducer]:
-        names = concept_names(config, dataset)
-        kinds = [name.partition(":")[0] for name in names]
-        order = list(dict.fromkeys(kinds))
         at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
         both = Overlap(
             **where,
             image=image,
             centres=centres_of(layer, image),
             thresholds=tuple(map(float, at)),
-            categories=tuple(order.index(kind) for kind in kinds),
+            categories=_categories(concept_names(config, dataset)),
         )
         return {"overlap": both, "top": TopK(**where, k=config.k)}
+
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Dissection:
+        names = concept_names(config, dataset)
+        at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
+        overlap = found["overlap"]
+        union = overlap["unit"][:, list(_categories(names))] + overlap["concept"][None] - overlap["both"]
+        iou = overlap["both"] / np.maximum(union, 1)
+        falling = np.argsort(-iou.max(1), kind="stable")
+        units = config.units or tuple(int(unit) for unit in falling[: config.shown])
+        ids = found["top"]["id"][list(units)]
+        images, masks = _shown(model, layer, dataset, ids, units, at)
+        absent = [name for name, pixels in zip(names, overlap["concept"], strict=True) if not pixels]
+        told = (*unread(provenance), *((f"no image shows {', '.join(absent[:6])}",) if absent else ()))
+        return Dissection(
+            layer=layer.name,
+            image_count=int(found["fired"]["images"][0]),
+            concepts=names,
+            iou=iou,
+            threshold=at,
+            share=config.share,
+            detector_at=config.detector_at,
+            units=tuple(units),
+            images=images,
+            masks=masks,
+            ids=ids,
+            provenance=provenance,
+            warnings=(*model.warnings, *told),
+        )
 
     return SurveyPlan(
         reducers={"upper": RankCounts(**where), "fired": ImagesFired(**where)},
         then=(lower_half, overlap),
-        finish=partial(_result, config, model, layer),
+        finish=finish,
     )
 
 
@@ -169,49 +193,17 @@ def concept_names(config: DissectionConfig, dataset: Dataset) -> tuple[str, ...]
     return names
 
 
-def _result(
-    config: DissectionConfig,
-    model: Model,
-    layer: Layer,
-    found: Mapping[str, Total],
-    dataset: Dataset,
-    provenance: Provenance,
-) -> Dissection:
-    names = concept_names(config, dataset)
-    at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
-    overlap = found["overlap"]
+def _categories(names: Sequence[str]) -> tuple[int, ...]:
+    """Return the number of each concept's category, which stands before the colon."""
     kinds = [name.partition(":")[0] for name in names]
-    category = np.array([list(dict.fromkeys(kinds)).index(kind) for kind in kinds])
-    union = overlap["unit"][:, category] + overlap["concept"][None] - overlap["both"]
-    iou = overlap["both"] / np.maximum(union, 1)
-    best = iou.max(1)
-    falling = np.argsort(-best, kind="stable")
-    units = config.units or tuple(int(unit) for unit in falling[: config.shown])
-    ids = found["top"]["id"][list(units)]
-    images, masks = _shown(model, layer, dataset, ids, units, at)
-    absent = [name for name, pixels in zip(names, overlap["concept"], strict=True) if not pixels]
-    told = (*unread(provenance), *((f"no image shows {', '.join(absent[:6])}",) if absent else ()))
-    return Dissection(
-        layer=layer.name,
-        image_count=int(found["fired"]["images"][0]),
-        concepts=names,
-        iou=iou,
-        threshold=at,
-        share=config.share,
-        detector_at=config.detector_at,
-        units=tuple(units),
-        images=images,
-        masks=masks,
-        ids=ids,
-        provenance=provenance,
-        warnings=(*model.warnings, *told),
-    )
+    order = list(dict.fromkeys(kinds))
+    return tuple(order.index(kind) for kind in kinds)
 
 
 def _shown(
     model: Model, layer: Layer, dataset: Dataset, ids: Int[np.ndarray, "u k"], units: Sequence[int], at: np.ndarray
 ) -> tuple[np.ndarray, Bool[np.ndarray, "u k h w"]]:
-    """Return each drawn unit's best images and where in them it is active at."""
+    """Return each drawn unit's best images, and where in them it is active."""
     height, width, _ = model.input_shape
     images = np.zeros((*ids.shape, *model.input_shape), np.float32)
     masks = np.zeros((*ids.shape, height, width), bool)

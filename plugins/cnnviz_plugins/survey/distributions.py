@@ -1,7 +1,6 @@
 """Distributions: how each unit's values are spread over a data set, and which units are of no use."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -23,7 +22,7 @@ from cnnviz_jax.plugin import (
     quantiles,
     surveyed_layer,
 )
-from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, class_names, selectivity, unread
+from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, by_class, unread
 from cnnviz_plugins.survey.plugin import DistributionsConfig
 from cnnviz_plugins.survey.sample import PositionSample
 
@@ -47,6 +46,41 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
             raise UsageError(f"{name} lies above 0 and up to 1, got {getattr(config, name):g}")
     where: Any = {"layer": layer.name, "shape": layer.shape}
 
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Distributions:
+        histogram, moments, fired = found["histogram"], found["moments"], found["fired"]
+        rate = histogram["fire_rate"]
+        seen = histogram["count"].sum(1) > 0
+        dead = seen & (histogram["maximum"] <= 0)
+        correlation = correlations(found["sample"]["values"])
+        twins = grouped(correlation >= config.twins_at)
+        counted = np.maximum(int(fired["images"][0]) - fired["nonfinite"], 1)
+        return Distributions(
+            layer=layer.name,
+            image_count=int(fired["images"][0]),
+            positions=positions(layer.shape),
+            count=histogram["count"],
+            edges=histogram["edges"],
+            minimum=histogram["minimum"],
+            maximum=histogram["maximum"],
+            mean=moments["mean"],
+            deviation=np.sqrt(moments["variance"]),
+            shares=_SHARES,
+            quantiles=quantiles(histogram, _SHARES),
+            fire_rate=rate,
+            image_rate=fired["fired"] / counted,
+            dead=_numbers(dead),
+            saturated=_numbers(_saturated(histogram, config.saturated_at)),
+            always_on=_numbers(seen & (rate == 1)),
+            twins=twins,
+            correlation=correlation,
+            sampled=len(found["sample"]["values"]),
+            nonfinite=histogram["nonfinite"],
+            **by_class(found, dataset),
+            units=config.units or _spread(rate),
+            provenance=provenance,
+            warnings=(*model.warnings, *_findings(layer, histogram, provenance)),
+        )
+
     return SurveyPlan(
         reducers={
             "histogram": LogHistogram(**where, bins_per_octave=config.bins_per_octave),
@@ -55,53 +89,7 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
             "sample": PositionSample(**where, image_count=config.sample, each=config.positions),
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
-        finish=partial(_result, config, model, layer),
-    )
-
-
-def _result(
-    config: DistributionsConfig,
-    model: Model,
-    layer: Layer,
-    found: Mapping[str, Total],
-    dataset: Dataset,
-    provenance: Provenance,
-) -> Distributions:
-    histogram, moments, fired = found["histogram"], found["moments"], found["fired"]
-    rate = histogram["fire_rate"]
-    seen = histogram["count"].sum(1) > 0
-    dead = seen & (histogram["maximum"] <= 0)
-    correlation = correlations(found["sample"]["values"])
-    means = found["classes"]["mean"] if "classes" in found else None
-    twins = grouped(correlation >= config.twins_at)
-    counted = np.maximum(int(fired["images"][0]) - fired["nonfinite"], 1)
-    return Distributions(
-        layer=layer.name,
-        image_count=int(fired["images"][0]),
-        positions=positions(layer.shape),
-        count=histogram["count"],
-        edges=histogram["edges"],
-        minimum=histogram["minimum"],
-        maximum=histogram["maximum"],
-        mean=moments["mean"],
-        deviation=np.sqrt(moments["variance"]),
-        shares=_SHARES,
-        quantiles=quantiles(histogram, _SHARES),
-        fire_rate=rate,
-        image_rate=fired["fired"] / counted,
-        dead=_numbers(dead),
-        saturated=_numbers(_saturated(histogram, config.saturated_at)),
-        always_on=_numbers(seen & (rate == 1)),
-        twins=twins,
-        correlation=correlation,
-        sampled=len(found["sample"]["values"]),
-        nonfinite=histogram["nonfinite"],
-        class_names=class_names(dataset, 0 if means is None else len(means)),
-        class_means=means,
-        selectivity=None if means is None else selectivity(means),
-        units=config.units or _spread(rate),
-        provenance=provenance,
-        warnings=(*model.warnings, *_findings(layer, histogram, provenance)),
+        finish=finish,
     )
 
 
@@ -140,7 +128,7 @@ def _spread(rate: Float[np.ndarray, " c"]) -> tuple[int, ...]:
 
 
 def _numbers(which: Bool[np.ndarray, " c"]) -> tuple[int, ...]:
-    return tuple(int(unit) for unit in np.flatnonzero(which))
+    return tuple(np.flatnonzero(which).tolist())
 
 
 def _findings(layer: Layer, histogram: Total, provenance: Provenance) -> tuple[str, ...]:

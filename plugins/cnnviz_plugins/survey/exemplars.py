@@ -1,14 +1,13 @@
 """Exemplars: the images that fire each unit most, and the part of each that the unit sees."""
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax.plugin import Dataset, Exemplars, Layer, Model, Provenance, SurveyPlan, TopK, Total, surveyed_layer
-from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, class_names, selectivity, unread
+from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, by_class, unread
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
 
 _SHOWN = 6
@@ -27,54 +26,43 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
     layer = surveyed_layer(model, config.layer, config.units)
     where: Any = {"layer": layer.name, "shape": layer.shape}
 
+    def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
+        top, fired = found["top"], found["fired"]
+        columns = layer.shape[1] if layer.is_map else 1
+        place = np.stack(np.divmod(top["pos"], columns), -1)
+        place[top["id"] < 0] = -1
+        units = config.units or tuple(int(unit) for unit in np.flatnonzero(fired["fired"])[:_SHOWN]) or (0,)
+        wanted = np.unique(top["id"][list(units)])
+        wanted = wanted[wanted >= 0]
+        shape = (0, *model.input_shape)
+        images = np.stack([dataset.image(int(i)) for i in wanted]) if len(wanted) else np.zeros(shape, np.float32)
+        return Exemplars(
+            layer=layer.name,
+            value=top["value"],
+            id=top["id"],
+            place=place,
+            box=_boxes(layer, model.input_shape, place),
+            threshold=config.threshold,
+            fired=fired["fired"],
+            nonfinite=top["nonfinite"],
+            image_count=int(fired["images"][0]),
+            units=tuple(units),
+            images=images,
+            image_ids=wanted,
+            names=tuple(dataset.source.name(int(i)) for i in wanted),
+            labels=np.array([dataset.label(int(i)) for i in wanted], np.int64),
+            **by_class(found, dataset),
+            provenance=provenance,
+            warnings=(*model.warnings, *_findings(layer, config, top, fired, provenance)),
+        )
+
     return SurveyPlan(
         reducers={
             "top": TopK(**where, k=config.k, entries=config.entries),
             "fired": ImagesFired(**where, threshold=config.threshold),
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
-        finish=partial(_result, config, model, layer),
-    )
-
-
-def _result(
-    config: ExemplarsConfig,
-    model: Model,
-    layer: Layer,
-    found: Mapping[str, Total],
-    dataset: Dataset,
-    provenance: Provenance,
-) -> Exemplars:
-    top, fired = found["top"], found["fired"]
-    columns = layer.shape[1] if layer.is_map else 1
-    place = np.stack(np.divmod(top["pos"], columns), -1)
-    place[top["id"] < 0] = -1
-    units = config.units or tuple(int(unit) for unit in np.flatnonzero(fired["fired"])[:_SHOWN]) or (0,)
-    wanted = np.unique(top["id"][list(units)])
-    wanted = wanted[wanted >= 0]
-    shape = (0, *model.input_shape)
-    images = np.stack([dataset.image(int(i)) for i in wanted]) if len(wanted) else np.zeros(shape, np.float32)
-    means = found["classes"]["mean"] if "classes" in found else None
-    return Exemplars(
-        layer=layer.name,
-        value=top["value"],
-        id=top["id"],
-        place=place,
-        box=_boxes(layer, model.input_shape, place),
-        threshold=config.threshold,
-        fired=fired["fired"],
-        nonfinite=top["nonfinite"],
-        image_count=int(fired["images"][0]),
-        units=tuple(units),
-        images=images,
-        image_ids=wanted,
-        names=tuple(dataset.source.name(int(i)) for i in wanted),
-        labels=np.array([dataset.label(int(i)) for i in wanted], np.int64),
-        class_names=class_names(dataset, 0 if means is None else len(means)),
-        class_means=means,
-        selectivity=None if means is None else selectivity(means),
-        provenance=provenance,
-        warnings=(*model.warnings, *_findings(layer, config, top, fired, provenance)),
+        finish=finish,
     )
 
 

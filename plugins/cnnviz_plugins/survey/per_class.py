@@ -1,7 +1,8 @@
 """Per unit: in how many images it fires, its mean for each class and how selective that is; what could not be read."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -98,10 +99,14 @@ def selectivity(mean: Float[np.ndarray, "classes c"]) -> Float[np.ndarray, " c"]
     return np.where(both > 0, (best - rest) / np.where(both > 0, both, 1), 0.0)
 
 
-def class_names(dataset: Dataset, classes: int) -> tuple[str, ...]:
-    """Return a name for each class: the data set's own, then `class 3` and so on."""
-    own = dataset.class_names[:classes]
-    return (*own, *(f"class {i}" for i in range(len(own), classes)))
+def by_class(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Any]:
+    """Return the fields of a result that speak of classes, empty where images have no labels."""
+    if "classes" not in found:
+        return {"class_names": (), "class_means": None, "selectivity": None}
+    means = found["classes"]["mean"]
+    own = dataset.class_names[: len(means)]
+    names = (*own, *(f"class {i}" for i in range(len(own), len(means))))
+    return {"class_names": names, "class_means": means, "selectivity": selectivity(means)}
 
 
 @dataclass(frozen=True, kw_only=True)

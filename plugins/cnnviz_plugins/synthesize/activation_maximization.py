@@ -30,27 +30,19 @@ class ActivationMaximization(Ascent):
     @classmethod
     def build(cls, config: ActivationMaximizationConfig, model: Model, target: Target) -> "ActivationMaximization":
         """Return the iteration for `model`."""
-        recipe = recipe_of(config)
+        recipe = changed(
+            RECIPES[config.recipe],
+            update=config.optimizer,
+            **{name: getattr(config, name) for name in _OVERRIDES},
+        )
         if config.copies == 1 and any(isinstance(plain, Diversity) for plain in terms_of(target)):
             raise TargetError("diversity compares the images of one group; say copies=2 or more")
         return cls.of(recipe, model, target, size=side(config.size), margin=config.margin, warmup=config.warmup,
                       copies=config.copies, notes=(("recipe", config.recipe),))  # fmt: skip
 
 
-def recipe_of(config: ActivationMaximizationConfig) -> Recipe:
-    """Return the recipe with the parts that the config names in place of its own."""
-    return changed(
-        RECIPES[config.recipe],
-        steps=config.steps,
-        parametrization=config.parametrization,
-        transforms=config.transforms,
-        views=config.views,
-        regularizers=config.regularizers,
-        update=config.optimizer,
-        display=config.display,
-        tap=config.tap,
-        keep=config.keep,
-    )
+_OVERRIDES = ("steps", "parametrization", "transforms", "views", "regularizers", "display", "tap", "keep")
+"""Fields of a recipe that the user may override under the same name."""
 
 
 @dataclass(frozen=True, kw_only=True)

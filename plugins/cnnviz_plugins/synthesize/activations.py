@@ -9,20 +9,19 @@ _CLOSING = ("relu", "relu6")
 
 
 def before(model: Model, layer: str) -> str | None:
-    """Return the layer that feeds the ReLU which `layer` is, `layer` itself if it is no ReLU, or `None` if it is
-    one and what feeds it has no name."""
+    """Return what feeds the ReLU `layer`, or `layer` if it is no ReLU; `None` if what feeds it has no name."""
     value = model.program.layer_node(layer).value
     source = next((op.inputs[0] for op in model.program.operations if op.value == value and op.kind in _CLOSING), None)
     if source is None:
         return layer
-    return next((name for name, layer_node in model.program.layers.items() if layer_node.value == source), None)
+    return next((name for name, node in model.program.layers.items() if node.value == source), None)
 
 
 def after(model: Model, layer: str) -> str:
     """Return the ReLU that `layer` feeds directly, or `layer` itself."""
     value = model.program.layer_node(layer).value
     fed = [op.value for op in model.program.operations if op.kind in _CLOSING and op.inputs[0] == value]
-    return next((name for name, layer_node in model.program.layers.items() if layer_node.value in fed), layer)
+    return next((name for name, node in model.program.layers.items() if node.value in fed), layer)
 
 
 def tapped(model: Model, target: Target, tap: Tap, border: int) -> tuple[Target, tuple[str, ...], bool]:

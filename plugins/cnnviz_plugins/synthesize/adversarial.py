@@ -48,7 +48,7 @@ class Adversarial(Iteration):
     def build(cls, config: AdversarialConfig, model: Model, target: Target) -> "Adversarial":
         """Return the iteration for `model`."""
         size = need_image(target, "adversarial")
-        if not (isinstance(target, TargetWithInputs) and isinstance(target.objective, ClassScore)):
+        if not (isinstance(target, TargetWithInputs) and isinstance(target.inner, ClassScore)):
             raise TargetError("adversarial moves an image towards a class; say target= with a class index")
         said = "an adversarial change attacks the network; it does not show what the network looks for"
         shape = (*size, model.input_shape[2])
@@ -57,8 +57,8 @@ class Adversarial(Iteration):
     def prepare(self, model: Model, target: Target, exemplars: Any) -> tuple[Model, Target]:
         """Return the model at the images' size, and the target as a margin."""
         assert isinstance(target, TargetWithInputs)  # by `build`
-        assert isinstance(target.objective, ClassScore)
-        return model.at_size(*self.shape[:2]), replace(target, objective=replace(target.objective, of="margin"))
+        assert isinstance(target.inner, ClassScore)
+        return model.at_size(*self.shape[:2]), replace(target, inner=replace(target.inner, of="margin"))
 
     def start(self, case: Case) -> dict[str, Any]:
         """Return the image."""

@@ -128,19 +128,15 @@ class Ascent(Iteration):
         own = target.arrays if isinstance(target, TargetWithInputs) else {}
         return {"mean": jnp.asarray(self.mean, jnp.float32), **own}
 
-    def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
+    def context(self, case: Case, given: Mapping[str, Array]) -> Any:
         """Return what the objective needs of the target's own image; computed once, before the first step."""
         return ()
 
-    def scores(
-        self, target: Target, context: Any, outputs: Any, activations: dict[str, Array], images: Float[Array, "k h w c"]
-    ) -> Float[Array, " k"]:
+    def scores(self, case: Case, outputs: Any, activations: dict[str, Array]) -> Float[Array, " k"]:
         """Return what is maximised, for each image of a group, from the model's values for one view of each."""
-        return group_scores(target, outputs, activations, self.copies)
+        return group_scores(case.target, outputs, activations, self.copies)
 
-    def taken(
-        self, model: Model, context: Any, images: Float[Array, "k h w c"], key: Any, progress: Array
-    ) -> Float[Array, " k"]:
+    def taken(self, case: Case, images: Float[Array, "k h w c"]) -> Float[Array, " k"]:
         """Return what is taken from the score of each image: the recipe's penalties."""
         each = (penalty.weight * jax.vmap(penalty.penalty)(images) for penalty in self.recipe.penalties)
         return sum(each, jnp.zeros(self.copies))
@@ -162,25 +158,28 @@ class Ascent(Iteration):
             "moved": jnp.zeros(self.copies, bool),
             "best": jnp.zeros((self.copies, *self.shape)),
             "best_score": jnp.full(self.copies, -jnp.inf),
-            "context": self.context(case.model, case.target, given),
+            "context": self.context(case, given),
         }
         return state | ({"transparency": jnp.zeros((self.copies, *self.shape))} if self.recipe.transparency else {})
 
-    def read(self, model: Model, target: Target, image: Array, rules: Any) -> tuple[Any, dict[str, Array]]:
+    def read(self, case: Case, image: Array, rules: Any = None) -> tuple[Any, dict[str, Array]]:
         """Return the model's outputs, if the target needs them, and the values of its layers."""
-        return model.run(image, read=target.layers, rules=rules, need_outputs=target.needs_outputs)
+        target = case.target
+        return case.model.run(image, read=target.layers, rules=rules, need_outputs=target.needs_outputs)
+
+    def progress(self, case: Case) -> Float[Array, ""]:
+        """Return how far the ascent is, from 0 at the first step to 1 at the last."""
+        return case.index.astype(jnp.float32) / max(self.steps - 1, 1)
 
     def step(self, case: Case, state: dict[str, Any]) -> tuple[dict[str, Any], Float[Array, "..."]]:
         """Return the state one step on, and the objective of each image before it."""
         recipe, given = self.recipe, self.given(case.target)
-        progress = case.index.astype(jnp.float32) / max(self.steps - 1, 1)
-        rules = self._leaking(case.index)
+        case = replace(case, context=state["context"])
 
         def total(parameters: Any, delta: Array) -> tuple[Array, tuple[Array, Array]]:
             images = jax.vmap(lambda p: recipe.parametrization.image(p, self.shape, given))(parameters) + delta
-            scores = self._of_views(case.model, case.target, state["context"], images, case.key, progress, rules)
-            taken = self.taken(case.model, state["context"], images, case.key, progress)
-            return (scores - taken).sum(), (scores, images)
+            scores = self._of_views(case, images)
+            return (scores - self.taken(case, images)).sum(), (scores, images)
 
         zero = jnp.zeros((self.copies, *self.shape))
         if recipe.transparency:
@@ -214,24 +213,22 @@ class Ascent(Iteration):
         slope = _LEAK * jnp.maximum(0.0, 1 - index.astype(jnp.float32) / self.warmup)
         return {"relu": lambda x: jnp.where(x > 0, x, slope.astype(x.dtype) * x)}
 
-    def _of_views(
-        self, model: Model, target: Target, context: Any, images: Array, key: Any, progress: Array, rules: Any
-    ) -> Float[Array, " k"]:
+    def _of_views(self, case: Case, images: Array) -> Float[Array, " k"]:
         views, alone = self.recipe.views, self.recipe.views * self.copies == 1
+        rules, progress = self._leaking(case.index), self.progress(case)
 
         def of_view(number: Int[Array, ""]) -> Array:
             places = number * self.copies + jnp.arange(self.copies)
-            keys = key[None] if alone else jax.vmap(lambda i: jax.random.fold_in(key, i))(places)
+            keys = case.key[None] if alone else jax.vmap(lambda i: jax.random.fold_in(case.key, i))(places)
             seen = jax.vmap(lambda image, k: viewed(image, self.recipe.transforms, k, progress))(images, keys)
-            outputs, activations = jax.vmap(lambda image: self.read(model, target, image, rules))(seen)
-            return self.scores(target, context, outputs, activations, seen)
+            return self.scores(case, *jax.vmap(lambda image: self.read(case, image, rules))(seen))
 
         return jax.vmap(of_view)(jnp.arange(views)).mean(0)
 
-    def _plain(self, model: Model, target: Target, context: Any, images: Array) -> tuple[Array, Array]:
+    def _plain(self, case: Case, images: Array) -> tuple[Array, Array]:
         """The scores of the images as they are, and how high the unit gets anywhere."""
-        outputs, activations = jax.vmap(lambda image: self.read(model, target, image, None))(images)
-        return self.scores(target, context, outputs, activations, images), _peak(target, activations, self.copies)
+        outputs, activations = jax.vmap(lambda image: self.read(case, image))(images)
+        return self.scores(case, outputs, activations), _peak(case.target, activations, self.copies)
 
     def snapshot(self, case: Case, state: dict[str, Any]) -> Float[Array, "k rows columns c"]:
         """Return the images as shown, in the middle of the ascent."""
@@ -240,10 +237,11 @@ class Ascent(Iteration):
 
     def finish(self, case: Case, state: dict[str, Any]) -> dict[str, Array]:
         """Return the images, as they are and as shown, with what they reach."""
+        case = replace(case, context=state["context"])
         given, form = self.given(case.target), self.recipe.parametrization
         last = jax.vmap(lambda p: form.image(p, self.shape, given))(state["parameters"])
-        reached, peak = self._plain(case.model, case.target, state["context"], last)
-        best_reached, best_peak = self._plain(case.model, case.target, state["context"], state["best"])
+        reached, peak = self._plain(case, last)
+        best_reached, best_peak = self._plain(case, state["best"])
         is_best = (best_reached > reached) & jnp.isfinite(state["best_score"])
         best = jnp.where(is_best[:, None, None, None], state["best"], last)
         best_reached = jnp.where(is_best, best_reached, reached)

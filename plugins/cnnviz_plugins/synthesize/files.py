@@ -61,21 +61,15 @@ def numbers(synthesis: Synthesis, path: Path, **display: Any) -> None:
         UsageError: An option is given.
     """
     _options(display)
-    extras = {
-        name: np.asarray(array) for name, array in synthesis.extras.items() if np.ndim(array) == 1
-    }  # arrays of one number per image
-    entries = []
+    names, entries = synthesis.provenance.targets, []
     for i, status in enumerate(synthesis.status):
-        entry: dict[str, Any] = {"target": _label(synthesis, i), "status": status}
+        entry: dict[str, Any] = {"target": names[i] if i < len(names) else str(i), "status": status}
         entry["activation"] = _number(np.asarray(synthesis.activation)[i])
-        entry |= {name: _number(array[i]) for name, array in extras.items()}
+        entry |= {name: _number(np.asarray(array)[i]) for name, array in synthesis.extras.items() if array.ndim == 1}
         entry["curve"] = [_number(value) for value in np.asarray(synthesis.curves)[i]]
         entries.append(entry)
-    provenance = synthesis.provenance.as_dict()
-    text = json.dumps(
-        {"images": entries, "warnings": synthesis.warnings, "provenance": provenance}, indent=1, ensure_ascii=False
-    )
-    path.write_text(text + "\n", encoding="utf-8")
+    found = {"images": entries, "warnings": synthesis.warnings, "provenance": synthesis.provenance.as_dict()}
+    path.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def tile(image: Float[np.ndarray, "h w c"], status: str = "ok") -> Pixels:
@@ -135,11 +129,6 @@ def _order(synthesis: Synthesis, best: int | None) -> list[int]:
     reached = np.asarray(synthesis.activation)
     alive = [i for i in range(count) if synthesis.status[i] == "ok" and reached[i] > 0]
     return sorted(alive, key=lambda i: -reached[i])[:best]
-
-
-def _label(synthesis: Synthesis, index: int) -> str:
-    names = synthesis.provenance.targets
-    return names[index] if index < len(names) else str(index)
 
 
 def _number(value: Any) -> float | int | None:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Direction, Model, Target
+from cnnviz_jax.plugin import Case, Direction, Model, Target
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.parametrizations import Fourier, Pixel
 from cnnviz_plugins.synthesize.placement import IMAGE, need_image, seen
@@ -47,16 +47,14 @@ class Caricature(Ascent):
         recipe = changed(recipe, transforms=config.transforms)
         return cls.of(recipe, model, target, seen_by=config.layer, power=config.power, starts_at_image=False)
 
-    def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
+    def context(self, case: Case, given: Mapping[str, Array]) -> Any:
         """Return the layer's values for the image, per square root of their number."""
-        value = seen(model, self.seen_by, given)
+        value = seen(case.model, self.seen_by, given)
         return value / jnp.sqrt(jnp.float32(value.size))
 
-    def scores(
-        self, target: Target, context: Any, outputs: Any, activations: dict[str, Array], images: Float[Array, "k h w c"]
-    ) -> Float[Array, " k"]:
+    def scores(self, case: Case, outputs: Any, activations: dict[str, Array]) -> Float[Array, " k"]:
         """Return how far the layer's values point along the image's."""
-        along = Direction(layer=self.seen_by, vector=context, power=self.power)
+        along = Direction(layer=self.seen_by, vector=case.context, power=self.power)
         return jax.vmap(lambda value: along.score(None, {self.seen_by: value}))(activations[self.seen_by])
 
 
@@ -118,25 +116,24 @@ class Accentuation(Ascent):
         layer = model.layers.resolve(config.keep_layer) if config.keep_layer else (maps or list(model.layers))[0]
         return cls.of(recipe, model, target, kept_in=layer, keep=config.keep, notes=(("keep_layer", layer),))
 
-    def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
+    def context(self, case: Case, given: Mapping[str, Array]) -> Any:
         """Return the image and the size of the score there."""
         image = given[IMAGE]
-        outputs, activations = self.read(model, target, image, None)
-        values = [activations[layer] for layer in target.layers] or [jnp.asarray(outputs)]
+        outputs, activations = self.read(case, image)
+        values = [activations[layer] for layer in case.target.layers] or [jnp.asarray(outputs)]
         size = jnp.sqrt(jnp.mean(jnp.square(values[0])))
         return {"image": image, "size": jnp.maximum(size, 1e-6)}
 
-    def taken(
-        self, model: Model, context: Any, images: Float[Array, "k h w c"], key: Any, progress: Array
-    ) -> Float[Array, " k"]:
+    def taken(self, case: Case, images: Float[Array, "k h w c"]) -> Float[Array, " k"]:
         """Return the penalties and the distance from the image, in units of the score."""
+        transforms, progress = self.recipe.transforms, self.progress(case)
 
         def one(image: Array, number: Array) -> Array:
-            own = jax.random.fold_in(key, number)
-            pair = (viewed(each, self.recipe.transforms, own, progress) for each in (image, context["image"]))
-            changed_values, values = (seen(model, self.kept_in, {IMAGE: each}) for each in pair)
+            own = jax.random.fold_in(case.key, number)
+            pair = (viewed(each, transforms, own, progress) for each in (image, case.context["image"]))
+            changed_values, values = (seen(case.model, self.kept_in, {IMAGE: each}) for each in pair)
             whole = jnp.maximum(jnp.square(values).sum(), 1e-12)
             return jnp.square(changed_values - values).sum() / whole
 
         distance = jax.vmap(one)(images, jnp.arange(self.copies))
-        return super().taken(model, context, images, key, progress) + self.keep * context["size"] * distance
+        return super().taken(case, images) + self.keep * case.context["size"] * distance

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Model, Target
+from cnnviz_jax.plugin import Case, Model, Target
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.parametrizations import Pixel
 from cnnviz_plugins.synthesize.placement import need_image, seen
@@ -41,9 +41,7 @@ class Smoothness:
         """Return the mean over pixels that have both neighbours."""
         squares = jnp.square(image[1:, :-1] - image[:-1, :-1]) + jnp.square(image[:-1, 1:] - image[:-1, :-1])
         # Away from zero under a fractional power, whose slope there is infinite.
-        return (
-            jnp.sum((squares + 1e-12) ** (self.beta / 2)) / image.size if self.beta != 2 else squares.sum() / image.size
-        )
+        return ((squares + 1e-12) ** (self.beta / 2) if self.beta != 2 else squares).sum() / image.size
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +79,11 @@ class Inversion(Ascent):
         )
         return cls.of(recipe, model, target, inverted=config.layer, starts_at_image=False)
 
-    def context(self, model: Model, target: Target, given: Mapping[str, Array]) -> Any:
+    def context(self, case: Case, given: Mapping[str, Array]) -> Any:
         """Return the layer's values for the image."""
-        return seen(model, self.inverted, given)
+        return seen(case.model, self.inverted, given)
 
-    def scores(
-        self, target: Target, context: Any, outputs: Any, activations: dict[str, Array], images: Float[Array, "k h w c"]
-    ) -> Float[Array, " k"]:
+    def scores(self, case: Case, outputs: Any, activations: dict[str, Array]) -> Float[Array, " k"]:
         """Return minus the relative squared distance."""
-        whole = jnp.maximum(jnp.square(context).sum(), 1e-12)
-        return -jax.vmap(lambda value: jnp.square(value - context).sum() / whole)(activations[self.inverted])
+        whole = jnp.maximum(jnp.square(case.context).sum(), 1e-12)
+        return -jax.vmap(lambda value: jnp.square(value - case.context).sum() / whole)(activations[self.inverted])

@@ -6,14 +6,10 @@ until a part is looked up.
 
 from __future__ import annotations
 
-import ast
 import dataclasses
-import re
 from typing import Any
 
-from cnnviz_jax.plugin import UsageError, did_you_mean, import_reference
-
-_PART = re.compile(r"\s*([A-Za-z_][\w.-]*(?::[\w.]+)?)\s*(?:\((.*)\))?\s*", re.DOTALL)
+from cnnviz_jax.plugin import UsageError, call_of, did_you_mean, import_factory
 
 
 def parts(text: str, sort: str, known: dict[str, type]) -> tuple[Any, ...]:
@@ -38,32 +34,21 @@ def part(text: str, sort: str, known: dict[str, type]) -> Any:
     Raises:
         UsageError: The name or an argument does not exist, or a value is refused.
     """
-    match = _PART.fullmatch(text)
-    if match is None:
-        raise UsageError(f"{sort} {text!r} is not a name with arguments, such as {_example(known)}")
-    name, inside = match[1], match[2] or ""
+    try:
+        name, values, named = call_of(text)
+    except ValueError as error:
+        raise UsageError(f"{sort} {text.strip()!r} cannot be read: {error}") from error
     kind = _imported(name, sort) if ":" in name else known.get(name.replace("_", "-"))
     if kind is None:
         listed = ", ".join(known)
         raise UsageError(f"no {sort} {name!r}.{did_you_mean(name, known)} There are {listed}, and package.module:Class")
     try:
-        call = ast.parse(f"f({inside})", mode="eval").body
-        values = [ast.literal_eval(each) for each in call.args]  # type: ignore[attr-defined]
-        named = {each.arg: ast.literal_eval(each.value) for each in call.keywords}  # type: ignore[attr-defined]
         return kind(*values, **named)
-    except (SyntaxError, ValueError, TypeError) as error:
-        if isinstance(error, UsageError):
-            raise
+    except UsageError:
+        raise
+    except (ValueError, TypeError) as error:
         fields = ", ".join(f"{f.name}={f.default!r}" for f in dataclasses.fields(kind))
         raise UsageError(f"{sort} {text.strip()!r} cannot be read: {error}; it is {name}({fields})") from error
-
-
-def spelled(made: Any, known: dict[str, type]) -> str:
-    """Return the text that names a part, such as `jitter(8)`."""
-    kind = type(made)
-    names = {each: name for name, each in known.items()}
-    values = ", ".join(f"{f.name}={getattr(made, f.name)!r}" for f in dataclasses.fields(made))
-    return f"{names.get(kind, f'{kind.__module__}:{kind.__qualname__}')}({values})"
 
 
 def _split(text: str, sort: str) -> list[str]:
@@ -80,11 +65,8 @@ def _split(text: str, sort: str) -> list[str]:
 
 
 def _imported(name: str, sort: str) -> type:
-    kind = import_reference(name, sort)
+    kind: Any = import_factory(name, sort)
     if not (isinstance(kind, type) and dataclasses.is_dataclass(kind) and kind.__dataclass_params__.frozen):  # type: ignore[attr-defined]
         raise UsageError(f"{sort} {name!r} is no frozen dataclass")
-    return kind
-
-
-def _example(known: dict[str, type]) -> str:
-    return f"{next(iter(known))}(...)"
+    found: type = kind
+    return found

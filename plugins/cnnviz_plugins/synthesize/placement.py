@@ -30,7 +30,7 @@ class Placement:
     size: tuple[int, int]
     """Height and width in pixels."""
     offsets: tuple[tuple[int, int], ...] | None = None
-    """For neurons: row and column of the model's own input where each target's image begins."""
+    """For neurons: row and column of the top left pixel of each target's image in the model's own input."""
     strides: tuple[int, int] = (1, 1)
     """For neurons: pixels from one unit of the layer to the next."""
     warnings: tuple[str, ...] = ()
@@ -125,12 +125,9 @@ def _of_neurons(model: Model, target: Target, margin: int) -> Placement:
     strides = int(field.stride[0]), int(field.stride[1])
     units = np.stack([np.asarray(plain.row), np.asarray(plain.col)], -1)  # n 2
     boxes = np.asarray([field.box(int(r), int(c), clip=False) for r, c in units])
-    sizes, corners = [], []
-    for axis in (0, 1):
-        size, corner = _cut(boxes[:, axis], boxes[:, axis + 2], own[axis], strides[axis], margin)
-        sizes.append(size)
-        corners.append(corner)
-    placement = Placement((sizes[0], sizes[1]), tuple((int(a), int(b)) for a, b in zip(*corners, strict=True)), strides)
+    height, tops = _cut(boxes[:, 0], boxes[:, 2], own[0], strides[0], margin)
+    width, lefts = _cut(boxes[:, 1], boxes[:, 3], own[1], strides[1], margin)
+    placement = Placement((height, width), tuple(zip(tops.tolist(), lefts.tolist(), strict=True)), strides)
     if placement.size == own or not _same_fields(model, target, placement, boxes):
         return whole
     return placement
@@ -139,7 +136,7 @@ def _of_neurons(model: Model, target: Target, margin: int) -> Placement:
 def _cut(
     first: Int[np.ndarray, " n"], last: Int[np.ndarray, " n"], extent: int, stride: int, margin: int
 ) -> tuple[int, Int[np.ndarray, " n"]]:
-    """Return one length for all, and where each begins: both in phase with the stride and the far edge."""
+    """Return one length for all crops, and where each begins: both in phase with the stride and the far edge."""
     corner = stride * np.floor_divide(np.maximum(first - margin, 0), stride)
     stop = np.where(last + margin >= extent - 1, extent, last + margin + 1)
     need = int((stop - corner).max())

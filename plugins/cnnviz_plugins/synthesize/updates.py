@@ -6,7 +6,7 @@ Rules that use a norm take that of one image.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import jax
 import jax.numpy as jnp
@@ -117,9 +117,12 @@ class Adam:
     b2: float = 0.999
     epsilon: float = 1e-8
 
+    nesterov: ClassVar[bool] = False
+
     def transformation(self) -> optax.GradientTransformation:
         """Return the rule."""
-        return optax.chain(optax.scale(-1), optax.adam(self.rate, self.b1, self.b2, self.epsilon))
+        rule = optax.adam(self.rate, self.b1, self.b2, self.epsilon, nesterov=self.nesterov)
+        return optax.chain(optax.scale(-1), rule)
 
 
 @dataclass(frozen=True)
@@ -128,10 +131,7 @@ class Nadam(Adam):
 
     rate: float = 1.0
     epsilon: float = 1e-7
-
-    def transformation(self) -> optax.GradientTransformation:
-        """Return the rule."""
-        return optax.chain(optax.scale(-1), optax.nadam(self.rate, self.b1, self.b2, self.epsilon))
+    nesterov: ClassVar[bool] = True
 
 
 UPDATES: dict[str, type] = {

@@ -1,5 +1,7 @@
 """XRAI: regions taken greedily, each by the mean of the attributions it adds."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -55,6 +57,6 @@ def test_the_attribution_is_integrated_from_the_darkest_and_the_brightest_value(
 
 
 def test_it_says_what_to_install_where_scikit_image_is_absent(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(UsageError, match=r"pip install 'cnnviz-jax\[segments\]'"):
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    with pytest.raises(UsageError, match=r"xrai needs the package 'skimage', .*pip install 'cnnviz-jax\[segments\]'"):
         cv.explain("xrai", model(), some_images(1), 1)

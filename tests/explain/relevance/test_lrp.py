@@ -13,7 +13,7 @@ from tests.explain import oneconv_network as oneconv
 from tests.explain import small_network as small
 
 from . import slow
-from .nets import NHWC, normed, of_parts, two_layers
+from .nets import NHWC, conv, drawn, normed, of_parts, two_layers
 
 RULES = ["epsilon(0.1)", "epsilon(0)", "gamma(0.5)", "z+", "alpha-beta(2)", "z^B", "flat", "w^2"]
 
@@ -66,6 +66,18 @@ def test_equals_slow_loops_over_units(rule):
     above_rule = rule if above == word else above
     found = lrp(net, image.astype(np.float32), 2, rules=(f"conv={rule}", f"*={above_rule}")).values[0]
     np.testing.assert_allclose(found.ravel(), expected, rtol=2e-3, atol=2e-4 * np.abs(expected).max())
+
+
+@pytest.mark.parametrize("function", [jnp.sinh, jnp.arcsin, jnp.arctanh, jax.lax.erf_inv])
+def test_every_elementwise_function_passes_relevance_unit_by_unit(function):
+    kernel, head = drawn(3, (3, 3, 2, 3), (18, 4))
+
+    def forward(params, x):
+        return function(conv(x, 0.1 * params[0])).reshape(len(x), -1) @ params[1]
+
+    result = lrp(cv.adapt(forward, [kernel, head], input_shape=(5, 4, 2)), small.some_images(1, 5, 4, 2), epsilon=0.0)
+    assert not result.warnings
+    np.testing.assert_allclose(result.values.sum(), result.extras["root"][0], rtol=1e-4)
 
 
 def test_lrp_0_is_input_times_gradient_on_relu_networks():

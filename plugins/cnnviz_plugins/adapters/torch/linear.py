@@ -11,8 +11,6 @@ from jax import lax
 from cnnviz_plugins.adapters.torch.operations import OPERATIONS, op, pair
 
 OPERATIONS |= dict.fromkeys(("matmul", "mm", "bmm", "dot", "mv"), lambda self, other: jnp.matmul(self, other))
-
-
 OPERATIONS |= {"einsum": lambda equation, tensors, **unused: jnp.einsum(equation, *tensors)}
 
 
@@ -47,8 +45,7 @@ def attention(
     if is_causal:
         attn_mask = jnp.tril(jnp.ones(weight.shape[-2:], bool))
     if attn_mask is not None:
-        masked = jnp.where(attn_mask, weight, -jnp.inf) if attn_mask.dtype == bool else weight + attn_mask
-        weight = masked
+        weight = jnp.where(attn_mask, weight, -jnp.inf) if attn_mask.dtype == bool else weight + attn_mask
     return jnp.matmul(jax.nn.softmax(weight, axis=-1), value)
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from cnnviz_plugins.adapters.torch.operations import op
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS, op
 
 
 @op("batch_norm")
@@ -27,14 +27,6 @@ def batch_norm(
         axes = (0, *range(2, input.ndim))
         mean, var = input.mean(axes), input.var(axes)
     return _scaled(input, mean, var, weight, bias, eps)
-
-
-@op("_native_batch_norm_legit_no_training")
-def native_batch_norm(
-    input: Any, weight: Any, bias: Any, running_mean: Any, running_var: Any, momentum: float, eps: float
-) -> tuple[Any, None, None]:
-    """Return the values normalised per channel by running statistics, as rewritten graphs say it."""
-    return _scaled(input, running_mean, running_var, weight, bias, eps), None, None
 
 
 @op("_native_batch_norm_legit.no_stats", "_native_batch_norm_legit_functional", "native_batch_norm")
@@ -59,16 +51,7 @@ def layer_norm(
     input: Any, normalized_shape: Sequence[int], weight: Any = None, bias: Any = None, eps: float = 1e-5, *unused: Any
 ) -> Any:
     """Return the values normalised over the last axes."""
-    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
-    out = _centred(input, axes, eps)
-    out = out if weight is None else out * weight
-    return out if bias is None else out + bias
-
-
-@op("native_layer_norm")
-def native_layer_norm(*args: Any) -> tuple[Any, None, None]:
-    """Return the same, as rewritten graphs say it."""
-    return layer_norm(*args), None, None
+    return _weighted(_centred(input, tuple(range(-len(normalized_shape), 0)), eps), weight, bias)
 
 
 @op("group_norm")
@@ -79,17 +62,7 @@ def group_norm(
     n, c, *space = input.shape
     grouped = input.reshape((n, num_groups, c // num_groups, *space))
     out = _centred(grouped, tuple(range(2, grouped.ndim)), eps).reshape(input.shape)
-    wide = (1, c) + (1,) * len(space)
-    out = out if weight is None else out * weight.reshape(wide)
-    return out if bias is None else out + bias.reshape(wide)
-
-
-@op("native_group_norm")
-def native_group_norm(
-    input: Any, weight: Any, bias: Any, n: int, c: int, size: int, group: int, eps: float
-) -> tuple[Any, None, None]:
-    """Return the same, as rewritten graphs say it."""
-    return group_norm(input, group, weight, bias, eps), None, None
+    return _weighted(out, weight, bias, (1, c) + (1,) * len(space))
 
 
 @op("instance_norm")
@@ -113,10 +86,10 @@ def instance_norm(
 @op("rms_norm")
 def rms_norm(input: Any, normalized_shape: Sequence[int], weight: Any = None, eps: float | None = None) -> Any:
     """Return the values divided by their root mean square over the last axes."""
-    axes = tuple(range(input.ndim - len(normalized_shape), input.ndim))
+    axes = tuple(range(-len(normalized_shape), 0))
     eps = 2.0 ** -jnp.finfo(input.dtype).nmant if eps is None else eps  # type: ignore[no-untyped-call]
     out = input * lax.rsqrt(jnp.mean(jnp.square(input), axes, keepdims=True) + eps)
-    return out if weight is None else out * weight
+    return _weighted(out, weight, None)
 
 
 @op("_weight_norm")
@@ -130,3 +103,25 @@ def _centred(x: Any, axes: tuple[int, ...], eps: float) -> Any:
     mean = x.mean(axes, keepdims=True)
     var = jnp.square(x - mean).mean(axes, keepdims=True)
     return (x - mean) * lax.rsqrt(var + eps)
+
+
+def _weighted(x: Any, weight: Any, bias: Any, shape: tuple[int, ...] | None = None) -> Any:
+    """Return x * weight + bias, of which either may be `None`, both seen as `shape`."""
+    x = x if weight is None else x * (weight if shape is None else weight.reshape(shape))
+    return x if bias is None else x + (bias if shape is None else bias.reshape(shape))
+
+
+def _with_statistics(norm: Any) -> Any:
+    return lambda *args: (norm(*args), None, None)
+
+
+# Rewritten graphs have norms that return their statistics too, which nothing reads in inference.
+OPERATIONS |= {
+    "native_layer_norm": _with_statistics(layer_norm),
+    "native_group_norm": _with_statistics(
+        lambda input, weight, bias, n, c, size, group, eps: group_norm(input, group, weight, bias, eps)
+    ),
+    "_native_batch_norm_legit_no_training": _with_statistics(
+        lambda input, weight, bias, mean, var, momentum, eps: _scaled(input, mean, var, weight, bias, eps)
+    ),
+}

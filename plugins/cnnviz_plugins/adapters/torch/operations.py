@@ -28,14 +28,7 @@ def op(*names: str) -> Callable[[Operation], Operation]:
 
 def dtype_of(name: Any) -> Any:
     """Return the JAX dtype for a PyTorch one, in the widths that JAX has switched on."""
-    words = {
-        "double": "float64",
-        "float": "float32",
-        "half": "float16",
-        "long": "int64",
-        "int": "int32",
-        "bool": "bool",
-    }
+    words = {"double": "float64", "float": "float32", "half": "float16", "long": "int64", "int": "int32"}
     word = str(name).removeprefix("torch.")
     return jax.dtypes.canonicalize_dtype(jnp.dtype(words.get(word, word)))
 

@@ -9,7 +9,7 @@ import numpy as np
 from jax import lax
 
 from cnnviz_jax.plugin import ModelError
-from cnnviz_plugins.adapters.torch.operations import op, pair
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS, op, pair
 
 
 @op("max_pool2d")
@@ -19,21 +19,10 @@ def max_pool(
     """Return the largest value of each window."""
     window, step, dilation = pair(kernel_size), _step(kernel_size, stride), pair(dilation)
     pads = _pads(self.shape[-2:], window, step, pair(padding), dilation, ceil_mode)
-    front = (1,) * (self.ndim - 2)
-    widths = [(0, 0)] * len(front) + pads
     # A NumPy number: JAX knows a maximum only by a start that is known when tracing.
     floating = jnp.issubdtype(self.dtype, jnp.floating)
     start = np.array(-np.inf if floating else np.iinfo(self.dtype).min, self.dtype)
-    return lax.reduce_window(
-        self, start, lax.max, front + window, front + step, widths,
-        window_dilation=front + dilation,
-    )  # fmt: skip
-
-
-@op("max_pool2d_with_indices")
-def max_pool_with_indices(self: Any, *args: Any, **kwargs: Any) -> tuple[Any, None]:
-    """Return the largest value of each window; where it stood is not told."""
-    return max_pool(self, *args, **kwargs), None
+    return _reduced(self, start, lax.max, window, step, pads, dilation)
 
 
 @op("avg_pool2d")
@@ -49,9 +38,7 @@ def avg_pool(
     """Return the mean of each window, with or without the border counted."""
     window, step, border = pair(kernel_size), _step(kernel_size, stride), pair(padding)
     pads = _pads(self.shape[-2:], window, step, border, (1, 1), ceil_mode)
-    front = (1,) * (self.ndim - 2)
-    widths = [(0, 0)] * len(front) + pads
-    total = lax.reduce_window(self, np.zeros((), self.dtype), lax.add, front + window, front + step, widths)
+    total = _reduced(self, np.zeros((), self.dtype), lax.add, window, step, pads)
     if divisor_override is not None:
         return total / divisor_override
     counts = [
@@ -64,8 +51,8 @@ def avg_pool(
 
 @op("adaptive_avg_pool2d", "_adaptive_avg_pool2d")
 def adaptive_avg_pool(self: Any, output_size: Sequence[int]) -> Any:
-    """Return means of windows laid so that the result has the wanted size."""
-    sizes = _wanted(self, output_size)
+    """Return means of windows laid so that the result has the size asked for."""
+    sizes = _sizes(self, output_size)
     if sizes == (1, 1):
         return self.mean((-2, -1), keepdims=True)
     if all(n % o == 0 for n, o in zip(self.shape[-2:], sizes, strict=True)):
@@ -73,10 +60,21 @@ def adaptive_avg_pool(self: Any, output_size: Sequence[int]) -> Any:
     return _adaptive(self, sizes, jnp.mean)
 
 
-@op("adaptive_max_pool2d")
-def adaptive_max_pool(self: Any, output_size: Sequence[int]) -> tuple[Any, None]:
-    """Return the largest values of windows laid so that the result has the wanted size; not where they stood."""
-    return _adaptive(self, _wanted(self, output_size), jnp.max), None
+# Where the largest values stood is not told.
+OPERATIONS |= {
+    "max_pool2d_with_indices": lambda *args, **kwargs: (max_pool(*args, **kwargs), None),
+    "adaptive_max_pool2d": lambda self, output_size: (_adaptive(self, _sizes(self, output_size), jnp.max), None),
+}
+
+
+def _reduced(
+    self: Any, start: Any, reduce: Any, window: Any, step: Any, pads: Any, dilation: tuple[int, ...] = (1, 1)
+) -> Any:
+    front = (1,) * (self.ndim - 2)
+    return lax.reduce_window(
+        self, start, reduce, front + window, front + step, [(0, 0)] * len(front) + pads,
+        window_dilation=front + dilation,
+    )  # fmt: skip
 
 
 def _step(kernel_size: Any, stride: Any) -> tuple[int, ...]:
@@ -105,7 +103,7 @@ def _counts(n: int, k: int, s: int, low: int, high: int, counted: int) -> Any:
     return np.array([line[i : i + k].sum() for i in range(0, len(line) - k + 1, s)])
 
 
-def _wanted(self: Any, output_size: Any) -> tuple[int, ...]:
+def _sizes(self: Any, output_size: Any) -> tuple[int, ...]:
     return tuple(n if o is None else o for n, o in zip(self.shape[-2:], pair(output_size), strict=True))
 
 

@@ -7,31 +7,19 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_plugins.adapters.torch.operations import op
+from cnnviz_plugins.adapters.torch.operations import OPERATIONS
 
-
-@op("upsample_nearest2d")
-def nearest(self: Any, output_size: Any = None, *scales: Any) -> Any:
-    """Return the image at another size, each pixel the one its corner falls on."""
-    return _nearest(self, output_size, scales, 0.0)
-
-
-@op("_upsample_nearest_exact2d")
-def nearest_exact(self: Any, output_size: Any = None, *scales: Any) -> Any:
-    """Return the image at another size, each pixel the one its centre falls on."""
-    return _nearest(self, output_size, scales, 0.5)
-
-
-@op("upsample_bilinear2d")
-def bilinear(self: Any, output_size: Any, align_corners: bool, *scales: Any) -> Any:
-    """Return the image at another size by linear interpolation along each axis."""
-    return _interpolated(self, output_size, align_corners, scales, _linear, clamped=True)
-
-
-@op("upsample_bicubic2d")
-def bicubic(self: Any, output_size: Any, align_corners: bool, *scales: Any) -> Any:
-    """Return the image at another size by cubic interpolation along each axis."""
-    return _interpolated(self, output_size, align_corners, scales, _cubic, clamped=False)
+# By where a pixel of the result looks: the corner it falls on, or its centre; then by the kernel it is a sum of.
+OPERATIONS |= {
+    "upsample_nearest2d": lambda self, output_size=None, *scales: _nearest(self, output_size, scales, 0.0),
+    "_upsample_nearest_exact2d": lambda self, output_size=None, *scales: _nearest(self, output_size, scales, 0.5),
+    "upsample_bilinear2d": lambda self, output_size, align_corners, *scales: _interpolated(
+        self, output_size, align_corners, scales, _linear, clamped=True
+    ),
+    "upsample_bicubic2d": lambda self, output_size, align_corners, *scales: _interpolated(
+        self, output_size, align_corners, scales, _cubic, clamped=False
+    ),
+}
 
 
 def _sizes(self: Any, output_size: Any, scales: Sequence[Any]) -> list[tuple[int, int, float]]:

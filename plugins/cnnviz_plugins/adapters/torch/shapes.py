@@ -82,56 +82,32 @@ def split(self: Any, split_size: Any, dim: int = 0) -> list[Any]:
     return jnp.split(self, ends.tolist(), axis=dim)
 
 
-@op("select", "select_copy")
-def select(self: Any, dim: int, index: int) -> Any:
-    """Return one slice along an axis, without it."""
-    where = [slice(None)] * self.ndim
-    where[dim % self.ndim] = index  # type: ignore[call-overload]
-    return self[tuple(where)]
+def _along(self: Any, dim: int, place: Any) -> tuple[Any, ...]:
+    """Return the index that takes one place, or a range of them, along an axis and all along the others."""
+    return (*[slice(None)] * (dim % self.ndim), place)
 
 
-@op("slice", "slice_copy")
-def slice_(self: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    """Return a range along an axis."""
-    where = [slice(None)] * self.ndim
-    where[dim % self.ndim] = slice(start, None if end is None else min(end, self.shape[dim]), step)
-    return self[tuple(where)]
+def _range(self: Any, dim: int, start: Any, end: Any, step: int) -> tuple[Any, ...]:
+    return _along(self, dim, slice(start, None if end is None else min(end, self.shape[dim]), step))
 
 
-@op("slice_scatter")
-def slice_scatter(self: Any, src: Any, dim: int = 0, start: Any = None, end: Any = None, step: int = 1) -> Any:
-    """Return self with a range along an axis replaced."""
-    where = [slice(None)] * self.ndim
-    where[dim % self.ndim] = slice(start, None if end is None else min(end, self.shape[dim]), step)
-    return self.at[tuple(where)].set(src)
-
-
-@op("select_scatter")
-def select_scatter(self: Any, src: Any, dim: int, index: int) -> Any:
-    """Return self with one slice along an axis replaced."""
-    where = [slice(None)] * self.ndim
-    where[dim % self.ndim] = index  # type: ignore[call-overload]
-    return self.at[tuple(where)].set(src)
-
-
-@op("narrow")
-def narrow(self: Any, dim: int, start: int, length: int) -> Any:
-    """Return a range along an axis, by its length."""
-    return slice_(self, dim, start, start + length)
-
-
-@op("index", "_unsafe_index")
-def index(self: Any, indices: Sequence[Any]) -> Any:
-    """Return the elements that arrays of indices name."""
-    return self[tuple(slice(None) if i is None else i for i in indices)]
-
-
-@op("roll")
-def roll(self: Any, shifts: Sequence[int], dims: Sequence[int] = ()) -> Any:
-    """Return the values moved round along axes."""
-    if not dims:
-        return jnp.roll(self, shifts[0])
-    return jnp.roll(self, tuple(shifts), tuple(dims))
+OPERATIONS |= {
+    **dict.fromkeys(("select", "select_copy"), lambda self, dim, index: self[_along(self, dim, index)]),
+    "select_scatter": lambda self, src, dim, index: self.at[_along(self, dim, index)].set(src),
+    **dict.fromkeys(
+        ("slice", "slice_copy"),
+        lambda self, dim=0, start=None, end=None, step=1: self[_range(self, dim, start, end, step)],
+    ),
+    "slice_scatter": lambda self, src, dim=0, start=None, end=None, step=1: self.at[
+        _range(self, dim, start, end, step)
+    ].set(src),
+    "narrow": lambda self, dim, start, length: self[_range(self, dim, start, start + length, 1)],
+    **dict.fromkeys(
+        ("index", "_unsafe_index"), lambda self, indices: self[tuple(slice(None) if i is None else i for i in indices)]
+    ),
+    # Without axes the values are moved round as one row.
+    "roll": lambda self, shifts, dims=(): jnp.roll(self, tuple(shifts) if dims else shifts[0], tuple(dims) or None),
+}
 
 
 @op("pad")
@@ -152,7 +128,7 @@ def unfold(self: Any, dimension: int, size: int, step: int) -> Any:
     """Return windows along an axis as a new last axis."""
     axis = dimension % self.ndim
     starts = range(0, self.shape[axis] - size + 1, step)
-    return jnp.stack([jnp.moveaxis(narrow(self, axis, s, size), axis, -1) for s in starts], axis=axis)
+    return jnp.stack([jnp.moveaxis(self[_range(self, axis, s, s + size, 1)], axis, -1) for s in starts], axis=axis)
 
 
 @op("pixel_shuffle")
@@ -160,10 +136,8 @@ def pixel_shuffle(self: Any, upscale_factor: int) -> Any:
     """Return channels spread over blocks of pixels."""
     *front, c, h, w = self.shape
     r = upscale_factor
-    blocks = self.reshape((*front, c // r**2, r, r, h, w))
-    k = len(front)
-    order = (*range(k), k, k + 3, k + 1, k + 4, k + 2)
-    return blocks.transpose(order).reshape((*front, c // r**2, h * r, w * r))
+    blocks = jnp.moveaxis(self.reshape((*front, c // r**2, r, r, h, w)), (-4, -3), (-3, -1))
+    return blocks.reshape((*front, c // r**2, h * r, w * r))
 
 
 @op("pixel_unshuffle")
@@ -171,10 +145,8 @@ def pixel_unshuffle(self: Any, downscale_factor: int) -> Any:
     """Return blocks of pixels as channels."""
     *front, c, h, w = self.shape
     r = downscale_factor
-    blocks = self.reshape((*front, c, h // r, r, w // r, r))
-    k = len(front)
-    order = (*range(k), k, k + 2, k + 4, k + 1, k + 3)
-    return blocks.transpose(order).reshape((*front, c * r**2, h // r, w // r))
+    blocks = jnp.moveaxis(self.reshape((*front, c, h // r, r, w // r, r)), (-3, -1), (-4, -3))
+    return blocks.reshape((*front, c * r**2, h // r, w // r))
 
 
 @op("channel_shuffle", "native_channel_shuffle")
@@ -184,40 +156,25 @@ def channel_shuffle(self: Any, groups: int) -> Any:
     return self.reshape((n, groups, c // groups, *rest)).swapaxes(1, 2).reshape(self.shape)
 
 
-def _made(fill: Any) -> Any:
-    def make(size: Sequence[int], *, dtype: Any = None, **unused: Any) -> Any:
-        return jnp.full(tuple(size), fill, dtype_of(dtype or "float32"))
-
-    return make
+def _full(fill: Any) -> Any:
+    return lambda size, *, dtype=None, **unused: jnp.full(tuple(size), fill, dtype_of(dtype or "float32"))
 
 
-def _like(fill: Any) -> Any:
-    def make(self: Any, size: Any = None, *, dtype: Any = None, **unused: Any) -> Any:
-        return jnp.full(
-            self.shape if size is None else tuple(size), fill, self.dtype if dtype is None else dtype_of(dtype)
-        )
-
-    return make
+def _like(self: Any, fill: Any, size: Any = None, *, dtype: Any = None, **unused: Any) -> Any:
+    return jnp.full(self.shape if size is None else tuple(size), fill, self.dtype if dtype is None else dtype_of(dtype))
 
 
 OPERATIONS |= {
-    "zeros": _made(0),
-    "ones": _made(1),
-    "zeros_like": _like(0),
-    "ones_like": _like(1),
-    "new_zeros": _like(0),
-    "new_ones": _like(1),
-    "sym_size": lambda self, dim: self.shape[dim],
-    "sym_numel": lambda self: self.size,
+    "zeros": _full(0),
+    "ones": _full(1),
+    **dict.fromkeys(("zeros_like", "new_zeros"), lambda self, *size, **options: _like(self, 0, *size, **options)),
+    **dict.fromkeys(("ones_like", "new_ones"), lambda self, *size, **options: _like(self, 1, *size, **options)),
+    **dict.fromkeys(("full_like", "fill"), lambda self, fill_value, **options: _like(self, fill_value, **options)),
     "full": lambda size, fill_value, *, dtype=None, **unused: jnp.full(
         tuple(size), fill_value, None if dtype is None else dtype_of(dtype)
     ),
-    **dict.fromkeys(
-        ("full_like", "fill"),
-        lambda self, fill_value, *, dtype=None, **unused: jnp.full(
-            self.shape, fill_value, self.dtype if dtype is None else dtype_of(dtype)
-        ),
-    ),
+    "sym_size": lambda self, dim: self.shape[dim],
+    "sym_numel": lambda self: self.size,
     "scalar_tensor": lambda s, *, dtype=None, **unused: jnp.asarray(s, None if dtype is None else dtype_of(dtype)),
     "linspace": lambda start, end, steps, *, dtype=None, **unused: jnp.linspace(
         start, end, steps, dtype=dtype_of(dtype or "float32")
@@ -238,29 +195,20 @@ def nothing(*unused: Any, **options: Any) -> None:
     """Check nothing: the shapes are known here."""
 
 
-@op("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
-def dropout(input: Any, p: float, train: bool) -> Any:
-    """Return the value as it is, or refuse where the model keeps dropping in inference."""
-    if train and p > 0:
-        raise _Random("dropout")
-    return input
-
-
-class _Random(ModelError):
-    """The graph draws random numbers."""
-
-    def __init__(self, name: str) -> None:
-        super().__init__(
+def _drawing(name: str) -> Any:
+    def refuse(*unused: Any, **options: Any) -> Any:
+        raise ModelError(
             f"the model draws random numbers ({name}), as in training mode, though it was put into inference mode; "
             "take that operation out, or say call_kwargs={...} with the flag that means inference"
         )
 
-
-def _drawing(name: str) -> Any:
-    def refuse(*unused: Any, **options: Any) -> Any:
-        raise _Random(name)
-
     return refuse
+
+
+@op("dropout", "feature_dropout", "alpha_dropout", "feature_alpha_dropout", "native_dropout")
+def dropout(input: Any, p: float, train: bool) -> Any:
+    """Return the value as it is, or refuse where the model keeps dropping in inference."""
+    return _drawing("dropout")() if train and p > 0 else input
 
 
 OPERATIONS |= {

@@ -3,7 +3,7 @@
 import contextlib
 import importlib
 import operator
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import jax
@@ -71,17 +71,17 @@ def _is(node: Node, *, mutable: bool, alias: bool = False) -> bool:
     return schema.is_mutable == mutable and (shares or not alias)
 
 
-def evaluate(graph: Graph, given: Mapping[str, Any]) -> list[Any]:
-    """Return what the graph returns, with its placeholders set to `given`.
+def evaluate(graph: Graph, inputs: Mapping[str, Any]) -> list[Any]:
+    """Return what the graph returns, with its placeholders set to `inputs`.
 
     Args:
         graph: A graph without unknown operations and without writes in place.
-        given: A value for every placeholder, by its name.
+        inputs: A value for every placeholder, by its name.
     """
     values: dict[Node, Any] = {}
     for node in graph.nodes:
         if node.op == "placeholder":
-            values[node] = given[node.name]
+            values[node] = inputs[node.name]
         elif node.op == "output":
             return list(torch.fx.node.map_arg(node.args[0], values.__getitem__))
         elif node.op == "call_function":
@@ -89,7 +89,9 @@ def evaluate(graph: Graph, given: Mapping[str, Any]) -> list[Any]:
             assert function is not None, "unknown operations are found before"
             args = _plain(torch.fx.node.map_arg(node.args, values.__getitem__))
             kwargs = _plain(torch.fx.node.map_arg(node.kwargs, values.__getitem__))
-            with _scopes(_stack(node)):
+            with contextlib.ExitStack() as stack:
+                for name in _scopes(node):
+                    stack.enter_context(jax.named_scope(name))
                 values[node] = function(*args, **kwargs)
     return []
 
@@ -104,7 +106,7 @@ def _plain(arguments: Any) -> Any:
     return arguments
 
 
-def _stack(node: Node) -> Iterator[str]:
+def _scopes(node: Node) -> Iterator[str]:
     """Yield one scope per module call around a node: its path below the module that called it, joined by dots."""
     inside = ""
     for path, _ in (node.meta.get("nn_module_stack") or {}).values():
@@ -113,11 +115,3 @@ def _stack(node: Node) -> Iterator[str]:
         if inner and inner != inside:
             yield inner.replace("/", ".")
             inside = path
-
-
-@contextlib.contextmanager
-def _scopes(names: Iterable[str]) -> Iterator[None]:
-    with contextlib.ExitStack() as stack:
-        for name in names:
-            stack.enter_context(jax.named_scope(name))
-        yield

@@ -36,10 +36,7 @@ class FeatureMaps(Fold):
         for channel in config.channels or ():
             if not 0 <= channel < layer.channels:
                 raise UsageError(f"layer {layer.name!r} has channels 0 to {layer.channels - 1}, got {channel}")
-        count = config.count
-        if count is not None and count < 1:
-            raise UsageError(f"count is 1 or more channels, got {count}")
-        channels = config.channels
+        count, channels = config.count, config.channels
         if config.select == "given" and count is not None:
             channels = (channels or tuple(range(layer.channels)))[:count]
         notes = () if channels is None else (("channels", channels),)

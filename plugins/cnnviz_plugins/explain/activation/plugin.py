@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
+from cnnviz_jax.plugin import TechniqueSpec, check_at_least, hookimpl, technique, techniques_in
 
 
 @technique(
@@ -22,6 +22,9 @@ class FeatureMapsConfig:
     """`strongest`: by largest value, `most_variable`: by standard deviation over positions, per image, best first."""
     count: int | None = None
     """Only the first so many of them; all when not given."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, count=self.count)
 
 
 @hookimpl

@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Heatmap
-from cnnviz_plugins.explain.cam.layer_maps import ChannelMaps, Map
+from cnnviz_plugins.explain.cam.layer_maps import ChannelMaps
 from cnnviz_plugins.explain.cam.plugin import AblationCamConfig
+from cnnviz_plugins.explain.layer_values import Map
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,9 +7,9 @@ import jax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import GLUE, Case, Fold, Heatmap, LayerKindError, Model, Operation, TargetError
-from cnnviz_plugins.explain.cam.layer_maps import values_of
 from cnnviz_plugins.explain.cam.plugin import CamConfig
 from cnnviz_plugins.explain.cam.postprocess import resized
+from cnnviz_plugins.explain.layer_values import values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,8 +37,8 @@ class ClassActivationMap(Fold):
     @classmethod
     def build(cls, config: CamConfig, model: Model) -> "ClassActivationMap":
         """Return the fold for `model`, its layer and its linear layer found."""
-        head = linear_head(model)
-        return cls(config=config, layer=head.layer, dense=head.dense, notes=(("weights", head.dense),))
+        layer, dense = linear_head(model)
+        return cls(config=config, layer=layer, dense=dense, notes=(("weights", dense),))
 
     def evaluate(self, case: Case) -> Float[Array, "rows cols"]:
         """Return the map before any ReLU."""
@@ -48,28 +48,18 @@ class ClassActivationMap(Fold):
         toward = jax.grad(lambda outputs: case.target.score(outputs, {}))(logits)
         kernel = case.model.program.kernel(self.dense, case.model.params)  # channels classes
         weights: Array = kernel @ toward
-        return values_of(case.model, case.image, (self.layer,))[self.layer] @ weights
+        return values_of(case.model, case.image, self.layer)[self.layer] @ weights
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the map at both sizes."""
         raw = gathered[0]
         kept = jax.nn.relu(raw) if self.config.relu else raw
-        values = resized(kept, (case.image.shape[0], case.image.shape[1]), "linear")
+        values = resized(kept, case.image.shape[:2], "linear")
         return Heatmap(values=values, low_res=kept, extras={"before_relu": raw})
 
 
-@dataclass(frozen=True)
-class LinearHead:
-    """The end of a network that CAM can read."""
-
-    layer: str
-    """The layer whose map is averaged."""
-    dense: str
-    """The linear layer behind the average, which gives the scores."""
-
-
-def linear_head(model: Model) -> LinearHead:
-    """Return the last map and the linear layer of `model`.
+def linear_head(model: Model) -> tuple[str, str]:
+    """Return the names of the layer whose map is averaged, and of the linear layer behind that, which gives the scores.
 
     Raises:
         LayerKindError: The network ends otherwise; says which layer breaks the condition.
@@ -86,7 +76,7 @@ def linear_head(model: Model) -> LinearHead:
     last = ends.before(average.inputs[0], f"{ends.called(average)} reads")
     if last.value not in ends.names or not model.layers[ends.names[last.value]].is_map:
         raise ends.refusal(f"{ends.called(average)} reads {ends.called(last)}, which is no named map")
-    return LinearHead(ends.names[last.value], ends.names[dense.value])
+    return ends.names[last.value], ends.names[dense.value]
 
 
 class _Ends:
@@ -96,7 +86,7 @@ class _Ends:
         self.model = model
         self.graph = model.program.graph
         self.operations = {operation.value: operation for operation in model.program.operations}
-        self.names = {layer_node.value: name for name, layer_node in reversed(list(model.program.layers.items()))}
+        self.names = {layer.value: name for name, layer in reversed(list(model.program.layers.items()))}
         head = model.structure.head
         if head is not None:  # a softmax stands behind the scores
             self.scores = model.program.layers[head].value

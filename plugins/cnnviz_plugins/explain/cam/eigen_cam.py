@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case
-from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, values_of
+from cnnviz_plugins.explain.cam.layer_maps import LayerMaps
 from cnnviz_plugins.explain.cam.plugin import EigenCamConfig
+from cnnviz_plugins.explain.layer_values import Map, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class EigenCam(LayerMaps):
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "_ _"], ...]:
         """Return the projection of every layer."""
-        values = values_of(case.model, case.image, self.layers)
+        values = values_of(case.model, case.image, *self.layers)
         return tuple(self.projected(values[name]) for name in self.layers)
 
     def projected(self, activation: Map) -> Float[Array, "rows cols"]:

@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
 from cnnviz_plugins.explain.cam.plugin import FullgradConfig
 from cnnviz_plugins.explain.cam.postprocess import resized, scaled
+from cnnviz_plugins.explain.layer_values import zeros_like_values
 
 _WITHOUT = frozenset({
     "relu", "leaky_relu", "max_pool", "min_pool", "avg_pool", "sum_pool", "global_pool", "add", "concat", "flatten",
@@ -36,7 +37,7 @@ class Bias:
 
 def biases(model: Model) -> tuple[Bias, ...]:
     """Return every bias of the program, in execution order."""
-    names = {layer_node.value: name for name, layer_node in reversed(list(model.program.layers.items()))}
+    names = {layer.value: name for name, layer in reversed(list(model.program.layers.items()))}
     found = []
     for operation in model.program.operations:
         name = names.get(operation.value)
@@ -52,28 +53,28 @@ def biases(model: Model) -> tuple[Bias, ...]:
     return tuple(found)
 
 
-def bias_values(model: Model, image: Float[Array, "h w c"], wanted: Sequence[Bias]) -> tuple[Float[Array, "..."], ...]:
+def bias_values(model: Model, image: Float[Array, "h w c"], sources: Sequence[Bias]) -> tuple[Float[Array, "..."], ...]:
     """Return each bias as (h, w, c) or (c,), spread over its layer.
 
     Cost: one forward pass if there are implicit biases, else almost nothing.
     """
     program, graph = model.program, model.program.graph
     fixed = dict(zip(graph.param_ids, jax.tree.leaves(model.params), strict=True))
-    needed = tuple(dict.fromkeys(number for bias in wanted if bias.how == "implicit" for number in bias.inputs))
-    known = program.evaluator.run({**fixed, graph.image_id: image[None]}, needed) if needed else {}
+    needed = tuple(dict.fromkeys(number for bias in sources if bias.how == "implicit" for number in bias.inputs))
+    read = program.evaluator.run({**fixed, graph.image_id: image[None]}, needed) if needed else {}
 
     def native(bias: Bias) -> Any:
         def compute(*inputs: Any) -> Any:
-            given = {**fixed, **dict(zip(bias.inputs, inputs, strict=True))}
-            return program.evaluator.run(given, (bias.value,))[bias.value]
+            known = {**fixed, **dict(zip(bias.inputs, inputs, strict=True))}
+            return program.evaluator.run(known, (bias.value,))[bias.value]
 
         if bias.how == "explicit":
             return compute(*(jnp.zeros(graph.values[n].shape, graph.values[n].dtype) for n in bias.inputs))
-        at = tuple(known[number] for number in bias.inputs)
+        at = tuple(read[number] for number in bias.inputs)
         value, along = jax.jvp(compute, at, at)
         return value - along
 
-    return tuple(program.layers[bias.layer].to_canonical(native(bias)) for bias in wanted)
+    return tuple(program.layers[bias.layer].to_canonical(native(bias)) for bias in sources)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,8 +103,7 @@ class Fullgrad(Fold):
     def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, "h w c"], tuple[Float[Array, "..."], ...]]:
         """Return the score, the input's term and every bias term."""
         names = tuple(bias.layer for bias in self.biases)
-        shapes = jax.eval_shape(lambda: case.model.run(case.image, read=names, need_outputs=False)[1]) if names else {}
-        deltas = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
+        deltas = zeros_like_values(case.model, case.image, *names)
 
         def score(pixels: Any, deltas: Any) -> Float[Array, ""]:
             return case.model.score(pixels, case.target, add=deltas)[0]
@@ -117,7 +117,7 @@ class Fullgrad(Fold):
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the map and the sums."""
         score, at_input, terms = jax.tree.map(lambda leaf: leaf[0], gathered)
-        size = (case.image.shape[0], case.image.shape[1])
+        size = case.image.shape[:2]
         total = self._shown(at_input, size)
         for term in terms:
             if term.ndim == 3:

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Heatmap, Model, Noise, View, noisy_image
-from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, Map, quotient, values_and_gradients, values_of
+from cnnviz_plugins.explain.cam.layer_maps import LayerMaps, quotient
 from cnnviz_plugins.explain.cam.plugin import (
     GradCamConfig,
     GradCamPlusPlusConfig,
@@ -17,6 +17,7 @@ from cnnviz_plugins.explain.cam.plugin import (
     SmoothGradCamPlusPlusConfig,
     XGradCamConfig,
 )
+from cnnviz_plugins.explain.layer_values import Map, values_and_gradients, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -146,12 +147,12 @@ class SmoothGradCamPlusPlus(LayerMaps):
 
     def prepare(self, case: Case) -> tuple[Float[Array, ""], dict[str, Map]]:
         """Return the noise's standard deviation and the layers' values at the image itself."""
-        return Noise.of(self.config.noise).sigma(case.image), values_of(case.model, case.image, self.layers)
+        return Noise.of(self.config.noise).sigma(case.image), values_of(case.model, case.image, *self.layers)
 
     def evaluate(self, case: Case) -> Any:
         """Return g, g^2 and g^3 of every layer at one noisy copy."""
         noisy = noisy_image(case.image, case.context[0], case.key)
-        found = values_and_gradients(case.model, noisy, case.target, self.layers)
+        found = values_and_gradients(replace(case, image=noisy), *self.layers)
         return {name: tuple(gradient**power for power in (1, 2, 3)) for name, (_, gradient) in found.items()}
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:

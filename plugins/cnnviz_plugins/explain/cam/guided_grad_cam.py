@@ -7,10 +7,10 @@ import jax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.cam.layer_maps import values_and_gradients
 from cnnviz_plugins.explain.cam.plugin import GuidedGradCamConfig
 from cnnviz_plugins.explain.cam.postprocess import CONVENTIONS, resized
-from cnnviz_plugins.explain.gradient.saliency import input_gradient, passed_through, rewritten
+from cnnviz_plugins.explain.input_gradient import input_gradient, relu_rule
+from cnnviz_plugins.explain.layer_values import values_and_gradients
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,19 +33,18 @@ class GuidedGradCam(Fold):
     @classmethod
     def build(cls, config: GuidedGradCamConfig, model: Model) -> "GuidedGradCam":
         """Return the fold for `model`, with the ReLUs that the guided rule rewrites."""
-        notes = rewritten(model, "guided-grad-cam", instead="grad-cam")
-        warnings = passed_through(model, "guided-grad-cam")
+        notes, warnings = relu_rule(model, "guided-grad-cam", instead="grad-cam")
         return cls(config=config, layer=model.map_layer(config.layer).name, notes=notes, warnings=warnings)
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "rows cols"]]:
         """Return the guided gradient and the Grad-CAM map before its ReLU."""
         guided = input_gradient(case.model, case.image, case.target, "guided-grad-cam")
-        activation, gradient = values_and_gradients(case.model, case.image, case.target, (self.layer,))[self.layer]
+        activation, gradient = values_and_gradients(case, self.layer)[self.layer]
         return guided, activation @ gradient.mean((0, 1))
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return their product."""
         guided, raw = gathered[0][0], gathered[1][0]
         kept = jax.nn.relu(raw)
-        seen = resized(kept, (case.image.shape[0], case.image.shape[1]), CONVENTIONS[self.config.convention].resize)
+        seen = resized(kept, case.image.shape[:2], CONVENTIONS[self.config.convention].resize)
         return Heatmap(values=guided * seen[:, :, None], low_res=kept, extras={"before_relu": raw, "guided": guided})

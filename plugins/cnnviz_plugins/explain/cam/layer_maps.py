@@ -1,19 +1,16 @@
-"""What the family shares: the layers that are looked at, their values and gradients, and folds that weight them."""
+"""What the family shares: the layers that are looked at, and folds that weight their maps."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import accumulate
 from typing import Any, Self
 
-import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
 from cnnviz_plugins.explain.cam.plugin import MapConfig
 from cnnviz_plugins.explain.cam.postprocess import finished
-
-Map = Float[Array, "rows cols channels"]
+from cnnviz_plugins.explain.layer_values import Map, values_and_gradients
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,14 +30,14 @@ class LayerMaps(Fold):
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
-        layers, resolved = chosen(config, model), config.resolved()
-        several = (("layers", layers), ("fuse", resolved.fuse)) if len(layers) > 1 else ()
-        notes = (("relu", resolved.relu), *several)
-        return cls(config=resolved, layers=layers, layer=", ".join(layers), notes=notes)
+        layers = chosen(config, model)
+        several = (("layers", layers), ("fuse", config.fusion)) if len(layers) > 1 else ()
+        notes = (("relu", config.rectified), *several)
+        return cls(config=config, layers=layers, layer=", ".join(layers), notes=notes)
 
     def evaluate(self, case: Case) -> Any:
         """Return the weighted map of every layer, before any ReLU."""
-        found = values_and_gradients(case.model, case.image, case.target, self.layers)
+        found = values_and_gradients(case, *self.layers)
         return tuple(self.weigh(*found[name]) for name in self.layers)
 
     def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols *c"]:
@@ -53,7 +50,7 @@ class LayerMaps(Fold):
 
     def result(self, image: Float[Array, "h w c"], raws: tuple[Float[Array, "_ _ *c"], ...]) -> Heatmap:
         """Return what weighted maps make."""
-        return finished(raws, self.layers, (image.shape[0], image.shape[1]), self.config)
+        return finished(raws, self.layers, image.shape[:2], self.config)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,35 +89,6 @@ def chosen(config: MapConfig, model: Model) -> tuple[str, ...]:
         return (model.map_layer(config.layer).name,)
     names = {model.map_layer(name).name for name in config.layers}
     return tuple(sorted(names, key=["input", *model.layers].index))
-
-
-def values_of(model: Model, image: Float[Array, "h w c"], layers: tuple[str, ...]) -> dict[str, Map]:
-    """Return the layers' values.
-
-    Cost: one forward pass up to the last of them.
-    """
-    return model.run(image, read=layers, need_outputs=False)[1]
-
-
-def values_and_gradients(
-    model: Model,
-    image: Float[Array, "h w c"],
-    target: Target,
-    layers: tuple[str, ...],
-    rules: Mapping[str, Any] | None = None,
-) -> dict[str, tuple[Map, Map]]:
-    """Return every layer's value and d score / d value.
-
-    Cost: one forward and one backward pass, whatever the number of layers.
-    """
-    shapes = jax.eval_shape(lambda: values_of(model, image, layers))
-    deltas = {name: jnp.zeros(shape.shape, shape.dtype) for name, shape in shapes.items()}
-
-    def score(deltas: dict[str, Map]) -> tuple[Any, Any]:
-        return model.score(image, target, read=layers, add=deltas, rules=rules)
-
-    gradients, values = jax.grad(score, has_aux=True)(deltas)
-    return {name: (values[name], gradients[name]) for name in layers}
 
 
 def quotient(numerator: Float[Array, "*n"], denominator: Float[Array, "*n"]) -> Float[Array, "*n"]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
-from typing import Literal, Self
+from dataclasses import dataclass
+from typing import Literal
 
 from cnnviz_jax.plugin import Noise, TechniqueSpec, UsageError, check_at_least, hookimpl, technique, techniques_in
 
@@ -43,10 +43,6 @@ class MapConfig:
     def rectified(self) -> bool:
         """`relu`, or what the paper or the convention has in its place."""
         return True if self.relu is None else self.relu
-
-    def resolved(self) -> Self:
-        """Return the same with nothing left to the convention."""
-        return replace(self, fuse=self.fusion, relu=self.rectified)
 
 
 @technique("grad-cam", "explain", ".gradient_weights:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391")

@@ -1,6 +1,7 @@
 """From weighted maps of one or several layers to the result: ReLU, scale, fusion and enlargement, each by name."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal
 
 import jax
@@ -41,7 +42,7 @@ CONVENTIONS = {
 
 
 def finished(
-    raws: tuple[Float[Array, "_ _ *c"], ...], layers: tuple[str, ...], size: tuple[int, int], config: MapConfig
+    raws: tuple[Float[Array, "_ _ *c"], ...], layers: tuple[str, ...], size: tuple[int, ...], config: MapConfig
 ) -> Heatmap:
     """Return the heatmap that weighted maps make.
 
@@ -62,13 +63,14 @@ def finished(
         extras = {"before_relu": raws[0]}
     else:
         fuse = config.fusion
+        fused = partial(jnp.mean if fuse == "mean" else jnp.max, axis=0)
         largest = max(raw.shape[0] for raw in raws), max(raw.shape[1] for raw in raws)
         ready = [_ready(each, fuse, how.epsilon) for each in kept]
-        low_res = _fused([resized(each, largest, how.resize) for each in ready], fuse)
+        low_res = fused(jnp.stack([resized(each, largest, how.resize) for each in ready]))
         if config.convention == "torchcam":  # fuses at the largest map's size
             values = resized(low_res, size, how.resize)
         else:
-            values = _fused([resized(each, size, how.resize) for each in ready], fuse)
+            values = fused(jnp.stack([resized(each, size, how.resize) for each in ready]))
         extras = {f"before_relu {name}": raw for name, raw in zip(layers, raws, strict=True)}
     if how.again:
         values = scaled(jax.nn.relu(values), how.scale, how.epsilon)
@@ -84,7 +86,7 @@ def scaled(values: Float[Array, "*shape"], scale: str, epsilon: float = 0.0) -> 
     return jnp.where(top > 0, moved / jnp.where(top > 0, top, 1), 0)
 
 
-def resized(values: Float[Array, "_ _ *c"], size: tuple[int, int], method: str) -> Float[Array, "_ _ *c"]:
+def resized(values: Float[Array, "_ _ *c"], size: tuple[int, ...], method: str) -> Float[Array, "_ _ *c"]:
     """Return a map at another size; `linear` is bilinear with half-pixel centres."""
     enlarged: Array = jax.image.resize(values, (*size, *values.shape[2:]), method, antialias=False)
     return enlarged
@@ -94,8 +96,3 @@ def _ready(values: Float[Array, "_ _ *c"], fuse: Fuse, epsilon: float) -> Float[
     if fuse == "tanh-max":
         return jnp.tanh(2 * scaled(values, "max", epsilon))
     return scaled(values, "min-max", epsilon)
-
-
-def _fused(maps: list[Float[Array, "_ _ *c"]], fuse: Fuse) -> Float[Array, "_ _ *c"]:
-    stacked = jnp.stack(maps)
-    return stacked.mean(0) if fuse == "mean" else stacked.max(0)

@@ -8,9 +8,10 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Heatmap
-from cnnviz_plugins.explain.cam.layer_maps import ChannelMaps, Map, values_of
+from cnnviz_plugins.explain.cam.layer_maps import ChannelMaps
 from cnnviz_plugins.explain.cam.plugin import ScoreCamConfig
 from cnnviz_plugins.explain.cam.postprocess import resized, scaled
+from cnnviz_plugins.explain.layer_values import Map, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,12 +31,12 @@ class ScoreCam(ChannelMaps):
 
     def prepare(self, case: Case) -> dict[str, Map]:
         """Return the layers' values."""
-        return values_of(case.model, case.image, self.layers)
+        return values_of(case.model, case.image, *self.layers)
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score through channel `index`, the layers' channels counted on."""
         if self.config.masked == "image":
-            size = (case.image.shape[0], case.image.shape[1])
+            size = case.image.shape[:2]
             mask = jnp.zeros(size, case.image.dtype)
             for _, channel, here in self._asked(case.context, case.index):
                 mask = mask + jnp.where(here, scaled(resized(channel, size, "linear"), "min-max"), 0)

@@ -11,9 +11,10 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError
-from cnnviz_plugins.explain.concepts.directions import Directions, layer_gradient, layer_value
+from cnnviz_plugins.explain.concepts.directions import Directions
 from cnnviz_plugins.explain.concepts.factors import presence
 from cnnviz_plugins.explain.concepts.plugin import ConceptMapsConfig
+from cnnviz_plugins.explain.layer_values import values_and_gradients, values_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +28,7 @@ class ConceptMaps(Fold):
     Cost: one forward pass up to the layer; for `tcav` a forward and a backward pass above it.
     """
 
-    shape: tuple[int, ...]
+    layer: str
     directions: Directions
     is_found: bool
     """Whether the concepts were found by `craft`."""
@@ -37,8 +38,8 @@ class ConceptMaps(Fold):
         """Return all maps."""
         directions = jnp.asarray(self.directions.array)
         if self.is_found:
-            return presence(layer_value(case.model, case.image, str(self.layer)), directions)
-        gradient = layer_gradient(case.model, case.image, case.target, str(self.layer), self.shape)
+            return presence(values_of(case.model, case.image, self.layer)[self.layer], directions)
+        gradient = values_and_gradients(case, self.layer)[self.layer][1]
         form = "rcd,kd->rck" if directions.ndim == 2 else "rcd,krcd->rck"
         return jnp.einsum(form, gradient, directions, precision="highest")
 
@@ -72,7 +73,6 @@ def build(config: ConceptMapsConfig, model: Model) -> ConceptMaps:
     names = tuple(str(name) for name in about.get("concepts", ())) or tuple(map(str, range(len(array))))
     return ConceptMaps(
         layer=layer.name,
-        shape=layer.shape,
         directions=Directions.of(array),
         is_found=kind == "ConceptBank",
         concept=config.concept,

@@ -28,12 +28,13 @@ from cnnviz_jax.plugin import (
     silent,
     targets,
 )
-from cnnviz_plugins.explain.concepts.directions import Directions, layer_value
+from cnnviz_plugins.explain.concepts.directions import Directions
 from cnnviz_plugins.explain.concepts.factors import factorised, presence
 from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
-from cnnviz_plugins.explain.perturbation.sobol import low_discrepancy, strengths
+from cnnviz_plugins.explain.layer_values import values_of
+from cnnviz_plugins.explain.sobol_design import indices, low_discrepancy, strengths
 
 _STEP = 0.8  # of the side, as the authors' code has it
 
@@ -105,6 +106,7 @@ class ConceptSobol(Fold):
     Source: Fel et al. 2023, section 3.3, with Jansen's estimator (Jansen 1999) and a Sobol sequence.
     """
 
+    layer: str
     bank: Directions
     designs: int
 
@@ -115,20 +117,17 @@ class ConceptSobol(Fold):
 
     def prepare(self, case: Case) -> Float[Array, "rows cols k"]:
         """Return how much of each concept is at each place."""
-        return presence(layer_value(case.model, case.image, str(self.layer)), jnp.asarray(self.bank.array))
+        return presence(values_of(case.model, case.image, self.layer)[self.layer], jnp.asarray(self.bank.array))
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs."""
         strength = strengths(low_discrepancy(self.designs, 2 * len(self.bank.array)), case.index)
         value = (case.context * strength) @ jnp.asarray(self.bank.array)
-        return case.model.score(case.image, case.target, replace={str(self.layer): value})[0]
+        return case.model.score(case.image, case.target, replace={self.layer: value})[0]
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Float[Array, " k"]:
         """Return the indices; zeros where the score does not vary."""
-        at_a, _, *mixed = gathered.reshape(-1, self.designs)
-        spread = 2 * self.designs * at_a.var(ddof=1)
-        total = ((at_a - jnp.stack(mixed)) ** 2).sum(1)
-        return jnp.where(spread > 0, total / jnp.where(spread > 0, spread, 1), 0)
+        return indices(gathered, self.designs)[0]
 
 
 def build(config: CraftConfig, model: Model) -> SurveyPlan:
@@ -146,7 +145,6 @@ def build(config: CraftConfig, model: Model) -> SurveyPlan:
     layer = model.map_layer(config.layer) if config.layer is not None else _rectified(model)
     targets.resolve_layers(targets.class_score(config.target), model)
     sampled = SampledValues(layer=layer.name, shape=layer.shape, image_count=config.image_count, wants_class=True)
-
     return SurveyPlan(reducers={"sampled": sampled}, finish=partial(_bank, config, model, layer))
 
 
@@ -185,8 +183,8 @@ def _bank(
     images = np.stack([dataset.image(int(i)) for i in ids])
     target = targets.resolve(config.target, model, images)
     fold = ConceptSobol(layer=layer.name, bank=Directions.of(bank), designs=config.designs)
-    indices, _ = run_fold(fold, model, images, target, keys_for(root_key(0), [int(i) for i in ids]))
-    importance = indices.mean(0)
+    by_image, _ = run_fold(fold, model, images, target, keys_for(root_key(0), [int(i) for i in ids]))
+    importance = by_image.mean(0)
     order = np.argsort(-importance, kind="stable")
     shown, weight = _shown(crops, weights[:, order], config.shown)
     left = np.linalg.norm(table - weights @ bank) / max(float(np.linalg.norm(table)), 1e-30)

@@ -1,7 +1,7 @@
 """TCAV: does a class's score rise towards a concept that images show (Kim et al. 2018)?"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -25,21 +25,21 @@ from cnnviz_jax.plugin import (
     surveyed_layer,
     targets,
 )
-from cnnviz_plugins.explain.concepts.directions import layer_gradient
 from cnnviz_plugins.explain.concepts.plugin import TcavConfig
 from cnnviz_plugins.explain.concepts.results import ConceptScores
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
+from cnnviz_plugins.explain.layer_values import values_and_gradients
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerGradient(Fold):
     """The gradient of the score at the layer, as (gradient,), for each image."""
 
-    shape: tuple[int, ...] = field(default=())
+    layer: str
 
     def evaluate(self, case: Case) -> Float[Array, "..."]:
         """Return the gradient."""
-        return layer_gradient(case.model, case.image, case.target, str(self.layer), self.shape)
+        return values_and_gradients(case, self.layer)[self.layer][1]
 
     def finish(self, case: Case, gathered: Any) -> Float[Array, "..."]:
         """Return it."""
@@ -63,7 +63,6 @@ def build(config: TcavConfig, model: Model) -> SurveyPlan:
     sampled = SampledValues(
         layer=layer.name, shape=shape, image_count=config.image_count, pool=config.pool, is_labelled=True
     )
-
     return SurveyPlan(reducers={"sampled": sampled}, finish=partial(_scores, config, model, layer))
 
 
@@ -149,10 +148,9 @@ def _learned(
     """Return the direction from the second to the first, of length 1, and its accuracy on the third left out."""
     both = np.concatenate([first, second])
     is_first = np.arange(len(both)) < len(first)
-    order = np.concatenate([drawn.permutation(len(first)), len(first) + drawn.permutation(len(second))])
-    is_left_out = np.zeros(len(both), bool)
-    for begin, count in ((0, len(first)), (len(first), len(second))):
-        is_left_out[order[begin : begin + count // 3]] = True
+    parts = ((0, len(first)), (len(first), len(second)))
+    left_out = np.concatenate([start + drawn.permutation(count)[: count // 3] for start, count in parts])
+    is_left_out = np.isin(np.arange(len(both)), left_out)
     weights, constant = direction(rows[both[~is_left_out]], is_first[~is_left_out], penalty)
     tested = rows[both[is_left_out]] @ weights + constant > 0
     length = float(np.linalg.norm(weights))
@@ -163,7 +161,7 @@ def _gradients(
     config: TcavConfig, model: Model, layer: Layer, ids: list[int], dataset: Dataset
 ) -> Float[np.ndarray, "n d"]:
     images = np.stack([dataset.image(i) for i in ids])
-    fold = LayerGradient(layer=layer.name, shape=layer.shape)
+    fold = LayerGradient(layer=layer.name)
     target = targets.resolve(config.target, model, images)
     found, _ = run_fold(fold, model, images, target, keys_for(root_key(config.seed), ids))
     if config.pool == "mean" and found.ndim == 4:
@@ -176,14 +174,11 @@ def t_test(first: Float[np.ndarray, " n"], second: Float[np.ndarray, " m"]) -> f
 
     Samples without any spread differ surely or not at all: 0 or 1.
     """
-    free = len(first) + len(second) - 2
-    pooled = (first.var(ddof=1) * (len(first) - 1) + second.var(ddof=1) * (len(second) - 1)) / free
-    difference = float(first.mean() - second.mean())
-    if pooled < 1e-20:
-        return 1.0 if abs(difference) < 1e-10 else 0.0
-    # By hand: scipy's own warns of samples that are nearly constant, which scores near 0 and 1 are.
-    t = difference / np.sqrt(pooled * (1 / len(first) + 1 / len(second)))
-    return float(2 * stats.t.sf(abs(t), free))
+    if max(first.std(ddof=1), second.std(ddof=1)) < 1e-10:
+        return 1.0 if abs(first.mean() - second.mean()) < 1e-10 else 0.0
+    # From means and spreads: SciPy's test of the samples themselves warns where one of them has no spread.
+    summaries = [number for sample in (first, second) for number in (sample.mean(), sample.std(ddof=1), len(sample))]
+    return float(stats.ttest_ind_from_stats(*summaries).pvalue)
 
 
 def _findings(

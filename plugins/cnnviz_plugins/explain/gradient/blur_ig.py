@@ -11,7 +11,8 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import Case, Heatmap, Model
 from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import BlurIgConfig
-from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
+from cnnviz_plugins.explain.gradient.saliency import PixelSum
+from cnnviz_plugins.explain.input_gradient import input_gradient
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""

@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import Case, Heatmap, Model, Noise, fill_of, noisy_image
 from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
-from cnnviz_plugins.explain.gradient.saliency import PixelSum, input_gradient
+from cnnviz_plugins.explain.gradient.saliency import PixelSum
+from cnnviz_plugins.explain.input_gradient import input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)

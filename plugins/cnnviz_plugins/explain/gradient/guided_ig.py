@@ -10,7 +10,7 @@ from jaxtyping import Array, Bool, Float
 from cnnviz_jax.plugin import Case, Model, fill_of
 from cnnviz_plugins.explain.gradient.path import WholePath
 from cnnviz_plugins.explain.gradient.plugin import GuidedIgConfig
-from cnnviz_plugins.explain.gradient.saliency import input_gradient
+from cnnviz_plugins.explain.input_gradient import input_gradient
 
 # A distance this small against the whole path's is rounding.
 _CLOSE = 1e-6
@@ -60,11 +60,11 @@ def _moved(
     start: Float[Array, "h w c"],
     low: Float[Array, ""],
     high: Float[Array, ""],
-    wanted: Float[Array, ""],
+    distance: Float[Array, ""],
     close: Float[Array, ""],
     fraction: float,
 ) -> Float[Array, "h w c"]:
-    """Return the next point: as far from the image as `wanted`, the least steep values moved first.
+    """Return the next point: as far from the image as `distance`, the least steep values moved first.
 
     No value lags behind `low` or runs ahead of `high`, as shares of its own straight way.
     """
@@ -81,8 +81,8 @@ def _moved(
         threshold = jnp.sort(ranked.reshape(-1))[place]
         chosen: Bool[Array, "h w c"] = (ranked <= threshold) & jnp.isfinite(ranked)
         room = jnp.where(chosen, jnp.abs(at - ahead), 0.0).sum()
-        gamma = jnp.where(room > 0, (left - wanted) / jnp.where(room > 0, room, 1.0), 0.0)
-        gamma = jnp.where(jnp.abs(left - wanted) <= close, 0.0, gamma)
+        gamma = jnp.where(room > 0, (left - distance) / jnp.where(room > 0, room, 1.0), 0.0)
+        gamma = jnp.where(jnp.abs(left - distance) <= close, 0.0, gamma)
         moved = jnp.where(gamma > 1, ahead, at + jnp.clip(gamma, 0.0, 1.0) * (ahead - at))
         return jnp.where(chosen, moved, at), gamma, count + 1
 

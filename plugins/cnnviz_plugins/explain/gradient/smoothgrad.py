@@ -18,7 +18,8 @@ from cnnviz_plugins.explain.gradient.plugin import (
     SmoothgradSquaredConfig,
     VargradConfig,
 )
-from cnnviz_plugins.explain.gradient.saliency import RULES, PixelSum, input_gradient, passed_through, rewritten
+from cnnviz_plugins.explain.gradient.saliency import PixelSum
+from cnnviz_plugins.explain.input_gradient import RULES, input_gradient, relu_rule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,9 +38,9 @@ class Smoothgrad(PixelSum):
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        used = (("samples", config.copies), ("noise", str(config.used_noise)))
-        notes = (*rewritten(model, config.method), *used)
-        return cls(config=config, count=config.copies, notes=notes, warnings=passed_through(model, config.method))
+        notes, warnings = relu_rule(model, config.method)
+        notes += (("samples", config.copies), ("noise", str(config.used_noise)))
+        return cls(config=config, count=config.copies, notes=notes, warnings=warnings)
 
     def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation, and what the gradients are compared with."""

@@ -1,23 +1,23 @@
 """XRAI: regions of the image, ranked by their integrated gradients (Kapishnikov et al. 2019)."""
 
-import importlib.util
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError
+from cnnviz_jax.plugin import Case, Heatmap, Model, View, require
 from cnnviz_plugins.explain.gradient.path import rule_of
 from cnnviz_plugins.explain.gradient.plugin import XraiConfig
-from cnnviz_plugins.explain.gradient.saliency import input_gradient
+from cnnviz_plugins.explain.gradient.saliency import PixelSum
+from cnnviz_plugins.explain.input_gradient import input_gradient
 
 
 @dataclass(frozen=True, kw_only=True)
-class Xrai(Fold):
+class Xrai(PixelSum):
     """One number per pixel: the mean attribution of the region with which the pixel is taken, (h, w).
 
     Attributions are integrated gradients from the image's darkest and from its brightest value, averaged,
@@ -31,21 +31,16 @@ class Xrai(Fold):
     Source: Kapishnikov, Bolukbasi, Viégas, Terry 2019, section 3.2.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
+    view: View = "heatmap"
     config: XraiConfig
 
     @classmethod
     def build(cls, config: XraiConfig, model: Model) -> "Xrai":
         """Return the fold for `model`."""
-        if importlib.util.find_spec("skimage") is None:
-            raise UsageError("xrai finds its regions with scikit-image; pip install 'cnnviz-jax[segments]' brings it")
+        require("skimage", extra="segments", what="xrai")
         quadrature, nodes = config.rule
-        return cls(config=config, notes=(("quadrature", quadrature), ("nodes", nodes), ("baselines", ("min", "max"))))
-
-    @property
-    def evaluations(self) -> int:
-        """One per node and baseline."""
-        return 2 * self.config.rule[1]
+        notes = (("quadrature", quadrature), ("nodes", nodes), ("baselines", ("min", "max")))
+        return cls(config=config, count=2 * nodes, notes=notes)
 
     def evaluate(self, case: Case) -> Float[Array, "h w c"]:
         """Return the weighted share of one node of one baseline."""

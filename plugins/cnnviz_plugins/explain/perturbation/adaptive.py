@@ -33,9 +33,13 @@ class CoarseFirst:
     @property
     def coarse(self) -> Int[np.ndarray, " first"]:
         """The numbers of the windows of the coarse grid."""
-        rows, cols = _every(self.rows, self.step), _every(self.cols, self.step)
+        rows, cols = self._lines
         numbers: np.ndarray = (rows[:, None] * self.cols + cols[None, :]).reshape(-1)
         return numbers.astype(np.int32)
+
+    @property
+    def _lines(self) -> tuple[Int[np.ndarray, " down"], Int[np.ndarray, " across"]]:
+        return _every(self.rows, self.step), _every(self.cols, self.step)
 
     @property
     def count(self) -> int:
@@ -51,11 +55,11 @@ class CoarseFirst:
 
         How much it changes is the range of the four coarse values around a window. Traceable.
         """
-        rows, cols = _every(self.rows, self.step), _every(self.cols, self.step)
+        rows, cols = self._lines
         grid = values[: len(self.coarse)].reshape(len(rows), len(cols))
-        corners = jnp.stack([grid[:-1, :-1], grid[1:, :-1], grid[:-1, 1:], grid[1:, 1:]]) if grid.size > 1 else None
-        if corners is None or 0 in corners.shape:
-            corners = jnp.stack([grid, grid])
+        corners = jnp.stack([grid[:-1, :-1], grid[1:, :-1], grid[:-1, 1:], grid[1:, 1:]])
+        if 0 in corners.shape:
+            corners = grid[None]
         change = corners.max(0) - corners.min(0)
         y = np.clip(np.searchsorted(rows, np.arange(self.rows), side="right") - 1, 0, change.shape[0] - 1)
         x = np.clip(np.searchsorted(cols, np.arange(self.cols), side="right") - 1, 0, change.shape[1] - 1)
@@ -67,7 +71,7 @@ class CoarseFirst:
         self, values: Float[Array, " computed"], order: Int[Array, " computed"]
     ) -> tuple[Float[Array, "rows cols"], Bool[Array, "rows cols"]]:
         """Return the grid, bilinear between the coarse values where nothing was computed, and where something was."""
-        rows, cols = _every(self.rows, self.step), _every(self.cols, self.step)
+        rows, cols = self._lines
         coarse = values[: len(self.coarse)].reshape(len(rows), len(cols))
         grid = jnp.asarray(_between(self.rows, rows)) @ coarse @ jnp.asarray(_between(self.cols, cols)).T
         full = grid.reshape(-1).at[order].set(values).reshape(self.rows, self.cols)

@@ -45,7 +45,7 @@ class FeatureAblation(PartsFold):
     def prepare(self, case: Case) -> tuple[Parts, Float[Array, ""], tuple[Array, ...]]:
         """Return the image's parts, its score, and the untouched activations where boxes are windows."""
         unchanged = () if self.sweep is None else self.sweep.prepare(case.model, case.image, case.target)
-        return self.parts(case.model, case.image, case.key), case.model.score(case.image, case.target)[0], unchanged
+        return self.parts(case), case.model.score(case.image, case.target)[0], unchanged
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the fall of the score without part `index`."""

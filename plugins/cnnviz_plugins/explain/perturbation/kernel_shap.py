@@ -53,7 +53,7 @@ class KernelShap(PartsFold):
 
     def prepare(self, case: Case) -> tuple[Parts, Key[Array, ""]]:
         """Return the image's parts and its key, which both coalitions of a pair need."""
-        return self.parts(case.model, case.image, case.key), case.key
+        return self.parts(case), case.key
 
     def evaluate(self, case: Case) -> tuple[Bool[Array, " count"], Float[Array, ""]]:
         """Return coalition `index` and its score."""

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Plan, Target, UsageError, WindowSweep
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, WindowPlan, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
@@ -82,7 +82,17 @@ class Occlusion(Fold):
 
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return positions, operations of both engines and the share of each layer."""
-        return plan_rows(self.windows, self.evaluations, self.sweep is not None, model)
+        windows, plan, count = self.windows, self.windows.sweep.plan(model), self.evaluations
+        more = f", {windows.count - count:,} of them interpolated" if count < windows.count else ""
+        rows = (
+            ("window", f"{windows.height} x {windows.width} px, stride {windows.step[0]} x {windows.step[1]}"),
+            ("positions", f"{windows.rows} x {windows.cols}{more}"),
+            ("FLOPs dense", f"{_billions(plan.dense_flops)} per window, {_billions(count * plan.dense_flops)} in all"),
+            ("FLOPs incremental", f"{_billions(plan.flops)} per window, {_billions(count * plan.flops)} in all"),
+            ("dense / incremental", f"{plan.dense_flops / max(plan.flops, 1.0):.2f}"),
+            ("engine", "dense" if self.sweep is None else "incremental"),
+        )
+        return (*rows, *_layers(plan, model))
 
     def prepare(self, case: Case) -> "_Context":
         """Return the image as it looks where occluded, and what is read off the untouched one."""
@@ -90,10 +100,10 @@ class Occlusion(Fold):
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(case.image.shape[-1]), jnp.asarray(self.config.channels))
             occluded = jnp.where(chosen, occluded, case.image)
-        wanted = None if self.config.score == "distribution" else case.target
-        unchanged = () if self.sweep is None else self.sweep.prepare(case.model, case.image, wanted)
+        target = None if self.config.score == "distribution" else case.target
+        unchanged = () if self.sweep is None else self.sweep.prepare(case.model, case.image, target)
         order = None if self.adaptive is None else self.adaptive.start()
-        return _Context(occluded, self._reading(case.model, case.image, case.target), unchanged, order)
+        return _Context(occluded, self._reading(case, case.image), unchanged, order)
 
     def refine(self, case: Case, gathered: Float[Array, " p"]) -> "_Context":
         """Return the same with the windows of the second round chosen."""
@@ -101,9 +111,8 @@ class Occlusion(Fold):
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the number of window `index`, in order of computation."""
-        index = case.index
-        index = index if case.context.order is None else case.context.order[index]
-        reading = self._occluded_reading(case.model, case.image, case.target, case.context, index)
+        index = case.index if case.context.order is None else case.context.order[case.index]
+        reading = self._occluded_reading(case, index)
         if self.config.score == "distribution":
             return 0.5 * jnp.abs(reading - case.context.untouched).sum()
         if self.config.score == "drop":
@@ -120,23 +129,22 @@ class Occlusion(Fold):
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}
         return Heatmap(values=gather[self.config.gather or "grid"](grid), low_res=grid, extras=extras)
 
-    def _reading(self, model: Model, image: Float[Array, "h w c"], target: Target) -> Float[Array, " k"]:
+    def _reading(self, case: Case, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
         """Return what is compared: the score, or the predicted distribution."""
         if self.config.score == "distribution":
-            return jax.nn.softmax(model.run(image)[0])
-        return model.score(image, target)[0][None]
+            return jax.nn.softmax(case.model.run(image)[0])
+        return case.model.score(image, case.target)[0][None]
 
-    def _occluded_reading(
-        self, model: Model, image: Float[Array, "h w c"], target: Target, context: "_Context", index: Int[Array, ""]
-    ) -> Float[Array, " k"]:
+    def _occluded_reading(self, case: Case, index: Int[Array, ""]) -> Float[Array, " k"]:
         """Return the same with window `index` occluded."""
+        occluded = case.context.occluded
         if self.sweep is None:
-            return self._reading(model, jnp.where(self.windows.mask(index), context.occluded, image), target)
+            return self._reading(case, jnp.where(self.windows.mask(index), occluded, case.image))
         place = index // self.windows.cols, index % self.windows.cols
         if self.config.score == "distribution":
-            logits, _ = self.sweep.run(model, image, context.occluded, context.unchanged, *place)
+            logits, _ = self.sweep.run(case.model, case.image, occluded, case.context.unchanged, *place)
             return jax.nn.softmax(logits)
-        return self.sweep.score(model, image, context.occluded, context.unchanged, *place, target)[None]
+        return self.sweep.score(case.model, case.image, occluded, case.context.unchanged, *place, case.target)[None]
 
 
 class _Context(NamedTuple):
@@ -150,34 +158,11 @@ class _Context(NamedTuple):
     """Which window each evaluation computes, where not all are."""
 
 
-def plan_rows(windows: Windows, count: int, is_incremental: bool, model: Model) -> tuple[tuple[str, str], ...]:
-    """Return names and texts.
-
-    Args:
-        windows: Where windows stand.
-        count: How many are computed.
-        is_incremental: Whether only what a window reaches is recomputed.
-        model: The model.
-    """
-    plan = windows.sweep.plan(model)
-    ratio = plan.dense_flops / max(plan.flops, 1.0)
-    skipped = windows.count - count
-    rows = [
-        ("window", f"{windows.height} x {windows.width} px, stride {windows.step[0]} x {windows.step[1]}"),
-        ("positions", f"{windows.rows} x {windows.cols}" + (f", {skipped:,} of them interpolated" if skipped else "")),
-        ("FLOPs dense", f"{_billions(plan.dense_flops)} per window, {_billions(count * plan.dense_flops)} in all"),
-        ("FLOPs incremental", f"{_billions(plan.flops)} per window, {_billions(count * plan.flops)} in all"),
-        ("dense / incremental", f"{ratio:.2f}"),
-        ("engine", "incremental" if is_incremental else "dense"),
-    ]
-    return (*rows, *_layers(plan, model))
-
-
-def _layers(plan: Plan, model: Model) -> list[tuple[str, str]]:
+def _layers(plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
     """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
     named: dict[int, str] = {}
-    for name, layer_node in model.program.layers.items():
-        for node in layer_node.operation.nodes if layer_node.operation is not None else ():
+    for name, layer in model.program.layers.items():
+        for node in layer.operation.nodes if layer.operation is not None else ():
             named.setdefault(node.order, name)
     dense: dict[str, float] = defaultdict(float)
     done: dict[str, float] = defaultdict(float)

@@ -5,7 +5,7 @@ from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Bool, Float, Int, Key
+from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
@@ -59,16 +59,17 @@ class PartsFold(Fold):
         """Return what was left to a convention, for the result's notes."""
         return ()
 
-    def parts(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Parts:
-        """Return one image's parts."""
-        segments = self.segments(image)
+    def parts(self, case: Case) -> Parts:
+        """Return the image's parts."""
+        segments = self.segments(case.image)
         there = jnp.zeros(self.segments.count, bool).at[segments.reshape(-1)].set(True)
         fill = self.config.fill if self.config.fill is not None else "segment-mean"
-        return Parts(segments, occluding_fill(fill, image, model, key, segments, self.segments.count), there)
+        occluded = occluding_fill(fill, case.image, case.model, case.key, segments, self.segments.count)
+        return Parts(segments, occluded, there)
 
     def prepare(self, case: Case) -> Any:
         """Return the image's parts."""
-        return self.parts(case.model, case.image, case.key)
+        return self.parts(case)
 
     def shown(self, parts: Parts, per_segment: Float[Array, " count"], **extras: Any) -> Heatmap:
         """Return a number per part as a map."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 from cnnviz_jax.plugin import (
     TechniqueSpec,
@@ -29,21 +29,35 @@ SEGMENT_FILLS = {**FILLS, "segment-mean": False}
 SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
 """Words that `segments` may be, each with a number."""
 
+Usual = dict[str, dict[str, Any]]
 Segmentation = str | tuple[tuple[int, ...], ...]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Defaults:
-    """Options of which some may be left to a convention."""
+class Conventional:
+    """A config whose options of `None` take what its convention has."""
 
-    def filled(self, usual: dict[str, Any]) -> Self:
-        """Return the same with what was not given as it is in `usual`."""
-        return replace(self, **{name: value for name, value in usual.items() if getattr(self, name) is None})
+    usual: ClassVar[Usual]
+    """By the name of the convention; `paper` where there is no choice."""
+
+    def resolved(self) -> Self:
+        """Return the same with nothing left open."""
+        usual = self.usual[getattr(self, "convention", "paper")]
+        missing = {name: value for name, value in usual.items() if getattr(self, name) is None}
+        return replace(self, **missing)  # type: ignore[type-var]  # every config is a dataclass
 
 
 @technique("occlusion", "explain", ".occlusion:Occlusion.build", "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2")
-class OcclusionConfig(Defaults):
+class OcclusionConfig(Conventional):
     """How much the score falls when each window of the image is occluded."""
+
+    usual: ClassVar[Usual] = {
+        "paper": {"edge": "full", "score": "drop", "gather": "grid"},
+        "captum": {"edge": "truncate", "score": "drop", "gather": "average"},  # captum/attr/_core/occlusion.py
+        "pair": {"edge": "full", "score": "drop", "gather": "sum"},  # PAIR saliency/core/occlusion.py
+        # tf_explain/core/occlusion_sensitivity.py
+        "tf-explain": {"edge": "truncate", "score": "one_minus", "gather": "grid"},
+        "xplique": {"edge": "full", "score": "drop", "gather": "sum"},  # xplique/attributions/occlusion.py
+    }
 
     window: int | tuple[int, int] | None = None
     """Height and width of a window in pixels (one number for both); a seventh of the short side when not given."""
@@ -81,20 +95,6 @@ class OcclusionConfig(Defaults):
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
-    def resolved(self) -> Self:
-        """Return the same with nothing left to the convention."""
-        return self.filled(_OCCLUSION_CONVENTIONS[self.convention])
-
-
-_OCCLUSION_CONVENTIONS: dict[str, dict[str, Any]] = {
-    "paper": {"edge": "full", "score": "drop", "gather": "grid"},
-    "captum": {"edge": "truncate", "score": "drop", "gather": "average"},  # captum/attr/_core/occlusion.py
-    "pair": {"edge": "full", "score": "drop", "gather": "sum"},  # PAIR saliency/core/occlusion.py
-    # tf_explain/core/occlusion_sensitivity.py
-    "tf-explain": {"edge": "truncate", "score": "one_minus", "gather": "grid"},
-    "xplique": {"edge": "full", "score": "drop", "gather": "sum"},  # xplique/attributions/occlusion.py
-}
-
 
 @technique("rise", "explain", ".rise:Rise.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421", in_report=False)
 class RiseConfig:
@@ -121,8 +121,10 @@ class RiseConfig:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SegmentConfig(Defaults):
+class SegmentConfig(Conventional):
     """What the parts of an image are, and what occludes them."""
+
+    usual: ClassVar[Usual] = {"paper": {"fill": "segment-mean"}}
 
     segments: str | tuple[tuple[int, ...], ...] = "grid(8)"
     """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
@@ -141,10 +143,6 @@ class SegmentConfig(Defaults):
         if not number or number != int(number) or number < 1:
             raise UsageError(f"segments takes a positive whole number, got {self.segments!r}")
 
-    def resolved(self) -> Self:
-        """Return the same with nothing left open."""
-        return self.filled({"fill": "segment-mean"})
-
 
 @technique("feature-ablation", "explain", ".feature_ablation:FeatureAblation.build",
            "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
@@ -162,6 +160,13 @@ class FeatureAblationConfig(SegmentConfig):
 @technique("lime", "explain", ".lime:Lime.build", "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938", in_report=False)
 class LimeConfig(SegmentConfig):
     """Weights of a linear model of which parts are occluded, fitted near the image."""
+
+    usual: ClassVar[Usual] = {
+        # marcotcr/lime lime_image.py
+        "paper": {"samples": 1000, "distance": "cosine", "kernel_width": 0.25, "ridge": 1.0, "fill": "segment-mean"},
+        # xplique/attributions/lime.py, images of three channels
+        "xplique": {"samples": 150, "distance": "euclidean", "kernel_width": 45.0, "ridge": 2.0, "fill": 0.5},
+    }
 
     samples: int | None = None
     """Random images with half of their parts occluded, per image; 1000, or the convention's (Xplique: 150), when
@@ -182,24 +187,17 @@ class LimeConfig(SegmentConfig):
         if self.ridge is not None and self.ridge < 0:
             raise UsageError(f"ridge is not negative, got {self.ridge}")
 
-    def resolved(self) -> Self:
-        """Return the same with nothing left open."""
-        return self.filled(_LIME_CONVENTIONS[self.convention])
-
-
-_LIME_CONVENTIONS: dict[str, dict[str, Any]] = {
-    # marcotcr/lime lime_image.py
-    "paper": {"samples": 1000, "distance": "cosine", "kernel_width": 0.25, "ridge": 1.0, "fill": "segment-mean"},
-    # xplique/attributions/lime.py, images of three channels
-    "xplique": {"samples": 150, "distance": "euclidean", "kernel_width": 45.0, "ridge": 2.0, "fill": 0.5},
-}
-
 
 @technique(
     "kernel-shap", "explain", ".kernel_shap:KernelShap.build", "Lundberg, Lee 2017, arXiv:1705.07874", in_report=False
 )
 class KernelShapConfig(SegmentConfig):
     """The Shapley values of the image's parts."""
+
+    usual: ClassVar[Usual] = {
+        "paper": {"samples": 2048, "fill": "segment-mean"},
+        "xplique": {"samples": 800, "fill": 0.5},
+    }
 
     samples: int | None = None
     """Coalitions per image; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
@@ -211,11 +209,6 @@ class KernelShapConfig(SegmentConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(4, samples=self.samples)
-
-    def resolved(self) -> Self:
-        """Return the same with nothing left open."""
-        samples, fill = (800, 0.5) if self.convention == "xplique" else (2048, "segment-mean")
-        return self.filled({"samples": samples, "fill": fill})
 
 
 @technique("sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False)

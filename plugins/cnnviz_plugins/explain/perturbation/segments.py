@@ -1,7 +1,5 @@
 """Segments of an image: a regular grid, a given mask, or superpixels of scikit-image made for each image."""
 
-import importlib
-import importlib.util
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Model, UsageError, WindowSweep, word_and_number
+from cnnviz_jax.plugin import Model, UsageError, WindowSweep, require, word_and_number
 from cnnviz_plugins.explain.perturbation.plugin import SEGMENTERS, Segmentation
 
 
@@ -45,10 +43,7 @@ class Segments:
         if word == "grid":
             grid = (min(size, height), min(size, width))
             return cls(word, size, grid[0] * grid[1], grid, None)
-        if importlib.util.find_spec("skimage") is None:
-            raise UsageError(
-                f"segments={option!r} needs scikit-image: install cnnviz-jax[segments], or use segments='grid(8)'"
-            )
+        require("skimage", extra="segments", what=f"segments={option!r}, unlike segments='grid(8)',")
         # SLIC drops segments smaller than half the mean, so twice the number asked for is the most there can be.
         return cls(word, size, 2 * size if word == "slic" else size, None, None)
 
@@ -79,7 +74,7 @@ class Segments:
         return None if self.grid is None else per_segment.reshape(self.grid)
 
     def _superpixels(self, image: Any) -> Int[np.ndarray, "h w"]:
-        segmentation: Any = importlib.import_module("skimage.segmentation")
+        from skimage import segmentation
 
         image = np.asarray(image, np.float64)
         colour = image.shape[-1] == 3

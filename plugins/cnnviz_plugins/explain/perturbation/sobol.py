@@ -3,14 +3,12 @@
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Array, Float, Int
-from scipy.stats import qmc
+from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Heatmap
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import SobolConfig
+from cnnviz_plugins.explain.sobol_design import indices, low_discrepancy, strengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,34 +39,14 @@ class Sobol(PartsFold):
             design = jax.random.uniform(jax.random.fold_in(case.key, 1), shape)
         else:
             design = low_discrepancy(*shape)
-        return self.parts(case.model, case.image, case.key), design
+        return self.parts(case), design
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs: A, B, then one for each part."""
         parts, design = case.context
-        strength = strengths(design, case.index)
-        return case.model.score(parts.fading(case.image, strength), case.target)[0]
+        return case.model.score(parts.fading(case.image, strengths(design, case.index)), case.target)[0]
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Heatmap:
         """Return the total indices as a map."""
-        at_a, at_b, *_ = by_matrix = gathered.reshape(-1, self.config.designs)
-        mixed = by_matrix[2:]
-        spread = 2 * self.config.designs * at_a.var(ddof=1)
-        varies = spread > 0
-        over = jnp.where(varies, spread, 1)
-        total = jnp.where(varies, ((at_a - mixed) ** 2).sum(1) / over, 0)
-        first = jnp.where(varies, 1 - ((at_b - mixed) ** 2).sum(1) / over, 0)
+        total, first = indices(gathered, self.config.designs)
         return self.shown(case.context[0], total, first_order=first)
-
-
-def low_discrepancy(designs: int, columns: int) -> Float[Array, "designs columns"]:
-    """Return the first points of a Sobol sequence; a power of two of them covers the cube evenly."""
-    return jnp.asarray(qmc.Sobol(columns, scramble=False).random(designs).astype(np.float32))
-
-
-def strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]) -> Float[Array, " count"]:
-    """Return row index % designs of matrix index // designs: A, B, then A with one column of B after the other."""
-    designs, count = design.shape[0], design.shape[1] // 2
-    row, matrix = design[index % designs], index // designs
-    from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
-    return jnp.where(from_b, row[count:], row[:count])

@@ -40,12 +40,10 @@ class Windows:
             raise WindowError(
                 f"a window of {size[0]} x {size[1]} pixels does not fit an image of {image[0]} x {image[1]}"
             )
-        free = [(image[axis] - size[axis]) for axis in (0, 1)]
-        if edge == "truncate":
-            counts = [-(-free[axis] // step[axis]) + 1 for axis in (0, 1)]
-        else:
-            counts = [free[axis] // step[axis] + 1 for axis in (0, 1)]
-        return cls(size[0], size[1], counts[0], counts[1], step, (image[0], image[1]))
+        # The last window of `truncate` is cut off at the border, so that a rest counts as a whole step.
+        rest = (step[0] - 1, step[1] - 1) if edge == "truncate" else (0, 0)
+        rows, cols = ((image[axis] - size[axis] + rest[axis]) // step[axis] + 1 for axis in (0, 1))
+        return cls(*size, rows, cols, step, image)
 
     @property
     def count(self) -> int:

@@ -6,10 +6,9 @@ in which `*` stands for anything, or `kind:conv`, `kind:dense`, or `first`: a la
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 
-from cnnviz_jax.plugin import UsageError, did_you_mean
+from cnnviz_jax.plugin import UsageError, call_of, did_you_mean, number_in
 
 RULES: dict[str, float | None] = {
     "epsilon": 1e-6,
@@ -43,8 +42,6 @@ begin with `sequential-` iNNvestigate's (innvestigate/analyzer/relevance_based/r
 `deep-taylor` is Montavon et al. 2017 for images, which are bounded.
 """
 
-_FORM = re.compile(r"\s*([a-zA-Z^+-]+[2]?)\s*(?:\(\s*([-+0-9.e]+)\s*\))?\s*")
-
 
 @dataclass(frozen=True)
 class Rule:
@@ -65,20 +62,20 @@ def rule_of(text: str, epsilon: float = 1e-6) -> Rule:
     Raises:
         UsageError: No rule has that name, or its number makes no sense.
     """
-    match = _FORM.fullmatch(text)
-    known = {word.lower(): word for word in RULES}
-    word = known.get(match[1].lower()) if match else None
-    if match is None or word is None:
+    try:
+        call = call_of(text)
+        number = number_in(call)
+    except ValueError as error:
+        raise UsageError(f"relevance rule {text!r}: {error}") from error
+    word = {each.lower(): each for each in RULES}.get(call.name.lower())
+    if word is None:
         raise UsageError(f"no relevance rule {text!r}; there are {', '.join(RULES)}.{did_you_mean(text, RULES)}")
     default = epsilon if word == "epsilon" else RULES[word]
     if default is None:
-        if match[2] is not None:
+        if number is not None:
             raise UsageError(f"the relevance rule {word} takes no number, got {text!r}")
         return Rule(word)
-    try:
-        number = default if match[2] is None else float(match[2])
-    except ValueError as error:
-        raise UsageError(f"relevance rule {text!r}: {match[2]!r} is no number") from error
+    number = default if number is None else number
     least = 1.0 if word == "alpha-beta" else 0.0
     if not least <= number < float("inf"):
         raise UsageError(f"the number of the relevance rule {word} is at least {least:g}, got {number:g}")

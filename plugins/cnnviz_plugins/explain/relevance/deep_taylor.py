@@ -2,12 +2,11 @@
 
 from dataclasses import dataclass
 
-from cnnviz_jax.plugin import Model, RuleError
+from cnnviz_jax.plugin import ACTIVATION_KINDS, Model, RuleError
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, rule_of
-from cnnviz_plugins.explain.relevance.lrp import Lrp, unruled_warning
-from cnnviz_plugins.explain.relevance.plan import Settings
+from cnnviz_plugins.explain.relevance.lrp import Lrp
+from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import DeepTaylorConfig
-from cnnviz_plugins.explain.relevance.primitives import PASSING_KINDS
 from cnnviz_plugins.explain.relevance.propagation import model_plan
 
 
@@ -28,17 +27,18 @@ class DeepTaylor(Lrp):
     def build(cls, config: DeepTaylorConfig, model: Model) -> "DeepTaylor":  # type: ignore[override]
         """Return the fold for `model`."""
         others = [
-            f"{name} ({layer_node.kind})"
-            for name, layer_node in model.program.layers.items()
-            if layer_node.kind in PASSING_KINDS - {"relu"} and layer_node.operation is not None
+            f"{name} ({layer.kind})"
+            for name, layer in model.program.layers.items()
+            if layer.kind in ACTIVATION_KINDS - {"relu"} and layer.operation is not None
         ]
         if others:
             raise RuleError(
                 f"deep-taylor is derived for ReLU networks, and {model.name} has {', '.join(others[:3])}"
                 f"{', ...' if len(others) > 3 else ''}; lrp with composite='deep-taylor' uses the same rules there"
             )
+        # Expanded at a root point of its domain, x >= 0 behind a ReLU and a box at the image, a ReLU unit with b <= 0
+        # has the Taylor terms of the rules z+ and z^B (section 4), all of the sign of what is shared.
         rows = tuple((pattern, rule_of(rule, config.epsilon)) for pattern, rule in COMPOSITES["deep-taylor"])
-        settings = Settings(rows=rows, epsilon=config.epsilon, bias=False)
+        settings = RelevanceSettings(rows=rows, epsilon=config.epsilon, bias=False)
         plan = model_plan(model, settings)
-        warnings = unruled_warning("deep-taylor", plan)
-        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=warnings)
+        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=plan.warnings("deep-taylor"))

@@ -7,12 +7,11 @@ import jax
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, RuleError, TargetError
 from cnnviz_plugins.explain.relevance.composites import Rule
-from cnnviz_plugins.explain.relevance.lrp import unruled_warning
-from cnnviz_plugins.explain.relevance.plan import Settings
+from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import ExcitationBackpropConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
 
-SETTINGS = Settings(rows=(("*", Rule("z+")),), epsilon=0.0, bias=False, is_rooted=False)
+SETTINGS = RelevanceSettings(rows=(("*", Rule("z+")),), epsilon=0.0, bias=False, is_rooted=False)
 """Marginal winning probability is the rule z+ without biases, begun with 1 at the target."""
 
 
@@ -52,8 +51,7 @@ class ExcitationBackprop(Fold):
                     f"contrastive excitation-backprop negates {top}, and reads below it; name a lower layer"
                 )
             notes += (("negated", top),)
-        warnings = unruled_warning("excitation-backprop", plan)
-        return cls(layer=layer, opposite=opposite, notes=notes, warnings=warnings)
+        return cls(layer=layer, opposite=opposite, notes=notes, warnings=plan.warnings("excitation-backprop"))
 
     def evaluate(self, case: Case) -> Relevance:
         """Return the probabilities at the image or the layer."""
@@ -65,6 +63,8 @@ class ExcitationBackprop(Fold):
             raise TargetError(
                 "contrastive excitation-backprop sets a class against its opposite; it explains scores only"
             )
+        # Zhang et al. 2016, section 3.3: a dual unit of the class has its weights negated; its walk is run with the
+        # same activations. Negating the last kernel gives just that, for all classes at once and at any layer below.
         leaves, tree = jax.tree.flatten(case.model.params)
         turned = [-leaf if position in self.opposite else leaf for position, leaf in enumerate(leaves)]
         other = relevance_of(

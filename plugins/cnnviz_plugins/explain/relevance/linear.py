@@ -11,13 +11,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Model, Node, Operation
-
-RECASTS = frozenset({
-    "reshape", "squeeze", "expand_dims", "transpose", "convert_element_type", "copy", "copy_p", "name",
-    "reduce_precision", "optimization_barrier", "sharding_constraint",
-})  # fmt: skip
-"""Primitives that rearrange or recast the numbers of one operand, none left out or doubled."""
+from cnnviz_jax.plugin import RECASTS, Model, Node, Operation
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,13 +56,15 @@ def affine_chain(
     """
     if operation.kernel is None or len(operation.inputs) != 1:
         return None
-    graph, depends = model.program.graph, model.program.analysis.depends
+    graph, analysis = model.program.graph, model.program.analysis
+    # The chain ends where folding would hide something: at a value that is read or explained, at a second reader (a
+    # skip connection must see the value as it is), at an activation, or where a step spreads the value over a larger
+    # shape.
     chain: list[Node] = []
     value = operation.node.outputs[0]
     while value not in ends and value not in graph.output_ids and len(graph.values[value].consumers) == 1:
         node = graph.values[value].consumers[0]
-        moving = [number for number in node.inputs if depends(number)]
-        if moving != [value] or len(node.outputs) != 1 or node.order in closed:
+        if analysis.sources(node) != (value,) or len(node.outputs) != 1 or node.order in closed:
             break
         is_affine = node.name in ("add", "add_any", "sub", "mul", "neg") or (
             node.name == "div" and node.inputs[0] == value
@@ -84,11 +80,16 @@ def affine_chain(
     return AffineChain(operation, value, tuple(chain))
 
 
+def clipped(value: Float[Array, "..."], sign: int) -> Float[Array, "..."]:
+    """Return the positive part of a value for a positive sign, else the negative one."""
+    return jnp.maximum(value, 0) if sign > 0 else jnp.minimum(value, 0)
+
+
 class FoldedLayer:
-    """A affine chain with its numbers: `W x + b` and the variants of `W` that rules ask for.
+    """An affine chain with its numbers: `W x + b` and the variants of `W` that rules ask for.
 
     Args:
-        affine chain: The layer.
+        affine: The layer.
         x: Its input.
         fixed: The values of `affine.fixed`, in order.
         is_non_negative: Whether `x` is known to have no negative entries, which saves half of some rules' work.
@@ -105,6 +106,10 @@ class FoldedLayer:
         self._zero = jnp.zeros(shape.shape, shape.dtype)
         self._scale: Array | None = None
         """What the chain multiplies each unit of the product by; `None` where it multiplies none."""
+        # The chain maps the product u to s u + t unit by unit. The derivative at any u is s: one `vjp` of ones reads it
+        # off, whatever the arithmetic. For batch norm, (u - mean) * rsqrt(var + eps) * scale + bias, it is the scale
+        # over the root, spread over the map. W+ of the folded layer is then s+ K+ + s- K-, so no kernel is rebuilt per
+        # channel.
         if affine.has_scale:
             after, back = jax.vjp(self._after, self._zero)
             self._scale = back(jnp.ones_like(after))[0]
@@ -123,9 +128,11 @@ class FoldedLayer:
 
     def signed(self, x: Float[Array, "..."], sign: int) -> Float[Array, "..."]:
         """`W+ x` for a positive sign, `W- x` for a negative one."""
-        same = self._product(x, self._clipped(sign))
+        # (s K)+ x = s (K+ x) where s > 0 and s (K- x) where s < 0: -2 * (3, -1) = (-6, 2), whose positive part is that
+        # of K-. A unit's scale is one number, so both products are computed and one is picked.
+        same = self._product(x, clipped(self._kernel, sign))
         if self._scale is not None:
-            same = jnp.where(self._scale > 0, same, self._product(x, self._clipped(-sign)))
+            same = jnp.where(self._scale > 0, same, self._product(x, clipped(self._kernel, -sign)))
         return self._scaled(same)
 
     def ones(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -143,9 +150,6 @@ class FoldedLayer:
         product: Array = operation.node.apply([known[number] for number in operation.node.inputs])[0]
         return product
 
-    def _clipped(self, sign: int) -> Array:
-        return jnp.maximum(self._kernel, 0) if sign > 0 else jnp.minimum(self._kernel, 0)
-
     def _after(self, product: Array) -> Array:
         """The chain."""
         for node in self._chain.chain:
@@ -160,6 +164,4 @@ class FoldedLayer:
 
     def _scaled(self, product: Array) -> Array:
         """The chain without its shifts."""
-        if self._scale is None:
-            return self._rearranged(product)
-        return self._rearranged(self._scale * product)
+        return self._rearranged(product if self._scale is None else self._scale * product)

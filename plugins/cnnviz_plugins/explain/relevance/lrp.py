@@ -5,7 +5,7 @@ from typing import Any
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
-from cnnviz_plugins.explain.relevance.plan import Plan, Settings
+from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import LrpConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
 
@@ -22,7 +22,7 @@ class Lrp(Fold):
     """
 
     view: View = "pixels"
-    settings: Settings
+    settings: RelevanceSettings
 
     @classmethod
     def build(cls, config: LrpConfig, model: Model) -> "Lrp":
@@ -33,10 +33,10 @@ class Lrp(Fold):
         """
         own = tuple(row_of(text, config.stabiliser) for text in config.rules)
         rows = tuple((pattern, rule_of(rule, config.stabiliser)) for pattern, rule in COMPOSITES[config.composite])
-        settings = Settings(rows=own + rows, own=len(own), epsilon=config.stabiliser, bias=config.bias)
+        settings = RelevanceSettings(rows=own + rows, own=len(own), epsilon=config.stabiliser, bias=config.bias)
         plan = model_plan(model, settings)
         notes = (("rules", plan.rules), ("epsilon", config.stabiliser))
-        return cls(settings=settings, notes=notes, warnings=unruled_warning("lrp", plan))
+        return cls(settings=settings, notes=notes, warnings=plan.warnings("lrp"))
 
     def evaluate(self, case: Case) -> Relevance:
         """Return the image's relevance."""
@@ -46,10 +46,3 @@ class Lrp(Fold):
         """Return it with the two sums."""
         values, root = gathered.values[0], gathered.root[0]
         return Heatmap(values=values, extras={"root": root, "conservation_gap": values.sum() - root})
-
-
-def unruled_warning(technique: str, plan: Plan) -> tuple[str, ...]:
-    """Return a warning that names the operations without a rule, if there are any."""
-    if not plan.unruled:
-        return ()
-    return (f"{technique} has no rule for {'; '.join(plan.unruled)}: gradient times input stands in for one",)

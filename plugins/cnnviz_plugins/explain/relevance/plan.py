@@ -1,4 +1,4 @@
-"""Who shares relevance how: every operation between the image and some values gets its way back, once per question.
+"""Which operation shares relevance how: each between the image and some values gets its way back, once per question.
 
 The result is a set of overrides for the program's evaluator: each computes a value as the program does, and sends
 relevance, in place of a gradient, back to what the value was computed from.
@@ -12,21 +12,18 @@ from typing import Any
 import jax.numpy as jnp
 from jax import lax
 
-from cnnviz_jax.plugin import Model, Node, Operation, Override, RuleError, did_you_mean
+from cnnviz_jax.plugin import ACTIVATION_KINDS, ELEMENTWISE, Model, Node, Operation, Override, RuleError, did_you_mean
 from cnnviz_plugins.explain.relevance.composites import Rule
 from cnnviz_plugins.explain.relevance.linear import AffineChain, FoldedLayer, affine_chain
 from cnnviz_plugins.explain.relevance.primitives import (
     GATES,
     LINEAR,
     MOVING,
-    PASSING_KINDS,
     POSITIVE_KINDS,
-    UNARY,
     is_divisor,
     is_gate,
     is_mean_of,
     is_non_negative,
-    moving_inputs,
     present,
     sees_the_image,
 )
@@ -39,7 +36,7 @@ Rows = tuple[tuple[str, Rule], ...]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class RelevanceSettings:
     """How relevance is propagated; hashable, so it can stand in a fold."""
 
     rows: Rows
@@ -55,7 +52,7 @@ class Settings:
 
 
 @dataclass(frozen=True, eq=False)
-class Plan:
+class RelevancePlan:
     """The overrides, and what was decided."""
 
     overrides: Mapping[int, Override]
@@ -64,33 +61,39 @@ class Plan:
     unruled: tuple[str, ...]
     """Operations without a rule: they share by gradient times input."""
 
+    def warnings(self, technique: str) -> tuple[str, ...]:
+        """Return a warning that names the operations without a rule, if there are any."""
+        if not self.unruled:
+            return ()
+        return (f"{technique} has no rule for {'; '.join(self.unruled)}: gradient times input stands in for one",)
 
-def plan_of(model: Model, settings: Settings, wanted: Sequence[int], given: Mapping[int, Any]) -> Plan:
+
+def plan_of(model: Model, settings: RelevanceSettings, ends: Sequence[int], params: Mapping[int, Any]) -> RelevancePlan:
     """Return the plan that leads from some values of the program back to the image.
 
     Args:
         model: The model.
         settings: The rules.
-        wanted: The values that relevance comes from, and those at which it is read.
-        given: The parameters by value number; what a plan decides does not depend on them.
+        ends: The values that relevance comes from, and those at which it is read.
+        params: The parameters by value number; what a plan decides does not depend on them.
 
     Raises:
         RuleError: A rule cannot serve its layer, a row fits no layer, or an operation has no way back.
     """
-    planner = _Planner(model, settings, frozenset(wanted), given)
+    planner = _Planner(model, settings, frozenset(ends), params)
     planner.layers()
     for node in planner.needed:
         if node.order not in planner.claimed:
             planner.leaf(node)
-    return Plan(planner.overrides, tuple(planner.rules), tuple(planner.unruled))
+    return RelevancePlan(planner.overrides, tuple(planner.rules), tuple(planner.unruled))
 
 
 @dataclass(eq=False)
 class _Planner:
     model: Model
-    settings: Settings
+    settings: RelevanceSettings
     ends: frozenset[int]
-    given: Mapping[int, Any]
+    params: Mapping[int, Any]
     overrides: dict[int, Override] = field(default_factory=dict)
     claimed: set[int] = field(default_factory=set)
     rules: list[str] = field(default_factory=list)
@@ -98,19 +101,19 @@ class _Planner:
 
     def __post_init__(self) -> None:
         program = self.model.program
-        self.needed = _needed(self.model, self.ends)
+        self.needed = program.analysis.leaves_below(self.ends)
         orders = {node.order for node in self.needed}
         self.operations = [op for op in program.operations if op.node.order in orders]
-        self.names = {
-            layer_node.operation.value: name for name, layer_node in program.layers.items() if layer_node.operation
-        }
+        self.names = {layer.operation.value: name for name, layer in program.layers.items() if layer.operation}
         self.gates = frozenset(op.value for op in self.operations if op.kind in GATES)
         self.positives = frozenset(op.value for op in self.operations if op.kind in POSITIVE_KINDS)
 
     def layers(self) -> None:
         """Activations first, as nothing may be folded through them, then the layers with weights."""
+        # An activation passes relevance on whole, R(x) = R(y): its slope is a matter of the forward pass, not of shares
+        # (Bach et al. 2015). Softmax is no function of one number, so it shares by gradient times input.
         for operation in self.operations:
-            if operation.kind in PASSING_KINDS and self.is_alike(operation):
+            if operation.kind in ACTIVATION_KINDS and self.is_alike(operation):
                 self.define(operation.value, operation.inputs, self.passing(operation))
             elif operation.kind in _UNRULED_KINDS:
                 self.unruled.append(self.name(operation))
@@ -160,10 +163,10 @@ class _Planner:
 
     def plainly(self, operation: Operation) -> Callable[..., Any]:
         """What the program computes there."""
-        run, given = self.model.program.evaluator.run, self.given
+        run, params = self.model.program.evaluator.run, self.params
 
         def compute(*inputs: Any) -> Any:
-            known = {**given, **dict(zip(operation.inputs, inputs, strict=True))}
+            known = {**params, **dict(zip(operation.inputs, inputs, strict=True))}
             return run(known, (operation.value,))[operation.value]
 
         return compute
@@ -180,9 +183,8 @@ class _Planner:
         is_positive = is_non_negative(self.model, affine.source, self.positives)
 
         def compute(x: Any, *fixed: Any) -> Any:
-            layer = FoldedLayer(
-                affine, x, fixed, is_non_negative=is_positive, present=present(self.model, affine.source)
-            )
+            there = present(self.model, affine.source)
+            layer = FoldedLayer(affine, x, fixed, is_non_negative=is_positive, present=there)
             bias = layer.bias() if self.settings.bias else jnp.zeros_like(layer.bias())
             bounds = self.bounds(affine.source) if rule.word == "z^B" else None
             return ruled(rule, layer, x, layer.value(x), bias, bounds=bounds, epsilon=self.settings.epsilon)
@@ -191,10 +193,13 @@ class _Planner:
 
     def bounds(self, source: int) -> tuple[Any, Any]:
         """What a value is for a black and for a white image, the lesser first."""
+        # Between the image and the first layer stand at most a normalisation per channel and padding, monotone in each
+        # pixel, so the extremes lie at 0 and 1: for (x - 0.485) / 0.229 they are -2.12 and 2.25. A negative scale swaps
+        # them, hence the minimum; padding is the same in both.
         graph, run = self.model.program.graph, self.model.program.evaluator.run
         image = graph.values[graph.image_id]
         black, white = (
-            run({**self.given, graph.image_id: jnp.full(image.shape, level, image.dtype)}, (source,))[source]
+            run({**self.params, graph.image_id: jnp.full(image.shape, level, image.dtype)}, (source,))[source]
             for level in (0, 1)
         )
         return jnp.minimum(black, white), jnp.maximum(black, white)
@@ -203,9 +208,11 @@ class _Planner:
         """One primitive that belongs to no layer with weights and no activation."""
         values = self.model.program.graph.values
         floats = [jnp.issubdtype(values[number].dtype, jnp.inexact) for number in node.outputs]
-        moving = [n for n in moving_inputs(self.model, node) if jnp.issubdtype(values[n].dtype, jnp.inexact)]
+        moving = [n for n in self.model.program.analysis.sources(node) if jnp.issubdtype(values[n].dtype, jnp.inexact)]
         if node.name in MOVING or not any(floats) or not moving:
-            return  # the way back of a gradient is that of relevance, or there is none
+            # A maximum sends a cotangent to the one entry that it is, a slice or join to where entries came from: what
+            # JAX does with gradients is what relevance does, and no override is needed.
+            return
         if len(node.outputs) != 1:
             raise RuleError(f"relevance has no way back through {node.name} in {self.model.name}, {_where(node)}")
         taker = self.taker(node, moving)
@@ -213,6 +220,8 @@ class _Planner:
             place = node.inputs.index(taker)
             self.define(node.outputs[0], node.inputs, lambda *inputs: passed(node.apply(inputs)[0], inputs[place]))
             return
+        # y = a b, both from the image (a gate's product, attention): each factor's product with its gradient is all of
+        # y, a dy/da + b dy/db = 2 y, so half of it each conserves. A sum gives each summand its own share, once.
         is_product = node.name in ("mul", "dot_general", "conv_general_dilated") and len(moving) == 2
         if not is_product and node.name not in LINEAR | {"add", "add_any", "sub"}:
             self.unruled.append(f"{node.name}, {_where(node)}")
@@ -223,9 +232,12 @@ class _Planner:
 
     def taker(self, node: Node, moving: list[int]) -> int | None:
         """The input that takes all relevance unit by unit, if one does."""
+        # Of (x - mean) / sqrt(var + eps) in a layer norm, x takes all: mean and divisor count as constants, as through
+        # the divisor relevance would not be conserved (Ali et al. 2022, arXiv 2202.07304). Of a gate times a signal,
+        # the signal takes all (Arras et al. 2017, arXiv 1706.07206).
         first, last = moving[0], moving[-1]
         if len(set(moving)) == 1:
-            return first if node.name in UNARY else None
+            return first if node.name in ELEMENTWISE else None
         if node.name == "div" or (node.name == "sub" and is_mean_of(self.model, last, first)):
             return first
         if node.name == "mul":
@@ -260,16 +272,3 @@ def _fits(pattern: str, operation: Operation, name: str, is_first: bool) -> bool
 
 def _where(node: Node) -> str:
     return f"at {node.scope!r}" if node.scope else f"equation {node.order}"
-
-
-def _needed(model: Model, wanted: frozenset[int]) -> list[Node]:
-    """The leaves that the image feeds and some wanted value needs, in program order."""
-    graph, depends = model.program.graph, model.program.analysis.depends
-    found: dict[int, Node] = {}
-    open_values = [number for number in wanted if depends(number)]
-    while open_values:
-        node = graph.values[open_values.pop()].producer
-        if node is not None and node.order not in found:
-            found[node.order] = node
-            open_values.extend(number for number in node.inputs if depends(number))
-    return [found[order] for order in sorted(found)]

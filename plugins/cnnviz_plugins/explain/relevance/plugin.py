@@ -3,33 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, UsageError, hookimpl
+from cnnviz_jax.plugin import TechniqueSpec, UsageError, hookimpl, technique, techniques_in
 
 # Light too: the words that options are made of.
 from cnnviz_plugins.explain.relevance.composites import row_of
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("lrp", "explain", ".lrp:Lrp.build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
+           "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
+           "Kohlbrenner et al. 2020, arXiv:1910.09840")  # fmt: skip
 class LrpConfig:
-    """Which rule goes to which layer."""
+    """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
 
     composite: Literal[
-        "epsilon",
-        "z+",
-        "epsilon-plus",
-        "epsilon-plus-flat",
-        "epsilon-alpha2-beta1",
-        "epsilon-alpha2-beta1-flat",
-        "epsilon-gamma-box",
-        "sequential-preset-a",
-        "sequential-preset-a-flat",
-        "sequential-preset-b",
-        "sequential-preset-b-flat",
-        "deep-taylor",
-    ] = "epsilon"
+        "epsilon", "z+", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1", "epsilon-alpha2-beta1-flat",
+        "epsilon-gamma-box", "sequential-preset-a", "sequential-preset-a-flat", "sequential-preset-b",
+        "sequential-preset-b-flat", "deep-taylor",
+    ] = "epsilon"  # fmt: skip
     """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
     rules: tuple[str, ...] = ()
     """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
@@ -54,9 +46,10 @@ class LrpConfig:
             row_of(text)
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("excitation-backprop", "explain", ".excitation_backprop:ExcitationBackprop.build",
+           "Zhang et al. 2016, arXiv:1608.00507")  # fmt: skip
 class ExcitationBackpropConfig:
-    """Where the probabilities are read, and what they are set against."""
+    """Probability that a winner-take-all walk down from the target ends at each pixel or unit."""
 
     layer: str | None = None
     """The layer at which they are read and summed over channels; the image when not given."""
@@ -65,9 +58,12 @@ class ExcitationBackpropConfig:
     left below 0 removed."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@technique("deep-taylor", "explain", ".deep_taylor:DeepTaylor.build", "Montavon et al. 2017, arXiv:1512.02479")
 class DeepTaylorConfig:
-    """How denominators are kept from zero; the rules are fixed: z^B at the image, z+ elsewhere, no biases."""
+    """Deep Taylor decomposition of the score for bounded images and ReLU networks.
+
+    The rules are fixed: z^B at the image, z+ elsewhere, no biases.
+    """
 
     epsilon: float = 1e-6
     """Added to the size of every denominator."""
@@ -83,32 +79,5 @@ def _check_epsilon(epsilon: float) -> None:
 
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Yield the relevance family."""
-    yield TechniqueSpec(
-        name="lrp",
-        kind="explain",
-        summary="the score handed back layer by layer, by a rule for each: relevance of each pixel",
-        config=LrpConfig,
-        build="cnnviz_plugins.explain.relevance.lrp:Lrp.build",
-        references=(
-            "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
-            "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
-            "Kohlbrenner et al. 2020, arXiv:1910.09840",
-        ),
-    )
-    yield TechniqueSpec(
-        name="excitation-backprop",
-        kind="explain",
-        summary="probability that a winner-take-all walk down from the target ends at each pixel or unit",
-        config=ExcitationBackpropConfig,
-        build="cnnviz_plugins.explain.relevance.excitation_backprop:ExcitationBackprop.build",
-        references=("Zhang et al. 2016, arXiv:1608.00507",),
-    )
-    yield TechniqueSpec(
-        name="deep-taylor",
-        kind="explain",
-        summary="deep Taylor decomposition of the score for bounded images and ReLU networks",
-        config=DeepTaylorConfig,
-        build="cnnviz_plugins.explain.relevance.deep_taylor:DeepTaylor.build",
-        references=("Montavon et al. 2017, arXiv:1512.02479",),
-    )
+    """Return the relevance family."""
+    return techniques_in(__name__)

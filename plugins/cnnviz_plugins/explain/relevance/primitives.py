@@ -4,27 +4,13 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array
 
-from cnnviz_jax.plugin import Model, Node
-from cnnviz_plugins.explain.relevance.linear import RECASTS
-
-PASSING_KINDS = frozenset({
-    "relu", "relu6", "clip", "leaky_relu", "elu", "selu", "celu", "gelu", "silu", "mish", "softplus", "squareplus",
-    "sparse_plus", "tanh", "hard_tanh", "sigmoid", "hard_sigmoid", "log_sigmoid", "hard_swish", "soft_sign",
-})  # fmt: skip
-"""Kinds of layers that treat every number alone: relevance passes unit by unit."""
+from cnnviz_jax.plugin import RECASTS, Model, Node
 
 GATES = frozenset({"sigmoid", "hard_sigmoid", "softmax"})
 """Kinds of layers whose values weigh others: in a product the other factor takes all (Arras et al. 2017)."""
 
 POSITIVE_KINDS = frozenset({"relu", "relu6", "sigmoid", "hard_sigmoid", "softmax"})
 """Kinds of layers that are never negative."""
-
-UNARY = frozenset({
-    "add", "add_any", "sub", "mul", "div", "neg", "abs", "exp", "exp2", "expm1", "log", "log1p", "tanh", "logistic",
-    "erf", "erfc", "sqrt", "rsqrt", "cbrt", "square", "integer_pow", "pow", "clamp", "sign", "sin", "cos", "tan",
-    "atan", "asinh", "sinh", "cosh", "round", "floor", "ceil", "rem",
-})  # fmt: skip
-"""Primitives that, with one operand from the image, treat every number alone."""
 
 MOVING = RECASTS | {
     "broadcast_in_dim", "slice", "dynamic_slice", "gather", "concatenate", "pad", "rev", "split", "scan-slice",
@@ -39,16 +25,11 @@ LINEAR = frozenset({"reduce_sum", "reduce_window_sum", "cumsum", "dot_general", 
 _SCALING = frozenset({"add", "add_any", "sub", "mul", "div", "neg"})
 
 
-def moving_inputs(model: Model, node: Node) -> list[int]:
-    """Return the inputs of a node that the image feeds."""
-    return [number for number in node.inputs if model.program.analysis.depends(number)]
-
-
 def sees_the_image(model: Model, number: int) -> bool:
     """Return whether a value is the image: normalised, padded, cast or turned at most."""
 
     def through(node: Node) -> int | None:
-        moving = moving_inputs(model, node)
+        moving = model.program.analysis.sources(node)
         is_plain = node.name in RECASTS or node.name == "pad" or node.name in _SCALING
         is_kept = node.name != "div" or node.inputs[0] in moving
         return moving[0] if is_plain and is_kept and len(moving) == 1 else None
@@ -58,6 +39,8 @@ def sees_the_image(model: Model, number: int) -> bool:
 
 def present(model: Model, number: int) -> Array:
     """Return an array like a value, 1 where it holds what was computed and 0 where it was padded."""
+    # flat and w^2 share by weights alone, x not in them, so padding in front of a convolution would take shares: of the
+    # 9 inputs at a corner 5 are padding. They count as 0, being padded with zeros like the value itself.
     values = model.program.graph.values
     nodes: list[Node] = []
     while (node := values[number].producer) is not None and (node.name in RECASTS or node.name == "pad"):
@@ -106,9 +89,11 @@ def is_non_negative(model: Model, number: int, positives: frozenset[int]) -> boo
     node = model.program.graph.values[number].producer
     if node is None:
         return False
+    # Sums, maxima and rearrangements of non-negative numbers are non-negative. Average pooling divides by a count,
+    # which must be a known positive number.
     kept = RECASTS | {"concatenate", "broadcast_in_dim", "slice", "reduce_window_max", "reduce_max", "add"}
     kept |= {"reduce_sum", "reduce_window_sum"}
-    moving = moving_inputs(model, node)
+    moving = model.program.analysis.sources(node)
     if node.name in kept and len(moving) == len(node.inputs):
         return all(is_non_negative(model, each, positives) for each in moving)
     if node.name in ("mul", "div") and len(moving) == 1 and node.inputs[0] == moving[0]:
@@ -119,7 +104,7 @@ def is_non_negative(model: Model, number: int, positives: frozenset[int]) -> boo
 
 def _origin(model: Model, number: int, names: frozenset[str]) -> int:
     def through(node: Node) -> int | None:
-        moving = moving_inputs(model, node)
+        moving = model.program.analysis.sources(node)
         return moving[0] if node.name in names and len(moving) == 1 else None
 
     return model.program.graph.walk(number, through)

@@ -1,5 +1,6 @@
 """The relevance of an image, or of a layer's units: one backward pass through the program with the rules in place."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,11 +8,12 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import INPUT, Model, Target
-from cnnviz_plugins.explain.relevance.plan import Plan, Settings, plan_of
+from cnnviz_jax.plugin import Model, Target
+from cnnviz_plugins.explain.relevance.plan import RelevancePlan, RelevanceSettings, plan_of
 from cnnviz_plugins.explain.relevance.sharing import rooted
 
 
+@jax.tree_util.register_dataclass
 @dataclass(frozen=True)
 class Relevance:
     """What came back."""
@@ -22,22 +24,21 @@ class Relevance:
     """How much relevance was given in: their sum, if every layer conserves it."""
 
 
-jax.tree_util.register_dataclass(Relevance, ["values", "root"], [])
-
-
-def model_plan(model: Model, settings: Settings) -> Plan:
+def model_plan(model: Model, settings: RelevanceSettings) -> RelevancePlan:
     """Return what would be decided for the model's logits, without computing anything.
 
     Raises:
         RuleError: The rules do not fit the model.
     """
-    graph, head = model.program.graph, model.structure.head
-    wanted = graph.output_ids if head is None else (model.program.layer_node(head).value,)
-    return plan_of(model, settings, wanted, {})
+    return plan_of(model, settings, _read_values(model, (), need_outputs=True), {})
 
 
 def relevance_of(
-    model: Model, image: Float[Array, "h w c"], target: Target, settings: Settings, layer: str | None = None
+    model: Model,
+    image: Float[Array, "h w c"],
+    target: Target,
+    settings: RelevanceSettings,
+    layer: str | None = None,
 ) -> Relevance:
     """Return how much of the score each value of the image, or of a layer, is given.
 
@@ -53,45 +54,32 @@ def relevance_of(
 
     Cost: one forward and one backward pass, each layer one to four times by its rule.
     """
-    program, graph = model.program, model.program.graph
-    given = dict(zip(graph.param_ids, jax.tree.leaves(model.params), strict=True))
-    head = model.structure.head
-    names = [name for name in target.layers if name != INPUT or INPUT in program.layers]
-    tapped = {name: program.layer_node(name) for name in names}
-    ids = [layer_node.value for layer_node in tapped.values()]
-    if target.needs_outputs:
-        ids += graph.output_ids if head is None else [program.layer_node(head).value]
-    layer_node = None if layer is None else program.layer_node(layer)
-    plan = plan_of(model, settings, ids if layer_node is None else [*ids, layer_node.value], given)
+    program = model.program
+    params = dict(zip(program.graph.param_ids, jax.tree.leaves(model.params), strict=True))
+    ends = _read_values(model, target.layers, target.needs_outputs)
+    node = None if layer is None else program.layer_node(layer)
+    plan = plan_of(model, settings, ends if node is None else [*ends, node.value], params)
 
-    def read(start: Array) -> tuple[Any, dict[str, Any]]:
-        pixels = start if layer_node is None else image
-        changes = (
-            {} if layer_node is None else {layer_node.value: lambda value: value + layer_node.from_canonical(start)}
+    # The image's relevance is the cotangent that arrives at the image. A layer's is the one that arrives at a zero
+    # added to the layer: d score / d start at start = 0 is d score / d layer, and all readers of the layer contribute
+    # to it.
+    def found_at(start: Array) -> tuple[Any, dict[str, Any]]:
+        return model.run(
+            image if layer is not None else start,
+            read=target.layers,
+            add={} if layer is None else {layer: start},
+            overrides=plan.overrides,
+            need_outputs=target.needs_outputs,
         )
-        values = program.evaluator.run(
-            {**given, graph.image_id: pixels[None]}, ids, changes=changes, overrides=plan.overrides
-        )
-        taps = {name: tap.to_canonical(values[tap.value]) for name, tap in tapped.items()}
-        if INPUT in target.layers and INPUT not in program.layers:
-            taps[INPUT] = pixels
-        if not target.needs_outputs:
-            return None, taps
-        if head is not None:
-            top = program.layer_node(head)
-            return top.to_canonical(values[top.value]).astype(jnp.float32), taps
-        tree = jax.tree.structure(jax.eval_shape(model.structure.apply, model.params, pixels[None]))
-        outputs = jax.tree.unflatten(tree, [values[number] for number in graph.output_ids])
-        return jax.tree.map(_one_float, model.structure.pure.logits(outputs)), taps
 
     def scored(start: Array) -> tuple[Array, Any]:
-        found = read(start)
-        begun = (
-            jax.tree.map(lambda leaf: rooted(leaf) if _is_float(leaf) else leaf, found) if settings.is_rooted else found
-        )
-        return target.score(*begun), found
+        found = found_at(start)
+        # Relevance begins as value times slope: of the score z_1 - z_2 / 2, z_1 gets z_1 and z_2 gets -z_2 / 2, which
+        # add up to the score. Excitation backprop begins with the slope alone, 1 at the target.
+        begun = jax.tree.map(lambda leaf: rooted(leaf) if _is_float(leaf) else leaf, found)
+        return target.score(*(begun if settings.is_rooted else found)), found
 
-    start = image if layer_node is None else jnp.zeros(layer_node.canonical_shape, layer_node.dtype)
+    start = image if node is None else jnp.zeros(node.canonical_shape, node.dtype)
     values, found = jax.grad(scored, has_aux=True)(start)
     slopes = jax.grad(lambda both: target.score(*both), allow_int=True)(found)
     root = jnp.float32(0)
@@ -101,9 +89,12 @@ def relevance_of(
     return Relevance(values.astype(jnp.float32), root)
 
 
+def _read_values(model: Model, layers: Sequence[str], need_outputs: bool) -> list[int]:
+    """Numbers of the values that `Model.run` reads."""
+    structure, program = model.structure, model.program
+    ids = [program.layer_node(name).value for name in structure.program_layers(layers, need_outputs)]
+    return [*ids, *program.graph.output_ids] if need_outputs and structure.head is None else ids
+
+
 def _is_float(value: Any) -> bool:
     return bool(jnp.issubdtype(value.dtype, jnp.floating))
-
-
-def _one_float(value: Array) -> Array:
-    return value[0].astype(jnp.float32) if _is_float(value) else value[0]

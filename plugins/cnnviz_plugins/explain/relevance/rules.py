@@ -9,7 +9,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnnviz_plugins.explain.relevance.composites import Rule
-from cnnviz_plugins.explain.relevance.linear import FoldedLayer
+from cnnviz_plugins.explain.relevance.linear import FoldedLayer, clipped
 from cnnviz_plugins.explain.relevance.sharing import inverse, scaled, taken, valued
 
 
@@ -34,6 +34,16 @@ def ruled(
         bounds: The least and the greatest that `x` can be, for the rule z^B.
         epsilon: Stabiliser of the denominators.
     """
+    # With z_ij = x_i w_ij and z_j = sum_i z_ij + b_j (Bach et al. 2015, eq. 58 to 60; Montavon et al. 2019, table
+    # 10.1):
+    #     epsilon      R_i = sum_j z_ij / (z_j + eps sign z_j) R_j
+    #     z+           R_i = sum_j z_ij+ / (sum_i z_ij+ + b_j+) R_j
+    #     alpha-beta   R_i = sum_j (alpha z_ij+ / sum z+ - beta z_ij- / sum z-) R_j,  alpha - beta = 1
+    #     gamma        R_i = sum_j x_i (w_ij + gamma w_ij+) / sum of the same R_j
+    #     z^B          R_i = sum_j (x_i w_ij - low_i w_ij+ - high_i w_ij-) / sum of the same R_j
+    #     flat, w^2    R_i = sum_j 1 / (number of i) R_j,  w_ij^2 / sum of the same R_j
+    # Each is numerators over their own sum (and bias): `way` computes that sum as a function of x whose derivative has
+    # x_i, low_i, high_i or 1 in front of the weights, and `scaled` divides what comes back by it.
     bias = lax.stop_gradient(bias)
     if rule.word == "epsilon":
         way = layer.whole(taken(x, x))
@@ -59,29 +69,27 @@ def ruled(
 
 def _of_sign(layer: FoldedLayer, x: Array, sign: int) -> Array:
     """The contributions `W x` that are positive, or those that are negative, summed."""
-    total = layer.signed(taken(x, jnp.maximum(x, 0)), sign)
-    return total if layer.is_non_negative else total + layer.signed(taken(x, jnp.minimum(x, 0)), -sign)
-
-
-def _clipped(value: Array, sign: int) -> Array:
-    return jnp.maximum(value, 0) if sign > 0 else jnp.minimum(value, 0)
+    # x w > 0 where both are positive or both negative: (W x)+ = W+ x+ + W- x-, and (W x)- = W- x+ + W+ x-. Behind a
+    # ReLU x- is 0 and its product is saved.
+    total = layer.signed(taken(x, clipped(x, 1)), sign)
+    return total if layer.is_non_negative else total + layer.signed(taken(x, clipped(x, -1)), -sign)
 
 
 def _part(layer: FoldedLayer, x: Array, bias: Array, sign: int, portion: float, epsilon: float) -> Array:
     """The contributions of one sign, sharing `portion` of the relevance."""
     way = _of_sign(layer, x, sign)
-    return scaled(way, portion * inverse(way + _clipped(bias, sign), epsilon))
+    return scaled(way, portion * inverse(way + clipped(bias, sign), epsilon))
 
 
 def _gamma(gamma: float, layer: FoldedLayer, x: Array, bias: Array, epsilon: float) -> Array:
     """Contributions with the sign of the whole count 1 + gamma times, the others once."""
+    # Inputs may be negative, so the rule is taken per output: where z_j >= 0 positive contributions are favoured, where
+    # it is negative the negative ones (zennit's `Gamma`). For inputs >= 0 and z_j >= 0 it is W + gamma W+ of the table.
     whole = layer.whole(taken(x, x))
     is_up = whole + bias >= 0
-    total: Array | None = None
+    ways = []
     for sign in (1, -1):
         way = whole + gamma * _of_sign(layer, x, sign)
-        share = inverse(way + bias + gamma * _clipped(bias, sign), epsilon)
-        chosen = scaled(way, jnp.where(is_up == (sign > 0), share, 0))
-        total = chosen if total is None else total + chosen
-    assert total is not None
-    return total
+        share = inverse(way + bias + gamma * clipped(bias, sign), epsilon)
+        ways.append(scaled(way, jnp.where(is_up == (sign > 0), share, 0)))
+    return ways[0] + ways[1]

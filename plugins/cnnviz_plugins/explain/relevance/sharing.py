@@ -11,6 +11,16 @@ import jax.numpy as jnp
 from jax import lax
 from jaxtyping import Array, Float
 
+# How relevance is a cotangent. Let y = f(x) be a layer. Reverse mode hands x the product of y's cotangent with dy/dx,
+# and is linear in it; so a function with f's value whose derivative is x_i w_ij / y_j in place of w_ij turns the
+# cotangent R_j of y into R_i = sum_j x_i w_ij R_j / y_j, the epsilon rule, with no code of ours running backward.
+# Such functions are built from v - stop_gradient(v), which is 0 with derivative 1:
+#     taken(x, p)   = p + p (x - stop(x))    value p, derivative p: what comes back is multiplied by p
+#     scaled(z, s)  = z + s (z - stop(z))    value z, derivative s
+#     valued(y, z)  = y + (z - stop(z))      value y, derivative that of z
+# (with stop around p, s, y and the first z). Then valued(y, scaled(W taken(x, x), 1 / y)) shares y's relevance among x.
+# With W = (1, 2), x = (3, 1), y = 5 and R = 5: R = (3 * 1, 1 * 2) * 5 / 5 = (3, 2).
+
 TINY = 1e-30
 """Below this a denominator without a stabiliser counts as zero: nothing is shared."""
 
@@ -40,6 +50,7 @@ def passed(value: Float[Array, "..."], source: Float[Array, "..."]) -> Float[Arr
 
 def inverse(total: Float[Array, "..."], epsilon: float) -> Float[Array, "..."]:
     """Return 1 / (total + epsilon sign(total)), the sign of 0 being +; without epsilon 0 where the total is 0."""
+    # The outer `where` alone would do forward. Backward, 0 * (1 / 0) is NaN, so the division sees no 0 either.
     moved = total + jnp.where(total >= 0, epsilon, -epsilon).astype(total.dtype)
     is_zero = jnp.abs(moved) < TINY
     return jnp.where(is_zero, 0, 1 / jnp.where(is_zero, 1, moved))
@@ -53,6 +64,8 @@ def shared(
     For a linear function these are the shares of the summands, so relevance is conserved. `portion` is what all
     of them are multiplied by: a product of two values gives each the whole, so half of it conserves.
     """
+    # taken(x, x) multiplies what comes back by x, scaled(y, 1 / y) divides it by y: R_x = x dy/dx R_y / y. For y = a +
+    # b with a = 3, b = 1, R = 8: 6 and 2.
     value = function(*(taken(each, each) for each in inputs))
     return scaled(value, portion * inverse(lax.stop_gradient(value), epsilon))
 

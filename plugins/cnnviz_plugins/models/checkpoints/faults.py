@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from difflib import SequenceMatcher
-from typing import Any, Protocol
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,23 +11,11 @@ from jaxtyping import Shaped
 _SHOWN = 8
 
 
-class Place(Protocol):
-    """Where an array goes: what shape and type it should have in the file."""
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """Its shape in the file."""
-
-    @property
-    def dtype(self) -> Any:
-        """Its element type in the network."""
-
-
 def faults(places: Mapping[str, Any], given: Mapping[str, Shaped[np.ndarray, "..."]]) -> list[str]:
     """What is missing, extra, misshaped or not made of real numbers, a phrase each; nothing where all fits.
 
     Args:
-        places: The `Place` of each name that is expected.
+        places: By the names that are expected, what has the `shape` and the `dtype` that an array should have.
         given: The arrays of the file.
     """
     missing, extra = _nearest_first(places.keys() - given.keys(), given.keys() - places.keys())

@@ -11,10 +11,9 @@ from typing import Any
 import jax
 import numpy as np
 import orbax.checkpoint as ocp
-import tensorstore
 from jaxtyping import Shaped
 
-from cnnviz_jax.plugin import WeightsError
+from cnnviz_jax.plugin import WeightsError, require
 
 _TREE_FILE = "_METADATA"
 
@@ -30,8 +29,10 @@ def read_orbax(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
         raise WeightsError(
             f"{str(path)!r} is a folder but no Orbax checkpoint: neither it nor its newest step has a {_TREE_FILE}"
         )
+    # Orbax brings tensorstore today, but does not promise to; declared it is only in the extra `sweep`.
+    tensorstore = require("tensorstore", what=f"the Orbax checkpoint {str(path)!r}")
     try:
-        _read_through(folder)
+        _read_through(folder, tensorstore)
         with ocp.PyTreeCheckpointer() as checkpointer:
             tree = checkpointer.metadata(folder.absolute()).item_metadata.tree
             as_numpy = jax.tree.map(lambda _: ocp.RestoreArgs(restore_type=np.ndarray), tree)
@@ -45,7 +46,7 @@ def read_orbax(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
     return arrays
 
 
-def _read_through(folder: Path) -> None:
+def _read_through(folder: Path, tensorstore: Any) -> None:
     """Read every byte once, one key after another, so that damage shows here.
 
     Where it shows inside Orbax, the reads it had under way end on a closed event loop and complain on stderr.

@@ -42,22 +42,15 @@ def restore(like: Any, path: str | Path) -> Any:
         raise WeightsError(f"two parameters have the name {twice[0]!r}; rename a key that has a dot in it")
     if _is_unnamed(arrays):
         arrays = _by_order(arrays, names, str(path))
+    # Files keep a Python number as an array without axes.
     places = {
-        name: _Scalar(leaf) if isinstance(leaf, bool | int | float | complex) else leaf for name, leaf in places.items()
+        name: np.asarray(leaf) if isinstance(leaf, bool | int | float | complex) else leaf
+        for name, leaf in places.items()
     }
     if found := faults(places, arrays):
         raise WeightsError(f"the weights in {str(path)!r} do not fit {type(like).__name__}: {'; '.join(found)}")
     filled = [_filled(leaf, arrays[_name(keys)]) if _is_number(leaf) else leaf for keys, leaf in entries]
     return jax.tree.unflatten(tree, filled)
-
-
-class _Scalar:
-    """The place of a Python number, which files keep as an array without axes."""
-
-    shape = ()
-
-    def __init__(self, value: complex) -> None:
-        self.dtype = np.result_type(type(value))
 
 
 def _is_number(leaf: Any) -> bool:

@@ -120,10 +120,6 @@ class StateDictUnpickler(pickle.Unpickler):
     def persistent_load(self, pid: Any) -> Storage:
         """The storage that a reference in the pickle stands for."""
         match pid:
-            case ("storage", StorageType(dtype=dtype), str(key), str(), int(size)):
-                pass
-            case ("storage", StorageType(dtype=dtype), str(key), str(), int(size), None):
-                pass
-            case _:
-                raise pickle.UnpicklingError(f"unknown storage reference {pid!r:.80}")
-        return self.storages.setdefault(key, Storage(key, dtype, size))
+            case ("storage", StorageType(dtype=dtype), str(key), str(), int(size), *rest) if rest in ([], [None]):
+                return self.storages.setdefault(key, Storage(key, dtype, size))
+        raise pickle.UnpicklingError(f"unknown storage reference {pid!r:.80}")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from flax import nnx
 
-import cnnviz_jax as cv
+from cnnviz_jax.plugin import Model, adapt
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.naming import load_arrays
 from cnnviz_plugins.models.shapes.images import CLASSES, SIZE_PX
@@ -26,13 +26,13 @@ def load_shapes(weights: str | Path = WEIGHTS) -> ShapesNetwork:
     return network
 
 
-def build(weights: str | Path | None = None) -> "cv.Model":
+def build(weights: str | Path | None = None) -> Model:
     """The bundled network as a model that can be explained, with the bundled weights unless others are given.
 
     Raises:
         WeightsError: The checkpoint cannot be read or does not fit.
     """
-    return cv.adapt(
+    return adapt(
         load_shapes(weights or WEIGHTS),
         input_shape=(SIZE_PX, SIZE_PX, 3),
         mean=MEAN,

@@ -22,8 +22,7 @@ import tyro
 from flax import nnx
 from jaxtyping import Array, Float, Int, UInt8
 
-import cnnviz_jax as cv
-from cnnviz_jax.plugin import compiler_options
+from cnnviz_jax.plugin import Recorder, compiler_options
 from cnnviz_plugins.models.shapes.bundled import WEIGHTS, load_shapes
 from cnnviz_plugins.models.shapes.images import CLASSES, draw_images
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
@@ -50,7 +49,7 @@ class TrainConfig:
     seed: int = 0
     """Seed of the first weights and of the order of the images."""
     record: Path | None = None
-    """Folder in which a `cv.Recorder` keeps steps for `cnnviz inspect evolution`; none are kept when not given."""
+    """Folder in which a `Recorder` keeps steps for `cnnviz inspect evolution`; none are kept when not given."""
     recorded: int = 8
     """How many steps are kept, evenly from the first weights to the last."""
 
@@ -82,7 +81,7 @@ def train(config: TrainConfig) -> ShapesNetwork:
     # Without these options a step takes 2.6 times as long on the CPU.
     update = jax.jit(update, compiler_options=compiler_options() or None, donate_argnums=0)
     batches, started = _batches(config), time.monotonic()
-    recorder = None if config.record is None else cv.Recorder(config.record, network="shapes")
+    recorder = None if config.record is None else Recorder(config.record, network="shapes")
     moments = {round(step) for step in np.linspace(0, config.steps, config.recorded)}
     if recorder is not None:
         recorder.save(0, nnx.state(nnx.merge(graph, *state[:2])))

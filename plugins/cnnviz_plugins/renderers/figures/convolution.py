@@ -39,8 +39,7 @@ def convolution_figure(result: Convolution, options: UnitOptions) -> Figure:
     sheet_w = max(sheet_w, 2 * EDGE + 3 * (wide * _CELL + 0.35) + 1.2 if worked else 0)
     top = EDGE + 0.65
     sheet = Sheet(sheet_w, top + body_h + 0.45 + window_h + EDGE)
-    heading = f"{result.kernel_name} over {result.provenance.model}"
-    sheet.heading(heading)
+    sheet.heading(f"{result.kernel_name} over {result.provenance.model}")
     x = EDGE
     for place, (name, values) in enumerate(panels):
         sheet.text(x, top - 0.2, f"{name}, {values.shape[0]} × {values.shape[1]}")
@@ -48,20 +47,13 @@ def convolution_figure(result: Convolution, options: UnitOptions) -> Figure:
         is_input = place == 0
         most = max(float(np.abs(values).max()), 1e-12)
         signed = not is_input and bool((values < 0).any())
-        axes.imshow(
-            values,
-            cmap="RdBu_r" if signed else "gray",
-            vmin=-most if signed else 0,
-            vmax=1 if is_input else most,
-            aspect="auto",
-        )
+        least, colours = (-most, "RdBu_r") if signed else (0, "gray")
+        axes.imshow(values, cmap=colours, vmin=least, vmax=1 if is_input else most, aspect="auto")
         if place < 2:
             _mark(axes, result, is_input=is_input)
         if not is_input:
-            ends = (
-                f"{'blue' if signed else 'black'} {number(-most if signed else 0)} to {'red' if signed else 'white'} "
-            )
-            sheet.note(x, top + height + 0.05, ends + number(most))
+            low, high = ("blue", "red") if signed else ("black", "white")
+            sheet.note(x, top + height + 0.05, f"{low} {number(least)} to {high} {number(most)}")
         x += _MAP + _GAP
         if is_input:
             sheet.text(x, top - 0.2, f"kernel, {high} × {wide}")

@@ -33,29 +33,6 @@ def units_title(result: Evolution) -> str:
     return f"what excites units of {result.synthesised}"
 
 
-def units_words(result: Evolution) -> str:
-    """Return what a caption says of the images."""
-    note = "" if result.images is None else channel_note(result.images.shape[-1])
-    return (
-        f"Images are made to excite units of {result.synthesised}, from the same start at every step; below each is "
-        f"the activation it reaches.{f' The {note}.' if note else ''}"
-    )
-
-
-def draw_units(
-    sheet: Sheet, result: Evolution, places: dict[int, float], *, top: float, size: tuple[float, float], units: int
-) -> None:
-    """Draw the first `units` rows, with the steps `places` at their distance from the left in inches."""
-    sheet.text(EDGE, top - 0.17, plain(units_title(result), int(sheet.width_in * 12)))
-    width, height = size
-    for row in range(units):
-        y = top + 0.05 + row * unit_row_in(height)
-        sheet.note(EDGE, y + 0.2, f"{result.units[row]}")
-        for step, x in places.items():
-            draw_unit(sheet.axes(x, y, width, height), result, step, row)
-            sheet.note(x, y + height + 0.02, reached(result, step, row))
-
-
 def draw_unit(axes: Axes, result: Evolution, step: int, unit: int) -> None:
     """Draw one unit's image at one step, or why there is none to believe."""
     assert result.images is not None  # said by unit_size
@@ -105,8 +82,14 @@ def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
             else:
                 axes.imshow(tile(result, int(column), row), aspect="auto")
     if made:
-        places = {int(column): EDGE + 0.4 + place * (size + _GAP) for place, column in enumerate(picked)}
-        draw_units(sheet, result, places, top=units_top, size=(size, image_h), units=made)
+        sheet.text(EDGE, units_top - 0.17, plain(units_title(result), int(sheet_w * 12)))
+    for row in range(made):
+        y = units_top + 0.05 + row * unit_row_in(image_h)
+        sheet.note(EDGE, y + 0.2, f"{result.units[row]}")
+        for place, step in enumerate(picked.tolist()):
+            x = EDGE + 0.4 + place * (size + _GAP)
+            draw_unit(sheet.axes(x, y, size, image_h), result, step, row)
+            sheet.note(x, y + image_h + 0.02, reached(result, step, row))
     _drift(sheet.axes(EDGE + 0.45, plots_top + 0.2, _PLOT, _PLOT_H, frame=True), result)
     sheet.text(EDGE + 0.45, plots_top, "change since the step before, relative")
     kernel = result.names.index(result.layer)
@@ -164,9 +147,8 @@ def _drift(axes: Axes, result: Evolution) -> None:
 def _bands(axes: Axes, result: Evolution, quantiles: np.ndarray) -> None:
     """Draw the middle half and the middle 98 % as bands, the median as a line."""
     for low, high, opacity in ((0, 4, 0.2), (1, 3, 0.4)):
-        axes.fill_between(
-            result.steps, quantiles[:, low], quantiles[:, high], color="#316dca", alpha=opacity, linewidth=0
-        )
+        ends = quantiles[:, low], quantiles[:, high]
+        axes.fill_between(result.steps, *ends, color="#316dca", alpha=opacity, linewidth=0)
     axes.plot(result.steps, quantiles[:, 2], color="#1b1f24", linewidth=1.0)
     _tidy(axes)
 
@@ -179,11 +161,15 @@ def _tidy(axes: Axes) -> None:
 def _words(result: Evolution, rows: int, options: EvolutionOptions) -> list[str]:
     units = result.kernel.shape[-1]
     if result.view == "lines":
-        what = (
-            f"Each line is where one of {units} units is zero, over ±{options.extent:g}; the tick points to above zero."
-        )
+        what = f"Each line is where one of {units} units is zero, over ±{options.extent:g}; "
+        what += "the tick points to above zero."
     else:
         what = f"{rows} of {units} filters, w / ‖w‖, each on its own scale, the mean over inputs unless they are three."
-    bands = "Bands hold the middle half and the middle 98 %, the line is the median."
-    units = [] if result.images is None else [units_words(result)]
-    return [f"{what} {bands}", *units]
+    words = [f"{what} Bands hold the middle half and the middle 98 %, the line is the median."]
+    if result.images is not None:
+        note = channel_note(result.images.shape[-1])
+        words.append(
+            f"Images are made to excite units of {result.synthesised}, from the same start at every step; below each "
+            f"is the activation it reaches.{f' The {note}.' if note else ''}"
+        )
+    return words

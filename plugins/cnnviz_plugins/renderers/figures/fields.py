@@ -42,8 +42,7 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     caption = wrapped("\n".join(words), _FRAME, SMALL_PT)
     body_h = max(frame_h + 0.1 + lines_height(caption, SMALL_PT), (len(listed) + 1.5) * _ROW)
     sheet = Sheet(2 * EDGE + _FRAME + 0.35 + 6.0, EDGE + 0.4 + body_h + EDGE)
-    heading = f"receptive fields · {result.provenance.model} · input {height} × {width}"
-    sheet.heading(heading)
+    sheet.heading(f"receptive fields · {result.provenance.model} · input {height} × {width}")
 
     origin = EDGE + 0.4
     axes = sheet.axes(EDGE, origin, _FRAME, frame_h)
@@ -69,9 +68,8 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
             sheet.text(table + x, y, words_here, size=SMALL_PT if x < 2 else TEXT_PT - 1, color=INK)
         if not row.is_aligned:
             sheet.note(table + _COLUMNS[5] + 0.5, y, "misaligned")
-    rule = Rectangle((0, 0), 1, 1, facecolor=RULE)
     line = sheet.axes(table, origin + _ROW - 0.035, 5.95, 0.008)
-    line.add_patch(rule)
+    line.add_patch(Rectangle((0, 0), 1, 1, facecolor=RULE))
     return sheet.figure
 
 
@@ -100,17 +98,15 @@ def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
         tuple(max(_LARGEST * side / largest, _SMALLEST * side / max(shape)) for side in shape) for _, shape, _ in panels
     ]
     sheet_w = max(2 * EDGE + sum(max(size[1], 0.8) + _GAP for size in sizes), 5.6)
-    words = [
-        (
-            f"From the left: the part of the image, and of each layer's map, that unit ({row}, {column}) of {layer} "
-            "sees. Layers whose units see one unit of the layer before are left out."
-        ),
-        *([f"{hidden} layers are not drawn (limit={options.limit})."] if hidden else []),
-    ]
+    words = (
+        f"From the left: the part of the image, and of each layer's map, that unit ({row}, {column}) of {layer} sees. "
+        "Layers whose units see one unit of the layer before are left out."
+    )
+    more = f"{hidden} layers are not drawn (limit={options.limit})." if hidden else ""
     top = EDGE + 0.8
     body_h = max(size[0] for size in sizes)
     heading = f"what unit ({row}, {column}) of {layer} sees · {result.provenance.model}"
-    sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=body_h + 0.3)
+    sheet = Sheet.with_caption(heading, [words, more], result.warnings, width=sheet_w, top=top, body=body_h + 0.3)
     colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(70, 220, len(panels))]
     x = EDGE
     for (name, shape, box), size, colour in zip(panels, sizes, colours, strict=True):

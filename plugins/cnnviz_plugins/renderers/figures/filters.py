@@ -6,7 +6,6 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import FilterBank
 from cnnviz_plugins.renderers.figures.sheet import EDGE, Sheet
-from cnnviz_plugins.renderers.images import atlas
 from cnnviz_plugins.renderers.kernels import FilterTiles, filter_tiles
 from cnnviz_plugins.renderers.options import FilterOptions
 
@@ -50,15 +49,10 @@ def filters_figure(bank: FilterBank, options: FilterOptions) -> Figure:
 
 def _cell(sheet: Sheet, shown: FilterTiles, k: int, box: tuple[float, float, float, float], number_w: float) -> None:
     x, y, width, height = box
-    dead = "  zero" if shown.norms[k] == 0 else ""
-    if number_w:
-        sheet.note(x, y + 0.05, f"{shown.numbers[k]}{dead}")
-        strip = atlas(shown.tiles[k * shown.per_filter : (k + 1) * shown.per_filter], shown.per_filter, margin=0)
-        axes = sheet.axes(x + number_w, y, width, height)
-        axes.imshow(strip, aspect="auto")
-        side = shown.tiles[0].shape[1]
-        for edge in range(1, shown.per_filter):
-            axes.axvline(edge * side - 0.5, color="white", linewidth=1.2)
-        return
-    sheet.note(x, y, f"{shown.numbers[k]}{dead}")
-    sheet.axes(x, y + _NUMBER, width, height).imshow(shown.tiles[k], aspect="auto")
+    is_strip = number_w > 0
+    sheet.note(x, y + 0.05 * is_strip, f"{shown.numbers[k]}{'  zero' if shown.norms[k] == 0 else ''}")
+    axes = sheet.axes(x + number_w, y if is_strip else y + _NUMBER, width, height)
+    axes.imshow(shown.strip(k), aspect="auto")
+    side = shown.tiles[0].shape[1]
+    for edge in range(1, shown.per_filter):
+        axes.axvline(edge * side - 0.5, color="white", linewidth=1.2)

@@ -35,15 +35,12 @@ def match_figure(result: FilterMatch, options: UnitOptions) -> Figure:
     sheet.axes(EDGE, top, _TILE, _TILE * high / wide).imshow(shown, aspect="auto")
     x = EDGE + _TILE + _GAP
     for name in ("image", "cosine"):
-        is_map = name == "cosine"
         sheet.text(x, top - 0.2, name)
         axes = sheet.axes(x, top, _MAP, height)
-        if is_map:
+        if name == "cosine":
             axes.imshow(result.cosine, cmap="RdBu_r", vmin=-most, vmax=most, aspect="auto")
-            axes.plot(
-                column, row, "o", markersize=9, markerfacecolor="none", markeredgecolor="black", markeredgewidth=2.4
-            )
-            axes.plot(column, row, "o", markersize=9, markerfacecolor="none", markeredgecolor=YELLOW)
+            for colour, thick in (("black", 2.4), (YELLOW, None)):
+                axes.plot(column, row, "o", ms=9, mfc="none", mec=colour, mew=thick)
         else:
             axes.imshow(rgb(result.image), aspect="auto")
             outlined(axes, (column - 0.5, row - 0.5), wide, high)
@@ -80,21 +77,12 @@ def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions
     # Fixed limits: a patch at the border must not push the image aside.
     axes.set(xlim=(-0.5, values.shape[1] - 0.5), ylim=(values.shape[0] - 0.5, -0.5))
     axes.imshow(values, cmap="inferno", vmin=0, vmax=most or 1, aspect="auto")
-    size = (right_px - left_px + 1, bottom_px - top_px + 1)
-    axes.add_patch(
-        Rectangle((left_px - 0.5, top_px - 0.5), size[0], size[1], fill=False, edgecolor="white", linewidth=1.2)
-    )
+    corner, size = (left_px - 0.5, top_px - 0.5), (right_px - left_px + 1, bottom_px - top_px + 1)
+    axes.add_patch(Rectangle(corner, *size, fill=False, edgecolor="white", linewidth=1.2))
     centre, wide, high = (result.centre[1], result.centre[0]), 4 * result.sigma[1], 4 * result.sigma[0]
     axes.add_patch(Ellipse(centre, wide, high, fill=False, edgecolor="#9be9a8", linewidth=1.0, linestyle="--"))
-    sheet.color_bar(
-        EDGE + _FIELD + 0.1,
-        top,
-        0.12,
-        min(1.8, height),
-        Scale(policy="positive", low=0.0, high=most),
-        "inferno",
-        "|gradient|",
-    )
+    scale = Scale(policy="positive", low=0.0, high=most)
+    sheet.color_bar(EDGE + _FIELD + 0.1, top, 0.12, min(1.8, height), scale, "inferno", "|gradient|")
     return sheet.figure
 
 

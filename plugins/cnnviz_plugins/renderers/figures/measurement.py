@@ -71,9 +71,15 @@ def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
     panel_w = (sheet_w - 2 * EDGE) / across
     for place, metric in enumerate(curved):
         left = EDGE + place % across * panel_w
-        names = [row["technique"] for row in rows]
-        corner = (left, top + place // across * (panel_h + 0.75))
-        _curves(sheet, result, metric, names, corner, (panel_w, panel_h))
+        y = top + place // across * (panel_h + 0.75)
+        sheet.text(left, y, plain(f"{metric}: mean curves", 40))
+        axes = plotted(sheet.axes(left + 0.5, y + 0.25, panel_w - 0.65, panel_h - 0.35, frame=True))
+        for line, row in enumerate(rows):
+            found = result.measurements[row["technique"]].get(metric)
+            if found is not None and found.curve is not None:
+                mean = finite(np.asarray(found.curve, np.float64)).mean(0)
+                axes.plot(found.at, mean, linewidth=1.3, **line_style(line))
+                _name_points(axes, found)
     return sheet.figure
 
 
@@ -97,25 +103,6 @@ def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: fl
             is_best = row["technique"] in ranks and ranks[row["technique"]] == best[head]
             shown = "-" if value is None else number(float(value), 3)
             sheet.text(EDGE + name_w + place * column_w, at, shown, fontweight="bold" if is_best else "normal")
-
-
-def _curves(
-    sheet: Sheet,
-    result: Comparison,
-    metric: str,
-    names: list[str],
-    corner: tuple[float, float],
-    size: tuple[float, float],
-) -> None:
-    left, top = corner
-    sheet.text(left, top, plain(f"{metric}: mean curves", 40))
-    axes = plotted(sheet.axes(left + 0.5, top + 0.25, size[0] - 0.65, size[1] - 0.35, frame=True))
-    for line, name in enumerate(names):
-        found = result.measurements[name].get(metric)
-        if found is None or found.curve is None:
-            continue
-        axes.plot(found.at, finite(np.asarray(found.curve, np.float64)).mean(0), linewidth=1.3, **line_style(line))
-        _name_points(axes, found)
 
 
 def _name_points(axes: Axes, result: Measurement) -> None:

@@ -111,15 +111,10 @@ def _names_at_ends(sheet: Sheet, synthesis: Synthesis, shown: list[int], axes: A
         axes.text(1.045, level, words, transform=axes.transAxes, va="center", fontsize=SMALL_PT, color=INK)
 
 
-def label_of(synthesis: Synthesis, index: int) -> str:
-    """Return the target's text."""
-    targets = synthesis.provenance.targets
-    return targets[index] if index < len(targets) else f"target {index}"
-
-
 def short_label(synthesis: Synthesis, index: int) -> str:
     """Return the target's text without the layer, which the heading names."""
-    return label_of(synthesis, index).removeprefix(synthesis.provenance.layer or "").strip() or f"target {index}"
+    text = "".join(synthesis.provenance.targets[index : index + 1])
+    return text.removeprefix(synthesis.provenance.layer or "").strip() or f"target {index}"
 
 
 def reached(synthesis: Synthesis, index: int) -> str:

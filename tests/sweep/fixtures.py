@@ -1,4 +1,4 @@
-"""Networks and images small enough to be swept many times; named on command lines as `tests.sweep.toy:...`."""
+"""Networks and images small enough to be swept many times; named on command lines as `tests.sweep.fixtures:...`."""
 
 import functools
 import os
@@ -103,7 +103,7 @@ class Images:
         return f"seeded images {self._seed} {self._count}"
 
 
-def some_images():
+def images():
     return Images()
 
 

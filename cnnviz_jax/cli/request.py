@@ -1,0 +1,225 @@
+"""The line of a verb that works on a model: read, checked before anything heavy is imported, and answered."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.cli.model import check_model, load
+from cnnviz_jax.cli.positionals import ImageFile, image_files, take_model, take_technique
+from cnnviz_jax.cli.progress import Progress, duration, progress_on_stderr
+from cnnviz_jax.cli.technique_options import OUTPUT_OPTIONS, Common, Line, read_line, read_plain_line, verb_help
+from cnnviz_jax.cli.values import evaluations_at_once, seed_number
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugins import Plugins
+from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
+from cnnviz_jax.verbs.render import check_output
+
+if TYPE_CHECKING:
+    from cnnviz_jax.model.model import Model
+
+_INSTEAD_OF_A_MODEL = {"image": "an image file", "run": "the folder of a recorder"}
+"""What stands on the line of a technique that takes no model, by its `takes`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """How the line of a verb is written."""
+
+    name: str
+    usage: str
+    """The line in one line, for errors and help."""
+    about: str
+    """What it does, for the help."""
+    words: str = "the model, then images or folders of images"
+    """What stands on the line beside options, for the help."""
+    options: tuple[Common, ...]
+    """Its own options, beside those of the technique."""
+    kind: Kind | None = None
+    """The kind of the technique that is named first; `None` for a verb that names none."""
+    default_technique: str | None = None
+    """The technique of a line that names none."""
+    default_model: str | None = None
+    """The model of a line that names none."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """What one line asks for; nothing heavy is imported yet."""
+
+    verb: Verb
+    settings: Settings
+    registry: Plugins
+    technique: TechniqueSpec | None
+    """`None` for a verb that names none."""
+    model: str
+    """The model's name or `package.module:factory`; empty for a technique that takes no model."""
+    words: tuple[str, ...]
+    """What else stands on the line beside options."""
+    given: dict[str, Any]
+    """The verb's own options as text, `None` where not given or taken over by the technique."""
+    options: dict[str, Any]
+    """Every option of the technique, at the given value or its default."""
+    out: Path
+    """The file to write."""
+    key: int | None
+    chunk: int | Literal["auto"]
+    started_s: float
+    """`time.monotonic()` when the command began."""
+
+    @classmethod
+    def read(cls, verb: Verb, arguments: Sequence[str], settings: Settings) -> Request:
+        """Return the request of a line; a verb with `--help` and without its technique prints its help and leaves.
+
+        Raises:
+            CnnvizError: The technique or the model does not exist, the weights are missing, or an option is wrong.
+        """
+        started_s = time.monotonic()
+        technique = None
+        if verb.kind is None:
+            line = read_plain_line(verb.name, verb.about, arguments, common=verb.options, words_help=verb.words)
+            registry = settings.plugins()
+        else:
+            registry = settings.plugins()
+            if list(arguments[:1]) in (["-h"], ["--help"]):
+                print(verb_help(verb.kind, verb.usage, verb.about, registry))
+                raise SystemExit(0)
+            technique, rest = take_technique(arguments, registry, verb.kind, default=verb.default_technique)
+            instead = _INSTEAD_OF_A_MODEL.get(technique.takes)
+            common, words_help = (OUTPUT_OPTIONS, instead) if instead else (verb.options, verb.words)
+            line = read_line(technique, rest, common=common, words_help=words_help)
+        model, words = _model_and_words(verb, technique, line, registry)
+        return cls(
+            verb=verb,
+            settings=settings,
+            registry=registry,
+            technique=technique,
+            model=model,
+            words=tuple(words),
+            given=line.common,
+            options=line.options,
+            out=Path(line.common.get("out") or f"{technique.name if technique else verb.name}.png"),
+            key=seed_number(line.common.get("seed")),
+            chunk=evaluations_at_once(line.common.get("chunk")),
+            started_s=started_s,
+        )
+
+    @property
+    def name(self) -> str:
+        """The technique's name; the verb's where no technique is named."""
+        return self.technique.name if self.technique else self.verb.name
+
+    def image_files(self, *, examples: bool = False) -> list[ImageFile]:
+        """Return the images named on the line.
+
+        Args:
+            examples: Let there be none where the model comes with images of its own.
+
+        Raises:
+            UsageError: None is named.
+            ImageError: A file is missing, or a folder has no images.
+        """
+        if not self.words and not examples:
+            raise UsageError(f"no images to {self.verb.name}; write {self.verb.usage}")
+        if not self.words and not (self.model in self.registry.models and self.registry.model(self.model).examples):
+            raise UsageError(f"no images, and none come with the model {self.model!r}; write {self.verb.usage}")
+        return image_files(self.words)
+
+    def techniques(self, option: str, kind: Kind | None = None) -> list[str] | None:
+        """Return the technique names that an option joins by commas, `None` where it is not given.
+
+        Raises:
+            UnknownNameError: There is no such technique, or it is of another kind.
+        """
+        text = self.given[option]
+        if text is None:
+            return None
+        return [self.registry.technique(name.strip(), kind).name for name in text.split(",") if name.strip()]
+
+    def refuse_words(self, sentence: str) -> None:
+        """Raise `UsageError` if anything stands on the line beside the model, with `sentence` before what it is."""
+        if self.words:
+            raise UsageError(f"{sentence}, got {' '.join(map(repr, self.words))}; write {self.verb.usage}")
+
+    def check_output(self, result: str | None, *, renderer: str | None = None) -> None:
+        """Refuse an output file that no renderer writes for this class of result (any, if `None`), or nobody can.
+
+        Raises:
+            RenderError: No renderer fits, or the folder cannot be written.
+            UnknownNameError: The renderer that was asked for does not exist.
+        """
+        check_output(result, self.out, renderer or self.given.get("renderer"))
+
+    def load(self) -> Model:
+        """Return the model, with weights given as a URL fetched first; here the heavy imports begin."""
+        weights, precision = self.given.get("weights"), self.given.get("precision")
+        return load(self.model, weights, precision=precision, quiet=self.settings.quiet)
+
+    def target(self, model: Model) -> int | list[int] | None:
+        """Return the classes that `--target` names, `None` where it is not given."""
+        from cnnviz_jax.targets.parsing import target_in_words
+
+        text = self.given.get("target")
+        return None if text is None else target_in_words(text, model)
+
+    def progress(self) -> AbstractContextManager[Progress | None]:
+        """Return what shows progress while its block runs."""
+        return progress_on_stderr(quiet=self.settings.quiet)
+
+    def write(self, result: Any, *, quiet: bool = False) -> int:
+        """Render the result, say where it is, and return the exit code 0."""
+        import cnnviz_jax as cv
+
+        cv.render(result, self.out, renderer=self.given.get("renderer"))
+        if not quiet:
+            self.announce(getattr(result, "warnings", ()))
+        return 0
+
+    def announce(self, warnings: Iterable[str]) -> None:
+        """Print the warnings of a result on stderr, then where it was written."""
+        if self.settings.quiet:
+            return
+        for warning in dict.fromkeys(warnings):
+            print(f"cnnviz: warning: {warning}", file=sys.stderr)
+        print(f"wrote {self.out} in {duration(time.monotonic() - self.started_s)}")
+
+
+def stacked(files: Sequence[ImageFile], model: Model) -> Any:
+    """Return image files as the model takes them, (n, h, w, c)."""
+    import numpy as np
+
+    import cnnviz_jax as cv
+
+    return np.stack([cv.load_image(file.path, model) for file in files])
+
+
+def images_and_names(request: Request, files: Sequence[ImageFile], model: Model, *, examples: int) -> tuple[Any, Any]:
+    """Return the images of a request with their names; without files, so many that come with the network."""
+    import cnnviz_jax as cv
+
+    if not files:
+        return cv.example_images(request.model, examples)
+    return stacked(files, model), [file.name for file in files]
+
+
+def _model_and_words(
+    verb: Verb, technique: TechniqueSpec | None, line: Line, registry: Plugins
+) -> tuple[str, Sequence[str]]:
+    """Return the model, checked, and the other words; what stands instead of a model counts as one of those."""
+    instead = _INSTEAD_OF_A_MODEL.get(technique.takes) if technique else None
+    if technique and instead:
+        if len(line.words) != 1:
+            found = " ".join(map(repr, line.words)) or "nothing"
+            raise UsageError(f"{verb.name} {technique.name} takes {instead}, got {found}")
+        return "", line.words
+    model, words = take_model(line.words, registry, line.common["model"], usage=verb.usage, default=verb.default_model)
+    if len(words) < len(line.words):
+        line.common["model"] = model
+    check_model(model, line.common["weights"], registry)
+    return model, words

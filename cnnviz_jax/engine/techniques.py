@@ -1,0 +1,79 @@
+"""From a technique's name and options to what its plugin built for a model, checked: the same for every verb."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from cnnviz_jax.engine.fold import Fold, WholeImage
+from cnnviz_jax.engine.iteration import Iteration
+from cnnviz_jax.engine.measure import HostMetric, MetricFold
+from cnnviz_jax.engine.survey import SurveyPlan
+from cnnviz_jax.errors import CnnvizError, PluginError
+from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.references import load
+from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
+
+_NEEDED: dict[Kind, tuple[tuple[type, ...], str]] = {
+    "explain": ((Fold,), "a Fold or a function"),
+    "synthesize": ((Iteration,), "an Iteration"),
+    "inspect": ((), "a function of provenance"),
+    "survey": ((SurveyPlan,), "a SurveyPlan"),
+    "measure": ((MetricFold, HostMetric), "a MetricFold or HostMetric"),
+}
+
+
+@dataclass(frozen=True)
+class Technique:
+    """A technique resolved: its record, the config of the options given, and what it built for the model."""
+
+    spec: TechniqueSpec
+    config: Any
+    built: Any
+    """A `Fold`, `Iteration`, function of provenance, `SurveyPlan`, `MetricFold` or `HostMetric`, by kind."""
+
+
+def resolve_technique(technique: str | TechniqueSpec, kind: Kind, options: dict[str, Any], model: Any) -> Technique:
+    """Return a technique with its config and what it built for `model`.
+
+    Raises:
+        CnnvizError: As `technique_and_config` and `build`.
+    """
+    spec, config = technique_and_config(technique, kind, options)
+    return Technique(spec, config, build(spec, config, model))
+
+
+def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
+    """Return what a technique's `build(config, *subject)` returns; a plain function of explain as a `WholeImage`.
+
+    Raises:
+        PluginError: It returns something else than its kind must, or fails with an error that is not ours.
+        CnnvizError: The technique's own reason to refuse this model or these options.
+    """
+    function = load(spec.build)  # outside of the try: what is wrong with a reference has a sentence of its own
+    try:
+        built = function(config, *subject)
+    except CnnvizError:
+        raise
+    except Exception as error:  # whatever the plugin's code raises
+        text = " ".join(str(error).split())
+        raise PluginError(
+            f"technique {spec.name!r}{_owner(spec)} failed to build: {f'{type(error).__name__}: {text}'.rstrip(': ')}"
+        ) from error
+    kinds, needed = _NEEDED[spec.kind]
+    if isinstance(built, kinds):
+        return built
+    # The identity is the plugin's name for it and the options: whichever closure `build` made, it computes the same.
+    if callable(built) and spec.kind == "explain":
+        return WholeImage(identity=(spec.name, config), function=built)
+    if callable(built) and spec.kind == "inspect":
+        return built
+    found = type(built).__name__
+    article = "an" if found[0].lower() in "aeiou" else "a"
+    raise PluginError(f"technique {spec.name!r}{_owner(spec)} built {article} {found}; {needed} is needed")
+
+
+def _owner(spec: TechniqueSpec) -> str:
+    """Say whose it is, where a plugin offers it; a record may also come straight from the caller."""
+    if plugins().techniques.get(spec.name) is not spec:
+        return ""
+    return f" of {plugins().owner('technique', spec.name)}"

@@ -1,0 +1,57 @@
+"""JAX's primitives by what they do to positions, and rulebooks that say more of each by name."""
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from jax import lax
+from jaxtyping import Array
+
+from cnnviz_jax.program.graph.graph import Node
+
+ELEMENTWISE = frozenset({
+    "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
+    "clamp", "clz", "complex", "conj", "convert_element_type", "copy", "copy_p", "cos", "cosh", "digamma", "div",
+    "eq", "erf", "erf_inv", "erfc", "exp", "exp2", "expm1", "floor", "ge", "gt", "imag", "integer_pow", "is_finite",
+    "le", "lgamma", "log", "log1p", "logistic", "lt", "max", "min", "mul", "name", "ne", "neg", "nextafter", "not",
+    "optimization_barrier", "or", "population_count", "pow", "pvary", "real", "reduce_precision", "rem", "round",
+    "rsqrt", "select_n", "sharding_constraint", "shift_left", "shift_right_arithmetic", "shift_right_logical",
+    "sign", "sin", "sinh", "sqrt", "square", "stop_gradient", "sub", "tan", "tanh", "xor", "device_put",
+})  # fmt: skip
+"""Primitives of which unit i of a result depends on unit i of each operand, whatever the shape."""
+
+RECASTS = frozenset({
+    "reshape", "squeeze", "expand_dims", "transpose", "convert_element_type", "copy", "copy_p", "name",
+    "reduce_precision", "optimization_barrier", "sharding_constraint",
+})  # fmt: skip
+"""Primitives that rearrange or recast the numbers of one operand, none left out or doubled."""
+
+GLUE = RECASTS | {"broadcast_in_dim", "stop_gradient"}
+"""Primitives that rearrange, recast or repeat one operand."""
+
+AFFINE = frozenset({"add", "sub", "mul", "div"})
+
+_Rule = TypeVar("_Rule", bound=Callable[..., Any])
+
+
+class Rulebook(dict[str, _Rule]):
+    """Primitive name -> rule."""
+
+    def rule(self, *names: str) -> Callable[[_Rule], _Rule]:
+        """Enter the decorated function for the primitives `names`."""
+
+        def enter(function: _Rule) -> _Rule:
+            self.update(dict.fromkeys(names, function))
+            return function
+
+        return enter
+
+
+_CONVOLUTION = (
+    "window_strides", "padding", "lhs_dilation", "rhs_dilation", "dimension_numbers", "feature_group_count",
+    "batch_group_count", "precision", "preferred_element_type",
+)  # fmt: skip
+
+
+def convolve(node: Node, left: Array, right: Array, **changed: Any) -> Array:
+    """Return the convolution that a node is, of other operands and with some of its parameters changed."""
+    return lax.conv_general_dilated(left, right, **{name: node.params[name] for name in _CONVOLUTION} | changed)
