@@ -22,7 +22,7 @@ def network():
 
 
 def test_at_least_97_percent_of_images_beyond_those_measured_in_training_are_named_rightly(network):
-    assert accuracy(network, scenes=1000, first=100_000)["all"] >= 0.97
+    assert accuracy(network, count=1000, first=100_000)["all"] >= 0.97
 
 
 def test_the_report_beside_the_weights_says_at_least_97_percent():
@@ -76,7 +76,7 @@ def test_maps_under_the_average_are_16_px_wide_so_that_cam_applies(network):
 
 def test_training_learns_and_what_it_saves_loads_again(tmp_path):
     run = tmp_path / "run"
-    config = TrainConfig(out=tmp_path / "w", steps=2, batch=10, scenes=20, test_images=20, record=run, recorded=2)
+    config = TrainConfig(out=tmp_path / "w", steps=2, batch=10, images=20, test_images=20, record=run, recorded=2)
     trained = train(config)
     recorder = cv.Recorder(run)
     assert (recorder.steps, recorder.network) == ((0, 2), "shapes")

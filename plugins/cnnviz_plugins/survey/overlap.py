@@ -63,11 +63,11 @@ class Overlap(LayerReducer):
                 f"(n, {len(self.categories)}, {self.image[0]}, {self.image[1]}), got {masks.shape}"
             )
         shown = masks.astype(bool) & batch.valid[:, None, None, None]
-        masks = unit_masks(batch.values[self.layer], self.centres, self.image, self.thresholds)
-        masks &= batch.valid[:, None, None, None]
+        active = unit_masks(batch.values[self.layer], self.centres, self.image, self.thresholds)
+        active &= batch.valid[:, None, None, None]
         count = len(batch.valid)
         # Sums of ones in float32 are exact below 2**24 pixels, and a product of matrices adds them fastest.
-        ones = masks.reshape(count, -1, self.shape[-1]).astype(jnp.float32)
+        ones = active.reshape(count, -1, self.shape[-1]).astype(jnp.float32)
         there = shown.reshape(count, len(self.categories), -1).astype(jnp.float32)
         both = jnp.einsum("bkp,bpc->bck", there, ones).astype(jnp.int32)
         per_image = ones.sum(1).astype(jnp.int32)  # b c
