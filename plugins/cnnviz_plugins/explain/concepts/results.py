@@ -25,7 +25,7 @@ class ConceptScores:
     """Two-sided t-test of `score` against `random_score`."""
     accuracy: Float[np.ndarray, "k runs"]
     """How well the direction tells concept from random images, on the third of both that it was not fitted to."""
-    vectors: Float[np.ndarray, "k *shape"]
+    vectors: Float[np.ndarray, "k *shape"]  # noqa: F821  # a jaxtyping shape
     """Mean direction of each concept, of length 1, in the layer's own shape, or (k, c) where places were pooled."""
     derivative: Float[np.ndarray, "k n"]
     """Derivative of the score along `vectors`, for each examined image."""
