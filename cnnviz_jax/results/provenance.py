@@ -5,6 +5,7 @@ fields, so a result passes through `jax.tree` and `jax.jit` like any pytree.
 """
 
 import dataclasses
+import functools
 import json
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -68,6 +69,7 @@ class Provenance:
         return json.loads(json.dumps(plain, default=str))
 
 
+@functools.cache
 def versions() -> tuple[tuple[str, str], ...]:
     """Return the versions that decide numbers, by distribution."""
     found = []

@@ -76,7 +76,7 @@ class Loop:
         )
         # Deltas stay on the devices and are merged on the host only at a flush: no step waits for another device.
         deltas = self._fresh_deltas()
-        self._begun_s = self._flushed_s = self._agreed_s = time.monotonic()
+        self._begun_s = self._flushed_s = time.monotonic()
         self._agree_at = 1
         # A launcher sends SIGTERM before it kills; who sends a second signal does not want to wait for a step.
         listening = stoppable(

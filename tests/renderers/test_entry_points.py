@@ -1,4 +1,4 @@
-"""The renderers through the plugin system's door, and the page in a real browser."""
+"""The renderers as the plugin system finds them, and the page in a real browser."""
 
 import shutil
 import subprocess

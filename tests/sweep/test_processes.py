@@ -105,11 +105,11 @@ def test_processes_with_different_specifications_all_refuse_in_time(words, env, 
 @pytest.mark.slow
 def test_a_storm_of_kills_with_changing_devices_changes_no_bit(words, env, reference, tmp_path):
     """Ten kills, each after some progress of its own: mid-step, mid-save and mid-delete as chance has it."""
-    dice = random.Random(7)
+    rng = random.Random(7)
     env = {**env, "SWEEP_TEST_PAUSE_S": "0.01"}
     run, kills, seen = tmp_path / "run", 0, set()
     for _ in range(40):
-        devices = dice.randint(1, 8)
+        devices = rng.randint(1, 8)
         before = harness.flushes(run)
         process = harness.start([*words, "--devices", devices], env)
         if kills >= 10:
@@ -124,7 +124,7 @@ def test_a_storm_of_kills_with_changing_devices_changes_no_bit(words, env, refer
                 shutil.rmtree(step)
             continue
         assert alive
-        time.sleep(dice.uniform(0, 0.05))
+        time.sleep(rng.uniform(0, 0.05))
         harness.kill(process)
         process.communicate()
         kills += 1

@@ -16,7 +16,7 @@ from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
 from tests.explain.small_network import model, some_images
 
 
-def toy(params, x):
+def papers_function(params, x):
     a, b = x[:, 0, 0, 0], x[:, 0, 1, 0]
     return jax.nn.relu(jax.nn.relu(a) - 1 - jax.nn.relu(b))[:, None]
 
@@ -44,8 +44,8 @@ def cube():
 
 
 @pytest.fixture(scope="module")
-def papers_toy():
-    return cv.adapt(toy, {}, input_shape=(1, 2, 1))
+def papers_example():
+    return cv.adapt(papers_function, {}, input_shape=(1, 2, 1))
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def papers_toy():
         ("trapezoid", (1.5, -0.5)),
     ],
 )
-def test_the_papers_toy(papers_toy, quadrature, expected):
-    result = cv.explain("integrated-gradients", papers_toy, vector(3, 1), 0, quadrature=quadrature)
+def test_the_papers_example(papers_example, quadrature, expected):
+    result = cv.explain("integrated-gradients", papers_example, vector(3, 1), 0, quadrature=quadrature)
     np.testing.assert_allclose(result.values.ravel(), expected, rtol=1e-5)
     np.testing.assert_allclose(result.extras["completeness_gap"], sum(expected) - 1, atol=1e-5)
 
@@ -112,8 +112,8 @@ def test_shares_sum_to_the_difference_of_scores_from_every_baseline(cube, baseli
     assert dict(result.provenance.notes)["baseline"] == str(baseline)
 
 
-def test_too_few_nodes_are_told_in_the_result(papers_toy):
-    result = cv.explain("integrated-gradients", papers_toy, vector(3, 1), 0, quadrature="riemann_left", nodes=2)
+def test_too_few_nodes_are_told_in_the_result(papers_example):
+    result = cv.explain("integrated-gradients", papers_example, vector(3, 1), 0, quadrature="riemann_left", nodes=2)
     assert any("miss the difference of scores" in warning for warning in result.warnings)
 
 

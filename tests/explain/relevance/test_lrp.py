@@ -13,7 +13,7 @@ from tests.explain import oneconv_network as oneconv
 from tests.explain import small_network as small
 
 from . import slow
-from .nets import NHWC, conv, drawn, normed, of_parts, two_layers
+from .networks import NHWC, conv, drawn, normed, of_parts, two_layers
 
 RULES = ["epsilon(0.1)", "epsilon(0)", "gamma(0.5)", "z+", "alpha-beta(2)", "z^B", "flat", "w^2"]
 

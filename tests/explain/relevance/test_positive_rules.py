@@ -9,7 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, RuleError, TargetError, UsageError
 from tests.explain import small_network as small
 
-from .nets import of_parts, two_layers
+from .networks import of_parts, two_layers
 
 
 def test_a_walk_goes_on_by_positive_shares():
