@@ -27,7 +27,7 @@ from cnnviz_plugins.explain.perturbation.occlusion import Occlusion
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-from tests.program.windows.networks import forward_of, random_params, resnet50, shapes_of, vgg19
+from tests.program.incremental.networks import forward_of, random_params, resnet50, shapes_of, vgg19
 
 NETWORKS = {"vgg19": vgg19, "resnet50": resnet50}
 

@@ -18,6 +18,7 @@ import urllib.parse
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 from cnnviz_jax.errors import WeightsError
 from cnnviz_jax.files import lock, put_in_place
@@ -229,7 +230,7 @@ def _file_name(url: str) -> str:
     return name
 
 
-def _digest_of(file: Path) -> hashlib._Hash:
+def _digest_of(file: Path) -> Any:  # hashlib has no public name for its objects
     with file.open("rb") as opened:
         return hashlib.file_digest(opened, "sha256")
 

@@ -94,11 +94,11 @@ from .program.graph.graph import Node as Node
 from .program.graph.primitives import ELEMENTWISE as ELEMENTWISE
 from .program.graph.primitives import GLUE as GLUE
 from .program.graph.primitives import RECASTS as RECASTS
+from .program.incremental.plan import WindowPlan as WindowPlan
 from .program.layers.activations import ACTIVATION_KINDS as ACTIVATION_KINDS
 from .program.layers.nodes import LayerNode as LayerNode
 from .program.layers.operations import Operation as Operation
 from .program.program import Handler as Handler
-from .program.windows.plan import WindowPlan as WindowPlan
 from .recorder import Recorder as Recorder
 from .recorder import Weights as Weights
 from .recorder import with_weights as with_weights

@@ -8,7 +8,7 @@ from cnnviz_jax.engine.iteration import Iteration
 from cnnviz_jax.engine.measure import HostMetric, MetricFold
 from cnnviz_jax.engine.survey import SurveyPlan
 from cnnviz_jax.errors import CnnvizError, PluginError
-from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec

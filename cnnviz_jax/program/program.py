@@ -10,12 +10,12 @@ from jaxtyping import Array, ArrayLike, Float
 from cnnviz_jax.errors import LayerKindError, ModelError, RuleError, UsageError
 from cnnviz_jax.program.graph import _compat
 from cnnviz_jax.program.graph.evaluator import Change, Evaluator, Override
+from cnnviz_jax.program.incremental import ChangedWindows, Interval, plan_windows
 from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.traced import TracedProgram
 from cnnviz_jax.program.rewrites import relu_rules
 from cnnviz_jax.program.rewrites.max_pool import compared_pools
-from cnnviz_jax.program.windows import ChangedWindows, Interval, plan_windows
 
 Handler = Callable[[LayerNode, list[Any], Callable[..., Any]], Any]
 """`handler(layer_node, inputs, default) -> value`: `default(*inputs)` is what the program computes there."""

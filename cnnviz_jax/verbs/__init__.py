@@ -1,1 +1,1 @@
-"""The public functions, one file each: explain, synthesize, inspect, survey, measure, compare, report and others."""
+"""The public functions, one file each: `cv.explain`, `cv.load_model`, `cv.synthesize`, `cv.report` and so on."""

@@ -9,7 +9,7 @@ from cnnviz_jax.data.images import open_image
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, UsageError
 from cnnviz_jax.model.model import require_model
-from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.provenance import Provenance, versions
 

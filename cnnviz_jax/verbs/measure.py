@@ -14,7 +14,7 @@ from cnnviz_jax.engine.measure import HostCase, MetricFold, evaluated_map, map_o
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ModelError, UsageError
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Measurement
 from cnnviz_jax.results.provenance import Provenance

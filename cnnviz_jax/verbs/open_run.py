@@ -20,7 +20,7 @@ from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
 from cnnviz_jax.files import read_json, read_lines
 from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.options.configs import config_from, technique_and_config
+from cnnviz_jax.options.building import config_from, technique_and_config
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.report import Report

@@ -10,7 +10,7 @@ from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
-from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.results.provenance import Provenance
 
 

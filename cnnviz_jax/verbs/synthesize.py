@@ -26,7 +26,7 @@ from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.synthesis import Synthesis

@@ -65,7 +65,7 @@ def cheap(name: str) -> dict[str, object]:
 
 
 def compiled_without_optimising(monkeypatch) -> None:
-    """Have the engine's programs compiled quickly: half of these tests' time would go into making tiny networks fast."""
+    """Have the engine's programs compiled quickly: half of these tests' time would go into optimising."""
     options = {**compiling.compiler_options(), **_quick_options()}
     monkeypatch.setattr(compiling, "compiler_options", lambda: options)
 

@@ -13,7 +13,7 @@ from cnnviz_jax import compiling as compiling
 from cnnviz_jax import targets
 from cnnviz_jax.engine import Fold, WholeImage, image_ids, keys_for, root_key
 from cnnviz_jax.engine.device_batch import explain_device_batch, inner_chunk_for
-from cnnviz_jax.options.configs import technique_and_config
+from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.references import load
 from tests.explain.fixtures import (
     NETWORKS,

@@ -3,6 +3,7 @@
 Rows come first, columns second. Boxes are inclusive: `(top, left, bottom, right)` with `bottom` and `right` the last
 row and column seen, as in Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019: output `o` sees `o * stride - padding` to `o * stride - padding + size - 1`.
+`interpreter.py` walks the graph to find what is stated here, `reach.py` holds it for each axis.
 """
 
 from collections.abc import Callable

@@ -45,7 +45,7 @@ class MapConfig:
         return True if self.relu is None else self.relu
 
 
-@technique("grad-cam", "explain", ".gradient_weights:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391")
+@technique("grad-cam", "explain", ".grad_cam:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391")
 class GradCamConfig(MapConfig):
     """A layer's channels, weighted by their mean gradient."""
 
@@ -76,7 +76,7 @@ class CamConfig:
     """Keep only what speaks for the class; the paper keeps all."""
 
 
-@technique("grad-cam++", "explain", ".gradient_weights:GradCamPlusPlus.build",
+@technique("grad-cam++", "explain", ".grad_cam:GradCamPlusPlus.build",
            "Chattopadhay et al. 2018, arXiv:1710.11063", in_report=False)  # fmt: skip
 class GradCamPlusPlusConfig(MapConfig):
     """A layer's channels, weighted by positive gradients that count each place of evidence once."""
@@ -86,16 +86,12 @@ class GradCamPlusPlusConfig(MapConfig):
     1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's, scaled."""
 
 
-@technique(
-    "xgrad-cam", "explain", ".gradient_weights:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", in_report=False
-)
+@technique("xgrad-cam", "explain", ".grad_cam:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", in_report=False)
 class XGradCamConfig(MapConfig):
     """A layer's channels, weighted by their gradient where they are active."""
 
 
-@technique(
-    "hires-cam", "explain", ".gradient_weights:HiresCam.build", "Draelos, Carin 2020, arXiv:2011.08891", in_report=False
-)
+@technique("hires-cam", "explain", ".grad_cam:HiresCam.build", "Draelos, Carin 2020, arXiv:2011.08891", in_report=False)
 class HiresCamConfig(MapConfig):
     """A layer's channels times their gradients, place by place."""
 
@@ -106,7 +102,7 @@ class HiresCamConfig(MapConfig):
 @technique(
     "layer-cam",
     "explain",
-    ".gradient_weights:LayerCam.build",
+    ".grad_cam:LayerCam.build",
     "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
 )
 class LayerCamConfig(MapConfig):
@@ -147,7 +143,7 @@ class AblationCamConfig(MapConfig):
     `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
 
 
-@technique("smooth-grad-cam++", "explain", ".gradient_weights:SmoothGradCamPlusPlus.build",
+@technique("smooth-grad-cam++", "explain", ".grad_cam:SmoothGradCamPlusPlus.build",
            "Omeiza et al. 2019, arXiv:1908.01224", in_report=False)  # fmt: skip
 class SmoothGradCamPlusPlusConfig(MapConfig):
     """Grad-CAM++ with derivatives averaged over noisy copies of the image."""

@@ -15,10 +15,10 @@ from jaxtyping import Array, Float
 from cnnviz_jax.program.graph.evaluator import Evaluator
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import ELEMENTWISE
-from cnnviz_jax.program.windows.plan import WindowPlan, WindowStep
-from cnnviz_jax.program.windows.regions import Cut, SweepPlace, at, lay, read, slice_at
-from cnnviz_jax.program.windows.rulebook import Beside, Region
-from cnnviz_jax.program.windows.spans import Window
+from cnnviz_jax.program.incremental.plan import WindowPlan, WindowStep
+from cnnviz_jax.program.incremental.regions import Cut, SweepPlace, at, lay, read, slice_at
+from cnnviz_jax.program.incremental.rulebook import Beside, Region
+from cnnviz_jax.program.incremental.spans import Window
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@
 README of `program`.
 """
 
-from cnnviz_jax.program.windows.evaluate import ChangedWindows
-from cnnviz_jax.program.windows.plan import WindowPlan, WindowStep, plan_windows
-from cnnviz_jax.program.windows.spans import Interval, Span, Window
+from cnnviz_jax.program.incremental.evaluate import ChangedWindows
+from cnnviz_jax.program.incremental.plan import WindowPlan, WindowStep, plan_windows
+from cnnviz_jax.program.incremental.spans import Interval, Span, Window
 
 __all__ = ["ChangedWindows", "Interval", "Span", "Window", "WindowPlan", "WindowStep", "plan_windows"]

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import Rulebook
-from cnnviz_jax.program.windows.spans import Span, Window
+from cnnviz_jax.program.incremental.spans import Span, Window
 
 
 @dataclass(frozen=True, eq=False)

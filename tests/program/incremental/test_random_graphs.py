@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from jax import lax
 
 from cnnviz_jax.program import Program
-from tests.program.windows.test_exact import both
+from tests.program.incremental.test_exact import both
 
 NUMBERS = ("NHWC", "HWIO", "NHWC")
 STEP = st.tuples(

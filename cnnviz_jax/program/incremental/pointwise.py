@@ -12,8 +12,8 @@ from jax import lax
 
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import ELEMENTWISE
-from cnnviz_jax.program.windows.rulebook import Beside, Reading, Region, Whole, WindowContext, WindowRecipe, rule
-from cnnviz_jax.program.windows.spans import Window
+from cnnviz_jax.program.incremental.rulebook import Beside, Reading, Region, Whole, WindowContext, WindowRecipe, rule
+from cnnviz_jax.program.incremental.spans import Window
 
 
 def _met(context: WindowContext, node: Node, result: Window) -> tuple[Reading, ...] | None:

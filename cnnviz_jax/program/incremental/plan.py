@@ -12,10 +12,10 @@ from math import prod
 
 from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph.graph import Graph, Node
-from cnnviz_jax.program.windows import pointwise, sliding
-from cnnviz_jax.program.windows.flops import flops_of
-from cnnviz_jax.program.windows.rulebook import RULES, WindowRecipe
-from cnnviz_jax.program.windows.spans import Interval, Window, window_of
+from cnnviz_jax.program.incremental import pointwise, sliding
+from cnnviz_jax.program.incremental.flops import flops_of
+from cnnviz_jax.program.incremental.rulebook import RULES, WindowRecipe
+from cnnviz_jax.program.incremental.spans import Interval, Window, window_of
 
 _RULE_FILES = (pointwise, sliding)  # importing them fills RULES
 

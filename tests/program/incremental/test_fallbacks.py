@@ -7,7 +7,7 @@ import pytest
 from jax import lax
 
 from cnnviz_jax.program import Program
-from tests.program.windows.test_exact import assert_same, both, sliding
+from tests.program.incremental.test_exact import assert_same, both, sliding
 
 SIZE = (20, 16)
 KERNEL = np.random.default_rng(3).normal(size=(3, 3, 3, 4)).astype(np.float32)

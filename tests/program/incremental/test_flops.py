@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import pytest
 
 from cnnviz_jax.program import Program
-from tests.program.windows.networks import forward_of, resnet50, shapes_of, vgg19
+from tests.program.incremental.networks import forward_of, resnet50, shapes_of, vgg19
 
 IMAGE = jax.ShapeDtypeStruct((1, 224, 224, 3), jnp.float32)
 PLACES = 4

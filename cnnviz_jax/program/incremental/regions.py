@@ -12,7 +12,7 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Int
 
-from cnnviz_jax.program.windows.spans import Span, Window
+from cnnviz_jax.program.incremental.spans import Span, Window
 
 SweepPlace = tuple[Int[Array, ""], Int[Array, ""]]
 """Which of the sweep's rows, and which of its columns."""

@@ -12,8 +12,8 @@ from jax import lax
 
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import convolve
-from cnnviz_jax.program.windows.rulebook import Region, Whole, WindowContext, WindowRecipe, rule
-from cnnviz_jax.program.windows.spans import Span, Window
+from cnnviz_jax.program.incremental.rulebook import Region, Whole, WindowContext, WindowRecipe, rule
+from cnnviz_jax.program.incremental.spans import Span, Window
 
 
 @rule("conv_general_dilated")

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cnnviz_jax.program import Program
-from cnnviz_jax.program.windows import ChangedWindows, plan_windows
-from tests.program.windows.networks import NETWORKS, forward_of, random_params, shapes_of
+from cnnviz_jax.program.incremental import ChangedWindows, plan_windows
+from tests.program.incremental.networks import NETWORKS, forward_of, random_params, shapes_of
 
 
 @functools.cache
