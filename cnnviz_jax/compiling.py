@@ -64,7 +64,8 @@ def compiled(
     global _count
     leaves, treedef = jax.tree.flatten(args)
     leaves = [_abstract(leaf) for leaf in leaves]
-    key = (identity, treedef, tuple((leaf.shape, str(leaf.dtype), leaf.sharding) for leaf in leaves), donate)
+    kinds = tuple((leaf.shape, str(leaf.dtype), leaf.weak_type, leaf.sharding) for leaf in leaves)
+    key = (identity, treedef, kinds, donate)
     if key not in _cache:
         lowered = jax.jit(function, donate_argnums=donate).lower(*jax.tree.unflatten(treedef, leaves))
         options = compiler_options()
@@ -82,7 +83,10 @@ def _abstract(leaf: Any) -> Any:
 
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return leaf
-    return jax.ShapeDtypeStruct(np.shape(leaf), leaf.dtype if hasattr(leaf, "dtype") else jax.dtypes.result_type(leaf))
+    dtype = leaf.dtype if hasattr(leaf, "dtype") else jax.dtypes.result_type(leaf)
+    # A weak type decides what a leaf meets other dtypes as: int32 from `jnp.asarray(0)` times 0.1 is allowed under
+    # strict promotion, where a plain int32 is refused.
+    return jax.ShapeDtypeStruct(np.shape(leaf), dtype, weak_type=getattr(leaf, "weak_type", False))
 
 
 _FORWARD_BATCH = 64

@@ -1,9 +1,9 @@
 """Channels, targets, seeds and times as text."""
 
-from types import SimpleNamespace
-
+import jax.numpy as jnp
 import pytest
 
+import cnnviz_jax as cv
 from cnnviz_jax.cli.values import evaluations_at_once, indices, seed_number
 from cnnviz_jax.errors import TargetError, UsageError
 from cnnviz_jax.targets.parsing import class_named, target_in_words
@@ -47,7 +47,10 @@ def test_an_open_range_needs_to_know_the_layer():
 
 
 def with_labels(*labels):
-    return SimpleNamespace(name="net", labels=labels)
+    def net(params, x):
+        return x.mean((1, 2)) @ params
+
+    return cv.adapt(net, jnp.ones((3, len(labels) or 300)), input_shape=(2, 2, 3), labels=labels or None)
 
 
 def test_targets_are_numbers_one_per_image_or_a_label():

@@ -1,1 +1,1 @@
-"""What the offline page shows, as plain values for the template of `renderers/html.py`: one module per kind of result."""
+"""What the offline page shows, as plain values for the template of `renderers/html.py`: one module per result."""
