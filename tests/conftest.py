@@ -27,6 +27,7 @@ from hypothesis import settings
 from jaxtyping import install_import_hook
 
 from tests import annotations  # noqa: F401  # the import hook finds it by name
+from tests.slow import slow_functions
 
 install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
 
@@ -64,8 +65,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--one-in", type=int, default=1, metavar="N", help="run one test in N, chosen by name")
 
 
+@pytest.hookimpl(tryfirst=True)  # before `-m` looks at the markers
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Deselect the tests that `--one-in` leaves out."""
+    """Mark the tests that were measured to be slow, and deselect those that `--one-in` leaves out."""
+    slow = slow_functions()
+    for item in items:
+        if item.nodeid.partition("[")[0] in slow:
+            item.add_marker("slow")
     share = config.getoption("--one-in")
     out = [item for item in items if zlib.crc32(item.nodeid.encode()) % share]
     if out:

@@ -53,7 +53,6 @@ def sweep_images(workplace):
     assert main([*sweep.split(), "--explain", "grad-cam", "--explain", "smoothgrad samples=2"]) == 0
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
 def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
     for framework in OPTIONAL:
@@ -88,7 +87,6 @@ def fewer_families(monkeypatch):
     reset_plugins()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("line", COMMANDS, ids=[f"{page}: {line}" for line, page in COMMANDS.items()])
 def test_the_commands_on_a_page_run(line, workplace, request, capsys, fewer_families):
     if line.startswith("cnnviz report") and "--run" not in line:

@@ -16,7 +16,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import CnnvizError
 from tests.explain.fixtures import TECHNIQUES, cheap, check_contract, check_refusal, compiled_without_optimising
 
-pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
+pytestmark = pytest.mark.filterwarnings("default")
 
 
 @pytest.fixture(scope="module", autouse=True)

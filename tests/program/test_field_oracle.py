@@ -135,7 +135,6 @@ def bumped(steps: Any, layout: str, height: int, width: int) -> tuple[np.ndarray
     return tables[0], tables[1]
 
 
-@pytest.mark.slow
 @settings(max_examples=80, deadline=None)
 @given(steps=STEPS, height=SIZES, width=SIZES, layout=st.sampled_from(["NHWC", "NCHW"]))
 @example(steps=[("transposed", 1, 2, 1, False), ("gate", 1, 1, 1, True)], height=5, width=5, layout="NHWC")

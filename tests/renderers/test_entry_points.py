@@ -44,7 +44,6 @@ def test_the_suffix_chooses_the_renderer(name, tmp_path):
 @pytest.mark.skipif(
     CHROMIUM is None, reason="no chromium here: apt-get install chromium to check the page in a browser"
 )
-@pytest.mark.slow
 def test_a_browser_shows_the_page_without_a_word_of_complaint(tmp_path: Path):
     page = cv.render(factories.report(), tmp_path / "report.html")
     flags = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-sync",

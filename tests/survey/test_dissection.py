@@ -107,7 +107,6 @@ def test_a_unit_that_is_its_concept_overlaps_it_wholly_and_a_silent_one_detects_
     np.testing.assert_array_equal(found.masks[0, 0], where[0, 0])
 
 
-@pytest.mark.slow
 def test_on_shapes_every_texture_class_has_a_detector(tmp_path):
     from cnnviz_jax.data.opening import open_source
 

@@ -60,7 +60,6 @@ def quickest(functions, repeats=5):
 
 
 @timed
-@pytest.mark.slow
 def test_reducers_cost_a_fraction_of_the_forward_pass():
     net, images = network(), np.random.default_rng(1).uniform(size=(8, 64, 64, 3)).astype(np.float32)
     layers = [layer for layer in net.layers.values() if layer.kind == "conv"]
@@ -92,7 +91,6 @@ def test_reducers_cost_a_fraction_of_the_forward_pass():
 
 
 @timed
-@pytest.mark.slow
 def test_checkpoints_cost_next_to_nothing(tmp_path, env):
     """Every fifty steps, on a network of realistic size: the share of the run's time that goes into flushes."""
     words = ["--run", tmp_path / "run", "--model", "tests.sweep.test_costs:network", "--source"]
@@ -158,7 +156,6 @@ print(json.dumps([need, resident("VmHWM") - before]))
 """
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("explain", "device_batch"),
     [

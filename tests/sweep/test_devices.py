@@ -74,7 +74,6 @@ def temporary_bytes(step):
     return step.run.run.memory_analysis().temp_size_in_bytes
 
 
-@pytest.mark.slow
 def test_no_device_ever_waits_for_another_or_does_its_work(tmp_path):
     """Nothing but the compiled program tells a silent replication from data parallelism: results are right in both."""
     one, eight = (resolved(tmp_path / "run", devices, **METHODS).step for devices in (1, 8))

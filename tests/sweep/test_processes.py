@@ -55,7 +55,6 @@ def test_one_process_as_its_own_command(words, env, reference, tmp_path):
     harness.assert_equal(tmp_path / "run", reference)
 
 
-@pytest.mark.slow
 def test_a_warm_start_compiles_five_times_less(tmp_path, words, env):
     env = {**env, "CACHE": str(tmp_path / "cache"), "JAX_LOG_COMPILES": "1"}
     cold = _step_compile_s(words, env, tmp_path)
@@ -71,7 +70,6 @@ def _step_compile_s(words, env, tmp_path):
     return float(lines[0].split(" in ")[1].split(" sec")[0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("processes", "devices"), [(2, 2), (3, 1)])
 def test_processes_change_no_bit_and_slurm_is_found(words, env, reference, tmp_path, processes, devices):
     started = together(words, env, processes, devices, slurm(processes))
@@ -81,7 +79,6 @@ def test_processes_change_no_bit_and_slurm_is_found(words, env, reference, tmp_p
     assert len(list((tmp_path / "run" / "log").iterdir())) == processes
 
 
-@pytest.mark.slow
 def test_processes_with_different_specifications_all_refuse_in_time(words, env, tmp_path):
     begun_s = time.monotonic()
     port = harness.free_port()
@@ -102,7 +99,6 @@ def test_processes_with_different_specifications_all_refuse_in_time(words, env, 
     assert time.monotonic() - begun_s < 120  # the agreement itself takes a second; starting two interpreters does not
 
 
-@pytest.mark.slow
 def test_a_storm_of_kills_with_changing_devices_changes_no_bit(words, env, reference, tmp_path):
     """Ten kills, each after some progress of its own: mid-step, mid-save and mid-delete as chance has it."""
     rng = random.Random(7)
@@ -135,7 +131,6 @@ def test_a_storm_of_kills_with_changing_devices_changes_no_bit(words, env, refer
     assert verify(RunFolder(run)).faults == []
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("victim", [0, 1])
 def test_killing_one_of_two_processes_ends_both_and_loses_nothing(words, env, reference, tmp_path, victim):
     slow = {**env, "SWEEP_TEST_PAUSE_S": "0.1"}
@@ -152,7 +147,6 @@ def test_killing_one_of_two_processes_ends_both_and_loses_nothing(words, env, re
     harness.assert_equal(tmp_path / "run", reference)
 
 
-@pytest.mark.slow
 def test_two_processes_start_again_from_a_damaged_checkpoint(words, env, reference, tmp_path):
     from tests.sweep.test_damage import flip_a_bit_in_every_data_file
 
@@ -171,7 +165,6 @@ def test_two_processes_start_again_from_a_damaged_checkpoint(words, env, referen
     assert [code for code, _ in ended] == [4, 4], ended
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_signal_ends_the_step_saves_and_nothing_is_loaded_twice(words, env, reference, tmp_path, processes):
     run = tmp_path / "run"
@@ -195,7 +188,6 @@ def test_a_signal_ends_the_step_saves_and_nothing_is_loaded_twice(words, env, re
     assert min(index for index in loaded[17:]) >= status.counted  # the first 17 are the source's digest and its first
 
 
-@pytest.mark.slow
 def test_readers_of_a_live_run_never_see_half_a_chunk(words, env, tmp_path):
     run, faults = tmp_path / "run", []
     process = harness.start([*words, "--devices", 1], {**env, "SWEEP_TEST_PAUSE_S": "0.02"})
@@ -216,7 +208,6 @@ def test_readers_of_a_live_run_never_see_half_a_chunk(words, env, tmp_path):
     assert looked > 1
 
 
-@pytest.mark.slow
 def test_workers_change_no_bit_even_between_two_starts(words, env, reference, tmp_path):
     code, told = harness.command([*words, "--workers", 3], env)
     assert code == 0, told
@@ -229,7 +220,6 @@ def test_workers_change_no_bit_even_between_two_starts(words, env, reference, tm
     harness.assert_equal(tmp_path / "run", reference)
 
 
-@pytest.mark.slow
 def test_exit_codes_of_the_command(words, env, tmp_path):
     run = tmp_path / "run"
     process = harness.start([*words, "--devices", 1], {**env, "SWEEP_TEST_PAUSE_S": "4"})

@@ -101,7 +101,6 @@ def test_the_magnitude_may_be_that_of_given_images():
     np.testing.assert_array_equal(MacoPhase().magnitude((8, 8, 1), given), spectrum)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("form", [Pixel(), Fourier()], ids=lambda form: type(form).__name__)
 def test_a_photograph_is_fitted(form, shared_data):
     # FACTS: a 112 x 112 photo to a mean |error| below 0.01 within 1000 steps of Adam(0.05).
