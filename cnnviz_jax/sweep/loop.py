@@ -280,9 +280,3 @@ def computing(device_batch: int, need_bytes: int) -> Iterator[None]:
         if lost_peer(error):
             raise Interrupted(f"another process of this run was lost: {str(error).splitlines()[0][:200]}") from error
         raise
-
-
-def leave(code: int) -> None:
-    """End the process at once where others would be waited for; JAX's shutdown waits for a lost peer."""
-    if jax.process_count() > 1 and code:
-        os._exit(code)

@@ -35,8 +35,6 @@ class TracedProgram:
     """The layers by name, in execution order."""
     checks: tuple[ProgramCheck, ...]
     """Findings: training mode, dropout, softmax head, opaque regions."""
-    is_cacheable: bool
-    """Whether it may outlive the call that traced it: false if the function closed over tracers."""
 
     def __init__(
         self,
@@ -54,7 +52,6 @@ class TracedProgram:
         self._open, self._consts = open_program, tuple(consts)
         self._params_tree: Any = jax.tree.structure(params)
         self._outputs_tree: Any = jax.tree.structure(outputs)
-        self.is_cacheable = not any(isinstance(array, _compat.Tracer) for array in consts)
         self.graph = graph_of(open_program, consts, len(jax.tree.leaves(params)))
         self.analysis = Analysis(self.graph)
         view, modules = ProgramView(self.graph, self.analysis), ParameterModules(paths)
