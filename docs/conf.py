@@ -36,7 +36,9 @@ nitpicky = True
 # No intersphinx, so that the build needs no network: only names of this project must lead somewhere.
 nitpick_ignore_regex = [
     ("py:.*", r"(?!cnnviz_(jax|plugins)\.).*"),
-    ("py:class", r"cnnviz_jax\.(model\.Structure|program\..*|sweep\.layout\.RunFolder)"),  # behind the public names
+    # Behind the public names, or a protocol that public classes satisfy.
+    ("py:class", r"cnnviz_jax\.(model\.Structure|program\..*|sweep\.layout\.RunFolder|data\.noise\.Noise)"),
+    ("py:class", r"cnnviz_jax\.(model\.scored\.Scored|data\.images\.ImageTaker|results\.provenance\.(Described|Named))"),
 ]
 
 html_theme = "sphinx_book_theme"
