@@ -37,8 +37,8 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!cnnviz_(jax|plugins)\.).*"),
     # Behind the public names, or a protocol that public classes satisfy.
-    ("py:class", r"cnnviz_jax\.(model\.Structure|program\..*|sweep\.layout\.RunFolder|data\.noise\.Noise)"),
-    ("py:class", r"cnnviz_jax\.(model\.scored\.Scored|data\.images\.ImageTaker|results\.provenance\.(Described|Named))"),
+    ("py:class", r"cnnviz_jax\.(model\.(Structure|scored\.Scored)|program\..*|sweep\.layout\.RunFolder)"),
+    ("py:class", r"cnnviz_jax\.(data\.(noise\.Noise|images\.ImageTaker)|results\.provenance\.(Described|Named))"),
 ]
 
 html_theme = "sphinx_book_theme"
