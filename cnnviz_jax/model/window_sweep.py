@@ -75,11 +75,8 @@ class WindowSweep:
             target: What is going to be scored; the outputs where it is left out.
         """
         names, need_outputs = _wanted(target)
-        windows, program, structure = (
-            _planned(self, model.structure, names, need_outputs),
-            model.program,
-            model.structure,
-        )
+        program, structure = model.program, model.structure
+        windows = _planned(self, structure, names, need_outputs)
         values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
         native = {
             name: values[program.layer_node(name).value] for name in structure.program_layers(names, need_outputs)

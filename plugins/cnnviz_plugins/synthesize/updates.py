@@ -5,6 +5,7 @@ that its numbers can be given as published: in units u = span * x the gradient i
 Rules that use a norm take that of one image.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -30,13 +31,14 @@ def _size(updates: Any) -> int:
     return sum(leaf.size for leaf in jax.tree.leaves(updates))
 
 
-class _Scaled:
+class _Scaled(ABC):
     """A rule whose step is the gradient in units of `span`, times a factor made of all its numbers."""
 
     span: float
 
+    @abstractmethod
     def factor(self, own: Any) -> Array:
-        raise NotImplementedError
+        """Return what the scaled gradient is multiplied by."""
 
     def transformation(self) -> optax.GradientTransformation:
         """Return the rule."""
