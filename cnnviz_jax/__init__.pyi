@@ -3,6 +3,7 @@ from . import targets as targets
 from .data.images import load_image as load_image
 from .engine.fold import Fold as Fold
 from .engine.iteration import Iteration as Iteration
+from .errors import CnnvizWarning as CnnvizWarning
 from .model.layers import Layer as Layer
 from .model.model import Model as Model
 from .model.model import predictions as predictions
@@ -39,6 +40,8 @@ from .verbs.measure import measure as measure
 from .verbs.open_run import open_run as open_run
 from .verbs.render import render as render
 from .verbs.report import report as report
+from .verbs.show import figure as figure
+from .verbs.show import show as show
 from .verbs.survey import survey as survey
 from .verbs.synthesize import synthesize as synthesize
 

@@ -18,6 +18,10 @@ class CnnvizError(Exception):
         return " ".join(str(part) for part in self.args)
 
 
+class CnnvizWarning(UserWarning):
+    """What a result gives cause to say, such as a map that is zero everywhere; the result's `warnings` have it too."""
+
+
 class UsageError(CnnvizError, ValueError):
     """An option or argument that cannot mean anything here."""
 

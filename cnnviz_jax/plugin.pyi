@@ -22,8 +22,6 @@ from .engine.measure import EvaluatedMap as EvaluatedMap
 from .engine.measure import HostCase as HostCase
 from .engine.measure import HostMetric as HostMetric
 from .engine.measure import MetricFold as MetricFold
-from .engine.progress import Progress as Progress
-from .engine.progress import silent as silent
 from .engine.reducers.exact_sum import ADDITIONS as ADDITIONS
 from .engine.reducers.exact_sum import LIMBS as LIMBS
 from .engine.reducers.exact_sum import UNIT_EXPONENT as UNIT_EXPONENT
@@ -99,6 +97,8 @@ from .program.layers.activations import ACTIVATION_KINDS as ACTIVATION_KINDS
 from .program.layers.nodes import LayerNode as LayerNode
 from .program.layers.operations import Operation as Operation
 from .program.program import Handler as Handler
+from .progress.bars import Progress as Progress
+from .progress.bars import silent as silent
 from .recorder import Recorder as Recorder
 from .recorder import Weights as Weights
 from .recorder import with_weights as with_weights

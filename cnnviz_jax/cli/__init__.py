@@ -25,11 +25,12 @@ import importlib
 import os
 import sys
 import traceback
+import warnings
 from collections.abc import Sequence
 
 from cnnviz_jax.cli.commands import COMMANDS, overview
 from cnnviz_jax.cli.global_options import Settings, version_line
-from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
+from cnnviz_jax.errors import CnnvizError, CnnvizWarning, UsageError, did_you_mean
 
 _SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """Faults of disk or permissions, which the user can mend and we cannot."""
@@ -44,7 +45,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        return _dispatch(words)
+        # A command prints the warnings of its result as lines of its own.
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", CnnvizWarning)
+            return _dispatch(words)
     except CnnvizError as error:
         return _refused(str(error), error, debug)
     except KeyboardInterrupt as stopped:

@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING, Any, Literal
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.positionals import ImageFile, image_files, take_model, take_technique
-from cnnviz_jax.cli.progress import Progress, duration, progress_on_stderr
+from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.technique_options import OUTPUT_OPTIONS, Common, Line, read_line, read_plain_line, verb_help
 from cnnviz_jax.cli.values import evaluations_at_once, seed_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
+from cnnviz_jax.progress.bars import Progress, duration
 from cnnviz_jax.verbs.render import check_output
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class Request:
         text = self.given.get("target")
         return None if text is None else target_in_words(text, model)
 
-    def progress(self) -> AbstractContextManager[Progress | None]:
+    def progress(self) -> AbstractContextManager[Progress]:
         """Return what shows progress while its block runs."""
         return progress_on_stderr(quiet=self.settings.quiet)
 

@@ -18,9 +18,10 @@ from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.evaluating import each, rows_of, shapes_of
-from cnnviz_jax.engine.progress import InFlight, Progress, silent
+from cnnviz_jax.engine.progress import InFlight
 from cnnviz_jax.errors import MemoryBudgetError
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.progress.bars import Progress, silent
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.targets import Target
 

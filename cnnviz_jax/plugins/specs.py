@@ -158,6 +158,14 @@ class RendererSpec:
     """File suffixes it writes, such as `.png`; may be shared when `accepts` differ."""
     render: Lazy
     """`render(result, path, **display)`: writes one file to `path`, a temporary name moved into place afterwards."""
+    many: tuple[str, ...] = ()
+    """Class names of the results of which it draws several in one file; `render` is then handed a tuple of them."""
+    figure: Lazy | None = None
+    """`figure(result, **display)`: the matplotlib figure that it would write, for `cv.figure`."""
+    fragment: Lazy | None = None
+    """`fragment(result, **display)`: HTML without scripts to stand in another page, for notebooks."""
+    overlay: Lazy | None = None
+    """`overlay(attribution, **display)`: maps over their images, (n, h, w, 3) in [0, 1], for `result.overlay()`."""
 
 
 Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec

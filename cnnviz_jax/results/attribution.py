@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import jax
+import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from cnnviz_jax.plugins.rendering import required
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
+from cnnviz_jax.results.result import Result
 
 View = Literal["heatmap", "pixels", "maps"]
 """How values are meant to be looked at: one map over the image, signed pixels, or independent channel maps."""
@@ -29,8 +32,8 @@ class Heatmap:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Attribution:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Attribution(Result):
     """Which parts of each image a score rests on; positive means in favour."""
 
     values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"]
@@ -48,6 +51,18 @@ class Attribution:
     view: View = static(default="heatmap")
     provenance: Provenance = static(kw_only=True)
     warnings: tuple[str, ...] = static(default=())
+
+    def overlay(self, **display: Any) -> Float[np.ndarray, "n h w 3"]:
+        """Return each map over its image as a colour image in [0, 1], drawn as `cv.render` draws it.
+
+        Args:
+            **display: Display options, such as `colormap`, `opacity` and `policy`.
+
+        Raises:
+            RenderError: No renderer offers it, the result is of channel maps, or a value is not finite.
+            UsageError: A display option is unknown or out of range.
+        """
+        return required("overlay", self)(self, **display)
 
     def __getitem__(self, index: int) -> "Attribution":
         """The result for one image, with a leading axis of 1."""

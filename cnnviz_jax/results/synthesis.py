@@ -9,14 +9,15 @@ from jaxtyping import Float, Shaped
 
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
+from cnnviz_jax.results.result import Result
 
 Status = Literal["ok", "no_gradient", "dead", "diverged"]
 """How the ascent of one image ended; only `ok` shows a feature."""
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Synthesis:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Synthesis(Result):
     """Images made to excite units, one per target."""
 
     images: Float[Numbers, "n h w c"]

@@ -10,13 +10,14 @@ from jaxtyping import Bool, Float, Int
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.result import Result
 
 Groups = tuple[tuple[int, ...], ...]
 """Units that belong together, each group rising."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exemplars:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Exemplars(Result):
     """The k images that fire each unit (channel) of a layer most, strongest first."""
 
     layer: str
@@ -78,8 +79,8 @@ class Exemplars:
         return self.image(unit, rank)[top : bottom + 1, left : right + 1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Distributions:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Distributions(Result):
     """How the values of each unit (channel) of a layer are spread over all positions of all images."""
 
     layer: str
@@ -150,8 +151,8 @@ class Distributions:
         return rows
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dissection:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Dissection(Result):
     """How much the strongest places of each unit (channel) of a layer overlap each concept."""
 
     layer: str

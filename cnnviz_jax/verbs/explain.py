@@ -14,13 +14,13 @@ from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Progress,
+    as_callable,
     compiled,
     image_ids,
     key_text,
     keys_for,
     root_key,
     run_fold,
-    silent,
 )
 from cnnviz_jax.engine.techniques import Technique, resolve_technique
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
@@ -29,12 +29,14 @@ from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
 from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 _WORTH_RESUMING = 64
 """An image of fewer evaluations is done again."""
 
 
+@verb
 def explain(
     technique: str | TechniqueSpec,
     model: Model,
@@ -45,7 +47,7 @@ def explain(
     ids: Sequence[int] | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     folder: str | Path | None = None,
     **options: Any,
 ) -> Attribution:
@@ -61,6 +63,7 @@ def explain(
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call resumes from them.
         **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
 
@@ -79,7 +82,7 @@ def explain(
         each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
         cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
     heatmap, scores = run_fold(
-        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
+        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=as_callable(progress),
         cache=cache,
     )  # fmt: skip
     if cache is not None:

@@ -12,8 +12,10 @@ from cnnviz_jax.model.model import require_model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.verbs.outermost import verb
 
 
+@verb
 def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = None, **options: Any) -> Any:
     """Return what an inspect technique reads off the model, such as a `FilterBank` or `ReceptiveFields`.
 

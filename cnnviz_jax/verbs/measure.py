@@ -9,7 +9,17 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
-from cnnviz_jax.engine import Chunk, Progress, image_ids, key_of, key_text, keys_for, root_key, run_fold, silent
+from cnnviz_jax.engine import (
+    Chunk,
+    Progress,
+    as_callable,
+    image_ids,
+    key_of,
+    key_text,
+    keys_for,
+    root_key,
+    run_fold,
+)
 from cnnviz_jax.engine.measure import HostCase, MetricFold, evaluated_map, map_of
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ModelError, UsageError
@@ -19,8 +29,10 @@ from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Measurement
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.verbs.explain import explain
+from cnnviz_jax.verbs.outermost import verb
 
 
+@verb
 def measure(
     metric: str,
     model: Model,
@@ -34,7 +46,7 @@ def measure(
     ids: Sequence[int] | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Measurement:
     """Return how faithful maps are by one measure: a number per image, and the curve behind it.
@@ -52,6 +64,7 @@ def measure(
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         **options: The measure's own; see `cnnviz measure METRIC --help`.
 
     Raises:
@@ -78,7 +91,7 @@ def measure(
         raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
     built = build(spec, config, model)
     whole = evaluated_map(inner, heat, raw, shown)
-    tell = progress or silent
+    tell = as_callable(progress)
     labels: tuple[str, ...] = ()
     found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with
     if isinstance(built, MetricFold):

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from cnnviz_jax.data.images import Images, check_images, image_names
-from cnnviz_jax.engine import Progress, silent, stage
+from cnnviz_jax.engine import Progress, as_callable, stage
 from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
@@ -21,6 +21,7 @@ from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
+from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.render import check_output, render
 from cnnviz_jax.verbs.synthesize import synthesize
 
@@ -28,6 +29,7 @@ _SYNTHESIZED_LAYERS = 3
 _SYNTHESIZED_CHANNELS = 8
 
 
+@verb
 def report(
     model: Model,
     images: Images,
@@ -37,7 +39,7 @@ def report(
     techniques: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     key: Any = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report:
     """Return, and write to `out`, predictions and every installed technique's result side by side.
 
@@ -53,6 +55,7 @@ def report(
         names: One name per image.
         key: Seed or key of everything random.
         progress: Called as `progress(done, total, what)`, in thousandths of a technique.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
 
     Raises:
         ImageError: The images do not fit the model.
@@ -64,7 +67,7 @@ def report(
     if out is not None:
         check_output(Report.__name__, Path(out))
     kinds = _chosen(techniques)
-    run = _Tasks(progress or silent)
+    run = _Tasks(as_callable(progress))
     attributions = _explanations([name for name in kinds if kinds[name] == "explain"], model, images, target, key)
     syntheses = _syntheses([name for name in kinds if kinds[name] == "synthesize"], model, key)
     inspections: dict[str, Task] = {

@@ -5,15 +5,17 @@ from functools import partial
 from typing import Any
 
 from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine import Chunk, Progress, silent
+from cnnviz_jax.engine import Chunk, Progress, as_callable
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.verbs.outermost import verb
 
 
+@verb
 def survey(
     technique: str,
     model: Model,
@@ -25,7 +27,7 @@ def survey(
     fields: Mapping[str, Any] | None = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Any:
     """Return what a survey technique found out about a layer's units, such as `Exemplars` or `Distributions`.
@@ -44,6 +46,7 @@ def survey(
         batch: Images at once; decides speed and memory.
         memory_budget: Bytes the compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         **options: The technique's own; see `cnnviz survey TECHNIQUE --help`.
 
     Raises:
@@ -62,7 +65,12 @@ def survey(
     if dataset.is_labelled:
         reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
     run = partial(
-        run_survey, model=model, dataset=dataset, batch=batch, memory_budget=memory_budget, progress=progress or silent
+        run_survey,
+        model=model,
+        dataset=dataset,
+        batch=batch,
+        memory_budget=memory_budget,
+        progress=as_callable(progress),
     )
     found, unreadable = run(reducers)
     for further in plan.then if len(unreadable) < len(dataset) else ():

@@ -14,12 +14,12 @@ from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Progress,
+    as_callable,
     image_ids,
     key_text,
     keys_for,
     root_key,
     run_iteration,
-    silent,
     word_id,
 )
 from cnnviz_jax.engine.techniques import build
@@ -33,9 +33,11 @@ from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, resolved_layers
 from cnnviz_jax.targets.layers import WholeLayer
 from cnnviz_jax.verbs.exemplars import measured
+from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 
+@verb
 def synthesize(
     technique: str,
     model: Model,
@@ -50,7 +52,7 @@ def synthesize(
     folder: str | Path | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Synthesis:
     """Return images made to raise a score: a channel's mean activation, a class, a neuron, any sum of such.
@@ -69,6 +71,7 @@ def synthesize(
         chunk: Targets at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         **options: The technique's own; see `cnnviz synthesize TECHNIQUE --help`.
 
     Raises:
@@ -97,7 +100,7 @@ def synthesize(
         cache = ResumeFolder(folder, model, each, **parts, key=key_text(seed), snapshots=moments)
     outcome, curves, frames = run_iteration(
         iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
-        memory_budget=memory_budget, progress=progress or silent,
+        memory_budget=memory_budget, progress=as_callable(progress),
     )  # fmt: skip
     notes = (*iteration.notes, *((("frame_steps", moments),) if moments else ()))
     provenance = Provenance.of(

@@ -7,8 +7,8 @@ import json
 from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.progress import duration
 from cnnviz_jax.cli.values import Parser
+from cnnviz_jax.progress.bars import duration
 
 
 def run(words: list[str], settings: Settings) -> int:

@@ -22,7 +22,8 @@ from cnnviz_plugins.renderers.figures.filters import filters_figure
 from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match_figure, variety_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
-from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
+from cnnviz_plugins.renderers.figures.sheet import CAPTION, HEADING, pinned_style, save
+from cnnviz_plugins.renderers.figures.side_by_side import report_figure, side_by_side
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
 from cnnviz_plugins.renderers.options import (
     EvolutionOptions,
@@ -42,7 +43,7 @@ def render(result: Any, path: Path, *, dpi: int = DPI, **display: Any) -> None:
     """Write the result's figure to `path`; its suffix says whether as PNG, SVG or PDF.
 
     Args:
-        result: An `Attribution`, `FilterBank`, `ReceptiveFields` or `Synthesis`.
+        result: Any result, or several attributions of the same images.
         path: The file to write.
         dpi: Pixels per inch of a PNG, and of images inside SVG and PDF.
         **display: The display options of that kind of result; see `options`.
@@ -64,12 +65,39 @@ def figure(result: Any, **display: Any) -> Figure:
         RenderError: The result is of a kind that has no figure, or holds values that are not finite.
         UsageError: An option is unknown or out of range.
     """
+    draw, options = _drawing(result)
+    with pinned_style():
+        return draw(result, parse(options, display))
+
+
+def words_of(figure: Figure) -> tuple[str, tuple[str, ...]]:
+    """Return the heading of a figure and the lines of its caption: how it is shown and what the result warns of."""
+    found = {text.get_gid(): text.get_text() for text in figure.texts}
+    lines = found.get(CAPTION, "").split("\n")
+    return found.get(HEADING, ""), tuple(line for line in lines if line)
+
+
+def _drawing(result: Any) -> tuple[Callable[..., Figure], type[Any]]:
+    """Return what draws a result, or several, and the class of its display options."""
+    if isinstance(result, list | tuple):
+        kinds = {type(each).__name__ for each in result}
+        if kinds != {"Attribution"}:
+            found = ", ".join(sorted(kinds)) or "nothing"
+            raise RenderError(f"one figure of several results is drawn of Attributions, these are {found}")
+        return lambda several, options: side_by_side(tuple(several), options), HeatOptions
     name = type(result).__name__
     if name not in _DRAWN:
         raise RenderError(f"no figure for {name}; there are figures for {', '.join(_DRAWN)}")
-    with pinned_style():
-        draw, options = _DRAWN[name]
-        return draw(result, parse(options, display))
+    return _DRAWN[name]
+
+
+def options_class(result: Any) -> type[Any]:
+    """Return the class of the display options of a result's figure.
+
+    Raises:
+        RenderError: The result is of a kind that has no figure.
+    """
+    return _drawing(result)[1]
 
 
 def _attribution(result: Attribution, options: HeatOptions) -> Figure:
@@ -98,5 +126,6 @@ _DRAWN: dict[str, tuple[Callable[..., Figure], type]] = {
     "Measurement": (measurement_figure, MeasureOptions),
     "FilterVariety": (variety_figure, UnitOptions),
     "ReceptiveFields": (_fields, FieldOptions),
+    "Report": (report_figure, HeatOptions),
     "Synthesis": (_synthesis, SynthesisOptions),
 }
