@@ -40,6 +40,9 @@ from .verbs.measure import measure as measure
 from .verbs.open_run import open_run as open_run
 from .verbs.render import render as render
 from .verbs.report import report as report
+from .verbs.rerun import rerun as rerun
+from .verbs.save import load as load
+from .verbs.save import save as save
 from .verbs.show import figure as figure
 from .verbs.show import show as show
 from .verbs.survey import survey as survey

@@ -70,6 +70,10 @@ class RenderError(CnnvizError, ValueError):
     """A result that no renderer can write in the asked form, or an output path that cannot be written."""
 
 
+class ResultFileError(CnnvizError, ValueError):
+    """A file of a stored result that is missing, broken, or none of `cv.save`'s."""
+
+
 class MemoryBudgetError(CnnvizError, MemoryError):
     """Work that does not fit the memory budget even one evaluation at a time."""
 

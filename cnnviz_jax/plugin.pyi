@@ -1,4 +1,7 @@
 from . import targets as targets
+from .archive.encoding import STRUCTURE as STRUCTURE
+from .archive.encoding import encoded as encoded
+from .archive.files import write_entries as write_entries
 from .compiling import compiled as compiled
 from .compiling import compiler_options as compiler_options
 from .data.dataset import Dataset as Dataset

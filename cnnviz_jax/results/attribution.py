@@ -67,7 +67,10 @@ class Attribution(Result):
     def __getitem__(self, index: int) -> "Attribution":
         """The result for one image, with a leading axis of 1."""
         keep = slice(index, index + 1 or None)
-        provenance = dataclasses.replace(self.provenance, targets=self.provenance.targets[keep])
+        call = self.provenance.call
+        provenance = dataclasses.replace(
+            self.provenance, targets=self.provenance.targets[keep], call=None if call is None else call.rows(keep)
+        )
         return dataclasses.replace(jax.tree.map(lambda leaf: leaf[keep], self), provenance=provenance)
 
 

@@ -15,7 +15,7 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Comparison, Measurement
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.measure import measure
 from cnnviz_jax.verbs.outermost import verb
@@ -119,6 +119,10 @@ def compare(
             resolved,
             seed=key_text(root_key(key)),
             notes=(("reduction", reduction),),
+            call=Call.of(
+                {"techniques": asked, "metrics": measures, "target": resolved, "names": titles, "reduction": reduction},
+                {"images": images, "mask": mask},
+            ),
         ),
         warnings=model.warnings,
     )

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, UInt32
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
@@ -28,7 +28,7 @@ from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
@@ -96,6 +96,8 @@ def explain(
         raise ModelError(
             f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
         )
+    is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
+    plain = np.asarray(resolved.index, np.int32) if is_plain else resolved  # type: ignore[attr-defined]
     provenance = Provenance.of(
         spec.name,
         model,
@@ -104,9 +106,8 @@ def explain(
         layer=fold.layer,
         seed=key_text(prepared.seed),
         notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
+        call=Call.of({"target": plain, "ids": ids_of(ids)}, {"images": images}),
     )
-    is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
-    plain = np.asarray(resolved.index, np.int32) if is_plain else resolved  # type: ignore[attr-defined]
     return Attribution(
         values=heatmap.values,
         low_res=heatmap.low_res,
@@ -123,6 +124,11 @@ def explain(
             *_findings(heatmap, images, spec.name, scores),
         ),
     )
+
+
+def ids_of(ids: Sequence[int] | None) -> UInt32[np.ndarray, " n"] | None:
+    """Return the numbers that the user gave the images, as the provenance keeps them."""
+    return None if ids is None else np.asarray(ids, np.uint32)
 
 
 def _rounding(

@@ -11,7 +11,7 @@ from cnnviz_jax.errors import ImageError, UsageError
 from cnnviz_jax.model.model import require_model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.specs import TechniqueSpec
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Call, Provenance, versions
 from cnnviz_jax.verbs.outermost import verb
 
 
@@ -35,7 +35,9 @@ def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = N
         layer = model.layers.resolve(layer)
         spec, config = technique_and_config(technique, "inspect", {**options, "layer": layer})
     chosen = getattr(config, "layer", None)
-    provenance = Provenance(technique=spec.name, model=name, config=config, layer=chosen, versions=versions())
+    provenance = Provenance(
+        technique=spec.name, model=name, config=config, layer=chosen, versions=versions(), call=Call(arguments={})
+    )
     return build(spec, config, subject)(provenance)
 
 

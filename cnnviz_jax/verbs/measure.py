@@ -27,8 +27,8 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Measurement
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.verbs.explain import explain
+from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.verbs.explain import explain, ids_of
 from cnnviz_jax.verbs.outermost import verb
 
 
@@ -128,9 +128,20 @@ def measure(
             inner,
             seed=key_text(seed),
             notes=(("explained by", what), ("reduction", reduction), *built.notes),
+            call=_call(inner, ids, reduction, made, mask),
         ),
         warnings=(*model.warnings, *built.warnings),
     )
+
+
+def _call(
+    target: targets.Target, ids: Sequence[int] | None, reduction: str, made: Attribution | None, mask: Any
+) -> Call:
+    """Return what a measurement was called with; an explanation is kept by its provenance, which makes it again."""
+    kept = {"target": target, "ids": ids_of(ids), "reduction": reduction}
+    if made is not None and made.provenance.call is not None:
+        return Call.of({**kept, "explained": made.provenance}, {"images": made.images, "mask": mask})
+    return Call.of(kept, {"images": True, "attribution": True, "mask": mask})
 
 
 def _mask_of(mask: Any, images: Float[np.ndarray, "n h w c"]) -> np.ndarray | None:

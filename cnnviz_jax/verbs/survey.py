@@ -11,7 +11,7 @@ from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.verbs.outermost import verb
 
 
@@ -56,6 +56,8 @@ def survey(
     reducers.
     """
     require_model(model)
+    data = {"images": images, "labels": labels, "names": names, "fields": fields}
+    call = Call.of({}, data)
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
@@ -83,5 +85,5 @@ def survey(
         ("unreadable", tuple(unreadable.values())),
         ("dataset", dataset.source.digest()),
     )
-    provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes)
+    provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes, call=call)
     return plan.finish(found, dataset, provenance)

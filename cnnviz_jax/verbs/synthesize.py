@@ -28,7 +28,7 @@ from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, resolved_layers
 from cnnviz_jax.targets.layers import WholeLayer
@@ -79,6 +79,8 @@ def synthesize(
 
     Cost: steps x targets forward and backward passes.
     """
+    told = {"layer": layer, "channels": channels, "target": target, "snapshots": snapshots}
+    call = Call.of(told, {"images": images, "exemplars": exemplars})
     spec, config, layer = _technique(technique, layer, model, options)
     if snapshots < 0 or snapshots == 1:
         raise UsageError(f"snapshots is 0 for none, or 2 and more, the first and the last image; got {snapshots}")
@@ -104,7 +106,7 @@ def synthesize(
     )  # fmt: skip
     notes = (*iteration.notes, *((("frame_steps", moments),) if moments else ()))
     provenance = Provenance.of(
-        spec.name, model, config, resolved, layer=iteration.layer or layer, seed=key_text(seed), notes=notes
+        spec.name, model, config, resolved, layer=iteration.layer or layer, seed=key_text(seed), notes=notes, call=call
     )
     made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
     if dataset is None:
