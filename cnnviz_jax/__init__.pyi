@@ -1,5 +1,6 @@
 from . import errors as errors
 from . import targets as targets
+from . import techniques as techniques
 from .data.images import load_image as load_image
 from .engine.fold import Fold as Fold
 from .engine.iteration import Iteration as Iteration
@@ -29,6 +30,7 @@ from .results.weights import FilterBank as FilterBank
 from .results.weights import FilterMatch as FilterMatch
 from .results.weights import FilterVariety as FilterVariety
 from .results.weights import ReceptiveFields as ReceptiveFields
+from .techniques.lookup import technique_names as technique_names
 from .verbs.adapt import adapt as adapt
 from .verbs.capture import capture as capture
 from .verbs.compare import compare as compare

@@ -119,6 +119,7 @@ from .results.measurement import Measurement as Measurement
 from .results.provenance import Provenance as Provenance
 from .results.pytrees import static as static
 from .results.report import Report as Report
+from .results.result import Result as Result
 from .results.synthesis import Status as Status
 from .results.synthesis import Synthesis as Synthesis
 from .results.units import Dissection as Dissection

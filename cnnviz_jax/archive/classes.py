@@ -1,9 +1,15 @@
-"""The closed list of classes that a stored result may hold. A file can name no other."""
+"""The closed list of classes that a stored result may hold: ours, and those that plugins' records name.
+
+A file can name no other, and no plugin by itself.
+"""
 
 import functools
 from fractions import Fraction
 
 from cnnviz_jax import targets
+from cnnviz_jax.errors import PluginError
+from cnnviz_jax.plugins import Plugins, plugins
+from cnnviz_jax.plugins.references import import_reference
 from cnnviz_jax.program.analysis.reach import IndexMap, Reach
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.results import attribution, evolution, measurement, provenance, report, synthesis, units, weights
@@ -46,7 +52,16 @@ _TARGETS = (
 )
 
 
-@functools.cache
 def storable() -> dict[str, type]:
-    """Return the classes by the name under which files hold them."""
-    return {each.__name__: each for each in (*_IN_RESULTS, *_IN_FIELDS, *_TARGETS)}
+    """Return the classes by the name under which files hold them; of two of one name the first, and ours first."""
+    return _storable(plugins())
+
+
+@functools.lru_cache(maxsize=1)
+def _storable(manager: Plugins) -> dict[str, type]:
+    references = [spec.result for spec in manager.techniques.values() if ":" in spec.result]
+    owned = [import_reference(each, "result of a technique", error=PluginError) for each in references]
+    found: dict[str, type] = {}
+    for each in (*_IN_RESULTS, *_IN_FIELDS, *_TARGETS, *owned):
+        found.setdefault(each.__name__, each)
+    return found

@@ -116,6 +116,11 @@ class Request:
         """The technique's name; the verb's where no technique is named."""
         return self.technique.name if self.technique else self.verb.name
 
+    @property
+    def result(self) -> str | None:
+        """Class name of what the technique returns, `None` where its record does not say."""
+        return (self.technique.result.rpartition(":")[2] if self.technique else "") or None
+
     def image_files(self, *, examples: bool = False) -> list[ImageFile]:
         """Return the images named on the line.
 

@@ -10,6 +10,7 @@ from cnnviz_jax.engine.survey import SurveyPlan
 from cnnviz_jax.errors import CnnvizError, PluginError
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.configs import TechniqueConfig
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
 
@@ -32,7 +33,9 @@ class Technique:
     """A `Fold`, `Iteration`, function of provenance, `SurveyPlan`, `MetricFold` or `HostMetric`, by kind."""
 
 
-def resolve_technique(technique: str | TechniqueSpec, kind: Kind, options: dict[str, Any], model: Any) -> Technique:
+def resolve_technique(
+    technique: str | TechniqueSpec | TechniqueConfig, kind: Kind, options: dict[str, Any], model: Any
+) -> Technique:
     """Return a technique with its config and what it built for `model`.
 
     Raises:

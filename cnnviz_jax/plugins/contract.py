@@ -82,6 +82,9 @@ def _fault(record: Any) -> str | None:
     if isinstance(record, specs.TechniqueSpec):
         if record.kind not in specs.KINDS:
             return f"kind is {record.kind!r}, not one of {', '.join(specs.KINDS)}"
+        result: Any = record.result
+        if not isinstance(result, str):
+            return f"result is {_shown(result)}, not the name of a class"
         config: Any = record.config
         if not isinstance(config, type) or not dataclasses.is_dataclass(config):
             return f"config is {_shown(config)}, not a dataclass"

@@ -95,6 +95,10 @@ class TechniqueSpec:
     """Papers and sources."""
     in_report: bool = True
     """Whether `cv.report` runs it unasked; off for close variants and for those that take long."""
+    result: str = ""
+    """Class name of what an inspect or survey technique returns, such as `FilterBank`, or `package.module:Class` of the
+    plugin's own `Result`: for type checkers, for `cv.load`, and so that a file that cannot hold it is refused before
+    any work. The other kinds return what their verb does."""
 
 
 Config = TypeVar("Config", bound=type)
@@ -111,7 +115,7 @@ def technique(name: str, kind: Kind, build: str, *references: str, **others: Any
         kind: Which verb runs it.
         build: `package.module:attribute`, or `.module:attribute` in the package of the class's own module.
         references: Papers and sources.
-        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`.
+        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`, `result`.
 
     Example:
         @technique("edges", "explain", ".edges:Edges.build", "Sobel 1968")
@@ -125,9 +129,11 @@ def technique(name: str, kind: Kind, build: str, *references: str, **others: Any
         first = sentence.partition(" ")[0]
         if first[1:].islower() or len(first) == 1:  # not a name such as Grad-CAM
             sentence = sentence[0].lower() + sentence[1:]
-        package = made.__module__.rpartition(".")[0] if build.startswith(".") else ""
+        package = made.__module__.rpartition(".")[0]
+        relative = {"build": build, "result": others.pop("result", "")}
+        named = {field: package + word if word.startswith(".") else word for field, word in relative.items()}
         made.__technique__ = TechniqueSpec(
-            name=name, kind=kind, summary=sentence, config=made, build=package + build, references=references, **others
+            name=name, kind=kind, summary=sentence, config=made, references=references, **named, **others
         )
         return config
 

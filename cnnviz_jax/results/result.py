@@ -20,13 +20,13 @@ class Result:
         fragment = offered("fragment", self)
         return None if fragment is None else fragment(self)
 
-    def _repr_png_(self) -> bytes:
-        """Return the figure as PNG, for notebooks that show no HTML.
+    def _repr_png_(self) -> bytes | None:
+        """Return the figure as PNG, for notebooks that show no HTML; `None` where no renderer draws it.
 
         Raises:
-            RenderError: No renderer draws the result, or it holds values that are not finite.
+            RenderError: The result holds values that are not finite.
         """
-        return png_bytes(self)
+        return None if offered("figure", self) is None else png_bytes(self)
 
     def __repr__(self) -> str:
         """The class with its fields: shapes in the place of arrays, and who made it in the place of the provenance."""

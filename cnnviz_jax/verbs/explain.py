@@ -26,6 +26,7 @@ from cnnviz_jax.engine.techniques import Technique, resolve_technique
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.plugins.configs import ExplainConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
 from cnnviz_jax.results.provenance import Call, Provenance
@@ -38,7 +39,7 @@ _WORTH_RESUMING = 64
 
 @verb
 def explain(
-    technique: str | TechniqueSpec,
+    technique: str | TechniqueSpec | ExplainConfig,
     model: Model,
     images: Images,
     target: Any = None,
@@ -54,7 +55,8 @@ def explain(
     """Return which parts of each image the target's score rests on.
 
     Args:
-        technique: Name of an explain technique, as `cnnviz techniques` lists them, or its record.
+        technique: Name of an explain technique, as `cnnviz techniques` lists them, its record, or its config, such as
+            `cv.techniques.Occlusion(window=16)`.
         model: From `cv.adapt` or `cv.load_model`.
         images: Images in [0, 1], or one image.
         target: Class index, one per image, or one of `cv.targets`; `None` for each image's top class.
@@ -162,7 +164,7 @@ class Prepared:
     @classmethod
     def of(
         cls,
-        technique: str | TechniqueSpec,
+        technique: str | TechniqueSpec | ExplainConfig,
         model: Model,
         images: Images,
         target: Any,

@@ -1,7 +1,7 @@
 """`cv.inspect`: what can be read off a model without a data set: filters, receptive fields, one kernel, a training."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
@@ -10,17 +10,31 @@ from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, UsageError
 from cnnviz_jax.model.model import require_model
 from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.plugins.configs import InspectConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.provenance import Call, Provenance, versions
 from cnnviz_jax.verbs.outermost import verb
 
+Returned = TypeVar("Returned")
+
+
+@overload
+def inspect(technique: InspectConfig[Returned], model: Any, *, layer: str | None = None) -> Returned: ...
+
+
+@overload
+def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = None, **options: Any) -> Any: ...
+
 
 @verb
-def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = None, **options: Any) -> Any:
+def inspect(
+    technique: str | TechniqueSpec | InspectConfig[Any], model: Any, *, layer: str | None = None, **options: Any
+) -> Any:
     """Return what an inspect technique reads off the model, such as a `FilterBank` or `ReceptiveFields`.
 
     Args:
-        technique: Name of an inspect technique, or its record; `cnnviz techniques` lists them.
+        technique: Name of an inspect technique, as `cnnviz techniques` lists them, its record, or its config, such as
+            `cv.techniques.Filters()`: then type checkers know what comes back.
         model: From `cv.adapt` or `cv.load_model`. For a technique that looks at one image, the image: (h, w, c) in
             [0, 1] or a file; for one that looks at a training, the folder of its `cv.Recorder`.
         layer: The layer to look at; `None` for the technique's default.

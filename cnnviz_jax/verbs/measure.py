@@ -25,6 +25,8 @@ from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ModelError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.plugins.configs import MeasureConfig
+from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Measurement
 from cnnviz_jax.results.provenance import Call, Provenance
@@ -34,7 +36,7 @@ from cnnviz_jax.verbs.outermost import verb
 
 @verb
 def measure(
-    metric: str,
+    metric: str | TechniqueSpec | MeasureConfig,
     model: Model,
     images: Images | None,
     attribution: Attribution | Array | np.ndarray,
@@ -52,7 +54,8 @@ def measure(
     """Return how faithful maps are by one measure: a number per image, and the curve behind it.
 
     Args:
-        metric: Name of a technique of kind measure; `cnnviz techniques --kind measure` lists them.
+        metric: Name of a technique of kind measure, as `cnnviz techniques --kind measure` lists them, its record, or
+            its config, such as `cv.techniques.Deletion(...)`.
         model: The model that was explained.
         images: The images that were explained; `None` for those in `attribution`.
         attribution: What `cv.explain` returned, or maps of your own, (n, h, w) or (n, h, w, c).

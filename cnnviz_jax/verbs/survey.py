@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, as_callable
@@ -11,13 +11,50 @@ from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.plugins.configs import SurveyConfig
+from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.verbs.outermost import verb
+
+Returned = TypeVar("Returned")
+
+
+@overload
+def survey(
+    technique: SurveyConfig[Returned],
+    model: Model,
+    images: Any,
+    labels: Any = None,
+    *,
+    layer: str | None = None,
+    names: Sequence[str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | bool | None = None,
+) -> Returned: ...
+
+
+@overload
+def survey(
+    technique: str | TechniqueSpec,
+    model: Model,
+    images: Any,
+    labels: Any = None,
+    *,
+    layer: str | None = None,
+    names: Sequence[str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | bool | None = None,
+    **options: Any,
+) -> Any: ...
 
 
 @verb
 def survey(
-    technique: str,
+    technique: str | TechniqueSpec | SurveyConfig[Any],
     model: Model,
     images: Any,
     labels: Any = None,
@@ -35,7 +72,8 @@ def survey(
     Images are read once, a batch at a time; any number of them fits.
 
     Args:
-        technique: Name of a survey technique; `cnnviz techniques --kind survey` lists them.
+        technique: Name of a survey technique, as `cnnviz techniques --kind survey` lists them, its record, or its
+            config, such as `cv.techniques.Exemplars(k=4)`: then type checkers know what comes back.
         model: From `cv.adapt` or `cv.load_model`.
         images: Images (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
         labels: One class index per image, -1 where unknown; for a folder `"folders"` or a CSV file.

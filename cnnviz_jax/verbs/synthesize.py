@@ -26,8 +26,10 @@ from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.options.building import options_in, technique_and_config
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.configs import SynthesizeConfig
+from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, resolved_layers
@@ -39,7 +41,7 @@ from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 @verb
 def synthesize(
-    technique: str,
+    technique: str | TechniqueSpec | SynthesizeConfig,
     model: Model,
     *,
     layer: str | None = None,
@@ -58,7 +60,8 @@ def synthesize(
     """Return images made to raise a score: a channel's mean activation, a class, a neuron, any sum of such.
 
     Args:
-        technique: Name of a synthesize technique; `cnnviz techniques` lists them.
+        technique: Name of a synthesize technique, as `cnnviz techniques` lists them, its record, or its config, such as
+            `cv.techniques.DeepDream(...)`.
         model: From `cv.adapt` or `cv.load_model`.
         layer: Layer whose channels are maximised; for techniques that look at a whole layer, that layer.
         channels: Which of them, one image each; `None` for all.
@@ -88,7 +91,7 @@ def synthesize(
     if images is not None:
         resolved, ids = _with_images(resolved, ids, np.asarray(images, np.float32), model)
     elif spec.subject == "images":
-        raise ImageError(f"{technique} works on images; say images=")
+        raise ImageError(f"{spec.name} works on images; say images=")
     dataset = None if exemplars is None else check_images(exemplars, model.input_shape)
     iteration = build(spec, config, model, resolved)
     sized, placed = iteration.prepare(model, resolved, dataset)
@@ -114,14 +117,19 @@ def synthesize(
     return measured(made, model, iteration.compared(model, resolved), dataset)
 
 
-def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
+def _technique(
+    technique: str | TechniqueSpec | SynthesizeConfig, layer: str | None, model: Model, options: dict[str, Any]
+) -> tuple[Any, Any, str | None]:
     """The technique's record and config; a layer that is the technique's own option goes there."""
-    fields = {field.name for field in dataclasses.fields(plugins().technique(name, "synthesize").config)}
-    if "layer" in fields:
+    if isinstance(technique, SynthesizeConfig):
+        options = {**options_in(technique), **options}
+        technique = type(technique).__technique__
+    spec = technique if isinstance(technique, TechniqueSpec) else plugins().technique(technique, "synthesize")
+    if "layer" in {field.name for field in dataclasses.fields(spec.config)}:
         if (asked := options.get("layer") if layer is None else layer) is None:
-            raise UsageError(f"{name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
+            raise UsageError(f"{spec.name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
         layer, options = None, {**options, "layer": model.layers.resolve(asked)}
-    return *technique_and_config(name, "synthesize", options), layer
+    return *technique_and_config(spec, "synthesize", options), layer
 
 
 def _some_layer(model: Model) -> str:

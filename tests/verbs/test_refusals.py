@@ -126,7 +126,7 @@ def test_a_report_that_nothing_writes_is_refused_before_any_technique_runs(model
     told = []
     with pytest.raises(
         cv.errors.RenderError,
-        match=r"no renderer of Report for the suffix '\.gif' of '.*page\.gif'; \.html, \.npz can",
+        match=r"no renderer of Report for the suffix '\.gif' of '.*page\.gif'; \.html, \.npz, \.pdf, \.png, \.svg can",
     ):
         cv.report(
             model, np.ones((4, 4, 1), np.float32), tmp_path / "page.gif", progress=lambda *done: told.append(done)
