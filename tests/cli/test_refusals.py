@@ -47,7 +47,7 @@ def image(tmp_path):
         ("report shapes b.png", "no image 'b.png'"),
         ("report lenet", "no images, and none come with the model 'lenet'"),
         ("report --out none/page.html", "no folder none; make it first"),
-        ("report --out page.png", "no renderer of Report for the suffix '.png' of 'page.png'; .html"),
+        ("report --out page.gif", "no renderer of Report for the suffix '.gif' of 'page.gif'; .html"),
         ("techniques --kind explane", "argument --kind: invalid choice: 'explane'"),
     ],
 )
