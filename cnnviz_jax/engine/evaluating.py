@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from cnnviz_jax.compiling import abstract
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold import Fold
 
@@ -32,12 +33,8 @@ def rows_of(cases: Case, rows: Int[np.ndarray, " k"]) -> Case:
 
 def shapes_of(cases: Case, count: int) -> Case:
     """Return the shapes of so many such cases."""
-
-    def whole(leaf: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype)
-
     every = _by_image(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), cases)
-    return replace(every, model=jax.tree.map(whole, cases.model))
+    return replace(every, model=jax.tree.map(abstract, cases.model))
 
 
 def _by_image(change: Callable[[Any], Any], cases: Case) -> Case:

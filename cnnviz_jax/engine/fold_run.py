@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
 from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, rows_of, shapes_of, summed
@@ -223,7 +223,8 @@ class FoldRun:
         shapes = shapes_of(self.cases, self.batch)
         if self.fold.evaluations == 1:
             return compiled(partial(_whole, self.fold), (_whole, self.fold), (shapes,))
-        _, context, gathered = jax.eval_shape(partial(_begin, self.fold, self._slots), shapes)
+        identity = (_begin, self.fold, self._slots)
+        _, context, gathered = shapes_returned(partial(_begin, self.fold, self._slots), identity, (shapes,))
         args = (replace(shapes, context=context), gathered, jax.ShapeDtypeStruct((), jnp.int32))
         function = partial(_step, self.fold, self.chunk)
         # What is gathered is donated: a stack of all evaluations would otherwise be held twice, and copied every chunk.

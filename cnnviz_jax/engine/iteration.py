@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.evaluating import each, rows_of, shapes_of
@@ -181,7 +181,7 @@ class _IterationRun:
     def compile_step(self, size: int) -> Executable:
         """The step for so many targets."""
         cases = shapes_of(self.cases, size)
-        state = jax.eval_shape(partial(_start, self.iteration), cases)
+        state = shapes_returned(partial(_start, self.iteration), (_start, self.iteration), (cases,))
         args = (cases, state, jax.ShapeDtypeStruct((), jnp.int32))
         return compiled(partial(_step, self.iteration), (_step, self.iteration), args, donate=(1,))
 

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.compiling import in_batches
+from cnnviz_jax.compiling import in_batches, shapes_returned
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
@@ -125,7 +125,8 @@ class Model:
         Raises:
             TargetError: The outputs are not one array with a class axis.
         """
-        out = jax.eval_shape(_forward, self, jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32))
+        one = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
+        out = shapes_returned(_forward, (_forward, self.structure), (self, one))
         if not hasattr(out, "shape") or len(out.shape) < 2:
             raise TargetError(
                 f"{self.name} does not return (n, classes) scores; explain a cv.targets.custom(...) instead"

@@ -1,5 +1,6 @@
 """A model traced once and read: its graph, what is known of every value, its layers by name."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
@@ -10,6 +11,7 @@ from cnnviz_jax.errors import CnnvizError, LayerNotFoundError, ModelError, did_y
 from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph import _compat
 from cnnviz_jax.program.graph.building import graph_of
+from cnnviz_jax.program.graph.fingerprint import fingerprint
 from cnnviz_jax.program.graph.graph import Graph
 from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.checks import ProgramCheck, check, softmax_heads
@@ -118,6 +120,11 @@ class TracedProgram:
             open_program, consts, params, outputs,
             paths=paths, scope_root=scope_root, scope_hints=scope_hints, tokens=tokens,
         )  # fmt: skip
+
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A digest that two traces share where they compute the same; see `program.graph.fingerprint`."""
+        return fingerprint(self._open, self._consts, str(self._params_tree), str(self._outputs_tree))
 
     @property
     def last_map(self) -> str | None:

@@ -23,6 +23,9 @@ from cnnviz_jax.errors import UsageError
 
 _KEPT = 256
 _cache: collections.OrderedDict[Hashable, Executable] = collections.OrderedDict()
+# Traces whose shapes were asked for, until the program is compiled from them. A trace holds much: few are kept.
+_traces: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
+_TRACES_KEPT = 8
 _count = 0
 
 
@@ -59,15 +62,10 @@ def compiled(
         args: Arrays or `ShapeDtypeStruct`s in any pytrees; the shardings of the latter are kept.
         donate: Positions of arguments whose memory the program may reuse.
     """
-    import jax
-
     global _count
-    leaves, treedef = jax.tree.flatten(args)
-    leaves = [_abstract(leaf) for leaf in leaves]
-    kinds = tuple((leaf.shape, str(leaf.dtype), leaf.weak_type, leaf.sharding) for leaf in leaves)
-    key = (identity, treedef, kinds, donate)
+    key, shapes = _keyed(identity, args, donate)
     if key not in _cache:
-        lowered = jax.jit(function, donate_argnums=donate).lower(*jax.tree.unflatten(treedef, leaves))
+        lowered = (_traces.pop(key, None) or _traced(function, shapes, donate)).lower()
         options = compiler_options()
         program = lowered.compile(compiler_options=options) if options else lowered.compile()
         _count += 1
@@ -78,7 +76,39 @@ def compiled(
     return _cache[key]
 
 
-def _abstract(leaf: Any) -> Any:
+def shapes_returned(function: Callable[..., Any], identity: Hashable, args: tuple[Any, ...]) -> Any:
+    """Return the shapes and dtypes of what `function` returns; arguments as for `compiled`.
+
+    Nothing is traced twice: not where the program is compiled already, and a later `compiled` uses this trace.
+    """
+    key, shapes = _keyed(identity, args, ())
+    if key in _cache:
+        return _cache[key].out
+    if key not in _traces:
+        _traces[key] = _traced(function, shapes, ())
+        while len(_traces) > _TRACES_KEPT:
+            _traces.popitem(last=False)
+    return _traces[key].out_info
+
+
+def _keyed(identity: Hashable, args: tuple[Any, ...], donate: tuple[int, ...]) -> tuple[Hashable, tuple[Any, ...]]:
+    """Return what tells programs apart, and the arguments' shapes."""
+    import jax
+
+    leaves, treedef = jax.tree.flatten(args)
+    leaves = [abstract(leaf) for leaf in leaves]
+    kinds = tuple((leaf.shape, str(leaf.dtype), leaf.weak_type, leaf.sharding) for leaf in leaves)
+    return (identity, treedef, kinds, donate), jax.tree.unflatten(treedef, leaves)
+
+
+def _traced(function: Callable[..., Any], shapes: tuple[Any, ...], donate: tuple[int, ...]) -> Any:
+    import jax
+
+    return jax.jit(function, donate_argnums=donate).trace(*shapes)
+
+
+def abstract(leaf: Any) -> Any:
+    """Return shape, dtype and weak type of an array or a number."""
     import jax
 
     if isinstance(leaf, jax.ShapeDtypeStruct):
