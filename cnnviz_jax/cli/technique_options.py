@@ -1,7 +1,5 @@
 """The options of a line: those of its verb, and those of one technique, whose config dataclass tyro reads."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import io

@@ -1,9 +1,4 @@
-"""What measures are made of and what they return: how faithful a map is, in numbers.
-
-A measure is a `MetricFold` (evaluations of one image, run by the engine like any technique) or a `HostMetric`
-(a function of a `HostCase`, for measures that explain again). Its target is `EvaluatedMap`: what was explained,
-together with the map. The results are `Measurement` and `Comparison`.
-"""
+"""What measures are made of: a `MetricFold`, or a `HostMetric`; the target of both is an `EvaluatedMap`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """The registry: what the loaded plugins offer, looked up by name, with errors that lead on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path

@@ -11,7 +11,7 @@ from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
 from cnnviz_jax.engine.reducers.exact_sum import exact_limbs, exact_totals, normalised
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
-from cnnviz_jax.engine.reducers.reducer import Batch, LayerReducer, Reducer, Total
+from cnnviz_jax.engine.reducers.reducer import Batch, Reducer, Total
 from cnnviz_jax.engine.reducers.together import fields_of, layers_of, read_batch, update_all
 from cnnviz_jax.engine.reducers.top_k import TopK
 
@@ -19,7 +19,6 @@ __all__ = [
     "Batch",
     "Confusion",
     "FireCounts",
-    "LayerReducer",
     "LogHistogram",
     "Moments",
     "Reducer",
