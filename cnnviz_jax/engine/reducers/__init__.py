@@ -1,10 +1,7 @@
 """Reducers: facts about a data set of images, gathered in one pass and merged exactly in any order.
 
-A reducer is a commutative monoid with four moves. `init` is the empty delta of one device; `update` folds a
-batch into it, traced; `lift` turns a device's delta into a host total with wide counters; `merge` joins any
-number of totals into one, exactly and without regard to order; `finish` says what the total means. Batch
-size, order, number of devices, checkpoints and shards cannot change a bit of the result, so the same
-reducer runs on one device (`survey`) and on many (`sweep`). README.md in this folder says how to write one.
+Batch size, order, number of devices, checkpoints and shards cannot change a bit of the result, so the same reducer runs
+on one device (`survey`) and on many (`sweep`). README.md in this folder lists its moves and says how to write one.
 """
 
 from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts

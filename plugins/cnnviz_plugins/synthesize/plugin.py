@@ -1,7 +1,5 @@
 """Synthesis: images that excite a unit most, or that a network cannot tell from a given one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal
 
