@@ -18,8 +18,6 @@ check that failed); 2 a mistake in the command, its files or its plugins, told i
 Light until a command runs: listings and `--help` import no jax, flax, optax, matplotlib or numpy.
 """
 
-from __future__ import annotations
-
 import errno
 import importlib
 import os

@@ -56,7 +56,7 @@ def run_fold(
         MemoryBudgetError: Not even one evaluation at a time fits.
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
-    run = FoldRun(fold, model, images, target, keys, chunk, memory_budget, cache)
+    run = FoldRun(fold, Case(model, target, keys, jnp.asarray(images)), chunk, memory_budget, cache)
     parts: list[Any] = []  # on the host: a thousand maps are read back while later images are computed
     total = len(images) * fold.evaluations
     first = 0
@@ -83,19 +83,15 @@ class FoldRun:
     def __init__(
         self,
         fold: Fold,
-        model: Model,
-        images: Array | np.ndarray,
-        target: Target,
-        keys: Any,
+        cases: Case,
         chunk: Chunk = "auto",
         memory_budget: int | None = None,
         cache: ResumeCache | None = None,
     ) -> None:
-        """Plan and compile the chunk; arguments as `run_fold`'s."""
-        self.fold, self.cases, self.cache = fold, Case(model, target, keys, jnp.asarray(images)), cache
-        self.count = len(images)
-        most = fold.evaluations * len(images)
-        self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget)
+        """Plan and compile the chunk; arguments as `run_fold`'s, a batch of images in one."""
+        self.fold, self.cases, self.cache = fold, cases, cache
+        self.count = len(cases.image)
+        self.size, self.step = fitting(self._compile_step, chunk, fold.evaluations * self.count, memory_budget)
 
     @property
     def chunk(self) -> int:

@@ -1,8 +1,4 @@
-"""Iterations: a state stepped many times for each target, such as an image under gradient ascent.
-
-A technique says how one target's state starts, steps and finishes. The engine steps many targets at
-once, in chunks that fit memory, with one compiled program for all targets of a layer.
-"""
+"""Iterations: a state stepped many times for each target, such as an image under gradient ascent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace

@@ -1,9 +1,7 @@
-"""A model as the library sees it: what an adapter builds, and what a technique is given.
+"""A model as techniques are given it: images in [0, 1] in, logits out, layers by name.
 
-`PureModel` is the adapter's side: one pure, batched function in inference mode with its parameters.
-`Model` is the technique's side: images in [0, 1] in, logits out, layers by name, and `run`, which
-reads, changes and overrides anything inside the traced program. Parameters are leaves of `Model`, so
-they are arguments of everything that is compiled: one executable serves all checkpoints.
+Parameters are leaves of `Model`, so they are arguments of everything that is compiled: one executable serves all
+checkpoints.
 """
 
 import functools

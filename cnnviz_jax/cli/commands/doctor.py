@@ -1,7 +1,5 @@
 """`cnnviz doctor`: does this installation work, and on what does it run?"""
 
-from __future__ import annotations
-
 import json
 import os
 import platform
@@ -36,10 +34,11 @@ def run(words: list[str], settings: Settings) -> int:
     """Look at everything the work needs; exit code 1 if anything fails."""
     parser = listing_parser("cnnviz doctor", "Check versions, plugins, devices, memory, the compiler and its cache.")
     found = parser.parse_args(words)
+    host_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     checks = [
         *_versions(),
         *_plugins(settings.plugins(quiet=True)),
-        Check("host memory", "ok", f"{_gib(_host_bytes())} GiB, {os.cpu_count()} processors"),
+        Check("host memory", "ok", f"{_gib(host_bytes)} GiB, {os.cpu_count()} processors"),
         *_compiler(),
     ]
     healthy = all(check.state != "fail" for check in checks)
@@ -117,10 +116,6 @@ def _options() -> Check:
     if jax.default_backend() != "cpu":
         return Check("compile options", "ok", "none are wanted on this backend")
     return Check("compile options", "note", "this XLA knows none of those that speed up convolutions on the CPU")
-
-
-def _host_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _gib(count: int) -> str:

@@ -179,14 +179,7 @@ def _first_line(error: Exception) -> str:
 
 def _default_paths(paths: Sequence[Any]) -> tuple[str, ...]:
     """Tree paths joined by dots, without Linen's collections."""
-    named = [[_key(key) for key in path] for path in paths]
+    named = [[jax.tree_util.keystr((key,), simple=True) for key in path] for path in paths]
     if any(path and path[0] == "params" for path in named):
         named = [path[1:] if len(path) > 1 else path for path in named]
     return tuple(".".join(path) for path in named)
-
-
-def _key(key: Any) -> str:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)
