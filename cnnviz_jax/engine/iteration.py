@@ -179,7 +179,8 @@ class _IterationRun:
         cases = shapes_of(self.cases, size)
         state = shapes_returned(partial(_start, self.iteration), (_start, self.iteration), (cases,))
         args = (cases, state, jax.ShapeDtypeStruct((), jnp.int32))
-        return compiled(partial(_step, self.iteration), (_step, self.iteration), args, donate=(1,))
+        total = self.iteration.steps * len(self.cases.key)
+        return compiled(partial(_step, self.iteration), (_step, self.iteration), args, donate=(1,), evaluations=total)
 
     def shapes_of_one(self) -> Any:
         """The shapes of everything that is kept of a chunk of one target."""
@@ -198,11 +199,13 @@ class _IterationRun:
     def chunk(self, rows: Any, report: Callable[[int], None]) -> Any:
         """What is kept of the targets `rows`: results, curves, frames."""
         iteration, cases = self.iteration, rows_of(self.cases, rows)
-        state = compiled(partial(_start, iteration), (_start, iteration), (cases,))(cases)
+        count = len(self.cases.key)
+        state = compiled(partial(_start, iteration), (_start, iteration), (cases,), evaluations=count)(cases)
         curve, frames, flight = [], [], InFlight()
 
         def seen(look: Callable[..., Any]) -> Any:
-            return compiled(partial(look, iteration), (look, iteration), (cases, state))(cases, state)
+            program = compiled(partial(look, iteration), (look, iteration), (cases, state), evaluations=count)
+            return program(cases, state)
 
         for index in range(iteration.steps):
             if index in self.snapshots:

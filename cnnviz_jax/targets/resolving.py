@@ -52,7 +52,7 @@ def as_target(target: Any, model: Model) -> Target:
         indices = [class_named(each, model) if isinstance(each, str) else each for each in several]
         target = indices if isinstance(target, (list, tuple)) else indices[0]
     try:
-        return ClassScore(jnp.asarray(np.asarray(target)))
+        return ClassScore(jax.device_put(np.asarray(target)))
     except (TypeError, ValueError) as error:
         raise TargetError(f"a target is a class, one per image, or one of cv.targets; got {target!r}") from error
 

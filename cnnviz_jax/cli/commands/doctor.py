@@ -5,11 +5,13 @@ import os
 import platform
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.values import listing_parser
+from cnnviz_jax.compiling import held_bytes
 from cnnviz_jax.plugins import Plugins
 
 State = Literal["ok", "note", "fail"]
@@ -86,7 +88,10 @@ def _compiler() -> list[Check]:
     checks.append(_jit())
     checks.append(_options())
     folder: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    kept = f"compiled programs are kept in {folder}" if folder else "off; JAX_COMPILATION_CACHE_DIR=FOLDER keeps them"
+    kept = "off; CNNVIZ_COMPILE_CACHE=FOLDER keeps compiled programs there"
+    if folder:
+        held = held_bytes(Path(folder)) / 2**20
+        kept = f"compiled programs are kept in {folder} ({held:.0f} MiB); CNNVIZ_COMPILE_CACHE=off keeps none"
     checks.append(Check("compilation cache", "ok" if folder else "note", kept))
     return checks
 

@@ -64,7 +64,8 @@ def _run(words: list[str], settings: Settings) -> int:
     launch = Launch.resolved(**given_options(found, Launch))
     if found.devices is not None:
         simulate_devices(found.devices)
-    use_compile_cache(found.compile_cache)
+    if found.compile_cache is not None:
+        use_compile_cache(found.compile_cache)
     start_processes(launch)
 
     import jax

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax.program.graph import _compat
@@ -74,7 +75,7 @@ def _identity(value: Any) -> str:
 
 
 def _array_words(value: Any) -> Iterator[str | bytes]:
-    if jax.dtypes.issubdtype(value.dtype, jax.dtypes.extended) or not getattr(value, "is_fully_addressable", True):
+    if jnp.issubdtype(value.dtype, jax.dtypes.extended) or not getattr(value, "is_fully_addressable", True):
         yield _identity(value)  # a random key, or spread over processes
         return
     array = np.asarray(value)
@@ -84,9 +85,9 @@ def _array_words(value: Any) -> Iterator[str | bytes]:
 
 def _function_words(function: types.FunctionType, depth: int) -> Iterator[str | bytes]:
     yield f"function {function.__module__}.{function.__qualname__} {id(function.__globals__)}"
-    cells = function.__closure__ or ()
+    cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     try:
-        closed_over = {name: cell.cell_contents for name, cell in zip(function.__code__.co_freevars, cells, strict=True)}
+        closed_over = {name: cell.cell_contents for name, cell in cells}
     except ValueError:  # a cell that is not filled yet
         yield _identity(function)
         return
