@@ -1,7 +1,5 @@
 """Progress of a command on stderr: a bar on a terminal, a line every few seconds otherwise."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 from collections.abc import Iterator

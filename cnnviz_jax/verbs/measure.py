@@ -4,6 +4,7 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -20,7 +21,7 @@ from cnnviz_jax.engine import (
     root_key,
     run_fold,
 )
-from cnnviz_jax.engine.measure import HostCase, MetricFold, evaluated_map, map_of
+from cnnviz_jax.engine.measure import EvaluatedMap, HostCase, MetricFold, map_of
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ModelError, UsageError
 from cnnviz_jax.model.model import Model
@@ -93,7 +94,8 @@ def measure(
     if len(keys) != len(images):
         raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
     built = build(spec, config, model)
-    whole = evaluated_map(inner, heat, raw, shown)
+    seen = None if shown is None else jnp.asarray(shown, jnp.float32)
+    whole = EvaluatedMap(inner=inner, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=seen)
     tell = as_callable(progress)
     labels: tuple[str, ...] = ()
     found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with

@@ -55,19 +55,14 @@ def check_output(kind: str | None, path: Path, renderer: str | None = None, *, m
         RenderError: None fits, and those that would are listed; or no file can be created at `path`.
     """
     spec = renderer_for(kind, path, renderer, many=many)
-    _check_writable(path)
-    return spec
-
-
-def _check_writable(path: Path) -> None:
-    folder = path.parent
     if path.is_dir():
         raise RenderError(f"{path} is a folder; name a file in it")
-    if not folder.is_dir():
-        raise RenderError(f"no folder {folder}; make it first")
+    if not path.parent.is_dir():
+        raise RenderError(f"no folder {path.parent}; make it first")
     try:
-        handle, name = tempfile.mkstemp(prefix=".cnnviz-", dir=folder)
+        handle, name = tempfile.mkstemp(prefix=".cnnviz-", dir=path.parent)
         os.close(handle)
         os.unlink(name)
     except OSError as error:
-        raise RenderError(f"cannot write in {folder}: {error.strerror}") from error
+        raise RenderError(f"cannot write in {path.parent}: {error.strerror}") from error
+    return spec
