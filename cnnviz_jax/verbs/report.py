@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from cnnviz_jax.data.images import Images, check_images, image_names
-from cnnviz_jax.engine import Progress, stage
+from cnnviz_jax.engine import Progress, as_callable, stage
 from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
