@@ -97,7 +97,7 @@ def _fault(record: Any) -> str | None:
             return "accepts or suffixes is not a tuple of strings"
         if not all(re.fullmatch(r"\.\S+", suffix) for suffix in record.suffixes):
             return "suffixes do not all begin with a dot"
-        for field in ("figure", "fragment", "overlay"):
+        for field in ("figure", "fragment", "display", "overlay"):
             if (given := getattr(record, field)) is not None and not _is_lazy(given):
                 return f"{field} is {_shown(given)}, which is neither callable nor 'package.module:attribute'"
         if record.many and not _are_strings(record.many):

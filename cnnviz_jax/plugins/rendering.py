@@ -95,6 +95,15 @@ def required(form: Form, result: Any) -> Callable[..., Any]:
     return found
 
 
+def display_classes(kind: str) -> tuple[type, ...]:
+    """Return the dataclasses of the display options for results of that class name; none where no renderer says so."""
+    for spec in plugins().renderers.values():
+        if spec.display is not None and kind in spec.accepts:
+            found: tuple[type, ...] = load(spec.display)(kind)
+            return found
+    return ()
+
+
 def png_bytes(result: Any, **display: Any) -> bytes:
     """Return the figure of a result as PNG.
 

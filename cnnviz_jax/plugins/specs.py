@@ -168,6 +168,9 @@ class RendererSpec:
     """`figure(result, **display)`: the matplotlib figure that it would write, for `cv.figure`."""
     fragment: Lazy | None = None
     """`fragment(result, **display)`: HTML without scripts to stand in another page, for notebooks."""
+    display: Lazy | None = None
+    """`display(kind)`: the dataclasses of the display options for results of that class name, light, for the options
+    of the command line."""
     overlay: Lazy | None = None
     """`overlay(attribution, **display)`: maps over their images, (n, h, w, 3) in [0, 1], for `result.overlay()`."""
 

@@ -48,7 +48,11 @@ class Attribution(Result):
     """The images, in [0, 1]."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
+    probabilities: Float[Numbers, " n"] | None = None
+    """Of the class explained, where each image's top class was; else none."""
     view: View = static(default="heatmap")
+    names: tuple[str, ...] = static(default=())
+    """One per image, such as its file's; none where they have none."""
     provenance: Provenance = static(kw_only=True)
     warnings: tuple[str, ...] = static(default=())
 
@@ -71,7 +75,8 @@ class Attribution(Result):
         provenance = dataclasses.replace(
             self.provenance, targets=self.provenance.targets[keep], call=None if call is None else call.rows(keep)
         )
-        return dataclasses.replace(jax.tree.map(lambda leaf: leaf[keep], self), provenance=provenance)
+        own = jax.tree.map(lambda leaf: leaf[keep], self)
+        return dataclasses.replace(own, names=self.names[keep], provenance=provenance)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -62,9 +62,11 @@ class Call:
         return cls(arguments=kept, data=tuple(name for name, value in data.items() if value is not None))
 
     def rows(self, keep: slice) -> Self:
-        """Return the call for some of its images: what has one row per image, its target and `ids`, is cut."""
+        """Return the call for some of its images: what has one row per image, its target, `ids` and names, is cut."""
         per_image = {name: self.arguments[name] for name in ("target", "ids") if self.arguments.get(name) is not None}
         cut = {name: jax.tree.map(lambda leaf: leaf[keep], value) for name, value in per_image.items()}
+        if self.arguments.get("names") is not None:
+            cut["names"] = self.arguments["names"][keep]
         return dataclasses.replace(self, arguments={**self.arguments, **cut})
 
     @functools.cached_property

@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.data.images import Images, check_images, image_names
 from cnnviz_jax.engine import (
     Chunk,
     Progress,
@@ -46,6 +46,7 @@ def explain(
     *,
     key: Any = None,
     ids: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress | bool | None = None,
@@ -62,6 +63,7 @@ def explain(
         target: Class index, one per image, or one of `cv.targets`; `None` for each image's top class.
         key: Seed or key of everything random; the same key gives the same numbers.
         ids: One number per image that, with `key`, decides its noise; from its pixels when not given.
+        names: One name per image, such as its file's, for figures.
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
@@ -108,7 +110,10 @@ def explain(
         layer=fold.layer,
         seed=key_text(prepared.seed),
         notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
-        call=Call.of({"target": plain, "ids": ids_of(ids)}, {"images": images}),
+        # What was asked, not what it came to: each image's own top class stays the question for other images too.
+        call=Call.of(
+            {"target": None if target is None else plain, "ids": ids_of(ids), "names": names}, {"images": images}
+        ),
     )
     return Attribution(
         values=heatmap.values,
@@ -117,6 +122,8 @@ def explain(
         target=plain,
         images=images,
         extras=heatmap.extras,
+        probabilities=prepared.probabilities,
+        names=() if names is None else image_names(names, len(images)),
         view="pixels" if fold.view == "heatmap" and heatmap.values.ndim == 4 else fold.view,
         provenance=provenance,
         warnings=(
@@ -158,6 +165,8 @@ class Prepared:
     technique: Technique
     images: Float[np.ndarray, "n h w c"]
     target: targets.Target
+    probabilities: Float[np.ndarray, " n"] | None
+    """Of the top classes, where those are explained."""
     seed: Key[Array, ""]
     keys: Key[Array, " n"]
 
@@ -176,12 +185,15 @@ class Prepared:
         require_model(model)
         chosen = resolve_technique(technique, "explain", dict(options), model)
         images = check_images(images, model.input_shape)
+        probabilities = None
+        if target is None:
+            target, probabilities = targets.top_classes(model, images)
         resolved = targets.resolve(target, model, images)
         seed = root_key(key)
         keys = keys_for(seed, image_ids(images) if ids is None else ids)
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
-        return cls(technique=chosen, images=images, target=resolved, seed=seed, keys=keys)
+        return cls(technique=chosen, images=images, target=resolved, probabilities=probabilities, seed=seed, keys=keys)
 
 
 def _findings(

@@ -31,7 +31,8 @@ def rerun(
     """Return what a verb returns when it is called again as the provenance says.
 
     On the same machine, with the same versions, model and images it is the same bit by bit. Another model or other
-    images answer the same question anew: the targets, the options and the seed stay.
+    images answer the same question anew: the options, the seed and the targets stay, and where each image's top class
+    was explained, so it is again.
 
     Args:
         provenance: Of a result, one that `cv.load` read too.

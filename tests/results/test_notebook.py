@@ -72,7 +72,7 @@ def test_labels_and_warnings_are_escaped_and_scale_target_and_technique_are_said
     shown = result._repr_html_()
     assert "<script" not in shown
     words = Tags(shown).text
-    for said in ("made at conv1 · net", "3 star, score 0", factories.HOSTILE, f"beware {factories.HOSTILE}"):
+    for said in ("made at conv1 · net", "3 star · logit 0", factories.HOSTILE, f"beware {factories.HOSTILE}"):
         assert said in words
     assert "symmetric around 0, cut at the 99th percentile of |value|; own scale for each" in words
     assert "window=4, 4" in words

@@ -13,7 +13,7 @@ from cnnviz_plugins.renderers.figures.sheet import pinned_style, png_of
 from cnnviz_plugins.renderers.heats import heats
 from cnnviz_plugins.renderers.images import data_uri, grey
 from cnnviz_plugins.renderers.options import HeatOptions, parse
-from cnnviz_plugins.renderers.text import number, options_of
+from cnnviz_plugins.renderers.text import caption_of, options_of
 
 _DPI = 100
 _MOST = 6
@@ -82,10 +82,9 @@ def _rows(result: Any) -> list[tuple[str, str]]:
         return []
     rows = [("technique", provenance.technique), ("model", provenance.model)]
     rows += [("layer", provenance.layer)] if provenance.layer else []
-    scores = np.ravel(np.asarray(getattr(result, "scores", ())))
     for k, target in enumerate(provenance.targets[:_MOST]):
-        score = f", score {number(scores[k], 4)}" if len(scores) == len(provenance.targets) else ""
-        rows.append(("target", f"{target}{score}"))
+        words = caption_of(result, k, 200) if isinstance(result, Attribution) else target
+        rows.append(("target", words))
     more = len(provenance.targets) - _MOST
     rows += [("target", f"and {more} more")] if more > 0 else []
     told = ", ".join(f"{name}={words}" for name, words in options_of(provenance))

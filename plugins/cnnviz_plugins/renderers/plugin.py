@@ -24,6 +24,7 @@ _FORMS: dict[str, Any] = {
     "many": ("Attribution",),
     "figure": "cnnviz_plugins.renderers.figure:figure",
     "fragment": "cnnviz_plugins.renderers.notebook:fragment",
+    "display": "cnnviz_plugins.renderers.options:display",
     "overlay": "cnnviz_plugins.renderers.notebook:overlay",
 }
 """What the renderer of figures offers beside files."""

@@ -163,6 +163,12 @@ class Sheet:
         bar.set_label(unit, fontsize=SMALL_PT, color=FAINT)
 
 
+def entitle(figure: Figure, title: str) -> None:
+    """Put another title in the place of a figure's heading, cut to its width."""
+    (heading,) = (text for text in figure.texts if text.get_gid() == HEADING)
+    heading.set_text(plain(title, int(figure.get_figwidth() * 11)))
+
+
 def wrapped(words: str, width_in: float, size: float) -> str:
     """Return the words broken into lines that fit a width; a letter is about 0.54 of its size wide."""
     letters = max(int(width_in * 72 / (size * 0.56)), 8)

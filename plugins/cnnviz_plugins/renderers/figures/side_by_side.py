@@ -9,7 +9,7 @@ from cnnviz_plugins.renderers.figures.sheet import EDGE, TEXT_PT, Sheet, image_e
 from cnnviz_plugins.renderers.heats import Heat, heats
 from cnnviz_plugins.renderers.images import channel_note, grey, rgb
 from cnnviz_plugins.renderers.options import HeatOptions
-from cnnviz_plugins.renderers.text import number, plain, target_of, unit_of
+from cnnviz_plugins.renderers.text import plain, scored, target_of, unit_of
 
 _GAP, _BAR, _TICKS = 0.12, 0.1, 0.6
 _CELL = 1.6
@@ -36,9 +36,9 @@ def side_by_side(attributions: tuple[Attribution, ...], options: HeatOptions) ->
     step_w = cell_w + _BAR + _TICKS + _GAP
     names = [wrapped(_name(one), cell_w + _BAR + _TICKS, TEXT_PT) for one in attributions]
     named_h = 0.17 * max(name.count("\n") + 1 for name in names)
-    labels = [
-        wrapped(plain(target_of(attributions[0], k), 60) or f"image {k + 1}", cell_w, TEXT_PT) for k in range(rows)
-    ]
+    first = attributions[0]
+    named = [[*first.names[k : k + 1], target_of(first, k) or f"image {k + 1}"] for k in range(rows)]
+    labels = [wrapped(plain(" · ".join(each), 60), cell_w, TEXT_PT) for each in named]
     row_h = cell_h + max(0.36, 0.16 * max(label.count("\n") + 1 for label in labels) + 0.12)
     width = max(2 * EDGE + cell_w + _GAP + len(columns) * step_w, 5.0)
     top = EDGE + 0.35 + named_h
@@ -57,8 +57,7 @@ def side_by_side(attributions: tuple[Attribution, ...], options: HeatOptions) ->
         for place, (one, column) in enumerate(zip(attributions, columns, strict=True)):
             x = EDGE + cell_w + _GAP + place * step_w
             _cell(sheet, images[k], column[k], (x, y, cell_w, cell_h), options)
-            score = f"score {number(np.asarray(one.scores)[k], 4)}"
-            sheet.note(x, y + cell_h + 0.05, score + (", all zero" if column[k].is_zero else ""))
+            sheet.note(x, y + cell_h + 0.05, scored(one, k) + (", all zero" if column[k].is_zero else ""))
     return sheet.figure
 
 
