@@ -3,12 +3,13 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import jax
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from cnnviz_jax.plugins.display_options import DisplayOptions
 from cnnviz_jax.plugins.rendering import required
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
@@ -56,7 +57,7 @@ class Attribution(Result):
     provenance: Provenance = static(kw_only=True)
     warnings: tuple[str, ...] = static(default=())
 
-    def overlay(self, **display: Any) -> Float[np.ndarray, "n h w 3"]:
+    def overlay(self, **display: Unpack[DisplayOptions]) -> Float[np.ndarray, "n h w 3"]:
         """Return each map over its image as a colour image in [0, 1], drawn as `cv.render` draws it.
 
         Args:

@@ -3,16 +3,17 @@
 import os
 import tempfile
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from cnnviz_jax.errors import RenderError
 from cnnviz_jax.files import whole
+from cnnviz_jax.plugins.display_options import DisplayOptions
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.rendering import kind_of, renderer_for
 from cnnviz_jax.plugins.specs import RendererSpec
 
 
-def render(result: Any, path: str | Path, *, renderer: str | None = None, **display: Any) -> Path:
+def render(result: Any, path: str | Path, *, renderer: str | None = None, **display: Unpack[DisplayOptions]) -> Path:
     """Write `result`, or several in one figure, to `path` and return the path.
 
     The renderer is chosen by the file's suffix (.png, .svg, .pdf, .html, .npz and what plugins add)
@@ -23,7 +24,7 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
             of attributions, which stand side by side: images down, techniques across.
         path: The file to write; an existing one is replaced.
         renderer: Name of a renderer, in place of the one the suffix chooses.
-        **display: The renderer's own options, such as a colour map.
+        **display: The renderer's own options, such as `colormap`, `scale`, `title` and `dpi`.
 
     Raises:
         RenderError: No renderer writes this result in this form, or the folder cannot be written.

@@ -5,8 +5,9 @@ import sys
 import tempfile
 import webbrowser
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
+from cnnviz_jax.plugins.display_options import DisplayOptions
 from cnnviz_jax.plugins.rendering import kind_of, offered, required
 from cnnviz_jax.progress.notebook import display_html, in_notebook
 
@@ -19,7 +20,7 @@ _PAGE = """<!DOCTYPE html>
 """
 
 
-def show(*results: Any, **display: Any) -> None:
+def show(*results: Any, **display: Unpack[DisplayOptions]) -> None:
     """Show results side by side: in a notebook below the cell, elsewhere as an offline page in the browser.
 
     Attributions of the same images share one figure, images down and techniques across, if they come as one list.
@@ -47,7 +48,7 @@ def show(*results: Any, **display: Any) -> None:
     print(f"cnnviz: shown in {path}", file=sys.stderr)
 
 
-def side_by_side(results: tuple[Any, ...] | list[Any], **display: Any) -> str:
+def side_by_side(results: tuple[Any, ...] | list[Any], **display: Unpack[DisplayOptions]) -> str:
     """Return results as HTML, beside one another where they fit.
 
     Raises:
@@ -63,7 +64,7 @@ def side_by_side(results: tuple[Any, ...] | list[Any], **display: Any) -> str:
     return f'<div style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">{"".join(parts)}</div>'
 
 
-def figure(result: Any, **display: Any) -> "Figure":
+def figure(result: Any, **display: Unpack[DisplayOptions]) -> "Figure":
     """Return the matplotlib figure of a result, or of several attributions side by side, to go on with.
 
     It belongs to no window and no pyplot: save it with `savefig`, or let a notebook show it.

@@ -151,8 +151,8 @@ def test_unknown_options_and_kinds_are_refused(tmp_path):
         render(factories.filters(), tmp_path / "out.png", policy="symmetric")
     with pytest.raises(UsageError, match="dpi is 5; it must lie from 30 to 1200"):
         render(factories.filters(), tmp_path / "out.png", dpi=5)
-    with pytest.raises(RenderError, match=r"no figure for Report; there are figures for Attribution, .*FilterBank"):
-        figure(factories.report())
+    with pytest.raises(RenderError, match=r"no figure for Provenance; there are figures for Attribution, .*FilterBank"):
+        figure(factories.provenance())
 
 
 def test_drawing_changes_no_setting_and_never_imports_pyplot(tmp_path, monkeypatch):

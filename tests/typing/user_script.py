@@ -22,6 +22,11 @@ reveal_type(cv.technique_names("explain"))  # expect: tuple[str, ...]
 reveal_type(cv.load("kept.npz"))  # expect: Result
 reveal_type(cv.render([heat, heat], "both.png"))  # expect: Path
 
+cv.render(heat, "one.png", colormap="viridis", scale="shared", dpi=80)
+cv.figure(heat, opacity=0.5)
+
+cv.render(heat, "one.png", colourmap="viridis")  # error: colourmap
+cv.show(heat, scale="common")  # error: scale
 cv.techniques.Occlusion(windwo=16)  # error: windwo
 cv.techniques.Occlusion(window="16")  # error: window
 cv.techniques.Occlusion(edge="cut")  # error: edge
