@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import html
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
@@ -104,6 +106,12 @@ def display_classes(kind: str) -> tuple[type, ...]:
     return ()
 
 
+def is_drawn(result: Any) -> bool:
+    """Whether a renderer writes the result as PNG."""
+    kind, many = kind_of(result)
+    return any(kind in _accepted(spec, many) and ".png" in spec.suffixes for spec in plugins().renderers.values())
+
+
 def png_bytes(result: Any, **display: Any) -> bytes:
     """Return the figure of a result as PNG.
 
@@ -115,6 +123,28 @@ def png_bytes(result: Any, **display: Any) -> bytes:
         path = Path(folder) / "figure.png"
         load(renderer_for(kind, path, many=many).render)(result, path, **display)
         return path.read_bytes()
+
+
+def fragment_of(result: Any, **display: Any) -> str | None:
+    """Return HTML that shows a result, or several in one figure: a renderer's own, or the PNG with the result's text.
+
+    Returns `None` where no renderer draws it.
+
+    Raises:
+        RenderError: It cannot be drawn.
+    """
+    own = offered("fragment", result)
+    if own is not None:
+        found: str = own(result, **display)
+        return found
+    if not is_drawn(result):
+        return None
+    data = base64.b64encode(png_bytes(result, **display)).decode("ascii")
+    return (
+        '<div class="cnnviz-result" style="display:inline-block;vertical-align:top;max-width:100%">'
+        f'<img src="data:image/png;base64,{data}" alt="{html.escape(type(result).__name__)}" style="max-width:100%">'
+        f"<details><summary>{html.escape(type(result).__name__)}</summary>{html.escape(repr(result))}</details></div>"
+    )
 
 
 def _accepted(spec: RendererSpec, many: bool) -> tuple[str, ...]:

@@ -5,20 +5,19 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.plugins.rendering import offered, png_bytes
+from cnnviz_jax.plugins.rendering import fragment_of, is_drawn, png_bytes
 
 
 class Result:
     """What a public function returns. In a notebook it shows its figure; its text is one line, without the numbers."""
 
     def _repr_html_(self) -> str | None:
-        """Return the figure with what was done, as HTML for notebooks; `None` where no renderer offers it.
+        """Return the figure with what was done, as HTML for notebooks; `None` where no renderer draws it.
 
         Raises:
             RenderError: The result holds values that are not finite.
         """
-        fragment = offered("fragment", self)
-        return None if fragment is None else fragment(self)
+        return fragment_of(self)
 
     def _repr_png_(self) -> bytes | None:
         """Return the figure as PNG, for notebooks that show no HTML; `None` where no renderer draws it.
@@ -26,7 +25,7 @@ class Result:
         Raises:
             RenderError: The result holds values that are not finite.
         """
-        return None if offered("figure", self) is None else png_bytes(self)
+        return png_bytes(self) if is_drawn(self) else None
 
     def __repr__(self) -> str:
         """The class with its fields: shapes in the place of arrays, and who made it in the place of the provenance."""

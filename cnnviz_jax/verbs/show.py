@@ -7,8 +7,9 @@ import webbrowser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from cnnviz_jax.errors import RenderError
 from cnnviz_jax.plugins.display_options import DisplayOptions
-from cnnviz_jax.plugins.rendering import kind_of, offered, required
+from cnnviz_jax.plugins.rendering import fragment_of, kind_of, offered, required
 from cnnviz_jax.progress.notebook import display_html, in_notebook
 
 if TYPE_CHECKING:
@@ -59,8 +60,11 @@ def side_by_side(results: tuple[Any, ...] | list[Any], **display: Unpack[Display
         together = isinstance(one, list | tuple)
         if together and (len({type(each) for each in one}) != 1 or offered("fragment", one) is None):
             parts.append(side_by_side(one, **display))
-        else:
-            parts.append(required("fragment", one)(tuple(one) if together else one, **display))
+            continue
+        shown = fragment_of(tuple(one) if together else one, **display)
+        if shown is None:
+            raise RenderError(f"no renderer draws a {type(one).__name__}; `cnnviz renderers` lists what there is")
+        parts.append(shown)
     return f'<div style="display:flex;flex-wrap:wrap;gap:1em;align-items:flex-start">{"".join(parts)}</div>'
 
 

@@ -104,4 +104,5 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
         accepts=("ConceptScores", "ConceptBank"),
         suffixes=(".png", ".svg", ".pdf"),
         render="cnnviz_plugins.explain.concepts.figure:render",
+        figure="cnnviz_plugins.explain.concepts.figure:figure",
     )
