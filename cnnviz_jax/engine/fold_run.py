@@ -263,9 +263,12 @@ def _step(fold: Fold, chunk: int, batch: Case, gathered: Any, start: Array) -> A
 
 def _whole(fold: Fold, batch: Case) -> Any:
     """Return what begin, one step and end return; one program compiles sooner and shares the forward pass."""
-    scores, context, gathered = _begin(fold, 1, batch)
+    scores, context = prepared(fold, batch)
     batch = replace(batch, context=context)
-    return _end(fold, batch, _step(fold, 1, batch, gathered, jnp.int32(0))[0]), scores
+    only = evaluated(fold, batch, jnp.zeros((1,), jnp.int32))
+    if fold.gather == "sum":
+        only = jax.tree.map(lambda leaf: leaf[:, 0], only)
+    return _end(fold, batch, only), scores
 
 
 def _refine(fold: Fold, batch: Case, gathered: Any) -> Any:
