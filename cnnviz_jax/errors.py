@@ -79,3 +79,24 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     lowered = {candidate.lower(): candidate for candidate in known}
     close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.55)]
     return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+
+
+_LONGEST_REASON = 200
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error's text, short and printable; its class where it says nothing.
+
+    For sentences about what strangers' code and parsers of strangers' bytes raise, whose texts may be pages long and
+    hold what a terminal would obey.
+    """
+    try:
+        text = (str(error).strip().splitlines() or [""])[0]
+    except Exception:  # a stranger's class may fail here too
+        text = ""
+    printable = "".join(character if character.isprintable() else "?" for character in text)
+    if len(printable) > _LONGEST_REASON:
+        printable = f"{printable[:_LONGEST_REASON]}..."
+    if isinstance(error, MemoryError):
+        return "it would take more memory than there is"
+    return printable or type(error).__name__
