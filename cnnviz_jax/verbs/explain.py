@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
@@ -22,7 +23,7 @@ from cnnviz_jax.engine import (
     run_fold,
     silent,
 )
-from cnnviz_jax.engine.techniques import Technique, resolve_technique
+from cnnviz_jax.engine.techniques import Technique, resolve_technique, running
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
@@ -78,17 +79,14 @@ def explain(
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
         each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
         cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
-    heatmap, scores = run_fold(
-        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
-        cache=cache,
-    )  # fmt: skip
+    with running(spec):
+        heatmap, scores = run_fold(
+            fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
+            cache=cache,
+        )  # fmt: skip
     if cache is not None:
         cache.forget()
-    if heatmap.values.ndim not in (3, 4):
-        raise PluginError(
-            f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one image; "
-            f"a map is (h, w) or (h, w, c)"
-        )
+    _check_map(heatmap, spec.name)
     if not np.isfinite(scores).all():
         raise ModelError(
             f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
@@ -120,6 +118,24 @@ def explain(
             *_findings(heatmap, images, spec.name, scores),
         ),
     )
+
+
+def _check_map(found: Any, technique: str) -> None:
+    """Refuse what a technique gave where it is no map of real numbers.
+
+    Raises:
+        PluginError: It is none.
+    """
+    values = found.values if isinstance(found, Heatmap) else found
+    if not isinstance(found, Heatmap) or not hasattr(values, "dtype"):
+        raise PluginError(f"technique {technique!r} gave a {type(values).__name__}; a map is (h, w) or (h, w, c)")
+    if values.ndim not in (3, 4) or 0 in values.shape:
+        raise PluginError(
+            f"technique {technique!r} gave an array of shape {values.shape[1:]} for one image; "
+            f"a map is (h, w) or (h, w, c)"
+        )
+    if not any(jnp.issubdtype(values.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+        raise PluginError(f"technique {technique!r} gave a map of {values.dtype}; a map has real numbers")
 
 
 def _rounding(

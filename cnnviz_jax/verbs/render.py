@@ -5,9 +5,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from cnnviz_jax.errors import RenderError
+from cnnviz_jax.errors import PluginError, RenderError
 from cnnviz_jax.files import whole
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import RendererSpec
 
@@ -31,7 +32,10 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
     spec = check_output(type(result).__name__, path, renderer)
     try:
         with whole(path) as temporary:
-            load(spec.render)(result, temporary, **display)
+            with code_of(plugins(), "renderer", spec, passing=(OSError,)):
+                load(spec.render)(result, temporary, **display)
+            if not temporary.is_file():
+                raise PluginError(f"{title_of(plugins(), 'renderer', spec)} wrote no file")
     except OSError as error:
         raise RenderError(f"cannot write {path}: {error.strerror or error}") from error
     return path

@@ -7,7 +7,7 @@ from typing import Any
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, silent
 from cnnviz_jax.engine.survey import run_survey
-from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.engine.techniques import build, running
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
@@ -58,15 +58,17 @@ def survey(
     spec, config = technique_and_config(technique, "survey", options)
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
     plan = build(spec, config, model)
-    reducers = dict(plan.reducers)
-    if dataset.is_labelled:
-        reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
+    with running(spec):
+        reducers = dict(plan.reducers)
+        if dataset.is_labelled:
+            reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
     run = partial(
         run_survey, model=model, dataset=dataset, batch=batch, memory_budget=memory_budget, progress=progress or silent
     )
-    found, unreadable = run(reducers)
-    for further in plan.then if len(unreadable) < len(dataset) else ():
-        found |= run(dict(further(found, dataset)))[0]
+    with running(spec):
+        found, unreadable = run(reducers)
+        for further in plan.then if len(unreadable) < len(dataset) else ():
+            found |= run(dict(further(found, dataset)))[0]
     if len(unreadable) == len(dataset):
         raise ImageError(f"none of {len(dataset)} images can be read; the first: {unreadable[0]}")
     read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
@@ -76,4 +78,5 @@ def survey(
         ("dataset", dataset.source.digest()),
     )
     provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes)
-    return plan.finish(found, dataset, provenance)
+    with running(spec):
+        return plan.finish(found, dataset, provenance)
