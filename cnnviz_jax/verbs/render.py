@@ -1,12 +1,10 @@
 """`cv.render`: a result in a file, under its final name only when it is whole."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.errors import PluginError, RenderError
-from cnnviz_jax.files import whole
+from cnnviz_jax.files import check_writable, whole
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
@@ -85,8 +83,6 @@ def _check_writable(path: Path) -> None:
     if not folder.is_dir():
         raise RenderError(f"no folder {folder}; make it first")
     try:
-        handle, name = tempfile.mkstemp(prefix=".cnnviz-", dir=folder)
-        os.close(handle)
-        os.unlink(name)
+        check_writable(folder)
     except OSError as error:
         raise RenderError(f"cannot write in {folder}: {error.strerror}") from error
