@@ -204,6 +204,7 @@ def _findings(
         cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
         found.append(f"all zero for image {_first_of(zero)}: {cause}")
     found += _incomplete(heatmap, scores)
+    found += _not_conserved(heatmap)
     low, top = float(images.min()), float(images.max())
     if low < -0.01 or top > 2:
         found.append(f"images reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
@@ -221,6 +222,24 @@ def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
         return []
     which, i = _first_of(off), off[0]
     return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
+
+
+def _not_conserved(heatmap: Heatmap) -> list[str]:
+    """Return a warning where relevance that should arrive as it went in has grown or gone."""
+    if not {"root", "conservation_gap", "conservation_tolerance"} <= heatmap.extras.keys():
+        return []
+    root, gap = np.asarray(heatmap.extras["root"]), np.asarray(heatmap.extras["conservation_gap"])
+    off = np.flatnonzero(np.abs(gap) > heatmap.extras["conservation_tolerance"] * np.maximum(np.abs(root), 0.01))
+    if not off.size:
+        return []
+    which, i = _first_of(off), off[0]
+    came = root[i] + gap[i]
+    cause = (
+        "sums near zero divide it; a larger epsilon or a composite such as epsilon-plus holds it together"
+        if abs(came) > abs(root[i])
+        else "its epsilon took some; a smaller one takes less"
+    )
+    return [f"relevance is not conserved for image {which}: {root[i]:.3g} went in and {came:.3g} came out: {cause}"]
 
 
 def _first_of(numbers: Sequence[int] | np.ndarray) -> str:

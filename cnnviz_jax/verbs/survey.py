@@ -56,8 +56,8 @@ def survey(
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
+    plan = build(spec, config, model)  # first: it refuses layers and units, and opening a data set may read all of it
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
-    plan = build(spec, config, model)
     with running(spec):
         reducers = dict(plan.reducers)
         if dataset.is_labelled:
