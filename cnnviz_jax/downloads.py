@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
-from cnnviz_jax.errors import WeightsError, reason_of
+from cnnviz_jax.errors import WeightsError, printable, reason_of
 from cnnviz_jax.files import lock, put_in_place
 from cnnviz_jax.plugins.specs import WeightsSpec
 
@@ -34,7 +34,6 @@ _TIMEOUT_S = 30.0
 _MB = 1_000_000
 _MOST_BYTES_UNTOLD = 8_000_000_000
 """Of a file whose length the server does not tell; the largest published network has some 3 GB."""
-_LONGEST_SHOWN = 200
 
 
 def cache_folder() -> Path:
@@ -158,9 +157,7 @@ def shown(url: str) -> str:
     """Return an address as messages quote it: without user name, password and query, which may be secrets."""
     scheme, separator, rest = url.partition("://")
     place, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
-    text = f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}"
-    printable = "".join(character if character.isprintable() else "?" for character in text)
-    return printable if len(printable) <= _LONGEST_SHOWN else f"{printable[:_LONGEST_SHOWN]}..."
+    return printable(f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}")
 
 
 def _is_open_to_all(url: str) -> bool:
@@ -231,13 +228,13 @@ class _Download:
         except urllib.error.HTTPError as error:
             error.close()
             raise WeightsError(
-                f"{shown(self.url)} answers {error.code} {reason_of(Exception(error.reason))}; nothing was downloaded"
+                f"{shown(self.url)} answers {error.code} {printable(str(error.reason))}; nothing was downloaded"
             ) from error
         except urllib.error.URLError as error:
             if isinstance(error.reason, OSError) and error.reason.strerror:
                 reason = error.reason.strerror
             else:
-                reason = reason_of(Exception(error.reason))
+                reason = printable(str(error.reason))
             raise WeightsError(self._unreachable(reason)) from error
         except (TimeoutError, http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
             raise WeightsError(self._unreachable(reason_of(error))) from error
@@ -272,10 +269,17 @@ class _Download:
             headers["Range"] = f"bytes={self.there}-"
         request = urllib.request.Request(self.url, headers=headers)
         response: http.client.HTTPResponse = _opener().open(request, timeout=_TIMEOUT_S)
-        begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-        if response.status != http.HTTPStatus.PARTIAL_CONTENT or not begins or int(begins[1]) != self.there:
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             self.there = 0  # the server sends all of it
-        return response
+            return response
+        begins = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
+        if self.there and begins and int(begins[1]) == self.there:
+            return response
+        response.close()
+        if not self.there:
+            raise WeightsError(f"{shown(self.url)} answers with a part of the file, and all of it was asked for")
+        self.there = 0  # another part than the one that is missing: start anew
+        return self._request()
 
     def _receive(self, response: http.client.HTTPResponse) -> str:
         length = response.headers.get("Content-Length", "")

@@ -81,22 +81,21 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
 
 
-_LONGEST_REASON = 200
-
-
 def reason_of(error: BaseException) -> str:
     """Return the first line of an error's text, short and printable; its class where it says nothing.
 
-    For sentences about what strangers' code and parsers of strangers' bytes raise, whose texts may be pages long and
-    hold what a terminal would obey.
+    For sentences about what strangers' code and parsers of strangers' bytes raise.
     """
     try:
         text = (str(error).strip().splitlines() or [""])[0]
     except Exception:  # a stranger's class may fail here too
         text = ""
-    printable = "".join(character if character.isprintable() else "?" for character in text)
-    if len(printable) > _LONGEST_REASON:
-        printable = f"{printable[:_LONGEST_REASON]}..."
     if isinstance(error, MemoryError):
         return "it would take more memory than there is"
-    return printable or type(error).__name__
+    return printable(text or type(error).__name__)
+
+
+def printable(text: str, longest: int = 200) -> str:
+    """Return a stranger's text as it may stand in a sentence: not pages long, and nothing a terminal would obey."""
+    shown = "".join(character if character.isprintable() else "?" for character in text[:longest])
+    return shown if len(text) <= longest else f"{shown}..."

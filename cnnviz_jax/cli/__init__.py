@@ -35,10 +35,11 @@ from cnnviz_jax.cli.commands import COMMANDS, overview
 from cnnviz_jax.cli.global_options import Settings, version_line
 from cnnviz_jax.cli.tables import stdout_for_json
 from cnnviz_jax.cli.values import Leave
-from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
+from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean, printable
 
 _SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """Faults of disk or permissions, which the user can mend and we cannot."""
+_LONGEST_SENTENCE = 3_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -131,7 +132,8 @@ def _dispatch(words: list[str]) -> int:
 def _refused(sentence: str, error: BaseException, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    print(f"cnnviz: {sentence}", file=sys.stderr)
+    # What is quoted in it may come from files and plugins, and from a line that was pasted.
+    print(f"cnnviz: {printable(' '.join(sentence.splitlines()), _LONGEST_SENTENCE)}", file=sys.stderr)
     return 2
 
 

@@ -7,40 +7,49 @@ traceback and a report, not a sentence that blames somebody.
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
 from typing import Any
 
-from cnnviz_jax.errors import CnnvizError, PluginError, reason_of
+from cnnviz_jax.errors import CnnvizError, PluginError, printable, reason_of
 from cnnviz_jax.plugins.registry import Plugins
 from cnnviz_jax.plugins.selection import OWN
 from cnnviz_jax.plugins.specs import Record
 
 
-@contextlib.contextmanager
-def foreign(
-    who: str, *, error: type[CnnvizError] = PluginError, passing: tuple[type[BaseException], ...] = ()
-) -> Iterator[None]:
+class foreign(contextlib.AbstractContextManager[None]):  # read as a function, as contextlib's own are
     """Turn whatever the block raises into our error, `sys.exit()` too; our own errors and Ctrl-C pass.
 
-    Args:
-        who: Whose code runs, such as `technique 'edges' of my-package:edges`.
-        error: What is raised.
-        passing: What else passes.
+    A class and no generator: `contextlib.contextmanager` lets a `StopIteration` through where a `RuntimeError`, which a
+    `PluginError` is, is raised from it.
 
     Raises:
         PluginError: (or `error`) The block raised something that is not ours.
     """
-    ours: tuple[type[BaseException], ...] = (CnnvizError, KeyboardInterrupt, GeneratorExit, *passing)
-    try:
-        yield
-    except ours:
-        raise
-    except SystemExit as cause:
-        raise error(f"{who} called sys.exit({cause.code!r:.40}), which would end the program without a word") from cause
-    except BaseException as cause:
-        text, name = reason_of(cause), type(cause).__name__
+
+    def __init__(
+        self, who: str, *, error: type[CnnvizError] = PluginError, passing: tuple[type[BaseException], ...] = ()
+    ) -> None:
+        """Name the code.
+
+        Args:
+            who: Whose code runs, such as `technique 'edges' of my-package:edges`.
+            error: What is raised.
+            passing: What else passes.
+        """
+        self._who, self._error = who, error
+        self._passing: tuple[type[BaseException], ...] = (CnnvizError, KeyboardInterrupt, *passing)
+
+    def __exit__(self, kind: type[BaseException] | None, cause: BaseException | None, trace: object) -> None:
+        """Raise what the block's exception becomes."""
+        if cause is None or isinstance(cause, self._passing):
+            return
+        if isinstance(cause, SystemExit):
+            code = printable(repr(cause.code), 40)
+            raise self._error(
+                f"{self._who} called sys.exit({code}), which would end the program without a word"
+            ) from cause
+        text, name = reason_of(cause), printable(type(cause).__name__, 40)
         said = name if text == name else f"{name}: {text}"
-        raise error(f"{who} failed: {said}; --debug shows where") from cause
+        raise self._error(f"{self._who} failed: {said}; --debug shows where") from cause
 
 
 def code_of(

@@ -24,7 +24,10 @@ def read_npy_header(file: IO[bytes] | BufferedIOBase) -> tuple[ArrayHeader, bool
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"an array in version {version} of NumPy's format, which only names of fields need")
-    shape, is_fortran, dtype = _HEADERS[version](file)
+    try:
+        shape, is_fortran, dtype = _HEADERS[version](file)
+    except MemoryError as error:  # Python's parser says so of thousands of brackets
+        raise ValueError("a header that is nested too deep") from error
     # NumPy's format has no bfloat16: such arrays are saved as two bytes without a meaning.
     if dtype == np.dtype("V2"):
         dtype = np.dtype(ml_dtypes.bfloat16)

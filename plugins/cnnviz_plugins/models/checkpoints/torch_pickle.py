@@ -18,7 +18,7 @@ from typing import IO, Any
 import ml_dtypes
 import numpy as np
 
-from cnnviz_jax.plugin import WeightsError
+from cnnviz_jax.plugin import WeightsError, printable
 
 _MOST_INSTRUCTIONS = 4_000_000
 """A tensor takes some sixty."""
@@ -183,8 +183,8 @@ class TablePickle:
     def _named(self, module: Any, name: Any) -> Any:
         if (module, name) not in ALLOWED:
             raise WeightsError(
-                f"{self._source!r} names {str(module)[:80]}.{str(name)[:80]}, which weights do not need; reading"
-                " stopped there and nothing was run. Save the bare state dict, best as .safetensors"
+                f"{self._source!r} names {printable(str(module), 80)}.{printable(str(name), 80)}, which weights do not"
+                " need; reading stopped there and nothing was run. Save the bare state dict, best as .safetensors"
             )
         return ALLOWED[module, name]
 
