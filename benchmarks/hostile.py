@@ -1,8 +1,8 @@
 """Attacks what reads from outside for so many minutes, and counts what came of it.
 
-`python benchmarks/hostile.py --minutes 20` tries cases of `tests/hostile`, family by family, over several processes with
-limits of memory and time, and prints a table: tried, refused well, accepted, traced back, hung, over memory, code run, half
-files. Each ill case is printed with its seed, with which `--case FAMILY SEED` tries it again.
+`python benchmarks/hostile.py --minutes 20` tries cases of `tests/hostile`, family by family, over several processes
+with limits of memory and time, and prints a table: tried, refused well, accepted, traced back, hung, over memory, code
+run, half files. Each ill case is printed with its seed, with which `--case FAMILY SEED` tries it again.
 """
 
 import argparse
@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from itertools import count
+from itertools import count, cycle
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
@@ -36,19 +36,21 @@ def main() -> int:
         print(f"{outcome.verdict}: {outcome.what}\n{outcome.detail}")
         return int(outcome.verdict not in _WELL)
     counts: dict[str, Counter[str]] = {name: Counter() for name in asked.families}
-    # One number serves all processes. Families take turns, so that each has as many cases, be they quick or slow.
-    numbers, lock, end_s = count(), threading.Lock(), time.monotonic() + 60 * asked.minutes
+    known = families()
+    turns = [name for name in asked.families for _ in range(known[name].share)]
+    numbers = {name: count(asked.first) for name in asked.families}
+    turn, lock, end_s = cycle(turns), threading.Lock(), time.monotonic() + 60 * asked.minutes
 
     def work() -> None:
         with Worker() as worker:
             while time.monotonic() < end_s:
                 with lock:
-                    seed, place = divmod(next(numbers), len(asked.families))
-                name = asked.families[place]
-                outcome = worker.attack(name, asked.first + seed)
+                    name = next(turn)
+                    seed = next(numbers[name])
+                outcome = worker.attack(name, seed)
                 with lock:
                     counts[name][outcome.verdict] += 1
-                    _tell(name, asked.first + seed, outcome)
+                    _tell(name, seed, outcome)
 
     threads = [threading.Thread(target=work) for _ in range(asked.processes)]
     for thread in threads:

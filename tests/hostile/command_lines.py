@@ -140,4 +140,4 @@ def make(rng: np.random.Generator, folder: Path) -> Case:
     return Case(what=" ".join(word if len(word) < 40 else f"{word[:20]}..." for word in words), attempt=attempt)
 
 
-FAMILY = Family(make=make, memory_mib=1024, limit_s=60)
+FAMILY = Family(make=make, share=6, memory_mib=1024, limit_s=60)

@@ -17,13 +17,46 @@ BODY = bytes(range(256)) * 40
 DIGEST = hashlib.sha256(BODY).hexdigest()
 _SCHEMES = ("http://", "https://", "HTTP://", "http:/", "http:", "https:///", "http://[", "http://user:secret@")
 _HOSTS = (
-    "127.0.0.1:1", "127.0.0.1:99999", "127.0.0.1:-1", "127.0.0.1:port", "[::1", "[::1]:1", "", "a" * 300, "a..b", ".",
-    "host name", "\u2024", "xn--" + "a" * 70, "127.0.0.1:1\r\nX: y", "127.0.0.1:1\0", "%00", "0x7f000001:1", "-", "@", "::",
-)  # fmt: skip
+    "127.0.0.1:1",
+    "127.0.0.1:99999",
+    "127.0.0.1:-1",
+    "127.0.0.1:port",
+    "[::1",
+    "[::1]:1",
+    "",
+    "a" * 300,
+    "a..b",
+    ".",
+    "host name",
+    "\u2024",
+    "xn--" + "a" * 70,
+    "127.0.0.1:1\r\nX: y",
+    "127.0.0.1:1\0",
+    "%00",
+    "0x7f000001:1",
+    "-",
+    "@",
+    "::",
+)
 _PATHS = (
-    "/w.pth", "", "/", "/../../w.pth", "/%2e%2e%2fw", "/w.pth?token=secret", "/w.pth#sha256=xyz", "/w.pth#sha256=12345678",
-    "/\u00fc.pth", "/w w.pth", "/w.pth\n", "/" + "w" * 5_000, "/.w", "//w.pth", "/w.pth;x", "/%", "/w.pth?" + "q" * 9_000,
-)  # fmt: skip
+    "/w.pth",
+    "",
+    "/",
+    "/../../w.pth",
+    "/%2e%2e%2fw",
+    "/w.pth?token=secret",
+    "/w.pth#sha256=xyz",
+    "/w.pth#sha256=12345678",
+    "/\u00fc.pth",
+    "/w w.pth",
+    "/w.pth\n",
+    "/" + "w" * 5_000,
+    "/.w",
+    "//w.pth",
+    "/w.pth;x",
+    "/%",
+    "/w.pth?" + "q" * 9_000,
+)
 
 
 def make(rng: np.random.Generator, folder: Path) -> Case:
@@ -135,9 +168,19 @@ def wrong_range(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
 def led_astray(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
     """A redirect to a file, to ftp, to itself, to nowhere."""
     places = (
-        "file:///etc/passwd", "ftp://127.0.0.1:1/w.pth", "/w.pth", "", "http://", "http://[::1", "data:,x", "gopher://x/",
-        "http://user:secret@127.0.0.1:1/w.pth", "//", "javascript:1", "http://127.0.0.1:port/",
-    )  # fmt: skip
+        "file:///etc/passwd",
+        "ftp://127.0.0.1:1/w.pth",
+        "/w.pth",
+        "",
+        "http://",
+        "http://[::1",
+        "data:,x",
+        "gopher://x/",
+        "http://user:secret@127.0.0.1:1/w.pth",
+        "//",
+        "javascript:1",
+        "http://127.0.0.1:port/",
+    )
     yield _head(
         f"Location: {places[rng.integers(len(places))]}", status=f"{(301, 302, 303, 307, 308)[rng.integers(5)]} Go"
     )
@@ -146,10 +189,18 @@ def led_astray(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
 def strange_status(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
     """An answer that is no HTTP, or headers without end."""
     yield (
-        b"", b"\0" * 100, b"HTTP/9.9 200 OK\r\n\r\n", b"HTTP/1.1 99999 x\r\n\r\n", b"HTTP/1.1 " + b"x" * 70_000 + b"\r\n\r\n",
-        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n", b"HTTP/1.1 416 no\r\n\r\n", b"HTTP/1.1 500 \x1b[31m\r\n\r\n",
-        b"HTTP/1.1 100 Continue\r\n\r\n" * 5, b"HTTP/1.1 204 none\r\n\r\n", b"SSH-2.0-x\r\n",
-    )[rng.integers(11)]  # fmt: skip
+        b"",
+        b"\0" * 100,
+        b"HTTP/9.9 200 OK\r\n\r\n",
+        b"HTTP/1.1 99999 x\r\n\r\n",
+        b"HTTP/1.1 " + b"x" * 70_000 + b"\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 200 + b"\r\n",
+        b"HTTP/1.1 416 no\r\n\r\n",
+        b"HTTP/1.1 500 \x1b[31m\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\n" * 5,
+        b"HTTP/1.1 204 none\r\n\r\n",
+        b"SSH-2.0-x\r\n",
+    )[rng.integers(11)]
 
 
 def other_bytes(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
@@ -166,9 +217,17 @@ def honest(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
 
 _HONEST = (honest, other_bytes)
 _ANSWERS = (
-    cut, cut_without_length, cut_chunks, wrong_length, endless, wrong_range, led_astray, strange_status, other_bytes,
+    cut,
+    cut_without_length,
+    cut_chunks,
+    wrong_length,
+    endless,
+    wrong_range,
+    led_astray,
+    strange_status,
+    other_bytes,
     honest,
-)  # fmt: skip
+)
 
 downloads._MOST_BYTES_UNTOLD = 50_000_000  # the real bound would take a minute for each endless answer
-FAMILY = Family(make=make)
+FAMILY = Family(make=make, share=8)

@@ -41,6 +41,8 @@ class Family:
     make: Callable[[np.random.Generator, Path], Case]
     """`make(rng, folder)` writes what is hostile into the folder. What the product writes goes to `folder / "out"`, and
     code that must not run makes `folder / "ran"`."""
+    share: int = 1
+    """How many turns it has in a round of the benchmark; quick cases may have more."""
     memory_mib: int = 512
     """How much more memory than before a case may take at its peak."""
     limit_s: float = 30.0

@@ -20,13 +20,36 @@ class Config:
 """
 
 DEEDS = (
-    "raise ValueError('of a stranger')", "raise KeyError(1)", "sys.exit(0)", "sys.exit('bye')", "sys.exit(3)", "assert False",
-    "raise SystemExit", "raise RecursionError", "return None", "return 'text'", "return 3", "return {}",
-    "return object()", "return jnp.zeros((0, 0))", "return jnp.zeros((4, 4)) * 1j", "return jnp.zeros(3)", "return jnp.nan",
-    "return jnp.full((64, 64), jnp.nan)", "return [1, 2]", "return (lambda: None)", "return float", "raise OSError('disk')",
-    "raise type('\\x1b[31m', (Exception,), {})('red\\n\\n\\x1b[0m' * 900)", "raise NotImplementedError", "return b'bytes'",
-    "raise StopIteration", "raise GeneratorExit", "raise UnicodeError", "return lambda *a, **k: sys.exit(0)",
-)  # fmt: skip
+    "raise ValueError('of a stranger')",
+    "raise KeyError(1)",
+    "sys.exit(0)",
+    "sys.exit('bye')",
+    "sys.exit(3)",
+    "assert False",
+    "raise SystemExit",
+    "raise RecursionError",
+    "return None",
+    "return 'text'",
+    "return 3",
+    "return {}",
+    "return object()",
+    "return jnp.zeros((0, 0))",
+    "return jnp.zeros((4, 4)) * 1j",
+    "return jnp.zeros(3)",
+    "return jnp.nan",
+    "return jnp.full((64, 64), jnp.nan)",
+    "return [1, 2]",
+    "return (lambda: None)",
+    "return float",
+    "raise OSError('disk')",
+    "raise type('\\x1b[31m', (Exception,), {})('red\\n\\n\\x1b[0m' * 900)",
+    "raise NotImplementedError",
+    "return b'bytes'",
+    "raise StopIteration",
+    "raise GeneratorExit",
+    "raise UnicodeError",
+    "return lambda *a, **k: sys.exit(0)",
+)
 _PRINTS = "print('hello'); os.write(1, b'raw'); sys.stdout.write('more\\n')\n"
 _PLACES = (
     "module",

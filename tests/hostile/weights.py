@@ -117,4 +117,4 @@ def _damaged_orbax(rng: np.random.Generator, folder: Path) -> tuple[Path, str]:
     return path, f"Orbax {file.relative_to(path)}: {how}"
 
 
-FAMILY = Family(make=make)
+FAMILY = Family(make=make, share=16)

@@ -90,7 +90,7 @@ def cyclic_dict(rng: np.random.Generator, folder: Path) -> Path:
 
 def deep_nesting(rng: np.random.Generator, folder: Path) -> Path:
     """Tuples, lists or dicts in one another, as a value or as a key that would be hashed."""
-    depth = int(rng.integers(1_000, 200_000))
+    depth = int(10 ** rng.uniform(3, 5.3))
     nested = (
         b")" + b"\x85" * depth,
         b"]" * depth + b"a" * (depth - 1),
@@ -109,7 +109,8 @@ def promised_length(rng: np.random.Generator, folder: Path) -> Path:
     head = (
         b"X" + struct.pack("<I", size & 0xFFFFFFFF), b"B" + struct.pack("<I", size & 0xFFFFFFFF),
         b"\x8d" + struct.pack("<Q", size), b"\x8e" + struct.pack("<Q", size), b"\x96" + struct.pack("<Q", size),
-        b"\x8b" + struct.pack("<i", 0x7FFFFFFF), b"\x95" + struct.pack("<Q", size), b"T" + struct.pack("<i", 0x7FFFFFFF),
+        b"\x8b" + struct.pack("<i", 0x7FFFFFFF), b"\x95" + struct.pack("<Q", size),
+        b"T" + struct.pack("<i", 0x7FFFFFFF),
     )[rng.integers(8)]  # fmt: skip
     return _pickled(rng, folder, b"\x80\x05" + head + rng.bytes(50) + b".")
 
@@ -121,7 +122,7 @@ def far_memo(rng: np.random.Generator, folder: Path) -> Path:
 
 def colliding_keys(rng: np.random.Generator, folder: Path) -> Path:
     """Keys of one hash, so that a dict of them takes quadratic time."""
-    count = int(rng.integers(1_000, 60_000))
+    count = int(10 ** rng.uniform(3, 4.8))
     step = (1 << 61) - 1
     items = b"".join(_number(number * step) + b"N" for number in range(count))
     return _pickled(rng, folder, b"\x80\x02}(" + items + b"u.")
@@ -203,7 +204,7 @@ def npy_header(rng: np.random.Generator, folder: Path) -> Path:
     descr = ("'<f4'", "'O'", "'|S2147483647'", "'<U536870911'", "[('a', '<f4', (999999, 9999))]", "'V2'", "'<f16'")[
         rng.integers(7)
     ]
-    text = "{'descr': %s, 'fortran_order': False, 'shape': %s, }" % (descr, shape)
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}"
     text = ("(" * 5_000, "[" * 9_000, text, text, text, "-" * 9_000 + "1")[rng.integers(6)]
     body = b"\x93NUMPY" + bytes([int(rng.integers(1, 4)), 0]) + struct.pack("<H", len(text) + 1) + text.encode() + b"\n"
     path = folder / ("header.eqx", "header.npz")[rng.integers(2)]
@@ -221,8 +222,8 @@ def safetensors_header(rng: np.random.Generator, folder: Path) -> Path:
     text = (
         "[" * 100_000,
         '{"a":' * 50_000,
-        '{"bias":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}' % (size, size * 4 % (1 << 63)),
-        '{"bias":{"dtype":"F32","shape":[0,%d],"data_offsets":[0,0]}}' % size,
+        '{"bias":{"dtype":"F32","shape":[%d],"data_offsets":[0,%d]}}' % (size, size * 4 % (1 << 63)),  # noqa: UP031
+        '{"bias":{"dtype":"F32","shape":[0,%d],"data_offsets":[0,0]}}' % size,  # noqa: UP031
         '{"bias":{"dtype":"F8_E4M3","shape":[16],"data_offsets":[0,16]}}',
         '{"%s":{"dtype":"F32","shape":[4],"data_offsets":[0,16]}}' % ("n" * int(rng.integers(1, 200_000))),
         '{"bias":{"dtype":"F32","shape":[4],"data_offsets":[0,16]},"bias":{"dtype":"F64","shape":[2],"data_offsets":[0,16]}}',
@@ -305,7 +306,8 @@ def no_file(rng: np.random.Generator, folder: Path) -> Path:
 
 
 BOMBS: tuple[Callable[[np.random.Generator, Path], Any], ...] = (
-    shared_dicts, cyclic_dict, deep_nesting, promised_length, far_memo, colliding_keys, code, wrong_tensor, packed_zeros,
+    shared_dicts, cyclic_dict, deep_nesting, promised_length, far_memo, colliding_keys, code, wrong_tensor,
+    packed_zeros,
     many_members, npy_header, safetensors_header, hdf5_promise, hdf5_links, hdf5_deep, hdf5_elsewhere, no_file,
 )  # fmt: skip
 """Each writes one file, which nobody should be able to read."""

@@ -38,16 +38,16 @@ class Worker:
         process.stdin.flush()
         answer = self._line(self._limits[name])
         if answer is None:
-            is_alive = process.poll() is None
+            self._end()
+            return Outcome("hung", f"{name} {seed}", f"no answer after {self._limits[name]:.0f} s")
+        if not answer:
             told = self._end()
-            if is_alive:
-                return Outcome("hung", f"{name} {seed}", f"no answer after {self._limits[name]:.0f} s")
             return Outcome("traced back", f"{name} {seed}", f"the process died, {process.returncode}: {told[-800:]}")
         return Outcome(**json.loads(answer))
 
     def _running(self) -> subprocess.Popen[str]:
         if self._process is None:
-            self._told = tempfile.TemporaryFile("w+")
+            self._told = tempfile.TemporaryFile("w+")  # noqa: SIM115  # closed in `_end`
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.hostile.attack"],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._told, text=True, cwd=CHECKOUT,
@@ -58,10 +58,11 @@ class Worker:
         return self._process
 
     def _line(self, limit_s: float) -> str | None:
+        """Return the next line, an empty one where the process ended, `None` where none came in time."""
         assert self._process is not None
         assert self._process.stdout is not None
         ready, _, _ = select.select([self._process.stdout], [], [], limit_s)
-        return self._process.stdout.readline() or None if ready else None
+        return self._process.stdout.readline() if ready else None
 
     def _end(self) -> str:
         if self._process is None or self._told is None:
