@@ -171,6 +171,7 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         old, new = (urllib.parse.urlsplit(url).scheme.lower() for url in (req.full_url, newurl))
         if new != "https" and (old, new) != ("http", "http"):
+            fp.close()
             raise WeightsError(f"{shown(req.full_url)} leads on to {shown(newurl)}, which is not followed")
         check_address(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
