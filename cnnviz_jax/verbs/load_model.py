@@ -35,18 +35,14 @@ def load_model(name: str, weights: str | Path | None = None) -> Model:
         WeightsError: The file is missing, broken or does not fit.
     """
     registry = plugins()
-    if registry.is_own_factory(name):
-        return _made_by(name, weights)
-    spec = registry.model(name)
-    file = None if weights is None else local_file(weights)
-    with code_of(registry, "model", spec):
-        model = load(spec.build)(file)
-    if not isinstance(model, Model):
-        raise PluginError(f"{title_of(registry, 'model', spec)} built {type(model).__name__}; a Model is needed")
-    return model
-
-
-def _made_by(name: str, weights: str | Path | None) -> Model:
+    if not registry.is_own_factory(name):
+        spec = registry.model(name)
+        own = None if weights is None else local_file(weights)
+        with code_of(registry, "model", spec):
+            model = load(spec.build)(own)
+        if not isinstance(model, Model):
+            raise PluginError(f"{title_of(registry, 'model', spec)} built {type(model).__name__}; a Model is needed")
+        return model
     factory = import_factory(name, "model")
     file = None if weights is None else str(local_file(weights))
     called = "" if file is None else ", called with the weights' path,"

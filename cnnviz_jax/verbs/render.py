@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.errors import PluginError, RenderError
-from cnnviz_jax.files import check_writable, whole
+from cnnviz_jax.files import whole
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
@@ -52,7 +52,14 @@ def check_output(kind: str | None, path: Path, renderer: str | None = None) -> R
         RenderError: None fits, and those that would are listed; or no file can be created at `path`.
     """
     spec = _renderer_for(kind, path, renderer)
-    _check_writable(path)
+    if path.is_dir():
+        raise RenderError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise RenderError(f"no folder {path.parent}; make it first")
+    try:
+        check_writable(path.parent)
+    except OSError as error:
+        raise RenderError(f"cannot write in {path.parent}: {error.strerror}") from error
     return spec
 
 
@@ -74,15 +81,3 @@ def _renderer_for(kind: str | None, path: Path, renderer: str | None) -> Rendere
         names = ", ".join(repr(spec.name) for spec in exact)
         raise RenderError(f"renderers {names} all write {kind} to {path.suffix.lower()}; say renderer=...")
     return exact[0]
-
-
-def _check_writable(path: Path) -> None:
-    folder = path.parent
-    if path.is_dir():
-        raise RenderError(f"{path} is a folder; name a file in it")
-    if not folder.is_dir():
-        raise RenderError(f"no folder {folder}; make it first")
-    try:
-        check_writable(folder)
-    except OSError as error:
-        raise RenderError(f"cannot write in {folder}: {error.strerror}") from error

@@ -1,7 +1,5 @@
 """`cnnviz compare [MODEL] [IMAGES...]`: which technique is most faithful for a network."""
 
-from __future__ import annotations
-
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, images_and_names

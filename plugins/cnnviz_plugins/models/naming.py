@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Key, Shaped
@@ -128,7 +127,7 @@ def load_arrays(network: nnx.Module, arrays: Mapping[str, Shaped[np.ndarray, "..
         array = np.asarray(arrays[name]).transpose(slot.axes).astype(slot.dtype)
         if not np.isfinite(array).all():
             raise WeightsError(f"{name!r} in {source!r} holds values that are not finite; the file is of no use")
-        state[slot.path] = jnp.asarray(array)
+        state[slot.path] = jax.device_put(array)  # jnp.asarray compiles a copy for every layout
     nnx.update(network, nnx.from_flat_state(state))
 
 
