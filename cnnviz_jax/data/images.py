@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.data.formats import IMAGE_SUFFIXES, pillow_formats
+from cnnviz_jax.data.formats import IMAGE_SUFFIXES
 from cnnviz_jax.errors import ImageError, UsageError, reason_of
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def open_image(path: str | Path, channels: int, *, least_px: int | None = None) 
     if not path.is_file():  # to open a pipe is to wait for whoever writes to it
         raise ImageError(f"{path} is no file that holds an image, but a pipe or a device")
     try:
-        with Image.open(path, formats=pillow_formats()) as opened:
+        with Image.open(path, formats=_formats()) as opened:
             if least_px is not None and opened.width * opened.height > (Image.MAX_IMAGE_PIXELS or _LARGE):
                 _decode_smaller(opened, 8 * least_px)
             opened.load()
@@ -108,6 +108,19 @@ def open_image(path: str | Path, channels: int, *, least_px: int | None = None) 
     except Exception as error:  # readers of damaged bytes raise whatever their insides do
         cause = error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
         raise ImageError(f"{path} is broken or cut short: {cause}") from error
+
+
+def _formats() -> list[str]:
+    """Return the names under which Pillow knows the formats of `IMAGE_SUFFIXES`; import its readers.
+
+    Nothing else is tried, whatever a file holds: Pillow hands EPS to Ghostscript, a program that runs what the file
+    says, and readers of rare formats are where the faults are.
+    """
+    from PIL import Image
+
+    Image.init()
+    registered = Image.registered_extensions()
+    return sorted({registered[suffix] for suffix in IMAGE_SUFFIXES if suffix in registered})
 
 
 _LARGE = 1 << 26

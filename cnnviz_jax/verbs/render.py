@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.errors import PluginError, RenderError
-from cnnviz_jax.files import whole
+from cnnviz_jax.files import check_writable, whole
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
