@@ -60,6 +60,8 @@ from .errors import UsageError as UsageError
 from .errors import WeightsError as WeightsError
 from .errors import WindowError as WindowError
 from .errors import did_you_mean as did_you_mean
+from .errors import printable as printable
+from .errors import reason_of as reason_of
 from .extras import require as require
 from .model.layers import INPUT as INPUT
 from .model.layers import Layer as Layer

@@ -17,7 +17,7 @@ from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.positionals import ImageFile, image_files, take_model, take_technique
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.technique_options import OUTPUT_OPTIONS, Common, Line, read_line, read_plain_line, verb_help
-from cnnviz_jax.cli.values import evaluations_at_once, seed_number
+from cnnviz_jax.cli.values import Leave, evaluations_at_once, seed_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
@@ -96,7 +96,7 @@ class Request:
             registry = settings.plugins()
             if list(arguments[:1]) in (["-h"], ["--help"]):
                 print(verb_help(verb.kind, verb.usage, verb.about, registry))
-                raise SystemExit(0)
+                raise Leave(0)
             technique, rest = take_technique(arguments, registry, verb.kind, default=verb.default_technique)
             instead = _INSTEAD_OF_A_MODEL.get(technique.takes)
             common, words_help = (OUTPUT_OPTIONS, instead) if instead else (verb.options, verb.words)

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
@@ -22,7 +23,7 @@ from cnnviz_jax.engine import (
     root_key,
     run_fold,
 )
-from cnnviz_jax.engine.techniques import Technique, resolve_technique
+from cnnviz_jax.engine.techniques import Technique, resolve_technique, running
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
@@ -85,17 +86,14 @@ def explain(
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
         each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
         cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
-    heatmap, scores = run_fold(
-        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=as_callable(progress),
-        cache=cache,
-    )  # fmt: skip
+    with running(spec):
+        heatmap, scores = run_fold(
+            fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget,
+            progress=as_callable(progress), cache=cache,
+        )  # fmt: skip
     if cache is not None:
         cache.forget()
-    if heatmap.values.ndim not in (3, 4):
-        raise PluginError(
-            f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one image; "
-            f"a map is (h, w) or (h, w, c)"
-        )
+    _check_map(heatmap, spec.name)
     if not np.isfinite(scores).all():
         raise ModelError(
             f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
@@ -138,6 +136,24 @@ def explain(
 def ids_of(ids: Sequence[int] | None) -> UInt32[np.ndarray, " n"] | None:
     """Return the numbers that the user gave the images, as the provenance keeps them."""
     return None if ids is None else np.asarray(ids, np.uint32)
+
+
+def _check_map(found: Any, technique: str) -> None:
+    """Refuse what a technique gave where it is no map of real numbers.
+
+    Raises:
+        PluginError: It is none.
+    """
+    values = found.values if isinstance(found, Heatmap) else found
+    if not isinstance(found, Heatmap) or not hasattr(values, "dtype"):
+        raise PluginError(f"technique {technique!r} gave a {type(values).__name__}; a map is (h, w) or (h, w, c)")
+    if values.ndim not in (3, 4) or 0 in values.shape:
+        raise PluginError(
+            f"technique {technique!r} gave an array of shape {values.shape[1:]} for one image; "
+            f"a map is (h, w) or (h, w, c)"
+        )
+    if not any(jnp.issubdtype(values.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+        raise PluginError(f"technique {technique!r} gave a map of {values.dtype}; a map has real numbers")
 
 
 def _rounding(
@@ -211,6 +227,7 @@ def _findings(
         cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
         found.append(f"all zero for image {_first_of(zero)}: {cause}")
     found += _incomplete(heatmap, scores)
+    found += _not_conserved(heatmap)
     low, top = float(images.min()), float(images.max())
     if low < -0.01 or top > 2:
         found.append(f"images reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
@@ -228,6 +245,24 @@ def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
         return []
     which, i = _first_of(off), off[0]
     return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
+
+
+def _not_conserved(heatmap: Heatmap) -> list[str]:
+    """Return a warning where relevance that should arrive as it went in has grown or gone."""
+    if not {"root", "conservation_gap", "conservation_tolerance"} <= heatmap.extras.keys():
+        return []
+    root, gap = np.asarray(heatmap.extras["root"]), np.asarray(heatmap.extras["conservation_gap"])
+    off = np.flatnonzero(np.abs(gap) > heatmap.extras["conservation_tolerance"] * np.maximum(np.abs(root), 0.01))
+    if not off.size:
+        return []
+    which, i = _first_of(off), off[0]
+    came = root[i] + gap[i]
+    cause = (
+        "sums near zero divide it; a larger epsilon or a composite such as epsilon-plus holds it together"
+        if abs(came) > abs(root[i])
+        else "its epsilon took some; a smaller one takes less"
+    )
+    return [f"relevance is not conserved for image {which}: {root[i]:.3g} went in and {came:.3g} came out: {cause}"]
 
 
 def _first_of(numbers: Sequence[int] | np.ndarray) -> str:

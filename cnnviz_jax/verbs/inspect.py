@@ -6,8 +6,8 @@ from typing import Any, TypeVar, overload
 import numpy as np
 
 from cnnviz_jax.data.images import open_image
-from cnnviz_jax.engine.techniques import build
-from cnnviz_jax.errors import ImageError, UsageError
+from cnnviz_jax.engine.techniques import build, running
+from cnnviz_jax.errors import ImageError, PluginError, UsageError
 from cnnviz_jax.model.model import require_model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.configs import InspectConfig
@@ -52,7 +52,12 @@ def inspect(
     provenance = Provenance(
         technique=spec.name, model=name, config=config, layer=chosen, versions=versions(), call=Call(arguments={})
     )
-    return build(spec, config, subject)(provenance)
+    function = build(spec, config, subject)
+    with running(spec):
+        found = function(provenance)
+    if found is None or isinstance(found, bool | int | float | complex | str | bytes):
+        raise PluginError(f"technique {spec.name!r} gave a {type(found).__name__}, which is no result to show")
+    return found
 
 
 def _subject(spec: TechniqueSpec, given: Any) -> tuple[Any, str]:

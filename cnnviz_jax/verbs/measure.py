@@ -22,14 +22,14 @@ from cnnviz_jax.engine import (
     run_fold,
 )
 from cnnviz_jax.engine.measure import EvaluatedMap, HostCase, MetricFold, map_of
-from cnnviz_jax.engine.techniques import build
-from cnnviz_jax.errors import ModelError, UsageError
+from cnnviz_jax.engine.techniques import build, running
+from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.configs import MeasureConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution
-from cnnviz_jax.results.measurement import Measurement
+from cnnviz_jax.results.measurement import Measured, Measurement
 from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.verbs.explain import explain, ids_of
 from cnnviz_jax.verbs.outermost import verb
@@ -102,15 +102,20 @@ def measure(
     if isinstance(built, MetricFold):
         if built.needs_mask and shown is None:
             raise UsageError(f"{spec.name} compares with the object's mask; pass mask=, (n, h, w), true on the object")
-        found, scores = run_fold(
-            built, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
-        )
+        with running(spec):
+            found, scores = run_fold(
+                built, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
+            )
     else:
         labels = built.labels
         again = _again(made, spec.name, model, images, inner, reduction, chunk=chunk, memory_budget=memory_budget)
         case = HostCase(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
-        found = built.run(case)
+        with running(spec):
+            found = built.run(case)
         scores = np.asarray(made.scores) if made is not None else np.zeros(len(images), np.float32)
+    if not isinstance(found, Measured) or np.shape(found.values) != (len(images),):
+        what_came = f"values of shape {np.shape(found.values)}" if isinstance(found, Measured) else type(found).__name__
+        raise PluginError(f"technique {spec.name!r} gave {what_came}; a measure gives one number for each image")
     values = np.asarray(found.values, np.float32)
     curve = None if found.curve is None else np.asarray(found.curve)
     if not np.isfinite(values).all():

@@ -1,13 +1,13 @@
 """`cv.render`: a result in a file, under its final name only when it is whole."""
 
-import os
-import tempfile
 from pathlib import Path
 from typing import Any, Unpack
 
-from cnnviz_jax.errors import RenderError
-from cnnviz_jax.files import whole
+from cnnviz_jax.errors import PluginError, RenderError
+from cnnviz_jax.files import check_writable, whole
+from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.display_options import DisplayOptions
+from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.rendering import kind_of, renderer_for
 from cnnviz_jax.plugins.specs import RendererSpec
@@ -36,7 +36,10 @@ def render(result: Any, path: str | Path, *, renderer: str | None = None, **disp
         result = tuple(result)
     try:
         with whole(path) as temporary:
-            load(spec.render)(result, temporary, **display)
+            with code_of(plugins(), "renderer", spec, passing=(OSError,)):
+                load(spec.render)(result, temporary, **display)
+            if not temporary.is_file():
+                raise PluginError(f"{title_of(plugins(), 'renderer', spec)} wrote no file")
     except OSError as error:
         raise RenderError(f"cannot write {path}: {error.strerror or error}") from error
     return path
@@ -61,9 +64,7 @@ def check_output(kind: str | None, path: Path, renderer: str | None = None, *, m
     if not path.parent.is_dir():
         raise RenderError(f"no folder {path.parent}; make it first")
     try:
-        handle, name = tempfile.mkstemp(prefix=".cnnviz-", dir=path.parent)
-        os.close(handle)
-        os.unlink(name)
+        check_writable(path.parent)
     except OSError as error:
         raise RenderError(f"cannot write in {path.parent}: {error.strerror}") from error
     return spec

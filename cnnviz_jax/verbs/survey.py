@@ -7,7 +7,7 @@ from typing import Any, TypeVar, overload
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, as_callable
 from cnnviz_jax.engine.survey import run_survey
-from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.engine.techniques import build, running
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
@@ -99,11 +99,12 @@ def survey(
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
+    plan = build(spec, config, model)  # first: it refuses layers and units, and opening a data set may read all of it
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
-    plan = build(spec, config, model)
-    reducers = dict(plan.reducers)
-    if dataset.is_labelled:
-        reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
+    with running(spec):
+        reducers = dict(plan.reducers)
+        if dataset.is_labelled:
+            reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
     run = partial(
         run_survey,
         model=model,
@@ -112,9 +113,10 @@ def survey(
         memory_budget=memory_budget,
         progress=as_callable(progress),
     )
-    found, unreadable = run(reducers)
-    for further in plan.then if len(unreadable) < len(dataset) else ():
-        found |= run(dict(further(found, dataset)))[0]
+    with running(spec):
+        found, unreadable = run(reducers)
+        for further in plan.then if len(unreadable) < len(dataset) else ():
+            found |= run(dict(further(found, dataset)))[0]
     if len(unreadable) == len(dataset):
         raise ImageError(f"none of {len(dataset)} images can be read; the first: {unreadable[0]}")
     read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
@@ -124,4 +126,5 @@ def survey(
         ("dataset", dataset.source.digest()),
     )
     provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes, call=call)
-    return plan.finish(found, dataset, provenance)
+    with running(spec):
+        return plan.finish(found, dataset, provenance)

@@ -22,7 +22,7 @@ from cnnviz_jax.engine import (
     run_iteration,
     word_id,
 )
-from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.engine.techniques import build, running
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
@@ -94,7 +94,8 @@ def synthesize(
         raise ImageError(f"{spec.name} works on images; say images=")
     dataset = None if exemplars is None else check_images(exemplars, model.input_shape)
     iteration = build(spec, config, model, resolved)
-    sized, placed = iteration.prepare(model, resolved, dataset)
+    with running(spec):
+        sized, placed = iteration.prepare(model, resolved, dataset)
     seed = root_key(key)
     moments = tuple(sorted({round(k) for k in np.linspace(0, iteration.steps, snapshots)})) if snapshots else ()
     cache = None
@@ -103,15 +104,17 @@ def synthesize(
         each = [(words, str(number), arrays_digest(row)) for words, number, row in rows]
         parts = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration)}
         cache = ResumeFolder(folder, model, each, **parts, key=key_text(seed), snapshots=moments)
-    outcome, curves, frames = run_iteration(
-        iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
-        memory_budget=memory_budget, progress=as_callable(progress),
-    )  # fmt: skip
+    with running(spec):
+        outcome, curves, frames = run_iteration(
+            iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
+            memory_budget=memory_budget, progress=as_callable(progress),
+        )  # fmt: skip
     notes = (*iteration.notes, *((("frame_steps", moments),) if moments else ()))
     provenance = Provenance.of(
         spec.name, model, config, resolved, layer=iteration.layer or layer, seed=key_text(seed), notes=notes, call=call
     )
-    made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
+    with running(spec):
+        made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
     if dataset is None:
         return made
     return measured(made, model, iteration.compared(model, resolved), dataset)

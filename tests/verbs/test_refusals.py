@@ -99,7 +99,8 @@ def test_a_technique_that_builds_junk_or_fails_is_named_with_its_plugin_in_one_s
     with pytest.raises(cv.errors.PluginError) as failing:
         RUNS[kind](f"failing-{kind}", model)
     assert str(failing.value) == (
-        f"technique 'failing-{kind}' of {owner} failed to build: ZeroDivisionError: division by zero"
+        f"the build of technique 'failing-{kind}' of {owner} failed: ZeroDivisionError: division by zero; --debug shows"
+        " where"
     )
 
 
