@@ -70,7 +70,9 @@ def compiled(
         options = quick_options() if is_quick else compiler_options()
         program = lowered.compile(compiler_options=options) if options else lowered.compile()
         _count += 1
-        run = _placing(program) if any(leaf.sharding for leaf in jax.tree.leaves(shapes)) else program
+        is_spread = any(leaf.sharding for leaf in jax.tree.leaves(shapes))
+        # Over several processes, arrays cannot be moved from one of them: a sweep places its own.
+        run = _placing(program) if is_spread and jax.process_count() == 1 else program
         _cache[key] = Executable(run, _need_bytes(program), lowered.out_info, _flops(program))
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
