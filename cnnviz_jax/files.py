@@ -6,10 +6,15 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import secrets
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{8}(\.\w+)?")
+"""The names that `whole` gives to what is being written."""
 
 
 @contextlib.contextmanager
@@ -32,6 +37,13 @@ def whole(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def drop_temporaries(folder: Path) -> None:
+    """Remove the files that `whole` was writing in a folder when the process was killed; while nobody writes there."""
+    for path in folder.glob(".*") if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name) and not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
@@ -71,13 +83,25 @@ def append_json(path: Path, content: Any) -> None:
         file.write(json.dumps(content, sort_keys=True) + "\n")
 
 
+def is_plain(path: Path) -> bool:
+    """Return whether a path is a regular file, or a link to one; a named pipe would be waited for, for ever."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of all `.jsonl` files of a folder, those cut short left out."""
+    """Yield the JSON objects of all `.jsonl` files of a folder; lines cut short or of other things are left out."""
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
-        with open(path) as lines:
+        if not is_plain(path):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                with contextlib.suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+                with contextlib.suppress(ValueError, RecursionError):
+                    found = json.loads(line)
+                    if isinstance(found, dict):
+                        yield found
 
 
 def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:

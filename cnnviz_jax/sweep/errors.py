@@ -33,6 +33,10 @@ class CheckpointError(SweepStop, RuntimeError, code=4):
     """There are checkpoints and none of them can be trusted."""
 
 
+class DamagedRunError(SweepStop, RuntimeError, code=4):
+    """What lies in the run folder is damaged, missing or another's; starting again would not mend it."""
+
+
 class StorageError(SweepStop, OSError, code=5):
     """The disk is full or failing; the last good checkpoint is intact."""
 
@@ -57,7 +61,7 @@ EXIT_CODES = {
     0: "finished, DONE.json written (or it was there)",
     2: "a mistake in the specification",
     3: "the run folder belongs to another specification, model or data set; nothing was touched",
-    4: "there are checkpoints and none verifies; nothing was touched, --restart begins anew",
+    4: "the run folder is damaged: no checkpoint verifies, or what was counted is gone; --restart begins anew",
     5: "disk full or failing; the last good checkpoint is intact",
     6: "more images could not be read than --max-bad allows",
     7: "another live process runs in this folder",

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import shutil
 import socket
 import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnviz_jax.files import lock
-from cnnviz_jax.sweep.errors import LockedError
+from cnnviz_jax.files import is_plain, lock
+from cnnviz_jax.sweep.errors import LockedError, SweepUsageError
 
-FORMAT = 1
+FORMAT = 2
 """Version of what a run folder holds; part of the fingerprint."""
+DIGESTS = "digests.zarr"
+SPACE = (errno.ENOSPC, errno.EDQUOT)
+"""Faults of a full disk, after which the same command can go on."""
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -52,6 +58,11 @@ class RunFolder:
         return self.root / "examples.zarr"
 
     @property
+    def digests(self) -> Path:
+        """The zarr group of the digests of `examples`; see `store`."""
+        return self.root / DIGESTS
+
+    @property
     def results(self) -> Path:
         """What the reducers found, and the manifest."""
         return self.root / "result"
@@ -73,6 +84,27 @@ class RunFolder:
         """Return the run folder of one shard; the run itself where there is only one."""
         return self if count == 1 else RunFolder(self.shards / f"{index}-of-{count}")
 
+    def make(self) -> None:
+        """Make the folder where it does not exist.
+
+        Raises:
+            SweepUsageError: Nobody can, or a file lies there.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            if error.errno in SPACE:
+                raise
+            raise SweepUsageError(f"{self.root} cannot be a run folder: {error.strerror}; name another") from error
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a folder with all in it, or a link, not what that leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
 
 class Lock:
     """The right to write in a run folder, given back when the process ends, however it ends."""
@@ -83,13 +115,15 @@ class Lock:
         Raises:
             LockedError: A live process holds it.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        RunFolder(path.parent).make()
+        if path.exists() and not is_plain(path):
+            raise SweepUsageError(f"{path} is no file, and should be the lock of the run; remove it")
         # flock ends with the process that holds it, kill -9 included, so a crash leaves no lock to be removed by hand.
         # Not "w", which would wipe out the holder's name before it is known whether the lock is free.
-        self._file = open(path, "a+")  # noqa: SIM115  # held for the life of the run
+        self._file = open(path, "a+", errors="replace")  # noqa: SIM115  # held for the life of the run
         if not lock(self._file.fileno()):
             self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
+            holder = _told(self._file.read(_LONGEST))
             self._file.close()
             raise LockedError(f"{path.parent} is in use by {holder}; wait for it, or stop it first")
         self._file.truncate(0)
@@ -103,10 +137,15 @@ class Lock:
 
 def holder_of(path: Path) -> str | None:
     """Return who holds the lock now, `None` if nobody does; takes nothing from anybody."""
-    if not path.exists():
+    if not is_plain(path):
         return None
-    with open(path) as file:
-        try:
-            return None if lock(file.fileno(), shared=True) else file.read().strip() or "another process"
-        except OSError:  # a file system without locks
-            return None
+    try:
+        with open(path, errors="replace") as file:
+            return None if lock(file.fileno(), shared=True) else _told(file.read(_LONGEST))
+    except OSError:  # a file system without locks, or a file that is not ours to read
+        return None
+
+
+def _told(text: str) -> str:
+    # It is printed, and a stranger's folder may hold what moves the cursor.
+    return "".join(letter for letter in text.strip() if letter.isprintable()) or "another process"
