@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
 import json
 import os
 import re
 import secrets
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 _TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{8}(\.\w+)?")
 """The names that `whole` gives to what is being written."""
+
+_END_BYTES = 4096
+# Waiting for a file server is most of the time. A million files are not a million tasks at once.
+_READERS, _AT_ONCE = 16, 4096
 
 
 @contextlib.contextmanager
@@ -124,6 +130,33 @@ def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def content_mark(path: Path, *, full: bool = False) -> str:
+    """Return a text that changes with a file: its size and the SHA-256 of its first and last 4 KiB, or of all of it.
+
+    What cannot be read, or is no regular file, has a mark of its own.
+    """
+    if not is_plain(path):
+        return "no file"
+    try:
+        size = path.stat().st_size
+        if full:
+            return f"{size} {file_sha256(path)}"
+        with open(path, "rb") as file:
+            hashed = hashlib.sha256(file.read(_END_BYTES))
+            file.seek(max(size - _END_BYTES, 0))
+            hashed.update(file.read(_END_BYTES))
+    except OSError:
+        return "unreadable"
+    return f"{size} {hashed.hexdigest()}"
+
+
+def content_marks(paths: Sequence[Path], *, full: bool = False) -> Iterator[str]:
+    """Yield the mark of every file, in order, many read at once; see `content_mark`."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        for begin in range(0, len(paths), _AT_ONCE):
+            yield from readers.map(functools.partial(content_mark, full=full), paths[begin : begin + _AT_ONCE])
 
 
 def file_sha256(path: Path) -> str:

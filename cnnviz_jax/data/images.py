@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import ImageError, UsageError
+from cnnviz_jax.files import is_plain
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -80,6 +81,8 @@ def open_image(path: str | Path, channels: int) -> "Image.Image":
         raise ImageError(f"{path} is a folder; name image files")
     if not path.exists():
         raise ImageError(f"no image at {path}")
+    if not is_plain(path):
+        raise ImageError(f"{path} is no regular file")  # a named pipe would be waited for
     try:
         with Image.open(path) as opened:
             opened.load()

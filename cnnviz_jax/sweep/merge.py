@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.data.opening import open_source
+from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.checking import require_whole
 from cnnviz_jax.sweep.errors import FingerprintError, SweepUsageError
 from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import Lock, RunFolder
+from cnnviz_jax.sweep.resolved import source_of
 from cnnviz_jax.sweep.result import facts_of, is_done, read_manifest, read_totals, write_results
 from cnnviz_jax.sweep.run_file import arrays_of, is_run, read_run, write_run
 from cnnviz_jax.sweep.spec import SweepSpec
@@ -42,10 +43,17 @@ def shard_folders(words: Sequence[str | Path]) -> list[RunFolder]:
     return folders
 
 
-def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolder:
+def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model, source: Source | None = None) -> RunFolder:
     """Join the shards of one sweep into `out`, and return it.
 
     The result is the same to the last byte as that of a run that was never cut up.
+
+    Args:
+        shards: The run folders of all shards.
+        out: Where the result goes.
+        model: The model that was swept.
+        source: The images that were swept; opened by the name the run knows when not given, which for a factory
+            imports it.
 
     Raises:
         FingerprintError: They are not of one sweep, or `out` holds something else.
@@ -63,7 +71,7 @@ def merge(shards: Sequence[RunFolder], out: RunFolder, model: Model) -> RunFolde
     lock = Lock(out.lock)
     try:
         identity, manifests = runs[0]["identity"], [read_manifest(folder) for folder in shards]
-        reducers = _reducers(runs[0], model)
+        reducers = _reducers(runs[0], model, source)
         # Totals, not results: a mean of means is rounded, totals are exact and merge in any order.
         parts = [read_totals(folder) for folder in shards]
         totals = {name: reducer.merge([part[name] for part in parts]) for name, reducer in reducers.items()}
@@ -105,10 +113,9 @@ def _check_complete(shards: Sequence[RunFolder], runs: Sequence[dict[str, Any]])
             )
 
 
-def _reducers(run: dict[str, Any], model: Model) -> dict[str, Reducer]:
+def _reducers(run: dict[str, Any], model: Model, source: Source | None) -> dict[str, Reducer]:
     spec = SweepSpec.from_mapping(run["spec"])
-    source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
-    return Work.plan(spec, model, source).reducers
+    return Work.plan(spec, model, source or source_of(spec, model.input_shape)).reducers
 
 
 def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFolder) -> None:

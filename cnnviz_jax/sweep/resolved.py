@@ -55,6 +55,15 @@ class ResolvedSweep:
         return part_of(self.count, self.device_batch, shard)
 
 
+def source_of(spec: SweepSpec, input_shape: tuple[int, int, int]) -> Source:
+    """Return the images that a specification names, as a model with inputs of that shape takes them.
+
+    Raises:
+        UsageError: There is no such source, or its images do not fit the model.
+    """
+    return open_source(spec.source, input_shape, labels=spec.labels, crop_share=spec.crop_share, digest=spec.digest)
+
+
 def resolve_sweep(
     spec: SweepSpec,
     model: Model,
@@ -69,7 +78,7 @@ def resolve_sweep(
         OutOfMemoryError: No device batch fits the budget.
     """
     options = options or RunOptions()
-    source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
+    source = source_of(spec, model.input_shape)
     count = min(len(source), spec.limit or len(source))
     work = Work.plan(spec, model, source)
     identity = work.identity(spec, source, count)
