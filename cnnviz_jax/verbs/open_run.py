@@ -302,13 +302,14 @@ class Run:
         """
         if out is not None:
             check_output(Report.__name__, Path(out))
+        model = self.model  # refused, where it is, before the images are read
         chosen = self._checked(ids) if ids is not None else self._spread()
         images: Images = self.images(chosen)
-        page = report(self.model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])
+        page = report(model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])
         surveys = {part.name: self.survey(part.name) for part in self.spec.survey} if self.is_done else {}
         page = dataclasses.replace(
             page,
-            title=f"{self.model.name} over {len(self):,} images",
+            title=f"{model.name} over {len(self):,} images",
             attributions={part.name: self.attribution(part.name, chosen) for part in self.spec.explain},
             inspections={name: found for name, found in surveys.items() if not isinstance(found, dict)},
         )
