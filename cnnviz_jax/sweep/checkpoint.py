@@ -12,11 +12,9 @@ the thread is ours, and an old step is renamed before it is deleted.
 from __future__ import annotations
 
 import contextlib
-import logging
 import math
 import re
 import time
-from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +27,7 @@ from cnnviz_jax.engine.chunk_planning import free_device_bytes
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.files import append_json, read_lines
 from cnnviz_jax.model.digests import named_digest
+from cnnviz_jax.sweep.chatter import Quiet, without_log
 from cnnviz_jax.sweep.errors import CheckpointError
 from cnnviz_jax.sweep.layout import FORMAT, RunFolder, remove
 from cnnviz_jax.sweep.run_file import read_object
@@ -58,6 +57,7 @@ class Checkpoints:
         self._manager: Any = None
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._saving: tuple[int, Future[None]] | None = None
+        self._quiet: Quiet | None = None
 
     def restore(self, empty: dict[str, Total]) -> State | None:
         """Return the newest state that verifies, or `None` where no checkpoint was ever finished.
@@ -106,6 +106,7 @@ class Checkpoints:
         """Make ready to save."""
         import orbax.checkpoint as ocp
 
+        self._quiet = Quiet()
         with storing("the checkpoints"):
             self._folder.checkpoints.mkdir(parents=True, exist_ok=True)
             options = ocp.CheckpointManagerOptions(
@@ -143,7 +144,7 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         args = ocp.args.Composite(state=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta))
-        with _without_chatter():
+        with without_log():
             if not self._manager.save(step, args=args, force=True):
                 raise OSError(f"Orbax did not save step {step}")
 
@@ -181,6 +182,8 @@ class Checkpoints:
         if self._manager is not None:
             with contextlib.suppress(Exception):  # what was saved is durable, or was told of
                 self._manager.close()
+        if self._quiet is not None:
+            self._quiet.end()
 
 
 def step_folders(folder: Path) -> list[Path]:
@@ -216,7 +219,7 @@ def read_state(path: Path, fingerprint: str | None = None, *, expected: dict[str
     template = {f"{i:04d}": np.zeros(shape, kind) for i, (shape, kind) in enumerate(kinds)}
     options = _alone()
     with (
-        _without_chatter(),
+        without_log(),
         ocp.Checkpointer(
             ocp.StandardCheckpointHandler(multiprocessing_options=options), multiprocessing_options=options
         ) as reader,
@@ -264,18 +267,6 @@ def _reject(path: Path, rejected: Path) -> None:
 def _discard_old(folder: Path) -> None:
     for path in folder.glob(f"{_OLD}*") if folder.is_dir() else ():
         remove(path)
-
-
-@contextlib.contextmanager
-def _without_chatter() -> Iterator[None]:
-    """Keep Orbax from logging what it also raises, a traceback before our sentence."""
-    logger = logging.getLogger("absl")
-    before = logger.disabled
-    logger.disabled = True
-    try:
-        yield
-    finally:
-        logger.disabled = before
 
 
 def _alone() -> Any:
