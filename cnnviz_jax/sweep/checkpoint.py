@@ -58,6 +58,7 @@ class Checkpoints:
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._saving: tuple[int, Future[None]] | None = None
         self._quiet: Quiet | None = None
+        self._failed = False
 
     def restore(self, empty: dict[str, Total]) -> State | None:
         """Return the newest state that verifies, or `None` where no checkpoint was ever finished.
@@ -145,8 +146,10 @@ class Checkpoints:
 
         args = ocp.args.Composite(state=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta))
         with without_log():
+            self._failed = True  # until it has not: what its threads still say then comes after the run
             if not self._manager.save(step, args=args, force=True):
                 raise OSError(f"Orbax did not save step {step}")
+            self._failed = False
 
     def check(self) -> None:
         """Raise what went wrong in the background, if anything did."""
@@ -182,7 +185,7 @@ class Checkpoints:
         if self._manager is not None:
             with contextlib.suppress(Exception):  # what was saved is durable, or was told of
                 self._manager.close()
-        if self._quiet is not None:
+        if self._quiet is not None and not self._failed:
             self._quiet.end()
 
 

@@ -16,8 +16,8 @@ from cnnviz_jax.sweep.errors import LockedError, SweepUsageError
 FORMAT = 2
 """Version of what a run folder holds; part of the fingerprint."""
 DIGESTS = "digests.zarr"
-SPACE = (errno.ENOSPC, errno.EDQUOT)
-"""Faults of a full disk, after which the same command can go on."""
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Faults of a full or failing disk, after which the same command can go on."""
 _LONGEST = 300
 
 
@@ -93,7 +93,7 @@ class RunFolder:
         try:
             self.root.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            if error.errno in SPACE:
+            if error.errno in DISK:
                 raise
             raise SweepUsageError(f"{self.root} cannot be a run folder: {error.strerror}; name another") from error
 
