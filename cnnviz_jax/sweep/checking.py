@@ -53,7 +53,7 @@ def examine(
             there: what a start can afford.
         progress: Called as `progress(done, total, "arrays")`.
     """
-    found = Examined()
+    found = Examined(faults=[f"{path} is missing or damaged" for path in store.damaged_groups()] if not brief else [])
     # The status first: a live run writes it last, so what it says of other arrays holds when those are read.
     names = [STATUS, *(name for name in store.names if name != STATUS)]
     for number, name in enumerate(names):

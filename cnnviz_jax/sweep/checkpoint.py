@@ -28,8 +28,8 @@ from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.files import append_json, read_lines
 from cnnviz_jax.model.digests import named_digest
 from cnnviz_jax.sweep.chatter import Quiet, without_log
-from cnnviz_jax.sweep.errors import CheckpointError
-from cnnviz_jax.sweep.layout import FORMAT, RunFolder, remove
+from cnnviz_jax.sweep.errors import CheckpointError, one_line
+from cnnviz_jax.sweep.layout import FORMAT, RunFolder, irregular, remove
 from cnnviz_jax.sweep.run_file import read_object
 from cnnviz_jax.sweep.store import storing
 
@@ -77,8 +77,7 @@ class Checkpoints:
                 state = read_state(path, self._fingerprint, expected=empty)
                 found = found or state
             except Exception as error:  # whatever a damaged file makes a library raise
-                lines = str(error).strip().splitlines() or [""]
-                failed.append((path, f"{type(error).__name__}: {lines[0][:120]}"))
+                failed.append((path, f"{type(error).__name__}: {one_line(error, 120)}"))
         if steps and found is None:
             reasons = "; ".join(f"{path.name}: {why}" for path, why in failed[:3])
             raise CheckpointError(
@@ -208,6 +207,8 @@ def read_state(path: Path, fingerprint: str | None = None, *, expected: dict[str
     """
     import orbax.checkpoint as ocp
 
+    if (strange := irregular(path)) is not None:
+        raise CheckpointError(f"{strange} is neither file nor folder")
     meta = read_object(path / "meta" / "metadata")
     if meta["format"] != FORMAT or (fingerprint is not None and meta["fingerprint"] != fingerprint):
         raise CheckpointError(f"{path} belongs to another run")

@@ -11,6 +11,12 @@ from typing import Any
 from cnnviz_jax.errors import CnnvizError, UsageError
 
 
+def one_line(text: object, longest: int = 300) -> str:
+    """Return the first line of what a library or a file says, without what would move a terminal's cursor."""
+    lines = str(text).strip().splitlines() or [type(text).__name__ if isinstance(text, BaseException) else ""]
+    return "".join(letter for letter in lines[0] if letter.isprintable())[:longest]
+
+
 class SweepStop(CnnvizError):
     """A sweep that stopped before its end; `code` is the exit code, a keyword of each subclass."""
 

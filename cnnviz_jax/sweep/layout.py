@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import shutil
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cnnviz_jax.files import is_plain, lock
-from cnnviz_jax.sweep.errors import LockedError, SweepUsageError
+from cnnviz_jax.sweep.errors import LockedError, SweepUsageError, one_line
 
 FORMAT = 2
 """Version of what a run folder holds; part of the fingerprint."""
@@ -98,6 +99,14 @@ class RunFolder:
             raise SweepUsageError(f"{self.root} cannot be a run folder: {error.strerror}; name another") from error
 
 
+def irregular(folder: Path) -> Path | None:
+    """Return something below a folder that is neither file nor folder, such as a named pipe; `None` if all are.
+
+    Libraries would wait for a pipe, and read a device, for ever.
+    """
+    return next((path for path in folder.rglob("*") if not is_plain(path) and not path.is_dir()), None)
+
+
 def remove(path: Path) -> None:
     """Delete a file, a folder with all in it, or a link, not what that leads to."""
     if path.is_dir() and not path.is_symlink():
@@ -126,13 +135,19 @@ class Lock:
             holder = _told(self._file.read(_LONGEST))
             self._file.close()
             raise LockedError(f"{path.parent} is in use by {holder}; wait for it, or stop it first")
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
-        self._file.flush()
+        try:
+            self._file.truncate(0)
+            self._file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
+            self._file.flush()
+        except BaseException:
+            with contextlib.suppress(OSError):  # what was not written is written again when it is closed
+                self._file.close()
+            raise
 
     def release(self) -> None:
         """Give the lock back."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # as above; the lock goes with the descriptor
+            self._file.close()
 
 
 def holder_of(path: Path) -> str | None:
@@ -147,5 +162,4 @@ def holder_of(path: Path) -> str | None:
 
 
 def _told(text: str) -> str:
-    # It is printed, and a stranger's folder may hold what moves the cursor.
-    return "".join(letter for letter in text.strip() if letter.isprintable()) or "another process"
+    return one_line(text) or "another process"

@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz_jax.engine.reducers import Reducer, Total
 from cnnviz_jax.files import file_sha256, is_plain, write_json, write_whole
-from cnnviz_jax.sweep.errors import DamagedRunError
+from cnnviz_jax.sweep.errors import DamagedRunError, one_line
 from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.run_file import counts_fault, read_object
@@ -158,5 +158,5 @@ def _nested(folder: RunFolder, name: str) -> dict[str, dict[str, np.ndarray]]:
                 outer, _, inner = key.rpartition(_SEPARATOR)
                 found.setdefault(outer, {})[inner] = archive[key]
     except Exception as error:  # whatever zipfile and NumPy raise for what is none of ours
-        raise DamagedRunError(f"{path} cannot be read: {str(error)[:120]}") from error
+        raise DamagedRunError(f"{path} cannot be read: {one_line(error, 120)}") from error
     return found

@@ -18,7 +18,7 @@ import numpy as np
 
 from cnnviz_jax.files import is_plain, write_json
 from cnnviz_jax.results.attribution import View
-from cnnviz_jax.sweep.errors import DamagedRunError, FingerprintError, SweepUsageError
+from cnnviz_jax.sweep.errors import DamagedRunError, FingerprintError, SweepUsageError, one_line
 from cnnviz_jax.sweep.identity import fingerprint
 from cnnviz_jax.sweep.layout import FORMAT, RunFolder
 from cnnviz_jax.sweep.spec import SweepSpec
@@ -80,7 +80,7 @@ def read_object(path: Path) -> dict[str, Any]:
             raise DamagedRunError(f"{path} is damaged: it has {path.stat().st_size:,} bytes")
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        why = "it is empty" if path.stat().st_size == 0 else f"it is no JSON ({str(error)[:80]})"
+        why = "it is empty" if path.stat().st_size == 0 else f"it is no JSON ({one_line(error, 80)})"
         raise DamagedRunError(f"{path} is damaged: {why}") from error
     if not isinstance(content, dict):
         raise DamagedRunError(f"{path} is damaged: it holds a {type(content).__name__} in place of an object")
@@ -157,7 +157,7 @@ def _spec_fault(content: dict[str, Any]) -> str | None:
     try:
         SweepSpec.from_mapping(content["spec"])
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
-        return f"its specification is none ({str(error)[:120]})"
+        return f"its specification is none ({one_line(error, 120)})"
     return None
 
 

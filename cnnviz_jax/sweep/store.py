@@ -22,14 +22,15 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.extras import require
-from cnnviz_jax.files import write_json
-from cnnviz_jax.sweep.errors import StorageError, SweepStop
-from cnnviz_jax.sweep.layout import DIGESTS
+from cnnviz_jax.files import read_json, write_json
+from cnnviz_jax.sweep.errors import StorageError, SweepStop, one_line
+from cnnviz_jax.sweep.layout import DIGESTS, irregular
 
 STATUS = "status"
 _CHUNK_BYTES = 8 << 20
 _LEAST_ROWS = 64
 _SCALAR_ROWS = 4096
+_GROUP = {"zarr_format": 3, "node_type": "group", "attributes": {}}
 _NUMBER = re.compile(r"[0-9]{1,10}")
 
 
@@ -90,11 +91,9 @@ class ExampleStore:
             StorageError: The disk is full or failing, or what lies there is another run's.
         """
         with storing("the arrays"):
-            # zarr wants a group's own file in every folder above an array: `heat/cam` needs one in `heat`.
-            groups = {"", *(str(Path(name).parent) for name in specs if "/" in name)}
-            for path in (*(folder / group / "zarr.json" for group in groups), folder.with_name(DIGESTS) / "zarr.json"):
-                if not path.exists():
-                    write_json(path, {"zarr_format": 3, "node_type": "group", "attributes": {}})
+            for path in _groups(folder, specs):
+                if not _is_our_group(path):
+                    write_json(path, _GROUP)
         return cls.of_run(folder, specs, count, device_batch, create=True)
 
     @classmethod
@@ -107,6 +106,9 @@ class ExampleStore:
             StorageError: An array or the digests are missing, or what lies there is another run's.
         """
         rows = -(-count // device_batch) * device_batch
+        for group in (folder, folder.with_name(DIGESTS)):
+            if (strange := irregular(group)) is not None:
+                raise StorageError(f"{strange} is neither file nor folder; has something else written to {group}?")
         with storing("the arrays"):
             arrays = {name: _open(folder / name, spec, rows, device_batch, create) for name, spec in specs.items()}
             store = cls(folder, arrays, specs, rows, device_batch)
@@ -211,6 +213,10 @@ class ExampleStore:
         found = folder.iterdir() if folder.is_dir() else ()
         return {int(path.name) for path in found if _NUMBER.fullmatch(path.name) and (path / inner).is_file()}
 
+    def damaged_groups(self) -> list[Path]:
+        """Return the files that make folders groups and do not, or are not there: other readers need them."""
+        return [path for path in _groups(self.folder, self.specs) if not _is_our_group(path)]
+
     def forget_from(self, start: int) -> None:
         """Make everything from an example on unwritten, so that what is there is what the checkpoint counts.
 
@@ -292,6 +298,19 @@ def _open(path: Path, spec: ArraySpec, rows: int, device_batch: int, create: boo
     ).result()
 
 
+def _groups(folder: Path, specs: Mapping[str, ArraySpec]) -> list[Path]:
+    # zarr wants a group's own file in every folder above an array: `heat/cam` needs one in `heat`.
+    groups = sorted({"", *(str(Path(name).parent) for name in specs if "/" in name)})
+    return [*(folder / group / "zarr.json" for group in groups), folder.with_name(DIGESTS) / "zarr.json"]
+
+
+def _is_our_group(path: Path) -> bool:
+    try:
+        return bool(read_json(path) == _GROUP)
+    except (OSError, ValueError, RecursionError):
+        return False
+
+
 def _is_group(path: Path) -> bool:
     return '"node_type": "group"' in path.read_text() or '"node_type":"group"' in path.read_text()
 
@@ -304,8 +323,7 @@ def storing(what: str) -> Iterator[None]:
     except SweepStop:
         raise
     except (OSError, ValueError, RuntimeError) as error:
-        text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         # TensorStore and Orbax pass the system's words on in errors of their own types.
         full = any(mark in str(error) for mark in ("RESOURCE_EXHAUSTED", "No space left", "Disk quota"))
         reason = "the disk is full" if full else "reading or writing failed"
-        raise StorageError(f"{reason} at {what}: {text[:300]}") from error
+        raise StorageError(f"{reason} at {what}: {one_line(error)}") from error

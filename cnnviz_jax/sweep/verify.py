@@ -10,7 +10,7 @@ from pathlib import Path
 from cnnviz_jax.files import file_sha256, is_plain
 from cnnviz_jax.sweep.checking import examine
 from cnnviz_jax.sweep.checkpoint import read_state, step_folders
-from cnnviz_jax.sweep.errors import DamagedRunError, FingerprintError, StorageError
+from cnnviz_jax.sweep.errors import DamagedRunError, FingerprintError, StorageError, one_line
 from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.result import TOTALS, is_done, read_manifest
@@ -81,8 +81,7 @@ def _fault_of(path: Path, fingerprint: str) -> str | None:
     try:
         read_state(path, fingerprint)
     except Exception as error:  # whatever a damaged file makes a library raise
-        text = str(error).strip().splitlines()
-        return text[0][:160] if text else type(error).__name__
+        return one_line(error, 160)
     return None
 
 
