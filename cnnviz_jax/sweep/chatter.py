@@ -6,8 +6,7 @@ import contextlib
 import logging
 import sys
 import warnings
-from collections.abc import Iterator
-from types import TracebackType
+from collections.abc import Callable, Iterator
 from typing import Any
 
 _UNAWAITED = r"coroutine '(_create_paths|\w*Handler\.\w+)' was never awaited"
@@ -15,8 +14,12 @@ _UNAWAITED = r"coroutine '(_create_paths|\w*Handler\.\w+)' was never awaited"
 
 
 @contextlib.contextmanager
-def without_log() -> Iterator[None]:
-    """Keep Orbax from logging, with a traceback, what it also raises."""
+def without_chatter() -> Iterator[None]:
+    """Keep Orbax from logging, with a traceback, what it also raises, and TensorStore from telling a closed loop.
+
+    The latter comes from threads that outlive the block, so from the first block on it is kept silent for good.
+    """
+    _silence_the_late()
     logger = logging.getLogger("absl")
     before = logger.disabled
     logger.disabled = True
@@ -26,31 +29,22 @@ def without_log() -> Iterator[None]:
         logger.disabled = before
 
 
-class Quiet:
-    """Keeps silent what comes from a save that has failed already; from when it is made until `end`.
-
-    TensorStore's threads tell an event loop that is closed by then, and Python says which coroutines nobody awaited.
-    """
-
-    def __init__(self) -> None:
-        warnings.filterwarnings("ignore", _UNAWAITED, RuntimeWarning)
-        self._raised, self._unraisable = sys.excepthook, sys.unraisablehook
-        self._own = self._tell_raised, self._tell_unraisable
-        sys.excepthook, sys.unraisablehook = self._own
-
-    def end(self) -> None:
-        """Let everything be heard again."""
-        if (sys.excepthook, sys.unraisablehook) == self._own:
-            sys.excepthook, sys.unraisablehook = self._raised, self._unraisable
-
-    def _tell_raised(self, kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not _is_late(error):
-            self._raised(kind, error, trace)
-
-    def _tell_unraisable(self, unraisable: Any) -> None:
-        if not _is_late(unraisable.exc_value):
-            self._unraisable(unraisable)
+def _silence_the_late() -> None:
+    warnings.filterwarnings("ignore", _UNAWAITED, RuntimeWarning)
+    for name in ("excepthook", "unraisablehook"):
+        hook = getattr(sys, name)
+        if not isinstance(hook, _UnlessLate):
+            setattr(sys, name, _UnlessLate(hook))
 
 
-def _is_late(error: BaseException | None) -> bool:
-    return isinstance(error, RuntimeError) and str(error) == "Event loop is closed"
+class _UnlessLate:
+    """A hook for errors that nobody can catch, of which those for a loop that is closed say nothing new."""
+
+    def __init__(self, before: Callable[..., Any]) -> None:
+        self._before = before
+
+    def __call__(self, *told: Any) -> None:
+        # excepthook is given type, error and traceback; unraisablehook one record.
+        error = told[1] if len(told) == 3 else told[0].exc_value
+        if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+            self._before(*told)

@@ -27,7 +27,7 @@ from cnnviz_jax.engine.chunk_planning import free_device_bytes
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.files import append_json, read_lines
 from cnnviz_jax.model.digests import named_digest
-from cnnviz_jax.sweep.chatter import Quiet, without_log
+from cnnviz_jax.sweep.chatter import without_chatter
 from cnnviz_jax.sweep.errors import CheckpointError, one_line
 from cnnviz_jax.sweep.layout import FORMAT, RunFolder, irregular, remove
 from cnnviz_jax.sweep.run_file import read_object
@@ -57,8 +57,6 @@ class Checkpoints:
         self._manager: Any = None
         self._thread = ThreadPoolExecutor(1, "checkpoint")
         self._saving: tuple[int, Future[None]] | None = None
-        self._quiet: Quiet | None = None
-        self._failed = False
 
     def restore(self, empty: dict[str, Total]) -> State | None:
         """Return the newest state that verifies, or `None` where no checkpoint was ever finished.
@@ -106,7 +104,6 @@ class Checkpoints:
         """Make ready to save."""
         import orbax.checkpoint as ocp
 
-        self._quiet = Quiet()
         with storing("the checkpoints"):
             self._folder.checkpoints.mkdir(parents=True, exist_ok=True)
             options = ocp.CheckpointManagerOptions(
@@ -144,11 +141,9 @@ class Checkpoints:
         import orbax.checkpoint as ocp
 
         args = ocp.args.Composite(state=ocp.args.StandardSave(tree), meta=ocp.args.JsonSave(meta))
-        with without_log():
-            self._failed = True  # until it has not: what its threads still say then comes after the run
+        with without_chatter():
             if not self._manager.save(step, args=args, force=True):
                 raise OSError(f"Orbax did not save step {step}")
-            self._failed = False
 
     def check(self) -> None:
         """Raise what went wrong in the background, if anything did."""
@@ -184,8 +179,6 @@ class Checkpoints:
         if self._manager is not None:
             with contextlib.suppress(Exception):  # what was saved is durable, or was told of
                 self._manager.close()
-        if self._quiet is not None and not self._failed:
-            self._quiet.end()
 
 
 def step_folders(folder: Path) -> list[Path]:
@@ -223,7 +216,7 @@ def read_state(path: Path, fingerprint: str | None = None, *, expected: dict[str
     template = {f"{i:04d}": np.zeros(shape, kind) for i, (shape, kind) in enumerate(kinds)}
     options = _alone()
     with (
-        without_log(),
+        without_chatter(),
         ocp.Checkpointer(
             ocp.StandardCheckpointHandler(multiprocessing_options=options), multiprocessing_options=options
         ) as reader,
