@@ -1,7 +1,5 @@
 """What Orbax and TensorStore print beside the errors that they raise, kept from standing before our sentence."""
 
-from __future__ import annotations
-
 import contextlib
 import logging
 import sys

@@ -1,7 +1,5 @@
 """Per-example results compared with their digests and with what the checkpoint counts: is all there, at its place?"""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 

@@ -4,8 +4,6 @@ The hash is no signature: who rewrites the file can make another. So every entry
 names code or an address is for `open_run` to refuse.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import math

@@ -1,7 +1,5 @@
 """What a run folder names that would run code or use the network, and the refusal to do either unasked."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cnnviz_jax.downloads import is_url

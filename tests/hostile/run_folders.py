@@ -4,8 +4,6 @@ A case copies a run, changes one thing in it, and has one command look at it. It
 and one sentence, without a traceback; and where a sweep says that it is done, every bit must be that of the run before.
 """
 
-from __future__ import annotations
-
 import contextlib
 import functools
 import io

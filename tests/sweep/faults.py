@@ -5,8 +5,6 @@ n-th call on lets it fail: as a full disk does (everything that needs space), as
 as the death of the process does (nothing is written any more, not even by what tidies up).
 """
 
-from __future__ import annotations
-
 import builtins
 import contextlib
 import errno
@@ -77,7 +75,7 @@ class Faults:
             raise error
 
     @contextlib.contextmanager
-    def installed(self) -> Iterator[Faults]:
+    def installed(self) -> Iterator["Faults"]:
         """Stand in the way while the block runs."""
         with pytest.MonkeyPatch.context() as patched:
             for name in ("mkdir", "rmdir", "unlink", "remove"):
@@ -154,7 +152,7 @@ class _File:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._file, name)
 
-    def __enter__(self) -> _File:
+    def __enter__(self) -> "_File":
         self._file.__enter__()
         return self
 
