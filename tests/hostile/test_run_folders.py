@@ -1,5 +1,6 @@
 """A share of the damaged and edited run folders; `cases` goes on for as long as one likes."""
 
+import gc
 import itertools
 import signal
 
@@ -8,6 +9,7 @@ import pytest
 from tests.hostile import run_folders
 
 # Orbax leaves coroutines and event loops behind when a restore fails; harmless, and not ours.
+# It goes at the end of each test, not in another one.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
 LIMIT_S = 120
 
@@ -23,6 +25,7 @@ def in_time():
     yield
     signal.alarm(0)
     signal.signal(signal.SIGALRM, before)
+    gc.collect()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -3,6 +3,7 @@
 Here one write in `SHARE`; `python benchmarks/faults.py` takes them all, and processes that really die.
 """
 
+import gc
 import os
 import signal
 import subprocess
@@ -14,7 +15,14 @@ from tests.sweep import faults, harness
 
 SHARE = 17
 # Orbax leaves coroutines and event loops behind when a save fails; harmless, and not ours.
+# It goes at the end of each test, not in another one.
 pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::RuntimeWarning")
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind():
+    yield
+    gc.collect()
 
 
 @pytest.fixture(scope="module")
