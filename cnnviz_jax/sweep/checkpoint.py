@@ -96,8 +96,8 @@ class Checkpoints:
         return found
 
     def _newest_ever(self) -> int | None:
-        """Return the newest step that the log tells of, `None` if it tells of none."""
-        told = [line.get("checkpoint") for line in read_lines(self._folder.root / "log")]
+        """Return the newest step that was ever durable, `None` if none was."""
+        told = [line.get("next_index") for line in read_lines(self._folder.root)]
         return max((step for step in told if isinstance(step, int)), default=None)
 
     def open(self) -> None:
@@ -160,8 +160,7 @@ class Checkpoints:
             step, saving = self._saving
             self._saving = None
             saving.result()
-            # In the log, not in ckpt/: it is to tell of checkpoints that somebody has deleted.
-            append_json(self._folder.log(0), {"time": time.time(), "checkpoint": step})
+            append_json(self._folder.finished_checkpoints, {"time": time.time(), "next_index": step})
             for path in step_folders(self._folder.checkpoints)[self._keep :]:
                 path.rename(path.with_name(f"{_OLD}{path.name}"))
             _discard_old(self._folder.checkpoints)

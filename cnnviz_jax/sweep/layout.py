@@ -49,6 +49,11 @@ class RunFolder:
         return self.root / "ckpt"
 
     @property
+    def finished_checkpoints(self) -> Path:
+        """One JSON object a line for each checkpoint that was ever durable; not in `checkpoints`, to tell of its loss."""
+        return self.root / "checkpoints.jsonl"
+
+    @property
     def rejected(self) -> Path:
         """Checkpoints that failed verification, kept for inspection."""
         return self.checkpoints / "rejected"
