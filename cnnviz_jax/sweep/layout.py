@@ -50,7 +50,7 @@ class RunFolder:
 
     @property
     def finished_checkpoints(self) -> Path:
-        """One JSON object a line for each checkpoint that was ever durable; not in `checkpoints`, to tell of its loss."""
+        """One JSON object a line for each checkpoint that was ever durable; beside them, to tell of their loss."""
         return self.root / "checkpoints.jsonl"
 
     @property
