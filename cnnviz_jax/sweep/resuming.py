@@ -155,15 +155,8 @@ def _frozen(resolved: ResolvedSweep, options: RunOptions) -> dict[str, Any]:
 
 def _discard(folder: RunFolder) -> None:
     # The proof first: killed half-way, the folder must not look finished, nor like a run that can be resumed.
-    written = (folder.checkpoints, folder.examples, folder.digests, folder.results)
-    for path in (
-        folder.done,
-        folder.run,
-        folder.finished_checkpoints,
-        *written,
-        folder.root / "errors",
-        folder.root / "log",
-    ):
+    written = (folder.checkpoints, folder.finished_checkpoints, folder.examples, folder.digests, folder.results)
+    for path in (folder.done, folder.run, *written, folder.root / "errors", folder.root / "log"):
         remove(path)
 
 

@@ -63,7 +63,7 @@ def _status(folder: RunFolder) -> RunStatus:
     done = is_done(folder, run)
     counted = stop - first if done else min(max(0, int(steps[0].name) - first), stop - first) if steps else 0
     # The log and the lists of errors are only ever appended to: they can be read while they are written.
-    lines = [line for line in read_lines(folder.root / "log") if _is_report(line)]
+    lines = [line for line in read_lines(folder.root / "log") if is_report(line)]
     newest = max(lines, key=lambda line: line["time"], default=None)
     # All processes log the same rate, that of the whole run: any newest line will do.
     rate = float(newest["images_per_s"]) if newest else None
@@ -82,7 +82,7 @@ def _status(folder: RunFolder) -> RunStatus:
     )
 
 
-def _is_report(line: dict[str, Any]) -> bool:
+def is_report(line: dict[str, Any]) -> bool:
     """Return whether a line of the log reports progress; a file is whatever somebody has made of it."""
-    values = [line.get("time"), line.get("images_per_s")]
+    values = [line.get(name) for name in ("time", "images_per_s", "devices")]
     return all(isinstance(value, int | float) and 0 < value < 1e15 for value in values)
