@@ -8,6 +8,7 @@ import os
 import shutil
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -96,12 +97,27 @@ class RunFolder:
         Raises:
             SweepUsageError: Nobody can, or a file lies there.
         """
-        try:
+        with _placing(self.root):
             self.root.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            if error.errno in DISK:
-                raise
-            raise SweepUsageError(f"{self.root} cannot be a run folder: {error.strerror}; name another") from error
+
+    @property
+    def shard_folders(self) -> list[RunFolder]:
+        """The run folders of all shards that lie here, none if it has none."""
+        # Not `Path.is_dir`, which raises for names that no file can have.
+        found = sorted(self.shards.iterdir()) if os.path.isdir(self.shards) else []
+        return [RunFolder(path) for path in found]
+
+
+@contextlib.contextmanager
+def _placing(root: Path) -> Iterator[None]:
+    """Turn what the system says of a place where no run can lie into a sentence; a disk's faults pass."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in DISK:
+            raise
+        why = error.strerror if isinstance(error, OSError) else one_line(error)
+        raise SweepUsageError(f"{str(root)!r:.100} cannot be a run folder: {why}; name another") from error
 
 
 def irregular(folder: Path) -> Path | None:
@@ -134,7 +150,8 @@ class Lock:
             raise SweepUsageError(f"{path} is no file, and should be the lock of the run; remove it")
         # flock ends with the process that holds it, kill -9 included, so a crash leaves no lock to be removed by hand.
         # Not "w", which would wipe out the holder's name before it is known whether the lock is free.
-        self._file = open(path, "a+", errors="replace")  # noqa: SIM115  # held for the life of the run
+        with _placing(path.parent):
+            self._file = open(path, "a+", errors="replace")  # noqa: SIM115  # held for the life of the run
         if not lock(self._file.fileno()):
             self._file.seek(0)
             holder = _told(self._file.read(_LONGEST))

@@ -35,8 +35,7 @@ def shard_folders(words: Sequence[str | Path]) -> list[RunFolder]:
     folders = []
     for word in words:
         root = RunFolder(Path(word))
-        inside = sorted(root.shards.iterdir()) if root.shards.is_dir() else []
-        folders += [RunFolder(path) for path in inside] or [root]
+        folders += root.shard_folders or [root]
     for folder in folders:
         if not is_run(folder):
             raise SweepUsageError(f"no run in {folder.root}; name the --run folder of the shards, or the shards' own")
@@ -148,7 +147,7 @@ def out_folder(words: Sequence[str | Path], out: str | None) -> RunFolder:
     """
     if out is not None:
         return RunFolder(Path(out))
-    if len(words) == 1 and RunFolder(Path(words[0])).shards.is_dir():
+    if len(words) == 1 and RunFolder(Path(words[0])).shard_folders:
         return RunFolder(Path(words[0]))
     raise SweepUsageError(
         f"say where the merged run goes: --out DIR (shards: {', '.join(str(word) for word in words)})"

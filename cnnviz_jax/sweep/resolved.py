@@ -14,7 +14,7 @@ from cnnviz_jax.sweep.batch_planning import fit_device_batch
 from cnnviz_jax.sweep.identity import fingerprint, part_of
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import gather
-from cnnviz_jax.sweep.run_file import read_run
+from cnnviz_jax.sweep.run_file import is_run, read_run
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import Step
@@ -84,7 +84,7 @@ def resolve_sweep(
     identity = work.identity(spec, source, count)
     device_batch, chunk = spec.device_batch, spec.inner_chunk
     # Frozen with the run: another device batch is another program, and its last bits may differ.
-    if device_batch == "auto" and folder.run.exists() and not options.restart:
+    if device_batch == "auto" and is_run(folder) and not options.restart:
         device_batch = read_run(folder)["identity"]["device_batch"]
     chosen = tuple(jax.devices()) if devices is None else tuple(devices)
     if device_batch == "auto":

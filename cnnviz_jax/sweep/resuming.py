@@ -14,7 +14,7 @@ from cnnviz_jax.sweep.identity import differences, environment
 from cnnviz_jax.sweep.layout import Lock, RunFolder, remove
 from cnnviz_jax.sweep.resolved import ResolvedSweep
 from cnnviz_jax.sweep.result import is_done
-from cnnviz_jax.sweep.run_file import arrays_of, read_run, write_run
+from cnnviz_jax.sweep.run_file import arrays_of, is_run, read_run, write_run
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import ExampleStore, drop_unfinished, storing
@@ -75,7 +75,7 @@ def _restored(
 ) -> State:
     """Return the newest state, whose examples are all there; nothing else lies in the folder after that."""
     first, stop = resolved.part(options.shard)
-    if not folder.run.exists():
+    if not is_run(folder):
         if step_folders(folder.checkpoints):
             raise FingerprintError(f"{folder.root} has checkpoints and no run.json; --restart begins anew")
         with storing("the run folder"):
@@ -118,11 +118,11 @@ def _drop_leftovers(folder: RunFolder) -> None:
 
 def _is_done(resolved: ResolvedSweep, folder: RunFolder, options: RunOptions) -> bool:
     _check_same(resolved, folder, options)
-    return folder.run.exists() and is_done(folder, read_run(folder))
+    return is_run(folder) and is_done(folder, read_run(folder))
 
 
 def _check_same(resolved: ResolvedSweep, folder: RunFolder, options: RunOptions) -> None:
-    exists = folder.run.exists()
+    exists = is_run(folder)
     if options.resume == "must" and not exists:
         raise SweepUsageError(f"nothing to resume in {folder.root}")
     if options.resume == "never" and exists:

@@ -48,8 +48,7 @@ def run_status(folder: RunFolder) -> list[RunStatus]:
         SweepUsageError: There is no run in the folder.
         DamagedRunError: Its run.json or DONE.json is not what was written.
     """
-    shards = [RunFolder(path) for path in sorted(folder.shards.iterdir())] if folder.shards.is_dir() else []
-    found = [_status(each) for each in (folder, *shards) if is_run(each)]
+    found = [_status(each) for each in (folder, *folder.shard_folders) if is_run(each)]
     if not found:
         raise SweepUsageError(f"no run in {folder.root}")
     return found

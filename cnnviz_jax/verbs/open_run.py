@@ -61,7 +61,7 @@ def open_run(
     """
     folder = RunFolder(Path(run))
     if not is_run(folder):
-        inside = " Its shards are not merged: `cnnviz merge` does that." if folder.shards.is_dir() else ""
+        inside = " Its shards are not merged: `cnnviz merge` does that." if folder.shard_folders else ""
         raise UsageError(f"no run in {folder.root}; give the folder that `cnnviz sweep --run` wrote.{inside}")
     return Run(folder, model, source, trust=trust)
 

@@ -11,6 +11,7 @@ import orbax.checkpoint as ocp
 import pytest
 from PIL import Image
 
+from cnnviz_jax.cli import main
 from cnnviz_jax.data.formats import images_below
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.sweep.errors import FingerprintError, StorageError, SweepUsageError
@@ -126,15 +127,18 @@ def test_finding_9_a_factory_without_a_digest_of_its_own_is_hashed_whole_when_as
     assert digests[0] != digests[1]
 
 
-@pytest.mark.parametrize("place", ["a file", "/dev/null", "/proc", "below a file"])
-def test_finding_11_a_place_that_cannot_be_a_run_folder_is_refused_in_a_sentence(tmp_path, place):
+@pytest.mark.parametrize("place", ["a file", "/dev/null", "/proc", "/proc/self", "below a file", "a" * 300, "a\0b"])
+def test_finding_11_a_place_that_cannot_be_a_run_folder_is_refused_in_a_sentence(tmp_path, place, capsys):
     file = tmp_path / "file"
     file.write_text("mine")
     path = {"a file": file, "below a file": file / "run"}.get(place, place)
     with pytest.raises(SweepUsageError, match=r"cannot be a run folder: .*; name another"):
-        small.sweep(path if place != "/proc" else "/proc/none")
+        small.sweep(path)
     assert file.read_text() == "mine"
-    assert not isinstance(path, str) or not os.path.isdir("/proc/none")
+    asked = [["sweep-status", str(path)], ["verify", str(path)], ["report", "--run", str(path)], ["merge", str(path)]]
+    for words in asked:
+        assert main([*words, *(["--out", str(tmp_path / "out")] if words[0] in ("report", "merge") else [])]) == 2
+        assert capsys.readouterr().err.startswith("cnnviz: no run in ")
 
 
 def test_finding_11_a_lock_that_is_no_file_is_told(tmp_path):
