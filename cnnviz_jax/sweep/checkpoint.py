@@ -104,7 +104,7 @@ class Checkpoints:
         """Make ready to save."""
         import orbax.checkpoint as ocp
 
-        with storing("the checkpoints"):
+        with storing("the checkpoints"), without_chatter():
             self._folder.checkpoints.mkdir(parents=True, exist_ok=True)
             options = ocp.CheckpointManagerOptions(
                 create=False,
