@@ -83,16 +83,6 @@ def _prepared(verb: str, state: str, change: Callable[..., None], number: int, f
     return [verb, *(["--run"] if verb in ("report", "sweep") else []), str(folder), *more.get(verb, [])]
 
 
-def tried(words: list[str]) -> None:
-    """Run a case's command: return where it ended well.
-
-    Raises:
-        AssertionError: It did not; said is how it ended.
-    """
-    found = fault(words)
-    assert found is None, found
-
-
 def fault(words: list[str]) -> str | None:
     """Run a case's command in this process; return what is wrong with how it ended, `None` where it ended well."""
     verb, folder = words[0], Path(words[2] if words[1] == "--run" else words[1])
