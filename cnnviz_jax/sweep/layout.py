@@ -125,7 +125,12 @@ def irregular(folder: Path) -> Path | None:
 
     Libraries would wait for a pipe, and read a device, for ever.
     """
-    return next((path for path in folder.rglob("*") if not is_plain(path) and not path.is_dir()), None)
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            # What a live run has deleted or renamed meanwhile is no more, and no fault.
+            if not is_plain(path) and os.path.lexists(path):
+                return path
+    return None
 
 
 def remove(path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cnnviz_jax.cli import main
-from cnnviz_jax.sweep import checkpoint
+from cnnviz_jax.sweep import checkpoint, layout
 from cnnviz_jax.sweep.checkpoint import step_folders
 from cnnviz_jax.sweep.errors import EXIT_CODES, CheckpointError, DamagedRunError
 from cnnviz_jax.sweep.layout import RunFolder
@@ -254,3 +254,15 @@ def test_restart_deletes_a_link_and_not_what_it_leads_to(stopped, tmp_path):
     small.sweep(stopped, options={"restart": True})
     assert files(elsewhere) == kept
     assert verify(RunFolder(stopped)).faults == []
+
+
+def test_finding_2_what_a_live_run_deletes_meanwhile_is_not_strange(tmp_path, monkeypatch):
+    """And a link that leads nowhere is."""
+    going = tmp_path / "0.__lock"
+    going.write_text("unfinished")
+    plain = layout.is_plain
+    monkeypatch.setattr(layout, "is_plain", lambda path: (path.unlink(), plain(path))[1])
+    assert layout.irregular(tmp_path) is None
+    monkeypatch.undo()
+    going.symlink_to(tmp_path / "nowhere")
+    assert layout.irregular(tmp_path) == going
