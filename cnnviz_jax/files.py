@@ -2,13 +2,24 @@
 
 import contextlib
 import errno
+import functools
 import hashlib
 import json
 import os
+import re
 import secrets
-from collections.abc import Iterator
+import stat
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
+
+_TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{8}(\.\w+)?")
+"""The names that `whole` gives to what is being written."""
+
+_END_BYTES = 4096
+# Waiting for a file server is most of the time. A million files are not a million tasks at once.
+_READERS, _AT_ONCE = 16, 4096
 
 
 @contextlib.contextmanager
@@ -31,6 +42,13 @@ def whole(path: Path) -> Iterator[Path]:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
         raise
+
+
+def drop_temporaries(folder: Path) -> None:
+    """Remove the files that `whole` was writing in a folder when the process was killed; while nobody writes there."""
+    for path in folder.glob(".*") if folder.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name) and not path.is_dir():
+            path.unlink(missing_ok=True)
 
 
 def put_in_place(temporary: Path, path: Path) -> None:
@@ -91,13 +109,25 @@ def append_json(path: Path, content: Any) -> None:
         file.write(json.dumps(content, sort_keys=True) + "\n")
 
 
+def is_plain(path: Path) -> bool:
+    """Return whether a path is a regular file, or a link to one; a named pipe would be waited for, for ever."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except (OSError, ValueError):
+        return False
+
+
 def read_lines(folder: Path) -> Iterator[dict[str, Any]]:
-    """Yield the JSON objects of all `.jsonl` files of a folder, those cut short left out."""
+    """Yield the JSON objects of all `.jsonl` files of a folder; lines cut short or of other things are left out."""
     for path in sorted(folder.glob("*.jsonl")) if folder.is_dir() else ():
-        with open(path) as lines:
+        if not is_plain(path):
+            continue
+        with open(path, encoding="utf-8", errors="replace") as lines:
             for line in lines:
-                with contextlib.suppress(json.JSONDecodeError):
-                    yield json.loads(line)
+                with contextlib.suppress(ValueError, RecursionError):
+                    found = json.loads(line)
+                    if isinstance(found, dict):
+                        yield found
 
 
 def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
@@ -120,6 +150,33 @@ def lock(handle: int, *, shared: bool = False, wait: bool = False) -> bool:
     except BlockingIOError:
         return False
     return True
+
+
+def content_mark(path: Path, *, full: bool = False) -> str:
+    """Return a text that changes with a file: its size and the SHA-256 of its first and last 4 KiB, or of all of it.
+
+    What cannot be read, or is no regular file, has a mark of its own.
+    """
+    if not is_plain(path):
+        return "no file"
+    try:
+        size = path.stat().st_size
+        if full:
+            return f"{size} {file_sha256(path)}"
+        with open(path, "rb") as file:
+            hashed = hashlib.sha256(file.read(_END_BYTES))
+            file.seek(max(size - _END_BYTES, 0))
+            hashed.update(file.read(_END_BYTES))
+    except OSError:
+        return "unreadable"
+    return f"{size} {hashed.hexdigest()}"
+
+
+def content_marks(paths: Sequence[Path], *, full: bool = False) -> Iterator[str]:
+    """Yield the mark of every file, in order, many read at once; see `content_mark`."""
+    with ThreadPoolExecutor(_READERS) as readers:
+        for begin in range(0, len(paths), _AT_ONCE):
+            yield from readers.map(functools.partial(content_mark, full=full), paths[begin : begin + _AT_ONCE])
 
 
 def file_sha256(path: Path) -> str:

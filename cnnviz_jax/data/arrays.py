@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz_jax.data.source import Example, to_float
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.files import file_sha256
+from cnnviz_jax.files import content_marks, file_sha256
 
 _KEPT_BLOCKS = 8
 
@@ -55,8 +55,8 @@ class NpzSource:
 class ZarrSource:
     """The array `images` of a zarr group (or a zarr array itself), read a chunk at a time."""
 
-    def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
-        self._path, self._shape = path, input_shape
+    def __init__(self, path: Path, input_shape: tuple[int, int, int], *, full_digest: bool = False) -> None:
+        self._path, self._shape, self._full = path, input_shape, full_digest
         self._arrays: dict[str, Any] = {}
         self._open()
         _checked_images({"images": self._arrays["images"]}, path, input_shape)
@@ -78,7 +78,7 @@ class ZarrSource:
         self._guard = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_path": self._path, "_shape": self._shape, "fields": self.fields}
+        return {"_path": self._path, "_shape": self._shape, "_full": self._full, "fields": self.fields}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -109,13 +109,10 @@ class ZarrSource:
         return np.asarray(block[index - key[1] * rows])
 
     def digest(self) -> str:
-        """Return a hash of the metadata and of the chunks' names and sizes."""
+        """Return a hash of names, sizes, first and last bytes, or of all bytes, of all its files."""
         files = sorted(path for path in self._path.rglob("*") if path.is_file())
-        lines = []
-        for path in files:
-            is_metadata = path.name in ("zarr.json", ".zarray", ".zgroup", ".zattrs", ".zmetadata")
-            mark = file_sha256(path) if is_metadata else str(path.stat().st_size)
-            lines.append(f"{path.relative_to(self._path).as_posix()}\0{mark}")
+        marks = content_marks(files, full=self._full)
+        lines = [f"{path.relative_to(self._path).as_posix()}\0{mark}" for path, mark in zip(files, marks, strict=True)]
         return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
     def name(self, index: int) -> str:

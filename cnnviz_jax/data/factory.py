@@ -20,11 +20,11 @@ class FactorySource:
 
     Other entries of the dict, such as `label` and `mask`, become fields; the first image says which. The digest
     is that of the source itself if it has a method `digest`; otherwise it covers the length, the source's repr and
-    the pixels of some images spread over the list.
+    the pixels of some images spread over the list, or of all of them.
     """
 
-    def __init__(self, word: str, input_shape: tuple[int, int, int]) -> None:
-        self._word, self._shape = word, input_shape
+    def __init__(self, word: str, input_shape: tuple[int, int, int], *, full_digest: bool = False) -> None:
+        self._word, self._shape, self._full = word, input_shape, full_digest
         self._open()
         if not len(self):
             raise UsageError(f"the source {word!r} has no images")
@@ -51,7 +51,7 @@ class FactorySource:
         return entry
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_word": self._word, "_shape": self._shape, "fields": self.fields}
+        return {"_word": self._word, "_shape": self._shape, "_full": self._full, "fields": self.fields}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -82,7 +82,8 @@ class FactorySource:
         told = repr(self._inner)
         text = f"{self._word}\0{len(self)}\0{'' if ' at 0x' in told else told}"
         hashed = hashlib.sha256(text.encode())
-        for index in np.unique(np.linspace(0, len(self) - 1, _SAMPLED).astype(int)):
+        sampled = np.unique(np.linspace(0, len(self) - 1, _SAMPLED).astype(int))
+        for index in range(len(self)) if self._full else sampled:
             example = self[int(index)]
             hashed.update(b"-" if example.image is None else np.ascontiguousarray(example.image).tobytes())
         return hashed.hexdigest()

@@ -14,24 +14,32 @@ from cnnviz_jax.data.formats import IMAGE_SUFFIXES, images_below
 from cnnviz_jax.data.images import crop_share_for, fit, open_image
 from cnnviz_jax.data.source import Example
 from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
+from cnnviz_jax.files import content_marks
 
 
 @dataclass(frozen=True, kw_only=True)
 class FolderSource:
-    """The images of a folder; the digest covers paths and sizes, not their bytes."""
+    """The images of a folder; the digest covers their paths, sizes, first and last bytes, or all bytes."""
 
     root: Path
     paths: tuple[str, ...]
-    sizes: tuple[int, ...]
     input_shape: tuple[int, int, int]
     labels: tuple[int, ...] | None
     classes: tuple[str, ...] = ()
     """Names of the labels, in order, where folders gave them."""
     crop_share: float
+    full_digest: bool = False
+    """Whether the digest covers all bytes of the files."""
 
     @classmethod
     def open(
-        cls, root: Path, input_shape: tuple[int, int, int], *, labels: str | None, crop_share: float | None
+        cls,
+        root: Path,
+        input_shape: tuple[int, int, int],
+        *,
+        labels: str | None,
+        crop_share: float | None,
+        full_digest: bool = False,
     ) -> FolderSource:
         """Return the source of a folder.
 
@@ -54,11 +62,11 @@ class FolderSource:
         return cls(
             root=root,
             paths=paths,
-            sizes=tuple(path.stat().st_size for path in files.values()),
             input_shape=input_shape,
             labels=numbers,
             classes=classes,
             crop_share=share,
+            full_digest=full_digest,
         )
 
     @property
@@ -81,8 +89,9 @@ class FolderSource:
         return Example(image=image, fields=fields)
 
     def digest(self) -> str:
-        """Return a hash of the list of paths, sizes and labels, and of how images are fitted."""
-        lines = [f"crop {self.crop_share!r}", *(f"{p}\0{s}" for p, s in zip(self.paths, self.sizes, strict=True))]
+        """Return a hash of the list of paths, contents and labels, and of how images are fitted; reads every file."""
+        marks = content_marks([self.root / path for path in self.paths], full=self.full_digest)
+        lines = [f"crop {self.crop_share!r}", *(f"{p}\0{mark}" for p, mark in zip(self.paths, marks, strict=True))]
         return hashlib.sha256("\n".join([*lines, repr(self.labels)]).encode()).hexdigest()
 
     def name(self, index: int) -> str:

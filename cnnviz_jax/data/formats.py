@@ -9,6 +9,10 @@ IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".g
 
 
 def images_below(folder: Path) -> dict[str, Path]:
-    """Return the images of a folder and of all folders below it, by their paths below it, in order of path."""
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    """Return the images of a folder and of all folders below it, by their paths below it, in order of path.
+
+    What is called an image and is none, such as a named pipe or a link that leads nowhere, is among them: who reads it
+    is to say so, and to count it.
+    """
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
     return {path.relative_to(folder).as_posix(): path for path in files}

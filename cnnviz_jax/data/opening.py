@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 from cnnviz_jax.data.arrays import NpzSource, ZarrSource
 from cnnviz_jax.data.factory import FactorySource
@@ -11,9 +12,16 @@ from cnnviz_jax.data.source import Source
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
 
+Digest = Literal["ends", "full"]
+
 
 def open_source(
-    word: str, input_shape: tuple[int, int, int], *, labels: str | None = None, crop_share: float | None = None
+    word: str,
+    input_shape: tuple[int, int, int],
+    *,
+    labels: str | None = None,
+    crop_share: float | None = None,
+    digest: Digest = "ends",
 ) -> Source:
     """Return the source that a word names.
 
@@ -22,11 +30,13 @@ def open_source(
         input_shape: Height, width, channels that the model takes.
         labels: `folders`, or a CSV file with a path and a label a line; for folders of images.
         crop_share: See `cnnviz_jax.load_image`; for folders of images.
+        digest: Whether the source's digest covers the `ends` of every file, 4 KiB each and its size, or the `full`
+            file, which reads the whole data set once.
 
     Raises:
         UsageError: There is no such source, or its images do not fit the model.
     """
-    path = Path(word)
+    path, full = Path(word), digest == "full"
     is_there, is_npz = path.exists(), path.suffix == ".npz"
     is_zarr = path.is_dir() and any((path / mark).exists() for mark in ("zarr.json", ".zgroup", ".zarray"))
     if not is_there and not is_reference(word):
@@ -34,11 +44,11 @@ def open_source(
             f"no source {word!r}; name a folder of images, an .npz or .zarr file, or package.module:factory"
         )
     if path.is_dir() and not is_npz and not is_zarr:
-        return FolderSource.open(path, input_shape, labels=labels, crop_share=crop_share)
+        return FolderSource.open(path, input_shape, labels=labels, crop_share=crop_share, full_digest=full)
     if is_there and not is_npz and not is_zarr:
         raise UsageError(f"the source {word!r} is a {path.suffix or 'plain'} file; .npz and .zarr can be read")
     if labels is not None:
         raise UsageError(f"labels {labels!r} are for folders of images; {word} brings its own field `label`")
     if not is_there:
-        return FactorySource(word, input_shape)
-    return NpzSource(path, input_shape) if is_npz else ZarrSource(path, input_shape)
+        return FactorySource(word, input_shape, full_digest=full)
+    return NpzSource(path, input_shape) if is_npz else ZarrSource(path, input_shape, full_digest=full)

@@ -4,10 +4,13 @@ Records name what is heavy this way, and users name what is their own: a model's
 reducer, a part of a synthesis. Light.
 """
 
+import contextlib
 import importlib
+import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +39,31 @@ def load(reference: Lazy) -> Callable[..., Any]:
     return found
 
 
+_FROM_HERE = ContextVar("_FROM_HERE", default=True)
+"""Whether what is named may lie in the current folder."""
+
+
+@contextlib.contextmanager
+def installed_only() -> Iterator[None]:
+    """Import what is named in the block from installed packages and PYTHONPATH, never from the current folder.
+
+    For names that stand in somebody's file: the current folder may be that very folder.
+    """
+    asked = {os.path.realpath(entry) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry}
+    here = os.path.realpath(os.getcwd())
+    before, token = list(sys.path), _FROM_HERE.set(False)
+    if here not in asked:
+        sys.path[:] = [entry for entry in before if os.path.realpath(entry or os.getcwd()) != here]
+    try:
+        yield
+    finally:
+        sys.path[:] = before
+        _FROM_HERE.reset(token)
+
+
 def look_in_current_folder() -> None:
     """Let what the user names lie in the current folder, as it does for `python -m`."""
-    if "" not in sys.path and str(Path.cwd()) not in sys.path:
+    if _FROM_HERE.get() and "" not in sys.path and str(Path.cwd()) not in sys.path:
         sys.path.insert(0, str(Path.cwd()))
 
 

@@ -11,6 +11,12 @@ from typing import Any
 from cnnviz_jax.errors import CnnvizError, UsageError
 
 
+def one_line(text: object, longest: int = 300) -> str:
+    """Return the first line of what a library or a file says, without what would move a terminal's cursor."""
+    lines = str(text).strip().splitlines() or [type(text).__name__ if isinstance(text, BaseException) else ""]
+    return "".join(letter for letter in lines[0] if letter.isprintable())[:longest]
+
+
 class SweepStop(CnnvizError):
     """A sweep that stopped before its end; `code` is the exit code, a keyword of each subclass."""
 
@@ -31,6 +37,10 @@ class FingerprintError(SweepStop, ValueError, code=3):
 
 class CheckpointError(SweepStop, RuntimeError, code=4):
     """There are checkpoints and none of them can be trusted."""
+
+
+class DamagedRunError(SweepStop, RuntimeError, code=4):
+    """What lies in the run folder is damaged, missing or another's; starting again would not mend it."""
 
 
 class StorageError(SweepStop, OSError, code=5):
@@ -57,7 +67,7 @@ EXIT_CODES = {
     0: "finished, DONE.json written (or it was there)",
     2: "a mistake in the specification",
     3: "the run folder belongs to another specification, model or data set; nothing was touched",
-    4: "there are checkpoints and none verifies; nothing was touched, --restart begins anew",
+    4: "the run folder is damaged: no checkpoint verifies, or what was counted is gone; --restart begins anew",
     5: "disk full or failing; the last good checkpoint is intact",
     6: "more images could not be read than --max-bad allows",
     7: "another live process runs in this folder",

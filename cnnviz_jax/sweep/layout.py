@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import os
+import shutil
 import socket
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnviz_jax.files import lock
-from cnnviz_jax.sweep.errors import LockedError
+from cnnviz_jax.files import is_plain, lock
+from cnnviz_jax.sweep.errors import LockedError, SweepUsageError, one_line
 
-FORMAT = 1
+FORMAT = 2
 """Version of what a run folder holds; part of the fingerprint."""
+DIGESTS = "digests.zarr"
+DISK = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+"""Faults of a full or failing disk, after which the same command can go on."""
+_LONGEST = 300
 
 
 @dataclass(frozen=True)
@@ -42,6 +50,11 @@ class RunFolder:
         return self.root / "ckpt"
 
     @property
+    def finished_checkpoints(self) -> Path:
+        """One JSON object a line for each checkpoint that was ever durable; beside them, to tell of their loss."""
+        return self.root / "checkpoints.jsonl"
+
+    @property
     def rejected(self) -> Path:
         """Checkpoints that failed verification, kept for inspection."""
         return self.checkpoints / "rejected"
@@ -50,6 +63,11 @@ class RunFolder:
     def examples(self) -> Path:
         """The zarr group of per-example results."""
         return self.root / "examples.zarr"
+
+    @property
+    def digests(self) -> Path:
+        """The zarr group of the digests of `examples`; see `store`."""
+        return self.root / DIGESTS
 
     @property
     def results(self) -> Path:
@@ -73,6 +91,55 @@ class RunFolder:
         """Return the run folder of one shard; the run itself where there is only one."""
         return self if count == 1 else RunFolder(self.shards / f"{index}-of-{count}")
 
+    def make(self) -> None:
+        """Make the folder where it does not exist.
+
+        Raises:
+            SweepUsageError: Nobody can, or a file lies there.
+        """
+        with _placing(self.root):
+            self.root.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def shard_folders(self) -> list[RunFolder]:
+        """The run folders of all shards that lie here, none if it has none."""
+        # Not `Path.is_dir`, which raises for names that no file can have.
+        found = sorted(self.shards.iterdir()) if os.path.isdir(self.shards) else []
+        return [RunFolder(path) for path in found]
+
+
+@contextlib.contextmanager
+def _placing(root: Path) -> Iterator[None]:
+    """Turn what the system says of a place where no run can lie into a sentence; a disk's faults pass."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if isinstance(error, OSError) and error.errno in DISK:
+            raise
+        why = error.strerror if isinstance(error, OSError) else one_line(error)
+        raise SweepUsageError(f"{str(root)!r:.100} cannot be a run folder: {why}; name another") from error
+
+
+def irregular(folder: Path) -> Path | None:
+    """Return something below a folder that is neither file nor folder, such as a named pipe; `None` if all are.
+
+    Libraries would wait for a pipe, and read a device, for ever.
+    """
+    for place, _, names in os.walk(folder):
+        for path in (Path(place, name) for name in names):
+            # What a live run has deleted or renamed meanwhile is no more, and no fault.
+            if not is_plain(path) and os.path.lexists(path):
+                return path
+    return None
+
+
+def remove(path: Path) -> None:
+    """Delete a file, a folder with all in it, or a link, not what that leads to."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
 
 class Lock:
     """The right to write in a run folder, given back when the process ends, however it ends."""
@@ -83,30 +150,43 @@ class Lock:
         Raises:
             LockedError: A live process holds it.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
+        RunFolder(path.parent).make()
+        if path.exists() and not is_plain(path):
+            raise SweepUsageError(f"{path} is no file, and should be the lock of the run; remove it")
         # flock ends with the process that holds it, kill -9 included, so a crash leaves no lock to be removed by hand.
         # Not "w", which would wipe out the holder's name before it is known whether the lock is free.
-        self._file = open(path, "a+")  # noqa: SIM115  # held for the life of the run
+        with _placing(path.parent):
+            self._file = open(path, "a+", errors="replace")  # noqa: SIM115  # held for the life of the run
         if not lock(self._file.fileno()):
             self._file.seek(0)
-            holder = self._file.read().strip() or "another process"
+            holder = _told(self._file.read(_LONGEST))
             self._file.close()
             raise LockedError(f"{path.parent} is in use by {holder}; wait for it, or stop it first")
-        self._file.truncate(0)
-        self._file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
-        self._file.flush()
+        try:
+            self._file.truncate(0)
+            self._file.write(f"process {os.getpid()} on {socket.gethostname()}, since {time.strftime('%F %T')}\n")
+            self._file.flush()
+        except BaseException:
+            with contextlib.suppress(OSError):  # what was not written is written again when it is closed
+                self._file.close()
+            raise
 
     def release(self) -> None:
         """Give the lock back."""
-        self._file.close()
+        with contextlib.suppress(OSError):  # as above; the lock goes with the descriptor
+            self._file.close()
 
 
 def holder_of(path: Path) -> str | None:
     """Return who holds the lock now, `None` if nobody does; takes nothing from anybody."""
-    if not path.exists():
+    if not is_plain(path):
         return None
-    with open(path) as file:
-        try:
-            return None if lock(file.fileno(), shared=True) else file.read().strip() or "another process"
-        except OSError:  # a file system without locks
-            return None
+    try:
+        with open(path, errors="replace") as file:
+            return None if lock(file.fileno(), shared=True) else _told(file.read(_LONGEST))
+    except OSError:  # a file system without locks, or a file that is not ours to read
+        return None
+
+
+def _told(text: str) -> str:
+    return one_line(text) or "another process"

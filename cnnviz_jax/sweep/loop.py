@@ -16,18 +16,20 @@ import numpy as np
 from cnnviz_jax.engine import Progress, root_key
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.stopping import stoppable
-from cnnviz_jax.files import append_json, read_json
+from cnnviz_jax.files import append_json
+from cnnviz_jax.sweep.checking import require_whole
 from cnnviz_jax.sweep.checkpoint import Checkpoints, State
-from cnnviz_jax.sweep.errors import BadImagesError, Interrupted, OutOfMemoryError, StorageError
+from cnnviz_jax.sweep.errors import BadImagesError, Interrupted, OutOfMemoryError
 from cnnviz_jax.sweep.feed import Extent, batches
 from cnnviz_jax.sweep.identity import environment
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import from_first, gather, gather_deltas, lost_peer
 from cnnviz_jax.sweep.resolved import ResolvedSweep
 from cnnviz_jax.sweep.result import facts_of, write_results
+from cnnviz_jax.sweep.run_file import read_run
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.step import COUNTS, UNREADABLE, empty_deltas
-from cnnviz_jax.sweep.store import STATUS, ExampleStore, storing
+from cnnviz_jax.sweep.store import ExampleStore, storing
 
 # While the devices compute a step, the host stores the one before and loads the one after; more only hold memory.
 _IN_FLIGHT = 2
@@ -242,19 +244,14 @@ class Loop:
             self.checkpoints.finish()
 
     def _finish(self) -> None:
-        """Check that every example has a status, and write the results; process 0 does, the others wait."""
+        """Check every example against its digest, and write the results; process 0 does, the others wait."""
         if self.is_first:
             first, _ = self.resolved.part(self.options.shard)
-            status = ExampleStore.open(self.folder.examples).read(STATUS, slice(first, self.extent.stop))
-            if (status == 0).any():
-                raise StorageError(
-                    f"{int((status == 0).sum())} examples have no result, image "
-                    f"{first + int(np.argmin(status != 0))} the first, "
-                    f"though all were written; has something else written to {self.folder.examples}?"
-                )
-            run, now = read_json(self.folder.run), environment()
+            counts = self.totals[COUNTS]["count"]
+            require_whole(self.store, first, self.extent.stop, counted=self.extent.stop, counts=counts)
+            run, now = read_run(self.folder), environment()
             changed = "" if now == run["environment"] else "changed during the run"
-            facts = facts_of(run, len(status), self.options.shard, self.totals, now, changed)
+            facts = facts_of(run, self.extent.stop - first, self.options.shard, self.totals, now, changed)
             write_results(self.folder, self.work.reducers, self.totals, facts)
         gather([0])
 

@@ -9,12 +9,12 @@ import jax
 
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
-from cnnviz_jax.files import read_json
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.batch_planning import fit_device_batch
 from cnnviz_jax.sweep.identity import fingerprint, part_of
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.processes import gather
+from cnnviz_jax.sweep.run_file import is_run, read_run
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec
 from cnnviz_jax.sweep.step import Step
@@ -55,6 +55,15 @@ class ResolvedSweep:
         return part_of(self.count, self.device_batch, shard)
 
 
+def source_of(spec: SweepSpec, input_shape: tuple[int, int, int]) -> Source:
+    """Return the images that a specification names, as a model with inputs of that shape takes them.
+
+    Raises:
+        UsageError: There is no such source, or its images do not fit the model.
+    """
+    return open_source(spec.source, input_shape, labels=spec.labels, crop_share=spec.crop_share, digest=spec.digest)
+
+
 def resolve_sweep(
     spec: SweepSpec,
     model: Model,
@@ -69,14 +78,14 @@ def resolve_sweep(
         OutOfMemoryError: No device batch fits the budget.
     """
     options = options or RunOptions()
-    source = open_source(spec.source, model.input_shape, labels=spec.labels, crop_share=spec.crop_share)
+    source = source_of(spec, model.input_shape)
     count = min(len(source), spec.limit or len(source))
     work = Work.plan(spec, model, source)
     identity = work.identity(spec, source, count)
     device_batch, chunk = spec.device_batch, spec.inner_chunk
     # Frozen with the run: another device batch is another program, and its last bits may differ.
-    if device_batch == "auto" and folder.run.exists() and not options.restart:
-        device_batch = read_json(folder.run)["identity"]["device_batch"]
+    if device_batch == "auto" and is_run(folder) and not options.restart:
+        device_batch = read_run(folder)["identity"]["device_batch"]
     chosen = tuple(jax.devices()) if devices is None else tuple(devices)
     if device_batch == "auto":
         device_batch = fit_device_batch(work, chosen, device_batch, chunk, options.memory_budget).device_batch

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from cnnviz_jax.engine.reducers import Reducer, Total
-from cnnviz_jax.files import read_json, write_json, write_whole
+from cnnviz_jax.files import file_sha256, is_plain, write_json, write_whole
+from cnnviz_jax.sweep.errors import DamagedRunError, one_line
+from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import RunFolder
+from cnnviz_jax.sweep.run_file import counts_fault, read_object
 from cnnviz_jax.sweep.step import COUNTS, STATUSES
 from cnnviz_jax.sweep.store import storing
 
@@ -65,23 +69,76 @@ def write_results(
             data = _npz(arrays)
             write_whole(folder.results / name, data)
             hashes[name] = hashlib.sha256(data).hexdigest()
-        write_json(folder.results / MANIFEST, {**facts, "sha256": hashes})
-        write_json(folder.done, {name: facts[name] for name in ("fingerprint", "images", "counts")})
+        manifest = folder.results / MANIFEST
+        write_json(manifest, {**facts, "sha256": hashes})
+        done = {name: facts[name] for name in ("fingerprint", "images", "counts")}
+        write_json(folder.done, {**done, "manifest_sha256": file_sha256(manifest)})
+
+
+def is_done(folder: RunFolder, run: dict[str, Any]) -> bool:
+    """Return whether a run has come to its end: whether its DONE.json is there and is its own.
+
+    Args:
+        folder: The run folder.
+        run: What `read_run` returned of it.
+
+    Raises:
+        DamagedRunError: There is something of that name, and it proves nothing.
+    """
+    if not folder.done.exists() and not folder.done.is_symlink():
+        return False
+    done = read_object(folder.done)
+    first, stop = part_of_run(run)
+    fault = counts_fault(done.get("counts"))
+    if done.get("fingerprint") != run["fingerprint"]:
+        fault = "it belongs to another sweep"
+    elif done.get("images") != stop - first:
+        fault = f"it is of {done.get('images')!r:.20} images in place of {stop - first}"
+    elif not is_plain(folder.results / MANIFEST):
+        fault = f"{folder.results / MANIFEST} is missing"
+    elif done.get("manifest_sha256") != file_sha256(folder.results / MANIFEST):
+        fault = f"{folder.results / MANIFEST} is not the one that it was written with"
+    if fault is not None:
+        raise DamagedRunError(
+            f"{folder.done} is no proof that the run is finished: {fault}. Remove it, and the same `cnnviz sweep` "
+            f"finishes the run again"
+        )
+    return True
 
 
 def read_survey(folder: RunFolder, survey: str) -> dict[str, dict[str, np.ndarray]]:
-    """Return a survey's results by layer and array."""
-    return _nested(folder.results / f"{survey}.npz")
+    """Return a survey's results by layer and array; see `read_totals`."""
+    return _nested(folder, f"{survey}.npz")
 
 
 def read_totals(folder: RunFolder) -> dict[str, Total]:
-    """Return the merged totals by reducer."""
-    return _nested(folder.results / TOTALS)
+    """Return the merged totals by reducer.
+
+    Raises:
+        DamagedRunError: The file is missing, or not the one that the manifest names.
+    """
+    return _nested(folder, TOTALS)
 
 
 def read_manifest(folder: RunFolder) -> dict[str, Any]:
-    """Return the manifest."""
-    return read_json(folder.results / MANIFEST)
+    """Return the manifest, every entry of the form in which it is written.
+
+    Raises:
+        DamagedRunError: It is missing or damaged.
+    """
+    path = folder.results / MANIFEST
+    found = read_object(path)
+    hashes, environment = found.get("sha256"), found.get("environment")
+    fault = counts_fault(found.get("counts"))
+    if not isinstance(hashes, dict) or not all(isinstance(each, str) for each in hashes.values()):
+        fault = "no `sha256`"
+    elif not all(re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]*\.npz", name) for name in hashes):
+        fault = "it names files outside its folder"
+    elif not isinstance(environment, dict) or not isinstance(found.get("bit_equality"), str):
+        fault = "no `environment` or `bit_equality`"
+    if fault is not None:
+        raise DamagedRunError(f"{path} is damaged: {fault}")
+    return found
 
 
 def _npz(arrays: dict[str, np.ndarray]) -> bytes:
@@ -90,10 +147,16 @@ def _npz(arrays: dict[str, np.ndarray]) -> bytes:
     return buffer.getvalue()
 
 
-def _nested(path: Any) -> dict[str, dict[str, np.ndarray]]:
+def _nested(folder: RunFolder, name: str) -> dict[str, dict[str, np.ndarray]]:
+    path = folder.results / name
+    if not is_plain(path) or file_sha256(path) != read_manifest(folder)["sha256"].get(name):
+        raise DamagedRunError(f"{path} is missing or damaged; `cnnviz verify` says more")
     found: dict[str, dict[str, np.ndarray]] = {}
-    with np.load(path, allow_pickle=False) as archive:
-        for key in archive.files:
-            outer, _, inner = key.rpartition(_SEPARATOR)
-            found.setdefault(outer, {})[inner] = archive[key]
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            for key in archive.files:
+                outer, _, inner = key.rpartition(_SEPARATOR)
+                found.setdefault(outer, {})[inner] = archive[key]
+    except Exception as error:  # whatever zipfile and NumPy raise for what is none of ours
+        raise DamagedRunError(f"{path} cannot be read: {one_line(error, 120)}") from error
     return found

@@ -80,6 +80,8 @@ def run_sweep(
             loop = Loop(resolved, folder, options, state, end, begun.checkpoints, progress or silent)
             loop.run()
     finally:
+        if begun.checkpoints is not None:
+            begun.checkpoints.close()  # before the lock is free: another run must not meet what this one still saves
         if begun.lock is not None:
             begun.lock.release()
     return folder

@@ -63,6 +63,8 @@ class SweepSpec:
     """Labels of a folder's images: `folders`, or a CSV with a path and a whole number a line."""
     crop_share: float | None = None
     """The crop's share of the resized short side of image files."""
+    digest: Literal["ends", "full"] = "ends"
+    """What tells that images have changed: size, first and last 4 KiB of each file, or all bytes of all of them."""
     seed: int = 0
     """Seed of everything random; image i draws from `fold_in(seed, i)`."""
     device_batch: int | Literal["auto"] = "auto"
@@ -94,6 +96,8 @@ class SweepSpec:
             raise SweepUsageError(f"seed is a whole number from 0 to 2**32 - 1, got {self.seed!r}")
         if self.limit is not None and (not _is_whole(self.limit) or self.limit < 1):
             raise SweepUsageError(f"limit is a whole number of images, 1 or more, got {self.limit!r}")
+        if self.digest not in ("ends", "full"):
+            raise SweepUsageError(f"digest is ends or full, got {self.digest!r}")
         self.allowed_bad(100)  # refuses a wrong text before any work
 
     def allowed_bad(self, count: int) -> int:

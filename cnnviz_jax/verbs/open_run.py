@@ -12,24 +12,27 @@ from jaxtyping import Float
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.images import Images
-from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
-from cnnviz_jax.files import read_json, read_lines
+from cnnviz_jax.files import read_lines
 from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import config_from, technique_and_config
+from cnnviz_jax.plugins.references import installed_only
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.report import Report
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.reductions import survey_plan
-from cnnviz_jax.sweep.result import read_manifest, read_survey
+from cnnviz_jax.sweep.resolved import source_of
+from cnnviz_jax.sweep.result import is_done, read_manifest, read_survey
+from cnnviz_jax.sweep.run_file import arrays_of, is_run, read_run
 from cnnviz_jax.sweep.spec import Explanation, Survey, SweepSpec
 from cnnviz_jax.sweep.step import OK, STATUSES
 from cnnviz_jax.sweep.store import STATUS, ExampleStore
+from cnnviz_jax.sweep.trusting import refuse_model, refuse_source
 from cnnviz_jax.verbs.load_model import load_model
 from cnnviz_jax.verbs.render import check_output, render
 from cnnviz_jax.verbs.report import report
@@ -37,31 +40,42 @@ from cnnviz_jax.verbs.report import report
 _SHOWN = 8
 
 
-def open_run(run: str | Path, model: Model | None = None) -> "Run":
+def open_run(
+    run: str | Path, model: Model | None = None, *, source: str | Source | None = None, trust: bool = False
+) -> "Run":
     """Return a sweep's run folder opened for reading; nothing is loaded before it is asked for.
+
+    A run folder is data. What it names is used where that is a network of an installed plugin, weights in a file, or
+    images in files; where it is `package.module:factory` or a URL, only with `trust`, and a factory is never looked for
+    in the current folder.
 
     Args:
         run: The run folder; also one that is still being written, for the examples that are done.
         model: The model that was swept; loaded by the name the run knows when it is needed and not given.
+        source: The images that were swept, or what names them, in place of what the run says.
+        trust: Import the factories that the run names, and fetch its weights: that runs their code.
 
     Raises:
         UsageError: There is no run in the folder.
+        DamagedRunError: Its run.json is not what was written.
     """
     folder = RunFolder(Path(run))
-    if not folder.run.exists():
-        inside = " Its shards are not merged: `cnnviz merge` does that." if folder.shards.is_dir() else ""
+    if not is_run(folder):
+        inside = " Its shards are not merged: `cnnviz merge` does that." if folder.shard_folders else ""
         raise UsageError(f"no run in {folder.root}; give the folder that `cnnviz sweep --run` wrote.{inside}")
-    return Run(folder, model)
+    return Run(folder, model, source, trust=trust)
 
 
 class Run:
     """What a sweep found: per-example heatmaps and scores by number, surveys by name."""
 
-    def __init__(self, folder: RunFolder, model: Model | None) -> None:
+    def __init__(
+        self, folder: RunFolder, model: Model | None, source: str | Source | None = None, *, trust: bool = False
+    ) -> None:
         self.folder = folder
         """Where it lies."""
-        self._frozen: dict[str, Any] = read_json(folder.run)
-        self._given = model
+        self._frozen: dict[str, Any] = read_run(folder)
+        self._given, self._given_source, self._trusted = model, source, trust
 
     def __repr__(self) -> str:
         state = "finished" if self.is_done else "not finished"
@@ -78,7 +92,7 @@ class Run:
     @property
     def is_done(self) -> bool:
         """Whether the run has come to its end."""
-        return self.folder.done.exists()
+        return is_done(self.folder, self._frozen)
 
     @property
     def _versions(self) -> tuple[tuple[str, str], ...]:
@@ -105,9 +119,14 @@ class Run:
         """The model that was swept.
 
         Raises:
-            UsageError: Its weights are not those that were swept.
+            UsageError: Its weights are not those that were swept; or loading it runs code that is not trusted.
         """
-        found = self._given if self._given is not None else load_model(self.spec.model, self.spec.weights)
+        found = self._given
+        if found is None:
+            if not self._trusted:
+                refuse_model(self.folder, self.spec)
+            with installed_only():
+                found = load_model(self.spec.model, self.spec.weights)
         if weights_digest(found) != self._frozen["identity"]["weights_sha256"]:
             raise UsageError(f"the weights of {found.name} are not those that were swept; pass the model: model=...")
         return found
@@ -117,18 +136,30 @@ class Run:
         """The images.
 
         Raises:
-            UsageError: They are not where they were, or not the same any more.
+            UsageError: They are not where they were, or not the same any more; or opening them runs code that is not
+                trusted.
         """
-        identity, spec = self._frozen["identity"], self.spec
+        identity, spec, given = self._frozen["identity"], self.spec, self._given_source
         height, width, channels = identity["preprocess"]["input_shape"]
-        found = open_source(spec.source, (height, width, channels), labels=spec.labels, crop_share=spec.crop_share)
+        if isinstance(given, str):
+            found = source_of(dataclasses.replace(spec, source=given), (height, width, channels))
+        elif given is not None:
+            found = given
+        else:
+            if not self._trusted:
+                refuse_source(self.folder, spec)
+            with installed_only():
+                found = source_of(spec, (height, width, channels))
         if found.digest() != identity["source_digest"]:
             raise UsageError(f"the images of {spec.source} are not those that were swept")
         return found
 
     @functools.cached_property
     def _store(self) -> ExampleStore:
-        return ExampleStore.open(self.folder.examples)
+        identity = self._frozen["identity"]
+        return ExampleStore.of_run(
+            self.folder.examples, arrays_of(self._frozen), identity["images"], identity["device_batch"]
+        )
 
     @property
     def arrays(self) -> tuple[str, ...]:
@@ -155,7 +186,8 @@ class Run:
     @functools.cached_property
     def errors(self) -> dict[int, str]:
         """Why images could not be read, by number."""
-        return {line["id"]: f"{line['path']}: {line['error']}" for line in read_lines(self.folder.root / "errors")}
+        lines = [line for line in read_lines(self.folder.root / "errors") if isinstance(line.get("id"), int)]
+        return {line["id"]: f"{line.get('path', '')}: {line.get('error', '')}" for line in lines}
 
     def heatmaps(self, name: str, ids: Sequence[int] | slice = slice(None)) -> Float[np.ndarray, "n ..."]:
         """Return the maps of an explanation as float32, in the technique's own unit.
@@ -270,13 +302,14 @@ class Run:
         """
         if out is not None:
             check_output(Report.__name__, Path(out))
+        model = self.model  # refused, where it is, before the images are read
         chosen = self._checked(ids) if ids is not None else self._spread()
         images: Images = self.images(chosen)
-        page = report(self.model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])
+        page = report(model, images, None, techniques=(), names=[self.source.name(i) for i in chosen])
         surveys = {part.name: self.survey(part.name) for part in self.spec.survey} if self.is_done else {}
         page = dataclasses.replace(
             page,
-            title=f"{self.model.name} over {len(self):,} images",
+            title=f"{model.name} over {len(self):,} images",
             attributions={part.name: self.attribution(part.name, chosen) for part in self.spec.explain},
             inspections={name: found for name, found in surveys.items() if not isinstance(found, dict)},
         )

@@ -12,6 +12,7 @@ DEFAULT_OUT = "cnnviz-report.html"
 """Where the page goes if `--out` does not say."""
 _EXAMPLES = 4
 """How many of a network's own images are shown."""
+_OF_A_RUN = ("out", "run", "model", "weights", "source", "trust")
 VERB = Verb(
     name="report",
     usage="cnnviz report [MODEL] [IMAGES...] [--out FILE]",
@@ -26,6 +27,8 @@ VERB = Verb(
         SEED_OPTION,
         dataclasses.replace(OUTPUT_OPTIONS[0], default=DEFAULT_OUT, help=f"the page (default: {DEFAULT_OUT})"),
         Common("run", "DIR", "show what `cnnviz sweep` left in its run folder instead"),
+        Common("source", "SOURCE", "with --run: the images that were swept, in place of what the folder says"),
+        Common("trust", "", "with --run: import the factories that the folder names, and fetch its weights"),
     ),
 )
 
@@ -35,9 +38,17 @@ def run(words: list[str], settings: Settings) -> int:
     request = Request.read(VERB, words, settings)
     request = dataclasses.replace(request, out=page_path(request.out))
     of_run = request.given["run"]
-    named = {name: text for name, text in request.given.items() if name not in ("out", "run") and text is not None}
-    if of_run is not None and (named or request.words):
-        raise UsageError("--run shows what a sweep found, model and images included: name only --out")
+    named = {name for name, text in request.given.items() if name not in _OF_A_RUN and text is not None}
+    by_option = any(word.partition("=")[0] == "--model" for word in words)
+    if of_run is not None and (named or request.words or (request.given["model"] and not by_option)):
+        raise UsageError(
+            "--run shows what a sweep found, model and images included: name only --out, and --model, --weights,"
+            " --source or --trust where the folder is not to say which"
+        )
+    if of_run is not None and request.given["weights"] and not request.given["model"]:
+        raise UsageError("--weights are those of --model: name both")
+    if of_run is None and (request.given["source"] or request.given["trust"]):
+        raise UsageError("--source and --trust are for --run; images are named on the line")
     files = [] if of_run is not None else request.image_files(examples=True)
     request.check_output("Report")
     techniques = request.techniques("techniques")
@@ -46,7 +57,9 @@ def run(words: list[str], settings: Settings) -> int:
 
     left_out: dict[str, str] = {}
     if of_run is not None:
-        cv.open_run(of_run).report(request.out)
+        own = request.load() if request.given["model"] else None
+        source, trust = request.given["source"], bool(request.given["trust"])
+        cv.open_run(of_run, own, source=source, trust=trust).report(request.out)
     else:
         model = request.load()
         images, names = images_and_names(request, files, model, examples=_EXAMPLES)

@@ -21,6 +21,7 @@ def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, 
     from cnnviz_jax.sweep.layout import RunFolder
     from cnnviz_jax.sweep.planning import costs_of, estimate, free_bytes, measure
     from cnnviz_jax.sweep.resolved import resolve_sweep
+    from cnnviz_jax.sweep.status import is_report
 
     folder = RunFolder(Path(run)).shard(*options.shard)
     resolved = resolve_sweep(spec, model, folder, options)
@@ -31,7 +32,7 @@ def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, 
     if measured:
         compute_s, load_s = measure(resolved)
         origin = "measured now"
-    elif lines := [line for line in read_lines(folder.root / "log") if line.get("images_per_s")]:
+    elif lines := [line for line in read_lines(folder.root / "log") if is_report(line)]:
         compute_s, origin = lines[-1]["devices"] / lines[-1]["images_per_s"], "from this run's log"
     costs = costs_of(resolved, seconds_per_image=compute_s, load_seconds_per_image=load_s)
     kind, every = options.interval
