@@ -10,6 +10,7 @@ from .data.noise import noisy_image as noisy_image
 from .data.source import Example as Example
 from .data.source import Source as Source
 from .downloads import cached_file as cached_file
+from .downloads import packaged_file as packaged_file
 from .engine.case import Case as Case
 from .engine.fold import Fold as Fold
 from .engine.fold import WholeImage as WholeImage
@@ -83,6 +84,7 @@ from .plugins.references import import_factory as import_factory
 from .plugins.references import import_reference as import_reference
 from .plugins.specs import AdapterSpec as AdapterSpec
 from .plugins.specs import ModelSpec as ModelSpec
+from .plugins.specs import PackagedFile as PackagedFile
 from .plugins.specs import RendererSpec as RendererSpec
 from .plugins.specs import TechniqueSpec as TechniqueSpec
 from .plugins.specs import WeightsSpec as WeightsSpec
