@@ -7,6 +7,8 @@ from .data.fills import fill_of as fill_of
 from .data.images import load_image as load_image
 from .data.noise import Noise as Noise
 from .data.noise import noisy_image as noisy_image
+from .data.noise import normal_noise as normal_noise
+from .data.noise import uniform_noise as uniform_noise
 from .data.source import Example as Example
 from .data.source import Source as Source
 from .downloads import cached_file as cached_file

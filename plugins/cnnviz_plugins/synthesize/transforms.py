@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.plugin import UsageError
+from cnnviz_jax.plugin import UsageError, normal_noise, uniform_noise
 
 Matrix = Float[Array, "3 3"]
 Size = tuple[int, int]
@@ -186,7 +186,7 @@ class Noise:
     def values(self, view: Float[Array, "h w c"], key: Key[Array, ""], progress: Float[Array, ""]) -> Any:
         """Return the noisy view."""
         normal, even = jax.random.split(key)
-        noise = jax.random.normal(normal, view.shape) + jax.random.uniform(even, view.shape) - 0.5
+        noise = normal_noise(normal, view.shape) + uniform_noise(even, view.shape) - 0.5
         return view + self.sd / self.span * noise
 
 
