@@ -241,8 +241,9 @@ class Ascent(Iteration):
         case = replace(case, context=state["context"])
         given, form = self.given(case.target), self.recipe.parametrization
         last = jax.vmap(lambda p: form.image(p, self.shape, given))(state["parameters"])
-        reached, peak = self._plain(case, last)
-        best_reached, best_peak = self._plain(case, state["best"])
+        # One traced pass for both: a second would be compiled again.
+        both = jax.vmap(lambda images: self._plain(case, images))(jnp.stack([last, state["best"]]))
+        (reached, best_reached), (peak, best_peak) = both
         is_best = (best_reached > reached) & jnp.isfinite(state["best_score"])
         best = jnp.where(is_best[:, None, None, None], state["best"], last)
         best_reached = jnp.where(is_best, best_reached, reached)
