@@ -22,6 +22,7 @@ import numpy as np
 import cnnviz_jax as cv
 from cnnviz_jax import targets
 from cnnviz_jax.engine import keys_for, root_key
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold_run import FoldRun
 from cnnviz_plugins.explain.perturbation.occlusion import Occlusion
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
@@ -68,9 +69,8 @@ class Engine:
         self.fold = Occlusion.build(config, model)
         chunk = "auto" if options.chunk is None else options.chunk
         target = targets.resolve(0, model, image)
-        self.run = FoldRun(
-            self.fold, model, jnp.asarray(image), target, keys_for(root_key(0), [0]), chunk, options.budget
-        )
+        case = Case(model, target, keys_for(root_key(0), [0]), jnp.asarray(image))
+        self.run = FoldRun(self.fold, case, chunk, options.budget)
         self.chunks = max(1, min(options.positions, self.fold.evaluations) // self.run.chunk)
         if warm:
             self.warmed()

@@ -1,46 +1,139 @@
-"""Cold and warm start of `cnnviz explain`: seconds from the command to the finished image."""
+"""From a fresh process to the PNG: CPU seconds of `cnnviz explain saliency` first ever, later, and of a Captum script.
 
+Run from the repository's root; `--peer` is a Python with `torch==2.13.0`, `captum`, `matplotlib` and `pillow`:
+
+    python benchmarks/start.py                                    # the bundled network, no peer
+    python benchmarks/start.py --weights squeezenet1_1.pth --image photo.jpg --peer .venv-captum/bin/python
+
+The runs alternate: first ever (an empty compile cache), again (the cache of the run before), Captum. CPU seconds are
+those of the whole process tree, user and system, wall seconds stand beside them; `over_peer` is a ratio of medians of
+CPU seconds. `where` says where the CPU time of an own run goes, measured in a process of its own.
+"""
+
+import argparse
 import json
 import os
+import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-from PIL import Image
-
-import cnnviz_jax as cv
-
-RUNS = 3
+SCRIPT = Path(__file__).parent / "peers" / "saliency_script.py"
 
 
-def elapsed_s(folder: Path, cache: Path) -> float:
-    """Return the seconds of one `cnnviz explain saliency shapes`, compiled programs kept in `cache`."""
-    environment = os.environ | {
-        "JAX_COMPILATION_CACHE_DIR": str(cache),
-        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
-    }
-    verb = [sys.executable, "-m", "cnnviz_jax.cli", "explain", "saliency", "shapes"]
-    command = [*verb, str(folder / "image.png"), "--out", str(folder / "out.png")]
-    begun = time.perf_counter()
-    subprocess.run(command, check=True, env=environment, capture_output=True)
-    return time.perf_counter() - begun
+def spent(command: Sequence[str], **environment: str) -> tuple[float, float]:
+    """Return the CPU and wall seconds of a command and its children."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
+    subprocess.run(command, check=True, env=kept | environment, capture_output=True)
+    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begun
+    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
 
 
-with tempfile.TemporaryDirectory() as name:
-    folder = Path(name)
-    Image.fromarray((255 * cv.example_images("shapes", 1)[0][0]).astype(np.uint8)).save(folder / "image.png")
-    cold = [elapsed_s(folder, folder / f"cache{i}") for i in range(RUNS)]
-    warm = [elapsed_s(folder, folder / "cache0") for _ in range(RUNS)]
-    line = {
-        "benchmark": "start",
-        "cold_s": round(statistics.median(cold), 2),
-        "warm_s": round(statistics.median(warm), 2),
-        "cold_spread_s": [round(min(cold), 2), round(max(cold), 2)],
-        "warm_spread_s": [round(min(warm), 2), round(max(warm), 2)],
-        "python": sys.version.split()[0],
-    }
-    print(json.dumps(line))
+def where(model: str, image: str, weights: str | None) -> None:
+    """Print the CPU seconds of each part of one run, as JSON; for a process of its own."""
+    parts: dict[str, float] = {}
+    last = 0.0
+
+    def until(part: str) -> None:
+        nonlocal last
+        parts[part] = round(time.process_time() - last, 2)
+        last = time.process_time()
+
+    import cnnviz_jax as cv
+    from cnnviz_jax.compiling import prefer_quick_compilation, use_compile_cache
+
+    use_compile_cache(os.environ["CNNVIZ_COMPILE_CACHE"])
+    prefer_quick_compilation()
+    import jax
+
+    until("import jax")
+    network = cv.load_model(model, weights)
+    until("import flax, load the model")
+    stages: dict[str, float] = {}
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda name, seconds, **_: stages.__setitem__(name, stages.get(name, 0.0) + seconds)
+    )
+    result = cv.explain("saliency", network, cv.load_image(image, network)[None])
+    until("explain")
+    for part, name in (("trace", "jaxpr_trace"), ("lower", "jaxpr_to_mlir_module"), ("compile", "backend_compile")):
+        found = sum(seconds for key, seconds in stages.items() if key.endswith(f"{name}_duration"))
+        parts[f"explain: {part} (wall, nested)"] = round(found, 2)
+    with tempfile.TemporaryDirectory() as folder:
+        cv.render(result, f"{folder}/out.png")
+    until("import matplotlib, write")
+    print(json.dumps(parts))
+
+
+def main() -> None:
+    """Print one JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--weights", help="of squeezenet1_1, as torchvision publishes them; without, `shapes` is used")
+    parser.add_argument("--image", help="a photograph; without, an image of the bundled data set")
+    parser.add_argument("--peer", help="a Python that has captum; needs --weights and --image")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--where", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    model = "squeezenet1_1" if options.weights else "shapes"
+    if options.where:
+        where(model, options.image, options.weights)
+        return
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        image = options.image or _example(folder)
+        own = [
+            sys.executable,
+            "-m",
+            "cnnviz_jax.cli",
+            "explain",
+            "saliency",
+            model,
+            image,
+            "--out",
+            f"{folder}/own.png",
+        ]
+        own += ["--weights", options.weights] if options.weights else []
+        sides: dict[str, list[tuple[float, float]]] = {"first": [], "again": [], "peer": []}
+        for number in range(options.rounds):
+            cache = {"CNNVIZ_COMPILE_CACHE": f"{folder}/cache{number}"}
+            sides["first"].append(spent(own, **cache))
+            sides["again"].append(spent(own, **cache))
+            if options.peer:
+                sides["peer"].append(spent([options.peer, str(SCRIPT), options.weights, image, f"{folder}/peer.png"]))
+        line: dict[str, object] = {"benchmark": "start", "model": model, "rounds": options.rounds}
+        for side, runs in sides.items():
+            if runs:
+                cpu, wall = zip(*runs, strict=True)
+                line[f"{side}_cpu_s"] = round(statistics.median(cpu), 2)
+                line[f"{side}_cpu_spread_s"] = [round(min(cpu), 2), round(max(cpu), 2)]
+                line[f"{side}_wall_s"] = round(statistics.median(wall), 2)
+        if options.peer:
+            peer = statistics.median(cpu for cpu, _ in sides["peer"])
+            for side in ("first", "again"):
+                line[f"{side}_over_peer"] = round(statistics.median(cpu for cpu, _ in sides[side]) / peer, 2)
+        parts = [sys.executable, __file__, "--where", "--image", image]
+        parts += ["--weights", options.weights] if options.weights else []
+        told = os.environ | {"CNNVIZ_COMPILE_CACHE": f"{folder}/cache_where"}
+        for side in ("first", "again"):
+            found = subprocess.run(parts, check=True, stdout=subprocess.PIPE, env=told)
+            line[f"where_{side}"] = json.loads(found.stdout.splitlines()[-1])
+        line |= {"load": [round(value, 2) for value in os.getloadavg()], "python": sys.version.split()[0]}
+        print(json.dumps(line))
+
+
+def _example(folder: Path) -> str:
+    """Write an image of the bundled data set and return its path."""
+    code = (
+        "import sys, numpy, PIL.Image, cnnviz_jax as cv;"
+        "PIL.Image.fromarray((255 * cv.example_images('shapes', 1)[0][0]).astype('uint8')).save(sys.argv[1])"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder / "image.png")], check=True)
+    return str(folder / "image.png")
+
+
+if __name__ == "__main__":
+    main()

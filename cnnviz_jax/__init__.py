@@ -5,8 +5,6 @@ its weights are, `report` puts all of it on one offline page. Names are loaded w
 importing the package costs nothing; `__init__.pyi` lists them with their modules, for type checkers too.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import lazy_loader

@@ -1,5 +1,6 @@
 from . import errors as errors
 from . import targets as targets
+from .compiling import use_compile_cache as use_compile_cache
 from .data.images import load_image as load_image
 from .engine.fold import Fold as Fold
 from .engine.iteration import Iteration as Iteration

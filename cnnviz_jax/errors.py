@@ -4,8 +4,6 @@ An error says in a sentence or two what was asked, what was found and what would
 command line prints that sentence and leaves the traceback out. Light: imports nothing heavy.
 """
 
-from __future__ import annotations
-
 import difflib
 from collections.abc import Iterable
 

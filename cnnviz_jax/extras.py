@@ -1,7 +1,5 @@
 """Packages that come with an extra, and one sentence where they are absent. Light."""
 
-from __future__ import annotations
-
 import importlib
 from typing import Any
 

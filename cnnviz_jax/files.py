@@ -1,7 +1,5 @@
 """Files that are whole or absent, JSON in them, their digests, and locks on them."""
 
-from __future__ import annotations
-
 import contextlib
 import hashlib
 import json

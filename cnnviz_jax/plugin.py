@@ -6,8 +6,6 @@ here may change in any. Names are loaded when first used, so that a light `plugi
 them with their modules, for type checkers too.
 """
 
-from __future__ import annotations
-
 from typing import Any
 
 import lazy_loader

@@ -82,6 +82,7 @@ from .options.values import call_of as call_of
 from .options.values import number_in as number_in
 from .options.values import word_and_number as word_and_number
 from .plugins.hookspecs import hookimpl as hookimpl
+from .plugins.hookspecs import techniques_hook as techniques_hook
 from .plugins.references import import_factory as import_factory
 from .plugins.references import import_reference as import_reference
 from .plugins.specs import AdapterSpec as AdapterSpec

@@ -15,10 +15,11 @@ Exit codes: 0 done; 1 internal error, with a traceback and where to report it (a
 check that failed); 2 a mistake in the command, its files or its plugins, told in a sentence on stderr;
 130 interrupted.
 
+Commands keep the programs that they compile in a private folder (`cnnviz doctor` shows it), so that the next process
+compiles nothing again; CNNVIZ_COMPILE_CACHE names another folder, or `off`.
+
 Light until a command runs: listings and `--help` import no jax, flax, optax, matplotlib or numpy.
 """
-
-from __future__ import annotations
 
 import errno
 import importlib
@@ -29,6 +30,7 @@ from collections.abc import Sequence
 
 from cnnviz_jax.cli.commands import COMMANDS, overview
 from cnnviz_jax.cli.global_options import Settings, version_line
+from cnnviz_jax.compiling import use_compile_cache_of_commands
 from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
 
 _SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -77,6 +79,7 @@ def _dispatch(words: list[str]) -> int:
         raise UsageError(f"no option {verb!r} before the command; `cnnviz --help` shows what there is.")
     if verb not in COMMANDS:
         raise UsageError(f"no command {verb!r}.{did_you_mean(verb, COMMANDS)} `cnnviz --help` lists them.")
+    use_compile_cache_of_commands()
     command = importlib.import_module(f"cnnviz_jax.cli.commands.{verb.replace('-', '_')}")
     code: int = command.run(rest, settings)
     return code

@@ -4,8 +4,6 @@ Not by tyro, as the options of techniques are: it prints a mistake as a box in p
 defaults, where an option that is not given must leave the field to a file or to a variable.
 """
 
-from __future__ import annotations
-
 import argparse
 import ast
 import dataclasses

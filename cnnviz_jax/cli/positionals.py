@@ -1,7 +1,5 @@
 """The words of the line: which one is the technique, which the model, which are images."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -62,16 +60,13 @@ def take_model(
     if chosen is not None:
         return chosen, list(words)
     first = words[0] if words else None
-    if first is not None and (first in registry.models or is_reference(first) or not _is_image(first)):
+    is_image = first is not None and (Path(first).suffix.lower() in IMAGE_SUFFIXES or Path(first).exists())
+    if first is not None and (first in registry.models or is_reference(first) or not is_image):
         return first, list(words[1:])
     if default is not None:
         return default, list(words)
     found = f"{first!r} is an image or a folder" if first else "none is named"
     raise UsageError(f"say which model: {found}; write {usage}. `cnnviz models` lists the names.")
-
-
-def _is_image(word: str) -> bool:
-    return Path(word).suffix.lower() in IMAGE_SUFFIXES or Path(word).exists()
 
 
 class ImageFile(NamedTuple):

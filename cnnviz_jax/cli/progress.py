@@ -1,7 +1,5 @@
 """Progress with time left on stderr: a bar on a terminal, a line every few seconds otherwise."""
 
-from __future__ import annotations
-
 import contextlib
 import sys
 import time

@@ -1,7 +1,5 @@
 """Listings on stdout: a table for people, JSON for programs."""
 
-from __future__ import annotations
-
 import json
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence

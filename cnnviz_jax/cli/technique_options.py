@@ -1,7 +1,5 @@
 """The options of a line: those of its verb, and those of one technique, whose config dataclass tyro reads."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import io
@@ -142,7 +140,10 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
     def parse(given: Sequence[str]) -> Any:
         return tyro.cli(line_type, args=list(given), **settings)
 
-    found = _parsed_with_words_anywhere(arguments, parse)
+    # Words behind options tyro alone would refuse or read as values: it is tried first, then given the words last.
+    is_help = not {"-h", "--help"}.isdisjoint(arguments)
+    found = parse(arguments) if is_help else _quietly(parse, arguments)
+    found = parse(_words_last(arguments, parse)) if found is None else found
     return Line(
         words=found.words,
         common={
@@ -171,16 +172,6 @@ def with_units_apart(words: Sequence[str]) -> list[str]:
         apart += map(str, indices(word, "units")) if is_value and ("," in word or ":" in word) else [word]
         is_value = word == "--units"
     return apart
-
-
-def _parsed_with_words_anywhere(arguments: Sequence[str], parse: Callable[[Sequence[str]], Any]) -> Any:
-    """Return the line parsed, with words behind options, which tyro alone would refuse or read as values."""
-    if {"-h", "--help"} & set(arguments):
-        return parse(arguments)
-    found = _quietly(parse, arguments)
-    if found is None:
-        found = parse(_words_last(arguments, parse))
-    return found
 
 
 def _quietly(parse: Callable[[Sequence[str]], Any], given: Sequence[str]) -> Any:

@@ -1,7 +1,5 @@
 """Reading words and numbers off the command line; every fault is a `UsageError` in a sentence."""
 
-from __future__ import annotations
-
 import argparse
 import re
 from typing import Literal, NoReturn

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from cnnviz_jax.compiling import abstract
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold import Fold
 
@@ -27,17 +28,15 @@ def each(function: Callable[..., Any], batch: Case, *more: Any) -> Any:
 
 def rows_of(cases: Case, rows: Int[np.ndarray, " k"]) -> Case:
     """Return the cases in some places of a batch."""
+    if np.array_equal(rows, np.arange(len(cases.key))):
+        return cases  # as they are: taking rows of arrays on a device compiles a program for every kind of array
     return _by_image(lambda leaf: leaf[rows], cases)
 
 
 def shapes_of(cases: Case, count: int) -> Case:
     """Return the shapes of so many such cases."""
-
-    def whole(leaf: Any) -> jax.ShapeDtypeStruct:
-        return jax.ShapeDtypeStruct(jnp.shape(leaf), jnp.asarray(leaf).dtype)
-
     every = _by_image(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), cases)
-    return replace(every, model=jax.tree.map(whole, cases.model))
+    return replace(every, model=jax.tree.map(abstract, cases.model))
 
 
 def _by_image(change: Callable[[Any], Any], cases: Case) -> Case:

@@ -1,8 +1,4 @@
-"""Folds: one image explained by many independent evaluations, gathered in any order.
-
-A technique says what one evaluation of one image is. The engine runs many at once, for many
-images, in chunks that fit memory, always with one compiled shape, and reports progress.
-"""
+"""Folds: one image explained by many independent evaluations, gathered in any order."""
 
 from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field

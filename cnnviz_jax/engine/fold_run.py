@@ -11,7 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
 from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, rows_of, shapes_of, summed
@@ -56,7 +56,7 @@ def run_fold(
         MemoryBudgetError: Not even one evaluation at a time fits.
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
-    run = FoldRun(fold, model, images, target, keys, chunk, memory_budget, cache)
+    run = FoldRun(fold, Case(model, target, keys, jax.device_put(images)), chunk, memory_budget, cache)
     parts: list[Any] = []  # on the host: a thousand maps are read back while later images are computed
     total = len(images) * fold.evaluations
     first = 0
@@ -83,19 +83,15 @@ class FoldRun:
     def __init__(
         self,
         fold: Fold,
-        model: Model,
-        images: Array | np.ndarray,
-        target: Target,
-        keys: Any,
+        cases: Case,
         chunk: Chunk = "auto",
         memory_budget: int | None = None,
         cache: ResumeCache | None = None,
     ) -> None:
-        """Plan and compile the chunk; arguments as `run_fold`'s."""
-        self.fold, self.cases, self.cache = fold, Case(model, target, keys, jnp.asarray(images)), cache
-        self.count = len(images)
-        most = fold.evaluations * len(images)
-        self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget)
+        """Plan and compile the chunk; arguments as `run_fold`'s, a batch of images in one."""
+        self.fold, self.cases, self.cache = fold, cases, cache
+        self.count = len(cases.image)
+        self.size, self.step = fitting(self._compile_step, chunk, fold.evaluations * self.count, memory_budget)
 
     @property
     def chunk(self) -> int:
@@ -159,19 +155,22 @@ class FoldRun:
                         f"the same call resumes there"
                     )
                 if is_fresh:
-                    refined = compiled(partial(_refine, self.fold), (_refine, self.fold), (batch, gathered))
+                    refined = compiled(
+                        partial(_refine, self.fold), (_refine, self.fold), (batch, gathered), evaluations=self.count
+                    )
                     batch = replace(batch, context=refined(batch, gathered))
                 gathered, token = self.step(batch, gathered, jnp.int32(start))
                 flight.add(token)
                 # One chunk behind: this one is only under way.
                 done(max(0, start - self.chunk) * self.batch)
         flight.drain()
-        end = compiled(partial(_end, self.fold), (_end, self.fold), (batch, gathered))
+        end = compiled(partial(_end, self.fold), (_end, self.fold), (batch, gathered), evaluations=self.count)
         return end(batch, gathered), scores
 
     def _begin_program(self) -> Executable:
         identity = (_begin, self.fold, self._slots)
-        return compiled(partial(_begin, self.fold, self._slots), identity, (shapes_of(self.cases, self.batch),))
+        begin, shapes = partial(_begin, self.fold, self._slots), shapes_of(self.cases, self.batch)
+        return compiled(begin, identity, (shapes,), evaluations=self.count)
 
     def chunks(self, complete: int) -> Iterator[tuple[int, bool]]:
         """Where each chunk that is left begins, and whether the context is to be refined before it."""
@@ -222,12 +221,14 @@ class FoldRun:
         self.size = size
         shapes = shapes_of(self.cases, self.batch)
         if self.fold.evaluations == 1:
-            return compiled(partial(_whole, self.fold), (_whole, self.fold), (shapes,))
-        _, context, gathered = jax.eval_shape(partial(_begin, self.fold, self._slots), shapes)
+            return compiled(partial(_whole, self.fold), (_whole, self.fold), (shapes,), evaluations=self.count)
+        identity = (_begin, self.fold, self._slots)
+        _, context, gathered = shapes_returned(partial(_begin, self.fold, self._slots), identity, (shapes,))
         args = (replace(shapes, context=context), gathered, jax.ShapeDtypeStruct((), jnp.int32))
         function = partial(_step, self.fold, self.chunk)
         # What is gathered is donated: a stack of all evaluations would otherwise be held twice, and copied every chunk.
-        return compiled(function, (_step, self.fold, self.chunk), args, donate=(1,))
+        total = self.fold.evaluations * self.count
+        return compiled(function, (_step, self.fold, self.chunk), args, donate=(1,), evaluations=total)
 
 
 def _begin(fold: Fold, slots: int, batch: Case) -> Any:
@@ -261,9 +262,12 @@ def _step(fold: Fold, chunk: int, batch: Case, gathered: Any, start: Array) -> A
 
 def _whole(fold: Fold, batch: Case) -> Any:
     """Return what begin, one step and end return; one program compiles sooner and shares the forward pass."""
-    scores, context, gathered = _begin(fold, 1, batch)
+    scores, context = prepared(fold, batch)
     batch = replace(batch, context=context)
-    return _end(fold, batch, _step(fold, 1, batch, gathered, jnp.int32(0))[0]), scores
+    only = evaluated(fold, batch, jnp.zeros((1,), jnp.int32))
+    if fold.gather == "sum":
+        only = jax.tree.map(lambda leaf: leaf[:, 0], only)
+    return _end(fold, batch, only), scores
 
 
 def _refine(fold: Fold, batch: Case, gathered: Any) -> Any:

@@ -1,8 +1,4 @@
-"""Iterations: a state stepped many times for each target, such as an image under gradient ascent.
-
-A technique says how one target's state starts, steps and finishes. The engine steps many targets at
-once, in chunks that fit memory, with one compiled program for all targets of a layer.
-"""
+"""Iterations: a state stepped many times for each target, such as an image under gradient ascent."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -14,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.evaluating import each, rows_of, shapes_of
@@ -181,9 +177,10 @@ class _IterationRun:
     def compile_step(self, size: int) -> Executable:
         """The step for so many targets."""
         cases = shapes_of(self.cases, size)
-        state = jax.eval_shape(partial(_start, self.iteration), cases)
+        state = shapes_returned(partial(_start, self.iteration), (_start, self.iteration), (cases,))
         args = (cases, state, jax.ShapeDtypeStruct((), jnp.int32))
-        return compiled(partial(_step, self.iteration), (_step, self.iteration), args, donate=(1,))
+        total = self.iteration.steps * len(self.cases.key)
+        return compiled(partial(_step, self.iteration), (_step, self.iteration), args, donate=(1,), evaluations=total)
 
     def shapes_of_one(self) -> Any:
         """The shapes of everything that is kept of a chunk of one target."""
@@ -202,11 +199,13 @@ class _IterationRun:
     def chunk(self, rows: Any, report: Callable[[int], None]) -> Any:
         """What is kept of the targets `rows`: results, curves, frames."""
         iteration, cases = self.iteration, rows_of(self.cases, rows)
-        state = compiled(partial(_start, iteration), (_start, iteration), (cases,))(cases)
+        count = len(self.cases.key)
+        state = compiled(partial(_start, iteration), (_start, iteration), (cases,), evaluations=count)(cases)
         curve, frames, flight = [], [], InFlight()
 
         def seen(look: Callable[..., Any]) -> Any:
-            return compiled(partial(look, iteration), (look, iteration), (cases, state))(cases, state)
+            program = compiled(partial(look, iteration), (look, iteration), (cases, state), evaluations=count)
+            return program(cases, state)
 
         for index in range(iteration.steps):
             if index in self.snapshots:

@@ -72,4 +72,4 @@ def keys_for(key: Key[Array, ""], ids: Sequence[int] | Integer[np.ndarray, "..."
     ):
         raise UsageError(f"ids are whole numbers from 0 to 2**32 - 1, one per image, got {ids!r}")
     # Not split by place: an image keeps its noise alone, in any batch, in any order and after a resume.
-    return jax.vmap(lambda i: jax.random.fold_in(key, i))(jnp.asarray(numbers.astype(np.uint32)))
+    return jax.vmap(lambda i: jax.random.fold_in(key, i))(jax.device_put(numbers.astype(np.uint32)))

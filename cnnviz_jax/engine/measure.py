@@ -1,16 +1,10 @@
-"""What measures are made of and what they return: how faithful a map is, in numbers.
-
-A measure is a `MetricFold` (evaluations of one image, run by the engine like any technique) or a `HostMetric`
-(a function of a `HostCase`, for measures that explain again). Its target is `EvaluatedMap`: what was explained,
-together with the map. The results are `Measurement` and `Comparison`.
-"""
+"""What measures are made of: a `MetricFold`, or a `HostMetric`; the target of both is an `EvaluatedMap`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -19,7 +13,6 @@ from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.measurement import Better, Measured
-from cnnviz_jax.targets import Target
 from cnnviz_jax.targets.target import WrappedTarget
 
 
@@ -121,9 +114,3 @@ _REDUCED: dict[str, Callable[[np.ndarray], np.ndarray]] = {
     "sum": lambda array: array.sum(-1),
     "sum_abs": lambda array: np.abs(array).sum(-1),
 }
-
-
-def evaluated_map(target: Target, heat: np.ndarray, raw: np.ndarray, mask: np.ndarray | None) -> EvaluatedMap:
-    """Return the batched target of a measure."""
-    shown = None if mask is None else jnp.asarray(mask, jnp.float32)
-    return EvaluatedMap(inner=target, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=shown)

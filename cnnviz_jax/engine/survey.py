@@ -10,15 +10,11 @@ import numpy as np
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
-from cnnviz_jax.engine.progress import Progress
+from cnnviz_jax.engine.progress import Progress, silent
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model
-
-
-def _none(classes: int) -> Mapping[str, Reducer]:
-    return {}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +25,7 @@ class SurveyPlan:
     """What is gathered in the one pass, by name; `cnnviz sweep` runs these on many devices."""
     finish: Callable[..., Any]
     """`finish(found, dataset, provenance)` -> the result; `found` holds each reducer's `finish` by name."""
-    labelled: Callable[[int], Mapping[str, Reducer]] = _none
+    labelled: Callable[[int], Mapping[str, Reducer]] = lambda classes: {}
     """`labelled(classes)`: further reducers where images have labels."""
     then: tuple[Callable[..., Mapping[str, Reducer]], ...] = ()
     """Further passes over the same images: each `(found, dataset)` -> reducers that know what was found so far.
@@ -43,9 +39,9 @@ def run_survey(
     model: Model,
     dataset: Dataset,
     *,
-    batch: Chunk,
-    memory_budget: int | None,
-    progress: Progress,
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress = silent,
 ) -> tuple[dict[str, Total], dict[int, str]]:
     """Return what each reducer finished with, and why images were left out, by their number.
 
@@ -56,6 +52,9 @@ def run_survey(
     empty = [jax.tree.map(np.array, reducer.init()) for reducer in each]
     fields = dataset.described(fields_of(each))
 
+    def step(model: Any, deltas: Any, images: Any, ids: Any, valid: Any, fields: Any) -> Any:
+        return list(update_all(each, deltas, read_batch(each, model, images, ids, valid, fields)))
+
     def compile_for(size: int) -> Any:
         shapes = (
             jax.ShapeDtypeStruct((size, *model.input_shape), np.float32),
@@ -63,7 +62,7 @@ def run_survey(
             jax.ShapeDtypeStruct((size,), np.bool_),
             {name: jax.ShapeDtypeStruct((size, *shape), kind) for name, (shape, kind) in fields.items()},
         )
-        return compiled(_step(each), ("survey", each), (model, empty, *shapes), donate=(1,))
+        return compiled(step, ("survey", each), (model, empty, *shapes), donate=(1,))
 
     size, program = fitting(compile_for, batch, len(dataset), memory_budget)
     capacity = max(size, min((reducer.capacity for reducer in each), default=size))
@@ -86,14 +85,6 @@ def run_survey(
     return {name: reducer.finish(total) for (name, reducer), total in zip(reducers.items(), totals, strict=True)}, (
         unreadable
     )
-
-
-def _step(reducers: tuple[Reducer, ...]) -> Callable[..., Any]:
-    def step(model: Any, deltas: Any, images: Any, ids: Any, valid: Any, fields: Any) -> Any:
-        read = read_batch(reducers, model, images, ids, valid, fields)
-        return list(update_all(reducers, deltas, read))
-
-    return step
 
 
 def _merged(reducers: tuple[Reducer, ...], totals: list[Total], deltas: Any) -> list[Total]:

@@ -1,9 +1,7 @@
-"""A model as the library sees it: what an adapter builds, and what a technique is given.
+"""A model as techniques are given it: images in [0, 1] in, logits out, layers by name.
 
-`PureModel` is the adapter's side: one pure, batched function in inference mode with its parameters.
-`Model` is the technique's side: images in [0, 1] in, logits out, layers by name, and `run`, which
-reads, changes and overrides anything inside the traced program. Parameters are leaves of `Model`, so
-they are arguments of everything that is compiled: one executable serves all checkpoints.
+Parameters are leaves of `Model`, so they are arguments of everything that is compiled: one executable serves all
+checkpoints.
 """
 
 import functools
@@ -16,7 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.compiling import in_batches
+from cnnviz_jax.compiling import in_batches, shapes_returned
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
@@ -125,7 +123,8 @@ class Model:
         Raises:
             TargetError: The outputs are not one array with a class axis.
         """
-        out = jax.eval_shape(_forward, self, jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32))
+        one = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
+        out = shapes_returned(_forward, (_forward, self.structure), (self, one))
         if not hasattr(out, "shape") or len(out.shape) < 2:
             raise TargetError(
                 f"{self.name} does not return (n, classes) scores; explain a cv.targets.custom(...) instead"

@@ -9,13 +9,10 @@ class Scored(Protocol):
     @property
     def layers(self) -> tuple[str, ...]:
         """Layers whose activations `score` reads."""
-        ...
 
     @property
     def needs_outputs(self) -> bool:
         """Whether `score` reads the outputs."""
-        ...
 
     def score(self, outputs: Any, activations: dict[str, Any]) -> Any:
         """Return the score of one image."""
-        ...

@@ -1,6 +1,7 @@
 """All of a model but its numbers: read at one input size, at another one, in another precision."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -13,12 +14,18 @@ from cnnviz_jax.errors import ModelError
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.pure import Precision, PureModel
 from cnnviz_jax.program import Program
+from cnnviz_jax.program.graph.fingerprint import fingerprint
 from cnnviz_jax.program.rewrites.low_precision import low_precision_products
 
 
 @dataclass(frozen=True, eq=False)
 class Structure:
-    """All of a model but its numbers; equal only to itself, so it keys compiled programs."""
+    """All of a model but its numbers, which keys compiled programs.
+
+    Two are equal where they compute the same under the same names, as the traced programs tell: a network adapted anew
+    with other weights, as in every round of a training, compiles nothing. (A function that does something else for
+    several images than for one, and differently in two models that agree for one, would be mistaken; none is known.)
+    """
 
     apply: Callable[[Any, Float[Array, "n h w c"]], Any]
     """`apply(params, images) -> outputs` with images in [0, 1], NHWC."""
@@ -36,6 +43,22 @@ class Structure:
     """The same model at other input sizes."""
     exact: "Structure | None" = None
     """The same model in float32, where this one multiplies rounded numbers."""
+
+    @functools.cached_property
+    def _identity(self) -> str:
+        # What is closed over (the parameters, in most adapters) is no part of `fn` that the trace does not show.
+        pure = self.pure
+        said = (pure.axes, pure.framework, pure.param_paths, pure.scope_root, pure.scope_hints, pure.tokens, pure.notes)
+        own = (self.input_shape, self.labels, self.mean, self.std, self.name, self.head, self.warnings)
+        exact = None if self.exact is None else self.exact._identity
+        aliases = tuple(pure.layer_aliases.items())
+        return fingerprint(self.program.fingerprint, said, own, aliases, pure.logits, exact)
+
+    def __eq__(self, other: object) -> bool:
+        return self is other or (isinstance(other, Structure) and self._identity == other._identity)
+
+    def __hash__(self) -> int:
+        return hash(self._identity)
 
     def program_layers(self, read: Sequence[str], need_outputs: bool) -> tuple[str, ...]:
         """Return the program's layers that `Model.read_off` takes: no `input` that is no layer, and the logits' own."""

@@ -3,8 +3,6 @@
 Light: configs call them when they are made. `None` passes: it stands for an option that was not given.
 """
 
-from __future__ import annotations
-
 from cnnviz_jax.errors import CnnvizError, UsageError
 
 

@@ -1,7 +1,5 @@
 """How a fill is written: a number, one number per channel, or words. Light."""
 
-from __future__ import annotations
-
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.options.values import word_and_number
 

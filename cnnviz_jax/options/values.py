@@ -1,7 +1,5 @@
 """What users write as options: calls such as `relative(0.15)` or `pad(12, value=0.5)`, and names of classes. Light."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterable

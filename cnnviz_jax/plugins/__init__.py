@@ -4,19 +4,17 @@
 no code outside this folder touches pluggy. Light: imports no jax, flax, optax, matplotlib or numpy.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 import threading
 
 from cnnviz_jax.errors import PluginError
 from cnnviz_jax.plugins.loading import load_plugins
-from cnnviz_jax.plugins.registry import Conflict, Plugins
-from cnnviz_jax.plugins.reports import Disabled, PluginInfo, Skipped
+from cnnviz_jax.plugins.registry import Plugins
+from cnnviz_jax.plugins.reports import PluginInfo, Skipped
 from cnnviz_jax.plugins.selection import Selection
 
-__all__ = ["Conflict", "Disabled", "PluginInfo", "Plugins", "Selection", "Skipped", "plugins", "reset_plugins"]
+__all__ = ["PluginInfo", "Plugins", "Selection", "Skipped", "plugins", "reset_plugins"]
 
 _lock = threading.RLock()
 _loaded: Plugins | None = None

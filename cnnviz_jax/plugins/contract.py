@@ -1,7 +1,5 @@
 """What a plugin must keep to: hooks that exist, and records of the right class with sound fields."""
 
-from __future__ import annotations
-
 import dataclasses
 import difflib
 import re

@@ -1,7 +1,5 @@
 """Which plugins are installed: the entry points of every distribution, read without importing any."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from importlib import metadata
 

@@ -4,20 +4,29 @@ All are registration hooks: they yield frozen records and run on the host before
 `firstresult` and order never matters. Light: imports no jax.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import pluggy
 
-from cnnviz_jax.plugins.specs import AdapterSpec, ModelSpec, RendererSpec, TechniqueSpec
+from cnnviz_jax.plugins.specs import AdapterSpec, ModelSpec, RendererSpec, TechniqueSpec, techniques_in
 
 PROJECT = "cnnviz_jax"
 """Pluggy project name and entry-point group."""
 
 hookimpl = pluggy.HookimplMarker(PROJECT)
 """Marks a function of a plugin as an implementation of one of the hooks below."""
+
+
+def techniques_hook(module: str) -> Callable[[], list[TechniqueSpec]]:
+    """Return the hook `cnnviz_techniques` of a module whose configs are made with `technique`.
+
+    Args:
+        module: The module's name, its own `__name__`.
+    """
+    hook: Callable[[], list[TechniqueSpec]] = hookimpl(lambda: techniques_in(module))
+    return hook
+
 
 _ANSWERS = """
     Called once, on every process, when plugins are first needed; never while tracing. Yield nothing to offer nothing.

@@ -4,8 +4,6 @@
 program, and a second owner of an entry-point name is dropped without a word.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.util
 import sys

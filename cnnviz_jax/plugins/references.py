@@ -4,8 +4,6 @@ Records name what is heavy this way, and users name what is their own: a model's
 reducer, a part of a synthesis. Light.
 """
 
-from __future__ import annotations
-
 import importlib
 import re
 import sys

@@ -1,12 +1,10 @@
 """The registry: what the loaded plugins offer, looked up by name, with errors that lead on."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, NoReturn
+from typing import Any
 
 from cnnviz_jax.errors import PluginError, UnknownNameError, did_you_mean
 from cnnviz_jax.plugins.contract import HOOKS
@@ -154,12 +152,8 @@ class Plugins:
         claims = self._offers[sort].get(name, [])
         if len(claims) > 1:
             raise PluginError(next(clash.cause for clash in self.conflicts if (clash.sort, clash.name) == (sort, name)))
-        if not claims:
-            self._refuse(sort, name, kind)
-        return claims[0]
-
-    def _refuse(self, sort: str, name: str, kind: str | None) -> NoReturn:
-        """Raise the error for a name that nothing offers, quoting every plugin that might have."""
+        if claims:
+            return claims[0]
         known = [
             key for key, record in self._uncontested(sort).items() if kind in (None, getattr(record, "kind", None))
         ]

@@ -1,7 +1,5 @@
 """What became of each plugin: loaded, skipped or disabled."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 

@@ -4,8 +4,6 @@ Light: importing this module imports no jax, flax, optax or matplotlib. Anything
 as `"package.module:attribute"` and imported by `load` when it is first used.
 """
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field

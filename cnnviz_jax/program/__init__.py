@@ -5,12 +5,9 @@ Begin with `Program.trace`; the folder's README says what stands behind it.
 
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.program.graph.evaluator import Override
-from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.incremental import ChangedWindows, Interval, WindowPlan
 from cnnviz_jax.program.layers.checks import ProgramCheck
-from cnnviz_jax.program.layers.kernels import KernelRef
 from cnnviz_jax.program.layers.nodes import LayerNode
-from cnnviz_jax.program.layers.operations import Operation
 from cnnviz_jax.program.program import Handler, Program
 from cnnviz_jax.program.rewrites.relu_rules import deconv_relu, guided_relu
 
@@ -19,10 +16,7 @@ __all__ = [
     "Field",
     "Handler",
     "Interval",
-    "KernelRef",
     "LayerNode",
-    "Node",
-    "Operation",
     "Override",
     "Program",
     "ProgramCheck",

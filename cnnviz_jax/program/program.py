@@ -107,7 +107,8 @@ class Program(TracedProgram):
                 inputs[layer.value] = new
         for name, delta in add.items():
             steps.setdefault(self.layer_node(name).value, []).append(lambda value, delta=delta: value + delta)  # type: ignore[misc]
-        return {number: functools.partial(_composed, changes) for number, changes in steps.items()}
+        in_turn = functools.partial(functools.reduce, lambda value, change: change(value))
+        return {number: functools.partial(in_turn, changes) for number, changes in steps.items()}
 
     def _ruled(self, rules: Mapping[str, str | Callable[[Any], Any]]) -> dict[int, Override]:
         overrides = {}
@@ -212,9 +213,3 @@ class Program(TracedProgram):
             raise LayerKindError(f"layer {layer.name!r} is of kind {layer.kind!r} and has no kernel of its own")
         number = layer.kernel.value
         return layer.kernel.turned(self.evaluator.run(self._numbered(params), (number,))[number])
-
-
-def _composed(changes: Sequence[Change], value: Any) -> Any:
-    for change in changes:
-        value = change(value)
-    return value

@@ -37,7 +37,8 @@ class Pixels(Target):
 
     def check(self, model: Model) -> None:
         """Raise `TargetError` unless the outputs are (rows, cols, classes) of the mask's size and have the class."""
-        shape = _output_shape(model)
+        out = jax.eval_shape(lambda image: model.run(image)[0], jax.ShapeDtypeStruct(model.input_shape, jnp.float32))
+        shape = tuple(out.shape) if hasattr(out, "shape") else None
         if shape is None or len(shape) != 3:
             raise TargetError(f"{model.name} gives {shape} for one image; pixels and boxes need (rows, cols, classes)")
         if self.mask.shape[1:] != shape[:2]:
@@ -49,11 +50,6 @@ class Pixels(Target):
     def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `3 road in a box`."""
         return tuple(f"{model.class_name(int(i))} in {self.words}" for i in np.atleast_1d(np.asarray(self.index)))
-
-
-def _output_shape(model: Model) -> tuple[int, ...] | None:
-    out = jax.eval_shape(lambda image: model.run(image)[0], jax.ShapeDtypeStruct(model.input_shape, jnp.float32))
-    return tuple(out.shape) if hasattr(out, "shape") else None
 
 
 def pixels(index: int, mask: Any) -> Pixels:

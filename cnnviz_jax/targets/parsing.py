@@ -1,7 +1,5 @@
 """Targets in words and plain tables, as the command line, Python and TOML give them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from typing import Any

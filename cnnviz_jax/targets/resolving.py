@@ -44,22 +44,17 @@ def as_target(target: Any, model: Model) -> Target:
         return custom(target)
     several = list(target) if isinstance(target, (list, tuple)) else [target]
     if several and all(isinstance(each, Target) for each in several):
-        return _together(several)
+        if len({jax.tree.structure(each) for each in several}) > 1:
+            kinds = ", ".join(sorted({type(each).__name__ for each in several}))
+            raise TargetError(f"targets in one list differ in numbers only, not in kind, layer or unit; got {kinds}")
+        return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *several)
     if any(isinstance(each, str) for each in several):
         indices = [class_named(each, model) if isinstance(each, str) else each for each in several]
         target = indices if isinstance(target, (list, tuple)) else indices[0]
     try:
-        return ClassScore(jnp.asarray(np.asarray(target)))
+        return ClassScore(jax.device_put(np.asarray(target)))
     except (TypeError, ValueError) as error:
         raise TargetError(f"a target is a class, one per image, or one of cv.targets; got {target!r}") from error
-
-
-def _together(several: list[Target]) -> Target:
-    """One target whose numbers are those of several, which must differ in numbers only."""
-    if len({jax.tree.structure(each) for each in several}) > 1:
-        kinds = ", ".join(sorted({type(each).__name__ for each in several}))
-        raise TargetError(f"targets in one list differ in numbers only, not in kind, layer or unit; got {kinds}")
-    return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *several)
 
 
 def resolve_layers(target: Target, model: Model) -> Target:

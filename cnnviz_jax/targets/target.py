@@ -56,7 +56,8 @@ class Target:
 
     def __add__(self, other: Any) -> "Target":
         """Return the target that scores the sum."""
-        return self if _is_zero(other) else weighted((1.0, self), (1.0, other))
+        is_start = isinstance(other, int) and other == 0  # where `sum` begins
+        return self if is_start else weighted((1.0, self), (1.0, other))
 
     __radd__ = __add__
 
@@ -93,11 +94,6 @@ def check_numbers(word: str, numbers: Any, size: int, whose: str) -> None:
         if not 0 <= number < size:
             many = f"{word}es" if word == "class" else f"{word}s"
             raise TargetError(f"{word} {int(number)} is out of range: {whose} has {many} 0 to {size - 1}")
-
-
-def _is_zero(other: Any) -> bool:
-    """Whether `other` is where `sum` begins."""
-    return isinstance(other, int) and other == 0
 
 
 class LayerTarget(Target):

@@ -70,7 +70,9 @@ def adapt(
     shape = (int(shape[0]), int(shape[1]), int(shape[2]))
     _check_finite(pure)
     if tokens is not None:
-        pure = dataclasses.replace(pure, tokens=_tokens(tokens))
+        if len(tokens) != 3 or not all(isinstance(n, int) for n in tokens) or tokens[0] < 0 or min(tokens[1:]) < 1:
+            raise ModelError(f"tokens is (tokens before the grid, rows, columns), such as (1, 14, 14); got {tokens!r}")
+        pure = dataclasses.replace(pure, tokens=(tokens[0], tokens[1], tokens[2]))
     structure = structure_of(
         pure,
         shape,
@@ -86,12 +88,6 @@ def adapt(
             f"tokens={tokens!r} means {before + rows * columns} tokens, and no layer of {structure.name} has so many"
         )
     return Model(pure.params, structure)
-
-
-def _tokens(tokens: Any) -> tuple[int, int, int]:
-    if len(tokens) != 3 or not all(isinstance(n, int) for n in tokens) or tokens[0] < 0 or min(tokens[1:]) < 1:
-        raise ModelError(f"tokens is (tokens before the grid, rows, columns), such as (1, 14, 14); got {tokens!r}")
-    return tuple(tokens)
 
 
 def _choose(native: Any, adapter: str | None) -> AdapterSpec:

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import jax.numpy as jnp
+
 from cnnviz_jax.data.images import Images
 from cnnviz_jax.engine import Chunk, preview
+from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold_run import FoldRun
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins.specs import TechniqueSpec
@@ -42,7 +45,7 @@ def explain_plan(
     """
     made = Prepared.of(technique, model, images, target, key, None, options)
     fold = made.technique.built
-    found = preview(FoldRun(fold, model, made.images, made.target, made.keys, chunk, memory_budget))
+    found = preview(FoldRun(fold, Case(model, made.target, made.keys, jnp.asarray(made.images)), chunk, memory_budget))
     count, evaluations = len(made.images), fold.evaluations
     own = fold.plan(model)
     return (

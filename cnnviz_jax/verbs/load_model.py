@@ -34,12 +34,8 @@ def load_model(name: str, weights: str | Path | None = None) -> Model:
         WeightsError: The file is missing, broken or does not fit.
     """
     registry = plugins()
-    if registry.is_own_factory(name):
-        return _made_by(name, weights)
-    return load(registry.model(name).build)(None if weights is None else local_file(weights))
-
-
-def _made_by(name: str, weights: str | Path | None) -> Model:
+    if not registry.is_own_factory(name):
+        return load(registry.model(name).build)(None if weights is None else local_file(weights))
     factory = import_factory(name, "model")
     file = None if weights is None else str(local_file(weights))
     try:

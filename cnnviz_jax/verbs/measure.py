@@ -4,13 +4,14 @@ import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import Chunk, Progress, image_ids, key_of, key_text, keys_for, root_key, run_fold, silent
-from cnnviz_jax.engine.measure import HostCase, MetricFold, evaluated_map, map_of
+from cnnviz_jax.engine.measure import EvaluatedMap, HostCase, MetricFold, map_of
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ModelError, UsageError
 from cnnviz_jax.model.model import Model
@@ -77,7 +78,8 @@ def measure(
     if len(keys) != len(images):
         raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
     built = build(spec, config, model)
-    whole = evaluated_map(inner, heat, raw, shown)
+    seen = None if shown is None else jnp.asarray(shown, jnp.float32)
+    whole = EvaluatedMap(inner=inner, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=seen)
     tell = progress or silent
     labels: tuple[str, ...] = ()
     found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with

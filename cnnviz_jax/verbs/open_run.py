@@ -202,10 +202,10 @@ class Run:
             )
         images, maps = self.images(ids), self.heatmaps(name, ids)
         target = self.array(f"target/{name}", ids) if f"target/{name}" in self._store.arrays else None
-        is_raw = maps.shape[1:3] != images.shape[1:3]
+        is_raw, size = maps.shape[1:3] != images.shape[1:3], (len(maps), *images.shape[1:3], *maps.shape[3:])
         _, config = technique_and_config(asked.technique, "explain", dict(asked.options))
         return Attribution(
-            values=_enlarged(maps, images.shape[1:3]) if is_raw else maps,
+            values=np.asarray(jax.image.resize(maps, size, "linear")) if is_raw else maps,
             low_res=maps if is_raw and maps.ndim == 3 else None,
             scores=self.array(f"score/{name}", ids),
             target=target if target is not None else np.zeros(len(ids), np.int32),
@@ -316,7 +316,3 @@ class Run:
     def _require_done(self) -> None:
         if not self.is_done:
             raise UsageError(f"the run in {self.folder.root} is not finished; run the same `cnnviz sweep` again")
-
-
-def _enlarged(maps: Float[np.ndarray, "n ..."], size: tuple[int, ...]) -> Float[np.ndarray, "n ..."]:
-    return np.asarray(jax.image.resize(maps, (len(maps), *size, *maps.shape[3:]), "linear"))

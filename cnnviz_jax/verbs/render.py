@@ -50,7 +50,16 @@ def check_output(kind: str | None, path: Path, renderer: str | None = None) -> R
         RenderError: None fits, and those that would are listed; or no file can be created at `path`.
     """
     spec = _renderer_for(kind, path, renderer)
-    _check_writable(path)
+    if path.is_dir():
+        raise RenderError(f"{path} is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise RenderError(f"no folder {path.parent}; make it first")
+    try:
+        handle, name = tempfile.mkstemp(prefix=".cnnviz-", dir=path.parent)
+        os.close(handle)
+        os.unlink(name)
+    except OSError as error:
+        raise RenderError(f"cannot write in {path.parent}: {error.strerror}") from error
     return spec
 
 
@@ -72,17 +81,3 @@ def _renderer_for(kind: str | None, path: Path, renderer: str | None) -> Rendere
         names = ", ".join(repr(spec.name) for spec in exact)
         raise RenderError(f"renderers {names} all write {kind} to {path.suffix.lower()}; say renderer=...")
     return exact[0]
-
-
-def _check_writable(path: Path) -> None:
-    folder = path.parent
-    if path.is_dir():
-        raise RenderError(f"{path} is a folder; name a file in it")
-    if not folder.is_dir():
-        raise RenderError(f"no folder {folder}; make it first")
-    try:
-        handle, name = tempfile.mkstemp(prefix=".cnnviz-", dir=folder)
-        os.close(handle)
-        os.unlink(name)
-    except OSError as error:
-        raise RenderError(f"cannot write in {folder}: {error.strerror}") from error

@@ -16,7 +16,6 @@ from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model, predictions, require_model
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.plugins.specs import Kind
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
 from cnnviz_jax.verbs.explain import explain
@@ -63,14 +62,26 @@ def report(
     titles = image_names(names, len(images))
     if out is not None:
         check_output(Report.__name__, Path(out))
-    kinds = _chosen(techniques)
-    run = _Tasks(progress or silent)
+    known = plugins().techniques
+    asked = techniques if techniques is not None else [name for name, spec in known.items() if spec.in_report]
+    kinds = {name: plugins().technique(name).kind for name in asked}
     attributions = _explanations([name for name in kinds if kinds[name] == "explain"], model, images, target, key)
     syntheses = _syntheses([name for name in kinds if kinds[name] == "synthesize"], model, key)
     inspections: dict[str, Task] = {
         name: lambda progress, name=name: inspect(name, model) for name in kinds if kinds[name] == "inspect"
     }
-    results = run.all({**attributions, **inspections, **syntheses})
+    tell, tasks = progress or silent, {**attributions, **inspections, **syntheses}
+    results: dict[str, Any] = {}
+    refused: dict[str, str] = {}
+    elapsed_s: dict[str, float] = {}
+    for number, (name, task) in enumerate(tasks.items()):
+        began = time.monotonic()
+        try:
+            results[name] = task(progress=stage(tell, number, len(tasks), name))
+        except CnnvizError as reason:
+            refused[name] = str(reason)
+        elapsed_s[name] = time.monotonic() - began
+    tell(1000 * len(tasks), 1000 * len(tasks), "done")
     page = Report(
         title=f"{model.name}: what it looks at, what it answers to",
         model=_facts(model),
@@ -81,9 +92,9 @@ def report(
         attributions={name: results[name] for name in attributions if name in results},
         inspections={name: results[name] for name in inspections if name in results},
         syntheses={name: results[name] for name in syntheses if name in results},
-        summaries={name: spec.summary for name, spec in plugins().techniques.items()},
-        refused=run.refused,
-        elapsed_s=run.elapsed_s,
+        summaries={name: spec.summary for name, spec in known.items()},
+        refused=refused,
+        elapsed_s=elapsed_s,
         versions=versions(),
         warnings=model.warnings,
     )
@@ -94,40 +105,6 @@ def report(
 
 Task = Callable[..., Any]
 """Takes the keyword `progress`."""
-
-
-class _Tasks:
-    """Runs named tasks one after another, times them, and keeps the reasons of those that refuse."""
-
-    def __init__(self, progress: Progress) -> None:
-        self.progress = progress
-        self.refused: dict[str, str] = {}
-        self.elapsed_s: dict[str, float] = {}
-
-    def all(self, tasks: dict[str, Task]) -> dict[str, Any]:
-        """Return the results of the tasks that did not refuse."""
-        results = {}
-        for number, (name, task) in enumerate(tasks.items()):
-            began = time.monotonic()
-            try:
-                results[name] = task(progress=stage(self.progress, number, len(tasks), name))
-            except CnnvizError as reason:
-                self.refused[name] = str(reason)
-            self.elapsed_s[name] = time.monotonic() - began
-        self.progress(1000 * len(tasks), 1000 * len(tasks), "done")
-        return results
-
-
-def _chosen(techniques: Sequence[str] | None) -> dict[str, Kind]:
-    """Return name and kind of the techniques to run.
-
-    Raises:
-        UnknownNameError: A name that nothing offers.
-    """
-    manager = plugins()
-    if techniques is None:
-        return {name: spec.kind for name, spec in manager.techniques.items() if spec.in_report}
-    return {name: manager.technique(name).kind for name in techniques}
 
 
 def _explanations(names: Sequence[str], model: Model, images: Any, target: Any, key: Any) -> dict[str, Task]:

@@ -114,14 +114,11 @@ def _technique(name: str, layer: str | None, model: Model, options: dict[str, An
     fields = {field.name for field in dataclasses.fields(plugins().technique(name, "synthesize").config)}
     if "layer" in fields:
         if (asked := options.get("layer") if layer is None else layer) is None:
-            raise UsageError(f"{name} looks at one layer; say layer=, such as {_some_layer(model)!r}")
+            maps = [each.name for each in model.layers.values() if each.is_map]
+            some = (maps or list(model.layers))[len(maps) // 2]
+            raise UsageError(f"{name} looks at one layer; say layer=, such as {some!r}")
         layer, options = None, {**options, "layer": model.layers.resolve(asked)}
     return *technique_and_config(name, "synthesize", options), layer
-
-
-def _some_layer(model: Model) -> str:
-    maps = [layer.name for layer in model.layers.values() if layer.is_map]
-    return (maps or list(model.layers))[len(maps) // 2]
 
 
 def _targets(model: Model, layer: str | None, channels: Any, target: Any, config: Any) -> tuple[targets.Target, Any]:

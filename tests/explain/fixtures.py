@@ -4,7 +4,6 @@
 line here.
 """
 
-import contextlib
 import dataclasses
 import functools
 import typing
@@ -14,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 import cnnviz_jax as cv
-from cnnviz_jax import compiling as compiling
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.plugins import plugins
 from tests.explain.small_network import forward, parameters
@@ -62,24 +60,6 @@ def cheap(name: str) -> dict[str, object]:
             continue
         chosen[field.name] = value
     return chosen
-
-
-def compiled_without_optimising(monkeypatch) -> None:
-    """Have the engine's programs compiled quickly: half of these tests' time would go into optimising."""
-    options = {**compiling.compiler_options(), **_quick_options()}
-    monkeypatch.setattr(compiling, "compiler_options", lambda: options)
-
-
-@functools.cache
-def _quick_options() -> dict[str, int | bool]:
-    """Options that compile sooner, those that this XLA knows: jax 0.12 has no switch for the fusion emitters."""
-    known: dict[str, int | bool] = {}
-    for option, value in {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}.items():
-        lowered = jax.jit(lambda x: x + 1).lower(jax.ShapeDtypeStruct((1,), "float32"))
-        with contextlib.suppress(RuntimeError, ValueError):
-            lowered.compile(compiler_options={option: value})
-            known[option] = value
-    return known
 
 
 def flat(params, x):

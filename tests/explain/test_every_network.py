@@ -14,16 +14,9 @@ from flax import linen, nnx
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import CnnvizError
-from tests.explain.fixtures import TECHNIQUES, cheap, check_contract, check_refusal, compiled_without_optimising
+from tests.explain.fixtures import TECHNIQUES, cheap, check_contract, check_refusal
 
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    with pytest.MonkeyPatch.context() as patched:
-        compiled_without_optimising(patched)
-        yield
 
 
 class MobileNetLike(nnx.Module):

@@ -22,19 +22,11 @@ from tests.explain.fixtures import (
     awkward,
     cheap,
     check_contract,
-    compiled_without_optimising,
     explained,
     network,
 )
 
 pytestmark = pytest.mark.filterwarnings("default")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _quick():
-    with pytest.MonkeyPatch.context() as patched:
-        compiled_without_optimising(patched)
-        yield
 
 
 def usual(name: str):

@@ -1,7 +1,5 @@
 """The table of commands: one line each, and one file of that name each."""
 
-from __future__ import annotations
-
 COMMANDS = {
     "report": "write one offline page: predictions, explanations, filters, receptive fields",
     "explain": "show where a model looks in images",

@@ -1,7 +1,5 @@
 """`cnnviz adapters`: the frameworks whose models are understood."""
 
-from __future__ import annotations
-
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import show_records
 from cnnviz_jax.cli.values import listing_parser

@@ -1,7 +1,5 @@
 """`cnnviz compare [MODEL] [IMAGES...]`: which technique is most faithful for a network."""
 
-from __future__ import annotations
-
 import json
 
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files

@@ -1,17 +1,17 @@
 """`cnnviz doctor`: does this installation work, and on what does it run?"""
 
-from __future__ import annotations
-
 import json
 import os
 import platform
 from dataclasses import asdict, dataclass
 from importlib import metadata
+from pathlib import Path
 from typing import Literal
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.values import listing_parser
+from cnnviz_jax.compiling import held_bytes
 from cnnviz_jax.plugins import Plugins
 
 State = Literal["ok", "note", "fail"]
@@ -36,10 +36,11 @@ def run(words: list[str], settings: Settings) -> int:
     """Look at everything the work needs; exit code 1 if anything fails."""
     parser = listing_parser("cnnviz doctor", "Check versions, plugins, devices, memory, the compiler and its cache.")
     found = parser.parse_args(words)
+    host_bytes = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     checks = [
         *_versions(),
         *_plugins(settings.plugins(quiet=True)),
-        Check("host memory", "ok", f"{_gib(_host_bytes())} GiB, {os.cpu_count()} processors"),
+        Check("host memory", "ok", f"{_gib(host_bytes)} GiB, {os.cpu_count()} processors"),
         *_compiler(),
     ]
     healthy = all(check.state != "fail" for check in checks)
@@ -87,7 +88,10 @@ def _compiler() -> list[Check]:
     checks.append(_jit())
     checks.append(_options())
     folder: str | None = jax.config.jax_compilation_cache_dir  # type: ignore[attr-defined]
-    kept = f"compiled programs are kept in {folder}" if folder else "off; JAX_COMPILATION_CACHE_DIR=FOLDER keeps them"
+    kept = "off; CNNVIZ_COMPILE_CACHE=FOLDER keeps compiled programs there"
+    if folder:
+        held = held_bytes(Path(folder)) / 2**20
+        kept = f"compiled programs are kept in {folder} ({held:.0f} MiB); CNNVIZ_COMPILE_CACHE=off keeps none"
     checks.append(Check("compilation cache", "ok" if folder else "note", kept))
     return checks
 
@@ -117,10 +121,6 @@ def _options() -> Check:
     if jax.default_backend() != "cpu":
         return Check("compile options", "ok", "none are wanted on this backend")
     return Check("compile options", "note", "this XLA knows none of those that speed up convolutions on the CPU")
-
-
-def _host_bytes() -> int:
-    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _gib(count: int) -> str:

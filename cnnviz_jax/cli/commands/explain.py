@@ -1,7 +1,5 @@
 """`cnnviz explain TECHNIQUE MODEL IMAGES...`: where a model looks in images."""
 
-from __future__ import annotations
-
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, stacked
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, RUN_OPTIONS, TARGET_OPTION, Common

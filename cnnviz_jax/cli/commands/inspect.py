@@ -1,7 +1,5 @@
 """`cnnviz inspect TECHNIQUE MODEL`: what a model itself holds."""
 
-from __future__ import annotations
-
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
 from cnnviz_jax.cli.technique_options import LAYER_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS

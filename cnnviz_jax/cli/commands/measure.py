@@ -1,7 +1,5 @@
 """`cnnviz measure METRIC MODEL IMAGES...`: how faithful one technique's maps are, by one measure."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files

@@ -1,7 +1,5 @@
 """`cnnviz merge DIR...`: join the shards of a sweep."""
 
-from __future__ import annotations
-
 import sys
 
 from cnnviz_jax.cli.global_options import Settings

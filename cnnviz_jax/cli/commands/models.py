@@ -1,7 +1,5 @@
 """`cnnviz models`: the networks known by name, and their published weights on request."""
 
-from __future__ import annotations
-
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.tables import show, show_records

@@ -1,7 +1,5 @@
 """`cnnviz plugins`: every plugin that was found, and what became of it."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 

@@ -1,7 +1,5 @@
 """`cnnviz renderers`: the ways to write results."""
 
-from __future__ import annotations
-
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import show_records
 from cnnviz_jax.cli.values import listing_parser

@@ -1,7 +1,5 @@
 """`cnnviz report [MODEL] [IMAGES...]`: one offline page about a model and a few images."""
 
-from __future__ import annotations
-
 import dataclasses
 from pathlib import Path
 

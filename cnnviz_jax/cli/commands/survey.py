@@ -1,7 +1,5 @@
 """`cnnviz survey TECHNIQUE MODEL FOLDER`: what a layer's units answer to over many images."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings

@@ -1,7 +1,5 @@
 """`cnnviz sweep [SPEC] --run DIR`: a whole data set, on any number of devices and hosts."""
 
-from __future__ import annotations
-
 import argparse
 import os
 import re
@@ -22,10 +20,8 @@ def run(words: list[str], settings: Settings) -> int:
     """Run, or only plan, a sweep; the exit code says how it ended."""
     try:
         return _run(words, settings)
-    except SweepStop as stop:
-        return _left(stop, stop.code, str(stop))
     except CnnvizError as error:
-        return _left(error, 2, str(error))
+        return _left(error, error.code if isinstance(error, SweepStop) else 2, str(error))
     except Exception as error:
         from cnnviz_jax.sweep.processes import lost_peer
 
@@ -68,7 +64,8 @@ def _run(words: list[str], settings: Settings) -> int:
     launch = Launch.resolved(**given_options(found, Launch))
     if found.devices is not None:
         simulate_devices(found.devices)
-    use_compile_cache(found.compile_cache)
+    if found.compile_cache is not None:
+        use_compile_cache(found.compile_cache)
     start_processes(launch)
 
     import jax

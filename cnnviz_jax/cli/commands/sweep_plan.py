@@ -9,7 +9,6 @@ from cnnviz_jax.cli.progress import duration
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
-    from cnnviz_jax.sweep.planning import Estimate
     from cnnviz_jax.sweep.run_options import RunOptions
     from cnnviz_jax.sweep.spec import SweepSpec
 
@@ -56,14 +55,10 @@ def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, 
     if compute_s:
         print(f"\n{'images':>12} {'devices':>8} {'time':>14} {'storage':>10} {'files':>10} {'ckpts':>6}  limited by")
         for each in (own, *(estimate(costs, _MILLION, n, checkpoint_every_s=every_s) for n in (1, 8, 256))):
-            print(_line(each))
-
-
-def _line(each: Estimate) -> str:
-    return (
-        f"{each.images:>12,} {each.devices:>8} {duration(each.total_s):>14} {_size(each.storage_bytes):>10} "
-        f"{each.files:>10,} {each.checkpoints:>6}  {each.limit}"
-    )
+            print(
+                f"{each.images:>12,} {each.devices:>8} {duration(each.total_s):>14} {_size(each.storage_bytes):>10} "
+                f"{each.files:>10,} {each.checkpoints:>6}  {each.limit}"
+            )
 
 
 def _size(count: float) -> str:

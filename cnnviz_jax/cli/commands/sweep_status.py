@@ -1,7 +1,5 @@
 """`cnnviz sweep-status DIR`: how far a run is."""
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from pathlib import Path

@@ -1,7 +1,5 @@
 """What `cnnviz synthesize` writes beside a PNG: a file per unit, the ascent as a GIF, and every number."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from typing import Any

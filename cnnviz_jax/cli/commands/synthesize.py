@@ -1,7 +1,5 @@
 """`cnnviz synthesize [TECHNIQUE] MODEL --layer L --channels 0:64`: inputs that excite units most."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from cnnviz_jax.cli.commands.synthesis_files import folder_beside, joined, write_beside

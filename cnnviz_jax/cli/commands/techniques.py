@@ -1,7 +1,5 @@
 """`cnnviz techniques`: what can be run, by kind."""
 
-from __future__ import annotations
-
 import dataclasses
 
 from cnnviz_jax.cli.global_options import Settings

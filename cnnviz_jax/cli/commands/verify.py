@@ -1,7 +1,5 @@
 """`cnnviz verify DIR`: read everything in a run folder back and check it."""
 
-from __future__ import annotations
-
 import sys
 from pathlib import Path
 

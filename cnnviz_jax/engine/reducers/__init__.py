@@ -1,17 +1,14 @@
 """Reducers: facts about a data set of images, gathered in one pass and merged exactly in any order.
 
-A reducer is a commutative monoid with four moves. `init` is the empty delta of one device; `update` folds a
-batch into it, traced; `lift` turns a device's delta into a host total with wide counters; `merge` joins any
-number of totals into one, exactly and without regard to order; `finish` says what the total means. Batch
-size, order, number of devices, checkpoints and shards cannot change a bit of the result, so the same
-reducer runs on one device (`survey`) and on many (`sweep`). README.md in this folder says how to write one.
+Batch size, order, number of devices, checkpoints and shards cannot change a bit of the result, so the same reducer runs
+on one device (`survey`) and on many (`sweep`). README.md in this folder lists its moves and says how to write one.
 """
 
 from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
 from cnnviz_jax.engine.reducers.exact_sum import exact_limbs, exact_totals, normalised
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
-from cnnviz_jax.engine.reducers.reducer import Batch, LayerReducer, Reducer, Total
+from cnnviz_jax.engine.reducers.reducer import Batch, Reducer, Total
 from cnnviz_jax.engine.reducers.together import fields_of, layers_of, read_batch, update_all
 from cnnviz_jax.engine.reducers.top_k import TopK
 
@@ -19,7 +16,6 @@ __all__ = [
     "Batch",
     "Confusion",
     "FireCounts",
-    "LayerReducer",
     "LogHistogram",
     "Moments",
     "Reducer",

@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, UInt32
+from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.engine.reducers.reducer import Batch, Delta, LayerReducer, Total, by_position, extremes
 from cnnviz_jax.errors import UsageError
@@ -68,7 +67,15 @@ class TopK(LayerReducer):
         # top_k gives a tie to the lower index, which is the right entry while ids only grow. Its cost is a
         # fraction of a sort by three keys, which is right in any order.
         grows = (batch.ids[0] >= delta["next"]) & jnp.all(batch.ids[1:] > batch.ids[:-1])
-        in_order, in_any_order = partial(_best_in_order, k=self.k), partial(_best_in_any_order, k=self.k)
+
+        def in_order(value: Array, ids: Array, pos: Array) -> tuple[Array, Array, Array]:
+            best, index = jax.lax.top_k(value, self.k)
+            return best, jnp.take_along_axis(ids, index, 1), jnp.take_along_axis(pos, index, 1)
+
+        def in_any_order(value: Array, ids: Array, pos: Array) -> tuple[Array, Array, Array]:
+            falling, ids, pos = jax.lax.sort((-value, ids, pos), num_keys=3)
+            return -falling[:, : self.k], ids[:, : self.k], pos[:, : self.k]
+
         value, ids, pos = jax.lax.cond(grows, in_order, in_any_order, *joined)
         if self.entries == "image":
             pos = _places(x, value, pos)
@@ -135,17 +142,3 @@ def _places(x: Float[Array, "b n c"], value: Float[Array, "c k"], pos: Int[Array
 def _without_sign_of_zero(x: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
     """Return the same numbers with 0.0 for -0.0, which would sort below it."""
     return jnp.where(x == 0, jnp.zeros_like(x), x)
-
-
-def _best_in_order(
-    value: Float[Array, "c m"], ids: UInt32[Array, "c m"], pos: Int[Array, "c m"], *, k: int
-) -> tuple[Array, Array, Array]:
-    best, index = jax.lax.top_k(value, k)
-    return best, jnp.take_along_axis(ids, index, 1), jnp.take_along_axis(pos, index, 1)
-
-
-def _best_in_any_order(
-    value: Float[Array, "c m"], ids: UInt32[Array, "c m"], pos: Int[Array, "c m"], *, k: int
-) -> tuple[Array, Array, Array]:
-    falling, ids, pos = jax.lax.sort((-value, ids, pos), num_keys=3)
-    return -falling[:, :k], ids[:, :k], pos[:, :k]

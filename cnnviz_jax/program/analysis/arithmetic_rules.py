@@ -1,7 +1,7 @@
 """How operations that compute carry abstract values: elementwise, convolutions, pools, products, reductions, sorts."""
 
 from collections.abc import Sequence
-from functools import partial
+from operator import methodcaller
 
 import numpy as np
 
@@ -139,12 +139,8 @@ def _pooling(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
         role = single(source.axes[position])
         if role == "B" and size > 1:
             context.mixes(node)
-        source = source.along(position, shape[position], partial(_windowed, index_map=tuple(map(int, index_map))))
+        source = source.along(position, shape[position], methodcaller("windows", *map(int, index_map)))
     return [source]
-
-
-def _windowed(reach: Reach, *, index_map: tuple[int, ...]) -> Reach:
-    return reach.windows(*index_map)
 
 
 @rule(

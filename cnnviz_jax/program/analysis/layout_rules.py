@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from math import prod
+from operator import methodcaller
 from typing import Any
 
 import numpy as np
@@ -97,12 +97,8 @@ def _pad(context: RuleContext, node: Node, operands: Sequence[AbstractValue]) ->
         if low == high == inner == 0 or size == 0:
             continue
         units = context.shape(node.outputs[0])[position]
-        source = source.along(position, units, partial(_padded, units=units, low=int(low), inner=int(inner)))
+        source = source.along(position, units, methodcaller("windows", units, 1, 1, int(low), base=int(inner) + 1))
     return [source]
-
-
-def _padded(reach: Reach, *, units: int, low: int, inner: int) -> Reach:
-    return reach.windows(units, 1, 1, low, base=inner + 1)
 
 
 @rule("concatenate")
@@ -129,7 +125,10 @@ def _concatenate(context: RuleContext, node: Node, operands: Sequence[AbstractVa
 
     def reach(k: int) -> Reach:
         if k != role:
-            return union(_same_length([operand.seen()[k] for operand in level]))
+            # Parts of another length than the longest become one interval: tables unite unit by unit.
+            seen = [operand.seen()[k] for operand in level]
+            units = max(len(part.first) for part in seen)
+            return union([part if len(part.first) in (1, units) else part.hull() for part in seen])
         places = iter(level)
         parts = [(next(places).seen()[k] if o.depends else None, n) for o, n in zip(operands, sizes, strict=True)]
         return joined(parts, context.extents[k])
@@ -142,12 +141,6 @@ def _as_one_factor(source: AbstractValue, position: int, role: Role) -> Abstract
     lost = {factor[0] for factor in source.axes[position]}
     axes = [*source.axes[:position], ((role, length(source.axes[position])),), *source.axes[position + 1 :]]
     return source.changed(axes, lambda k, reach: reach.hull() if k in lost else reach)
-
-
-def _same_length(parts: list[Reach]) -> list[Reach]:
-    """Parts whose tables may be united: those of another length than the first become one interval."""
-    units = max(len(part.first) for part in parts)
-    return [part if len(part.first) in (1, units) else part.hull() for part in parts]
 
 
 @rule("gather")
@@ -185,12 +178,8 @@ def _dynamic_slice(context: RuleContext, node: Node, operands: Sequence[Abstract
             continue
         start = context.constant(node.inputs[1 + position])
         if start is None:
-            source = source.along(position, new, partial(_somewhere, units=new))
+            source = source.along(position, new, lambda reach, new=new: reach.hull().spread(new))  # type: ignore[misc]
         else:
             begin = int(np.clip(int(start), 0, old - new))
             source = picked(source, position, range(begin, begin + new))
     return [source]
-
-
-def _somewhere(reach: Reach, *, units: int) -> Reach:
-    return reach.hull().spread(units)

@@ -48,7 +48,13 @@ class Field:
 
         Where no index map holds (global layers, paths of several strides) it is the largest exact box.
         """
-        return self._pair(lambda index_map: index_map.high - index_map.low + 1, _largest)
+        rows, columns = (
+            Fraction(max(0, int((reach.last - reach.first + 1).max())))
+            if reach.index_map is None
+            else reach.index_map.high - reach.index_map.low + 1
+            for reach in (self.rows, self.columns)
+        )
+        return _number(rows), _number(columns)
 
     @property
     def stride(self) -> Pair | None:
@@ -140,20 +146,9 @@ class Field:
             return None
         return _number(of(self.rows.index_map)), _number(of(self.columns.index_map))
 
-    def _pair(self, of: Callable[[IndexMap], Fraction], otherwise: Callable[[Reach], Fraction]) -> Pair:
-        rows, columns = (
-            of(reach.index_map) if reach.index_map is not None else otherwise(reach)
-            for reach in (self.rows, self.columns)
-        )
-        return _number(rows), _number(columns)
-
 
 def _number(value: Fraction) -> Number:
     return int(value) if value.denominator == 1 else float(value)
-
-
-def _largest(reach: Reach) -> Fraction:
-    return Fraction(int(max(0, (reach.last - reach.first + 1).max())))
 
 
 def _times(pair: Pair) -> str:

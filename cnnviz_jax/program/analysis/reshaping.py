@@ -153,9 +153,8 @@ def _merged(factors: list[tuple[Role, int]], reach: list[Reach]) -> Axis:
     spatial = [role for role in roles if role in (0, 1)]
     total = prod(size for _, size in factors)
     if not spatial:
-        whole = "C" in roles
-        parts = "c" in roles
-        return (("C", total),) if whole else ((("c", total),) if parts else ((None, total),))
+        named: Role = "C" if "C" in roles else "c" if "c" in roles else None
+        return ((named, total),)
     if len(factors) == 1 or len(spatial) > 1 or "C" in roles:
         return tuple(factors)
     # Rows that stand among nameless factors are repeated: behind `jnp.repeat(x, 2, 1)` by broadcast and reshape the

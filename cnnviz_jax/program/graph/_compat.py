@@ -22,7 +22,7 @@ _NOT_CALLS = frozenset(
 )
 
 
-def _inner(value: Any) -> tuple[Any, tuple[Any, ...]] | None:
+def open_program(value: Any) -> tuple[Any, tuple[Any, ...]] | None:
     """The open program and its constants, if `value` is a program."""
     if hasattr(value, "jaxpr") and hasattr(value, "consts"):
         open_program = value.jaxpr
@@ -31,7 +31,7 @@ def _inner(value: Any) -> tuple[Any, tuple[Any, ...]] | None:
 
 
 def _programs(equation: Any) -> list[tuple[Any, tuple[Any, ...]]]:
-    return [found for value in equation.params.values() if (found := _inner(value)) is not None]
+    return [found for value in equation.params.values() if (found := open_program(value)) is not None]
 
 
 def _shapes(atoms: Sequence[Any]) -> list[Any]:
@@ -135,5 +135,19 @@ def subprograms(equation: Any) -> int:
     count = 0
     for value in equation.params.values():
         many = value if isinstance(value, (tuple, list)) else (value,)
-        count += sum(_inner(item) is not None for item in many)
+        count += sum(open_program(item) is not None for item in many)
     return count
+
+
+def wrapped_rule(value: Any) -> tuple[Any, ...] | None:
+    """The function and the transformations of a derivative rule that JAX has wrapped; `None` for anything else."""
+    return (value.f, value.transforms, value.params) if type(value).__name__ == "WrappedFun" else None
+
+
+def is_bookkeeping(function: Any, name: str, value: Any) -> bool:
+    """Whether JAX's own wrapper of a derivative rule closes over `value` for its bookkeeping: memo, store, trace."""
+    if not function.__module__.startswith("jax."):
+        return False
+    if "_memoize" in function.__qualname__:
+        return name in ("cells", "sentinel")
+    return type(value).__name__.endswith(("Store", "Trace"))

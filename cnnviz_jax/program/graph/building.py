@@ -1,11 +1,11 @@
 """Building the graph of an open program: calls opened, short scans unrolled, dead code dropped."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import jax.numpy as jnp
 from jax import lax
-from jaxtyping import Array
 
 from cnnviz_jax.program.graph import _compat
 from cnnviz_jax.program.graph.graph import SCAN_INDEX, Graph, Node, Value
@@ -100,7 +100,7 @@ class _Builder:
             slices = []
             for number, slot in zip(stacked, slots, strict=True):
                 piece = self.node("scan-slice", (number,), None, call, call.scope)
-                piece.function = _taking(step)
+                piece.function = partial(lax.index_in_dim, index=step, keepdims=False)
                 slices.append(self.leaf(piece, [slot.aval]))
             inputs = (*fixed, *carry, *(piece.outputs[0] for piece in slices))
             nodes, outputs = self.program(body, consts, inputs, call, call.scope)
@@ -110,18 +110,10 @@ class _Builder:
         stacks = []
         for position, aval in enumerate(avals[carries:]):
             stack = self.node("scan-stack", [row[position] for row in rows], None, node, scope)
-            stack.function = _stacked
+            stack.function = lambda *slices: jnp.stack(slices)
             stacks.append(self.leaf(stack, [aval]))
         node.body.extend(stacks)
         node.outputs = (*carry, *(stack.outputs[0] for stack in stacks))
-
-
-def _taking(step: int) -> Callable[[Array], Array]:
-    return lambda stacked: lax.index_in_dim(stacked, step, 0, keepdims=False)
-
-
-def _stacked(*rows: Array) -> Array:
-    return jnp.stack(rows)
 
 
 def graph_of(program: Any, consts: Sequence[Any], param_count: int) -> Graph:

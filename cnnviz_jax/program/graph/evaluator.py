@@ -84,7 +84,10 @@ class Evaluator:
                 numbers: tuple[int, ...] = (step.value,)
                 results = [overrides[step.value].compute(*operands)]
             else:
-                results, numbers = _applied(step.node, operands), step.node.outputs
+                # The body of an entered call is evaluated without the call, so its name stack is opened by hand.
+                outer = step.node.outer_stack
+                with jax.named_scope(outer) if outer else nullcontext():
+                    results, numbers = step.node.apply(operands), step.node.outputs
             for number, result in zip(numbers, results, strict=True):
                 # A node of several results may compute one that is known or overridden too: that one is dropped.
                 if number not in known and (step.node is None or number not in overrides):
@@ -191,9 +194,3 @@ def _with_dead(
         alive.update(inputs)
         steps.append(_EvaluationStep(node, number, inputs, dead))
     return tuple(reversed(steps))
-
-
-def _applied(node: Node, operands: list[Any]) -> list[Any]:
-    # The body of an entered call is evaluated without the call, so its name stack is opened by hand.
-    with jax.named_scope(node.outer_stack) if node.outer_stack else nullcontext():
-        return node.apply(operands)

@@ -5,7 +5,7 @@ README of `program`.
 """
 
 from cnnviz_jax.program.incremental.evaluate import ChangedWindows
-from cnnviz_jax.program.incremental.plan import WindowPlan, WindowStep, plan_windows
-from cnnviz_jax.program.incremental.spans import Interval, Span, Window
+from cnnviz_jax.program.incremental.plan import WindowPlan, plan_windows
+from cnnviz_jax.program.incremental.spans import Interval
 
-__all__ = ["ChangedWindows", "Interval", "Span", "Window", "WindowPlan", "WindowStep", "plan_windows"]
+__all__ = ["ChangedWindows", "Interval", "WindowPlan", "plan_windows"]

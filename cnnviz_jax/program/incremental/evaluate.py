@@ -18,7 +18,7 @@ from cnnviz_jax.program.graph.primitives import ELEMENTWISE
 from cnnviz_jax.program.incremental.plan import WindowPlan, WindowStep
 from cnnviz_jax.program.incremental.regions import Cut, SweepPlace, at, lay, read, slice_at
 from cnnviz_jax.program.incremental.rulebook import Beside, Region
-from cnnviz_jax.program.incremental.spans import Window
+from cnnviz_jax.program.incremental.spans import Window, number_of
 
 
 @dataclass(frozen=True)
@@ -207,11 +207,7 @@ def _padded(value: Array, base: _Base, values: dict[int, Any]) -> Array:
         return value
     if base.padding_value is not None:
         return lax.pad(value, jnp.asarray(values[base.padding_value], value.dtype), config)
-    padding = base.padding
-    if not jnp.issubdtype(value.dtype, jnp.inexact) and np.isinf(padding):
-        limits = np.iinfo(value.dtype)
-        padding = int(limits.min if padding < 0 else limits.max)
-    return lax.pad(value, jnp.asarray(padding, value.dtype), config)
+    return lax.pad(value, number_of(base.padding, value.dtype), config)
 
 
 def _changed_image(plan: WindowPlan, x: Array, occluded: Array, place: SweepPlace) -> Array:

@@ -6,14 +6,13 @@ border, and is then applied without padding along rows and columns.
 
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import convolve
 from cnnviz_jax.program.incremental.rulebook import Region, Whole, WindowContext, WindowRecipe, rule
-from cnnviz_jax.program.incremental.spans import Span, Window
+from cnnviz_jax.program.incremental.spans import Span, Window, number_of
 
 
 @rule("conv_general_dilated")
@@ -44,18 +43,10 @@ def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRe
     return WindowRecipe((Region((regions[0], regions[1])), Whole()), compute)
 
 
-def _lowest(dtype: Any) -> float | int:
-    return -np.inf if jnp.issubdtype(dtype, jnp.floating) else int(np.iinfo(dtype).min)
-
-
-def _highest(dtype: Any) -> float | int:
-    return np.inf if jnp.issubdtype(dtype, jnp.floating) else int(np.iinfo(dtype).max)
-
-
-_POOLS: dict[str, tuple[Any, Any]] = {
-    "reduce_window_max": (lax.max, _lowest),
-    "reduce_window_min": (lax.min, _highest),
-    "reduce_window_sum": (lax.add, lambda dtype: 0),
+_POOLS: dict[str, tuple[Any, float]] = {
+    "reduce_window_max": (lax.max, -np.inf),
+    "reduce_window_min": (lax.min, np.inf),
+    "reduce_window_sum": (lax.add, 0),
 }
 
 
@@ -77,12 +68,11 @@ def _pooling(context: WindowContext, node: Node, result: Window) -> WindowRecipe
     function, neutral = _POOLS[node.name]
 
     def compute(read: list[Any]) -> list[Any]:
-        start = np.asarray(neutral(read[0].dtype), read[0].dtype)
+        start = np.asarray(number_of(neutral, read[0].dtype))
         windows = params["window_dimensions"], params["window_strides"], padding, bases, dilations
         return [lax.reduce_window(read[0], start, function, *windows)]
 
-    beyond = -np.inf if node.name == "reduce_window_max" else np.inf if node.name == "reduce_window_min" else 0
-    return WindowRecipe((Region((regions[0], regions[1]), beyond),), compute)
+    return WindowRecipe((Region((regions[0], regions[1]), neutral),), compute)
 
 
 @rule("pad")

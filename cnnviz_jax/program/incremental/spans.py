@@ -1,18 +1,24 @@
-"""Where the units of a value stand that a change of the image can reach, along one axis and along both.
-
-A sweep changes the image at many places. Sizes are those of the worst place, so that one compiled program serves
-all; where a span starts is a table with one entry per place, read by a traced number.
-"""
+"""Where the units of a value stand that a change of the image can reach, along one axis and along both."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax.program.analysis.abstract_values import SPATIAL, AbstractValue
 from cnnviz_jax.program.analysis.reach import Reach
+
+
+def number_of(number: float, dtype: Any) -> np.ndarray:
+    """Return a number in a dtype; in one of whole numbers an infinity is the least or the greatest of them."""
+    if np.isinf(number) and not jnp.issubdtype(dtype, jnp.inexact):
+        number = np.iinfo(dtype).min if number < 0 else np.iinfo(dtype).max
+    return np.asarray(number, dtype)
+
 
 Interval = tuple[int, int]
 """First row (or column) of the image that changes, and one past the last."""
@@ -20,7 +26,7 @@ Interval = tuple[int, int]
 
 @dataclass(frozen=True, eq=False)
 class Span:
-    """`size` neighbouring units from `start[place]` on; a region read for padding may begin below 0."""
+    """`size` neighbouring units, those of the worst place, from `start[place]` on; for padding it begins below 0."""
 
     start: Int[np.ndarray, " places"]
     size: int

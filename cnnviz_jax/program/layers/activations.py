@@ -167,9 +167,10 @@ def _rectified(view: ProgramView, node: Node) -> tuple[int, int, str] | None:
     """`(value, source, kind)` of a rectifier that ends in `node`."""
     value = node.outputs[0]
     if node.name == "max":
-        source = _beside(view, node, 0.0)
-        if source is None:
+        operands = view.other_operand(node)
+        if operands is None or not view.is_uniform(operands[1], 0.0):
             return None
+        source = operands[0]
         below = view.producer(source)
         bounded = below is not None and below.name == "min" and below.order not in view.claimed
         if below is not None and bounded and view.sole_consumer(source) is node:
@@ -198,12 +199,6 @@ def _rectified(view: ProgramView, node: Node) -> tuple[int, int, str] | None:
             if sign is not None and sign[1] and sign[0] == kept:
                 return value, kept, "relu"
     return None
-
-
-def _beside(view: ProgramView, node: Node, number: float) -> int | None:
-    """The image-dependent operand of a node whose other operand is `number` all over."""
-    operands = view.other_operand(node)
-    return operands[0] if operands is not None and view.is_uniform(operands[1], number) else None
 
 
 def _sign_test(view: ProgramView, number: int) -> tuple[int, bool] | None:

@@ -1,9 +1,4 @@
-"""Kernels as they act, whatever layout the parameters have: convolutions as (h, w, in, out), dense as (in, out).
-
-A kernel is evaluated from the parameters through everything the program does to them: transposes, casts, weight
-standardisation, a scan's slice. Its in-channels are those of one group, as HWIO has it; a depthwise kernel is
-(h, w, 1, channels).
-"""
+"""Kernels as they act, whatever layout the parameters have; see `Program.kernel`."""
 
 from dataclasses import dataclass
 from math import prod
@@ -67,7 +62,6 @@ def _convolution_order(view: ProgramView, source: int, params: Any) -> tuple[int
     spec = params["dimension_numbers"]
     out, into, *inside = spec.rhs_spec
     roles = view.abstract(source).roles
-    rank = {0: 0, 1: 1}
     seen = [roles[axis] for axis in spec.lhs_spec[2:]]
-    ordered = sorted(range(len(inside)), key=lambda k: (rank.get(seen[k], k), k))
+    ordered = sorted(range(len(inside)), key=lambda k: (seen[k] if seen[k] in (0, 1) else k, k))
     return (*(inside[k] for k in ordered), into, out)

@@ -10,8 +10,6 @@ from dataclasses import replace
 
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue
 from cnnviz_jax.program.analysis.receptive_field import Field
-from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.graph.primitives import AFFINE, GLUE
 from cnnviz_jax.program.layers.kernels import kernel_of
 from cnnviz_jax.program.layers.modules import ModuleCall, module_calls
 from cnnviz_jax.program.layers.nodes import LayerNode
@@ -147,18 +145,11 @@ def _is_norm(call: ModuleCall, own: Sequence[Operation]) -> bool:
 
 def _same(view: ProgramView, call: ModuleCall, operation: Operation) -> bool:
     """Whether a module hands on what its operation computes, rearranged or shifted at most."""
-
-    def through(node: Node) -> int | None:
-        if node.name in GLUE:
-            return node.inputs[0]
-        operands = view.other_operand(node)
-        return operands[0] if node.name in AFFINE and operands is not None else None
-
     inside = {node.order for node in call.nodes}
     current = call.value
     while current != operation.value:
         node = view.producer(current)
-        following = None if node is None or node.order not in inside else through(node)
+        following = None if node is None or node.order not in inside else view.shifted(node)
         if following is None:
             return False
         current = following

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue
 from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph.graph import Graph, Node
-from cnnviz_jax.program.graph.primitives import GLUE
+from cnnviz_jax.program.graph.primitives import AFFINE, GLUE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -105,6 +105,13 @@ class ProgramView:
         if self.depends(left) == self.depends(right):
             return None
         return (left, right) if self.depends(left) else (right, left)
+
+    def shifted(self, node: Node) -> int | None:
+        """The one operand that a node rearranges, or shifts and scales by a value that the image does not feed."""
+        if node.name in GLUE:
+            return node.inputs[0]
+        operands = self.other_operand(node)
+        return operands[0] if node.name in AFFINE and operands is not None else None
 
     def between(self, value: int, sources: tuple[int, ...]) -> tuple[Node, ...]:
         """The image-dependent leaves on the ways from `sources` to `value`."""

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterable, Sequence
+from itertools import takewhile
 
 # Parameter trees of one level carry the module in front of the word: `conv1_w`, `conv1_bias`.
 _SUFFIXED = re.compile(
@@ -19,12 +20,7 @@ class ParameterModules:
     def of(self, params: Iterable[int]) -> tuple[str, ...] | None:
         """The module that all of `params` belong to; `None` where no path tells, or only constants are among them."""
         modules = [self._modules[k] for k in params if k < len(self._modules)]
-        if not modules:
-            return None
-        shared = modules[0]
-        for module in modules[1:]:
-            shared = common(shared, module)
-        return shared or None
+        return common(modules) or None
 
     def names(self, params: Iterable[int]) -> tuple[str, ...]:
         """The paths of `params`; constants that the function closed over are `const.0`, `const.1`, ..."""
@@ -32,12 +28,9 @@ class ParameterModules:
         return tuple(self.paths[k] if k < count else f"const.{k - count}" for k in sorted(params))
 
 
-def common(left: Sequence[str], right: Sequence[str]) -> tuple[str, ...]:
-    """The shared beginning of two paths."""
-    size = 0
-    while size < min(len(left), len(right)) and left[size] == right[size]:
-        size += 1
-    return tuple(left[:size])
+def common(paths: Sequence[Sequence[str]]) -> tuple[str, ...]:
+    """The shared beginning of some paths."""
+    return tuple(parts[0] for parts in takewhile(lambda parts: len(set(parts)) == 1, zip(*paths, strict=False)))
 
 
 def _module(path: str) -> tuple[str, ...]:

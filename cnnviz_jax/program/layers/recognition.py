@@ -108,14 +108,7 @@ def _prepares_image(view: ProgramView, nodes: tuple[Node, ...], source: int) -> 
         number = _parameter(view, node)
         if number is not None and any(position < count for position in view.abstract(number).params):
             return False
-
-    def through(node: Node) -> int | None:
-        if node.name in GLUE:
-            return node.inputs[0]
-        operands = view.other_operand(node)
-        return operands[0] if node.name in AFFINE and operands is not None else None
-
-    return view.graph.walk(source, through) == view.graph.image_id
+    return view.graph.walk(source, view.shifted) == view.graph.image_id
 
 
 def _pools(view: ProgramView, modules: ParameterModules) -> Iterator[Operation]:

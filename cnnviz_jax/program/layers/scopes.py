@@ -100,7 +100,7 @@ def leaf_paths(
         if owner is None:
             continue
         bare = tuple(_INDEX.sub("", part) for part in here)
-        if common(bare, owner) == bare and len(owner) > len(bare):
+        if owner[: len(bare)] == bare and len(owner) > len(bare):
             for node in operation.nodes:
                 if stacks[node.order] == here:
                     found[node.order] = LeafPath(here + owner[len(bare) :], len(here))
@@ -161,8 +161,6 @@ def _repeated(view: ProgramView, orders: Sequence[int], modules: ParameterModule
                 found.append(owner)
     if not found:
         return ("scan",)
-    shared = found[0]
-    for owner in found:
-        shared = common(shared, owner)
+    shared = common(found)
     alone = all(owner == shared for owner in found)
     return (shared[:-1] if alone and len(shared) > 1 else shared) or ("scan",)

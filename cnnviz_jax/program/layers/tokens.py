@@ -39,8 +39,9 @@ class TokenGrid:
 
     def to_map(self, value: Array) -> Array:
         """Return the grid's tokens as (h, w, c); others are left out."""
-        rows = self._two(value)[self.before : self.before + self.count]
-        return rows.reshape(self.rows, self.columns, -1)
+        pair = value.reshape([n for k, n in enumerate(value.shape) if k in (self.tokens, self.channels)])
+        rows = pair if self.tokens < self.channels else pair.T
+        return rows[self.before : self.before + self.count].reshape(self.rows, self.columns, -1)
 
     def from_map(self, value: Array, shape: Sequence[int]) -> Array:
         """Return a native value of `shape` with (h, w, c) in its grid and zeros elsewhere; lengths of 1 spread."""
@@ -55,11 +56,6 @@ class TokenGrid:
         inside = (places >= self.before) & (places < self.before + self.count)
         wide = inside.reshape([-1 if k == self.tokens else 1 for k in range(value.ndim)])
         return jnp.where(wide, self.from_map(new, value.shape).astype(value.dtype), value)
-
-    def _two(self, value: Array) -> Array:
-        """(tokens, channels)."""
-        pair = value.reshape([n for k, n in enumerate(value.shape) if k in (self.tokens, self.channels)])
-        return pair if self.tokens < self.channels else pair.T
 
 
 def joined_grids(view: ProgramView) -> Mapping[int, Tokens]:

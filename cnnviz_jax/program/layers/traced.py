@@ -1,5 +1,6 @@
 """A model traced once and read: its graph, what is known of every value, its layers by name."""
 
+import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Self
@@ -10,6 +11,7 @@ from cnnviz_jax.errors import CnnvizError, LayerNotFoundError, ModelError, did_y
 from cnnviz_jax.program.analysis.interpreter import Analysis
 from cnnviz_jax.program.graph import _compat
 from cnnviz_jax.program.graph.building import graph_of
+from cnnviz_jax.program.graph.fingerprint import fingerprint
 from cnnviz_jax.program.graph.graph import Graph
 from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.checks import ProgramCheck, check, softmax_heads
@@ -119,6 +121,11 @@ class TracedProgram:
             paths=paths, scope_root=scope_root, scope_hints=scope_hints, tokens=tokens,
         )  # fmt: skip
 
+    @functools.cached_property
+    def fingerprint(self) -> str:
+        """A digest that two traces share where they compute the same; see `program.graph.fingerprint`."""
+        return fingerprint(self._open, self._consts, str(self._params_tree), str(self._outputs_tree))
+
     @property
     def last_map(self) -> str | None:
         """The last layer with a map of more than one position, or `None`.
@@ -172,14 +179,7 @@ def _first_line(error: Exception) -> str:
 
 def _default_paths(paths: Sequence[Any]) -> tuple[str, ...]:
     """Tree paths joined by dots, without Linen's collections."""
-    named = [[_key(key) for key in path] for path in paths]
+    named = [[jax.tree_util.keystr((key,), simple=True) for key in path] for path in paths]
     if any(path and path[0] == "params" for path in named):
         named = [path[1:] if len(path) > 1 else path for path in named]
     return tuple(".".join(path) for path in named)
-
-
-def _key(key: Any) -> str:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return str(getattr(key, attribute))
-    return str(key)

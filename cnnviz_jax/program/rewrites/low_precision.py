@@ -25,13 +25,8 @@ def low_precision_products(graph: Graph, dtype: Any) -> dict[int, Override]:
     return {
         leaf.outputs[0]: Override(leaf.inputs, _product(leaf, dtype))
         for leaf in graph.leaves
-        if _is_product(leaf, graph)
+        if leaf.name in _PRODUCTS and leaf.is_transparent and graph.values[leaf.outputs[0]].dtype == jnp.float32
     }
-
-
-def _is_product(node: Node, graph: Graph) -> bool:
-    is_float32 = graph.values[node.outputs[0]].dtype == jnp.float32 if node.outputs else False
-    return node.name in _PRODUCTS and is_float32 and node.is_transparent
 
 
 def _product(node: Node, dtype: Any) -> Any:

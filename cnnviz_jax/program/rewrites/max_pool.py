@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.program.graph.evaluator import Override
-from cnnviz_jax.program.graph.graph import Graph, Node
+from cnnviz_jax.program.graph.graph import Graph
 
 _MOST_PLACES = 16
 """Places of a window up to which comparing all of them is faster."""
@@ -80,18 +80,14 @@ def compared_pools(graph: Graph) -> dict[int, Override]:
     found: dict[int, Override] = {}
     for leaf in graph.leaves:
         if leaf.name == "reduce_window_max" and leaf.is_transparent:
-            windows, is_float = _windows(leaf), jnp.issubdtype(graph.values[leaf.outputs[0]].dtype, jnp.floating)
+            windows = PoolWindows(
+                size=tuple(leaf.params["window_dimensions"]),
+                strides=tuple(leaf.params["window_strides"]),
+                padding=tuple((int(low), int(high)) for low, high in leaf.params["padding"]),
+                dilation=tuple(leaf.params["window_dilation"]),
+            )
+            is_float = jnp.issubdtype(graph.values[leaf.outputs[0]].dtype, jnp.floating)
             gains = is_cpu or any(step > 1 for step in windows.dilation)
             if is_float and gains and windows.places <= _MOST_PLACES and set(leaf.params["base_dilation"]) == {1}:
                 found[leaf.outputs[0]] = Override(leaf.inputs, functools.partial(max_pool, windows=windows))
     return found
-
-
-def _windows(node: Node) -> PoolWindows:
-    params = node.params
-    return PoolWindows(
-        size=tuple(params["window_dimensions"]),
-        strides=tuple(params["window_strides"]),
-        padding=tuple((int(low), int(high)) for low, high in params["padding"]),
-        dilation=tuple(params["window_dilation"]),
-    )

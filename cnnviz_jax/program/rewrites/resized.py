@@ -166,9 +166,6 @@ class _Run:
         """Axes of a value that hold a spatial extent, alone or among others."""
         return {k for k, axis in enumerate(self.abstract[number].axes) if any(role in (0, 1) for role, _ in axis)}
 
-    def source(self, node: Node) -> int:
-        return next(number for number in node.inputs if self.abstract[number].depends)
-
     def elementwise(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Operands that do not see the image must spread over the map, or be one number all over."""
         # Traced at 8 x 8, `x + b` with b of (1, 1, 1, 4) is right at any size; with b of (1, 8, 8, 4), a position
@@ -215,7 +212,8 @@ class _Run:
         self.strided(node, old, new, node.params["window_strides"], node.params["padding"])
 
     def window(self, node: Node, inputs: list[Any]) -> None:
-        old, new = self.values[self.source(node)].shape, jnp.shape(inputs[0])
+        source = next(number for number in node.inputs if self.abstract[number].depends)
+        old, new = self.values[source].shape, jnp.shape(inputs[0])
         dims = node.params["window_dimensions"]
         if any(size > 1 and size == old[k] for k, size in enumerate(dims)):
             raise _TiedError("a pool over the whole map is tied to it")

@@ -51,7 +51,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
 
         def one(image: Any) -> Any:
             operands = (image,) if state is None else (image, statistics)
-            return _without_state(getattr(copy, method)(*operands, **kwargs))
+            outputs = getattr(copy, method)(*operands, **kwargs)
+            if isinstance(outputs, tuple) and outputs and isinstance(outputs[-1], eqx.nn.State):
+                return outputs[0] if len(outputs) == 2 else outputs[:-1]
+            return outputs
 
         classes = {type(node) for _, node in held.values()}
         with naming(lambda node: (held[id(node)][0],) if id(node) in held else (), classes), _explained(title):
@@ -189,13 +192,6 @@ def _entry(node: Any, key: Any) -> Any:
         return node[key.key if hasattr(key, "key") else key.idx]
     except (TypeError, KeyError, IndexError, AttributeError):
         return None  # a container of somebody's own: its leaves keep the path jax gives them
-
-
-def _without_state(outputs: Any) -> Any:
-    """Return what a module returns beside its State."""
-    if isinstance(outputs, tuple) and outputs and isinstance(outputs[-1], eqx.nn.State):
-        return outputs[0] if len(outputs) == 2 else outputs[:-1]
-    return outputs
 
 
 @contextlib.contextmanager

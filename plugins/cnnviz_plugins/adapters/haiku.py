@@ -43,7 +43,9 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     takes_rng = "rng" in inspect.signature(native.apply).parameters
     kwargs = inference_kwargs(native.apply, options, operands=(*operands, *(("rng",) if takes_rng else ()), "x"))
     modules = {module for arg in args for module in arg}
-    root = _root(modules)
+    # The module that all others stand in, if there is one that has no parameters of its own.
+    first = {module.split("/")[0] for module in modules}
+    root = first.pop() if len(first) == 1 and not first & modules else ""
     names: dict[tuple[int, str, str], str] = {}
     params: dict[str, Any] = {}
     for i, arg in enumerate(args):
@@ -74,13 +76,6 @@ def _title(native: Any) -> str:
     while hasattr(function, "_original_fn"):
         function = function._original_fn
     return str(getattr(function, "__name__", type(function).__name__))
-
-
-def _root(modules: set[str]) -> str:
-    """Return the module that all others stand in, if there is one that has no parameters of its own."""
-    first = {module.split("/")[0] for module in modules}
-    alone = len(first) == 1 and not first & modules
-    return first.pop() if alone else ""
 
 
 def _dotted(module: str, root: str) -> str:

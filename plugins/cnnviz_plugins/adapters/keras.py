@@ -56,7 +56,9 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
 
     variables = zip(names, (*trainable, *fixed), strict=True)
     params = {name: owned(variable.value, name) for name, variable in variables}
-    axes: Axes = options.axes or ("NCHW" if _channels_first(native) else "NHWC")
+    formats = {layer.data_format for layer in _layers(native) if getattr(layer, "data_format", None)}
+    is_first = "channels_first" in (formats or {keras.config.image_data_format()})
+    axes: Axes = options.axes or ("NCHW" if is_first else "NHWC")
     shape = _input_shape(native, title, axes)
     return pure_model(fn, params, options, framework="keras", name=title, axes=axes, input_shape=shape)
 
@@ -70,11 +72,6 @@ def _names(paths: Sequence[str], title: str) -> list[str]:
         names.append(f"{name}#{used[name]}" if used[name] else name)
         used[name] += 1
     return names
-
-
-def _channels_first(native: Any) -> bool:
-    formats = {layer.data_format for layer in _layers(native) if getattr(layer, "data_format", None)}
-    return "channels_first" in (formats or {keras.config.image_data_format()})
 
 
 def _layers(native: Any) -> Iterator[Any]:

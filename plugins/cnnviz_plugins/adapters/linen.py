@@ -113,7 +113,7 @@ def _in_scope(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.modu
 
 
 _profiling_lock = threading.Lock()
-_profiling: list[contextlib.AbstractContextManager[None]] = []
+_profiling = contextlib.ExitStack()
 _traces = [0]
 
 
@@ -122,8 +122,7 @@ def _without_profiling_names() -> Iterator[None]:
     """Keep Linen from opening scopes of its own; the switch is global, so the last trace sets it back."""
     with _profiling_lock:
         if _traces[0] == 0:
-            _profiling.append(nn.override_named_call(False))
-            _profiling[-1].__enter__()
+            _profiling.enter_context(nn.override_named_call(False))
         _traces[0] += 1
     try:
         yield
@@ -131,7 +130,7 @@ def _without_profiling_names() -> Iterator[None]:
         with _profiling_lock:
             _traces[0] -= 1
             if _traces[0] == 0:
-                _profiling.pop().__exit__(None, None, None)
+                _profiling.close()
 
 
 @contextlib.contextmanager

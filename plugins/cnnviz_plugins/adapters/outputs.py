@@ -40,14 +40,7 @@ def owned(leaf: Any, path: str) -> jax.Array:
 
 def dotted(keys: Iterable[Any]) -> str:
     """Return a pytree key path as words and indices joined by dots, such as `layer1.0.kernel`."""
-    return ".".join(str(_word(key)) for key in keys)
-
-
-def _word(key: Any) -> Any:
-    for attribute in ("key", "name", "idx"):
-        if hasattr(key, attribute):
-            return getattr(key, attribute)
-    return key
+    return jax.tree_util.keystr(tuple(keys), simple=True, separator=".")
 
 
 def logits_of(outputs: Any) -> Any:

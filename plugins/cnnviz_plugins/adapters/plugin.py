@@ -1,7 +1,5 @@
 """The adapters on offer, one for each framework and one for any function. Imports no framework."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

@@ -1,11 +1,8 @@
 """What can be read off a network without images: filters, receptive fields."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, check_at_least, hookimpl, technique, techniques_in
+from cnnviz_jax.plugin import check_at_least, technique, techniques_hook
 
 
 @technique("filters", "inspect", ".filters:build", "Krizhevsky et al. 2012, figure 3")
@@ -116,7 +113,4 @@ class EvolutionConfig:
     """Seed of the start, the same at every step."""
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the inspect techniques."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

@@ -1,21 +1,16 @@
 """Measures of faithfulness, robustness and sanity, as plugins; imports nothing heavy."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from typing import Literal
 
 from cnnviz_jax.plugin import (
     FIXED_FILL_WORDS,
     Fill,
-    TechniqueSpec,
     UsageError,
     check_at_least,
     check_fill,
     check_positive,
-    hookimpl,
     technique,
-    techniques_in,
+    techniques_hook,
     word_and_number,
 )
 
@@ -154,7 +149,4 @@ class ParameterRandomizationConfig:
     """Whether maps are compared as they are, or by their absolute values."""
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the measures."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

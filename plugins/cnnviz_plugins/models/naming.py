@@ -9,7 +9,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 from flax import nnx
 from jaxtyping import Key, Shaped
@@ -87,7 +86,7 @@ def load_arrays(network: nnx.Module, arrays: Mapping[str, Shaped[np.ndarray, "..
         array = np.asarray(given[name]).transpose(slot.axes).astype(slot.dtype)
         if not np.isfinite(array).all():
             raise WeightsError(f"{name!r} in {source!r} holds values that are not finite; the file is of no use")
-        state[slot.path] = jnp.asarray(array)
+        state[slot.path] = jax.device_put(array)  # jnp.asarray compiles a copy for every layout
     nnx.update(network, nnx.from_flat_state(state))
 
 

@@ -3,8 +3,6 @@
 Light: imports no jax; a network's module is imported when it is built.
 """
 
-from __future__ import annotations
-
 import importlib
 from collections.abc import Callable, Iterable
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The built-in renderers as plugins; imports nothing heavy."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 
 from cnnviz_jax.plugin import RendererSpec, hookimpl

@@ -1,12 +1,9 @@
 """The survey family: exemplars, distributions and dissection of a layer's units."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, hookimpl, technique, techniques_in
+from cnnviz_jax.plugin import technique, techniques_hook
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +68,4 @@ class DissectionConfig(LayerConfig):
     """Images drawn of each."""
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the survey techniques."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

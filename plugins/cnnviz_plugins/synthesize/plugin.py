@@ -1,19 +1,16 @@
 """Synthesis: images that excite a unit most, or that a network cannot tell from a given one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Literal
 
 from cnnviz_jax.plugin import (
     RendererSpec,
-    TechniqueSpec,
     check_at_least,
     check_positive,
     check_size,
     hookimpl,
     technique,
-    techniques_in,
+    techniques_hook,
 )
 
 RecipeName = Literal[
@@ -194,10 +191,7 @@ class AdversarialConfig:
         check_positive(steps=self.steps, overshoot=self.overshoot)
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the synthesis techniques."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)
 
 
 @hookimpl

@@ -14,7 +14,7 @@ OPERATIONS |= {
     "upsample_nearest2d": lambda self, output_size=None, *scales: _nearest(self, output_size, scales, 0.0),
     "_upsample_nearest_exact2d": lambda self, output_size=None, *scales: _nearest(self, output_size, scales, 0.5),
     "upsample_bilinear2d": lambda self, output_size, align_corners, *scales: _interpolated(
-        self, output_size, align_corners, scales, _linear, clamped=True
+        self, output_size, align_corners, scales, lambda t: [(0, 1 - t), (1, t)], clamped=True
     ),
     "upsample_bicubic2d": lambda self, output_size, align_corners, *scales: _interpolated(
         self, output_size, align_corners, scales, _cubic, clamped=False
@@ -57,10 +57,6 @@ def _interpolated(
             np.add.at(table, (np.arange(out), np.clip(first + offset, 0, n - 1)), weight)
         self = jnp.moveaxis(jnp.matmul(jnp.moveaxis(self, axis, -1), jnp.asarray(table.T, self.dtype)), -1, axis)
     return self
-
-
-def _linear(t: Any) -> list[tuple[int, Any]]:
-    return [(0, 1 - t), (1, t)]
 
 
 def _cubic(t: Any) -> list[tuple[int, Any]]:

@@ -2,7 +2,6 @@
 
 import contextlib
 import importlib
-import operator
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -85,7 +84,7 @@ def evaluate(graph: Graph, inputs: Mapping[str, Any]) -> list[Any]:
         elif node.op == "output":
             return list(torch.fx.node.map_arg(node.args[0], values.__getitem__))
         elif node.op == "call_function":
-            function = operator.getitem if node.target is operator.getitem else operation_of(node.target)
+            function = operation_of(node.target)
             assert function is not None, "unknown operations are found before"
             args = _plain(torch.fx.node.map_arg(node.args, values.__getitem__))
             kwargs = _plain(torch.fx.node.map_arg(node.kwargs, values.__getitem__))

@@ -1,11 +1,8 @@
 """The activation family: feature maps."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, check_at_least, hookimpl, technique, techniques_in
+from cnnviz_jax.plugin import check_at_least, technique, techniques_hook
 
 
 @technique(
@@ -27,7 +24,4 @@ class FeatureMapsConfig:
         check_at_least(1, count=self.count)
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the activation family."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

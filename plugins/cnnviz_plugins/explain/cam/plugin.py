@@ -1,12 +1,9 @@
 """The CAM family: maps of a layer's channels, weighted by how each one speaks for the target."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import Noise, TechniqueSpec, UsageError, check_at_least, hookimpl, technique, techniques_in
+from cnnviz_jax.plugin import Noise, UsageError, check_at_least, technique, techniques_hook
 
 Fuse = Literal["mean", "max", "tanh-max"]
 
@@ -192,7 +189,4 @@ class FullgradConfig:
             raise UsageError("signed terms cannot be rescaled to run from 0 to 1; say rescale='none'")
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the CAM family."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

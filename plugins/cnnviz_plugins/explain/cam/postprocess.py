@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Heatmap
-from cnnviz_plugins.explain.cam.plugin import Fuse, MapConfig
+from cnnviz_plugins.explain.cam.plugin import MapConfig
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,10 @@ def finished(
         fuse = config.fusion
         fused = partial(jnp.mean if fuse == "mean" else jnp.max, axis=0)
         largest = max(raw.shape[0] for raw in raws), max(raw.shape[1] for raw in raws)
-        ready = [_ready(each, fuse, how.epsilon) for each in kept]
+        if fuse == "tanh-max":
+            ready = [jnp.tanh(2 * scaled(each, "max", how.epsilon)) for each in kept]
+        else:
+            ready = [scaled(each, "min-max", how.epsilon) for each in kept]
         low_res = fused(jnp.stack([resized(each, largest, how.resize) for each in ready]))
         if config.convention == "torchcam":  # fuses at the largest map's size
             values = resized(low_res, size, how.resize)
@@ -90,9 +93,3 @@ def resized(values: Float[Array, "_ _ *c"], size: tuple[int, ...], method: str) 
     """Return a map at another size; `linear` is bilinear with half-pixel centres."""
     enlarged: Array = jax.image.resize(values, (*size, *values.shape[2:]), method, antialias=False)
     return enlarged
-
-
-def _ready(values: Float[Array, "_ _ *c"], fuse: Fuse, epsilon: float) -> Float[Array, "_ _ *c"]:
-    if fuse == "tanh-max":
-        return jnp.tanh(2 * scaled(values, "max", epsilon))
-    return scaled(values, "min-max", epsilon)

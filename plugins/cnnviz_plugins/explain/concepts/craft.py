@@ -25,7 +25,6 @@ from cnnviz_jax.plugin import (
     root_key,
     run_fold,
     run_survey,
-    silent,
     targets,
 )
 from cnnviz_plugins.explain.concepts.directions import Directions
@@ -178,7 +177,8 @@ def _bank(
         raise UsageError(
             f"{config.concepts} concepts in {len(crops)} crops of {layer.channels} channels; ask for as many at most"
         )
-    table = _pooled(model, layer, crops)
+    means = SampledValues(layer=layer.name, shape=layer.shape[-1:], image_count=len(crops), pool="mean")
+    table = run_survey({"means": means}, model, Dataset(source=crops))[0]["means"]["values"]
     weights, bank = factorised(table, config.concepts, config.iterations)
     images = np.stack([dataset.image(int(i)) for i in ids])
     target = targets.resolve(config.target, model, images)
@@ -200,15 +200,6 @@ def _bank(
         provenance=provenance,
         warnings=(*model.warnings, *_findings(ids, float(left), importance)),
     )
-
-
-def _pooled(model: Model, layer: Layer, crops: Crops) -> Float[np.ndarray, "n c"]:
-    """Return the mean over places of the layer's values for every crop."""
-    sampled = SampledValues(layer=layer.name, shape=layer.shape[-1:], image_count=len(crops), pool="mean")
-    found, _ = run_survey(
-        {"sampled": sampled}, model, Dataset(source=crops), batch="auto", memory_budget=None, progress=silent
-    )
-    return found["sampled"]["values"]
 
 
 def _shown(

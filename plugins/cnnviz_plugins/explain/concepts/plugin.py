@@ -1,22 +1,16 @@
-"""The concept family: directions in a layer that stand for a concept, given by images or found in activations.
-
-Two surveys, which learn directions from a data set, and one explanation, which shows them in an image.
-"""
-
-from __future__ import annotations
+"""The concept family: directions in a layer that stand for a concept, learnt by surveys and shown in images."""
 
 from collections.abc import Iterable
 from typing import Literal
 
 from cnnviz_jax.plugin import (
     RendererSpec,
-    TechniqueSpec,
     UsageError,
     check_at_least,
     check_positive,
     hookimpl,
     technique,
-    techniques_in,
+    techniques_hook,
 )
 
 
@@ -96,10 +90,7 @@ class ConceptMapsConfig:
     """Number of one concept, as a map at the image's size; all, each at the layer's size, when not given."""
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the concept family."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)
 
 
 @hookimpl

@@ -37,16 +37,12 @@ class GuidedIg(WholePath):
         """Return the shares, and the baseline."""
         config = self.config
         start = fill_of(case.image, config.baseline, case.model)
-        whole = case.image - start
-        length = jnp.abs(whole).sum()
 
         def step(number: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
             at, shares = state
             gradient = input_gradient(case.model, at, case.target)
             done = (number + 1).astype(jnp.float32) / config.steps
-            low, high = jnp.maximum(done - config.max_distance, 0.0), jnp.minimum(done + config.max_distance, 1.0)
-            lengths = length * (1 - done), length * _CLOSE
-            now = _moved(at, jnp.abs(gradient), case.image, start, low, high, *lengths, config.fraction)
+            now = _moved(at, jnp.abs(gradient), case.image, start, done, config)
             return now, shares + (now - at) * gradient
 
         _, shares = jax.lax.fori_loop(0, config.steps, step, (start, jnp.zeros_like(case.image)))
@@ -58,17 +54,17 @@ def _moved(
     steepness: Float[Array, "h w c"],
     image: Float[Array, "h w c"],
     start: Float[Array, "h w c"],
-    low: Float[Array, ""],
-    high: Float[Array, ""],
-    distance: Float[Array, ""],
-    close: Float[Array, ""],
-    fraction: float,
+    done: Float[Array, ""],
+    config: GuidedIgConfig,
 ) -> Float[Array, "h w c"]:
-    """Return the next point: as far from the image as `distance`, the least steep values moved first.
+    """Return the next point: `done` of the whole path's length behind it, the least steep values moved first.
 
-    No value lags behind `low` or runs ahead of `high`, as shares of its own straight way.
+    No value lags behind `done` by more than `max_distance` or runs so far ahead, as shares of its own straight way.
     """
-    whole = image - start
+    whole, fraction = image - start, config.fraction
+    low, high = jnp.maximum(done - config.max_distance, 0.0), jnp.minimum(done + config.max_distance, 1.0)
+    length = jnp.abs(whole).sum()
+    distance, close = length * (1 - done), length * _CLOSE
     behind, ahead = start + whole * low, start + whole * high
     place = math.floor(fraction * (image.size - 1))
 

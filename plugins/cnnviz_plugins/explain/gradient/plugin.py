@@ -4,9 +4,6 @@ An option of `None` takes the paper's value, or that of the peer whose `conventi
 provenance lists the values used.
 """
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,14 +11,12 @@ from cnnviz_jax.plugin import (
     FIXED_FILL_WORDS,
     Fill,
     Noise,
-    TechniqueSpec,
     UsageError,
     check_at_least,
     check_fill,
     check_positive,
-    hookimpl,
     technique,
-    techniques_in,
+    techniques_hook,
 )
 
 GradientMethod = Literal[
@@ -296,7 +291,4 @@ def check_nodes(quadrature: str, nodes: int) -> None:
         raise UsageError(f"nodes is at least {least} for {quadrature}, got {nodes}")
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the gradient family."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fill, Fold, Heatmap, Model, blurred, word_and_number
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
@@ -109,15 +109,13 @@ class ExtremalPerturbation(Fold):
 
     def prepare(self, case: Case) -> Any:
         """Return the image from most to least occluded, and the distances that masks are made of."""
-        return self._levels(case.model, case.image, case.key), self.mask.offsets()
-
-    def _levels(self, model: Model, image: Float[Array, "h w c"], key: Key[Array, ""]) -> Float[Array, "levels h w c"]:
-        if isinstance(self.fill, str):
-            word, sigma = word_and_number(self.fill, "fill", FILLS)
-            if word == "blur" and sigma:
-                last = self.config.levels - 1
-                return jnp.stack([*(blurred(image, sigma * (1 - level / last)) for level in range(last)), image])
-        return jnp.stack([occluding_fill(self.fill, image, model, key), image])
+        word, sigma = word_and_number(self.fill, "fill", FILLS) if isinstance(self.fill, str) else ("", None)
+        if word == "blur" and sigma:
+            last = self.config.levels - 1
+            occluded = [blurred(case.image, sigma * (1 - level / last)) for level in range(last)]
+        else:
+            occluded = [occluding_fill(self.fill, case.image, case.model, case.key)]
+        return jnp.stack([*occluded, case.image]), self.mask.offsets()
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, ""]]:
         """Return the mask of area `index` and the reward it reaches."""

@@ -1,22 +1,17 @@
 """The perturbation family: what the score does when parts of the image are occluded, masked or kept."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Literal, Self
 
 from cnnviz_jax.plugin import (
-    TechniqueSpec,
     UsageError,
     WindowError,
     check_at_least,
     check_fill,
     check_positive,
     check_size,
-    hookimpl,
     technique,
-    techniques_in,
+    techniques_hook,
     word_and_number,
 )
 
@@ -287,7 +282,4 @@ def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(int(number) for number in row) for row in mask)
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the perturbation family."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

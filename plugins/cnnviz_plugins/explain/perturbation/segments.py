@@ -88,12 +88,8 @@ class Segments:
             )
         else:
             found = segmentation.felzenszwalb(image, channel_axis=-1)
-        return _largest_first(found, self.count)
-
-
-def _largest_first(segments: Int[np.ndarray, "h w"], count: int) -> Int[np.ndarray, "h w"]:
-    """Return segments numbered by size, largest first; if more than `count`, the smallest share the last."""
-    _, numbers, sizes = np.unique(segments, return_inverse=True, return_counts=True)
-    rank = np.empty(len(sizes), np.int32)
-    rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
-    return np.minimum(rank[numbers.reshape(segments.shape)], count - 1).astype(np.int32)
+        # Numbered by size, largest first; if there are more than `count`, the smallest share the last.
+        _, numbers, sizes = np.unique(found, return_inverse=True, return_counts=True)
+        rank = np.empty(len(sizes), np.int32)
+        rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
+        return np.minimum(rank[numbers.reshape(found.shape)], self.count - 1).astype(np.int32)

@@ -4,8 +4,6 @@ A composite is a row of `(pattern, rule)`; the first pattern that fits a layer d
 in which `*` stands for anything, or `kind:conv`, `kind:dense`, or `first`: a layer that sees the image itself.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 from cnnviz_jax.plugin import UsageError, call_of, did_you_mean, number_in

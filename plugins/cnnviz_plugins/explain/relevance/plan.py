@@ -112,12 +112,15 @@ class _Planner:
         """Activations first, as nothing may be folded through them, then the layers with weights."""
         # An activation passes relevance on whole, R(x) = R(y): its slope is a matter of the forward pass, not of shares
         # (Bach et al. 2015). Softmax is no function of one number, so it shares by gradient times input.
+        values, epsilon = self.model.program.graph.values, self.settings.epsilon
         for operation in self.operations:
-            if operation.kind in ACTIVATION_KINDS and self.is_alike(operation):
-                self.define(operation.value, operation.inputs, self.passing(operation))
+            inputs, plainly = operation.inputs, self.plainly(operation)
+            is_alike = len(inputs) == 1 and values[inputs[0]].shape == values[operation.value].shape
+            if operation.kind in ACTIVATION_KINDS and is_alike:
+                self.define(operation.value, inputs, lambda x, run=plainly: passed(run(lax.stop_gradient(x)), x))
             elif operation.kind in _UNRULED_KINDS:
                 self.unruled.append(self.name(operation))
-                self.define(operation.value, operation.inputs, self.by_gradient(operation))
+                self.define(operation.value, inputs, lambda *given, run=plainly: shared(run, given, epsilon))
             else:
                 continue
             self.claimed.update(node.order for node in operation.nodes)
@@ -151,10 +154,6 @@ class _Planner:
                     f"It has: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
                 )
 
-    def is_alike(self, operation: Operation) -> bool:
-        values = self.model.program.graph.values
-        return len(operation.inputs) == 1 and values[operation.inputs[0]].shape == values[operation.value].shape
-
     def name(self, operation: Operation) -> str:
         return self.names.get(operation.value) or operation.node.scope or operation.kind
 
@@ -170,14 +169,6 @@ class _Planner:
             return run(known, (operation.value,))[operation.value]
 
         return compute
-
-    def passing(self, operation: Operation) -> Callable[..., Any]:
-        plainly = self.plainly(operation)
-        return lambda x: passed(plainly(lax.stop_gradient(x)), x)
-
-    def by_gradient(self, operation: Operation) -> Callable[..., Any]:
-        plainly = self.plainly(operation)
-        return lambda *inputs: shared(plainly, inputs, self.settings.epsilon)
 
     def weighing(self, affine: AffineChain, rule: Rule) -> Callable[..., Any]:
         is_positive = is_non_negative(self.model, affine.source, self.positives)

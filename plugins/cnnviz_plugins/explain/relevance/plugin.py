@@ -1,11 +1,8 @@
 """The relevance family: a score handed back layer by layer until the pixels share it."""
 
-from __future__ import annotations
-
-from collections.abc import Iterable
 from typing import Literal
 
-from cnnviz_jax.plugin import TechniqueSpec, UsageError, hookimpl, technique, techniques_in
+from cnnviz_jax.plugin import UsageError, technique, techniques_hook
 
 # Light too: the words that options are made of.
 from cnnviz_plugins.explain.relevance.composites import row_of
@@ -77,7 +74,4 @@ def _check_epsilon(epsilon: float) -> None:
         raise UsageError(f"epsilon is a number from 0 on, got {epsilon}")
 
 
-@hookimpl
-def cnnviz_techniques() -> Iterable[TechniqueSpec]:
-    """Return the relevance family."""
-    return techniques_in(__name__)
+cnnviz_techniques = techniques_hook(__name__)

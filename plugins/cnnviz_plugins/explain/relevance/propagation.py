@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Model, Target
 from cnnviz_plugins.explain.relevance.plan import RelevancePlan, RelevanceSettings, plan_of
-from cnnviz_plugins.explain.relevance.sharing import rooted
+from cnnviz_plugins.explain.relevance.sharing import taken
 
 
 @jax.tree_util.register_dataclass
@@ -63,20 +63,17 @@ def relevance_of(
     # The image's relevance is the cotangent that arrives at the image. A layer's is the one that arrives at a zero
     # added to the layer: d score / d start at start = 0 is d score / d layer, and all readers of the layer contribute
     # to it.
-    def found_at(start: Array) -> tuple[Any, dict[str, Any]]:
-        return model.run(
+    def scored(start: Array) -> tuple[Array, Any]:
+        found = model.run(
             image if layer is not None else start,
             read=target.layers,
             add={} if layer is None else {layer: start},
             overrides=plan.overrides,
             need_outputs=target.needs_outputs,
         )
-
-    def scored(start: Array) -> tuple[Array, Any]:
-        found = found_at(start)
         # Relevance begins as value times slope: of the score z_1 - z_2 / 2, z_1 gets z_1 and z_2 gets -z_2 / 2, which
         # add up to the score. Excitation backprop begins with the slope alone, 1 at the target.
-        begun = jax.tree.map(lambda leaf: rooted(leaf) if _is_float(leaf) else leaf, found)
+        begun = jax.tree.map(lambda leaf: taken(leaf, leaf) if _is_float(leaf) else leaf, found)
         return target.score(*(begun if settings.is_rooted else found)), found
 
     start = image if node is None else jnp.zeros(node.canonical_shape, node.dtype)

@@ -68,8 +68,3 @@ def shared(
     # b with a = 3, b = 1, R = 8: 6 and 2.
     value = function(*(taken(each, each) for each in inputs))
     return scaled(value, portion * inverse(lax.stop_gradient(value), epsilon))
-
-
-def rooted(value: Float[Array, "..."]) -> Float[Array, "..."]:
-    """Return `value`; a gradient that comes back becomes relevance: value times gradient."""
-    return taken(value, value)

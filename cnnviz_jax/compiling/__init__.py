@@ -1,0 +1,31 @@
+"""Compiled programs: one cache in memory, one on disk, and the options each backend wants.
+
+Light: JAX is imported when the first program is compiled, because it reads where to keep programs on disk
+(`use_compile_cache`) when it is imported.
+"""
+
+from cnnviz_jax.compiling.on_disk import held_bytes, use_compile_cache, use_compile_cache_of_commands
+from cnnviz_jax.compiling.options import compiler_options
+from cnnviz_jax.compiling.programs import (
+    Executable,
+    abstract,
+    compilations,
+    compiled,
+    in_batches,
+    prefer_quick_compilation,
+    shapes_returned,
+)
+
+__all__ = [
+    "Executable",
+    "abstract",
+    "compilations",
+    "compiled",
+    "compiler_options",
+    "held_bytes",
+    "in_batches",
+    "prefer_quick_compilation",
+    "shapes_returned",
+    "use_compile_cache",
+    "use_compile_cache_of_commands",
+]

@@ -1,0 +1,53 @@
+"""The options that each backend's compiler wants and accepts."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+# What XLA:CPU may give to its YNNPACK: products of matrices, or nothing where a release knows no such choice.
+_FUSIONS = ("LIBRARY_FUSION_TYPE_DOT,LIBRARY_FUSION_TYPE_INDIVIDUAL_DOT", "")
+
+
+@functools.cache
+def compiler_options() -> dict[str, str | bool]:
+    """Return the compiler options that this backend wants and accepts.
+
+    XLA:CPU of jax 0.10 sends convolutions without padding to a library path several times slower than its threaded
+    one; keeping them off it is 3 to 8 times faster on such convolutions. Products of matrices stay there: without it,
+    a few rows times a transposed matrix, as in the gradient of a wide dense layer, take up to 40 times as long.
+    """
+    import jax
+
+    if jax.default_backend() != "cpu":
+        return {}
+    for fusions in _FUSIONS:
+        options: dict[str, str | bool] = {"xla_cpu_experimental_ynn_fusion_type": fusions}
+        if _known(options):
+            return options
+    return {}
+
+
+@functools.cache
+def quick_options() -> dict[str, str | bool | int]:
+    """Return the options with which this backend compiles soonest; what it makes of a program runs slower.
+
+    LLVM's level 0 halves the time, and so does keeping XLA:CPU from its fusion emitters, a switch that jax 0.12 has no
+    more.
+    """
+    options: dict[str, str | bool | int] = {**compiler_options()}
+    if options:
+        wanted: dict[str, bool | int] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
+        options |= {name: value for name, value in wanted.items() if _known({name: value})}
+    return options
+
+
+def _known(options: dict[str, Any]) -> bool:
+    """Whether this XLA knows the options; it refuses a program compiled with others."""
+    import jax
+
+    try:
+        jax.jit(lambda x: x + 1).lower(jax.ShapeDtypeStruct((1,), "float32")).compile(compiler_options=options)
+    except (RuntimeError, ValueError):
+        return False
+    return True
