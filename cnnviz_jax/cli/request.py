@@ -23,6 +23,7 @@ from cnnviz_jax.verbs.render import check_output
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
+    from cnnviz_jax.targets import Target
 
 _INSTEAD_OF_A_MODEL = {"image": "an image file", "run": "the folder of a recorder"}
 """What stands on the line of a technique that takes no model, by its `takes`."""
@@ -161,8 +162,8 @@ class Request:
         weights, precision = self.given.get("weights"), self.given.get("precision")
         return load(self.model, weights, precision=precision, quiet=self.settings.quiet)
 
-    def target(self, model: Model) -> int | list[int] | None:
-        """Return the classes that `--target` names, `None` where it is not given."""
+    def target(self, model: Model) -> int | list[int] | Target | None:
+        """Return what `--target` names, `None` where it is not given."""
         from cnnviz_jax.targets.parsing import target_in_words
 
         text = self.given.get("target")

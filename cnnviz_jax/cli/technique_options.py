@@ -38,7 +38,11 @@ OUTPUT_OPTIONS = (
     Common("renderer", "NAME", "which renderer writes it, where the suffix leaves a choice"),
 )
 TARGET_OPTION = Common(
-    "target", "CLASS", "class index, one index per image by commas, or a label; each image's top class if left out"
+    "target",
+    "TARGET",
+    "a class by index or label, one index per image by commas, LAYER:CHANNEL, LAYER:CHANNEL@ROW,COL, of a dense output"
+    " CLASS@ROW,COL,HEIGHTxWIDTH or CLASS@MASKFILE, or a sum such as '3 - 0.5 * conv3:17'; each image's top class if"
+    " left out",
 )
 SEED_OPTION = Common("seed", "INT", "seed of everything random; the same seed gives the same result")
 CHUNK_OPTION = Common("chunk", "INT", "evaluations at once, in place of what memory allows; changes no result")

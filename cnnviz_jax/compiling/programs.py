@@ -59,6 +59,8 @@ def compiled(
         evaluations: How many evaluations of the network the whole call takes, where that is known; where they are few
             and `prefer_quick_compilation` was said, the program is compiled quickly and runs slower.
     """
+    import jax
+
     global _count
     same, shapes = _keyed(identity, args, donate)
     is_quick = evaluations is not None and evaluations <= _quick_up_to
@@ -68,7 +70,8 @@ def compiled(
         options = quick_options() if is_quick else compiler_options()
         program = lowered.compile(compiler_options=options) if options else lowered.compile()
         _count += 1
-        _cache[key] = Executable(program, _need_bytes(program), lowered.out_info, _flops(program))
+        run = _placing(program) if any(leaf.sharding for leaf in jax.tree.leaves(shapes)) else program
+        _cache[key] = Executable(run, _need_bytes(program), lowered.out_info, _flops(program))
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
@@ -118,17 +121,33 @@ def _traced(function: Callable[..., Any], shapes: tuple[Any, ...], donate: tuple
     return jax.jit(function, donate_argnums=donate).trace(*shapes)
 
 
+def _placing(program: Any) -> Callable[..., Any]:
+    """Return a program over a mesh that puts its arguments where it wants them.
+
+    What one program leaves on the mesh, spread as XLA saw fit, the next may want otherwise; arguments that lie right
+    are not touched.
+    """
+    import jax
+
+    places, _ = program.input_shardings
+    return lambda *args: program(*jax.device_put(args, places))
+
+
 def abstract(leaf: Any) -> Any:
-    """Return shape, dtype and weak type of an array or a number."""
+    """Return shape, dtype and weak type of an array or a number, and its sharding where it lies on several devices."""
     import jax
     import numpy as np
 
     if isinstance(leaf, jax.ShapeDtypeStruct):
         return leaf
+    # An array on one device goes where the program wants it; what is spread over a mesh stays so and is compiled for.
+    sharding = leaf.sharding if isinstance(leaf, jax.Array) and not isinstance(leaf, jax.core.Tracer) else None
+    sharding = sharding if sharding is not None and len(sharding.device_set) > 1 else None
     dtype = leaf.dtype if hasattr(leaf, "dtype") else jax.dtypes.result_type(leaf)
     # A weak type decides what a leaf meets other dtypes as: int32 from `jnp.asarray(0)` times 0.1 is allowed under
     # strict promotion, where a plain int32 is refused.
-    return jax.ShapeDtypeStruct(np.shape(leaf), dtype, weak_type=getattr(leaf, "weak_type", False))
+    weak = getattr(leaf, "weak_type", False)
+    return jax.ShapeDtypeStruct(np.shape(leaf), dtype, sharding=sharding, weak_type=weak)
 
 
 _FORWARD_BATCH = 64

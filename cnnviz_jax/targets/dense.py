@@ -37,10 +37,7 @@ class Pixels(Target):
 
     def check(self, model: Model) -> None:
         """Raise `TargetError` unless the outputs are (rows, cols, classes) of the mask's size and have the class."""
-        out = jax.eval_shape(lambda image: model.run(image)[0], jax.ShapeDtypeStruct(model.input_shape, jnp.float32))
-        shape = tuple(out.shape) if hasattr(out, "shape") else None
-        if shape is None or len(shape) != 3:
-            raise TargetError(f"{model.name} gives {shape} for one image; pixels and boxes need (rows, cols, classes)")
+        shape = dense_shape(model)
         if self.mask.shape[1:] != shape[:2]:
             raise TargetError(f"the mask is {self.mask.shape[1:]}, the output of {model.name} is {shape[:2]}")
         if not np.asarray(self.mask).reshape(len(self.mask), -1).any(1).all():
@@ -50,6 +47,19 @@ class Pixels(Target):
     def describe(self, model: Model) -> tuple[str, ...]:
         """Return texts such as `3 road in a box`."""
         return tuple(f"{model.class_name(int(i))} in {self.words}" for i in np.atleast_1d(np.asarray(self.index)))
+
+
+def dense_shape(model: Model) -> tuple[int, int, int]:
+    """Return rows, columns and classes of the model's output for one image.
+
+    Raises:
+        TargetError: The output is no dense one.
+    """
+    out = jax.eval_shape(lambda image: model.run(image)[0], jax.ShapeDtypeStruct(model.input_shape, jnp.float32))
+    shape = tuple(out.shape) if hasattr(out, "shape") else None
+    if shape is None or len(shape) != 3:
+        raise TargetError(f"{model.name} gives {shape} for one image; pixels and boxes need (rows, cols, classes)")
+    return shape[0], shape[1], shape[2]
 
 
 def pixels(index: int, mask: Any) -> Pixels:

@@ -12,7 +12,7 @@ from cnnviz_jax.errors import TargetError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.targets.classes import ClassScore
 from cnnviz_jax.targets.custom import custom
-from cnnviz_jax.targets.parsing import class_named
+from cnnviz_jax.targets.parsing import target_in_words
 from cnnviz_jax.targets.target import Target
 
 
@@ -33,7 +33,8 @@ def as_target(target: Any, model: Model) -> Target:
 
     Args:
         target: Class indices or names, one or several; a `Target`, or several of one kind; a function of the outputs.
-        model: Its labels are the names.
+            A text may name a unit or a sum, too, as `target_in_words` reads it.
+        model: Its labels and layers are the names.
 
     Raises:
         TargetError: It is none of these, or no class has that name.
@@ -42,15 +43,16 @@ def as_target(target: Any, model: Model) -> Target:
         return target
     if callable(target):
         return custom(target)
-    several = list(target) if isinstance(target, (list, tuple)) else [target]
+    if isinstance(target, str):
+        return as_target(target_in_words(target, model), model)
+    if isinstance(target, (list, tuple)):
+        target = [target_in_words(each, model) if isinstance(each, str) else each for each in target]
+    several = target if isinstance(target, list) else [target]
     if several and all(isinstance(each, Target) for each in several):
         if len({jax.tree.structure(each) for each in several}) > 1:
             kinds = ", ".join(sorted({type(each).__name__ for each in several}))
             raise TargetError(f"targets in one list differ in numbers only, not in kind, layer or unit; got {kinds}")
         return jax.tree.map(lambda *leaves: jnp.stack([jnp.asarray(leaf) for leaf in leaves]), *several)
-    if any(isinstance(each, str) for each in several):
-        indices = [class_named(each, model) if isinstance(each, str) else each for each in several]
-        target = indices if isinstance(target, (list, tuple)) else indices[0]
     try:
         return ClassScore(jax.device_put(np.asarray(target)))
     except (TypeError, ValueError) as error:

@@ -122,8 +122,12 @@ def _check_finite(pure: PureModel) -> None:
     for path, leaf in zip(pure.param_paths, jax.tree.leaves(pure.params), strict=True):
         if isinstance(leaf, jax.core.Tracer) or not jnp.issubdtype(getattr(leaf, "dtype", bool), jnp.floating):
             continue
-        # A float64 sum of float32 overflows only where an entry is itself not finite.
-        if not np.isfinite(np.asarray(leaf).astype(np.float64).sum()):
+        if isinstance(leaf, jax.Array) and len(leaf.sharding.device_set) > 1:
+            finite = bool(jnp.isfinite(leaf).all())  # where it lies: it may not fit one host
+        else:
+            # A float64 sum of float32 overflows only where an entry is itself not finite.
+            finite = bool(np.isfinite(np.asarray(leaf).astype(np.float64).sum()))
+        if not finite:
             bad.append(path)
     if bad:
         more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
