@@ -1,9 +1,11 @@
 from . import errors as errors
 from . import targets as targets
+from . import techniques as techniques
 from .compiling import use_compile_cache as use_compile_cache
 from .data.images import load_image as load_image
 from .engine.fold import Fold as Fold
 from .engine.iteration import Iteration as Iteration
+from .errors import CnnvizWarning as CnnvizWarning
 from .model.layers import Layer as Layer
 from .model.model import Model as Model
 from .model.model import predictions as predictions
@@ -29,6 +31,7 @@ from .results.weights import FilterBank as FilterBank
 from .results.weights import FilterMatch as FilterMatch
 from .results.weights import FilterVariety as FilterVariety
 from .results.weights import ReceptiveFields as ReceptiveFields
+from .techniques.lookup import technique_names as technique_names
 from .verbs.adapt import adapt as adapt
 from .verbs.capture import capture as capture
 from .verbs.compare import compare as compare
@@ -40,6 +43,11 @@ from .verbs.measure import measure as measure
 from .verbs.open_run import open_run as open_run
 from .verbs.render import render as render
 from .verbs.report import report as report
+from .verbs.rerun import rerun as rerun
+from .verbs.save import load as load
+from .verbs.save import save as save
+from .verbs.show import figure as figure
+from .verbs.show import show as show
 from .verbs.survey import survey as survey
 from .verbs.synthesize import synthesize as synthesize
 

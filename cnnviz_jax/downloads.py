@@ -1,7 +1,8 @@
 """Fetches files of weights into a cache folder: resumed, checked by SHA-256, whole under their name or not there.
 
-Nothing is fetched unless the user asks for a download or gives a URL. Files that came by pip are found here too. Light:
-imports only the standard library.
+Nothing is fetched unless the user asks for a download or gives a URL. What a server answers is not believed: where it
+redirects to, how long the file is and what it says of ranges are checked. Files that came by pip are found here too.
+Light: imports only the standard library.
 """
 
 from __future__ import annotations
@@ -18,11 +19,12 @@ import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.errors import WeightsError, printable, reason_of
 from cnnviz_jax.files import lock, put_in_place
 from cnnviz_jax.plugins.specs import WeightsSpec
 
@@ -32,6 +34,8 @@ CACHE_VARIABLE = "CNNVIZ_CACHE"
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_S = 30.0
 _MB = 1_000_000
+_MOST_BYTES_UNTOLD = 8_000_000_000
+"""Of a file whose length the server does not tell; the largest published network has some 3 GB."""
 
 
 def cache_folder() -> Path:
@@ -61,11 +65,17 @@ def local_file(weights: str | Path, progress: Callable[[int, int, str], None] | 
     if not is_url(weights):
         return Path(weights)
     url, _, fragment = str(weights).partition("#")
+    check_address(url)
     digest = fragment.removeprefix("sha256=").lower()
     if fragment and not re.fullmatch(r"[0-9a-f]{8,64}", digest):
         raise WeightsError(f"the end {'#' + fragment!r} of the weights' address is not #sha256= and 8 to 64 hex digits")
     # Files of one name at two addresses are two files.
     folder = cache_folder() / "by-address" / hashlib.sha256(url.encode()).hexdigest()[:16]
+    if not digest and _is_open_to_all(url):
+        warnings.warn(
+            f"{shown(url)} is fetched over http, where anybody on the way can change it; add #sha256=HEX, or use https",
+            stacklevel=2,
+        )
     return fetch(url, folder, sha256=digest or None, progress=progress)
 
 
@@ -125,6 +135,7 @@ def fetch(
     Raises:
         WeightsError: No connection, no such file, no space, a connection that ended early, or another digest.
     """
+    check_address(url)
     file = folder / _file_name(url)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -143,6 +154,74 @@ def fetch(
     return file
 
 
+def check_address(url: str) -> None:
+    """Refuse what is no address of a file, before a connection is opened.
+
+    Raises:
+        WeightsError: The address is malformed, or has a password in it, which would appear in logs and results.
+    """
+    try:
+        parts = urllib.parse.urlsplit(url)
+        is_sound = (
+            bool(parts.hostname)
+            and url.isascii()
+            and url.isprintable()
+            and " " not in url
+            and (parts.port is None or parts.port > 0)  # reading it raises ValueError where it is no port
+            and all(0 < len(label) < 64 for label in (parts.hostname or "").rstrip(".").split("."))
+        )
+    except ValueError:
+        is_sound = False
+    else:
+        if "@" in parts.netloc:
+            raise WeightsError(
+                f"the address {shown(url)} has a user name or password in it, which is not sent; fetch the file by"
+                " another program and pass it by --weights FILE"
+            )
+    if not is_sound:
+        raise WeightsError(f"{shown(url)} is no address of a file, as https://host/folder/file.pth is")
+
+
+def shown(url: str) -> str:
+    """Return an address as messages quote it: without user name, password and query, which may be secrets."""
+    scheme, separator, rest = url.partition("://")
+    place, slash, path = re.split("[?#]", rest, maxsplit=1)[0].partition("/")
+    return printable(f"{scheme}{separator}{place.rpartition('@')[2]}{slash}{path}")
+
+
+def _is_open_to_all(url: str) -> bool:
+    host = urllib.parse.urlsplit(url).hostname or ""
+    return url.lower().startswith("http:") and host not in ("localhost", "127.0.0.1", "::1")
+
+
+class _Redirects(urllib.request.HTTPRedirectHandler):
+    """Follows an answer to https, and to http from http: not to ftp, to files, or out of an encrypted connection."""
+
+    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        old, new = (urllib.parse.urlsplit(url).scheme.lower() for url in (req.full_url, newurl))
+        if new != "https" and (old, new) != ("http", "http"):
+            fp.close()
+            raise WeightsError(f"{shown(req.full_url)} leads on to {shown(newurl)}, which is not followed")
+        check_address(newurl)
+        return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+def _opener() -> urllib.request.OpenerDirector:
+    """Return what opens http and https only; the usual opener knows ftp, files and data too."""
+    opener = urllib.request.OpenerDirector()
+    for handler in (
+        urllib.request.ProxyHandler,
+        urllib.request.UnknownHandler,
+        urllib.request.HTTPHandler,
+        urllib.request.HTTPSHandler,
+        urllib.request.HTTPDefaultErrorHandler,
+        urllib.request.HTTPErrorProcessor,
+        _Redirects,
+    ):
+        opener.add_handler(handler())
+    return opener
+
+
 def _bring(url: str, file: Path, sha256: str | None, progress: Callable[[int, int, str], None] | None) -> None:
     part = file.with_name(f"{file.name}.part")
     digest = _Download(url, part, sha256, progress).run()
@@ -150,7 +229,7 @@ def _bring(url: str, file: Path, sha256: str | None, progress: Callable[[int, in
         part.unlink()
         expected = sha256 if len(sha256) == 64 else f"one that begins with {sha256}"
         raise WeightsError(
-            f"what {url} gave has SHA-256 {digest}, not {expected}; it was discarded. Try again, and if it"
+            f"what {shown(url)} gave has SHA-256 {digest}, not {expected}; it was discarded. Try again, and if it"
             " comes back the same, do not use it"
         )
     put_in_place(part, file)
@@ -165,7 +244,9 @@ class _Download:
         self.url = url
         self.part = part
         self.progress = progress
-        if sha256 is None:
+        self.is_checked = sha256 is not None
+        # A link would be written through, to a file that is no part of ours.
+        if sha256 is None or part.is_symlink() or not part.is_file():
             part.unlink(missing_ok=True)
         self.there = part.stat().st_size if part.exists() else 0
 
@@ -176,15 +257,21 @@ class _Download:
                 return self._receive(response)
         except urllib.error.HTTPError as error:
             error.close()
-            raise WeightsError(f"{self.url} answers {error.code} {error.reason}; nothing was downloaded") from error
+            raise WeightsError(
+                f"{shown(self.url)} answers {error.code} {printable(str(error.reason))}; nothing was downloaded"
+            ) from error
         except urllib.error.URLError as error:
             if isinstance(error.reason, OSError) and error.reason.strerror:
                 reason = error.reason.strerror
             else:
-                reason = str(error.reason)
+                reason = printable(str(error.reason))
             raise WeightsError(self._unreachable(reason)) from error
         except (TimeoutError, http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
-            raise WeightsError(self._unreachable(str(error) or type(error).__name__)) from error
+            raise WeightsError(self._unreachable(reason_of(error))) from error
+        except (OSError, WeightsError):
+            raise
+        except Exception as error:  # what the parsers of headers and addresses raise
+            raise WeightsError(self._unreachable(reason_of(error))) from error
 
     def _unreachable(self, reason: str) -> str:
         host = urllib.parse.urlsplit(self.url).netloc
@@ -192,8 +279,8 @@ class _Download:
             self.there > 0
         )
         return (
-            f"cannot download {self.url}: {host} cannot be reached ({reason}). Where there is no network, fetch the"
-            f" file elsewhere and pass it by --weights FILE.{kept}"
+            f"cannot download {shown(self.url)}: {host} cannot be reached ({reason}). Where there is no network, fetch"
+            f" the file elsewhere and pass it by --weights FILE.{kept}"
         )
 
     def _open(self) -> http.client.HTTPResponse:
@@ -211,31 +298,54 @@ class _Download:
         if self.there:
             headers["Range"] = f"bytes={self.there}-"
         request = urllib.request.Request(self.url, headers=headers)
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_S)
-        begins = re.match(r"bytes (\d+)-", response.headers.get("Content-Range", ""))
-        if response.status != http.HTTPStatus.PARTIAL_CONTENT or not begins or int(begins[1]) != self.there:
+        response: http.client.HTTPResponse = _opener().open(request, timeout=_TIMEOUT_S)
+        if response.status != http.HTTPStatus.PARTIAL_CONTENT:
             self.there = 0  # the server sends all of it
-        return response
+            return response
+        begins = re.match(r"bytes (\d{1,18})-", response.headers.get("Content-Range", ""))
+        if self.there and begins and int(begins[1]) == self.there:
+            return response
+        response.close()
+        if not self.there:
+            raise WeightsError(f"{shown(self.url)} answers with a part of the file, and all of it was asked for")
+        self.there = 0  # another part than the one that is missing: start anew
+        return self._request()
 
     def _receive(self, response: http.client.HTTPResponse) -> str:
         length = response.headers.get("Content-Length", "")
         total = self.there + int(length) if length.isdecimal() else None
         if total is not None and shutil.disk_usage(self.part.parent).free < total - self.there:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        name = self.part.name.removesuffix(".part")
+        # In chunks the last one says that it is; else the end of the connection is the end of the file, cut or not.
+        if total is None and not self.is_checked and not response.chunked:
+            raise WeightsError(
+                f"{shown(self.url)} does not say how long {name} is, so that a download that was cut short would pass"
+                " for whole; add #sha256=HEX to the address, or pass the file by --weights FILE"
+            )
         digest = _digest_of(self.part) if self.there else hashlib.sha256()
-        with self.part.open("ab" if self.there else "wb") as out:
+        with self._opened_part() as out:
             while chunk := response.read(_CHUNK_BYTES):
+                if total is None and self.there + len(chunk) > _MOST_BYTES_UNTOLD:
+                    raise WeightsError(
+                        f"{shown(self.url)} does not say how long {name} is and has sent {self.there / _MB:,.0f} MB; it"
+                        " was given up"
+                    )
                 out.write(chunk)
                 digest.update(chunk)
                 self.there += len(chunk)
                 if self.progress is not None and total is not None:
-                    self.progress(self.there, total, self.part.name.removesuffix(".part"))
+                    self.progress(self.there, total, name)
         if total is not None and self.there < total:
             raise WeightsError(
                 f"the connection to {urllib.parse.urlsplit(self.url).netloc} ended after {self.there / _MB:.1f} of"
-                f" {total / _MB:.1f} MB of {self.part.name.removesuffix('.part')}; run the same command again to resume"
+                f" {total / _MB:.1f} MB of {name}; run the same command again to resume"
             )
         return digest.hexdigest()
+
+    def _opened_part(self) -> IO[bytes]:
+        flags = os.O_WRONLY | os.O_CREAT | (os.O_APPEND if self.there else os.O_TRUNC) | getattr(os, "O_NOFOLLOW", 0)
+        return os.fdopen(os.open(self.part, flags, 0o666), "wb")
 
 
 @contextlib.contextmanager
@@ -255,7 +365,7 @@ def _alone_in(folder: Path) -> Iterator[None]:
 def _file_name(url: str) -> str:
     name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rpartition("/")[2]
     if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", name):
-        raise WeightsError(f"the address {url!r} does not end in a file's name")
+        raise WeightsError(f"the address {shown(url)!r} does not end in a file's name")
     return name
 
 

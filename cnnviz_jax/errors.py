@@ -16,6 +16,10 @@ class CnnvizError(Exception):
         return " ".join(str(part) for part in self.args)
 
 
+class CnnvizWarning(UserWarning):
+    """What a result gives cause to say, such as a map that is zero everywhere; the result's `warnings` have it too."""
+
+
 class UsageError(CnnvizError, ValueError):
     """An option or argument that cannot mean anything here."""
 
@@ -64,6 +68,10 @@ class RenderError(CnnvizError, ValueError):
     """A result that no renderer can write in the asked form, or an output path that cannot be written."""
 
 
+class ResultFileError(CnnvizError, ValueError):
+    """A file of a stored result that is missing, broken, or none of `cv.save`'s."""
+
+
 class MemoryBudgetError(CnnvizError, MemoryError):
     """Work that does not fit the memory budget even one evaluation at a time."""
 
@@ -77,3 +85,23 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     lowered = {candidate.lower(): candidate for candidate in known}
     close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.55)]
     return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+
+
+def reason_of(error: BaseException) -> str:
+    """Return the first line of an error's text, short and printable; its class where it says nothing.
+
+    For sentences about what strangers' code and parsers of strangers' bytes raise.
+    """
+    try:
+        text = (str(error).strip().splitlines() or [""])[0]
+    except Exception:  # a stranger's class may fail here too
+        text = ""
+    if isinstance(error, MemoryError):
+        return "it would take more memory than there is"
+    return printable(text or type(error).__name__)
+
+
+def printable(text: str, longest: int = 200) -> str:
+    """Return a stranger's text as it may stand in a sentence: not pages long, and nothing a terminal would obey."""
+    shown = "".join(character if character.isprintable() else "?" for character in text[:longest])
+    return shown if len(text) <= longest else f"{shown}..."

@@ -1,6 +1,7 @@
 """Files that are whole or absent, JSON in them, their digests, and locks on them."""
 
 import contextlib
+import errno
 import hashlib
 import json
 import os
@@ -44,6 +45,27 @@ def put_in_place(temporary: Path, path: Path) -> None:
             os.fsync(handle)
         finally:
             os.close(handle)
+
+
+def check_writable(folder: Path) -> None:
+    """Refuse a folder in which no file can be made, or which cannot be made itself.
+
+    Tried and not looked up: permissions say nothing of `/proc`, nor of a disk that was turned read-only.
+
+    Raises:
+        OSError: None can; its `filename` is the folder that it failed in.
+    """
+    there = folder
+    while not there.exists() and there != there.parent:
+        there = there.parent
+    if not there.is_dir():
+        raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there))
+    trial = there / f".cnnviz-{secrets.token_hex(4)}"
+    try:
+        trial.touch()
+        trial.unlink()
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(there)) from error
 
 
 def write_whole(path: Path, data: bytes) -> None:

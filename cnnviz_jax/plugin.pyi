@@ -1,4 +1,7 @@
 from . import targets as targets
+from .archive.encoding import STRUCTURE as STRUCTURE
+from .archive.encoding import encoded as encoded
+from .archive.files import write_entries as write_entries
 from .compiling import compiled as compiled
 from .compiling import compiler_options as compiler_options
 from .data.dataset import Dataset as Dataset
@@ -25,8 +28,6 @@ from .engine.measure import EvaluatedMap as EvaluatedMap
 from .engine.measure import HostCase as HostCase
 from .engine.measure import HostMetric as HostMetric
 from .engine.measure import MetricFold as MetricFold
-from .engine.progress import Progress as Progress
-from .engine.progress import silent as silent
 from .engine.reducers.exact_sum import ADDITIONS as ADDITIONS
 from .engine.reducers.exact_sum import LIMBS as LIMBS
 from .engine.reducers.exact_sum import UNIT_EXPONENT as UNIT_EXPONENT
@@ -62,6 +63,8 @@ from .errors import UsageError as UsageError
 from .errors import WeightsError as WeightsError
 from .errors import WindowError as WindowError
 from .errors import did_you_mean as did_you_mean
+from .errors import printable as printable
+from .errors import reason_of as reason_of
 from .extras import require as require
 from .model.layers import INPUT as INPUT
 from .model.layers import Layer as Layer
@@ -104,6 +107,8 @@ from .program.layers.activations import ACTIVATION_KINDS as ACTIVATION_KINDS
 from .program.layers.nodes import LayerNode as LayerNode
 from .program.layers.operations import Operation as Operation
 from .program.program import Handler as Handler
+from .progress.bars import Progress as Progress
+from .progress.bars import silent as silent
 from .recorder import Recorder as Recorder
 from .recorder import Weights as Weights
 from .recorder import with_weights as with_weights
@@ -121,6 +126,7 @@ from .results.measurement import Measurement as Measurement
 from .results.provenance import Provenance as Provenance
 from .results.pytrees import static as static
 from .results.report import Report as Report
+from .results.result import Result as Result
 from .results.synthesis import Status as Status
 from .results.synthesis import Synthesis as Synthesis
 from .results.units import Dissection as Dissection

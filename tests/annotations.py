@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import reduce
 from operator import or_
 from types import UnionType
-from typing import Any, Literal, Self, Union, get_args, get_origin
+from typing import Any, Literal, Self, Union, Unpack, get_args, get_origin
 
 from beartype import BeartypeConf, beartype
 
@@ -31,6 +31,8 @@ def _checkable(hint: Any) -> Any:
     their own, which is tested.
     """
     if hint is Self:
+        return Any
+    if get_origin(hint) is Unpack:  # keywords by the names of a `TypedDict`: the renderer checks them
         return Any
     if get_origin(hint) is Literal:
         return reduce(or_, (type(word) for word in get_args(hint)))

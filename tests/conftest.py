@@ -64,6 +64,14 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(socket.socket, "connect", guarded)
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Leave out what results warn of: tests of it look at `result.warnings`, or ask for the warning.
+
+    Here and not in pyproject.toml, whose filters import their classes before the import hook stands.
+    """
+    config.addinivalue_line("filterwarnings", "ignore::cnnviz_jax.errors.CnnvizWarning")
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add `--one-in N`: a share of the suite that is spread over all of it and the same in every run."""
     parser.addoption("--one-in", type=int, default=1, metavar="N", help="run one test in N, chosen by name")

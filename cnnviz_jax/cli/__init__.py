@@ -13,7 +13,8 @@ Grammar, the same for every verb:
 
 Exit codes: 0 done; 1 internal error, with a traceback and where to report it (and, for `doctor`, a
 check that failed); 2 a mistake in the command, its files or its plugins, told in a sentence on stderr;
-130 interrupted.
+130 interrupted; 143 and 129 ended by SIGTERM and SIGHUP, with unfinished files removed. With `--json` stdout
+holds the JSON and nothing else, whatever plugins print.
 
 Commands keep the programs that they compile in a private folder (`cnnviz doctor` shows it), so that the next process
 compiles nothing again; CNNVIZ_COMPILE_CACHE names another folder, or `off`.
@@ -21,20 +22,27 @@ compiles nothing again; CNNVIZ_COMPILE_CACHE names another folder, or `off`.
 Light until a command runs: listings and `--help` import no jax, flax, optax, matplotlib or numpy.
 """
 
+import contextlib
 import errno
 import importlib
 import os
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+import warnings
+from collections.abc import Iterator, Sequence
 
 from cnnviz_jax.cli.commands import COMMANDS, overview
 from cnnviz_jax.cli.global_options import Settings, version_line
+from cnnviz_jax.cli.tables import stdout_for_json
+from cnnviz_jax.cli.values import Leave
 from cnnviz_jax.compiling import use_compile_cache_of_commands
-from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
+from cnnviz_jax.errors import CnnvizError, CnnvizWarning, UsageError, did_you_mean, printable
 
 _SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 """Faults of disk or permissions, which the user can mend and we cannot."""
+_LONGEST_SENTENCE = 3_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -46,9 +54,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     words = list(sys.argv[1:] if argv is None else argv)
     debug = "--debug" in words
     try:
-        return _dispatch(words)
+        # A command prints the warnings of its result as lines of its own.
+        with (
+            warnings.catch_warnings(),
+            _ended_by_signals(),
+            stdout_for_json() if "--json" in words else contextlib.nullcontext(),
+        ):
+            warnings.simplefilter("ignore", CnnvizWarning)
+            return _dispatch(words)
     except CnnvizError as error:
         return _refused(str(error), error, debug)
+    except _Ended as ended:
+        print(f"cnnviz: ended by {signal.Signals(ended.number).name}", file=sys.stderr)
+        return 128 + ended.number
     except KeyboardInterrupt as stopped:
         print(f"cnnviz: {str(stopped) or 'interrupted'}", file=sys.stderr)
         return 130
@@ -60,10 +78,46 @@ def main(argv: Sequence[str] | None = None) -> int:
         if error.errno in _SURROUNDINGS:
             return _refused(f"{error.strerror}: {error.filename}" if error.filename else str(error), error, debug)
         return _broken()
-    except SystemExit as leaving:  # argparse and tyro leave so, after --help (0) or a usage error (2)
-        return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    except Leave as leaving:
+        return leaving.code
+    except SystemExit as leaving:
+        return _refused(
+            f"a plugin, a model or a library called sys.exit({leaving.code!r:.40}), so nothing came of this; --debug"
+            " shows where",
+            leaving,
+            debug,
+        )
     except Exception:
         return _broken()
+
+
+class _Ended(KeyboardInterrupt):
+    """A signal that ends the process; as an exception, so that unfinished files are removed on the way out."""
+
+    def __init__(self, number: int) -> None:
+        super().__init__()
+        self.number = number
+
+
+@contextlib.contextmanager
+def _ended_by_signals() -> Iterator[None]:
+    """Let SIGTERM and SIGHUP, where nobody else listens, end the block as Ctrl-C does."""
+
+    def caught(number: int, frame: object) -> None:
+        raise _Ended(number)
+
+    is_main = threading.current_thread() is threading.main_thread()
+    free = [number for number in _ENDING if is_main and signal.getsignal(number) is signal.SIG_DFL]
+    for number in free:
+        signal.signal(number, caught)
+    try:
+        yield
+    finally:
+        for number in free:
+            signal.signal(number, signal.SIG_DFL)
+
+
+_ENDING = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def _dispatch(words: list[str]) -> int:
@@ -88,7 +142,8 @@ def _dispatch(words: list[str]) -> int:
 def _refused(sentence: str, error: BaseException, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    print(f"cnnviz: {sentence}", file=sys.stderr)
+    # What is quoted in it may come from files and plugins, and from a line that was pasted.
+    print(f"cnnviz: {printable(' '.join(sentence.splitlines()), _LONGEST_SENTENCE)}", file=sys.stderr)
     return 2
 
 

@@ -5,25 +5,12 @@ defaults, where an option that is not given must leave the field to a file or to
 """
 
 import argparse
-import ast
 import dataclasses
-import inspect
-import itertools
-import textwrap
 import typing
 from typing import Any, Literal
 
 from cnnviz_jax.cli.values import Parser
-
-
-def field_docs(declared: type) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass, on one line."""
-    (body,) = ast.parse(textwrap.dedent(inspect.getsource(declared))).body
-    docs = {}
-    for field, text in itertools.pairwise(body.body):  # type: ignore[attr-defined]
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
-            docs[ast.unparse(field.target)] = " ".join(ast.literal_eval(text.value).split())
-    return docs
+from cnnviz_jax.options.docs import field_docs
 
 
 def add_options(parser: Parser, title: str, declared: type, **flags: str) -> argparse._ArgumentGroup:

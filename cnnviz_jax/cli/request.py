@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -10,15 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cnnviz_jax.cli.display_options import display_options, given_display
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.positionals import ImageFile, image_files, take_model, take_technique
-from cnnviz_jax.cli.progress import Progress, duration, progress_on_stderr
+from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.technique_options import OUTPUT_OPTIONS, Common, Line, read_line, read_plain_line, verb_help
-from cnnviz_jax.cli.values import evaluations_at_once, seed_number
+from cnnviz_jax.cli.values import Leave, evaluations_at_once, seed_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
+from cnnviz_jax.progress.bars import Progress, duration
 from cnnviz_jax.verbs.render import check_output
 
 if TYPE_CHECKING:
@@ -48,6 +51,8 @@ class Verb:
     """The technique of a line that names none."""
     default_model: str | None = None
     """The model of a line that names none."""
+    result: str | None = None
+    """Class name of what it returns; `None` where the technique decides."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,16 +89,18 @@ class Request:
         started_s = time.monotonic()
         technique = None
         if verb.kind is None:
-            line = read_plain_line(verb.name, verb.about, arguments, common=verb.options, words_help=verb.words)
             registry = settings.plugins()
+            common = (*verb.options, *_shown(verb.options, verb.result))
+            line = read_plain_line(verb.name, verb.about, arguments, common=common, words_help=verb.words)
         else:
             registry = settings.plugins()
             if list(arguments[:1]) in (["-h"], ["--help"]):
                 print(verb_help(verb.kind, verb.usage, verb.about, registry))
-                raise SystemExit(0)
+                raise Leave(0)
             technique, rest = take_technique(arguments, registry, verb.kind, default=verb.default_technique)
             instead = _INSTEAD_OF_A_MODEL.get(technique.takes)
             common, words_help = (OUTPUT_OPTIONS, instead) if instead else (verb.options, verb.words)
+            common = (*common, *_shown(common, verb.result or result_of(technique)))
             line = read_line(technique, rest, common=common, words_help=words_help)
         model, words = _model_and_words(verb, technique, line, registry)
         return cls(
@@ -115,6 +122,21 @@ class Request:
     def name(self) -> str:
         """The technique's name; the verb's where no technique is named."""
         return self.technique.name if self.technique else self.verb.name
+
+    @property
+    def result(self) -> str | None:
+        """Class name of what is returned, `None` where neither the verb nor the technique's record says."""
+        return self.verb.result or (result_of(self.technique) if self.technique else None)
+
+    @property
+    def display(self) -> dict[str, Any]:
+        """The display options that were given; one that a technique has as its own is the technique's.
+
+        Raises:
+            UsageError: A number is none.
+        """
+        own = {field.name for field in dataclasses.fields(self.technique.config)} if self.technique else set()
+        return {name: value for name, value in given_display(self.result, self.given).items() if name not in own}
 
     def image_files(self, *, examples: bool = False) -> list[ImageFile]:
         """Return the images named on the line.
@@ -148,14 +170,15 @@ class Request:
         if self.words:
             raise UsageError(f"{sentence}, got {' '.join(map(repr, self.words))}; write {self.verb.usage}")
 
-    def check_output(self, result: str | None, *, renderer: str | None = None) -> None:
+    def check_output(self, result: str | None, *, renderer: str | None = None, many: bool = False) -> None:
         """Refuse an output file that no renderer writes for this class of result (any, if `None`), or nobody can.
 
         Raises:
             RenderError: No renderer fits, or the folder cannot be written.
             UnknownNameError: The renderer that was asked for does not exist.
         """
-        check_output(result, self.out, renderer or self.given.get("renderer"))
+        check_output(result, self.out, renderer or self.given.get("renderer"), many=many)
+        _ = self.display  # a number that is none is told before any work
 
     def load(self) -> Model:
         """Return the model, with weights given as a URL fetched first; here the heavy imports begin."""
@@ -169,7 +192,7 @@ class Request:
         text = self.given.get("target")
         return None if text is None else target_in_words(text, model)
 
-    def progress(self) -> AbstractContextManager[Progress | None]:
+    def progress(self) -> AbstractContextManager[Progress]:
         """Return what shows progress while its block runs."""
         return progress_on_stderr(quiet=self.settings.quiet)
 
@@ -177,9 +200,10 @@ class Request:
         """Render the result, say where it is, and return the exit code 0."""
         import cnnviz_jax as cv
 
-        cv.render(result, self.out, renderer=self.given.get("renderer"))
+        cv.render(result, self.out, renderer=self.given.get("renderer"), **self.display)
         if not quiet:
-            self.announce(getattr(result, "warnings", ()))
+            results = result if isinstance(result, list) else [result]
+            self.announce(warning for each in results for warning in getattr(each, "warnings", ()))
         return 0
 
     def announce(self, warnings: Iterable[str]) -> None:
@@ -189,6 +213,17 @@ class Request:
         for warning in dict.fromkeys(warnings):
             print(f"cnnviz: warning: {warning}", file=sys.stderr)
         print(f"wrote {self.out} in {duration(time.monotonic() - self.started_s)}")
+
+
+def result_of(technique: TechniqueSpec) -> str | None:
+    """Return the class name of what a technique's record says it returns, `None` where it does not."""
+    return technique.result.rpartition(":")[2] or None
+
+
+def _shown(common: Sequence[Common], result: str | None) -> list[Common]:
+    """Return the display options for that class of result, but for those that a line has with another meaning."""
+    taken = {option.name for option in common}
+    return [option for option in display_options(result) if option.name not in taken]
 
 
 def stacked(files: Sequence[ImageFile], model: Model) -> Any:

@@ -1,11 +1,50 @@
 """Listings on stdout: a table for people, JSON for programs."""
 
+import contextlib
 import json
+import os
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any, TextIO
 
 from cnnviz_jax.plugins import Plugins
+
+_json_stream: list[TextIO] = []
+"""Where JSON goes, innermost last; empty where nothing keeps stdout for it."""
+
+
+def print_json(content: Any, *, indent: int = 2) -> None:
+    """Print JSON on stdout, also within `stdout_for_json`."""
+    print(json.dumps(content, indent=indent), file=_json_stream[-1] if _json_stream else sys.stdout, flush=True)
+
+
+@contextlib.contextmanager
+def stdout_for_json() -> Iterator[None]:
+    """Keep stdout for `print_json` while the block runs.
+
+    What plugins, models and libraries print goes to stderr, also what they write to the file descriptor itself.
+    """
+    stdout = sys.stdout
+    stdout.flush()
+    try:
+        number = stdout.fileno()
+        kept = os.dup(number)
+    except (OSError, ValueError, AttributeError):  # a stand-in without a descriptor, as in tests and notebooks
+        number = kept = -1
+    if kept >= 0:
+        os.dup2(2, number)
+    stream = os.fdopen(kept, "w", encoding="utf-8") if kept >= 0 else stdout
+    _json_stream.append(stream)
+    sys.stdout = sys.stderr
+    try:
+        yield
+    finally:
+        sys.stdout = stdout
+        _json_stream.pop()
+        if kept >= 0:
+            stdout.flush()
+            os.dup2(kept, number)
+            stream.close()
 
 
 def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, title: str | None = None) -> None:
@@ -18,7 +57,7 @@ def show(rows: Sequence[Mapping[str, Any]], *, as_json: bool, empty: str, title:
         title: A line above the table.
     """
     if as_json:
-        print(json.dumps(rows, indent=2))
+        print_json(rows)
         return
     if not rows:
         print(empty)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any
 
 from cnnviz_jax.cli.positionals import resembles_option
-from cnnviz_jax.cli.values import Parser, indices
+from cnnviz_jax.cli.values import Leave, Parser, indices
 from cnnviz_jax.errors import PluginError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
@@ -142,7 +142,12 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
     }
 
     def parse(given: Sequence[str]) -> Any:
-        return tyro.cli(line_type, args=list(given), **settings)
+        try:
+            return tyro.cli(line_type, args=list(given), **settings)
+        except SystemExit as leaving:  # after --help, or with a fault that it printed
+            if leaving.code in (0, None) and not {"-h", "--help"} & set(given):
+                raise PluginError(f"the options of technique {spec.name!r} called sys.exit(0)") from leaving
+            raise Leave(leaving.code if isinstance(leaving.code, int) else 2) from leaving
 
     # Words behind options tyro alone would refuse or read as values: it is tried first, then given the words last.
     is_help = not {"-h", "--help"}.isdisjoint(arguments)
@@ -184,7 +189,7 @@ def _quietly(parse: Callable[[Sequence[str]], Any], given: Sequence[str]) -> Any
     try:
         with contextlib.redirect_stdout(unread), contextlib.redirect_stderr(unread):
             return parse(given)
-    except SystemExit:
+    except Leave:
         return None
 
 

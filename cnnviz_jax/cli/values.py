@@ -7,12 +7,27 @@ from typing import Literal, NoReturn
 from cnnviz_jax.errors import UsageError
 
 
+class Leave(BaseException):
+    """The end of a command that only printed its help.
+
+    Not `SystemExit`, which plugins and factories raise too: taken for ours, it would end a command without a word.
+    """
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError` where argparse prints its usage and leaves."""
 
     def error(self, message: str) -> NoReturn:
         """Raise the fault as a sentence that names the help."""
         raise UsageError(f"{message}; `{self.prog} --help` shows what can be given.")
+
+    def exit(self, status: int = 0, message: str | None = None) -> NoReturn:
+        """Leave after the help was printed."""
+        raise Leave(status)
 
 
 def listing_parser(prog: str, description: str) -> Parser:

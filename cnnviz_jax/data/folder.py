@@ -74,7 +74,8 @@ class FolderSource:
         fields = {} if self.labels is None else {"label": np.int32(self.labels[index])}
         height, width, channels = self.input_shape
         try:
-            image = fit(open_image(self.root / self.paths[index], channels), height, width, self.crop_share)
+            opened = open_image(self.root / self.paths[index], channels, least_px=max(height, width))
+            image = fit(opened, height, width, self.crop_share)
         except (CnnvizError, OSError, MemoryError, ValueError, ZeroDivisionError) as error:
             return Example(image=None, error=str(error).replace(f"{self.root}/", ""), fields=fields)
         return Example(image=image, fields=fields)

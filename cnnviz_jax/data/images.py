@@ -4,14 +4,15 @@ Greyscale, palette, RGBA, CMYK, 16-bit and EXIF-rotated files are converted wher
 everything else is refused in a sentence.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import ImageError, UsageError
+from cnnviz_jax.data.formats import IMAGE_SUFFIXES
+from cnnviz_jax.errors import ImageError, UsageError, reason_of
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -48,7 +49,8 @@ def load_image(path: str | Path, model: ImageTaker, *, crop_share: float | None 
         UsageError: The crop share is not above 0 and at most 1.
     """
     height, width, channels = model.input_shape
-    return fit(open_image(path, channels), height, width, crop_share_for(model.input_shape, crop_share))
+    share = crop_share_for(model.input_shape, crop_share)
+    return fit(open_image(path, channels, least_px=max(height, width)), height, width, share)
 
 
 def crop_share_for(input_shape: tuple[int, int, int], asked: object) -> float:
@@ -65,8 +67,16 @@ def crop_share_for(input_shape: tuple[int, int, int], asked: object) -> float:
     return float(asked)
 
 
-def open_image(path: str | Path, channels: int) -> "Image.Image":
+def open_image(path: str | Path, channels: int, *, least_px: int | None = None) -> "Image.Image":
     """Return an image file decoded and upright: mode RGB for 3 channels, L for 1 (F, 0 to 255, from 16 bits).
+
+    Cost: one copy of the decoded pixels; two where they are converted (transparent, 16-bit, palette and turned images).
+
+    Args:
+        path: An image file, of the formats whose suffixes count as images.
+        channels: 1 or 3.
+        least_px: What the image is needed for has this many pixels: one that is too large to be decoded whole, in a
+            format that can be decoded smaller, keeps at least eight times as many along its short side.
 
     Raises:
         ImageError: See `load_image`.
@@ -80,37 +90,101 @@ def open_image(path: str | Path, channels: int) -> "Image.Image":
         raise ImageError(f"{path} is a folder; name image files")
     if not path.exists():
         raise ImageError(f"no image at {path}")
+    if not path.is_file():  # to open a pipe is to wait for whoever writes to it
+        raise ImageError(f"{path} is no file that holds an image, but a pipe or a device")
     try:
-        with Image.open(path) as opened:
+        with Image.open(path, formats=_formats()) as opened:
+            if least_px is not None and opened.width * opened.height > (Image.MAX_IMAGE_PIXELS or _LARGE):
+                _decode_smaller(opened, 8 * least_px)
             opened.load()
-            image = ImageOps.exif_transpose(opened)
+            ImageOps.exif_transpose(opened, in_place=True)
+            return _to_channels(opened, path, channels)
+    except ImageError:
+        raise
     except UnidentifiedImageError as error:
-        raise ImageError(f"{path} is not an image that Pillow can read") from error
-    except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
-        raise ImageError(f"{path} is broken or cut short: {error}") from error
-    return _to_channels(image, path, channels)
+        raise ImageError(
+            f"{path} is not an image in a format that is read here: {', '.join(IMAGE_SUFFIXES)}"
+        ) from error
+    except Exception as error:  # readers of damaged bytes raise whatever their insides do
+        cause = error.strerror if isinstance(error, OSError) and error.strerror else reason_of(error)
+        raise ImageError(f"{path} is broken or cut short: {cause}") from error
+
+
+def _formats() -> list[str]:
+    """Return the names under which Pillow knows the formats of `IMAGE_SUFFIXES`; import its readers.
+
+    Nothing else is tried, whatever a file holds: Pillow hands EPS to Ghostscript, a program that runs what the file
+    says, and readers of rare formats are where the faults are.
+    """
+    from PIL import Image
+
+    Image.init()
+    registered = Image.registered_extensions()
+    return sorted({registered[suffix] for suffix in IMAGE_SUFFIXES if suffix in registered})
+
+
+_LARGE = 1 << 26
+
+
+def _decode_smaller(image: "Image.Image", least_px: int) -> None:
+    """Let a JPEG be decoded at a half, quarter or eighth, so long as its short side keeps `least_px`.
+
+    Not done for images of usual size: their numbers would no longer be those of a full decoding.
+    """
+    share = least_px / min(image.size)
+    image.draft(None, (round(image.width * share), round(image.height * share)))
 
 
 def _to_channels(image: "Image.Image", path: Path, channels: int) -> "Image.Image":
-    from PIL import Image
-
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "I;16N"):
         # 16-bit greyscale: Pillow's own convert() clips to 8 bits; scale instead.
-        grey = np.asarray(image).astype(np.float32)
-        if grey.min() < 0 or grey.max() > 65535:
+        numbers = np.asarray(image)
+        low, top = numbers.min(), numbers.max()
+        if low < 0 or top > 65535:
             raise ImageError(f"{path}: whole-number pixels outside 0..65535 have no one right scale; convert it first")
-        scale = 257.0 if grey.max() > 255 or image.mode != "I" else 1.0
-        bands = [Image.fromarray(grey / scale)]
-        return bands[0] if channels == 1 else _merged(grey / scale)
+        scale = np.float32(257.0 if top > 255 or image.mode != "I" else 1.0)
+        return _in_bands(image, lambda band: _from_16_bits(band, scale, channels))
     if image.mode == "F":
         raise ImageError(f"{path} holds floating-point pixels, which have no one right scale; pass an array in [0, 1]")
+    mode = "L" if channels == 1 else "RGB"
     if image.mode in ("RGBA", "LA", "PA", "RGBa", "La") or "transparency" in image.info:
-        rgba = image.convert("RGBA")
-        if np.asarray(rgba)[..., 3].min() < 255:
-            white = Image.new("RGBA", rgba.size, (255, 255, 255, 255))
-            rgba = Image.alpha_composite(white, rgba)
-        image = rgba.convert("RGB")
-    return image.convert("L" if channels == 1 else "RGB")
+        return _in_bands(image, lambda band: _on_white(band).convert(mode))
+    return image if image.mode == mode else _in_bands(image, lambda band: band.convert(mode))
+
+
+_BAND_PIXELS = 1 << 24
+
+
+def _in_bands(image: "Image.Image", convert: "Callable[[Image.Image], Image.Image]") -> "Image.Image":
+    """Return an image converted pixel by pixel, a large one in bands: on the way there are copies of several sizes."""
+    from PIL import Image
+
+    rows = max(1, _BAND_PIXELS // image.width)
+    if rows >= image.height:
+        return convert(image)
+    whole = None
+    for top in range(0, image.height, rows):
+        band = convert(image.crop((0, top, image.width, min(top + rows, image.height))))
+        if whole is None:
+            whole = Image.new(band.mode, image.size)
+        whole.paste(band, (0, top))
+    return whole or convert(image)
+
+
+def _on_white(image: "Image.Image") -> "Image.Image":
+    from PIL import Image
+
+    rgba = image.convert("RGBA")
+    if np.asarray(rgba.getchannel("A")).min() < 255:
+        rgba = Image.alpha_composite(Image.new("RGBA", rgba.size, (255, 255, 255, 255)), rgba)
+    return rgba.convert("RGB")
+
+
+def _from_16_bits(image: "Image.Image", scale: np.float32, channels: int) -> "Image.Image":
+    from PIL import Image
+
+    grey = np.asarray(image).astype(np.float32) / scale
+    return Image.fromarray(grey) if channels == 1 else _merged(grey)
 
 
 def _merged(grey: Float[np.ndarray, "h w"]) -> "Image.Image":
@@ -120,16 +194,33 @@ def _merged(grey: Float[np.ndarray, "h w"]) -> "Image.Image":
 
 
 def fit(image: "Image.Image", height: int, width: int, crop_share: float = 1.0) -> Float[np.ndarray, "h w c"]:
-    """Return a decoded image resized to cover `height` x `width` over `crop_share`, centre-cropped, in [0, 1]."""
+    """Return a decoded image resized to cover `height` x `width` over `crop_share`, centre-cropped, in [0, 1].
+
+    Cost: a few times the output in memory, whatever the image's shape.
+    """
     from PIL import Image
 
     scale = max(height / image.height, width / image.width) / crop_share
     size = (max(width, int(image.width * scale + 1e-6)), max(height, int(image.height * scale + 1e-6)))
-    if size != image.size:
-        image = image.resize(size, Image.Resampling.BILINEAR)
     left, top = round((size[0] - width) / 2), round((size[1] - height) / 2)
-    pixels = np.asarray(image.crop((left, top, left + width, top + height)), np.float32) / 255
+    box = (left, top, left + width, top + height)
+    if size == image.size:
+        image = image.crop(box)
+    elif size[0] * size[1] <= _MOST_RESIZED * height * width:
+        # Resizing first, to the last bit as torchvision's evaluation transform does it.
+        image = image.resize(size, Image.Resampling.BILINEAR).crop(box)
+    else:
+        # An image of 1 x 30,000 pixels would be resized to 256 x 7,680,000 first. Only what the crop shows is; that is
+        # the same but for rounding: some numbers differ by one level of 255.
+        x, y = image.width / size[0], image.height / size[1]
+        shown = (box[0] * x, box[1] * y, min(box[2] * x, image.width), min(box[3] * y, image.height))
+        image = image.resize((width, height), Image.Resampling.BILINEAR, box=shown)
+    pixels = np.asarray(image, np.float32) / 255
     return pixels[:, :, None] if pixels.ndim == 2 else pixels
+
+
+_MOST_RESIZED = 8
+"""Pixels that are resized in vain for one that is kept; an image six times as long as wide has no more."""
 
 
 def image_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:

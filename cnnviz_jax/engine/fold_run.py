@@ -17,10 +17,11 @@ from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhauste
 from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, rows_of, shapes_of, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
-from cnnviz_jax.engine.progress import InFlight, Progress, silent
+from cnnviz_jax.engine.progress import InFlight
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.errors import Interrupted, MemoryBudgetError
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.progress.bars import Progress, silent
 from cnnviz_jax.targets import Target
 
 # What a kill -9 may lose. Ctrl-C loses nothing: it saves at the next chunk.

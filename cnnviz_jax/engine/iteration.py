@@ -14,9 +14,10 @@ from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
 from cnnviz_jax.engine.evaluating import each, rows_of, shapes_of
-from cnnviz_jax.engine.progress import InFlight, Progress, silent
+from cnnviz_jax.engine.progress import InFlight
 from cnnviz_jax.errors import MemoryBudgetError
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.progress.bars import Progress, silent
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.targets import Target
 
@@ -225,14 +226,20 @@ class _IterationRun:
 # fold_in(k, 0) for the start and fold_in(k, i + 1) for step i: no two draw from one key, and a target's noise does not
 # depend on which targets are stepped beside it.
 def _start(iteration: Iteration, cases: Case) -> Any:
-    return each(lambda case: iteration.start(replace(case, key=jax.random.fold_in(case.key, 0))), cases)
+    return _single(each(lambda case: iteration.start(replace(case, key=jax.random.fold_in(case.key, 0))), cases))
 
 
 def _step(iteration: Iteration, cases: Case, state: Any, index: Array) -> Any:
     def one(case: Case, state: Any) -> Any:
         return iteration.step(replace(case, key=jax.random.fold_in(case.key, index + 1), index=index), state)
 
-    return each(one, cases, state)
+    return _single(each(one, cases, state))
+
+
+def _single(state: Any) -> Any:
+    """Return float64 as float32: with `JAX_ENABLE_X64` noise is drawn and sums are taken in it, images stay float32."""
+    narrower = {"float64": jnp.float32, "complex128": jnp.complex64}
+    return jax.tree.map(lambda leaf: leaf.astype(narrower.get(str(leaf.dtype), leaf.dtype)), state)
 
 
 def _finish(iteration: Iteration, cases: Case, state: Any) -> Any:

@@ -1,17 +1,11 @@
 """Progress of long work: how much is done, and of which stage."""
 
 from collections import deque
-from collections.abc import Callable
 from typing import Any
 
 import jax
 
-Progress = Callable[[int, int, str], None]
-"""`progress(done, total, what)`: called from the host between chunks; must be quick."""
-
-
-def silent(done: int, total: int, what: str) -> None:
-    """Report nothing."""
+from cnnviz_jax.progress.bars import Progress
 
 
 def stage(progress: Progress, number: int, stages: int, name: str) -> Progress:

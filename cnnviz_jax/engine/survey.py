@@ -10,11 +10,11 @@ import numpy as np
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
-from cnnviz_jax.engine.progress import Progress, silent
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.progress.bars import Progress, silent
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,6 @@
 """From a technique's name and options to what its plugin built for a model, checked: the same for every verb."""
 
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,9 +8,11 @@ from cnnviz_jax.engine.fold import Fold, WholeImage
 from cnnviz_jax.engine.iteration import Iteration
 from cnnviz_jax.engine.measure import HostMetric, MetricFold
 from cnnviz_jax.engine.survey import SurveyPlan
-from cnnviz_jax.errors import CnnvizError, PluginError
+from cnnviz_jax.errors import PluginError
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.configs import TechniqueConfig
+from cnnviz_jax.plugins.foreign import code_of, foreign, title_of
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
 
@@ -32,7 +35,9 @@ class Technique:
     """A `Fold`, `Iteration`, function of provenance, `SurveyPlan`, `MetricFold` or `HostMetric`, by kind."""
 
 
-def resolve_technique(technique: str | TechniqueSpec, kind: Kind, options: dict[str, Any], model: Any) -> Technique:
+def resolve_technique(
+    technique: str | TechniqueSpec | TechniqueConfig, kind: Kind, options: dict[str, Any], model: Any
+) -> Technique:
     """Return a technique with its config and what it built for `model`.
 
     Raises:
@@ -50,15 +55,9 @@ def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
         CnnvizError: The technique's own reason to refuse this model or these options.
     """
     function = load(spec.build)  # outside of the try: what is wrong with a reference has a sentence of its own
-    try:
+    title = title_of(plugins(), "technique", spec)
+    with foreign(f"the build of {title}"):
         built = function(config, *subject)
-    except CnnvizError:
-        raise
-    except Exception as error:  # whatever the plugin's code raises
-        text = " ".join(str(error).split())
-        raise PluginError(
-            f"technique {spec.name!r}{_owner(spec)} failed to build: {f'{type(error).__name__}: {text}'.rstrip(': ')}"
-        ) from error
     kinds, needed = _NEEDED[spec.kind]
     if isinstance(built, kinds):
         return built
@@ -69,11 +68,9 @@ def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
         return built
     found = type(built).__name__
     article = "an" if found[0].lower() in "aeiou" else "a"
-    raise PluginError(f"technique {spec.name!r}{_owner(spec)} built {article} {found}; {needed} is needed")
+    raise PluginError(f"{title} built {article} {found}; {needed} is needed")
 
 
-def _owner(spec: TechniqueSpec) -> str:
-    """Say whose it is, where a plugin offers it; a record may also come straight from the caller."""
-    if plugins().techniques.get(spec.name) is not spec:
-        return ""
-    return f" of {plugins().owner('technique', spec.name)}"
+def running(spec: TechniqueSpec) -> AbstractContextManager[None]:
+    """Return the block in which what a technique built is run; see `cnnviz_jax.plugins.foreign`."""
+    return code_of(plugins(), "technique", spec)

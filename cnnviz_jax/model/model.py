@@ -215,6 +215,8 @@ class Model:
             LayerNotFoundError: A name is unknown.
             RuleError: A rule is unknown or reaches no activation.
         """
+        if image.dtype == jnp.float64:  # drawn with `JAX_ENABLE_X64`; the program was read for float32
+            image = image.astype(jnp.float32)
         add, replace = dict(add or {}), dict(replace or {})
         if INPUT in (*add, *replace) and INPUT not in self.program.layers:
             change = replace.pop(INPUT, image)

@@ -8,18 +8,28 @@ from typeguard import TypeCheckError, check_type
 
 from cnnviz_jax.errors import UsageError, did_you_mean
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.configs import TechniqueConfig
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
 
 
-def technique_and_config(
-    technique: str | TechniqueSpec, kind: Kind, options: dict[str, Any]
-) -> tuple[TechniqueSpec, Any]:
+def technique_and_config(technique: Any, kind: Kind, options: dict[str, Any]) -> tuple[TechniqueSpec, Any]:
     """Return the technique's record and its config made from `options`.
+
+    Args:
+        technique: Its name, its record, or a config, whose options those in `options` come before.
+        kind: What it is to do.
+        options: By name.
 
     Raises:
         UnknownNameError: No technique of that kind has this name.
         UsageError: The record is of another kind, an option does not exist or its value is not allowed.
     """
+    if isinstance(technique, type) and issubclass(technique, TechniqueConfig):
+        name = technique.__technique__.name
+        raise UsageError(f"the first argument is the class of {name!r}; write its options in brackets, or none: ()")
+    if isinstance(technique, TechniqueConfig):
+        options = {**options_in(technique), **options}
+        technique = type(technique).__technique__
     if isinstance(technique, TechniqueSpec):
         if technique.kind != kind:
             raise UsageError(f"{technique.name} is a technique to {technique.kind} with, not to {kind} with")
@@ -28,6 +38,19 @@ def technique_and_config(
         raise UsageError(f"the first argument names a technique, got {type(technique).__name__}")
     spec = plugins().technique(technique, kind)
     return spec, config_from(spec, options)
+
+
+def options_in(config: TechniqueConfig) -> dict[str, Any]:
+    """Return the options of a config by name."""
+    fields = dataclasses.fields(config)  # type: ignore[arg-type]  # every config is a dataclass
+    return {field.name: getattr(config, field.name) for field in fields if field.init}
+
+
+def name_of(technique: str | TechniqueSpec | TechniqueConfig) -> str:
+    """Return the technique's name."""
+    if isinstance(technique, TechniqueConfig):
+        technique = type(technique).__technique__
+    return technique.name if isinstance(technique, TechniqueSpec) else technique
 
 
 def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:

@@ -80,6 +80,9 @@ def _fault(record: Any) -> str | None:
     if isinstance(record, specs.TechniqueSpec):
         if record.kind not in specs.KINDS:
             return f"kind is {record.kind!r}, not one of {', '.join(specs.KINDS)}"
+        result: Any = record.result
+        if not isinstance(result, str):
+            return f"result is {_shown(result)}, not the name of a class"
         config: Any = record.config
         if not isinstance(config, type) or not dataclasses.is_dataclass(config):
             return f"config is {_shown(config)}, not a dataclass"
@@ -94,6 +97,11 @@ def _fault(record: Any) -> str | None:
             return "accepts or suffixes is not a tuple of strings"
         if not all(re.fullmatch(r"\.\S+", suffix) for suffix in record.suffixes):
             return "suffixes do not all begin with a dot"
+        for field in ("figure", "fragment", "display", "overlay"):
+            if (given := getattr(record, field)) is not None and not _is_lazy(given):
+                return f"{field} is {_shown(given)}, which is neither callable nor 'package.module:attribute'"
+        if record.many and not _are_strings(record.many):
+            return "many is not a tuple of strings"
     return None
 
 

@@ -4,6 +4,8 @@ All are registration hooks: they yield frozen records and run on the host before
 `firstresult` and order never matters. Light: imports no jax.
 """
 
+from __future__ import annotations  # the docs print these signatures as they are written here
+
 from collections.abc import Callable, Iterable
 from typing import Any
 

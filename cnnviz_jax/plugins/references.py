@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from cnnviz_jax.errors import CnnvizError, PluginError, UsageError
+from cnnviz_jax.errors import CnnvizError, PluginError, UsageError, reason_of
 
 Lazy = Callable[..., Any] | str
 """A callable, or `"package.module:attribute"` naming one, imported when first used."""
@@ -63,8 +63,10 @@ def import_reference(word: str, what: str, *, error: type[CnnvizError] = UsageEr
                 " installed packages"
             ) from cause
         raise error(f"the {what} {word!r} cannot be imported: {cause}") from cause
-    except Exception as cause:  # whatever the module does when it is imported
-        raise error(f"the {what} {word!r} cannot be imported: {type(cause).__name__}: {cause}") from cause
+    except KeyboardInterrupt:
+        raise
+    except BaseException as cause:  # whatever the module does when it is imported; it may even call sys.exit()
+        raise error(f"the {what} {word!r} cannot be imported: {type(cause).__name__}: {reason_of(cause)}") from cause
     for part in attribute.split("."):
         if not hasattr(found, part):
             raise error(f"the {what} {word!r} cannot be imported: {module_name} has no {attribute!r}")

@@ -107,6 +107,10 @@ class TechniqueSpec:
     """Papers and sources."""
     in_report: bool = True
     """Whether `cv.report` runs it unasked; off for close variants and for those that take long."""
+    result: str = ""
+    """Class name of what an inspect or survey technique returns, such as `FilterBank`, or `package.module:Class` of the
+    plugin's own `Result`: for type checkers, for `cv.load`, and so that a file that cannot hold it is refused before
+    any work. The other kinds return what their verb does."""
 
 
 Config = TypeVar("Config", bound=type)
@@ -123,7 +127,7 @@ def technique(name: str, kind: Kind, build: str, *references: str, **others: Any
         kind: Which verb runs it.
         build: `package.module:attribute`, or `.module:attribute` in the package of the class's own module.
         references: Papers and sources.
-        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`.
+        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`, `result`.
 
     Example:
         @technique("edges", "explain", ".edges:Edges.build", "Sobel 1968")
@@ -137,9 +141,11 @@ def technique(name: str, kind: Kind, build: str, *references: str, **others: Any
         first = sentence.partition(" ")[0]
         if first[1:].islower() or len(first) == 1:  # not a name such as Grad-CAM
             sentence = sentence[0].lower() + sentence[1:]
-        package = made.__module__.rpartition(".")[0] if build.startswith(".") else ""
+        package = made.__module__.rpartition(".")[0]
+        relative = {"build": build, "result": others.pop("result", "")}
+        named = {field: package + word if word.startswith(".") else word for field, word in relative.items()}
         made.__technique__ = TechniqueSpec(
-            name=name, kind=kind, summary=sentence, config=made, build=package + build, references=references, **others
+            name=name, kind=kind, summary=sentence, config=made, references=references, **named, **others
         )
         return config
 
@@ -170,6 +176,17 @@ class RendererSpec:
     """File suffixes it writes, such as `.png`; may be shared when `accepts` differ."""
     render: Lazy
     """`render(result, path, **display)`: writes one file to `path`, a temporary name moved into place afterwards."""
+    many: tuple[str, ...] = ()
+    """Class names of the results of which it draws several in one file; `render` is then handed a tuple of them."""
+    figure: Lazy | None = None
+    """`figure(result, **display)`: the matplotlib figure that it would write, for `cv.figure`."""
+    fragment: Lazy | None = None
+    """`fragment(result, **display)`: HTML without scripts to stand in another page, for notebooks."""
+    display: Lazy | None = None
+    """`display(kind)`: the dataclasses of the display options for results of that class name, light, for the options
+    of the command line."""
+    overlay: Lazy | None = None
+    """`overlay(attribution, **display)`: maps over their images, (n, h, w, 3) in [0, 1], for `result.overlay()`."""
 
 
 Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec

@@ -3,13 +3,17 @@
 import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import jax
+import numpy as np
 from jaxtyping import Float, Int, Shaped
 
+from cnnviz_jax.plugins.display_options import DisplayOptions
+from cnnviz_jax.plugins.rendering import required
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
+from cnnviz_jax.results.result import Result
 
 View = Literal["heatmap", "pixels", "maps"]
 """How values are meant to be looked at: one map over the image, signed pixels, or independent channel maps."""
@@ -29,8 +33,8 @@ class Heatmap:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Attribution:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Attribution(Result):
     """Which parts of each image a score rests on; positive means in favour."""
 
     values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"]
@@ -45,15 +49,35 @@ class Attribution:
     """The images, in [0, 1]."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
+    probabilities: Float[Numbers, " n"] | None = None
+    """Of the class explained, where each image's top class was; else none."""
     view: View = static(default="heatmap")
+    names: tuple[str, ...] = static(default=())
+    """One per image, such as its file's; none where they have none."""
     provenance: Provenance = static(kw_only=True)
     warnings: tuple[str, ...] = static(default=())
+
+    def overlay(self, **display: Unpack[DisplayOptions]) -> Float[np.ndarray, "n h w 3"]:
+        """Return each map over its image as a colour image in [0, 1], drawn as `cv.render` draws it.
+
+        Args:
+            **display: Display options, such as `colormap`, `opacity` and `policy`.
+
+        Raises:
+            RenderError: No renderer offers it, the result is of channel maps, or a value is not finite.
+            UsageError: A display option is unknown or out of range.
+        """
+        return required("overlay", self)(self, **display)
 
     def __getitem__(self, index: int) -> "Attribution":
         """The result for one image, with a leading axis of 1."""
         keep = slice(index, index + 1 or None)
-        provenance = dataclasses.replace(self.provenance, targets=self.provenance.targets[keep])
-        return dataclasses.replace(jax.tree.map(lambda leaf: leaf[keep], self), provenance=provenance)
+        call = self.provenance.call
+        provenance = dataclasses.replace(
+            self.provenance, targets=self.provenance.targets[keep], call=None if call is None else call.rows(keep)
+        )
+        own = jax.tree.map(lambda leaf: leaf[keep], self)
+        return dataclasses.replace(own, names=self.names[keep], provenance=provenance)
 
 
 @dataclass(frozen=True, kw_only=True)

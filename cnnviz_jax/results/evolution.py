@@ -8,11 +8,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.result import Result
 from cnnviz_jax.results.synthesis import Status
 
 
-@dataclass(frozen=True, kw_only=True)
-class Evolution:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Evolution(Result):
     """A network through its training."""
 
     steps: tuple[int, ...]

@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Shaped
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import static
+from cnnviz_jax.results.result import Result
 
 Better = Literal["higher", "lower"]
 """Which way a more faithful map moves a measure's number."""
@@ -32,8 +33,8 @@ class Measured:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Measurement:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Measurement(Result):
     """How faithful maps are by one measure: a number per image, and the curve behind it."""
 
     values: Float[Array | np.ndarray, " n"]
@@ -63,8 +64,8 @@ class Measurement:
         return float(np.mean(np.asarray(self.values, np.float64)))
 
 
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Comparison(Result):
     """Several techniques by several measures on the same images."""
 
     model: str

@@ -7,11 +7,12 @@ from jaxtyping import Float
 
 from cnnviz_jax.results.attribution import Attribution, Prediction
 from cnnviz_jax.results.pytrees import Numbers
+from cnnviz_jax.results.result import Result
 from cnnviz_jax.results.synthesis import Synthesis
 
 
-@dataclass(frozen=True, kw_only=True)
-class Report:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Report(Result):
     """Everything one offline page shows of a model and a few images."""
 
     title: str

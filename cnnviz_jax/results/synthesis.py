@@ -9,6 +9,7 @@ from jaxtyping import Float, Shaped
 
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
+from cnnviz_jax.results.result import Result
 
 Status = Literal["ok", "no_gradient", "not_reached", "dead", "diverged"]
 """How the ascent of one image ended; only `ok` shows a feature.
@@ -19,8 +20,8 @@ that was given fires it; as far as was tried, none can. `diverged`: not finite."
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class Synthesis:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Synthesis(Result):
     """Images made to excite units, one per target."""
 
     images: Float[Numbers, "n h w c"]

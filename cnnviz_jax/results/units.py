@@ -10,13 +10,15 @@ from jaxtyping import Bool, Float, Int
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.result import Result
+from cnnviz_jax.results.tables import Tabular
 
 Groups = tuple[tuple[int, ...], ...]
 """Units that belong together, each group rising."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exemplars:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Exemplars(Tabular, Result):
     """The k images that fire each unit (channel) of a layer most, strongest first."""
 
     layer: str
@@ -55,6 +57,20 @@ class Exemplars:
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 
+    def table(self) -> list[dict[str, float | int | str]]:
+        """Return one row per unit and entry, strongest first: the image's number, the value, its place and its box."""
+        return [
+            {
+                "unit": int(unit),
+                "rank": int(rank),
+                "image": int(self.id[unit, rank]),
+                "value": float(self.value[unit, rank]),
+                **dict(zip(("row", "column"), self.place[unit, rank].tolist(), strict=True)),
+                **dict(zip(("top", "left", "bottom", "right"), self.box[unit, rank].tolist(), strict=True)),
+            }
+            for unit, rank in zip(*np.nonzero(self.id >= 0), strict=True)
+        ]
+
     def image(self, unit: int, rank: int) -> Float[np.ndarray, "h w ch"]:
         """Return the whole image of a unit's entry.
 
@@ -78,8 +94,8 @@ class Exemplars:
         return self.image(unit, rank)[top : bottom + 1, left : right + 1]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Distributions:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Distributions(Tabular, Result):
     """How the values of each unit (channel) of a layer are spread over all positions of all images."""
 
     layer: str
@@ -150,8 +166,8 @@ class Distributions:
         return rows
 
 
-@dataclass(frozen=True, kw_only=True)
-class Dissection:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Dissection(Tabular, Result):
     """How much the strongest places of each unit (channel) of a layer overlap each concept."""
 
     layer: str

@@ -9,6 +9,7 @@ from jaxtyping import Float
 from cnnviz_jax.program import Field
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
+from cnnviz_jax.results.result import Result
 from cnnviz_jax.results.units import Groups
 
 
@@ -33,8 +34,8 @@ class LayerVariety:
     """One sentence."""
 
 
-@dataclass(frozen=True, kw_only=True)
-class FilterVariety:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FilterVariety(Result):
     """How much the filters of each layer differ, in execution order."""
 
     layers: tuple[LayerVariety, ...]
@@ -42,8 +43,8 @@ class FilterVariety:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class EffectiveReceptiveField:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class EffectiveReceptiveField(Result):
     """How strongly each pixel moves the central unit of a layer."""
 
     layer: str
@@ -65,8 +66,8 @@ class EffectiveReceptiveField:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class Convolution:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Convolution(Result):
     """One kernel over one image."""
 
     image: Float[np.ndarray, "h w"]
@@ -84,8 +85,8 @@ class Convolution:
     warnings: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class FilterMatch:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FilterMatch(Result):
     """How much every patch of an image looks like one filter."""
 
     layer: str
@@ -103,8 +104,8 @@ class FilterMatch:
 
 
 @jax.tree_util.register_dataclass
-@dataclass(frozen=True, kw_only=True)
-class FilterBank:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FilterBank(Result):
     """The kernel of one layer."""
 
     kernel: Float[Numbers, "h w i o"]
@@ -113,8 +114,8 @@ class FilterBank:
     warnings: tuple[str, ...] = static(default=())
 
 
-@dataclass(frozen=True, kw_only=True)
-class ReceptiveFields:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ReceptiveFields(Result):
     """What every layer sees of the input."""
 
     fields: dict[str, Field]

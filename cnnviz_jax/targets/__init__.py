@@ -10,7 +10,7 @@ from cnnviz_jax.targets.combining import TargetWithInputs, count_of, group_score
 from cnnviz_jax.targets.custom import Custom, custom
 from cnnviz_jax.targets.dense import Pixels, box, pixels
 from cnnviz_jax.targets.layers import Direction, Diversity, InnerChannel, WholeLayer, direction, diversity, whole_layer
-from cnnviz_jax.targets.resolving import as_target, resolve, resolve_layers
+from cnnviz_jax.targets.resolving import as_target, resolve, resolve_layers, top_classes
 from cnnviz_jax.targets.similarity import Similarity, similarity
 from cnnviz_jax.targets.target import LayerTarget, Target, WeightedSum, weighted
 from cnnviz_jax.targets.units import Channel, Neuron, channel, neuron
@@ -48,6 +48,7 @@ __all__ = [
     "resolved_layers",
     "similarity",
     "terms_of",
+    "top_classes",
     "weighted",
     "whole_layer",
 ]

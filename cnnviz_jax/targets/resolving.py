@@ -6,7 +6,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.errors import TargetError
 from cnnviz_jax.model.model import Model
@@ -23,9 +23,21 @@ def resolve(target: Any, model: Model, images: Float[Array | np.ndarray, "n h w 
         TargetError: The target does not fit the model or the number of images.
     """
     if target is None:
-        logits = np.asarray(model(images))
-        target = logits.reshape(len(logits), -1, logits.shape[-1]).mean(1).argmax(-1)
+        target, _ = top_classes(model, images)
     return resolve_layers(as_target(target, model), model).batched(len(images))
+
+
+def top_classes(
+    model: Model, images: Float[Array | np.ndarray, "n h w c"]
+) -> tuple[Int[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """Return each image's top class, of outputs with places the one that is highest on average, and its probability.
+
+    Cost: one forward pass.
+    """
+    logits = np.asarray(model(images))
+    logits = logits.reshape(len(logits), -1, logits.shape[-1]).mean(1)
+    exponentials = np.exp(logits.astype(np.float64) - logits.max(-1, keepdims=True))
+    return logits.argmax(-1), (exponentials.max(-1) / exponentials.sum(-1)).astype(np.float32)
 
 
 def as_target(target: Any, model: Model) -> Target:

@@ -13,6 +13,7 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.pure import AdaptOptions, Axes, PureModel
 from cnnviz_jax.model.structure import structure_of
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import AdapterSpec
 
@@ -61,7 +62,10 @@ def adapt(
         raise ModelError(f"axes is the layout the model takes, one of {', '.join(get_args(Axes))}; got {axes!r}")
     options = AdaptOptions(input_shape=input_shape, axes=axes, call_kwargs=call_kwargs, method=method)
     spec = _choose(native, adapter)
-    pure = load(spec.build)(native, args, options)
+    with code_of(plugins(), "adapter", spec):
+        pure = load(spec.build)(native, args, options)
+    if not isinstance(pure, PureModel):
+        raise PluginError(f"{title_of(plugins(), 'adapter', spec)} built {type(pure).__name__}; a PureModel is needed")
     shape = input_shape or pure.input_shape
     if shape is None:
         raise ModelError(f"{pure.name} does not tell its input size; say input_shape=(height, width, channels)")
@@ -95,8 +99,8 @@ def _choose(native: Any, adapter: str | None) -> AdapterSpec:
     if adapter is not None:
         return manager.adapter(adapter)
     specs: list[AdapterSpec] = list(manager.adapters.values())
-    matching = [spec for spec in specs if not spec.fallback and spec.matches(native)]
-    matching = matching or [spec for spec in specs if spec.fallback and spec.matches(native)]
+    matching = [spec for spec in specs if not spec.fallback and _takes(spec, native)]
+    matching = matching or [spec for spec in specs if spec.fallback and _takes(spec, native)]
     if len(matching) > 1:
         names = " and ".join(repr(spec.name) for spec in matching)
         raise PluginError(f"adapters {names} both take a {type(native).__name__}; say adapter=...")
@@ -106,6 +110,11 @@ def _choose(native: Any, adapter: str | None) -> AdapterSpec:
             f"`cnnviz adapters` lists those installed, and cv.adapt(fn, params, ...) takes any function"
         )
     return matching[0]
+
+
+def _takes(spec: AdapterSpec, native: Any) -> bool:
+    with code_of(plugins(), "adapter", spec):
+        return bool(spec.matches(native))
 
 
 def _per_channel(value: Any, channels: int, word: str, default: float) -> tuple[float, ...]:

@@ -9,17 +9,19 @@ from jaxtyping import Array
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images, image_names
-from cnnviz_jax.engine import Chunk, Progress, key_text, root_key, silent, stage
+from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
 from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.measurement import Comparison, Measurement
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.measure import measure
+from cnnviz_jax.verbs.outermost import verb
 
 
+@verb
 def compare(
     model: Model,
     images: Images,
@@ -34,7 +36,7 @@ def compare(
     key: Any = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Comparison:
     """Return several techniques by several measures on the same images, ranked.
 
@@ -54,6 +56,7 @@ def compare(
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need.
         progress: Called as `progress(done, total, what)`, in thousandths of a technique or measure.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
 
     Raises:
         CnnvizError: A name does not exist, the images do not fit, or no technique could be measured.
@@ -68,7 +71,7 @@ def compare(
             raise UsageError(f"options are given for {name!r}, which is neither among the techniques nor the measures")
     resolved = targets.resolve(target, model, images)
     shared: dict[str, Any] = {"key": key, "chunk": chunk, "memory_budget": memory_budget}
-    tell = progress or silent
+    tell = as_callable(progress)
     measurements: dict[str, dict[str, Measurement]] = {}
     made: dict[str, Attribution] = {}
     refused: dict[str, str] = {}
@@ -116,6 +119,10 @@ def compare(
             resolved,
             seed=key_text(root_key(key)),
             notes=(("reduction", reduction),),
+            call=Call.of(
+                {"techniques": asked, "metrics": measures, "target": resolved, "names": titles, "reduction": reduction},
+                {"images": images, "mask": mask},
+            ),
         ),
         warnings=model.warnings,
     )

@@ -6,61 +6,69 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Key, UInt32
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.data.images import Images, check_images, image_names
 from cnnviz_jax.engine import (
     Chunk,
     Progress,
+    as_callable,
     compiled,
     image_ids,
     key_text,
     keys_for,
     root_key,
     run_fold,
-    silent,
 )
-from cnnviz_jax.engine.techniques import Technique, resolve_technique
+from cnnviz_jax.engine.techniques import Technique, resolve_technique, running
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.plugins.configs import ExplainConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 _WORTH_RESUMING = 64
 """An image of fewer evaluations is done again."""
 
 
+@verb
 def explain(
-    technique: str | TechniqueSpec,
+    technique: str | TechniqueSpec | ExplainConfig,
     model: Model,
     images: Images,
     target: Any = None,
     *,
     key: Any = None,
     ids: Sequence[int] | None = None,
+    names: Sequence[str] | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     folder: str | Path | None = None,
     **options: Any,
 ) -> Attribution:
     """Return which parts of each image the target's score rests on.
 
     Args:
-        technique: Name of an explain technique, as `cnnviz techniques` lists them, or its record.
+        technique: Name of an explain technique, as `cnnviz techniques` lists them, its record, or its config, such as
+            `cv.techniques.Occlusion(window=16)`.
         model: From `cv.adapt` or `cv.load_model`.
         images: Images in [0, 1], or one image.
         target: Class index, one per image, or one of `cv.targets`; `None` for each image's top class.
         key: Seed or key of everything random; the same key gives the same numbers.
         ids: One number per image that, with `key`, decides its noise; from its pixels when not given.
+        names: One name per image, such as its file's, for figures.
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call resumes from them.
         **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
 
@@ -78,21 +86,20 @@ def explain(
         rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
         each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
         cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
-    heatmap, scores = run_fold(
-        fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget, progress=progress or silent,
-        cache=cache,
-    )  # fmt: skip
+    with running(spec):
+        heatmap, scores = run_fold(
+            fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget,
+            progress=as_callable(progress), cache=cache,
+        )  # fmt: skip
     if cache is not None:
         cache.forget()
-    if heatmap.values.ndim not in (3, 4):
-        raise PluginError(
-            f"technique {spec.name!r} gave an array of shape {heatmap.values.shape[1:]} for one image; "
-            f"a map is (h, w) or (h, w, c)"
-        )
+    _check_map(heatmap, spec.name)
     if not np.isfinite(scores).all():
         raise ModelError(
             f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
         )
+    is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
+    plain = np.asarray(resolved.index, np.int32) if is_plain else resolved  # type: ignore[attr-defined]
     provenance = Provenance.of(
         spec.name,
         model,
@@ -101,9 +108,11 @@ def explain(
         layer=fold.layer,
         seed=key_text(prepared.seed),
         notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
+        # What was asked, not what it came to: each image's own top class stays the question for other images too.
+        call=Call.of(
+            {"target": None if target is None else plain, "ids": ids_of(ids), "names": names}, {"images": images}
+        ),
     )
-    is_plain = isinstance(resolved, targets.ClassScore) and resolved.of == "logit"
-    plain = np.asarray(resolved.index, np.int32) if is_plain else resolved  # type: ignore[attr-defined]
     return Attribution(
         values=heatmap.values,
         low_res=heatmap.low_res,
@@ -111,6 +120,8 @@ def explain(
         target=plain,
         images=images,
         extras=heatmap.extras,
+        probabilities=prepared.probabilities,
+        names=() if names is None else image_names(names, len(images)),
         view="pixels" if fold.view == "heatmap" and heatmap.values.ndim == 4 else fold.view,
         provenance=provenance,
         warnings=(
@@ -120,6 +131,29 @@ def explain(
             *_findings(heatmap, images, spec.name, scores),
         ),
     )
+
+
+def ids_of(ids: Sequence[int] | None) -> UInt32[np.ndarray, " n"] | None:
+    """Return the numbers that the user gave the images, as the provenance keeps them."""
+    return None if ids is None else np.asarray(ids, np.uint32)
+
+
+def _check_map(found: Any, technique: str) -> None:
+    """Refuse what a technique gave where it is no map of real numbers.
+
+    Raises:
+        PluginError: It is none.
+    """
+    values = found.values if isinstance(found, Heatmap) else found
+    if not isinstance(found, Heatmap) or not hasattr(values, "dtype"):
+        raise PluginError(f"technique {technique!r} gave a {type(values).__name__}; a map is (h, w) or (h, w, c)")
+    if values.ndim not in (3, 4) or 0 in values.shape:
+        raise PluginError(
+            f"technique {technique!r} gave an array of shape {values.shape[1:]} for one image; "
+            f"a map is (h, w) or (h, w, c)"
+        )
+    if not any(jnp.issubdtype(values.dtype, kind) for kind in (jnp.floating, jnp.integer, jnp.bool_)):
+        raise PluginError(f"technique {technique!r} gave a map of {values.dtype}; a map has real numbers")
 
 
 def _rounding(
@@ -147,13 +181,15 @@ class Prepared:
     technique: Technique
     images: Float[np.ndarray, "n h w c"]
     target: targets.Target
+    probabilities: Float[np.ndarray, " n"] | None
+    """Of the top classes, where those are explained."""
     seed: Key[Array, ""]
     keys: Key[Array, " n"]
 
     @classmethod
     def of(
         cls,
-        technique: str | TechniqueSpec,
+        technique: str | TechniqueSpec | ExplainConfig,
         model: Model,
         images: Images,
         target: Any,
@@ -165,12 +201,15 @@ class Prepared:
         require_model(model)
         chosen = resolve_technique(technique, "explain", dict(options), model)
         images = check_images(images, model.input_shape)
+        probabilities = None
+        if target is None:
+            target, probabilities = targets.top_classes(model, images)
         resolved = targets.resolve(target, model, images)
         seed = root_key(key)
         keys = keys_for(seed, image_ids(images) if ids is None else ids)
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
-        return cls(technique=chosen, images=images, target=resolved, seed=seed, keys=keys)
+        return cls(technique=chosen, images=images, target=resolved, probabilities=probabilities, seed=seed, keys=keys)
 
 
 def _findings(
@@ -188,6 +227,7 @@ def _findings(
         cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
         found.append(f"all zero for image {_first_of(zero)}: {cause}")
     found += _incomplete(heatmap, scores)
+    found += _not_conserved(heatmap)
     low, top = float(images.min()), float(images.max())
     if low < -0.01 or top > 2:
         found.append(f"images reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
@@ -205,6 +245,24 @@ def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
         return []
     which, i = _first_of(off), off[0]
     return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
+
+
+def _not_conserved(heatmap: Heatmap) -> list[str]:
+    """Return a warning where relevance that should arrive as it went in has grown or gone."""
+    if not {"root", "conservation_gap", "conservation_tolerance"} <= heatmap.extras.keys():
+        return []
+    root, gap = np.asarray(heatmap.extras["root"]), np.asarray(heatmap.extras["conservation_gap"])
+    off = np.flatnonzero(np.abs(gap) > heatmap.extras["conservation_tolerance"] * np.maximum(np.abs(root), 0.01))
+    if not off.size:
+        return []
+    which, i = _first_of(off), off[0]
+    came = root[i] + gap[i]
+    cause = (
+        "sums near zero divide it; a larger epsilon or a composite such as epsilon-plus holds it together"
+        if abs(came) > abs(root[i])
+        else "its epsilon took some; a smaller one takes less"
+    )
+    return [f"relevance is not conserved for image {which}: {root[i]:.3g} went in and {came:.3g} came out: {cause}"]
 
 
 def _first_of(numbers: Sequence[int] | np.ndarray) -> str:

@@ -9,12 +9,13 @@ from cnnviz_jax.engine import Chunk, preview
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold_run import FoldRun
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.plugins.configs import ExplainConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.verbs.explain import Prepared
 
 
 def explain_plan(
-    technique: str | TechniqueSpec,
+    technique: str | TechniqueSpec | ExplainConfig,
     model: Model,
     images: Images,
     target: Any = None,

@@ -1,24 +1,40 @@
 """`cv.inspect`: what can be read off a model without a data set: filters, receptive fields, one kernel, a training."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar, overload
 
 import numpy as np
 
 from cnnviz_jax.data.images import open_image
-from cnnviz_jax.engine.techniques import build
-from cnnviz_jax.errors import ImageError, UsageError
+from cnnviz_jax.engine.techniques import build, running
+from cnnviz_jax.errors import ImageError, PluginError, UsageError
 from cnnviz_jax.model.model import require_model
 from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.plugins.configs import InspectConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
-from cnnviz_jax.results.provenance import Provenance, versions
+from cnnviz_jax.results.provenance import Call, Provenance, versions
+from cnnviz_jax.verbs.outermost import verb
+
+Returned = TypeVar("Returned")
 
 
-def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = None, **options: Any) -> Any:
+@overload
+def inspect(technique: InspectConfig[Returned], model: Any, *, layer: str | None = None) -> Returned: ...
+
+
+@overload
+def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = None, **options: Any) -> Any: ...
+
+
+@verb
+def inspect(
+    technique: str | TechniqueSpec | InspectConfig[Any], model: Any, *, layer: str | None = None, **options: Any
+) -> Any:
     """Return what an inspect technique reads off the model, such as a `FilterBank` or `ReceptiveFields`.
 
     Args:
-        technique: Name of an inspect technique, or its record; `cnnviz techniques` lists them.
+        technique: Name of an inspect technique, as `cnnviz techniques` lists them, its record, or its config, such as
+            `cv.techniques.Filters()`: then type checkers know what comes back.
         model: From `cv.adapt` or `cv.load_model`. For a technique that looks at one image, the image: (h, w, c) in
             [0, 1] or a file; for one that looks at a training, the folder of its `cv.Recorder`.
         layer: The layer to look at; `None` for the technique's default.
@@ -33,8 +49,15 @@ def inspect(technique: str | TechniqueSpec, model: Any, *, layer: str | None = N
         layer = model.layers.resolve(layer)
         spec, config = technique_and_config(technique, "inspect", {**options, "layer": layer})
     chosen = getattr(config, "layer", None)
-    provenance = Provenance(technique=spec.name, model=name, config=config, layer=chosen, versions=versions())
-    return build(spec, config, subject)(provenance)
+    provenance = Provenance(
+        technique=spec.name, model=name, config=config, layer=chosen, versions=versions(), call=Call(arguments={})
+    )
+    function = build(spec, config, subject)
+    with running(spec):
+        found = function(provenance)
+    if found is None or isinstance(found, bool | int | float | complex | str | bytes):
+        raise PluginError(f"technique {spec.name!r} gave a {type(found).__name__}, which is no result to show")
+    return found
 
 
 def _subject(spec: TechniqueSpec, given: Any) -> tuple[Any, str]:

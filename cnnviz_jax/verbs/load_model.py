@@ -8,9 +8,10 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.downloads import local_file
-from cnnviz_jax.errors import CnnvizError, ImageError, ModelError
+from cnnviz_jax.errors import ImageError, ModelError, PluginError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.foreign import code_of, foreign, title_of
 from cnnviz_jax.plugins.references import import_factory, load
 from cnnviz_jax.verbs.adapt import adapt
 
@@ -35,18 +36,18 @@ def load_model(name: str, weights: str | Path | None = None) -> Model:
     """
     registry = plugins()
     if not registry.is_own_factory(name):
-        return load(registry.model(name).build)(None if weights is None else local_file(weights))
+        spec = registry.model(name)
+        own = None if weights is None else local_file(weights)
+        with code_of(registry, "model", spec):
+            model = load(spec.build)(own)
+        if not isinstance(model, Model):
+            raise PluginError(f"{title_of(registry, 'model', spec)} built {type(model).__name__}; a Model is needed")
+        return model
     factory = import_factory(name, "model")
     file = None if weights is None else str(local_file(weights))
-    try:
+    called = "" if file is None else ", called with the weights' path,"
+    with foreign(f"the factory {name}{called}", error=ModelError):
         made = factory() if file is None else factory(file)
-    except (CnnvizError, KeyboardInterrupt):
-        raise
-    except Exception as error:
-        raise ModelError(
-            f"the factory {name} failed: {type(error).__name__}: {error}; --debug shows where"
-            + ("" if file is None else ". With weights it is called with the file's path")
-        ) from error
     return adapted(made)
 
 
@@ -75,5 +76,6 @@ def example_images(name: str, count: int = 4) -> tuple[Float[np.ndarray, "n h w 
     spec = plugins().model(name)
     if spec.examples is None:
         raise ImageError(f"{name} ships no images; name some")
-    images, names = load(spec.examples)(count)
-    return images, tuple(names)
+    with code_of(plugins(), "model", spec):
+        images, names = load(spec.examples)(count)
+        return np.asarray(images, np.float32), tuple(map(str, names))

@@ -10,20 +10,34 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.images import Images, check_images
-from cnnviz_jax.engine import Chunk, Progress, image_ids, key_of, key_text, keys_for, root_key, run_fold, silent
+from cnnviz_jax.engine import (
+    Chunk,
+    Progress,
+    as_callable,
+    image_ids,
+    key_of,
+    key_text,
+    keys_for,
+    root_key,
+    run_fold,
+)
 from cnnviz_jax.engine.measure import EvaluatedMap, HostCase, MetricFold, map_of
-from cnnviz_jax.engine.techniques import build
-from cnnviz_jax.errors import ModelError, UsageError
+from cnnviz_jax.engine.techniques import build, running
+from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.plugins.configs import MeasureConfig
+from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution
-from cnnviz_jax.results.measurement import Measurement
-from cnnviz_jax.results.provenance import Provenance
-from cnnviz_jax.verbs.explain import explain
+from cnnviz_jax.results.measurement import Measured, Measurement
+from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.verbs.explain import explain, ids_of
+from cnnviz_jax.verbs.outermost import verb
 
 
+@verb
 def measure(
-    metric: str,
+    metric: str | TechniqueSpec | MeasureConfig,
     model: Model,
     images: Images | None,
     attribution: Attribution | Array | np.ndarray,
@@ -35,13 +49,14 @@ def measure(
     ids: Sequence[int] | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Measurement:
     """Return how faithful maps are by one measure: a number per image, and the curve behind it.
 
     Args:
-        metric: Name of a technique of kind measure; `cnnviz techniques --kind measure` lists them.
+        metric: Name of a technique of kind measure, as `cnnviz techniques --kind measure` lists them, its record, or
+            its config, such as `cv.techniques.Deletion(...)`.
         model: The model that was explained.
         images: The images that were explained; `None` for those in `attribution`.
         attribution: What `cv.explain` returned, or maps of your own, (n, h, w) or (n, h, w, c).
@@ -53,6 +68,7 @@ def measure(
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         **options: The measure's own; see `cnnviz measure METRIC --help`.
 
     Raises:
@@ -80,21 +96,26 @@ def measure(
     built = build(spec, config, model)
     seen = None if shown is None else jnp.asarray(shown, jnp.float32)
     whole = EvaluatedMap(inner=inner, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=seen)
-    tell = progress or silent
+    tell = as_callable(progress)
     labels: tuple[str, ...] = ()
     found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with
     if isinstance(built, MetricFold):
         if built.needs_mask and shown is None:
             raise UsageError(f"{spec.name} compares with the object's mask; pass mask=, (n, h, w), true on the object")
-        found, scores = run_fold(
-            built, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
-        )
+        with running(spec):
+            found, scores = run_fold(
+                built, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
+            )
     else:
         labels = built.labels
         again = _again(made, spec.name, model, images, inner, reduction, chunk=chunk, memory_budget=memory_budget)
         case = HostCase(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
-        found = built.run(case)
+        with running(spec):
+            found = built.run(case)
         scores = np.asarray(made.scores) if made is not None else np.zeros(len(images), np.float32)
+    if not isinstance(found, Measured) or np.shape(found.values) != (len(images),):
+        what_came = f"values of shape {np.shape(found.values)}" if isinstance(found, Measured) else type(found).__name__
+        raise PluginError(f"technique {spec.name!r} gave {what_came}; a measure gives one number for each image")
     values = np.asarray(found.values, np.float32)
     curve = None if found.curve is None else np.asarray(found.curve)
     if not np.isfinite(values).all():
@@ -117,9 +138,20 @@ def measure(
             inner,
             seed=key_text(seed),
             notes=(("explained by", what), ("reduction", reduction), *built.notes),
+            call=_call(inner, ids, reduction, made, mask),
         ),
         warnings=(*model.warnings, *built.warnings),
     )
+
+
+def _call(
+    target: targets.Target, ids: Sequence[int] | None, reduction: str, made: Attribution | None, mask: Any
+) -> Call:
+    """Return what a measurement was called with; an explanation is kept by its provenance, which makes it again."""
+    kept = {"target": target, "ids": ids_of(ids), "reduction": reduction}
+    if made is not None and made.provenance.call is not None:
+        return Call.of({**kept, "explained": made.provenance}, {"images": made.images, "mask": mask})
+    return Call.of(kept, {"images": True, "attribution": True, "mask": mask})
 
 
 def _mask_of(mask: Any, images: Float[np.ndarray, "n h w c"]) -> np.ndarray | None:

@@ -10,7 +10,7 @@ import jax
 import numpy as np
 
 from cnnviz_jax.data.images import Images, check_images, image_names
-from cnnviz_jax.engine import Progress, silent, stage
+from cnnviz_jax.engine import Progress, as_callable, stage
 from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
@@ -20,6 +20,7 @@ from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
+from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.render import check_output, render
 from cnnviz_jax.verbs.synthesize import synthesize
 
@@ -27,6 +28,7 @@ _SYNTHESIZED_LAYERS = 3
 _SYNTHESIZED_CHANNELS = 8
 
 
+@verb
 def report(
     model: Model,
     images: Images,
@@ -36,7 +38,7 @@ def report(
     techniques: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
     key: Any = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
 ) -> Report:
     """Return, and write to `out`, predictions and every installed technique's result side by side.
 
@@ -52,6 +54,7 @@ def report(
         names: One name per image.
         key: Seed or key of everything random.
         progress: Called as `progress(done, total, what)`, in thousandths of a technique.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
 
     Raises:
         ImageError: The images do not fit the model.
@@ -70,7 +73,7 @@ def report(
     inspections: dict[str, Task] = {
         name: lambda progress, name=name: inspect(name, model) for name in kinds if kinds[name] == "inspect"
     }
-    tell, tasks = progress or silent, {**attributions, **inspections, **syntheses}
+    tell, tasks = as_callable(progress), {**attributions, **inspections, **syntheses}
     results: dict[str, Any] = {}
     refused: dict[str, str] = {}
     elapsed_s: dict[str, float] = {}

@@ -2,20 +2,26 @@
 
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, overload
 
 from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine import Chunk, Progress, silent
+from cnnviz_jax.engine import Chunk, Progress, as_callable
 from cnnviz_jax.engine.survey import run_survey
-from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.engine.techniques import build, running
 from cnnviz_jax.errors import ImageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugins.configs import SurveyConfig
+from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.verbs.outermost import verb
+
+Returned = TypeVar("Returned")
 
 
+@overload
 def survey(
-    technique: str,
+    technique: SurveyConfig[Returned],
     model: Model,
     images: Any,
     labels: Any = None,
@@ -25,7 +31,40 @@ def survey(
     fields: Mapping[str, Any] | None = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
+) -> Returned: ...
+
+
+@overload
+def survey(
+    technique: str | TechniqueSpec,
+    model: Model,
+    images: Any,
+    labels: Any = None,
+    *,
+    layer: str | None = None,
+    names: Sequence[str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | bool | None = None,
+    **options: Any,
+) -> Any: ...
+
+
+@verb
+def survey(
+    technique: str | TechniqueSpec | SurveyConfig[Any],
+    model: Model,
+    images: Any,
+    labels: Any = None,
+    *,
+    layer: str | None = None,
+    names: Sequence[str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Any:
     """Return what a survey technique found out about a layer's units, such as `Exemplars` or `Distributions`.
@@ -33,7 +72,8 @@ def survey(
     Images are read once, a batch at a time; any number of them fits.
 
     Args:
-        technique: Name of a survey technique; `cnnviz techniques --kind survey` lists them.
+        technique: Name of a survey technique, as `cnnviz techniques --kind survey` lists them, its record, or its
+            config, such as `cv.techniques.Exemplars(k=4)`: then type checkers know what comes back.
         model: From `cv.adapt` or `cv.load_model`.
         images: Images (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
         labels: One class index per image, -1 where unknown; for a folder `"folders"` or a CSV file.
@@ -44,6 +84,7 @@ def survey(
         batch: Images at once; decides speed and memory.
         memory_budget: Bytes the compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         **options: The technique's own; see `cnnviz survey TECHNIQUE --help`.
 
     Raises:
@@ -53,20 +94,29 @@ def survey(
     reducers.
     """
     require_model(model)
+    data = {"images": images, "labels": labels, "names": names, "fields": fields}
+    call = Call.of({}, data)
     if layer is not None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
+    plan = build(spec, config, model)  # first: it refuses layers and units, and opening a data set may read all of it
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
-    plan = build(spec, config, model)
-    reducers = dict(plan.reducers)
-    if dataset.is_labelled:
-        reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
+    with running(spec):
+        reducers = dict(plan.reducers)
+        if dataset.is_labelled:
+            reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
     run = partial(
-        run_survey, model=model, dataset=dataset, batch=batch, memory_budget=memory_budget, progress=progress or silent
+        run_survey,
+        model=model,
+        dataset=dataset,
+        batch=batch,
+        memory_budget=memory_budget,
+        progress=as_callable(progress),
     )
-    found, unreadable = run(reducers)
-    for further in plan.then if len(unreadable) < len(dataset) else ():
-        found |= run(dict(further(found, dataset)))[0]
+    with running(spec):
+        found, unreadable = run(reducers)
+        for further in plan.then if len(unreadable) < len(dataset) else ():
+            found |= run(dict(further(found, dataset)))[0]
     if len(unreadable) == len(dataset):
         raise ImageError(f"none of {len(dataset)} images can be read; the first: {unreadable[0]}")
     read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
@@ -75,5 +125,6 @@ def survey(
         ("unreadable", tuple(unreadable.values())),
         ("dataset", dataset.source.digest()),
     )
-    provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes)
-    return plan.finish(found, dataset, provenance)
+    provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes, call=call)
+    with running(spec):
+        return plan.finish(found, dataset, provenance)

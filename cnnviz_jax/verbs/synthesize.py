@@ -14,30 +14,34 @@ from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Progress,
+    as_callable,
     image_ids,
     key_text,
     keys_for,
     root_key,
     run_iteration,
-    silent,
     word_id,
 )
-from cnnviz_jax.engine.techniques import build
+from cnnviz_jax.engine.techniques import build, running
 from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.options.building import options_in, technique_and_config
 from cnnviz_jax.plugins import plugins
-from cnnviz_jax.results.provenance import Provenance
+from cnnviz_jax.plugins.configs import SynthesizeConfig
+from cnnviz_jax.plugins.specs import TechniqueSpec
+from cnnviz_jax.results.provenance import Call, Provenance
 from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, resolved_layers
 from cnnviz_jax.targets.layers import WholeLayer
 from cnnviz_jax.verbs.exemplars import measured
+from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
 
+@verb
 def synthesize(
-    technique: str,
+    technique: str | TechniqueSpec | SynthesizeConfig,
     model: Model,
     *,
     layer: str | None = None,
@@ -50,13 +54,14 @@ def synthesize(
     folder: str | Path | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress | bool | None = None,
     **options: Any,
 ) -> Synthesis:
     """Return images made to raise a score: a channel's mean activation, a class, a neuron, any sum of such.
 
     Args:
-        technique: Name of a synthesize technique; `cnnviz techniques` lists them.
+        technique: Name of a synthesize technique, as `cnnviz techniques` lists them, its record, or its config, such as
+            `cv.techniques.DeepDream(...)`.
         model: From `cv.adapt` or `cv.load_model`.
         layer: Layer whose channels are maximised; for techniques that look at a whole layer, that layer.
         channels: Which of them, one image each; `None` for all.
@@ -69,6 +74,7 @@ def synthesize(
         chunk: Targets at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         **options: The technique's own; see `cnnviz synthesize TECHNIQUE --help`.
 
     Raises:
@@ -76,6 +82,8 @@ def synthesize(
 
     Cost: steps x targets forward and backward passes.
     """
+    told = {"layer": layer, "channels": channels, "target": target, "snapshots": snapshots}
+    call = Call.of(told, {"images": images, "exemplars": exemplars})
     spec, config, layer = _technique(technique, layer, model, options)
     if snapshots < 0 or snapshots == 1:
         raise UsageError(f"snapshots is 0 for none, or 2 and more, the first and the last image; got {snapshots}")
@@ -83,10 +91,11 @@ def synthesize(
     if images is not None:
         resolved, ids = _with_images(resolved, ids, np.asarray(images, np.float32), model)
     elif spec.subject == "images":
-        raise ImageError(f"{technique} works on images; say images=")
+        raise ImageError(f"{spec.name} works on images; say images=")
     dataset = None if exemplars is None else check_images(exemplars, model.input_shape)
     iteration = build(spec, config, model, resolved)
-    sized, placed = iteration.prepare(model, resolved, dataset)
+    with running(spec):
+        sized, placed = iteration.prepare(model, resolved, dataset)
     seed = root_key(key)
     moments = tuple(sorted({round(k) for k in np.linspace(0, iteration.steps, snapshots)})) if snapshots else ()
     cache = None
@@ -95,30 +104,37 @@ def synthesize(
         each = [(words, str(number), arrays_digest(row)) for words, number, row in rows]
         parts = {"technique": spec.name, "config": repr(config), "iteration": repr(iteration)}
         cache = ResumeFolder(folder, model, each, **parts, key=key_text(seed), snapshots=moments)
-    outcome, curves, frames = run_iteration(
-        iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
-        memory_budget=memory_budget, progress=progress or silent,
-    )  # fmt: skip
+    with running(spec):
+        outcome, curves, frames = run_iteration(
+            iteration, sized, placed, keys_for(seed, ids), snapshots=moments, cache=cache, chunk=chunk,
+            memory_budget=memory_budget, progress=as_callable(progress),
+        )  # fmt: skip
     notes = (*iteration.notes, *((("frame_steps", moments),) if moments else ()))
     provenance = Provenance.of(
-        spec.name, model, config, resolved, layer=iteration.layer or layer, seed=key_text(seed), notes=notes
+        spec.name, model, config, resolved, layer=iteration.layer or layer, seed=key_text(seed), notes=notes, call=call
     )
-    made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
+    with running(spec):
+        made: Synthesis = iteration.result(outcome, curves, frames, provenance, (*model.warnings, *iteration.warnings))
     if dataset is None:
         return made
     return measured(made, model, iteration.compared(model, resolved), dataset)
 
 
-def _technique(name: str, layer: str | None, model: Model, options: dict[str, Any]) -> tuple[Any, Any, str | None]:
+def _technique(
+    technique: str | TechniqueSpec | SynthesizeConfig, layer: str | None, model: Model, options: dict[str, Any]
+) -> tuple[Any, Any, str | None]:
     """The technique's record and config; a layer that is the technique's own option goes there."""
-    fields = {field.name for field in dataclasses.fields(plugins().technique(name, "synthesize").config)}
-    if "layer" in fields:
+    if isinstance(technique, SynthesizeConfig):
+        options = {**options_in(technique), **options}
+        technique = type(technique).__technique__
+    spec = technique if isinstance(technique, TechniqueSpec) else plugins().technique(technique, "synthesize")
+    if "layer" in {field.name for field in dataclasses.fields(spec.config)}:
         if (asked := options.get("layer") if layer is None else layer) is None:
             maps = [each.name for each in model.layers.values() if each.is_map]
             some = (maps or list(model.layers))[len(maps) // 2]
-            raise UsageError(f"{name} looks at one layer; say layer=, such as {some!r}")
+            raise UsageError(f"{spec.name} looks at one layer; say layer=, such as {some!r}")
         layer, options = None, {**options, "layer": model.layers.resolve(asked)}
-    return *technique_and_config(name, "synthesize", options), layer
+    return *technique_and_config(spec, "synthesize", options), layer
 
 
 def _targets(model: Model, layer: str | None, channels: Any, target: Any, config: Any) -> tuple[targets.Target, Any]:

@@ -4,7 +4,8 @@ import sys
 
 import pytest
 
-from cnnviz_jax.cli.progress import duration, lines, progress_on_stderr
+from cnnviz_jax.cli.progress import progress_on_stderr
+from cnnviz_jax.progress.bars import duration, lines, silent
 
 
 @pytest.mark.parametrize(
@@ -43,7 +44,7 @@ def test_other_work_starts_its_own_estimate(capsys):
 
 def test_quiet_gives_no_progress_and_no_terminal_gives_lines(capsys):
     with progress_on_stderr(quiet=True) as progress:
-        assert progress is None
+        assert progress is silent
     with progress_on_stderr(quiet=False) as progress:
         progress(0, 10, "short work")
         progress(10, 10, "short work")

@@ -47,7 +47,7 @@ def image(tmp_path):
         ("report shapes b.png", "no image 'b.png'"),
         ("report lenet", "no images, and none come with the model 'lenet'"),
         ("report --out none/page.html", "no folder none; make it first"),
-        ("report --out page.png", "no renderer of Report for the suffix '.png' of 'page.png'; .html"),
+        ("report --out page.gif", "no renderer of Report for the suffix '.gif' of 'page.gif'; .html"),
         ("techniques --kind explane", "argument --kind: invalid choice: 'explane'"),
     ],
 )
@@ -57,10 +57,10 @@ def test_a_mistake_is_told_in_a_sentence(line, sentence, refusal, tmp_path):
 
 
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(refusal, tmp_path, monkeypatch):
-    def refuse(**_):
+    def refuse(*_, **__):
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr("tempfile.mkstemp", refuse)
+    monkeypatch.setattr("pathlib.Path.touch", refuse)
     monkeypatch.setattr("cnnviz_jax.cli.request.load", lambda *_, **__: pytest.fail("the work began"))
     assert refusal(*IMAGE.split()) == "cannot write in .: Permission denied"
 

@@ -211,3 +211,22 @@ def test_the_doctor_fails_where_a_plugin_is_broken(cnnviz):
     line = next(line for line in out.splitlines() if line.startswith("plugin theirs"))
     assert "fail" in line
     assert "ZeroDivisionError" in line
+
+
+def test_several_techniques_stand_in_one_figure_with_display_options(cnnviz, tmp_path):
+    code, out, err = cnnviz(
+        "explain", "saliency,input-x-gradient", "own_net:model", "a.png", "b.png", "--out", "both.png",
+        "--scale", "shared", "--title", "mine", "--dpi", "60",
+    )  # fmt: skip
+    assert (code, out.splitlines()[0].partition(":")[0]) == (0, "a.png"), err
+    with Image.open(tmp_path / "both.png") as figure:
+        assert figure.width > figure.height / 2
+    code, _, err = cnnviz("explain", "saliency,filters", "own_net:model", "a.png")
+    assert code == 2
+    assert "'filters' is not a technique of kind explain" in err
+
+
+def test_a_display_option_that_cannot_be_is_told_before_any_work(cnnviz, tmp_path):
+    code, _, err = cnnviz("explain", "saliency", "own_net:model", "a.png", "--scale", "shard", "--out", "a.svg")
+    assert (code, err) == (2, "cnnviz: --scale is one of own, shared, got 'shard'. Did you mean 'shared'?\n")
+    assert not (tmp_path / "a.svg").exists()

@@ -111,7 +111,7 @@ def floats(tmp_path):
         (lambda folder: folder / "none.png", "no image at"),
         (lambda folder: folder, "is a folder"),
         (truncated, "is broken or cut short"),
-        (words, "is not an image that Pillow can read"),
+        (words, "is not an image in a format that is read here: .png"),
         (floats, "floating-point pixels, which have no one right scale"),
     ],
 )

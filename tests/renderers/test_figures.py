@@ -81,14 +81,14 @@ def test_no_words_are_smaller_than_7_points_or_leave_the_sheet(case):
 def test_an_attribution_figure_says_technique_layer_target_score_scale_and_warning():
     result, display = RESULTS["pixels"]
     words = "\n".join(text.get_text() for text in words_of(figure(result, **display)))
-    for expected in ("made at conv1 · net", "3 star · score 0", "largest |value| over channels", "99th percentile",
+    for expected in ("made at conv1 · net", "3 star · logit 0", "largest |value| over channels", "99th percentile",
                      "own scale for each", "Warning: careful", "score per unit of intensity"):  # fmt: skip
         assert expected in words
 
 
 def test_a_label_with_dollars_is_text_not_mathematics():
     words = [text.get_text() for text in words_of(figure(RESULTS["pixels"][0]))]
-    assert f"{factories.HOSTILE} · score 1" in words
+    assert f"{factories.HOSTILE} · logit 1" in words
 
 
 def test_a_raw_map_gets_its_own_panel_with_its_size():
@@ -151,13 +151,13 @@ def test_every_status_but_ok_may_stand_alone(tmp_path):
 
 def test_unknown_options_and_kinds_are_refused(tmp_path):
     with pytest.raises(
-        UsageError, match=r"no display option 'policy' here. There are view, norm, scale, limit, inputs"
+        UsageError, match=r"no display option 'policy' here. There are title, view, norm, scale, limit, inputs"
     ):
         render(factories.filters(), tmp_path / "out.png", policy="symmetric")
     with pytest.raises(UsageError, match="dpi is 5; it must lie from 30 to 1200"):
         render(factories.filters(), tmp_path / "out.png", dpi=5)
-    with pytest.raises(RenderError, match=r"no figure for Report; there are figures for Attribution, .*FilterBank"):
-        figure(factories.report())
+    with pytest.raises(RenderError, match=r"no figure for Provenance; there are figures for Attribution, .*FilterBank"):
+        figure(factories.provenance())
 
 
 def test_drawing_changes_no_setting_and_never_imports_pyplot(tmp_path, monkeypatch):

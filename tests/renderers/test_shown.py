@@ -110,7 +110,7 @@ def test_receptive_field_rows_have_the_index_map_and_the_central_box():
     [
         (
             {"colourmap": "x"},
-            r"no display option 'colourmap' here. Did you mean 'colormap'\? There are policy, percentile",
+            r"no display option 'colourmap' here. Did you mean 'colormap'\? There are title, policy, percentile",
         ),
         ({"policy": "sym"}, "policy is 'sym'; it must be one of symmetric, positive, percentile, full, unit, auto"),
         ({"opacity": 2}, "opacity is 2; it must lie from 0 to 1"),

@@ -164,3 +164,22 @@ def test_wrong_arguments_are_told_in_a_sentence(images):
         cv.survey("exemplars", model(), images[:, :5])
     with pytest.raises(UsageError, match="k is 1 or more"):
         cv.survey("exemplars", model(), images, k=0)
+
+
+def test_a_unit_that_is_not_there_is_told_before_an_image_is_read():
+    class Unread:
+        """A source that must not be opened."""
+
+        fields = {}  # noqa: RUF012
+
+        def __len__(self):
+            pytest.fail("the data set was looked at")
+
+        def __getitem__(self, index):
+            pytest.fail("an image was read")
+
+        def digest(self):
+            pytest.fail("the data set was read")
+
+    with pytest.raises(UsageError, match="layer 'conv2' has units 0 to 7, got 99"):
+        cv.survey("exemplars", model(), Unread(), layer="conv2", units=(99,))

@@ -8,8 +8,9 @@ import pytest
 
 from cnnviz_jax.cli import main
 from cnnviz_jax.cli.commands.sweep import _parser
-from cnnviz_jax.cli.dataclass_options import field_docs, given_options
+from cnnviz_jax.cli.dataclass_options import given_options
 from cnnviz_jax.compiling import use_compile_cache
+from cnnviz_jax.options.docs import field_docs
 from cnnviz_jax.sweep.batch_planning import device_budget
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.launch import Launch, several_announced, simulate_devices

@@ -81,7 +81,7 @@ def test_weights_are_handed_to_the_factory(tmp_path):
             "loaded_net:failing",
             "loaded_net.py",
             cv.errors.ModelError,
-            "With weights it is called with the",
+            "called with the weights' path, failed",
         ),
         ("loaded_net:nothing", None, cv.errors.ModelError, "the factory returned an empty tuple"),
         ("loaded_net:number", None, cv.errors.UsageError, "is of type int; name a function"),

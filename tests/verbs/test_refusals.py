@@ -99,7 +99,8 @@ def test_a_technique_that_builds_junk_or_fails_is_named_with_its_plugin_in_one_s
     with pytest.raises(cv.errors.PluginError) as failing:
         RUNS[kind](f"failing-{kind}", model)
     assert str(failing.value) == (
-        f"technique 'failing-{kind}' of {owner} failed to build: ZeroDivisionError: division by zero"
+        f"the build of technique 'failing-{kind}' of {owner} failed: ZeroDivisionError: division by zero; --debug shows"
+        " where"
     )
 
 
@@ -126,7 +127,7 @@ def test_a_report_that_nothing_writes_is_refused_before_any_technique_runs(model
     told = []
     with pytest.raises(
         cv.errors.RenderError,
-        match=r"no renderer of Report for the suffix '\.gif' of '.*page\.gif'; \.html, \.npz can",
+        match=r"no renderer of Report for the suffix '\.gif' of '.*page\.gif'; \.html, \.npz, \.pdf, \.png, \.svg can",
     ):
         cv.report(
             model, np.ones((4, 4, 1), np.float32), tmp_path / "page.gif", progress=lambda *done: told.append(done)

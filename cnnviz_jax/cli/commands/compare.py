@@ -1,11 +1,9 @@
 """`cnnviz compare [MODEL] [IMAGES...]`: which technique is most faithful for a network."""
 
-import json
-
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
-from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.tables import print_json, show
 from cnnviz_jax.cli.technique_options import (
     JSON_OPTION,
     MASKS_OPTION,
@@ -65,7 +63,7 @@ def run(words: list[str], settings: Settings) -> int:
         )
     rows, as_json = result.rows(), request.given["json"] is not None
     if as_json:
-        print(json.dumps({"table": rows, "refused": result.refused}, indent=2))
+        print_json({"table": rows, "refused": result.refused})
     elif not settings.quiet:
         title = f"{model.name}, {len(images)} images; the most faithful first"
         show([_cells(row, result.metrics) for row in rows], as_json=False, empty="", title=title)

@@ -1,6 +1,5 @@
 """`cnnviz doctor`: does this installation work, and on what does it run?"""
 
-import json
 import os
 import platform
 from dataclasses import asdict, dataclass
@@ -9,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.tables import print_json, show
 from cnnviz_jax.cli.values import listing_parser
 from cnnviz_jax.compiling import held_bytes
 from cnnviz_jax.plugins import Plugins
@@ -45,7 +44,7 @@ def run(words: list[str], settings: Settings) -> int:
     ]
     healthy = all(check.state != "fail" for check in checks)
     if found.json:
-        print(json.dumps({"healthy": healthy, "checks": [asdict(check) for check in checks]}, indent=2))
+        print_json({"healthy": healthy, "checks": [asdict(check) for check in checks]})
     else:
         show([asdict(check) for check in checks], as_json=False, empty="")
     return 0 if healthy else 1

@@ -1,5 +1,8 @@
 """`cnnviz explain TECHNIQUE MODEL IMAGES...`: where a model looks in images."""
 
+import dataclasses
+from typing import Any
+
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, stacked
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, RUN_OPTIONS, TARGET_OPTION, Common
@@ -11,11 +14,22 @@ VERB = Verb(
     usage="cnnviz explain TECHNIQUE MODEL IMAGES... [--target CLASS] [--out FILE] [--plan] [options]",
     about="Show where a model looks in images.",
     options=(*MODEL_OPTIONS, TARGET_OPTION, *RUN_OPTIONS, _PLAN),
+    result="Attribution",
 )
+SEVERAL = dataclasses.replace(
+    VERB,
+    kind=None,
+    usage="cnnviz explain TECHNIQUE,TECHNIQUE,... MODEL IMAGES... [--target CLASS] [--out FILE] [options]",
+    about="Show where a model looks in images, several techniques side by side, each with its own defaults.",
+    options=(*MODEL_OPTIONS, TARGET_OPTION, *RUN_OPTIONS),
+)
+"""The line that joins names of techniques by commas."""
 
 
 def run(words: list[str], settings: Settings) -> int:
-    """Explain images by one technique and write the figure."""
+    """Explain images by one technique, or by several side by side, and write the figure."""
+    if words and "," in words[0]:
+        return _several([name for name in words[0].split(",") if name], words[1:], settings)
     request = Request.read(VERB, words, settings)
     files = request.image_files()
     is_plan = request.given["plan"] is not None
@@ -36,8 +50,35 @@ def run(words: list[str], settings: Settings) -> int:
         return 0
     unfinished = request.out.with_name(f"{request.out.stem}-unfinished")
     with request.progress() as progress:
-        result = cv.explain(request.name, model, images, progress=progress, folder=unfinished, **options)
+        result = cv.explain(
+            request.name, model, images, progress=progress, folder=unfinished, names=[file.name for file in files],
+            **options,
+        )  # fmt: skip
     if not settings.quiet:
         for file, what, score in zip(files, result.provenance.targets, result.scores, strict=True):
             print(f"{file.name}: {what}, score {float(score):.4g}")
     return request.write(result)
+
+
+def _several(names: list[str], words: list[str], settings: Settings) -> int:
+    """Explain images by several techniques and write one figure."""
+    request = Request.read(SEVERAL, words, settings)
+    for name in names:
+        request.registry.technique(name, "explain")
+    files = request.image_files()
+    many = len(names) > 1
+    request.check_output("Attribution", many=many)
+
+    import cnnviz_jax as cv
+
+    model = request.load()
+    images, target, titles = stacked(files, model), request.target(model), [file.name for file in files]
+    results = []
+    with request.progress() as progress:
+        shared: dict[str, Any] = {"key": request.key, "chunk": request.chunk, "progress": progress, "names": titles}
+        for name in names:
+            results.append(cv.explain(name, model, images, target, **shared))
+    if not settings.quiet:
+        for file, what in zip(files, results[0].provenance.targets, strict=True):
+            print(f"{file.name}: {what}")
+    return request.write(results if many else results[0])

@@ -20,7 +20,7 @@ def run(words: list[str], settings: Settings) -> int:
     request = Request.read(VERB, words, settings)
     if request.model:
         request.refuse_words(f"inspect {request.name} takes a model only")
-    request.check_output(None)
+    request.check_output(request.result)
 
     import cnnviz_jax as cv
 

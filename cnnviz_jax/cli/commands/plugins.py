@@ -1,10 +1,9 @@
 """`cnnviz plugins`: every plugin that was found, and what became of it."""
 
-import json
 from dataclasses import asdict
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.tables import print_json, show
 from cnnviz_jax.cli.values import listing_parser
 from cnnviz_jax.plugins.reports import Absent, PluginInfo
 
@@ -20,7 +19,7 @@ def run(words: list[str], settings: Settings) -> int:
         listing = {state: [asdict(each) for each in plugins] for state, plugins in listed.items()}
         listing["conflicts"] = [{**asdict(conflict), "cause": conflict.cause} for conflict in registry.conflicts]
         listing["remarks"] = [{"text": remark} for remark in registry.remarks]
-        print(json.dumps(listing, indent=2))
+        print_json(listing)
         return 0
     rows = [
         {

@@ -32,7 +32,7 @@ def run(words: list[str], settings: Settings) -> int:
     images, labels = request.words[0], request.given["labels"]
     if not Path(images).exists() and not is_reference(images):
         raise ImageError(f"no folder {images!r}")
-    request.check_output(None)
+    request.check_output(request.result)
     batch = evaluations_at_once(request.given["batch"])
 
     import cnnviz_jax as cv

@@ -1,15 +1,18 @@
 """`cnnviz sweep [SPEC] --run DIR`: a whole data set, on any number of devices and hosts."""
 
 import argparse
+import errno
 import os
 import re
 import sys
 import traceback
+from pathlib import Path
 
 from cnnviz_jax.cli.dataclass_options import add_options, given_options
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.values import Parser
 from cnnviz_jax.errors import CnnvizError, UsageError
+from cnnviz_jax.files import check_writable
 from cnnviz_jax.sweep.errors import EXIT_CODES, Interrupted, SweepStop, SweepUsageError
 from cnnviz_jax.sweep.launch import Launch
 from cnnviz_jax.sweep.run_options import RunOptions
@@ -54,6 +57,11 @@ def _run(words: list[str], settings: Settings) -> int:
     if found.run is None:
         raise UsageError("say where the run lives: --run DIR; it is made, and resumed, there")
     spec = _spec(found)
+    try:
+        check_writable(Path(found.run))
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a full disk has an exit code of its own
+            raise UsageError(f"no run can be kept in {found.run}: {error.filename}: {error.strerror}") from error
     registry = settings.plugins()
 
     from cnnviz_jax.cli.model import check_model, load

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from cnnviz_jax.cli.progress import duration
+from cnnviz_jax.progress.bars import duration
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model

@@ -1,12 +1,12 @@
 """`cnnviz sweep-status DIR`: how far a run is."""
 
 import dataclasses
-import json
 from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.progress import duration
+from cnnviz_jax.cli.tables import print_json
 from cnnviz_jax.cli.values import Parser
+from cnnviz_jax.progress.bars import duration
 
 
 def run(words: list[str], settings: Settings) -> int:
@@ -22,7 +22,7 @@ def run(words: list[str], settings: Settings) -> int:
 
     statuses = run_status(RunFolder(Path(found.run)))
     if found.json:
-        print(json.dumps([{**dataclasses.asdict(each), "state": each.state} for each in statuses], indent=1))
+        print_json([{**dataclasses.asdict(each), "state": each.state} for each in statuses], indent=1)
         return 0
     for each in statuses:
         share = 100 * each.counted // max(each.images, 1)

@@ -5,7 +5,7 @@ from typing import Literal
 from cnnviz_jax.plugin import check_at_least, technique, techniques_hook
 
 
-@technique("filters", "inspect", ".filters:build", "Krizhevsky et al. 2012, figure 3")
+@technique("filters", "inspect", ".filters:build", "Krizhevsky et al. 2012, figure 3", result="FilterBank")
 class FiltersConfig:
     """The kernel of a layer as images."""
 
@@ -16,7 +16,7 @@ class FiltersConfig:
 
 
 @technique("receptive-field", "inspect", ".receptive_field:build",
-           "Araujo, Norris, Sim 2019, Distill, doi:10.23915/distill.00021")  # fmt: skip
+           "Araujo, Norris, Sim 2019, Distill, doi:10.23915/distill.00021", result="ReceptiveFields")  # fmt: skip
 class ReceptiveFieldConfig:
     """What each unit of each layer sees of the input."""
 
@@ -26,7 +26,13 @@ class ReceptiveFieldConfig:
     """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
 
 
-@technique("filter-variety", "inspect", ".variety:build", "Roy and Vetterli 2007, EUSIPCO (effective rank)")
+@technique(
+    "filter-variety",
+    "inspect",
+    ".variety:build",
+    "Roy and Vetterli 2007, EUSIPCO (effective rank)",
+    result="FilterVariety",
+)
 class VarietyConfig:
     """Which filters repeat each other, which are zero, how many dimensions they use."""
 
@@ -36,7 +42,13 @@ class VarietyConfig:
     """Filters are twins from this |cosine| on."""
 
 
-@technique("effective-receptive-field", "inspect", ".receptive_field:effective", "Luo et al. 2016, arXiv:1701.04128")
+@technique(
+    "effective-receptive-field",
+    "inspect",
+    ".receptive_field:effective",
+    "Luo et al. 2016, arXiv:1701.04128",
+    result="EffectiveReceptiveField",
+)
 class EffectiveFieldConfig:
     """How strongly each pixel moves the central unit of a layer."""
 
@@ -51,7 +63,7 @@ class EffectiveFieldConfig:
         check_at_least(1, samples=self.samples)
 
 
-@technique("filter-match", "inspect", ".filters:match", in_report=False)
+@technique("filter-match", "inspect", ".filters:match", in_report=False, result="FilterMatch")
 class FilterMatchConfig:
     """Where an image looks most like a filter: the cosine with every patch."""
 
@@ -63,7 +75,7 @@ class FilterMatchConfig:
     """An image file."""
 
 
-@technique("convolve", "inspect", ".convolve:build", takes="image", in_report=False)
+@technique("convolve", "inspect", ".convolve:build", takes="image", in_report=False, result="Convolution")
 class ConvolveConfig:
     """A kernel over an image: response, pooled response, the numbers of one window."""
 
@@ -84,7 +96,7 @@ class ConvolveConfig:
         check_at_least(1, stride=self.stride, window=self.window)
 
 
-@technique("evolution", "inspect", ".evolution:build", takes="run", in_report=False)
+@technique("evolution", "inspect", ".evolution:build", takes="run", in_report=False, result="Evolution")
 class EvolutionConfig:
     """A recorded training: filters or decision lines, weights, answers, drift per step."""
 

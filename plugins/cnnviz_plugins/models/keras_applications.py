@@ -6,11 +6,13 @@ of a `caffe` network gets its input channels turned round, which gives the same 
 """
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.plugin import Model, ModelError, WeightsError, adapt, require
 from cnnviz_plugins.models.checkpoints import read_weights
+from cnnviz_plugins.models.checkpoints.headers import Headers
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 
 FEEDING: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
@@ -45,8 +47,8 @@ def build(name: str, weights: str | Path | None, feeding: str) -> Model:
         )
     if not hasattr(applications, name):
         raise ModelError(f"the installed Keras has no {name}; a newer one may: pip install --upgrade keras")
-    read_weights(weights)  # says what is damaged, and refuses links to other files, before Keras opens it
     network = getattr(applications, name)(weights=None, classifier_activation=None)
+    _look_through(Path(weights), network.count_params(), title)
     try:
         network.load_weights(weights)
     except Exception as error:  # Keras lets those of its storage layers through as they are
@@ -58,6 +60,19 @@ def build(name: str, weights: str | Path | None, feeding: str) -> Model:
     classes = network.output_shape[-1]
     labels = labels_beside(Path(weights), classes) or (imagenet_classes() if classes == 1000 else None)
     return adapt(network, mean=mean, std=std, labels=labels, adapter="keras", name=title)
+
+
+def _look_through(weights: Path, parameters: int, title: str) -> None:
+    """Say what is damaged and refuse links to other files and more than the network needs, before Keras opens it."""
+
+    def choose(headers: Headers) -> Iterable[str]:
+        if (promised := sum(header.size for header in headers.values())) > 2 * parameters:
+            raise WeightsError(
+                f"the weights in {str(weights)!r} do not fit {title}: {promised:,} numbers for its {parameters:,}"
+            )
+        return headers
+
+    read_weights(weights, choose)
 
 
 def turn_first_kernel(network: Any) -> None:

@@ -5,10 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.plugin import WeightsError
+from cnnviz_plugins.models.checkpoints.guard import told
 from cnnviz_plugins.models.checkpoints.safetensors_file import safetensors_metadata
 
 IMAGENET_FILE = "imagenet_classes.json"
 """A list of 1000 names, or of [WordNet id, name] pairs, in torchvision's order."""
+_MOST_BYTES = 1 << 20
 
 
 def imagenet_classes() -> tuple[str, ...]:
@@ -31,10 +33,10 @@ def labels_beside(weights: Path, classes: int) -> tuple[str, ...] | None:
     beside = weights.parent / IMAGENET_FILE
     if own or classes != 1000 or not beside.is_file():
         return own
-    try:
+    with told(beside, "list of class names"):
+        if beside.stat().st_size > _MOST_BYTES:
+            raise ValueError(f"it has more than {_MOST_BYTES:,} bytes")
         listed = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise WeightsError(f"cannot read the class names in {str(beside)!r}: {error}") from error
     names = _names(listed)
     if names is None or len(names) != classes:
         raise WeightsError(f"{str(beside)!r} is not a list of {classes} class names or [id, name] pairs")
@@ -49,7 +51,7 @@ def _from_metadata(weights: Path, classes: int) -> tuple[str, ...] | None:
         text = metadata.get(field, "")
         try:
             names = _names(json.loads(text))
-        except ValueError:  # not JSON
+        except (ValueError, RecursionError):  # not JSON, or brackets without end
             names = tuple(name.strip() for name in text.split(","))
         if names is not None and len(names) == classes:
             return names

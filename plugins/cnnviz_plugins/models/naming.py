@@ -5,8 +5,10 @@ word of a name and the order of a kernel's axes differ: `weight` OIHW there, `ke
 A file with any name that ends in `kernel` is taken to be in Flax's names.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -14,7 +16,9 @@ from flax import nnx
 from jaxtyping import Key, Shaped
 
 from cnnviz_jax.plugin import WeightsError
+from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.checkpoints.faults import faults
+from cnnviz_plugins.models.checkpoints.headers import Headers
 
 TORCH_WORDS: dict[str, str] = {
     "kernel": "weight",
@@ -65,25 +69,62 @@ def flax_slots(network: nnx.Module) -> dict[str, Slot]:
     }
 
 
-def load_arrays(network: nnx.Module, arrays: Mapping[str, Shaped[np.ndarray, "..."]], *, source: str) -> None:
-    """Put `arrays` into `network` by name, all or nothing.
+def fitting(network: nnx.Module, arrays: Mapping[str, Any], *, source: str) -> dict[str, Slot]:
+    """The network's parameters by the names in a checkpoint, if all of them are there and nothing else is.
 
     Args:
         network: The network to fill; its parameters may be abstract (`nnx.eval_shape`).
-        arrays: A checkpoint, in torchvision's names and layout or in Flax's own.
-        source: Where the arrays come from, for messages.
+        arrays: A checkpoint, in torchvision's names and layout or in Flax's own: arrays, or their headers alone.
+        source: Where they come from, for messages.
 
     Raises:
-        WeightsError: Names are missing, extra or misshaped (all are listed), or a value is not finite.
+        WeightsError: Names are missing, extra or misshaped; all are listed.
     """
     in_flax_names = any(name.split(".")[-1] == "kernel" for name in arrays)
     slots = flax_slots(network) if in_flax_names else torch_slots(network)
     given = {name: array for name, array in arrays.items() if not name.endswith(_TRAINING_ONLY)}
     if found := faults(slots, given):
         raise WeightsError(f"the weights in {source!r} do not fit {type(network).__name__}: {'; '.join(found)}")
+    return slots
+
+
+def load_file(
+    network: nnx.Module,
+    weights: str | Path,
+    *,
+    name_in_file: Callable[[str], str] = str,
+    left_out: tuple[str, ...] = (),
+) -> None:
+    """Put the arrays of a file into `network` by name, all or nothing; none is read unless all fit.
+
+    Args:
+        network: The network to fill; its parameters may be abstract (`nnx.eval_shape`).
+        weights: Any file or folder that `read_weights` reads.
+        name_in_file: Turns a name of the file into the one that torchvision has now.
+        left_out: Beginnings of names in the file that only training uses.
+
+    Raises:
+        WeightsError: The file cannot be read, does not fit, or holds a value that is not finite.
+    """
+
+    def choose(headers: Headers) -> Iterable[str]:
+        names = {name_in_file(key): key for key in headers if not key.startswith(left_out)}
+        slots = fitting(network, {name: headers[key] for name, key in names.items()}, source=str(weights))
+        return [names[name] for name in slots]
+
+    arrays = {name_in_file(key): array for key, array in read_weights(weights, choose).items()}
+    load_arrays(network, arrays, source=str(weights))
+
+
+def load_arrays(network: nnx.Module, arrays: Mapping[str, Shaped[np.ndarray, "..."]], *, source: str) -> None:
+    """Put `arrays` into `network` by name, all or nothing; see `fitting` for what fits.
+
+    Raises:
+        WeightsError: Names are missing, extra or misshaped (all are listed), or a value is not finite.
+    """
     state = {}
-    for name, slot in slots.items():
-        array = np.asarray(given[name]).transpose(slot.axes).astype(slot.dtype)
+    for name, slot in fitting(network, arrays, source=source).items():
+        array = np.asarray(arrays[name]).transpose(slot.axes).astype(slot.dtype)
         if not np.isfinite(array).all():
             raise WeightsError(f"{name!r} in {source!r} holds values that are not finite; the file is of no use")
         state[slot.path] = jax.device_put(array)  # jnp.asarray compiles a copy for every layout

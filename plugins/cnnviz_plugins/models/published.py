@@ -9,7 +9,6 @@ from flax import nnx
 
 from cnnviz_jax.plugin import Model, WeightsError, WeightsSpec, adapt, cached_file, packaged_file
 from cnnviz_plugins.models.alexnet import AlexNet
-from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.densenet import TABLES as DENSENETS
 from cnnviz_plugins.models.densenet import DenseNet, published_name
 from cnnviz_plugins.models.efficientnet_lite import EfficientNetLite, without_underscores
@@ -17,7 +16,7 @@ from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
-from cnnviz_plugins.models.naming import abstract, load_arrays
+from cnnviz_plugins.models.naming import abstract, load_file
 from cnnviz_plugins.models.resnet import BLOCKS, CifarResNet, ResNet
 from cnnviz_plugins.models.resnet import TABLES as RESNETS
 from cnnviz_plugins.models.squeezenet import TABLES as SQUEEZENETS
@@ -99,12 +98,7 @@ def load_network(name: str, weights: str | Path) -> nnx.Module:
     entry = PUBLISHED[name]
     # Abstract first: initial values that the file replaces would cost seconds to draw.
     network = abstract(entry.network)
-    arrays = {
-        entry.name_in_file(key): array
-        for key, array in read_weights(weights).items()
-        if not key.startswith(entry.left_out)
-    }
-    load_arrays(network, arrays, source=str(weights))
+    load_file(network, weights, name_in_file=entry.name_in_file, left_out=entry.left_out)
     network.eval()
     return network
 

@@ -54,7 +54,7 @@ def _frame(result: Evolution, step: int, options: EvolutionOptions, dpi: int) ->
     units_top = top + rows * (side + _GAP) + 0.35
     below = 0.35 + -(-made // across) * unit_row_in(image_h) if made else 0.0
     sheet = Sheet(width, top + rows * (side + _GAP) + below + _EDGE)
-    words = f"{result.layer} · step {result.steps[step]}"
+    words = f"{options.title or result.layer} · step {result.steps[step]}"
     sheet.text(_EDGE, _EDGE, plain(words, int(width * 11)), size=TITLE_PT if is_lines else SMALL_PT + 1)
     if is_lines:
         draw_lines(sheet.axes(_EDGE, top, side, side, frame=True), result, step, options.extent)

@@ -8,7 +8,7 @@ from jaxtyping import Float, UInt8
 from matplotlib.colors import Colormap
 
 from cnnviz_jax.plugin import UsageError, did_you_mean
-from cnnviz_plugins.renderers.display import Policy
+from cnnviz_plugins.renderers.options import Policy
 
 ZEILER_FERGUS = "zeiler-fergus"
 """Large drop blue, small drop dark red: matplotlib's jet turned round, as in Zeiler and Fergus 2013, figure 7.

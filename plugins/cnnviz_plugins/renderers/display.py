@@ -7,19 +7,13 @@ NumPy only.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import get_args
 
 import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.plugin import RenderError, UsageError, did_you_mean
-
-Policy = Literal["symmetric", "positive", "percentile", "full", "unit"]
-"""`symmetric`: 0 in the middle. `positive`: from 0 up, negative values shown as 0. `percentile`: both ends cut.
-`full`: lowest to highest value. `unit`: 0 to 1 as it is."""
-
-Reduction = Literal["max_abs", "sum_abs", "signed_sum", "l2"]
-"""How the channels of a pixel map become one number: largest |g|, sum of |g|, sum of g, Euclidean norm."""
+from cnnviz_plugins.renderers.options import Policy, Reduction
 
 POLICIES: tuple[Policy, ...] = get_args(Policy)
 REDUCTIONS: tuple[Reduction, ...] = get_args(Reduction)

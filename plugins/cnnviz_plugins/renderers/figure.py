@@ -10,7 +10,7 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cnnviz_jax.plugin import Attribution, RenderError, UsageError
+from cnnviz_jax.plugin import Attribution, RenderError
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.convolution import convolution_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure
@@ -22,27 +22,25 @@ from cnnviz_plugins.renderers.figures.filters import filters_figure
 from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match_figure, variety_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
-from cnnviz_plugins.renderers.figures.sheet import pinned_style, save
+from cnnviz_plugins.renderers.figures.sheet import CAPTION, HEADING, entitle, pinned_style, save
+from cnnviz_plugins.renderers.figures.side_by_side import report_figure, side_by_side
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
 from cnnviz_plugins.renderers.options import (
-    EvolutionOptions,
+    BY_RESULT,
     FieldOptions,
-    FilterOptions,
+    FigureOptions,
+    FileOptions,
     HeatOptions,
-    MeasureOptions,
     SynthesisOptions,
-    UnitOptions,
     parse,
 )
 
-DPI = 150
 
-
-def render(result: Any, path: Path, *, dpi: int = DPI, **display: Any) -> None:
+def render(result: Any, path: Path, *, dpi: int = FileOptions.dpi, **display: Any) -> None:
     """Write the result's figure to `path`; its suffix says whether as PNG, SVG or PDF.
 
     Args:
-        result: An `Attribution`, `FilterBank`, `ReceptiveFields` or `Synthesis`.
+        result: Any result, or several attributions of the same images.
         path: The file to write.
         dpi: Pixels per inch of a PNG, and of images inside SVG and PDF.
         **display: The display options of that kind of result; see `options`.
@@ -51,8 +49,7 @@ def render(result: Any, path: Path, *, dpi: int = DPI, **display: Any) -> None:
         RenderError: The result is of another kind or holds values that are not finite.
         UsageError: An option is unknown or out of range.
     """
-    if not 30 <= dpi <= 1200:
-        raise UsageError(f"dpi is {dpi:g}; it must lie from 30 to 1200")
+    parse(FileOptions, {"dpi": dpi})
     with pinned_style():
         save(figure(result, **display), path, dpi=dpi)
 
@@ -64,12 +61,43 @@ def figure(result: Any, **display: Any) -> Figure:
         RenderError: The result is of a kind that has no figure, or holds values that are not finite.
         UsageError: An option is unknown or out of range.
     """
+    draw, kind = _drawing(result)
+    options = parse(kind, display)
+    with pinned_style():
+        drawn = draw(result, options)
+        if options.title:
+            entitle(drawn, options.title)
+        return drawn
+
+
+def words_of(figure: Figure) -> tuple[str, tuple[str, ...]]:
+    """Return the heading of a figure and the lines of its caption: how it is shown and what the result warns of."""
+    found = {text.get_gid(): text.get_text() for text in figure.texts}
+    lines = found.get(CAPTION, "").split("\n")
+    return found.get(HEADING, ""), tuple(line for line in lines if line)
+
+
+def _drawing(result: Any) -> tuple[Callable[..., Figure], type[FigureOptions]]:
+    """Return what draws a result, or several, and the class of its display options."""
+    if isinstance(result, list | tuple):
+        kinds = {type(each).__name__ for each in result}
+        if kinds != {"Attribution"}:
+            found = ", ".join(sorted(kinds)) or "nothing"
+            raise RenderError(f"one figure of several results is drawn of Attributions, these are {found}")
+        return lambda several, options: side_by_side(tuple(several), options), HeatOptions
     name = type(result).__name__
     if name not in _DRAWN:
         raise RenderError(f"no figure for {name}; there are figures for {', '.join(_DRAWN)}")
-    with pinned_style():
-        draw, options = _DRAWN[name]
-        return draw(result, parse(options, display))
+    return _DRAWN[name], BY_RESULT[name]
+
+
+def options_class(result: Any) -> type[Any]:
+    """Return the class of the display options of a result's figure.
+
+    Raises:
+        RenderError: The result is of a kind that has no figure.
+    """
+    return _drawing(result)[1]
 
 
 def _attribution(result: Attribution, options: HeatOptions) -> Figure:
@@ -84,19 +112,20 @@ def _fields(result: Any, options: FieldOptions) -> Figure:
     return fields_figure(result, options) if result.unit is None else path_figure(result, options)
 
 
-_DRAWN: dict[str, tuple[Callable[..., Figure], type]] = {
-    "Attribution": (_attribution, HeatOptions),
-    "Convolution": (convolution_figure, UnitOptions),
-    "Dissection": (dissection_figure, UnitOptions),
-    "Distributions": (distributions_figure, UnitOptions),
-    "EffectiveReceptiveField": (effective_field_figure, UnitOptions),
-    "Evolution": (evolution_figure, EvolutionOptions),
-    "Exemplars": (exemplars_figure, UnitOptions),
-    "Comparison": (comparison_figure, MeasureOptions),
-    "FilterBank": (filters_figure, FilterOptions),
-    "FilterMatch": (match_figure, UnitOptions),
-    "Measurement": (measurement_figure, MeasureOptions),
-    "FilterVariety": (variety_figure, UnitOptions),
-    "ReceptiveFields": (_fields, FieldOptions),
-    "Synthesis": (_synthesis, SynthesisOptions),
+_DRAWN: dict[str, Callable[..., Figure]] = {
+    "Attribution": _attribution,
+    "Convolution": convolution_figure,
+    "Dissection": dissection_figure,
+    "Distributions": distributions_figure,
+    "EffectiveReceptiveField": effective_field_figure,
+    "Evolution": evolution_figure,
+    "Exemplars": exemplars_figure,
+    "Comparison": comparison_figure,
+    "FilterBank": filters_figure,
+    "FilterMatch": match_figure,
+    "Measurement": measurement_figure,
+    "FilterVariety": variety_figure,
+    "ReceptiveFields": _fields,
+    "Report": report_figure,
+    "Synthesis": _synthesis,
 }

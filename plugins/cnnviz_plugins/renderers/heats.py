@@ -8,7 +8,6 @@ from jaxtyping import Float
 from cnnviz_jax.plugin import Attribution
 from cnnviz_plugins.renderers.colormaps import fitting
 from cnnviz_plugins.renderers.display import (
-    Reduction,
     Scale,
     finite,
     natural_policy,
@@ -16,7 +15,7 @@ from cnnviz_plugins.renderers.display import (
     scale_for,
     scales_for,
 )
-from cnnviz_plugins.renderers.options import HeatOptions
+from cnnviz_plugins.renderers.options import HeatOptions, Reduction
 
 _REDUCTION_WORDS: dict[Reduction, str] = {
     "max_abs": "largest |value| over channels",

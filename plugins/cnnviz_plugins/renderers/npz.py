@@ -1,20 +1,18 @@
 """The `npz` renderer: every array of a result by name, and all words as JSON; opens without pickle.
 
 Entries are named by the way to them, such as `values`, `extras/gap` or `attributions/saliency/values`.
-`provenance` holds JSON; so does `about`, with everything else that is no array.
+`provenance` holds JSON; so does `about`, with everything else that is no array. Of a result of this project,
+`structure` holds what `cv.load` needs to make it again.
 """
 
 import dataclasses
 import json
-import zipfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.plugin import Provenance, RenderError, UsageError
-
-_EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time a zip file can hold: equal results give equal bytes
+from cnnviz_jax.plugin import STRUCTURE, Provenance, RenderError, UsageError, encoded, write_entries
 
 
 def render(result: Any, path: Path, **display: Any) -> None:
@@ -37,10 +35,12 @@ def render(result: Any, path: Path, **display: Any) -> None:
     }
     texts = {"provenance": provenance, "about": {"result": type(result).__name__, **about}}
     entries = arrays | {name: np.array(json.dumps(words, ensure_ascii=False)) for name, words in texts.items()}
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, array in entries.items():
-            with archive.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as entry:
-                np.lib.format.write_array(entry, np.asanyarray(array), allow_pickle=False)
+    try:
+        structure, whole = encoded(result)
+    except UsageError:  # a plugin's own class: its arrays can be read, but nobody here can make it again
+        write_entries(path, entries)
+    else:
+        write_entries(path, whole | entries | {STRUCTURE: np.array(structure)})
 
 
 def parts(result: Any) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

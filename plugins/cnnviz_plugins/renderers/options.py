@@ -1,17 +1,41 @@
-"""Display options: frozen dataclasses that say what a renderer understands, and the check of what it was given."""
+"""Display options: frozen dataclasses that say what a renderer understands, and the check of what was given."""
+
+from __future__ import annotations
 
 import typing
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
 from cnnviz_jax.plugin import UsageError, did_you_mean
-from cnnviz_plugins.renderers.display import Policy, Reduction
 
 Options = TypeVar("Options")
 
+Policy = Literal["symmetric", "positive", "percentile", "full", "unit"]
+"""`symmetric`: 0 in the middle. `positive`: from 0 up, negative values shown as 0. `percentile`: both ends cut.
+`full`: lowest to highest value. `unit`: 0 to 1 as it is."""
+
+Reduction = Literal["max_abs", "sum_abs", "signed_sum", "l2"]
+"""How the channels of a pixel map become one number: largest |g|, sum of |g|, sum of g, Euclidean norm."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class HeatOptions:
+class FileOptions:
+    """How a figure becomes a file, whatever it shows."""
+
+    dpi: int = 150
+    """Pixels per inch, of images inside SVG and PDF too."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FigureOptions:
+    """What every figure can be told."""
+
+    title: str = ""
+    """In the place of the figure's own heading."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class HeatOptions(FigureOptions):
     """How attributions are shown."""
 
     policy: Policy | Literal["auto"] = "auto"
@@ -31,7 +55,7 @@ class HeatOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FilterOptions:
+class FilterOptions(FigureOptions):
     """How kernels are shown."""
 
     view: Literal["auto", "colour", "channels"] = "auto"
@@ -47,7 +71,7 @@ class FilterOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class FieldOptions:
+class FieldOptions(FigureOptions):
     """How receptive fields are shown."""
 
     limit: int = 40
@@ -55,7 +79,7 @@ class FieldOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeasureOptions:
+class MeasureOptions(FigureOptions):
     """How measures and comparisons are shown."""
 
     limit: int = 64
@@ -63,7 +87,7 @@ class MeasureOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SynthesisOptions:
+class SynthesisOptions(FigureOptions):
     """How synthesised images are shown."""
 
     view: Literal["grid", "curves"] = "grid"
@@ -73,7 +97,7 @@ class SynthesisOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class UnitOptions:
+class UnitOptions(FigureOptions):
     """How results about units are shown."""
 
     limit: int = 24
@@ -83,7 +107,7 @@ class UnitOptions:
 
 
 @dataclass(frozen=True, kw_only=True)
-class EvolutionOptions:
+class EvolutionOptions(FigureOptions):
     """How a training is shown."""
 
     limit: int = 8
@@ -100,8 +124,26 @@ class EvolutionOptions:
 class HtmlOptions(HeatOptions):
     """How the page is shown; `limit` is also that of filters and synthesised images."""
 
-    title: str = ""
-    """In place of the result's own title."""
+
+BY_RESULT: dict[str, type[FigureOptions]] = {
+    **dict.fromkeys(("Attribution", "Report"), HeatOptions),
+    **dict.fromkeys(("Comparison", "Measurement"), MeasureOptions),
+    **dict.fromkeys(
+        ("Convolution", "Dissection", "Distributions", "EffectiveReceptiveField", "Exemplars", "FilterMatch",
+         "FilterVariety"),
+        UnitOptions,
+    ),
+    "Evolution": EvolutionOptions,
+    "FilterBank": FilterOptions,
+    "ReceptiveFields": FieldOptions,
+    "Synthesis": SynthesisOptions,
+}  # fmt: skip
+"""By class of result, what its figure can be told."""
+
+
+def display(kind: str) -> tuple[type, ...]:
+    """Return the dataclasses of what the figure of a class of results, and its file, can be told."""
+    return (BY_RESULT[kind], FileOptions)
 
 
 def parse(kind: type[Options], display: dict[str, Any]) -> Options:
@@ -126,6 +168,7 @@ def parse(kind: type[Options], display: dict[str, Any]) -> Options:
         ("columns", 1, 64),
         ("extent", 1e-6, 1e6),
         ("frame_ms", 20, 10_000),
+        ("dpi", 30, 1200),
     ):
         value = getattr(options, name, low)
         if not low <= value <= high:

@@ -1,13 +1,14 @@
 """The built-in renderers as plugins; imports nothing heavy."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from cnnviz_jax.plugin import RendererSpec, hookimpl
 
 _DRAWN = (
     *("Attribution", "Comparison", "Convolution", "Dissection", "Distributions", "EffectiveReceptiveField"),
     *("Evolution", "Exemplars", "FilterBank", "FilterMatch", "FilterVariety", "Measurement"),
-    *("ReceptiveFields", "Synthesis"),
+    *("ReceptiveFields", "Report", "Synthesis"),
 )
 _RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     ("figure", (".png", ".svg", ".pdf"), _DRAWN,
@@ -19,10 +20,20 @@ _RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
 )  # fmt: skip
 """Name and module, suffixes, results that it draws, summary."""
 
+_FORMS: dict[str, Any] = {
+    "many": ("Attribution",),
+    "figure": "cnnviz_plugins.renderers.figure:figure",
+    "fragment": "cnnviz_plugins.renderers.notebook:fragment",
+    "display": "cnnviz_plugins.renderers.options:display",
+    "overlay": "cnnviz_plugins.renderers.notebook:overlay",
+}
+"""What the renderer of figures offers beside files."""
+
 
 @hookimpl
 def cnnviz_renderers() -> Iterable[RendererSpec]:
     """Yield figures, the offline page, the animation and the archive."""
     for name, suffixes, accepts, summary in _RENDERERS:
         render = f"cnnviz_plugins.renderers.{name}:render"
-        yield RendererSpec(name=name, summary=summary, accepts=accepts, suffixes=suffixes, render=render)
+        forms = _FORMS if name == "figure" else {}
+        yield RendererSpec(name=name, summary=summary, accepts=accepts, suffixes=suffixes, render=render, **forms)

@@ -4,6 +4,8 @@ import dataclasses
 import unicodedata
 from typing import Any, SupportsFloat
 
+import numpy as np
+
 from cnnviz_jax.plugin import Attribution, Provenance
 
 
@@ -41,6 +43,25 @@ def target_of(attribution: Attribution, index: int) -> str:
     """Return what was explained on image `index`, such as `243 bull mastiff`."""
     targets = attribution.provenance.targets
     return targets[index] if index < len(targets) else (targets[0] if len(targets) == 1 else "")
+
+
+def caption_of(attribution: Attribution, index: int, width: int) -> str:
+    """Return what image `index` is, what was explained on it, and the score, cut to `width` letters.
+
+    Such as `dog.png · 243 bull mastiff · logit 8.965 · probability 97.1 %`.
+    """
+    numbers = scored(attribution, index).replace(", p", " · probability")
+    words = [*attribution.names[index : index + 1], target_of(attribution, index) or "target"]
+    return f"{plain(' · '.join(words), max(width - len(numbers) - 3, 12))} · {numbers}"
+
+
+def scored(attribution: Attribution, index: int) -> str:
+    """Return the score of image `index`, with the probability where it is known: `logit 8.965, p 97.1 %`."""
+    score = "logit" if hasattr(attribution.target, "dtype") else "score"
+    words = f"{score} {number(np.asarray(attribution.scores)[index], 4)}"
+    if attribution.probabilities is None:
+        return words
+    return f"{words}, p {percent(float(np.asarray(attribution.probabilities)[index]))}"
 
 
 def unit_of(attribution: Attribution) -> str:

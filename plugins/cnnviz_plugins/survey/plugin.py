@@ -16,7 +16,7 @@ class LayerConfig:
 
 @technique("exemplars", "survey", ".exemplars:build",
            "Girshick et al. 2014, arXiv:1311.2524, section 3.1",
-           "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)")  # fmt: skip
+           "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)", result="Exemplars")  # fmt: skip
 class ExemplarsConfig(LayerConfig):
     """The images, and the places in them, that fire each unit most."""
 
@@ -31,7 +31,11 @@ class ExemplarsConfig(LayerConfig):
 
 
 @technique(
-    "distributions", "survey", ".distributions:build", "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)"
+    "distributions",
+    "survey",
+    ".distributions:build",
+    "Morcos et al. 2018, arXiv:1803.06959 (class selectivity)",
+    result="Distributions",
 )
 class DistributionsConfig(LayerConfig):
     """How each unit's values are spread: rates, quantiles, dead, saturated and twin units."""
@@ -50,7 +54,9 @@ class DistributionsConfig(LayerConfig):
     """Positions kept of each of them."""
 
 
-@technique("dissection", "survey", ".dissection:build", "Bau et al. 2017, arXiv:1704.05796, section 2")
+@technique(
+    "dissection", "survey", ".dissection:build", "Bau et al. 2017, arXiv:1704.05796, section 2", result="Dissection"
+)
 class DissectionConfig(LayerConfig):
     """Which units detect which concept: overlap of their strongest places with concept masks."""
 

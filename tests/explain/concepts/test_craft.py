@@ -50,6 +50,14 @@ def test_the_crops_shown_are_those_of_the_concept(bank):
     assert (np.diff(bank.weight, axis=1) <= 0).all()
 
 
+def test_a_bank_is_drawn_shown_in_notebooks_and_stored(bank, tmp_path):
+    assert cv.figure(bank).get_suptitle() == "concepts of 0 at active, most important first"
+    assert bank._repr_html_().startswith("<div")
+    kept = cv.load(cv.save(bank, tmp_path / "bank.npz"))
+    np.testing.assert_array_equal(kept.crops, bank.crops)
+    assert kept.provenance == bank.provenance
+
+
 def test_maps_show_where_each_concept_is(bank, tmp_path):
     path = str(cv.render(bank, tmp_path / "bank.npz"))
     result = cv.explain("concept-maps", model(), some_images(3), 0, bank=path)

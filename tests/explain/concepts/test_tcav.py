@@ -35,6 +35,13 @@ def test_the_score_hardly_changes_towards_a_colour_that_the_class_ignores(scores
     assert blue < 0.1 * min(red, green)
 
 
+def test_scores_are_drawn_shown_in_notebooks_and_stored(scores, tmp_path):
+    assert cv.figure(scores).axes[0].get_title() == f"{scores.target} at {scores.layer}"
+    assert scores._repr_html_().startswith("<div")
+    kept = cv.load(cv.save(scores, tmp_path / "scores.npz"))
+    np.testing.assert_array_equal(kept.vectors, scores.vectors)
+
+
 def test_a_direction_has_length_one_and_points_at_its_colour(scores):
     assert scores.vectors.shape == (3, 8, 8, 3)
     np.testing.assert_allclose(np.linalg.norm(scores.vectors.reshape(3, -1), axis=1), 1, rtol=1e-5)

@@ -11,6 +11,7 @@ from cnnviz_jax.plugin import UsageError
 from cnnviz_plugins.explain.concepts.results import ConceptBank, ConceptScores
 
 DPI = 120
+_STYLE = {"svg.hashsalt": "cnnviz", "font.size": 8}
 _GREY = "#9a9a9a"
 
 
@@ -20,14 +21,24 @@ def render(result: ConceptScores | ConceptBank, path: Path, *, dpi: int = DPI, *
     Raises:
         UsageError: An option is unknown or out of range.
     """
-    if display:
-        raise UsageError(f"no display option {next(iter(display))!r} for a figure of concepts; there is dpi")
+    drawn = figure(result, **display)
     if not 30 <= dpi <= 1200:
         raise UsageError(f"dpi is {dpi:g}; it must lie from 30 to 1200")
-    with matplotlib.rc_context({"svg.hashsalt": "cnnviz", "font.size": 8}):
-        figure = scores_figure(result) if isinstance(result, ConceptScores) else bank_figure(result)
+    with matplotlib.rc_context(_STYLE):
         metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
-        figure.savefig(path, dpi=dpi, metadata=metadata)
+        drawn.savefig(path, dpi=dpi, metadata=metadata)
+
+
+def figure(result: ConceptScores | ConceptBank, **display: Any) -> Figure:
+    """Return the result's figure, to be changed or shown by the caller.
+
+    Raises:
+        UsageError: A display option is given: there are none.
+    """
+    if display:
+        raise UsageError(f"no display option {next(iter(display))!r} for a figure of concepts; there is dpi")
+    with matplotlib.rc_context(_STYLE):
+        return scores_figure(result) if isinstance(result, ConceptScores) else bank_figure(result)
 
 
 def scores_figure(result: ConceptScores) -> Figure:

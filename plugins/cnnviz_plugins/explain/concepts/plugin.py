@@ -14,7 +14,8 @@ from cnnviz_jax.plugin import (
 )
 
 
-@technique("tcav", "survey", ".tcav:build", "Kim et al. 2018, arXiv:1711.11279")
+@technique("tcav", "survey", ".tcav:build", "Kim et al. 2018, arXiv:1711.11279",
+           result=".results:ConceptScores")  # fmt: skip
 class TcavConfig:
     """How often a class's score rises towards each concept that images show."""
 
@@ -47,7 +48,8 @@ class TcavConfig:
         check_at_least(8, image_count=self.image_count)
 
 
-@technique("craft", "survey", ".craft:build", "Fel et al. 2023, arXiv:2211.10154")
+@technique("craft", "survey", ".craft:build", "Fel et al. 2023, arXiv:2211.10154",
+           result=".results:ConceptBank")  # fmt: skip
 class CraftConfig:
     """Concepts found in a layer's activations on a class, and how much each matters."""
 
@@ -102,4 +104,5 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
         accepts=("ConceptScores", "ConceptBank"),
         suffixes=(".png", ".svg", ".pdf"),
         render="cnnviz_plugins.explain.concepts.figure:render",
+        figure="cnnviz_plugins.explain.concepts.figure:figure",
     )

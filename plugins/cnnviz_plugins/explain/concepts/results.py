@@ -5,11 +5,11 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cnnviz_jax.plugin import Provenance
+from cnnviz_jax.plugin import Provenance, Result
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConceptScores:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ConceptScores(Result):
     """How a class's score changes towards each concept, over many random sets (TCAV)."""
 
     layer: str
@@ -41,8 +41,8 @@ class ConceptScores:
         return is_so
 
 
-@dataclass(frozen=True, kw_only=True)
-class ConceptBank:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class ConceptBank(Result):
     """Concepts found in a layer's activations on one class, the one that matters most first (CRAFT)."""
 
     layer: str

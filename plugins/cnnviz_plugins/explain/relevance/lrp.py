@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any
 
+import jax.numpy as jnp
+
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
@@ -15,7 +17,9 @@ class Lrp(Fold):
     """Relevance of each pixel, (h, w, c): shares of the score, negative ones against it.
 
     `extras` has `root`, the relevance that went in (the score, for a logit), and `conservation_gap`, the sum of the
-    values less the root: what biases and stabilisers kept.
+    values less the root: what biases and stabilisers kept. `conservation_tolerance` is the multiple of the root from
+    which on `explain` warns: a twentieth where biases take nothing, so that layers conserve all of it; with biases,
+    which take any share of a small score, a thousand: more comes from denominators near zero, not from the network.
 
     Cost: one forward and one backward pass per image; a layer counts up to four times by its rule.
     Source: Bach et al. 2015, sections 3.2 and 3.3; Montavon et al. 2019; composites: Kohlbrenner et al. 2020.
@@ -45,4 +49,8 @@ class Lrp(Fold):
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it with the two sums."""
         values, root = gathered.values[0], gathered.root[0]
-        return Heatmap(values=values, extras={"root": root, "conservation_gap": values.sum() - root})
+        tolerance = jnp.float32(1_000.0 if self.settings.bias else 0.05)
+        gap = values.sum() - root
+        return Heatmap(
+            values=values, extras={"root": root, "conservation_gap": gap, "conservation_tolerance": tolerance}
+        )

@@ -1,43 +1,46 @@
 """Reads `.eqx` files of Equinox: arrays one after another, without names, perhaps behind a line of JSON."""
 
 import json
+import os
 from pathlib import Path
 from typing import IO
 
-import ml_dtypes
 import numpy as np
 from jaxtyping import Shaped
 
-from cnnviz_jax.plugin import WeightsError
-
-MAGIC = b"\x93NUMPY"
-"""How an array begins."""
+from cnnviz_plugins.models.checkpoints.headers import MOST_ARRAYS, ArrayHeader, Choose
+from cnnviz_plugins.models.checkpoints.npy_header import MAGIC, read_npy_header, read_npy_numbers
 
 _LONGEST_HEADER = 1 << 20
 
 
-def read_equinox(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays of an `.eqx` file under their numbers, `0` and on, because the file has no names.
+def read_equinox(path: Path, choose: Choose) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """The chosen arrays of an `.eqx` file under their numbers, `0` and on, because the file has no names.
 
     A first line of JSON, where users keep what their model is built from, is passed over.
 
     Raises:
-        WeightsError: The file is damaged or cut short, or something in it is no array of numbers.
+        ValueError: The file is damaged or cut short, or something in it is no array of numbers.
     """
     size = path.stat().st_size
-    arrays = []
-    try:
-        with path.open("rb") as file:
-            _pass_over_header(file)
-            while file.tell() < size:
-                arrays.append(_as_numbers(np.lib.format.read_array(file, allow_pickle=False)))
-    except (ValueError, EOFError, MemoryError) as error:
-        raise WeightsError(
-            f"{str(path)!r} is not a whole Equinox file: array {len(arrays)} cannot be read ({error})"
-        ) from error
-    if not arrays:
-        raise WeightsError(f"{str(path)!r} holds no arrays; save the model with eqx.tree_serialise_leaves")
-    return {str(number): array for number, array in enumerate(arrays)}
+    found: list[tuple[int, ArrayHeader, bool]] = []
+    with path.open("rb") as file:
+        _pass_over_header(file)
+        while file.tell() < size:
+            try:
+                header, is_fortran = read_npy_header(file)
+            except Exception as error:  # the header is a Python literal, and parsing one may raise anything
+                raise ValueError(f"array {len(found)} cannot be read ({error})") from error
+            if header.size_bytes > size - file.tell() or len(found) == MOST_ARRAYS:
+                raise ValueError(f"array {len(found)} cannot be read (its end is missing)")
+            found.append((file.tell(), header, is_fortran))
+            file.seek(header.size_bytes, os.SEEK_CUR)
+        arrays = {}
+        for name in choose({str(number): header for number, (_, header, _) in enumerate(found)}):
+            start, header, is_fortran = found[int(name)]
+            file.seek(start)
+            arrays[name] = read_npy_numbers(file, header, is_fortran)
+    return arrays
 
 
 def _pass_over_header(file: IO[bytes]) -> None:
@@ -46,12 +49,3 @@ def _pass_over_header(file: IO[bytes]) -> None:
         return
     file.seek(0)
     json.loads(file.readline(_LONGEST_HEADER))
-
-
-def _as_numbers(array: Shaped[np.ndarray, "..."]) -> Shaped[np.ndarray, "..."]:
-    # NumPy's format has no bfloat16: such arrays are saved as two bytes without a meaning.
-    if array.dtype == np.dtype("V2"):
-        return array.view(ml_dtypes.bfloat16)
-    if array.dtype.kind not in "biufc":
-        raise ValueError(f"it is {array.dtype}")
-    return array

@@ -5,18 +5,16 @@ from difflib import SequenceMatcher
 from typing import Any
 
 import jax.numpy as jnp
-import numpy as np
-from jaxtyping import Shaped
 
 _SHOWN = 8
 
 
-def faults(places: Mapping[str, Any], given: Mapping[str, Shaped[np.ndarray, "..."]]) -> list[str]:
+def faults(places: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
     """What is missing, extra, misshaped or not made of real numbers, a phrase each; nothing where all fits.
 
     Args:
         places: By the names that are expected, what has the `shape` and the `dtype` that an array should have.
-        given: The arrays of the file.
+        given: By the names in the file, the same of what it holds: its arrays, or their headers alone.
     """
     missing, extra = _nearest_first(places.keys() - given.keys(), given.keys() - places.keys())
     misshaped = [

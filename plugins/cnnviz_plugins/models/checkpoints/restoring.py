@@ -1,6 +1,6 @@
 """Puts the arrays of a checkpoint into a network of the user's own, whatever framework it is written in."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from jaxtyping import Shaped
 
 from cnnviz_jax.plugin import WeightsError
 from cnnviz_plugins.models.checkpoints.faults import faults
+from cnnviz_plugins.models.checkpoints.headers import Headers
 from cnnviz_plugins.models.checkpoints.reading import read_weights
 
 
@@ -32,7 +33,6 @@ def restore(like: Any, path: str | Path) -> Any:
     Example:
         variables = restore(jax.eval_shape(module.init, key, images), "run/checkpoint")
     """
-    arrays = read_weights(path)
     entries, tree = jax.tree_util.tree_flatten_with_path(like)
     wanted = [(_name(keys), leaf) for keys, leaf in entries if _is_number(leaf)]
     names = [name for name, _ in wanted]
@@ -40,15 +40,21 @@ def restore(like: Any, path: str | Path) -> Any:
     if len(places) < len(names):
         twice = sorted({name for name in names if names.count(name) > 1})
         raise WeightsError(f"two parameters have the name {twice[0]!r}; rename a key that has a dot in it")
-    if _is_unnamed(arrays):
-        arrays = _by_order(arrays, names, str(path))
     # Files keep a Python number as an array without axes.
     places = {
         name: np.asarray(leaf) if isinstance(leaf, bool | int | float | complex) else leaf
         for name, leaf in places.items()
     }
-    if found := faults(places, arrays):
-        raise WeightsError(f"the weights in {str(path)!r} do not fit {type(like).__name__}: {'; '.join(found)}")
+
+    def choose(headers: Headers) -> Iterable[str]:
+        found = faults(places, _by_order(headers, names, str(path)) if _is_unnamed(headers) else headers)
+        if found:
+            raise WeightsError(f"the weights in {str(path)!r} do not fit {type(like).__name__}: {'; '.join(found)}")
+        return headers
+
+    arrays = read_weights(path, choose)
+    if _is_unnamed(arrays):
+        arrays = _by_order(arrays, names, str(path))
     filled = [_filled(leaf, arrays[_name(keys)]) if _is_number(leaf) else leaf for keys, leaf in entries]
     return jax.tree.unflatten(tree, filled)
 
@@ -66,13 +72,11 @@ def _name(keys: tuple[Any, ...]) -> str:
     return ".".join(words[:-1] if words[-1:] == ["value"] else words)  # an nnx.Variable is a branch with one leaf
 
 
-def _is_unnamed(arrays: Mapping[str, Shaped[np.ndarray, "..."]]) -> bool:
+def _is_unnamed(arrays: Mapping[str, Any]) -> bool:
     return list(arrays) == [str(number) for number in range(len(arrays))]
 
 
-def _by_order(
-    arrays: Mapping[str, Shaped[np.ndarray, "..."]], names: list[str], source: str
-) -> dict[str, Shaped[np.ndarray, "..."]]:
+def _by_order(arrays: Mapping[str, Any], names: list[str], source: str) -> dict[str, Any]:
     if len(arrays) != len(names):
         raise WeightsError(
             f"{source!r} holds {len(arrays)} arrays without names, and the network has {len(names)}: it was saved from"

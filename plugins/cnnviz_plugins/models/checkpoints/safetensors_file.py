@@ -9,9 +9,11 @@ from pathlib import Path
 import ml_dtypes
 import numpy as np
 from jaxtyping import Shaped
-from safetensors import SafetensorError, deserialize, safe_open
+from safetensors import deserialize, safe_open
 
 from cnnviz_jax.plugin import WeightsError
+from cnnviz_plugins.models.checkpoints.guard import told
+from cnnviz_plugins.models.checkpoints.headers import ArrayHeader, Choose, check_name
 
 DTYPES: dict[str, type] = {
     "F64": np.float64,
@@ -30,23 +32,29 @@ DTYPES: dict[str, type] = {
 }
 """NumPy type of each element type that weights come in."""
 
+FORMAT = "safetensors file"
+"""What messages call a file of this format."""
 
-def read_safetensors(path: Path) -> dict[str, Shaped[np.ndarray, "..."]]:
-    """All arrays of a `.safetensors` file, sorted by name.
+
+def read_safetensors(path: Path, choose: Choose) -> dict[str, Shaped[np.ndarray, "..."]]:
+    """The chosen arrays of a `.safetensors` file, sorted by name.
 
     Raises:
-        WeightsError: The file is damaged, cut short, or holds an element type with no NumPy equal.
+        WeightsError: It holds an element type with no NumPy equal.
+        safetensors.SafetensorError: The file is damaged or cut short.
     """
-    try:
-        entries = dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]  # compiled, no stub
-    except SafetensorError as error:
-        raise WeightsError(f"{str(path)!r} is not a whole safetensors file: {error}") from error
-    arrays = {}
-    for name, entry in sorted(entries.items()):
-        if entry["dtype"] not in DTYPES:
-            raise WeightsError(f"{str(path)!r} stores {name!r} as {entry['dtype']}; save it as F32")
-        arrays[name] = np.frombuffer(entry["data"], DTYPES[entry["dtype"]]).reshape(entry["shape"])
-    return arrays
+    with safe_open(path, framework="numpy") as file:  # maps the file and checks that its header describes all of it
+        slices = {check_name(name): file.get_slice(name) for name in sorted(file.keys())}
+        types = {name: each.get_dtype() for name, each in slices.items()}
+        for name, dtype in types.items():
+            if dtype not in DTYPES:
+                raise WeightsError(f"{str(path)!r} stores {name!r} as {dtype}; save it as F32")
+        headers = {name: ArrayHeader(tuple(s.get_shape()), np.dtype(DTYPES[types[name]])) for name, s in slices.items()}
+        chosen = list(choose(headers))
+    entries = dict(deserialize(path.read_bytes()))  # type: ignore[no-untyped-call]  # compiled, no stub
+    return {
+        name: np.frombuffer(entries[name]["data"], headers[name].dtype).reshape(headers[name].shape) for name in chosen
+    }
 
 
 def safetensors_metadata(path: Path) -> dict[str, str]:
@@ -55,8 +63,5 @@ def safetensors_metadata(path: Path) -> dict[str, str]:
     Raises:
         WeightsError: The file is damaged or cut short.
     """
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return dict(file.metadata() or {})
-    except SafetensorError as error:
-        raise WeightsError(f"{str(path)!r} is not a whole safetensors file: {error}") from error
+    with told(path, FORMAT), safe_open(path, framework="numpy") as file:
+        return dict(file.metadata() or {})

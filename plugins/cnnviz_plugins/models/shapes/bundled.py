@@ -5,8 +5,7 @@ from pathlib import Path
 from flax import nnx
 
 from cnnviz_jax.plugin import Model, adapt
-from cnnviz_plugins.models.checkpoints import read_weights
-from cnnviz_plugins.models.naming import load_arrays
+from cnnviz_plugins.models.naming import load_file
 from cnnviz_plugins.models.shapes.images import CLASSES, SIZE_PX
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
 
@@ -21,7 +20,7 @@ def load_shapes(weights: str | Path = WEIGHTS) -> ShapesNetwork:
         WeightsError: The checkpoint cannot be read or does not fit.
     """
     network = nnx.eval_shape(lambda: ShapesNetwork(len(CLASSES), rngs=nnx.Rngs(0)))
-    load_arrays(network, read_weights(weights), source=str(weights))
+    load_file(network, weights)
     network.eval()
     return network
 

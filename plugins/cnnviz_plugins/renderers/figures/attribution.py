@@ -9,7 +9,7 @@ from cnnviz_plugins.renderers.figures.sheet import EDGE, Sheet, image_extent
 from cnnviz_plugins.renderers.heats import Heat, heats, raw_heats, signed_colours
 from cnnviz_plugins.renderers.images import channel_note, grey, rgb
 from cnnviz_plugins.renderers.options import HeatOptions
-from cnnviz_plugins.renderers.text import number, plain, size, target_of, unit_of
+from cnnviz_plugins.renderers.text import caption_of, size, unit_of
 
 _GAP, _BAR, _TICKS = 0.14, 0.12, 0.75
 _PANEL = 2.3
@@ -37,9 +37,7 @@ def attribution_figure(attribution: Attribution, options: HeatOptions) -> Figure
     heading = f"{provenance.technique}{layer} · {provenance.model}"
     sheet = Sheet.with_caption(heading, words, attribution.warnings, width=sheet_w, top=top, body=len(shown) * row_h)
     for k, heat in enumerate(shown):
-        label = plain(target_of(attribution, k), int(sheet_w * 9)) or "target"
-        score = number(float(np.asarray(attribution.scores)[k]), 4)
-        sheet.text(EDGE, top + 0.08, f"{label} · score {score}")
+        sheet.text(EDGE, top + 0.08, caption_of(attribution, k, int(sheet_w * 11)))
         _row(sheet, attribution, k, heat, raw[k] if raw else None, top + 0.36, (panel_w, panel_h), options)
         top += row_h
     return sheet.figure

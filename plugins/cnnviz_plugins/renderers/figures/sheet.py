@@ -1,6 +1,7 @@
 """A sheet of paper laid out in inches from its top left corner, pinned settings, and saving without dates."""
 
 import contextlib
+import io
 import textwrap
 import threading
 from collections.abc import Iterator, Sequence
@@ -22,6 +23,8 @@ from cnnviz_plugins.renderers.text import number, plain
 INK, FAINT, RULE, EMPTY = "#1b1f24", "#57606a", "#d0d7de", "#f1f3f5"
 TITLE_PT, TEXT_PT, SMALL_PT = 11.0, 8.5, 7.0
 EDGE = 0.3  # inches left free around a figure
+HEADING, CAPTION = "cnnviz-heading", "cnnviz-caption"
+"""What tells these texts from the others of a figure."""
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Okabe and Ito's; line styles are a second sign."""
 YELLOW = "#ffd33d"
@@ -68,14 +71,19 @@ def save(figure: Figure, path: Path, *, dpi: int) -> None:
         "svg": {"Date": None},
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     }
-    longest_in = float(max(figure.get_size_inches()))
-    figure.savefig(
-        path,
-        format=kind,
-        dpi=min(dpi, int(_LONGEST_SIDE_PX / longest_in)),
-        metadata=metadata.get(kind, {}),
-        facecolor="white",
-    )
+    figure.savefig(path, format=kind, dpi=_drawable(figure, dpi), metadata=metadata.get(kind, {}), facecolor="white")
+
+
+def png_of(figure: Figure, *, dpi: int) -> bytes:
+    """Return what `save` writes to a PNG."""
+    file = io.BytesIO()
+    figure.savefig(file, format="png", dpi=_drawable(figure, dpi), metadata={"Software": None}, facecolor="white")
+    return file.getvalue()
+
+
+def _drawable(figure: Figure, dpi: int) -> int:
+    """Return the pixels per inch at which the drawing library can draw the figure."""
+    return min(dpi, int(_LONGEST_SIDE_PX / float(max(figure.get_size_inches()))))
 
 
 class Sheet:
@@ -114,7 +122,7 @@ class Sheet:
     def heading(self, words: str) -> None:
         """Write what the figure shows at its top, cut to its width."""
         words = plain(words, int(self.width_in * 11))
-        self.text(EDGE, EDGE - 0.05, words, size=TITLE_PT, fontweight="bold")
+        self.text(EDGE, EDGE - 0.05, words, size=TITLE_PT, fontweight="bold", gid=HEADING)
 
     @classmethod
     def with_caption(
@@ -134,7 +142,7 @@ class Sheet:
         caption = wrapped("\n".join(lines), width - 2 * EDGE, SMALL_PT)
         sheet = cls(width, top + body + lines_height(caption, SMALL_PT) + EDGE)
         sheet.heading(heading)
-        sheet.note(EDGE, top + body, caption)
+        sheet.text(EDGE, top + body, caption, size=SMALL_PT, color=FAINT, gid=CAPTION)
         return sheet
 
     def color_bar(
@@ -153,6 +161,12 @@ class Sheet:
             bar.set_ticks([0.0])
         bar.ax.tick_params(length=2, pad=2)
         bar.set_label(unit, fontsize=SMALL_PT, color=FAINT)
+
+
+def entitle(figure: Figure, title: str) -> None:
+    """Put another title in the place of a figure's heading, cut to its width."""
+    (heading,) = (text for text in figure.texts if text.get_gid() == HEADING)
+    heading.set_text(plain(title, int(figure.get_figwidth() * 11)))
 
 
 def wrapped(words: str, width_in: float, size: float) -> str:

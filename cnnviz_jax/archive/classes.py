@@ -1,0 +1,67 @@
+"""The closed list of classes that a stored result may hold: ours, and those that plugins' records name.
+
+A file can name no other, and no plugin by itself.
+"""
+
+import functools
+from fractions import Fraction
+
+from cnnviz_jax import targets
+from cnnviz_jax.errors import PluginError
+from cnnviz_jax.plugins import Plugins, plugins
+from cnnviz_jax.plugins.references import import_reference
+from cnnviz_jax.program.analysis.reach import IndexMap, Reach
+from cnnviz_jax.program.analysis.receptive_field import Field
+from cnnviz_jax.results import attribution, evolution, measurement, provenance, report, synthesis, units, weights
+
+_IN_RESULTS = (
+    attribution.Attribution,
+    attribution.Prediction,
+    evolution.Evolution,
+    measurement.Comparison,
+    measurement.Measurement,
+    provenance.Call,
+    provenance.Provenance,
+    provenance.Unstored,
+    report.Report,
+    synthesis.Synthesis,
+    units.Dissection,
+    units.Distributions,
+    units.Exemplars,
+    weights.Convolution,
+    weights.EffectiveReceptiveField,
+    weights.FilterBank,
+    weights.FilterMatch,
+    weights.FilterVariety,
+    weights.LayerVariety,
+    weights.ReceptiveFields,
+)
+_IN_FIELDS = (Field, Reach, IndexMap, Fraction)
+_TARGETS = (
+    targets.Channel,
+    targets.ClassScore,
+    targets.Direction,
+    targets.Diversity,
+    targets.InnerChannel,
+    targets.Neuron,
+    targets.Pixels,
+    targets.Similarity,
+    targets.TargetWithInputs,
+    targets.WeightedSum,
+    targets.WholeLayer,
+)
+
+
+def storable() -> dict[str, type]:
+    """Return the classes by the name under which files hold them; of two of one name the first, and ours first."""
+    return _storable(plugins())
+
+
+@functools.lru_cache(maxsize=1)
+def _storable(manager: Plugins) -> dict[str, type]:
+    references = [spec.result for spec in manager.techniques.values() if ":" in spec.result]
+    owned = [import_reference(each, "result of a technique", error=PluginError) for each in references]
+    found: dict[str, type] = {}
+    for each in (*_IN_RESULTS, *_IN_FIELDS, *_TARGETS, *owned):
+        found.setdefault(each.__name__, each)
+    return found

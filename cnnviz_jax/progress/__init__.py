@@ -1,0 +1,1 @@
+"""How far work has come, shown where the user sees it: a terminal, a notebook, or lines. Light."""

@@ -1,0 +1,926 @@
+# Written by `python -m tests.typing.stub`; tests/typing/test_stub.py keeps it.
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from cnnviz_jax.plugins.configs import ExplainConfig, InspectConfig, MeasureConfig, SurveyConfig, SynthesizeConfig
+from cnnviz_jax.results import evolution, units, weights
+
+@dataclass(frozen=True, kw_only=True)
+class AblationCam(ExplainConfig):
+    """A layer's channels, weighted by how far the score falls without each."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
+    """`paper`: drop / |score|, which for the positive scores that the paper assumes is its drop / score.
+    `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
+
+@dataclass(frozen=True, kw_only=True)
+class Accentuation(SynthesizeConfig):
+    """An image changed so that a unit fires more, and otherwise kept."""
+    keep: float = 1.0
+    """Weight of the relative squared distance, in `keep_layer`, from the image; 0 keeps nothing."""
+    keep_layer: str | None = None
+    """Where the image is to stay alike; the first map when not given."""
+    steps: int = 128
+    """Steps of ascent."""
+    rate: float = 0.02
+    """Rate of Adam."""
+    transforms: str = 'jitter(8), scale(0.95, 1.05)'
+    """Random views, as in `activation-maximization`."""
+
+@dataclass(frozen=True, kw_only=True)
+class ActivationMaximization(SynthesizeConfig):
+    """An image raised by gradient ascent until it excites a unit most."""
+    recipe: Literal[
+        'chollet2016', 'keras2020', 'yosinski1', 'yosinski2', 'yosinski3', 'yosinski4', 'lucid', 'maco'
+    ] = 'chollet2016'
+    """A published set of start, steps, update, views, regularisers and display."""
+    size: int | tuple[int, int] | None = None
+    """Height and width of the image in pixels. When not given: the receptive field for a neuron, the image's size
+    where there is one to start from, else the recipe's own, or the model's input size where the model takes no other
+    (the result says so)."""
+    steps: int | None = None
+    """Steps of ascent; the recipe's own when not given."""
+    parametrization: str | None = None
+    """What is optimised: `pixel(...)`, `fourier(sd, decay)`, `laplacian(levels)`, `maco(power)`, or
+    `package.module:Class(...)`; the recipe's own when not given."""
+    transforms: str | None = None
+    """Random views in order, such as `pad(12, 0.5), jitter(8), scale(0.9, 1.1), rotate(-10, 10), flip, blur(1),
+    noise(0.05)`; `none` for none; the recipe's own when not given."""
+    views: int | None = None
+    """Views per step, averaged; the recipe's own when not given."""
+    regularizers: str | None = None
+    """Penalties such as `l1(0.001), l2(0.001), total-variation(0.001), blur(0.001), border(0.001)` and constraints
+    such as `clip, decay(0.01), blur-every(0.5, 4), clip-norm(50), clip-contribution(90)`; the recipe's own when not
+    given."""
+    optimizer: str | None = None
+    """Update rule: `adam(0.05)`, `nadam(1)`, `gradient(rate, span, momentum)`, `rms`, `unit-norm`, `progress`; the
+    recipe's own when not given."""
+    display: str | None = None
+    """`as-is`, `standardized(sd, crop_px)` or `stretched`; the recipe's own when not given."""
+    tap: Literal['before', 'after', 'layer'] | None = None
+    """Read a unit before the ReLU next to its layer, after it, or at the layer as named; the recipe's own when not
+    given."""
+    keep: Literal['last', 'best'] | None = None
+    """Whether the result is the last image or the best so far; the recipe's own when not given."""
+    margin: int | None = None
+    """Pixels around a neuron's receptive field; as far as the views wander when not given."""
+    warmup: int | None = None
+    """First steps with leaking ReLUs; when not given, an eighth of the steps where a ReLU cannot be gone round."""
+    copies: int = 1
+    """Images made together for each target; an objective may then include diversity."""
+
+@dataclass(frozen=True, kw_only=True)
+class Adversarial(SynthesizeConfig):
+    """The least change of an image that makes it another class: an attack, not an explanation."""
+    steps: int = 50
+    """Steps towards the class at most."""
+    overshoot: float = 0.02
+    """By what share each step goes past the boundary it aims at."""
+
+@dataclass(frozen=True, kw_only=True)
+class AverageDrop(MeasureConfig):
+    """Share of the score that is lost where only the map's pixels are kept."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class BlurIg(ExplainConfig):
+    """Integrated gradients along a path from a blurred image to the sharp one."""
+    max_sigma: float = 50.0
+    """Standard deviation in pixels of the blur at the path's beginning."""
+    steps: int = 100
+    """Gradients per image."""
+    spacing: Literal['linear', 'sqrt'] = 'linear'
+    """Whether sigma or its square grows evenly along the path."""
+    convention: Literal['paper', 'pair'] = 'paper'
+    """`paper`: differences of the blurred images, borders renormalised. `pair`: derivative at the left end of each
+    step, borders black, as PAIR's saliency computes it."""
+
+@dataclass(frozen=True, kw_only=True)
+class Cam(ExplainConfig):
+    """A layer's channels, weighted by the one linear layer behind their global average."""
+    relu: bool = False
+    """Keep only what speaks for the class; the paper keeps all."""
+
+@dataclass(frozen=True, kw_only=True)
+class Caricature(SynthesizeConfig):
+    """What a layer sees in an image, exaggerated."""
+    layer: str
+    """The layer whose values are to be exceeded in their own direction."""
+    power: float = 1.0
+    """How much the angle counts beside the length."""
+    steps: int = 256
+    """Steps of ascent."""
+    rate: float = 0.05
+    """Rate of Adam."""
+    transforms: str = 'pad(12, 0.5), jitter(8), scale(0.9, 1.1), rotate(-10, 10), jitter(4)'
+    """Random views, as in `activation-maximization`."""
+
+@dataclass(frozen=True, kw_only=True)
+class ClassModel(SynthesizeConfig):
+    """The image of highest class score that stays near the mean."""
+    penalty: float = 0.001
+    """Weight of the squared distance from the mean colour, in [0, 1] units."""
+    steps: int = 500
+    """Steps of ascent."""
+    rate: float = 0.01
+    """Rate of the steps: gradient times rate."""
+    size: int | tuple[int, int] | None = None
+    """Height and width in pixels; the model's own when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class ConceptMaps(ExplainConfig):
+    """Where in an image each concept of a survey is."""
+    bank: str = ''
+    """The `.npz` that a survey `craft` or `tcav` was written to."""
+    concept: int | None = None
+    """Number of one concept, as a map at the image's size; all, each at the layer's size, when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class Convolve(InspectConfig[weights.Convolution]):
+    """A kernel over an image: response, pooled response, the numbers of one window."""
+    kernel: str = 'vertical-edge'
+    """`vertical-edge`, `horizontal-edge`, `identity`, `sharpen`, `blur`, or a file: `.npy`, or rows of numbers."""
+    stride: int = 1
+    """Pixels between neighbouring places of the kernel."""
+    padding: Literal['valid', 'same'] = 'valid'
+    """`valid`: whole windows only. `same`: zeros around the image."""
+    pool: Literal['max', 'mean'] | None = None
+    """What is taken of each window of the response; nothing when not given."""
+    window: int = 2
+    """Height and width of the windows that are pooled, side by side."""
+    at: tuple[int, int] | None = None
+    """Row and column of the response that is worked out; the largest in size when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class Craft(SurveyConfig[Any]):
+    """Concepts found in a layer's activations on a class, and how much each matters."""
+    layer: str | None = None
+    """A layer without negative values, such as a ReLU; the last ReLU with more than one position when not given."""
+    target: int = 0
+    """Index of the class; of the images only those that the model puts there are used."""
+    concepts: int = 10
+    """How many concepts are looked for."""
+    crop: float = 0.35
+    """Side of the crops as a share of the image's; 80 px of 224, as the authors have it."""
+    image_count: int = 100
+    """Most images used."""
+    iterations: int = 300
+    """Rounds of the factorisation."""
+    designs: int = 32
+    """Rows of the sampling matrices for the Sobol indices; a power of two."""
+    shown: int = 6
+    """Crops kept for each concept."""
+
+@dataclass(frozen=True, kw_only=True)
+class Deconvnet(ExplainConfig):
+    """Gradient through ReLUs that pass only positive evidence."""
+
+@dataclass(frozen=True, kw_only=True)
+class DeepTaylor(ExplainConfig):
+    """Deep Taylor decomposition of the score for bounded images and ReLU networks."""
+    epsilon: float = 1e-06
+    """Added to the size of every denominator."""
+
+@dataclass(frozen=True, kw_only=True)
+class Deepdream(SynthesizeConfig):
+    """An image in which whatever a layer sees is raised."""
+    layer: str
+    """The layer whose mean of squares is raised."""
+    steps: int = 60
+    """Steps of ascent, all octaves together."""
+    rate: float = 0.01
+    """Standard deviation of a step, in [0, 1] units."""
+    octaves: int = 3
+    """The image is shown small first and larger octave by octave."""
+    octave_factor: float = 1.4
+    """By how much."""
+    jitter_px: int = 16
+    """Random shift of every step's view."""
+
+@dataclass(frozen=True, kw_only=True)
+class Deeplift(ExplainConfig):
+    """Difference of scores to a reference, shared out by the rescale rule."""
+    baseline: float | int | tuple[float | int, ...] | str = 'zero'
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    epsilon: float = 1e-06
+    """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
+
+@dataclass(frozen=True, kw_only=True)
+class Deletion(MeasureConfig):
+    """How fast the score falls as the strongest pixels are deleted: area under the curve."""
+    steps: int = 50
+    """Steps from the whole image to nothing; each takes the same number of pixels, the strongest first."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What deleted pixels become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class Dissection(SurveyConfig[units.Dissection]):
+    """Which units detect which concept: overlap of their strongest places with concept masks."""
+    layer: str | None = None
+    """Layer whose units are looked at; the last one with more than one position when not given."""
+    units: tuple[int, ...] | None = None
+    """Units that are drawn; those of the largest overlap when not given. Numbers cover all units."""
+    concepts: tuple[str, ...] = ()
+    """Names of the masks, such as `texture:dots`, the category before the colon; the source's own when not given."""
+    share: float = 0.005
+    """Share of a unit's values that lie above its threshold."""
+    detector_at: float = 0.04
+    """A unit is a detector of a concept if their overlap, intersection over union, exceeds this."""
+    shown: int = 8
+    """Units drawn when none are named."""
+    k: int = 4
+    """Images drawn of each."""
+
+@dataclass(frozen=True, kw_only=True)
+class Distributions(SurveyConfig[units.Distributions]):
+    """How each unit's values are spread: rates, quantiles, dead, saturated and twin units."""
+    layer: str | None = None
+    """Layer whose units are looked at; the last one with more than one position when not given."""
+    units: tuple[int, ...] | None = None
+    """Units drawn as ridgelines; up to 16 spread over the fire rates when not given. Numbers cover all units."""
+    bins_per_octave: int = 4
+    """Histogram bins from a value to its double: 1, 2, 4, 8 or 16."""
+    saturated_at: float = 0.9
+    """A unit is saturated if at least this share of its values lies in the bin of its largest size."""
+    twins_at: float = 0.95
+    """Units are twins from this correlation on."""
+    sample: int = 512
+    """Images whose values are kept for correlations, drawn by their number."""
+    positions: int = 8
+    """Positions kept of each of them."""
+
+@dataclass(frozen=True, kw_only=True)
+class EffectiveReceptiveField(InspectConfig[weights.EffectiveReceptiveField]):
+    """How strongly each pixel moves the central unit of a layer."""
+    layer: str | None = None
+    """Layer whose central unit is looked at; the last one with more than one position when not given."""
+    samples: int = 32
+    """Images of noise that are averaged over."""
+    seed: int = 0
+    """Of the images and of the channels' signs."""
+
+@dataclass(frozen=True, kw_only=True)
+class EigenCam(ExplainConfig):
+    """A layer's channels along their first principal direction, whatever the class."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
+    """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first."""
+
+@dataclass(frozen=True, kw_only=True)
+class Evolution(InspectConfig[evolution.Evolution]):
+    """A recorded training: filters or decision lines, weights, answers, drift per step."""
+    layer: str | None = None
+    """Recorded kernel that is drawn, such as `conv1`; the first convolution, or dense layer, when not given."""
+    shape: tuple[int, int] | None = None
+    """Height and width that a dense kernel's inputs stand for."""
+    network: str | None = None
+    """`package.module:factory` of the network, or a name that `cnnviz models` lists; the recorder's own when not
+    given. Needed for `images` and `synthesised`."""
+    images: str | None = None
+    """Folder, .npz or .zarr of images whose answers are followed."""
+    surveyed: str | None = None
+    """Layer whose answers are followed; the last one with more than one position when not given."""
+    synthesised: str | None = None
+    """Layer whose units are synthesised at every step, from the same start; when not given, none are."""
+    units: tuple[int, ...] | None = None
+    """Which of its units; the first four when not given."""
+    ascent_steps: int = 48
+    """Steps of activation maximisation for every image."""
+    size: int | tuple[int, int] | None = None
+    """Height and width of these images in pixels; the network's own when not given."""
+    recipe: str = 'lucid'
+    """The recipe of activation maximisation; its smooth start is readable after few steps."""
+    start_seed: int = 0
+    """Seed of the start, the same at every step."""
+
+@dataclass(frozen=True, kw_only=True)
+class ExcitationBackprop(ExplainConfig):
+    """Probability that a winner-take-all walk down from the target ends at each pixel or unit."""
+    layer: str | None = None
+    """The layer at which they are read and summed over channels; the image when not given."""
+    contrastive: bool = False
+    """Whether the walk down from the opposite of the class, its last weights negated, is subtracted, and what is left
+    below 0 removed."""
+
+@dataclass(frozen=True, kw_only=True)
+class Exemplars(SurveyConfig[units.Exemplars]):
+    """The images, and the places in them, that fire each unit most."""
+    layer: str | None = None
+    """Layer whose units are looked at; the last one with more than one position when not given."""
+    units: tuple[int, ...] | None = None
+    """Units whose images are kept and drawn; the first six that fire when not given. Numbers cover all units."""
+    k: int = 9
+    """Entries per unit."""
+    entries: Literal['image', 'position'] = 'image'
+    """`image`: one entry per image, its strongest position. `position`: every position competes."""
+    threshold: float = 0.0
+    """A unit fires above this value."""
+
+@dataclass(frozen=True, kw_only=True)
+class ExtremalPerturbation(ExplainConfig):
+    """The smooth mask of a given area that raises the score most."""
+    areas: tuple[float, ...] = (0.1,)
+    """Shares of the image to keep; one mask is found for each, and the map is their mean."""
+    game: Literal['preserve', 'delete', 'dual'] = 'preserve'
+    """`preserve`: what is kept raises the score. `delete`: what is lost lowers it. `dual`: both at once."""
+    steps: int = 800
+    """Steps of gradient ascent per mask."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What shows where the mask is 0: as for `occlusion`; `blur` of 20 pixels in 224 when not given."""
+    levels: int = 8
+    """Strengths of blur between which the mask chooses; 2 mixes image and fill."""
+    step_px: int | None = None
+    """Spacing of the mask's parameters in pixels; 7 in 224 when not given."""
+    sigma_px: float | None = None
+    """Smoothness of the mask in pixels; 21 in 224 when not given."""
+    rate: float = 0.01
+    """Step length."""
+    momentum: float = 0.9
+    """Share of the last direction that is kept."""
+    area_weight: float = 300.0
+    """Weight of the area constraint at the first step."""
+    area_growth: float = 1.0035
+    """Factor on that weight at every step."""
+    flip: bool = True
+    """Look at every second step's image in the mirror, as the authors' code does."""
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureAblation(ExplainConfig):
+    """How much the score falls when each part of the image is occluded."""
+    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
+    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str | None = 0.5
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the
+    network's own input, which is `model-mean` here."""
+    engine: Literal['auto', 'dense', 'incremental'] = 'auto'
+    """As for `occlusion`; `incremental` needs parts that are boxes, as those of `grid(8)` are."""
+
+@dataclass(frozen=True, kw_only=True)
+class FeatureMaps(ExplainConfig):
+    """What each channel of a layer answers to the image, and where."""
+    layer: str | None = None
+    """Layer whose maps are shown; the last one with more than one position when not given."""
+    channels: tuple[int, ...] | None = None
+    """Which channels, in this order; all when not given."""
+    select: Literal['given', 'strongest', 'most_variable'] = 'given'
+    """`strongest`: by largest value, `most_variable`: by standard deviation over positions, per image, best first."""
+    count: int | None = None
+    """Only the first so many of them; all when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class FilterMatch(InspectConfig[weights.FilterMatch]):
+    """Where an image looks most like a filter: the cosine with every patch."""
+    layer: str | None = None
+    """Layer that reads the image; the first convolution when not given."""
+    unit: int = 0
+    """Number of the filter."""
+    image: str = ''
+    """An image file."""
+
+@dataclass(frozen=True, kw_only=True)
+class FilterVariety(InspectConfig[weights.FilterVariety]):
+    """Which filters repeat each other, which are zero, how many dimensions they use."""
+    layer: str | None = None
+    """The only layer to compare; all that have a kernel when not given."""
+    twins_at: float = 0.95
+    """Filters are twins from this |cosine| on."""
+
+@dataclass(frozen=True, kw_only=True)
+class Filters(InspectConfig[weights.FilterBank]):
+    """The kernel of a layer as images."""
+    layer: str | None = None
+    """Layer whose kernel is shown; the first convolution, or dense layer, when not given."""
+    shape: tuple[int, int] | None = None
+    """Height and width that a dense layer's inputs stand for; the image's where it reads the pixels."""
+
+@dataclass(frozen=True, kw_only=True)
+class Fullgrad(ExplainConfig):
+    """Gradient times input plus gradient times bias, over all layers."""
+    rescale: Literal['term', 'channel', 'none'] = 'term'
+    """What runs from 0 to 1 before the terms are added: each layer's term, as in the paper; each of its channels, as
+    pytorch-grad-cam does; or nothing."""
+    signed: bool = False
+    """Keep the sign of every term; the paper takes absolute values."""
+
+@dataclass(frozen=True, kw_only=True)
+class GradCam(ExplainConfig):
+    """A layer's channels, weighted by their mean gradient."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'captum', 'pair', 'pytorch-grad-cam', 'tf-explain', 'torchcam', 'xplique'] = 'paper'
+    """Whose numbers. `captum`: no ReLU, enlarged by nearest. `pair`: divided by its maximum. `tf-explain`: mean of
+    the positive gradients of active units, no ReLU. `xplique`: enlarged bicubically. `pytorch-grad-cam` and
+    `torchcam`: scaled to run from 0 to 1."""
+    channels: Literal['sum', 'each'] = 'sum'
+    """`sum` adds the weighted channels up, as the paper does; `each` returns them one by one."""
+
+@dataclass(frozen=True, kw_only=True)
+class GradCamPlusPlus(ExplainConfig):
+    """A layer's channels, weighted by positive gradients that count each place of evidence once."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam', 'torchcam', 'xplique'] = 'paper'
+    """Whose numbers. `torchcam`: sum of gradient^3 x activation in the weights' denominator, scaled to run from 0 to
+    1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's, scaled."""
+
+@dataclass(frozen=True, kw_only=True)
+class GradientShap(ExplainConfig):
+    """Gradient at random points between random baselines and the image."""
+    samples: int | None = None
+    """Random points per image; 50, or the convention's (Captum: 5), when not given."""
+    baselines: tuple[str, ...] = ('zero', 'value(1)', 'noise')
+    """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform."""
+    noise: str = 'absolute(0)'
+    """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
+    convention: Literal['paper', 'captum'] = 'paper'
+    """Whose number of points."""
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedBackprop(ExplainConfig):
+    """Gradient through ReLUs that pass only positive evidence of active units."""
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedGradCam(ExplainConfig):
+    """Guided backpropagation, seen through the Grad-CAM map."""
+    layer: str | None = None
+    """Layer of the Grad-CAM; the last one with more than one position when not given."""
+    convention: Literal['paper', 'captum'] = 'paper'
+    """`paper` enlarges bilinearly, `captum` by nearest."""
+
+@dataclass(frozen=True, kw_only=True)
+class GuidedIg(ExplainConfig):
+    """Integrated gradients along a path that moves the least sensitive values first."""
+    baseline: float | int | tuple[float | int, ...] | str = 'zero'
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    steps: int = 200
+    """Gradients per image, one after another."""
+    fraction: float = 0.25
+    """Share of the values, those with the smallest gradients, that move at once."""
+    max_distance: float = 0.02
+    """How far a value may be from the straight path, as a share of the path; 0 is integrated gradients."""
+
+@dataclass(frozen=True, kw_only=True)
+class HiresCam(ExplainConfig):
+    """A layer's channels times their gradients, place by place."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
+    """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
+
+@dataclass(frozen=True, kw_only=True)
+class IncreaseInConfidence(MeasureConfig):
+    """Whether the score rises where only the map's pixels are kept."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class Infidelity(MeasureConfig):
+    """Squared error of the map as a linear forecast of what a perturbation does."""
+    samples: int = 100
+    """Random perturbations per image."""
+    perturbation: str = 'gaussian(0.1)'
+    """`gaussian(sigma)`: noise on every value. `square(side in pixels)`: one square becomes black."""
+    scale: Literal['none', 'optimal'] = 'none'
+    """`optimal` multiplies the map by the number that makes the error least, so that units do not count."""
+    score: Literal['probability', 'target'] = 'target'
+    """`target`: the very score that was explained, or the `probability` of the explained class."""
+
+@dataclass(frozen=True, kw_only=True)
+class InputXGradient(ExplainConfig):
+    """Image times gradient: a first-order share of each pixel in the score."""
+
+@dataclass(frozen=True, kw_only=True)
+class Insertion(MeasureConfig):
+    """How fast the score rises as the strongest pixels are inserted: area under the curve."""
+    steps: int = 50
+    """Steps from the whole image to nothing; each takes the same number of pixels, the strongest first."""
+    fill: float | int | tuple[float | int, ...] | str = 'blur(5)'
+    """What is there before pixels are inserted: a number, one per channel, or `zero`, `value(v)`, `mean`,
+    `model-mean`, `blur(sigma)`."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class IntegratedGradients(ExplainConfig):
+    """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
+    baseline: float | int | tuple[float | int, ...] | str = 'zero'
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    quadrature: Literal[
+        'gausslegendre', 'riemann_left', 'riemann_right', 'riemann_middle', 'trapezoid', 'endpoints'
+    ] | None = None
+    """Rule of the integral; `gausslegendre`, or the convention's, when not given. `endpoints` is n equally spaced
+    nodes from 0 to 1 with weights 1/n, as PAIR has it."""
+    nodes: int | None = None
+    """Gradients per image; 50, or the convention's, when not given."""
+    convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain'] = 'paper'
+    """Whose defaults. Captum's trapezoid has weights that sum to 1 - 1/n; here that holds under its name only."""
+
+@dataclass(frozen=True, kw_only=True)
+class Inversion(SynthesizeConfig):
+    """An image that a layer cannot tell from the given one."""
+    layer: str
+    """The layer whose values are to be met again."""
+    steps: int = 400
+    """Steps."""
+    rate: float = 0.02
+    """Rate of Adam."""
+    alpha: float = 6.0
+    """Power of the norm that keeps intensities in range."""
+    alpha_weight: float = 0.001
+    """Its weight, per pixel."""
+    beta: float = 2.0
+    """Power of the total variation."""
+    beta_weight: float = 0.01
+    """Its weight, per pixel."""
+
+@dataclass(frozen=True, kw_only=True)
+class KernelShap(ExplainConfig):
+    """The Shapley values of the image's parts."""
+    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
+    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given
+    and no convention says otherwise."""
+    samples: int | None = None
+    """Coalitions per image; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
+    many, all are asked and the values are exact."""
+    convention: Literal['paper', 'xplique'] = 'paper'
+    """`xplique`: coalitions are always drawn, one by one, and a plain regression is fitted to them, so that the
+    values only come near those that sum to the difference of scores; occludes by 0.5."""
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCam(ExplainConfig):
+    """A layer's channels times their positive gradients, place by place."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam', 'torchcam'] = 'paper'
+    """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+
+@dataclass(frozen=True, kw_only=True)
+class Lime(ExplainConfig):
+    """Weights of a linear model of which parts are occluded, fitted near the image."""
+    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
+    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given
+    and no convention says otherwise."""
+    samples: int | None = None
+    """Random images with half of their parts occluded, per image; 1000, or the convention's (Xplique: 150), when not
+    given."""
+    distance: Literal['cosine', 'euclidean'] | None = None
+    """How far a sample is: `cosine` of which parts are kept, or `euclidean` over the pixels, as Xplique has it."""
+    kernel_width: float | None = None
+    """Width of the kernel that weights a sample by its distance; 0.25, or the convention's (Xplique: 45)."""
+    ridge: float | None = None
+    """Penalty on the squared weights of the linear model; 1, or the convention's (Xplique: 2)."""
+    convention: Literal['paper', 'xplique'] = 'paper'
+    """Whose numbers. `paper`: those of the authors' lime_image.py. `xplique`: also occludes by 0.5, takes every
+    sample at random, and does not take the square root of the kernel."""
+
+@dataclass(frozen=True, kw_only=True)
+class Lrp(ExplainConfig):
+    """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
+    composite: Literal[
+        'epsilon', 'z+', 'epsilon-plus', 'epsilon-plus-flat', 'epsilon-alpha2-beta1', 'epsilon-alpha2-beta1-flat',
+        'epsilon-gamma-box', 'sequential-preset-a', 'sequential-preset-a-flat', 'sequential-preset-b',
+        'sequential-preset-b-flat', 'deep-taylor'
+    ] = 'epsilon'
+    """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
+    rules: tuple[str, ...] = ()
+    """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
+    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2; beta is a - 1."""
+    epsilon: float | None = None
+    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0. 1e-6, or the
+    convention's (iNNvestigate: 1e-7), when not given."""
+    bias: bool = True
+    """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
+    convention: Literal['paper', 'innvestigate'] = 'paper'
+    """Whose epsilon."""
+
+@dataclass(frozen=True, kw_only=True)
+class MaxSensitivity(MeasureConfig):
+    """Largest relative change of the map when the image is shaken a little."""
+    samples: int = 10
+    """Shaken copies of each image."""
+    radius: float = 0.02
+    """Largest change of any value; images are in [0, 1]."""
+
+@dataclass(frozen=True, kw_only=True)
+class Occlusion(ExplainConfig):
+    """How much the score falls when each window of the image is occluded."""
+    window: int | tuple[int, int] | None = None
+    """Height and width of a window in pixels (one number for both); a seventh of the short side when not given."""
+    stride: int | tuple[int, int] | None = None
+    """Step between neighbouring windows in pixels; a quarter of the window when not given."""
+    fill: float | tuple[float, ...] | str = 0.5
+    """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
+    subtracts), `blur(sigma in pixels)`, `noise` (uniform)."""
+    edge: Literal['full', 'truncate'] | None = None
+    """`full`: only whole windows. `truncate`: one more at the border, cut off there, as Captum does. As the
+    convention has it when not given; the paper's is `full`."""
+    score: Literal['drop', 'raw', 'one_minus', 'distribution'] | None = None
+    """`drop`: score less occluded score. `raw`: the occluded score. `one_minus`: 1 less it. `distribution`: total
+    variation distance between the predicted distributions. As the convention has it when not given; the paper's is
+    `drop`."""
+    gather: Literal['grid', 'average', 'sum'] | None = None
+    """`grid`: one number per window, enlarged. `average` or `sum`: per pixel, over the windows that occlude it. As
+    the convention has it when not given; the paper's is `grid`."""
+    channels: tuple[int, ...] | None = None
+    """Which channels are occluded; all when not given."""
+    engine: Literal['auto', 'dense', 'incremental'] = 'auto'
+    """`dense`: every occluded image is run whole. `incremental`: only what its window reaches is recomputed, with the
+    same result. `auto`: whichever is predicted to be faster."""
+    adaptive: float | None = None
+    """Share of the windows to compute, such as 0.25: a coarse grid first, then where it changes most; the others are
+    interpolated, and the result says which. All are computed when not given."""
+    convention: Literal['paper', 'captum', 'pair', 'tf-explain', 'xplique'] = 'paper'
+    """Whose edge, score and gather. `captum`: truncate, drop, average. `pair` and `xplique`: full, drop, sum.
+    `tf-explain`: truncate, one_minus, grid."""
+
+@dataclass(frozen=True, kw_only=True)
+class ParameterRandomization(MeasureConfig):
+    """How alike the map stays as layers are randomised from the top down."""
+    draw: Literal['normal', 'permute'] = 'normal'
+    """`normal`: numbers of the same mean and spread as each array's. `permute`: its own numbers in another order."""
+    sign: Literal['keep', 'drop'] = 'keep'
+    """Whether maps are compared as they are, or by their absolute values."""
+
+@dataclass(frozen=True, kw_only=True)
+class PointingGame(MeasureConfig):
+    """Whether the strongest pixel lies on the object."""
+    tolerance: int = 0
+    """How many pixels the strongest one may be off the object; the paper allows 15 on images of some 500."""
+
+@dataclass(frozen=True, kw_only=True)
+class ReceptiveField(InspectConfig[weights.ReceptiveFields]):
+    """What each unit of each layer sees of the input."""
+    layer: str | None = None
+    """The only layer to list; all of them when not given."""
+    unit: tuple[int, int] | None = None
+    """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
+
+@dataclass(frozen=True, kw_only=True)
+class Rise(ExplainConfig):
+    """Mean score over random masks that keep a pixel."""
+    masks: int = 4000
+    """Random masks per image."""
+    grid: int | tuple[int, int] = 7
+    """Cells of a mask along each axis, before it is enlarged."""
+    probability: float = 0.5
+    """Chance that a cell is kept."""
+    fill: float | tuple[float, ...] | str = 'model-mean'
+    """What shows where a mask is 0: as for `occlusion`. The paper multiplies the network's own input, so that what
+    the model subtracts shows."""
+    convention: Literal['paper', 'xplique'] = 'paper'
+    """`paper` divides by masks x probability, `xplique` by how often each pixel was kept."""
+
+@dataclass(frozen=True, kw_only=True)
+class Road(MeasureConfig):
+    """Score as pixels are replaced by what their neighbours suggest, least against most relevant first."""
+    shares: tuple[float, ...] = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+    """Shares of the pixels that are imputed."""
+    order: Literal['combined', 'morf', 'lerf'] = 'combined'
+    """`morf`: the most relevant first (lower is better). `lerf`: the least relevant first (higher is better).
+    `combined`: half of lerf less morf."""
+    noise: float = 0.01
+    """Standard deviation of the noise on imputed pixels, so that they cannot be told by their smoothness."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class Saliency(ExplainConfig):
+    """Gradient of the score with respect to each pixel."""
+    convention: Literal['paper', 'captum'] = 'paper'
+    """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
+
+@dataclass(frozen=True, kw_only=True)
+class ScoreCam(ExplainConfig):
+    """A layer's channels, weighted by the score of the image seen through each."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam', 'torchcam'] = 'paper'
+    """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+    masked: Literal['image', 'layer'] = 'image'
+    """`image`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
+    pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothGradCamPlusPlus(ExplainConfig):
+    """Grad-CAM++ with derivatives averaged over noisy copies of the image."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'torchcam'] = 'paper'
+    """Whose numbers. `torchcam`: sum of activation x gradient^3 in the denominator, scaled to run from 0 to 1."""
+    samples: int = 25
+    """Noisy copies of each image."""
+    noise: str = 'relative(0.15)'
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`."""
+    numerator: Literal['second', 'first'] = 'second'
+    """Which mean derivative stands in the weights' numerator. `second` is Grad-CAM++'s, and without noise the map is
+    Grad-CAM++'s. `first` is the formula as torch-cam's documentation reports it from the paper."""
+
+@dataclass(frozen=True, kw_only=True)
+class Smoothgrad(ExplainConfig):
+    """Gradient averaged over noisy copies of the image."""
+    samples: int | None = None
+    """Noisy copies of each image; 50, or the convention's, when not given."""
+    noise: str | None = None
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`;
+    `relative(0.15)`, or the convention's, when not given."""
+    method: Literal[
+        'saliency', 'guided-backprop', 'deconvnet', 'input-x-gradient', 'integrated-gradients', 'deeplift'
+    ] = 'saliency'
+    """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
+    convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain', 'innvestigate'] = 'paper'
+    """Whose number of copies and noise."""
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothgradSquared(ExplainConfig):
+    """Squared gradient averaged over noisy copies of the image."""
+    samples: int | None = None
+    """Noisy copies of each image; 50, or the convention's, when not given."""
+    noise: str | None = None
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`;
+    `relative(0.15)`, or the convention's, when not given."""
+    method: Literal[
+        'saliency', 'guided-backprop', 'deconvnet', 'input-x-gradient', 'integrated-gradients', 'deeplift'
+    ] = 'saliency'
+    """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
+    convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain', 'innvestigate'] = 'paper'
+    """Whose number of copies and noise."""
+
+@dataclass(frozen=True, kw_only=True)
+class Sobol(ExplainConfig):
+    """Share of the score's variance in which each part has a hand."""
+    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
+    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str | None = 'model-mean'
+    """What shows as a part fades: as for `occlusion`, or `segment-mean`. The paper multiplies the network's own
+    input."""
+    designs: int = 32
+    """Rows of each sampling matrix; a power of two for `sampler="sobol"`."""
+    sampler: Literal['sobol', 'random'] = 'sobol'
+    """`sobol`: the same low-discrepancy points for every image. `random`: uniform from the key."""
+
+@dataclass(frozen=True, kw_only=True)
+class Sparseness(MeasureConfig):
+    """The Gini index of the map: 0 evenly spread, towards 1 on one pixel."""
+
+@dataclass(frozen=True, kw_only=True)
+class Tcav(SurveyConfig[Any]):
+    """How often a class's score rises towards each concept that images show."""
+    layer: str | None = None
+    """Layer whose activations are told apart; the last one with more than one position when not given."""
+    target: int = 0
+    """Index of the class whose score is asked about."""
+    examined: str = 'examined'
+    """Label, by name or number, of the images on which the class is asked about."""
+    random: str = 'random'
+    """Label of the images that show nothing in particular. Every other label is a concept."""
+    label_names: tuple[str, ...] = ()
+    """Names of the labels 0, 1, 2, ...; a folder's own, or the model's classes, when not given."""
+    pool: Literal['none', 'mean'] = 'none'
+    """`none`: a direction has a number for every place and channel, as in the paper. `mean`: one per channel, of
+    means over places."""
+    runs: int = 20
+    """Random sets with which each concept is told apart; the paper has up to 500."""
+    penalty: float = 0.01
+    """Weight of the squared direction against the mean loss of the classifier, activations scaled to size 1."""
+    image_count: int = 800
+    """Most images kept, of all labels together; chosen by their number where there are more."""
+    seed: int = 0
+    """Decides the random sets."""
+
+@dataclass(frozen=True, kw_only=True)
+class Vargrad(ExplainConfig):
+    """Variance of the gradient over noisy copies of the image."""
+    samples: int | None = None
+    """Noisy copies of each image; 50, or the convention's, when not given."""
+    noise: str | None = None
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`;
+    `relative(0.15)`, or the convention's, when not given."""
+    method: Literal[
+        'saliency', 'guided-backprop', 'deconvnet', 'input-x-gradient', 'integrated-gradients', 'deeplift'
+    ] = 'saliency'
+    """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
+    convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain', 'innvestigate'] = 'paper'
+    """Whose number of copies and noise."""
+    ddof: int | None = None
+    """Divide by copies - ddof; 0 (the variance of these copies), or the convention's (Xplique: 1), when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class XgradCam(ExplainConfig):
+    """A layer's channels, weighted by their gradient where they are active."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam', 'torchcam'] = 'paper'
+    """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+
+@dataclass(frozen=True, kw_only=True)
+class Xrai(ExplainConfig):
+    """Regions of the image ranked by their integrated gradients."""
+    quadrature: Literal[
+        'gausslegendre', 'riemann_left', 'riemann_right', 'riemann_middle', 'trapezoid', 'endpoints'
+    ] | None = None
+    """Rule of integrated gradients; `gausslegendre`, or PAIR's `endpoints`, when not given."""
+    nodes: int | None = None
+    """Gradients per baseline, of which there are two; 50, or PAIR's 100, when not given."""
+    scales: tuple[float, ...] = (50, 100, 150, 250, 500, 1200)
+    """Felzenszwalb's scales; each is one segmentation."""
+    sigma: float = 0.8
+    """Smoothing before the segmentation, in pixels of the resized image."""
+    min_size: int = 150
+    """Least pixels of a segment, of the resized image."""
+    size: int = 224
+    """Side to which images are resized for the segmentation."""
+    dilation: int = 5
+    """By how many pixels of the resized image each segment grows."""
+    min_share: float = 0.001
+    """A segment that adds a smaller share of the image is left out."""
+    convention: Literal['paper', 'pair'] = 'paper'
+    """Whose quadrature and nodes."""

@@ -1,0 +1,92 @@
+"""What a server or an address says is not believed: each lie is one sentence, and nothing half has the file's name."""
+
+import functools
+import io
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from cnnviz_jax import downloads
+from cnnviz_jax.downloads import check_address, fetch, local_file, shown
+from cnnviz_jax.errors import WeightsError
+from tests.hostile import downloads as hostile
+
+
+def told(url, folder, **options):
+    with pytest.raises(WeightsError) as fault:
+        fetch(url, folder, **options)
+    assert str(fault.value).isprintable()
+    return str(fault.value)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch):
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+
+
+def served(answer):
+    return hostile._served(functools.partial(answer, np.random.default_rng(0)))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://[::1/w.pth", "http://h:port/w.pth", "http://h:99999/w.pth", "http:///w.pth", "http://a b/w.pth", "http://"
+     + "a" * 300 + "/w.pth", "http://a..b/w.pth", "http://h/w.pth\n", "http://h\0/w.pth"],
+)  # fmt: skip
+def test_a_malformed_address_is_refused_before_anything_is_opened(url, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "_opener", lambda: pytest.fail("a connection was opened"))
+    assert "is no address of a file" in told(url, tmp_path)
+
+
+def test_a_password_is_refused_and_repeated_nowhere(tmp_path):
+    sentence = told("https://me:secret@host/w.pth?token=secret", tmp_path)
+    assert "has a user name or password in it" in sentence
+    assert "secret" not in sentence
+    assert shown("https://me:secret@host/w.pth?token=secret#x") == "https://host/w.pth"
+
+
+def test_an_answer_without_a_length_or_a_digest_is_not_taken_for_whole(tmp_path):
+    with served(hostile.cut_without_length) as address:
+        assert "does not say how long w.pth is" in told(f"{address}/w.pth", tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_link_in_place_of_the_unfinished_file_is_not_written_through(tmp_path):
+    (tmp_path / "mine").write_bytes(b"mine")
+    (tmp_path / "w.pth.part").symlink_to(tmp_path / "mine")
+    with served(hostile.honest) as address:
+        fetch(f"{address}/w.pth", tmp_path, sha256=hostile.DIGEST)
+    assert (tmp_path / "mine").read_bytes() == b"mine"
+    assert (tmp_path / "w.pth").read_bytes() == hostile.BODY
+
+
+@pytest.mark.parametrize("place", ["ftp://127.0.0.1/w.pth", "file:///etc/passwd", "data:,x"])
+def test_a_redirect_out_of_http_is_not_followed(place, tmp_path):
+    def astray(rng, asked):
+        yield hostile._head(f"Location: {place}", status="302 Found")
+
+    with served(astray) as address:
+        assert place in told(f"{address}/w.pth", tmp_path)
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_redirect_out_of_https_is_not_followed():
+    request = downloads.urllib.request.Request("https://host/w.pth")
+    with pytest.raises(WeightsError, match=r"https://host/w.pth leads on to http://host/w.pth, which is not followed"):
+        downloads._Redirects().redirect_request(request, io.BytesIO(), 302, "Found", {}, "http://host/w.pth")
+
+
+def test_a_part_that_nobody_asked_for_is_not_taken_for_the_file(tmp_path):
+    with served(hostile.wrong_range) as address:
+        assert "answers with a part of the file" in told(f"{address}/w.pth", tmp_path)
+
+
+def test_http_without_a_digest_brings_a_warning(monkeypatch):
+    monkeypatch.setattr(downloads, "fetch", lambda *_, **__: Path("w.pth"))
+    with pytest.warns(UserWarning, match="is fetched over http, where anybody on the way can change it"):
+        local_file("http://host.example/w.pth")
+    local_file("http://host.example/w.pth#sha256=" + "0" * 64)
+    local_file("https://host.example/w.pth")
+    check_address("http://[::1]:80/w.pth")
