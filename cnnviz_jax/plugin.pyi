@@ -10,9 +10,12 @@ from .data.fills import fill_of as fill_of
 from .data.images import load_image as load_image
 from .data.noise import Noise as Noise
 from .data.noise import noisy_image as noisy_image
+from .data.noise import normal_noise as normal_noise
+from .data.noise import uniform_noise as uniform_noise
 from .data.source import Example as Example
 from .data.source import Source as Source
 from .downloads import cached_file as cached_file
+from .downloads import packaged_file as packaged_file
 from .engine.case import Case as Case
 from .engine.fold import Fold as Fold
 from .engine.fold import WholeImage as WholeImage
@@ -87,6 +90,7 @@ from .plugins.references import import_factory as import_factory
 from .plugins.references import import_reference as import_reference
 from .plugins.specs import AdapterSpec as AdapterSpec
 from .plugins.specs import ModelSpec as ModelSpec
+from .plugins.specs import PackagedFile as PackagedFile
 from .plugins.specs import RendererSpec as RendererSpec
 from .plugins.specs import TechniqueSpec as TechniqueSpec
 from .plugins.specs import WeightsSpec as WeightsSpec

@@ -6,11 +6,11 @@ A fill is a number, one number per channel, or words: `zero`, `value(0.5)`, `mea
 
 from typing import Any, Protocol
 
-import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from cnnviz_jax.data.noise import uniform_noise
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.options.fills import FILL_WORDS, Fill
 from cnnviz_jax.options.values import word_and_number
@@ -54,7 +54,7 @@ def fill_of(
     if word == "noise":
         if key is None:
             raise UsageError("the fill 'noise' needs a key")
-        return jax.random.uniform(key, image.shape, image.dtype)
+        return uniform_noise(key, image.shape, image.dtype)
     return jnp.full(image.shape, number or 0.0, image.dtype)
 
 

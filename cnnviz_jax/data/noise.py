@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.options.values import word_and_number
@@ -46,6 +47,20 @@ class Noise:
 
 def noisy_image(image: Float[Array, "h w c"], sigma: Float[Array, ""], key: Key[Array, ""]) -> Float[Array, "h w c"]:
     """Return the image plus normal noise of standard deviation `sigma`; not clipped."""
+    return image + sigma * normal_noise(key, image.shape, image.dtype)
+
+
+# Drawn in one row and folded afterwards: the same bits, and XLA:CPU compiles a generator of one axis in 0.4 s where one
+# of four, (2, 64, 33, 3) under vmap, takes it 3.9 s.
+def normal_noise(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = "float32") -> Float[Array, ...]:
+    """Return what `jax.random.normal(key, shape, dtype)` returns, which compiles several times as fast."""
     import jax
 
-    return image + sigma * jax.random.normal(key, image.shape, image.dtype)
+    return jax.random.normal(key, (math.prod(shape),), dtype).reshape(shape)
+
+
+def uniform_noise(key: Key[Array, ""], shape: tuple[int, ...], dtype: Any = "float32") -> Float[Array, ...]:
+    """Return what `jax.random.uniform(key, shape, dtype)` returns, which compiles several times as fast."""
+    import jax
+
+    return jax.random.uniform(key, (math.prod(shape),), dtype).reshape(shape)

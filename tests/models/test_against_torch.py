@@ -10,12 +10,13 @@ from flax import nnx
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.densenet import DenseNet
+from cnnviz_plugins.models.efficientnet_lite import EfficientNetLite, without_underscores
 from cnnviz_plugins.models.googlenet import TABLE as GOOGLENET
 from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
 from cnnviz_plugins.models.naming import abstract, load_arrays, torch_slots
-from cnnviz_plugins.models.published import PUBLISHED
+from cnnviz_plugins.models.published import PUBLISHED, load_network
 from cnnviz_plugins.models.resnet import CifarResNet, ResNet
 from cnnviz_plugins.models.squeezenet import SqueezeNet
 from cnnviz_plugins.models.vgg import VGG
@@ -81,6 +82,11 @@ NARROW = {
         lambda: references.MobileNetV2(GROUPS, stem=8, last=16, same=True),
         50,
     ),
+    "efficientnet_lite0": (
+        partial(EfficientNetLite, ((1, 8, 1, 1, 3), (6, 8, 2, 2, 5), (6, 12, 2, 2, 3)), stem=8, head=16),
+        lambda: references.EfficientNetLite("1x8 k3 s1 e1, 2x8 k5 s2 e6, 2x12 k3 s2 e6", stem=8, head=16),
+        50,
+    ),
     "googlenet": (
         partial(GoogLeNet, NARROW_INCEPTIONS, stem=(4, 4, 8)),
         lambda: references.GoogLeNet(
@@ -121,6 +127,19 @@ def test_scores_with_random_weights_are_those_of_pytorch(name):
     scores = np.asarray(jax.jit(lambda state, images: nnx.merge(graph, state)(images))(state, images))
     assert np.ptp(expected) > 0
     np.testing.assert_allclose(scores, expected, rtol=0, atol=2e-5 * np.abs(expected).max())
+
+
+def test_the_packaged_efficientnet_scores_as_pytorch_does_with_its_weights(packaged_efficientnet):
+    reference = references.EfficientNetLite()
+    arrays = read_weights(packaged_efficientnet)
+    reference.load_state_dict({without_underscores(key): torch.tensor(array) for key, array in arrays.items()})
+    images = np.random.default_rng(0).uniform(size=(1, 64, 64, 3)).astype(np.float32)
+    normalised = (images - np.float32(127 / 255)) / np.float32(128 / 255)
+    with torch.no_grad():
+        expected = reference.eval()(torch.from_numpy(normalised.transpose(0, 3, 1, 2).copy())).numpy()
+    graph, state = nnx.split(load_network("efficientnet_lite0", packaged_efficientnet))
+    scores = np.asarray(jax.jit(lambda state, x: nnx.merge(graph, state)(x))(state, normalised))
+    np.testing.assert_allclose(scores, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
 
 
 @pytest.mark.parametrize("new_format", [True, False])

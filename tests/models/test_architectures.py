@@ -34,12 +34,14 @@ PARAMETERS = {
     "resnet152": 60_192_808,
     "mobilenet_v2": 3_504_872,
     "mobilenet_v2_tf": 3_504_872,
+    "efficientnet_lite0": 4_652_008,
     "googlenet": 6_624_904,
     "densenet121": 7_978_856,
     "cifar_resnet20": 269_722,
     "cifar_resnet56": 853_018,
 }
-"""From torchvision's table of weights; lenet from its prototxt; the last two from akamaster/pytorch_resnet_cifar10."""
+"""From torchvision's table of weights; efficientnet_lite0 from TensorFlow's; lenet from its prototxt; the last
+two from akamaster/pytorch_resnet_cifar10."""
 
 
 @cache
@@ -65,6 +67,7 @@ def test_parameter_counts_are_the_published_ones(name):
         ("resnet50", {"layer2.0.downsample.0.weight": (512, 256, 1, 1), "layer4.2.bn3.running_mean": (2048,)}),
         ("mobilenet_v2", {"features.1.conv.0.0.weight": (32, 1, 3, 3), "features.17.conv.3.bias": (320,)}),
         ("googlenet", {"inception3a.branch2.1.conv.weight": (128, 96, 3, 3), "inception5b.branch4.1.bn.bias": (128,)}),
+        ("efficientnet_lite0", {"blocks.3.depthwise_conv.weight": (144, 1, 5, 5), "bn1.running_var": (1280,)}),
         ("densenet121", {"features.denseblock4.denselayer16.conv1.weight": (128, 992, 1, 1)}),
         ("cifar_resnet56", {"layer3.8.conv2.weight": (64, 64, 3, 3), "linear.weight": (10, 64)}),
     ],
@@ -91,6 +94,7 @@ def test_names_outside_dense_layers_stay_as_they_are():
     ("name", "name_in_file", "only_in_file"),
     [
         ("densenet121", lambda name: re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name), {}),
+        ("efficientnet_lite0", lambda name: re.sub(r"(^|\.)(?=conv_|bn|blocks|fc|\w+_conv)", r"\1_", name), {}),
         ("googlenet", lambda name: name, {"aux1.conv.conv.weight": (128, 512, 1, 1), "aux2.fc2.bias": (1000,)}),
     ],
 )

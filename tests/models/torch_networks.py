@@ -353,6 +353,48 @@ class LeNet(nn.Module):
         return self.fc2(self.fc1(x.flatten(1)).relu())
 
 
+class MBConv(nn.Module):
+    def __init__(self, channels, out, expansion, stride, window):
+        super().__init__()
+        middle = channels * expansion
+        self.expands, self.skips = expansion > 1, stride == 1 and channels == out
+        if self.expands:
+            self.expand_conv, self.bn0 = nn.Conv2d(channels, middle, 1, bias=False), nn.BatchNorm2d(middle, eps=1e-3)
+        self.depthwise_conv = Same(middle, middle, window, stride, groups=middle, bias=False)
+        self.bn1 = nn.BatchNorm2d(middle, eps=1e-3)
+        self.project_conv, self.bn2 = nn.Conv2d(middle, out, 1, bias=False), nn.BatchNorm2d(out, eps=1e-3)
+
+    def forward(self, x):
+        main = functional.relu6(self.bn0(self.expand_conv(x))) if self.expands else x
+        main = functional.relu6(self.bn1(self.depthwise_conv(main)))
+        main = self.bn2(self.project_conv(main))
+        return x + main if self.skips else main
+
+
+class EfficientNetLite(nn.Module):
+    rows = "1x16 k3 s1 e1, 2x24 k3 s2 e6, 2x40 k5 s2 e6, 3x80 k3 s2 e6, 3x112 k5 s1 e6, 4x192 k5 s2 e6, 1x320 k3 s1 e6"
+
+    def __init__(self, rows=rows, *, stem=32, head=1280):
+        super().__init__()
+        self.conv_stem, self.bn0 = Same(3, stem, 3, 2, bias=False), nn.BatchNorm2d(stem, eps=1e-3)
+        self.blocks, channels = nn.ModuleList(), stem
+        for row in rows.split(", "):
+            counts, window, stride, expansion = row.split()
+            count, out = map(int, counts.split("x"))
+            for number in range(count):
+                step = 1 if number else int(stride[1:])
+                self.blocks.append(MBConv(channels, out, int(expansion[1:]), step, int(window[1:])))
+                channels = out
+        self.conv_head, self.bn1 = nn.Conv2d(channels, head, 1, bias=False), nn.BatchNorm2d(head, eps=1e-3)
+        self.fc = nn.Linear(head, 1000)
+
+    def forward(self, x):
+        x = functional.relu6(self.bn0(self.conv_stem(x)))
+        for block in self.blocks:
+            x = block(x)
+        return self.fc(functional.relu6(self.bn1(self.conv_head(x))).mean((2, 3)))
+
+
 PUBLISHED = {
     "alexnet": AlexNet,
     **{name: lambda table=table: VGG(table) for name, table in VGG.tables.items()},
@@ -361,6 +403,7 @@ PUBLISHED = {
     **{name: lambda row=row: ResNet(*row) for name, row in ResNet.tables.items()},
     "mobilenet_v2": MobileNetV2,
     "mobilenet_v2_tf": lambda: MobileNetV2(same=True),
+    "efficientnet_lite0": EfficientNetLite,
     "googlenet": GoogLeNet,
     "densenet121": lambda: DenseNet(32, (6, 12, 24, 16)),
     "cifar_resnet20": lambda: CifarResNet(3),

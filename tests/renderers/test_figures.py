@@ -99,7 +99,12 @@ def test_a_raw_map_gets_its_own_panel_with_its_size():
 def test_a_channel_without_an_image_is_an_empty_cell_with_its_reason():
     drawn = figure(factories.synthesis())
     words = " ".join(text.get_text().replace("\n", " ") for text in words_of(drawn))
-    for reason in ("no gradient at the start", "diverged", "dead: never active", "status: no_gradient"):
+    for reason in (
+        "no gradient at the start",
+        "diverged",
+        "dead: nothing tried makes it active",
+        "status: no_gradient",
+    ):
         assert reason in words
     assert sum(bool(axes.images) for axes in drawn.axes) == 2  # the two that are ok, of five
 

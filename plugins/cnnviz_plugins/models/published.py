@@ -7,10 +7,11 @@ from pathlib import Path
 
 from flax import nnx
 
-from cnnviz_jax.plugin import Model, WeightsError, WeightsSpec, adapt, cached_file
+from cnnviz_jax.plugin import Model, WeightsError, WeightsSpec, adapt, cached_file, packaged_file
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.densenet import TABLES as DENSENETS
 from cnnviz_plugins.models.densenet import DenseNet, published_name
+from cnnviz_plugins.models.efficientnet_lite import EfficientNetLite, without_underscores
 from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 from cnnviz_plugins.models.lenet import LeNet
@@ -64,6 +65,10 @@ PUBLISHED: dict[str, Published] = {
     **{name: _imagenet(network=partial(ResNet, kind, counts)) for name, (kind, counts) in RESNETS.items()},
     "mobilenet_v2": _imagenet(network=MobileNetV2),
     "mobilenet_v2_tf": _from_tensorflow(network=partial(MobileNetV2, padding="tensorflow")),
+    # The lite networks were trained on bytes less 127, divided by 128, which integer arithmetic has exactly.
+    "efficientnet_lite0": _imagenet(
+        network=EfficientNetLite, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, name_in_file=without_underscores
+    ),
     "googlenet": _from_tensorflow(network=GoogLeNet, left_out=("aux1.", "aux2.")),
     **{
         name: _imagenet(network=partial(DenseNet, growth, counts), name_in_file=published_name)
@@ -103,18 +108,21 @@ def build(name: str, weights: str | Path | None, published: WeightsSpec = _NOT_O
 
     Args:
         name: A key of `PUBLISHED`.
-        weights: A file of weights; where it is `None`, the published file if the user has downloaded it.
+        weights: A file of weights; where it is `None`, the published file if the user has downloaded it or installed a
+            package that carries it.
         published: Which file that is.
 
     Raises:
         WeightsError: No file is given and none was downloaded, or it cannot be read or does not fit.
     """
-    file = cached_file(published) if weights is None else Path(weights)
+    file = (packaged_file(published, check=True) or cached_file(published)) if weights is None else Path(weights)
     if file is None:
-        ways = f"`--weights FILE`, or `cnnviz_jax.load_model({name!r}, weights=FILE)`"
+        ways = f"pass a file: `--weights FILE`, or `cnnviz_jax.load_model({name!r}, weights=FILE)`"
         if published.url is not None:
             ways += f", or fetch the published one by `cnnviz models --download {name}`"
-        raise WeightsError(f"{name} needs weights and none came with this package; pass a file: {ways}")
+        if published.packaged is not None:
+            ways = f"`{published.packaged.install}` brings them; or {ways}"
+        raise WeightsError(f"{name} needs weights and none came with this package; {ways}")
     entry = PUBLISHED[name]
     return adapt(
         load_network(name, file),

@@ -39,7 +39,8 @@ class Ascent(Iteration):
     """An image, or a group of them, stepped towards a higher score of random views, by a recipe.
 
     Status of each image: `diverged` if it or its score is not finite; `no_gradient` if the gradient was zero at
-    every step; `dead` if a unit or channel is nowhere above 0; else `ok`.
+    every step; `ok` if it is the image of a unit or channel that is above 0 somewhere, or of any other target. A unit
+    that is nowhere above 0 is `dead` if its ascent had come to rest there, and `not_reached` if it might have gone on.
     """
 
     recipe: Recipe
@@ -83,7 +84,7 @@ class Ascent(Iteration):
         """
         read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
         margin = recipe.reach_px if margin is None else margin
-        placement = placement_of(model, read, size=size, usual=recipe.size, margin=margin)
+        placement = placement_of(model, read, size=size, usual=recipe.size_for(model.input_shape), margin=margin)
         rectified = any(operation.kind == "relu" for operation in model.program.operations)
         if warmup and not rectified:
             raise UsageError(f"warmup makes ReLUs leak, and {model.name} has none")
@@ -240,8 +241,9 @@ class Ascent(Iteration):
         case = replace(case, context=state["context"])
         given, form = self.given(case.target), self.recipe.parametrization
         last = jax.vmap(lambda p: form.image(p, self.shape, given))(state["parameters"])
-        reached, peak = self._plain(case, last)
-        best_reached, best_peak = self._plain(case, state["best"])
+        # One traced pass for both: a second would be compiled again.
+        both = jax.vmap(lambda images: self._plain(case, images))(jnp.stack([last, state["best"]]))
+        (reached, best_reached), (peak, best_peak) = both
         is_best = (best_reached > reached) & jnp.isfinite(state["best_score"])
         best = jnp.where(is_best[:, None, None, None], state["best"], last)
         best_reached = jnp.where(is_best, best_reached, reached)
@@ -270,14 +272,18 @@ class Ascent(Iteration):
         raw, reached = outcome["raw"], outcome["reached"]
         finite = np.isfinite(raw).reshape(len(raw), -1).all(1) & np.isfinite(reached) & np.isfinite(curves).all(1)
         fired = (outcome["peak"] > 0) | (np.isinf(outcome["peak"]))
-        status = tuple(_status(*map(bool, each)) for each in zip(outcome["moved"], finite, fired, strict=True))
+        each = zip(outcome["moved"], finite, fired, _at_rest(curves), strict=True)
+        status = tuple(_status(*map(bool, of_one)) for of_one in each)
         flat = finite & outcome["moved"] & (np.nanmax(curves, 1) <= curves[:, 0])
         silent = _some(provenance.targets, np.asarray([word != "ok" for word in status]))
         fell = _some(provenance.targets, flat)
         found = [f"no image to believe for {silent}"] if silent else []
+        unreached = _some(provenance.targets, np.asarray([word == "not_reached" for word in status]))
+        found += [f"not above 0 in {self.steps} steps: {unreached}; more steps may do"] if unreached else []
         found += [f"never above the start: {fell}; the rate of the steps does not suit this network"] if fell else []
         extras = {"best": outcome["best"], "best_activation": outcome["best_reached"]}
         extras |= {name: outcome[name] for name in ("transparency",) if name in outcome}
+        extras |= {"peak": outcome["peak"]} if not np.isinf(outcome["peak"]).any() else {}
         if frames is not None:
             extras["frames"] = np.moveaxis(frames, 2, 1).reshape(-1, frames.shape[1], *frames.shape[3:])
         return Synthesis(
@@ -315,9 +321,21 @@ def _peak(target: Target, activations: dict[str, Array], count: int) -> Float[Ar
     return values[..., plain.channel].max((1, 2))
 
 
-def _status(moved: bool, finite: bool, fired: bool) -> Status:
+def _at_rest(curves: Float[np.ndarray, "n steps"]) -> Bool[np.ndarray, " n"]:
+    """Whether each ascent rose and then came to rest: its last quarter spans at most 5 % of what it gained.
+
+    A quarter of fewer than 4 steps says nothing, and one that swings around as far as it rose is not at rest.
+    """
+    last = curves[:, -(curves.shape[1] // 4) :]
+    gain = curves.max(1) - curves[:, 0]
+    return (curves.shape[1] >= 16) & (gain > 0) & (np.ptp(last, axis=1) <= 0.05 * gain)
+
+
+def _status(moved: bool, finite: bool, fired: bool, at_rest: bool) -> Status:
     if not finite:
         return "diverged"
     if not moved:
         return "no_gradient"
-    return "ok" if fired else "dead"
+    if fired:
+        return "ok"
+    return "dead" if at_rest else "not_reached"

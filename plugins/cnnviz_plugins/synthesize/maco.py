@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
+from cnnviz_jax.plugin import normal_noise
 from cnnviz_plugins.synthesize.parametrizations import Shape, correlated, decorrelated, frequencies, logit
 
 SPECTRUM = "spectrum"
@@ -30,7 +31,7 @@ class MacoPhase:
 
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Float[Array, "h half c"]:
         """Return normal phases."""
-        return jax.random.normal(key, (shape[0], shape[1] // 2 + 1, shape[2]))
+        return normal_noise(key, (shape[0], shape[1] // 2 + 1, shape[2]))
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the image."""

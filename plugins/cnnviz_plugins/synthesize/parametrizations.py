@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.plugin import UsageError
+from cnnviz_jax.plugin import UsageError, normal_noise, uniform_noise
 
 Shape = tuple[int, int, int]
 
@@ -78,9 +78,9 @@ class Pixel:
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the noise as an image in [0, 1] units."""
         if self.noise == "uniform":
-            noise = jax.random.uniform(key, shape) - 0.5
+            noise = uniform_noise(key, shape) - 0.5
         elif self.noise == "normal":
-            noise = jax.random.normal(key, shape)
+            noise = normal_noise(key, shape)
         else:
             noise = jnp.zeros(shape)
         centre = given["mean"] if self.centre is None else (self.centre - self.low) / self.span
@@ -122,7 +122,7 @@ class Fourier:
     def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Float[Array, "2 h half c"]:
         """Return real and imaginary parts."""
         height, width, channels = shape
-        return self.sd * jax.random.normal(key, (2, height, width // 2 + 1, channels))
+        return self.sd * normal_noise(key, (2, height, width // 2 + 1, channels))
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the image."""
@@ -162,7 +162,7 @@ class LaplacianPyramid:
         height, width, channels = shape
         sizes = [(max(1, height >> n), max(1, width >> n), channels) for n in range(self.levels)]
         keys = jax.random.split(key, self.levels)
-        return tuple(self.sd * jax.random.normal(k, size) for k, size in zip(keys, sizes, strict=True))
+        return tuple(self.sd * normal_noise(k, size) for k, size in zip(keys, sizes, strict=True))
 
     def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "h w c"]:
         """Return the image."""

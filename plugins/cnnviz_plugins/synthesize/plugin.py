@@ -13,7 +13,9 @@ from cnnviz_jax.plugin import (
     techniques_hook,
 )
 
-RecipeName = Literal["chollet2016", "keras2020", "yosinski1", "yosinski2", "yosinski3", "yosinski4", "lucid", "maco"]
+RecipeName = Literal[
+    "quick", "chollet2016", "keras2020", "yosinski1", "yosinski2", "yosinski3", "yosinski4", "lucid", "maco"
+]
 
 
 @technique("activation-maximization", "synthesize", ".activation_maximization:ActivationMaximization.build",
@@ -22,8 +24,9 @@ RecipeName = Literal["chollet2016", "keras2020", "yosinski1", "yosinski2", "yosi
 class ActivationMaximizationConfig:
     """An image raised by gradient ascent until it excites a unit most."""
 
-    recipe: RecipeName = "chollet2016"
-    """A published set of start, steps, update, views, regularisers and display."""
+    recipe: RecipeName = "quick"
+    """A set of start, steps, update, views, regularisers and display: `quick` for a first look, the others as
+    published."""
     size: int | tuple[int, int] | None = None
     """Height and width of the image in pixels. When not given: the receptive field for a neuron, the image's size
     where there is one to start from, else the recipe's own, or the model's input size where the model takes no other

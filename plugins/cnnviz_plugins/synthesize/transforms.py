@@ -15,9 +15,9 @@ from typing import Any, Protocol, runtime_checkable
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Key
+from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax.plugin import UsageError
+from cnnviz_jax.plugin import UsageError, normal_noise, uniform_noise
 
 Matrix = Float[Array, "3 3"]
 Size = tuple[int, int]
@@ -186,7 +186,7 @@ class Noise:
     def values(self, view: Float[Array, "h w c"], key: Key[Array, ""], progress: Float[Array, ""]) -> Any:
         """Return the noisy view."""
         normal, even = jax.random.split(key)
-        noise = jax.random.normal(normal, view.shape) + jax.random.uniform(even, view.shape) - 0.5
+        noise = normal_noise(normal, view.shape) + uniform_noise(even, view.shape) - 0.5
         return view + self.sd / self.span * noise
 
 
@@ -212,11 +212,32 @@ def viewed(
         total = matrices[0]
         for matrix in matrices[1:]:
             total = jnp.einsum("ij,jk->ik", total, matrix, precision="highest")
-        image = resampled(image, total, fill)
+        if all(isinstance(each, Jitter) for each in moving):
+            image = shifted(image, total[:2, 2].astype(jnp.int32), sum(each.reach_px for each in moving), fill)
+        else:
+            image = resampled(image, total, fill)
     for number, each in enumerate(transforms):
         if isinstance(each, Changing):
             image = each.values(image, jax.random.fold_in(key, number), progress)
     return image
+
+
+def shifted(
+    image: Float[Array, "h w c"], shift: Int[Array, "2"], reach: int, fill: float | None
+) -> Float[Array, "h w c"]:
+    """Return what `resampled` returns for a shift by whole pixels, without its gathers place by place.
+
+    With their gradient, XLA:CPU compiles those in 1.8 s and runs them in 3 ms, and one slice in 1.0 s and 0.8 ms.
+
+    Args:
+        image: The image.
+        shift: Rows and columns by which the view lies farther down and right in the image.
+        reach: The most of them.
+        fill: As in `resampled`.
+    """
+    around = ((reach, reach), (reach, reach), (0, 0))
+    wide = jnp.pad(image, around, "edge") if fill is None else jnp.pad(image, around, constant_values=fill)
+    return jax.lax.dynamic_slice(wide, (*(reach + shift), 0), image.shape)
 
 
 def resampled(image: Float[Array, "h w c"], matrix: Matrix, fill: float | None) -> Float[Array, "h w c"]:

@@ -12,7 +12,7 @@ from cnnviz_plugins.renderers.options import EvolutionOptions
 from cnnviz_plugins.renderers.text import number, plain
 
 _GAP, _VALUE = 0.08, 0.17
-_SHORT = {"no_gradient": "no\ngradient", "dead": "dead", "diverged": "diverged"}
+_SHORT = {"no_gradient": "no\ngradient", "not_reached": "not\nreached", "dead": "dead", "diverged": "diverged"}
 
 
 def unit_size(result: Evolution, options: EvolutionOptions, width: float) -> tuple[int, float]:

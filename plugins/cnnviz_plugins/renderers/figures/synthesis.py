@@ -28,10 +28,11 @@ from cnnviz_plugins.renderers.text import number, plain
 STATUS_WORDS: dict[Status, str] = {
     "ok": "ok",
     "no_gradient": "no gradient at the start:\nnothing to climb",
-    "dead": "dead: never active",
+    "not_reached": "not reached\nin {steps} steps",
+    "dead": "dead: nothing tried\nmakes it active",
     "diverged": "diverged:\nnot finite",
 }
-"""What a status says in the place of an image."""
+"""What a status says in the place of an image; `steps` is their number."""
 
 _GAP = 0.14
 _MOST_NAMES = 24
@@ -56,7 +57,7 @@ def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
         if synthesis.status[k] == "ok":
             axes.imshow(rgb(images[k]), aspect="auto")
         else:
-            empty_cell(axes, STATUS_WORDS[synthesis.status[k]])
+            empty_cell(axes, STATUS_WORDS[synthesis.status[k]].format(steps=synthesis.curves.shape[1]))
         sheet.text(x, y + tile_h + 0.03, plain(short_label(synthesis, k), int(tile * 15)))
         sheet.note(x, y + tile_h + 0.18, reached(synthesis, k))
     return sheet.figure
