@@ -60,13 +60,16 @@ class Maps:
     numbers: tuple[int, ...]
     """The channel number of each."""
     total: int
-    """How many channels there are."""
+    """How many channels the layer has."""
+    chosen: str = ""
+    """By what the technique chose those shown, such as `strongest`; empty where the user did."""
 
     @property
     def caption(self) -> str:
-        """How many are shown and on which scale."""
+        """How many are shown, which, and on which scale."""
         shown = f"{len(self.heats)} of {self.total}" if len(self.heats) < self.total else f"all {self.total}"
-        return f"{shown} channels; {self.heats[0].scale.caption}" if self.heats else f"{shown} channels"
+        shown += f" channels, {self.chosen} first" if self.chosen else " channels"
+        return f"{shown}; {self.heats[0].scale.caption}" if self.heats else shown
 
 
 def heats(attribution: Attribution, options: HeatOptions) -> list[Heat]:
@@ -108,14 +111,17 @@ def channel_maps(attribution: Attribution, options: HeatOptions) -> list[Maps]:
     """Return the channel maps of each image, at most `options.limit` of them.
 
     Channel numbers are `extras["channels"]` (n c) where each image has its own, the provenance's note
-    `channels` where the technique was told which, else 0, 1, ...
+    `channels` where the technique was told which, else 0, 1, ... Its notes `layer_channels` and `select` say how many
+    the layer has and by what the technique chose.
 
     Raises:
         RenderError: A value is not finite.
     """
     values = finite(np.asarray(attribution.values))
     total = values.shape[-1]
-    stated = dict(attribution.provenance.notes).get("channels", range(total))
+    notes = dict(attribution.provenance.notes)
+    stated = notes.get("channels", range(total))
+    of_layer, chosen = int(notes.get("layer_channels", total)), str(notes.get("select", "")).replace("_", " ")
     numbers = np.asarray(attribution.extras.get("channels", np.tile(np.asarray(stated), (len(values), 1))))
     policy = natural_policy(values) if options.policy == "auto" else options.policy
     name = fitting(options.colormap, policy)
@@ -127,5 +133,5 @@ def channel_maps(attribution: Attribution, options: HeatOptions) -> list[Maps]:
         shown = tuple(
             Heat(values=tile, scale=scale, colormap=colours) for tile, scale in zip(tiles, scales, strict=True)
         )
-        result.append(Maps(heats=shown, numbers=tuple(int(c) for c in names[: len(tiles)]), total=total))
+        result.append(Maps(heats=shown, numbers=tuple(map(int, names[: len(tiles)])), total=of_layer, chosen=chosen))
     return result

@@ -39,7 +39,9 @@ class FeatureMaps(Fold):
         count, channels = config.count, config.channels
         if config.select == "given" and count is not None:
             channels = (channels or tuple(range(layer.channels)))[:count]
-        notes = () if channels is None else (("channels", channels),)
+        notes: tuple[tuple[str, Any], ...] = (("layer_channels", layer.channels),)
+        notes += () if channels is None else (("channels", channels),)
+        notes += () if config.select == "given" else (("select", config.select),)
         most = layer.channels if channels is None else len(channels)
         kept = most if count is None else min(count, most)
         return cls(layer=layer.name, channels=channels, select=config.select, count=kept, notes=notes)

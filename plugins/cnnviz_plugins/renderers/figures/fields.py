@@ -20,7 +20,7 @@ from cnnviz_plugins.renderers.figures.sheet import (
     lines_height,
     wrapped,
 )
-from cnnviz_plugins.renderers.geometry import field_rows, frame_window
+from cnnviz_plugins.renderers.geometry import FieldRow, field_rows, frame_window
 from cnnviz_plugins.renderers.options import FieldOptions
 from cnnviz_plugins.renderers.text import plain
 
@@ -31,13 +31,15 @@ _COLUMNS = (0.0, 0.2, 2.15, 3.2, 4.15, 4.85)
 def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     """Return the boxes on the left and size, stride and padding of every layer on the right."""
     rows = field_rows(result)
-    listed = rows[: options.limit]
+    listed = listed_rows(rows, options.limit)
     height, width, _ = result.input_shape
     left, top, right, bottom = frame_window(rows, (height, width))
     frame_h = _FRAME * (bottom - top) / (right - left)
     words = ["Box of the central unit of each layer over the input (grey); equal boxes are drawn once."]
     words += ["misaligned: paths differ in stride or centre."] if any(not row.is_aligned for row in rows) else []
-    words += [f"{len(rows) - len(listed)} more layers are not listed (limit={options.limit})."] * (listed != rows)
+    if listed != rows:
+        absent = f"{len(rows) - len(listed)} layers are not listed (limit={options.limit})"
+        words.append(f"{absent}: first those that see what an earlier one sees, then the middle ones.")
     words += [f"Warning: {warning}" for warning in result.warnings]
     caption = wrapped("\n".join(words), _FRAME, SMALL_PT)
     body_h = max(frame_h + 0.1 + lines_height(caption, SMALL_PT), (len(listed) + 1.5) * _ROW)
@@ -48,22 +50,25 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     axes = sheet.axes(EDGE, origin, _FRAME, frame_h)
     axes.set(xlim=(left, right), ylim=(bottom, top))
     axes.add_patch(Rectangle((0, 0), width, height, facecolor=EMPTY, edgecolor=FAINT, linewidth=0.8))
-    colours = [palette("plasma")[int(k)] / 255 for k in np.linspace(235, 70, len(rows))]
-    for row, colour in reversed(list(zip(rows, colours, strict=True))):
+    levels = np.linspace(235, 70, len(rows)).astype(int)
+    colours = {row.layer: palette("plasma")[level] / 255 for row, level in zip(rows, levels, strict=True)}
+    for row in reversed(rows):
         if row.is_first_of_box:
             y, x, y1, x1 = row.box
-            axes.add_patch(Rectangle((x, y), x1 - x + 1, y1 - y + 1, fill=False, edgecolor=colour, linewidth=1.1))
+            axes.add_patch(
+                Rectangle((x, y), x1 - x + 1, y1 - y + 1, fill=False, edgecolor=colours[row.layer], linewidth=1.1)
+            )
     sheet.note(EDGE, origin + frame_h + 0.06, caption)
 
     table = EDGE + _FRAME + 0.35
     y = origin
     for x, word in zip(_COLUMNS[1:], ("layer", "kind", "size", "stride", "padding"), strict=True):
         sheet.note(table + x, y, word)
-    for row, colour in zip(listed, colours, strict=False):
+    for row in listed:
         y += _ROW
         mark = sheet.axes(table + 0.02, y + 0.015, 0.1, 0.1)
-        mark.add_patch(Rectangle((0, 0), 1, 1, facecolor=colour))
-        cells = (plain(row.layer, 30), plain(row.kind, 15), row.size_text, row.stride_text, row.padding_text)
+        mark.add_patch(Rectangle((0, 0), 1, 1, facecolor=colours[row.layer]))
+        cells = (_end_of(row.layer, 30), plain(row.kind, 15), row.size_text, row.stride_text, row.padding_text)
         for x, words_here in zip(_COLUMNS[1:], cells, strict=True):
             sheet.text(table + x, y, words_here, size=SMALL_PT if x < 2 else TEXT_PT - 1, color=INK)
         if not row.is_aligned:
@@ -71,6 +76,26 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     line = sheet.axes(table, origin + _ROW - 0.035, 5.95, 0.008)
     line.add_patch(Rectangle((0, 0), 1, 1, facecolor=RULE))
     return sheet.figure
+
+
+def listed_rows(rows: list[FieldRow], limit: int) -> list[FieldRow]:
+    """Return at most `limit` rows, the last layer's always among them.
+
+    Of too many, first those go whose layer sees what an earlier one sees (activations, norms), then the middle ones.
+    """
+    if len(rows) <= limit:
+        return rows
+    telling = [row for row in rows[:-1] if row.is_first_of_box] + rows[-1:]
+    if len(telling) <= limit:
+        return telling
+    late = max(limit // 2, 1)
+    return telling[: limit - late] + telling[-late:]
+
+
+def _end_of(name: str, length: int) -> str:
+    """Return a layer's name; of a long one its end, which tells it from its neighbours."""
+    name = plain(name, 1000)
+    return name if len(name) <= length else "…" + name[1 - length :]
 
 
 _LARGEST, _SMALLEST, _GAP = 1.7, 0.45, 0.35
