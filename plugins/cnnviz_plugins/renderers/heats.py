@@ -1,6 +1,7 @@
 """What is shown of an attribution: one map per image with its scale, colours and words, for pages and figures."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -119,7 +120,7 @@ def channel_maps(attribution: Attribution, options: HeatOptions) -> list[Maps]:
     """
     values = finite(np.asarray(attribution.values))
     total = values.shape[-1]
-    notes = dict(attribution.provenance.notes)
+    notes: dict[str, Any] = dict(attribution.provenance.notes)
     stated = notes.get("channels", range(total))
     of_layer, chosen = int(notes.get("layer_channels", total)), str(notes.get("select", "")).replace("_", " ")
     numbers = np.asarray(attribution.extras.get("channels", np.tile(np.asarray(stated), (len(values), 1))))

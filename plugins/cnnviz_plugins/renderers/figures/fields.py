@@ -54,10 +54,9 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     colours = {row.layer: palette("plasma")[level] / 255 for row, level in zip(rows, levels, strict=True)}
     for row in reversed(rows):
         if row.is_first_of_box:
-            y, x, y1, x1 = row.box
-            axes.add_patch(
-                Rectangle((x, y), x1 - x + 1, y1 - y + 1, fill=False, edgecolor=colours[row.layer], linewidth=1.1)
-            )
+            first, start, last, end = row.box
+            corner, sides = (start, first), (end - start + 1, last - first + 1)
+            axes.add_patch(Rectangle(corner, *sides, fill=False, edgecolor=colours[row.layer], linewidth=1.1))
     sheet.note(EDGE, origin + frame_h + 0.06, caption)
 
     table = EDGE + _FRAME + 0.35
