@@ -122,7 +122,7 @@ def channel_maps(attribution: Attribution, options: HeatOptions) -> list[Maps]:
     total = values.shape[-1]
     notes: dict[str, Any] = dict(attribution.provenance.notes)
     stated = notes.get("channels", range(total))
-    of_layer, chosen = int(notes.get("layer_channels", total)), str(notes.get("select", "")).replace("_", " ")
+    of_layer, chosen = int(notes.get("layer_channels") or total), str(notes.get("select", "")).replace("_", " ")
     numbers = np.asarray(attribution.extras.get("channels", np.tile(np.asarray(stated), (len(values), 1))))
     policy = natural_policy(values) if options.policy == "auto" else options.policy
     name = fitting(options.colormap, policy)
