@@ -15,7 +15,7 @@ channels = list(range(min(8, model.layers[layer].channels)))
 
 def run() -> None:
     """Make one image per channel."""
-    cv.synthesize("activation-maximization", model, layer=layer, channels=channels)
+    cv.synthesize("activation-maximization", model, layer=layer, channels=channels, recipe="chollet2016")
 
 
 report("activation-maximization", options, run, len(channels), 20 * len(channels))
