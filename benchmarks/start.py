@@ -45,10 +45,9 @@ def where(model: str, image: str, weights: str | None) -> None:
         last = time.process_time()
 
     import cnnviz_jax as cv
-    from cnnviz_jax.compiling import prefer_quick_compilation, use_compile_cache
+    from cnnviz_jax.compiling import compiling_quickly, use_compile_cache
 
     use_compile_cache(os.environ["CNNVIZ_COMPILE_CACHE"])
-    prefer_quick_compilation()
     import jax
 
     until("import jax")
@@ -58,7 +57,8 @@ def where(model: str, image: str, weights: str | None) -> None:
     jax.monitoring.register_event_duration_secs_listener(
         lambda name, seconds, **_: stages.__setitem__(name, stages.get(name, 0.0) + seconds)
     )
-    result = cv.explain("saliency", network, cv.load_image(image, network)[None])
+    with compiling_quickly():
+        result = cv.explain("saliency", network, cv.load_image(image, network)[None])
     until("explain")
     for part, name in (("trace", "jaxpr_trace"), ("lower", "jaxpr_to_mlir_module"), ("compile", "backend_compile")):
         found = sum(seconds for key, seconds in stages.items() if key.endswith(f"{name}_duration"))

@@ -38,9 +38,7 @@ def load(word: str, weights: str | None, *, precision: str | None = None, quiet:
     `Model.with_precision`.
     """
     import cnnviz_jax as cv
-    from cnnviz_jax.compiling import prefer_quick_compilation
 
-    prefer_quick_compilation()  # a command does one job and ends
     if weights is not None and is_url(weights):
         with progress_on_stderr(quiet=quiet) as progress:
             weights = str(local_file(weights, progress))

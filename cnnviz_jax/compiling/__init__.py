@@ -5,14 +5,13 @@ Light: JAX is imported when the first program is compiled, because it reads wher
 """
 
 from cnnviz_jax.compiling.on_disk import held_bytes, use_compile_cache, use_compile_cache_of_commands
-from cnnviz_jax.compiling.options import compiler_options
+from cnnviz_jax.compiling.options import compiler_options, compiling_quickly
 from cnnviz_jax.compiling.programs import (
     Executable,
     abstract,
     compilations,
     compiled,
     in_batches,
-    prefer_quick_compilation,
     shapes_returned,
 )
 
@@ -22,9 +21,9 @@ __all__ = [
     "compilations",
     "compiled",
     "compiler_options",
+    "compiling_quickly",
     "held_bytes",
     "in_batches",
-    "prefer_quick_compilation",
     "shapes_returned",
     "use_compile_cache",
     "use_compile_cache_of_commands",

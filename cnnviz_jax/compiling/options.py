@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
+from collections.abc import Iterator
 from typing import Any
 
 # What XLA:CPU may give to its YNNPACK: products of matrices, or nothing where a release knows no such choice.
@@ -40,6 +42,31 @@ def quick_options() -> dict[str, str | bool | int]:
         wanted: dict[str, bool | int] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
         options |= {name: value for name, value in wanted.items() if _known({name: value})}
     return options
+
+
+_FEW = 8
+_quick_up_to = 0
+
+
+@contextlib.contextmanager
+def compiling_quickly() -> Iterator[None]:
+    """Within the block, compile quickly what a call of at most eight evaluations runs.
+
+    For a process that does one job and ends, as a command does. Measured on SqueezeNet at 224 pixels, a gradient: 0.8
+    in place of 4.9 CPU seconds to compile, 0.32 in place of 0.07 to run; LRP 0.9 for 5.7 and 0.44 for 0.11. Last bits
+    differ between the two, so what is compiled how depends on the job alone.
+    """
+    global _quick_up_to
+    before, _quick_up_to = _quick_up_to, _FEW
+    try:
+        yield
+    finally:
+        _quick_up_to = before
+
+
+def pays_to_compile_quickly(evaluations: int | None) -> bool:
+    """Return whether a program is to be compiled quickly that runs in a call of so many evaluations."""
+    return evaluations is not None and evaluations <= _quick_up_to
 
 
 def _known(options: dict[str, Any]) -> bool:

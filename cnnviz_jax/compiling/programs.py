@@ -7,7 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from cnnviz_jax.compiling.options import compiler_options, quick_options
+from cnnviz_jax.compiling.options import compiler_options, pays_to_compile_quickly, quick_options
 
 _KEPT = 256
 _cache: collections.OrderedDict[Hashable, Executable] = collections.OrderedDict()
@@ -15,8 +15,6 @@ _cache: collections.OrderedDict[Hashable, Executable] = collections.OrderedDict(
 _traces: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
 _TRACES_KEPT = 8
 _count = 0
-_quick_up_to = 0
-_FEW = 8
 
 
 @dataclass(frozen=True)
@@ -30,10 +28,17 @@ class Executable:
     """Shapes and dtypes of what it returns."""
     flops: float | None = None
     """Floating-point operations of one call as the compiler counts them, where it does."""
+    places: Any = None
+    """Where on a mesh the arguments must lie; `None` where they lie right."""
 
     def __call__(self, *args: Any) -> Any:
         """Return what the compiled function returns; arguments of the shapes it was compiled for."""
-        return self.run(*args)
+        if self.places is None:
+            return self.run(*args)
+        import jax
+
+        # What one program leaves on a mesh, spread as XLA saw fit, the next may want otherwise; what lies right stays.
+        return self.run(*jax.device_put(args, self.places))
 
 
 def compilations() -> int:
@@ -57,13 +62,13 @@ def compiled(
         args: Arrays or `ShapeDtypeStruct`s in any pytrees; the shardings of the latter are kept.
         donate: Positions of arguments whose memory the program may reuse.
         evaluations: How many evaluations of the network the whole call takes, where that is known; where they are few
-            and `prefer_quick_compilation` was said, the program is compiled quickly and runs slower.
+            and `compiling_quickly` holds, the program is compiled quickly and runs slower.
     """
     import jax
 
     global _count
     same, shapes = _keyed(identity, args, donate)
-    is_quick = evaluations is not None and evaluations <= _quick_up_to
+    is_quick = pays_to_compile_quickly(evaluations)
     key = (same, is_quick)
     if key not in _cache:
         lowered = (_traces.pop(same, None) or _traced(function, shapes, donate)).lower()
@@ -72,23 +77,12 @@ def compiled(
         _count += 1
         is_spread = any(leaf.sharding for leaf in jax.tree.leaves(shapes))
         # Over several processes, arrays cannot be moved from one of them: a sweep places its own.
-        run = _placing(program) if is_spread and jax.process_count() == 1 else program
-        _cache[key] = Executable(run, _need_bytes(program), lowered.out_info, _flops(program))
+        places = program.input_shardings[0] if is_spread and jax.process_count() == 1 else None
+        _cache[key] = Executable(program, _need_bytes(program), lowered.out_info, _flops(program), places)
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
     _cache.move_to_end(key)
     return _cache[key]
-
-
-def prefer_quick_compilation() -> None:
-    """From now on, compile quickly what a call of at most eight evaluations runs.
-
-    For a process that does one job and ends, as a command does. Measured on SqueezeNet at 224 pixels, a gradient: 0.8
-    in place of 4.9 CPU seconds to compile, 0.32 in place of 0.07 to run; LRP 0.9 for 5.7 and 0.44 for 0.11. Last bits
-    differ between the two, so what is compiled how depends on the job alone.
-    """
-    global _quick_up_to
-    _quick_up_to = _FEW
 
 
 def shapes_returned(function: Callable[..., Any], identity: Hashable, args: tuple[Any, ...]) -> Any:
@@ -121,18 +115,6 @@ def _traced(function: Callable[..., Any], shapes: tuple[Any, ...], donate: tuple
     import jax
 
     return jax.jit(function, donate_argnums=donate).trace(*shapes)
-
-
-def _placing(program: Any) -> Callable[..., Any]:
-    """Return a program over a mesh that puts its arguments where it wants them.
-
-    What one program leaves on the mesh, spread as XLA saw fit, the next may want otherwise; arguments that lie right
-    are not touched.
-    """
-    import jax
-
-    places, _ = program.input_shardings
-    return lambda *args: program(*jax.device_put(args, places))
 
 
 def abstract(leaf: Any) -> Any:

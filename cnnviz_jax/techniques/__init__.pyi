@@ -40,9 +40,10 @@ class Accentuation(SynthesizeConfig):
 class ActivationMaximization(SynthesizeConfig):
     """An image raised by gradient ascent until it excites a unit most."""
     recipe: Literal[
-        'chollet2016', 'keras2020', 'yosinski1', 'yosinski2', 'yosinski3', 'yosinski4', 'lucid', 'maco'
-    ] = 'chollet2016'
-    """A published set of start, steps, update, views, regularisers and display."""
+        'quick', 'chollet2016', 'keras2020', 'yosinski1', 'yosinski2', 'yosinski3', 'yosinski4', 'lucid', 'maco'
+    ] = 'quick'
+    """A set of start, steps, update, views, regularisers and display: `quick` for a first look, the others as
+    published."""
     size: int | tuple[int, int] | None = None
     """Height and width of the image in pixels. When not given: the receptive field for a neuron, the image's size
     where there is one to start from, else the recipe's own, or the model's input size where the model takes no other

@@ -115,6 +115,7 @@ def test_two_adapters_for_one_object_are_named_until_the_user_chooses(monkeypatc
     ours = {spec.name: spec for spec in cnnviz_adapters()}
     rival = AdapterSpec(name="rival", summary="", matches=lambda native: True, build=ours["linen"].build)
     monkeypatch.setattr(type(plugins()), "adapters", property(lambda self: {**ours, "rival": rival}))
+    monkeypatch.setattr(type(plugins()), "owner", lambda self, sort, name: "elsewhere:rival")
     variables = {"params": {"kernel": jnp.ones((3, 2)), "bias": jnp.ones(2)}}
     with pytest.raises(PluginError, match=r"adapters 'linen' and 'rival' both take a Dense; say adapter=\.\.\."):
         cv.adapt(DENSE, variables, input_shape=(4, 4, 3))

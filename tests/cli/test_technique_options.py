@@ -6,6 +6,7 @@ from typing import Literal
 import pytest
 
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
+from cnnviz_jax.cli.values import Leave
 from cnnviz_jax.errors import PluginError
 from cnnviz_jax.plugins.specs import TechniqueSpec
 
@@ -75,7 +76,7 @@ def test_a_technique_takes_over_an_option_of_the_verb():
 
 
 def test_help_shows_the_docstrings_of_the_config(capsys):
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(Leave) as left:
         read("--help")
     assert left.value.code == 0
     out = capsys.readouterr().out
@@ -93,7 +94,7 @@ def test_help_shows_the_docstrings_of_the_config(capsys):
     ],
 )
 def test_a_wrong_option_is_named_and_others_are_not(arguments, texts, capsys):
-    with pytest.raises(SystemExit) as left:
+    with pytest.raises(Leave) as left:
         read(*arguments.split())
     assert left.value.code == 2
     err = capsys.readouterr().err
@@ -109,7 +110,7 @@ def test_an_option_without_default_has_to_be_given(capsys):
 
     spec = TechniqueSpec(name="needy", kind="explain", summary="x", config=Needy, build=len)
     assert read("shapes", "--kernel", "blur", spec=spec).options == {"kernel": "blur"}
-    with pytest.raises(SystemExit):
+    with pytest.raises(Leave):
         read("shapes", spec=spec)
     assert "--kernel" in capsys.readouterr().err
 

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from cnnviz_jax.compiling import held_bytes, on_disk, programs, use_compile_cache
+from cnnviz_jax.compiling import compiling_quickly, held_bytes, on_disk, programs, use_compile_cache
 from cnnviz_jax.errors import UsageError
 
 
@@ -64,7 +64,6 @@ def test_quick_compilation_is_for_few_evaluations_and_only_where_asked(monkeypat
 
     chosen = []
     monkeypatch.setattr(programs, "quick_options", lambda: chosen.append("quick") or programs.compiler_options())
-    monkeypatch.setattr(programs, "_quick_up_to", 0)
     shape = jax.ShapeDtypeStruct((3,), "float32")
 
     def double(x):
@@ -72,9 +71,11 @@ def test_quick_compilation_is_for_few_evaluations_and_only_where_asked(monkeypat
 
     programs.compiled(double, "one evaluation", (shape,), evaluations=1)
     assert chosen == []
-    programs.prefer_quick_compilation()
-    programs.compiled(double, "many evaluations", (shape,), evaluations=9)
-    programs.compiled(double, "unknown", (shape,))
-    assert chosen == []
-    programs.compiled(double, "few evaluations", (shape,), evaluations=8)
+    with compiling_quickly():
+        programs.compiled(double, "many evaluations", (shape,), evaluations=9)
+        programs.compiled(double, "unknown", (shape,))
+        assert chosen == []
+        programs.compiled(double, "few evaluations", (shape,), evaluations=8)
+        assert chosen == ["quick"]
+    programs.compiled(double, "few evaluations again", (shape,), evaluations=8)
     assert chosen == ["quick"]

@@ -56,7 +56,8 @@ def test_one_process_as_its_own_command(words, env, reference, tmp_path):
 
 
 def test_a_warm_start_compiles_five_times_less(tmp_path, words, env):
-    env = {**env, "CACHE": str(tmp_path / "cache"), "JAX_LOG_COMPILES": "1"}
+    env = {name: value for name, value in env.items() if name != "XLA_FLAGS"}  # compiled as users compile it
+    env |= {"CACHE": str(tmp_path / "cache"), "JAX_LOG_COMPILES": "1"}
     cold = _step_compile_s(words, env, tmp_path)
     warm = _step_compile_s([*words, "--restart"], env, tmp_path)
     assert warm < cold / 5
