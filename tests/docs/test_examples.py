@@ -19,7 +19,7 @@ from .pages import blocks, name_of, pages
 WITH_PYTHON = [page for page in pages() if blocks(page, "python")]
 ELSEWHERE = {"cnnviz report"}
 """Run by `.ci/run` from the wheel, and with one technique more by the test of the tutorial."""
-REPORTED = "models,adapters,renderers,gradient,activation,inspect"
+REPORTED = "models,adapters,renderers,activation,inspect"
 """Families that a page's `cnnviz report` runs here, where the line counts and not the techniques, each tested alone."""
 COMMANDS = {
     line: name_of(page)
