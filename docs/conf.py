@@ -38,7 +38,10 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!cnnviz_(jax|plugins)\.).*"),
     # Behind the public names, or a protocol that public classes satisfy.
     ("py:class", r"cnnviz_jax\.(model\.(Structure|scored\.Scored)|program\..*|sweep\.layout\.RunFolder)"),
-    ("py:class", r"cnnviz_jax\.(data\.(noise\.Noise|images\.ImageTaker)|results\.provenance\.(Described|Named))"),
+    ("py:class", r"cnnviz_jax\.(data\.(noise\.Noise|images\.ImageTaker|source\.Source))"),
+    ("py:class", r"cnnviz_jax\.(results\.provenance\.(Described|Named)|verbs\.outermost\.Returned)"),
+    # What every option class is, and all display options as a dictionary: the pages show the options themselves.
+    ("py:class", r"cnnviz_jax\.plugins\.(configs\.\w+Config|display_options\.DisplayOptions)"),
 ]
 
 html_theme = "sphinx_book_theme"
