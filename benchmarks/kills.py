@@ -43,9 +43,11 @@ class Storm:
         self.expected = harness.content(folder / "undisturbed")
 
     def words(self, run: Path) -> list[object]:
+        """Return the words of the command."""
         return [self.spec, "--run", run, "--ckpt-every", "3steps", "--quiet"]
 
     def command(self, run: Path) -> None:
+        """Run the command to its end."""
         code, told = harness.command(self.words(run), self.env)
         if code:
             raise RuntimeError(f"an undisturbed run ended with {code}: {told}")
