@@ -43,15 +43,15 @@ def saliency(*native):
     return cv.explain("saliency", cv.adapt(*native, input_shape=(8, 8, 3)), IMAGE, 0).values
 
 
-def test_forty_rounds_of_new_weights_compile_once_and_hold_their_memory():
+def test_rounds_of_new_weights_compile_once_and_hold_their_memory():
     saliency(Small(100))
     gc.collect()
     before, alive = compilations(), len(jax.live_arrays())
-    maps = [saliency(Small(seed)) for seed in range(40)]
+    maps = [saliency(Small(seed)) for seed in range(12)]
     gc.collect()
     assert compilations() == before
     assert len(jax.live_arrays()) <= alive
-    assert len({values.tobytes() for values in maps}) == 40, "each round has its own weights"
+    assert len({values.tobytes() for values in maps}) == 12, "each round has its own weights"
 
 
 def test_linen_modules_made_anew_share_programs_too():

@@ -16,7 +16,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import CnnvizError
 from tests.explain.fixtures import TECHNIQUES, cheap, check_contract, check_refusal
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default", "ignore::cnnviz_jax.errors.CnnvizWarning")
 
 
 class MobileNetLike(nnx.Module):

@@ -26,7 +26,7 @@ from tests.explain.fixtures import (
     network,
 )
 
-pytestmark = pytest.mark.filterwarnings("default")
+pytestmark = pytest.mark.filterwarnings("default", "ignore::cnnviz_jax.errors.CnnvizWarning")
 
 
 def usual(name: str):
