@@ -101,7 +101,10 @@ def test_processes_with_different_specifications_all_refuse_in_time(words, env, 
 
 
 def test_a_storm_of_kills_with_changing_devices_changes_no_bit(words, env, reference, tmp_path):
-    """Ten kills, each after some progress of its own: mid-step, mid-save and mid-delete as chance has it."""
+    """Six kills, each after some progress of its own: mid-step, mid-save and mid-delete as chance has it.
+
+    `benchmarks/kills.py` does a hundred.
+    """
     rng = random.Random(7)
     env = {**env, "SWEEP_TEST_PAUSE_S": "0.01"}
     run, kills, seen = tmp_path / "run", 0, set()
@@ -109,7 +112,7 @@ def test_a_storm_of_kills_with_changing_devices_changes_no_bit(words, env, refer
         devices = rng.randint(1, 8)
         before = harness.flushes(run)
         process = harness.start([*words, "--devices", devices], env)
-        if kills >= 10:
+        if kills >= 6:
             code, told = harness.finish(process)
             assert code == 0, told
             break
@@ -126,7 +129,7 @@ def test_a_storm_of_kills_with_changing_devices_changes_no_bit(words, env, refer
         process.communicate()
         kills += 1
         seen.add(devices)
-    assert kills >= 10
+    assert kills >= 6
     assert len(seen) > 1
     harness.assert_equal(run, reference)
     assert verify(RunFolder(run)).faults == []
