@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.data.formats import IMAGE_SUFFIXES
 from cnnviz_jax.errors import ImageError, UsageError, reason_of
+from cnnviz_jax.files import is_plain
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -90,7 +91,7 @@ def open_image(path: str | Path, channels: int, *, least_px: int | None = None) 
         raise ImageError(f"{path} is a folder; name image files")
     if not path.exists():
         raise ImageError(f"no image at {path}")
-    if not path.is_file():  # to open a pipe is to wait for whoever writes to it
+    if not is_plain(path):
         raise ImageError(f"{path} is no file that holds an image, but a pipe or a device")
     try:
         with Image.open(path, formats=_formats()) as opened:

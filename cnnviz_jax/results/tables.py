@@ -18,7 +18,7 @@ class Tabular:
 
     def table(self) -> list[dict[str, float | int | str]]:
         """Return the rows, in words and numbers."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} defines no table")
 
     def to_pandas(self) -> "pandas.DataFrame":
         """Return `table()` as a data frame.
