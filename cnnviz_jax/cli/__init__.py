@@ -37,7 +37,6 @@ from cnnviz_jax.cli.commands import COMMANDS, overview
 from cnnviz_jax.cli.global_options import Settings, version_line
 from cnnviz_jax.cli.tables import stdout_for_json
 from cnnviz_jax.cli.values import Leave
-from cnnviz_jax.compiling import compiling_quickly, use_compile_cache_of_commands
 from cnnviz_jax.errors import CnnvizError, CnnvizWarning, UsageError, did_you_mean, printable
 
 _SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
@@ -133,10 +132,8 @@ def _dispatch(words: list[str]) -> int:
         raise UsageError(f"no option {verb!r} before the command; `cnnviz --help` shows what there is.")
     if verb not in COMMANDS:
         raise UsageError(f"no command {verb!r}.{did_you_mean(verb, COMMANDS)} `cnnviz --help` lists them.")
-    use_compile_cache_of_commands()
     command = importlib.import_module(f"cnnviz_jax.cli.commands.{verb.replace('-', '_')}")
-    with compiling_quickly():  # a command does one job and ends
-        code: int = command.run(rest, settings)
+    code: int = command.run(rest, settings)
     return code
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from cnnviz_jax.cli.progress import progress_on_stderr
+from cnnviz_jax.compiling import use_compile_cache_of_commands
 from cnnviz_jax.downloads import is_url, local_file
 from cnnviz_jax.errors import UnknownNameError, WeightsError
 from cnnviz_jax.plugins import Plugins
@@ -39,6 +40,7 @@ def load(word: str, weights: str | None, *, precision: str | None = None, quiet:
     """
     import cnnviz_jax as cv
 
+    use_compile_cache_of_commands()
     if weights is not None and is_url(weights):
         with progress_on_stderr(quiet=quiet) as progress:
             weights = str(local_file(weights, progress))

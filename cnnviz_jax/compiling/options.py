@@ -52,9 +52,10 @@ _quick_up_to = 0
 def compiling_quickly() -> Iterator[None]:
     """Within the block, compile quickly what a call of at most eight evaluations runs.
 
-    For a process that does one job and ends, as a command does. Measured on SqueezeNet at 224 pixels, a gradient: 0.8
-    in place of 4.9 CPU seconds to compile, 0.32 in place of 0.07 to run; LRP 0.9 for 5.7 and 0.44 for 0.11. Last bits
-    differ between the two, so what is compiled how depends on the job alone.
+    For a job that runs every program once and ends, as `cnnviz explain` and `cnnviz report` do; where programs run
+    again and again, as in a comparison of techniques, it does not pay. Measured on SqueezeNet at 224 pixels, a
+    gradient: 0.8 in place of 4.9 CPU seconds to compile, 0.32 in place of 0.07 to run; LRP 0.9 for 5.7 and 0.44 for
+    0.11. Last bits differ between the two, so what is compiled how depends on the job alone.
     """
     global _quick_up_to
     before, _quick_up_to = _quick_up_to, _FEW

@@ -61,8 +61,8 @@ def compiled(
         identity: Equal for functions that compute the same thing from the same argument shapes.
         args: Arrays or `ShapeDtypeStruct`s in any pytrees; the shardings of the latter are kept.
         donate: Positions of arguments whose memory the program may reuse.
-        evaluations: How many evaluations of the network the whole call takes, where that is known; where they are few
-            and `compiling_quickly` holds, the program is compiled quickly and runs slower.
+        evaluations: How many evaluations of the network the whole call takes, where that is known; where they are few,
+            `compiling_quickly` holds and the program has no loop, it is compiled quickly and runs slower.
     """
     import jax
 
@@ -71,8 +71,9 @@ def compiled(
     is_quick = pays_to_compile_quickly(evaluations)
     key = (same, is_quick)
     if key not in _cache:
-        lowered = (_traces.pop(same, None) or _traced(function, shapes, donate)).lower()
-        options = quick_options() if is_quick else compiler_options()
+        traced = _traces.pop(same, None) or _traced(function, shapes, donate)
+        lowered = traced.lower()
+        options = quick_options() if is_quick and not _has_loop(traced.jaxpr) else compiler_options()
         program = lowered.compile(compiler_options=options) if options else lowered.compile()
         _count += 1
         is_spread = any(leaf.sharding for leaf in jax.tree.leaves(shapes))
@@ -115,6 +116,18 @@ def _traced(function: Callable[..., Any], shapes: tuple[Any, ...], donate: tuple
     import jax
 
     return jax.jit(function, donate_argnums=donate).trace(*shapes)
+
+
+def _has_loop(jaxpr: Any) -> bool:
+    """Whether a traced program runs a part of itself many times: its one evaluation is then as long as many."""
+    for equation in jaxpr.eqns:
+        if equation.primitive.name in ("scan", "while"):
+            return True
+        for value in equation.params.values():
+            parts = value if isinstance(value, tuple) else (value,)
+            if any(hasattr(part, "eqns") and _has_loop(part) for part in parts):
+                return True
+    return False
 
 
 def abstract(leaf: Any) -> Any:

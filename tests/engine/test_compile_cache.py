@@ -79,3 +79,25 @@ def test_quick_compilation_is_for_few_evaluations_and_only_where_asked(monkeypat
         assert chosen == ["quick"]
     programs.compiled(double, "few evaluations again", (shape,), evaluations=8)
     assert chosen == ["quick"]
+
+
+def test_a_program_with_a_loop_is_never_compiled_quickly(monkeypatch):
+    """One evaluation of it runs its convolutions many times, so it would pay for every step what it saved once."""
+    import jax
+
+    chosen = []
+    monkeypatch.setattr(programs, "quick_options", lambda: chosen.append("quick") or programs.compiler_options())
+    shape = jax.ShapeDtypeStruct((3,), "float32")
+
+    def repeated(x):
+        return jax.lax.fori_loop(0, 5, lambda _, y: jax.numpy.sin(y), x)
+
+    def inside(x):
+        return jax.lax.cond(x[0] > 0, jax.jit(repeated), jax.numpy.cos, x)
+
+    with compiling_quickly():
+        for number, function in enumerate((repeated, inside)):
+            programs.compiled(function, f"a loop {number}", (shape,), evaluations=1)
+        assert chosen == []
+        programs.compiled(jax.numpy.sin, "no loop", (shape,), evaluations=1)
+    assert chosen == ["quick"]

@@ -10,7 +10,7 @@ from typing import Literal
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import print_json, show
 from cnnviz_jax.cli.values import listing_parser
-from cnnviz_jax.compiling import held_bytes
+from cnnviz_jax.compiling import held_bytes, use_compile_cache_of_commands
 from cnnviz_jax.plugins import Plugins
 
 State = Literal["ok", "note", "fail"]
@@ -72,6 +72,7 @@ def _plugins(registry: Plugins) -> list[Check]:
 
 
 def _compiler() -> list[Check]:
+    use_compile_cache_of_commands()
     try:
         import jax
 

@@ -6,6 +6,7 @@ from typing import Any
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, stacked
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, RUN_OPTIONS, TARGET_OPTION, Common
+from cnnviz_jax.compiling import compiling_quickly
 
 _PLAN = Common("plan", "", "print what would be computed, its memory and its time, and stop there")
 VERB = Verb(
@@ -49,7 +50,7 @@ def run(words: list[str], settings: Settings) -> int:
         print("\n".join(f"{name:<{width}}  {text}" for name, text in rows))
         return 0
     unfinished = request.out.with_name(f"{request.out.stem}-unfinished")
-    with request.progress() as progress:
+    with request.progress() as progress, compiling_quickly():
         result = cv.explain(
             request.name, model, images, progress=progress, folder=unfinished, names=[file.name for file in files],
             **options,
@@ -74,7 +75,7 @@ def _several(names: list[str], words: list[str], settings: Settings) -> int:
     model = request.load()
     images, target, titles = stacked(files, model), request.target(model), [file.name for file in files]
     results = []
-    with request.progress() as progress:
+    with request.progress() as progress, compiling_quickly():
         shared: dict[str, Any] = {"key": request.key, "chunk": request.chunk, "progress": progress, "names": titles}
         for name in names:
             results.append(cv.explain(name, model, images, target, **shared))

@@ -6,6 +6,7 @@ from pathlib import Path
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, TARGET_OPTION, Common
+from cnnviz_jax.compiling import compiling_quickly
 from cnnviz_jax.errors import UsageError
 
 DEFAULT_OUT = "cnnviz-report.html"
@@ -63,7 +64,7 @@ def run(words: list[str], settings: Settings) -> int:
     else:
         model = request.load()
         images, names = images_and_names(request, files, model, examples=_EXAMPLES)
-        with request.progress() as progress:
+        with request.progress() as progress, compiling_quickly():
             page = cv.report(
                 model,
                 images,

@@ -65,14 +65,16 @@ def _run(words: list[str], settings: Settings) -> int:
     registry = settings.plugins()
 
     from cnnviz_jax.cli.model import check_model, load
-    from cnnviz_jax.compiling import use_compile_cache
+    from cnnviz_jax.compiling import use_compile_cache, use_compile_cache_of_commands
     from cnnviz_jax.sweep.launch import simulate_devices, start_processes
 
     check_model(spec.model, spec.weights, registry)
     launch = Launch.resolved(**given_options(found, Launch))
     if found.devices is not None:
         simulate_devices(found.devices)
-    if found.compile_cache is not None:
+    if found.compile_cache is None:
+        use_compile_cache_of_commands()
+    else:
         use_compile_cache(found.compile_cache)
     start_processes(launch)
 
