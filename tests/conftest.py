@@ -1,10 +1,12 @@
-"""What every test stands on: eight CPU devices, checked annotations, no promotion by accident, no network.
+"""What every test stands on: eight CPU devices, no promotion by accident, no network.
 
 Programs are compiled as quickly as XLA can, which takes a third off the suite's time; what was measured and what users
 run is compiled as XLA does by default, and so are the page and the commands that `.ci/run` runs itself.
 
-Environment variables and the import hook are set here, before anything imports jax or cnnviz_jax. From then on
-every function of both packages checks its arguments and result, array shapes included, whenever it is called.
+Environment variables and the import hook are set here, before anything imports jax or cnnviz_jax. With
+`CNNVIZ_CHECKED=1` every function of both packages checks its arguments and result, array shapes included, whenever it is
+called. That takes a fifth of the time, so `.ci/run` does it for the quick tests and on the oldest and newest versions,
+and a plain `pytest` leaves it out.
 """
 
 import os
@@ -30,10 +32,10 @@ import pytest
 from hypothesis import settings
 from jaxtyping import install_import_hook
 
-from tests import annotations  # noqa: F401  # the import hook finds it by name
 from tests.slow import slow_functions
 
-install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
+if os.environ.get("CNNVIZ_CHECKED") == "1":
+    install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
 
 settings.register_profile("repeatable", derandomize=True)  # the same examples in every run
 settings.load_profile("repeatable")

@@ -90,6 +90,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _broken()
 
 
+def command() -> None:
+    """Run the command of this process's words, and leave with its exit code."""
+    code = main()
+    if code > 128:
+        # Ended by a signal. Python's own exit would wait for the program that XLA still computes: minutes, at worst.
+        for stream in (sys.stdout, sys.stderr):
+            with contextlib.suppress(OSError, ValueError):
+                stream.flush()
+        os._exit(code)
+    sys.exit(code)
+
+
 class _Ended(KeyboardInterrupt):
     """A signal that ends the process; as an exception, so that unfinished files are removed on the way out."""
 

@@ -1,7 +1,5 @@
 """`python -m cnnviz_jax.cli` is the command `cnnviz`."""
 
-import sys
+from cnnviz_jax.cli import command
 
-from cnnviz_jax.cli import main
-
-sys.exit(main())
+command()
