@@ -35,6 +35,8 @@ from jaxtyping import install_import_hook
 from tests.slow import slow_functions
 
 if os.environ.get("CNNVIZ_CHECKED") == "1":
+    from tests import annotations  # noqa: F401  # the import hook finds it by name
+
     install_import_hook(["cnnviz_jax", "cnnviz_plugins"], "tests.annotations.checked")
 
 settings.register_profile("repeatable", derandomize=True)  # the same examples in every run
