@@ -4,9 +4,9 @@ Programs are compiled as quickly as XLA can, which takes a third off the suite's
 run is compiled as XLA does by default, and so are the page and the commands that `.ci/run` runs itself.
 
 Environment variables and the import hook are set here, before anything imports jax or cnnviz_jax. With
-`CNNVIZ_CHECKED=1` every function of both packages checks its arguments and result, array shapes included, whenever it is
-called. That takes a fifth of the time, so `.ci/run` does it for the quick tests and on the oldest and newest versions,
-and a plain `pytest` leaves it out.
+`CNNVIZ_CHECKED=1` every function of both packages checks its arguments and result, array shapes included, whenever it
+is called. That takes a fifth of the time or more, so `.ci/run` does it for the quick tests and on the oldest and newest
+versions, and a plain `pytest` leaves it out.
 """
 
 import os
