@@ -1,5 +1,6 @@
 """The layers of a model: one row each, found by the name the framework gives it."""
 
+import fnmatch
 import functools
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -67,6 +68,33 @@ class LayerTable(Mapping[str, Layer]):
                 f"`model.layers` or `cnnviz layers` lists all {len(self._layers)}"
             )
         return dotted
+
+    def matching(self, pattern: str) -> tuple[str, ...] | None:
+        """Return the layers that `all`, or a pattern such as `relu*` or `conv1,block?.add`, names, in execution order.
+
+        A word is a pattern where it has `*`, `?`, `[` or a comma and is no layer's name. `None` where it is one name.
+
+        Raises:
+            LayerNotFoundError: No layer fits.
+        """
+        if pattern in self:
+            return None
+        if pattern == "all":
+            return tuple(self)
+        parts = [part.strip() for part in pattern.split(",") if part.strip()]
+        if len(parts) < 2 and not set("*?[") & set(pattern):
+            return None
+        found: set[str] = set()
+        for part in parts:
+            is_name = part in self or not set("*?[") & set(part)
+            fit = [self.resolve(part)] if is_name else fnmatch.filter(self, part.replace("/", "."))
+            if not fit:
+                raise LayerNotFoundError(
+                    f"no layer of {self._model} is called like {part!r}; `model.layers` or `cnnviz layers` lists all "
+                    f"{len(self._layers)}"
+                )
+            found |= set(fit)
+        return tuple(name for name in (*self, INPUT) if name in found)
 
     def __getitem__(self, name: str) -> Layer:
         resolved = self.resolve(name)

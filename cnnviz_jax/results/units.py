@@ -56,6 +56,20 @@ class Exemplars(Tabular, Result):
     """From 0, alike for all classes, to 1, one class only."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
+    levels: tuple[float, ...] = ()
+    """Levels below the maximum, as quantiles of each unit's maxima over a sample of images; none unless asked for."""
+    level_quantile: Float[np.ndarray, "c l"] | None = None
+    """The value at each level."""
+    level_value: Float[np.ndarray, "c l k"] | None = None
+    """The unit's maximum on the images nearest to it; -inf where there were fewer."""
+    level_id: Int[np.ndarray, "c l k"] | None = None
+    """Their numbers; -1 where there were fewer."""
+    level_place: Int[np.ndarray, "c l k 2"] | None = None
+    """Row and column in the layer's map."""
+    level_box: Int[np.ndarray, "c l k 4"] | None = None
+    """What the unit sees there, as `box`."""
+    sampled: int = 0
+    """Images of that sample."""
 
     def table(self) -> list[dict[str, float | int | str]]:
         """Return one row per unit and entry, strongest first: the image's number, the value, its place and its box."""

@@ -21,8 +21,8 @@ def verb(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returne
     """Return the function as users call it.
 
     A keyword `progress` that is not a callable becomes what `cnnviz_jax.progress.bars.shown` gives. The `warnings` of
-    the result are raised as `CnnvizWarning`, said to come from the user's line. A verb that another verb calls does
-    neither: the outer one shows and tells.
+    the result, or of each in a dict of them, are raised as `CnnvizWarning`, said to come from the user's line. A verb
+    that another verb calls does neither: the outer one shows and tells.
     """
     has_progress = "progress" in inspect.signature(function).parameters
 
@@ -42,7 +42,8 @@ def verb(function: Callable[Arguments, Returned]) -> Callable[Arguments, Returne
                     result = function(*args, **kwargs)
         finally:
             _is_inside.reset(token)
-        warn(getattr(result, "warnings", ()))
+        results = result.values() if isinstance(result, dict) else (result,)
+        warn(warning for each in results for warning in getattr(each, "warnings", ()))
         return result
 
     return called

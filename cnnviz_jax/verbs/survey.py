@@ -1,5 +1,6 @@
 """`cv.survey`: what units answer to over many images, in one streaming pass."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any, TypeVar, overload
@@ -7,13 +8,14 @@ from typing import Any, TypeVar, overload
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, as_callable
 from cnnviz_jax.engine.survey import run_survey
-from cnnviz_jax.engine.techniques import build, running
-from cnnviz_jax.errors import ImageError
+from cnnviz_jax.engine.surveys import Surveyed, at_layers, gathered
+from cnnviz_jax.engine.techniques import running
+from cnnviz_jax.errors import ImageError, UsageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.configs import SurveyConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
-from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.results.provenance import Call
 from cnnviz_jax.verbs.outermost import verb
 
 Returned = TypeVar("Returned")
@@ -69,6 +71,8 @@ def survey(
 ) -> Any:
     """Return what a survey technique found out about a layer's units, such as `Exemplars` or `Distributions`.
 
+    Of several layers, `layer="all"` or a pattern, it is a dict of results by layer, gathered in one pass.
+
     Images are read once, a batch at a time; any number of them fits.
 
     Args:
@@ -77,7 +81,8 @@ def survey(
         model: From `cv.adapt` or `cv.load_model`.
         images: Images (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
         labels: One class index per image, -1 where unknown; for a folder `"folders"` or a CSV file.
-        layer: The layer whose units are looked at; the last one with a map when not given.
+        layer: The layer whose units are looked at; the last one with a map when not given. `all`, or a pattern such as
+            `relu*` or `conv1,conv2`, names several.
         names: One name per image, where `images` is an array.
         fields: Further arrays by name, one row per image, that the technique reads, where `images` is an array;
             `concepts` (n, concepts, h, w) for `dissection`.
@@ -90,21 +95,24 @@ def survey(
     Raises:
         CnnvizError: A subclass says which of name, option, image, label or layer does not fit, and what would.
 
-    Cost: one forward pass per image, up to the layer, for each pass of the technique, and a fraction of it for the
-    reducers.
+    Cost: one forward pass per image, up to the deepest layer, for each pass of the technique, and a fraction of it for
+    the reducers of each layer.
     """
     require_model(model)
     data = {"images": images, "labels": labels, "names": names, "fields": fields}
     call = Call.of({}, data)
-    if layer is not None:
+    names_of_layers = None if layer is None else model.layers.matching(layer)
+    if layer is not None and names_of_layers is None:
         options = {"layer": model.layers.resolve(layer), **options}
     spec, config = technique_and_config(technique, "survey", options)
-    plan = build(spec, config, model)  # first: it refuses layers and units, and opening a data set may read all of it
+    configs = [config]
+    if names_of_layers is not None:
+        if "layer" not in {field.name for field in dataclasses.fields(spec.config)}:
+            raise UsageError(f"{spec.name} has no option 'layer': it cannot be run at {layer!r}")
+        configs = at_layers(config, names_of_layers)
+    # First, as it refuses layers and units, and opening a data set may read all of it.
+    surveys = [Surveyed.of(spec, each, model) for each in configs]
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
-    with running(spec):
-        reducers = dict(plan.reducers)
-        if dataset.is_labelled:
-            reducers |= plan.labelled(len(dataset.class_names) or model.class_count)
     run = partial(
         run_survey,
         model=model,
@@ -114,17 +122,8 @@ def survey(
         progress=as_callable(progress),
     )
     with running(spec):
-        found, unreadable = run(reducers)
-        for further in plan.then if len(unreadable) < len(dataset) else ():
-            found |= run(dict(further(found, dataset)))[0]
+        found, _, unreadable = gathered(surveys, model, dataset, run)
     if len(unreadable) == len(dataset):
         raise ImageError(f"none of {len(dataset)} images can be read; the first: {unreadable[0]}")
-    read = next((layer for reducer in reducers.values() for layer in reducer.layers), None)
-    notes = (
-        ("images", len(dataset) - len(unreadable)),
-        ("unreadable", tuple(unreadable.values())),
-        ("dataset", dataset.source.digest()),
-    )
-    provenance = Provenance.of(spec.name, model, config, layer=read, notes=notes, call=call)
-    with running(spec):
-        return plan.finish(found, dataset, provenance)
+    results = [each.result(own, dataset, model, unreadable, call) for each, own in zip(surveys, found, strict=True)]
+    return results[0] if names_of_layers is None else dict(zip(names_of_layers, results, strict=True))

@@ -183,3 +183,45 @@ def test_a_unit_that_is_not_there_is_told_before_an_image_is_read():
 
     with pytest.raises(UsageError, match="layer 'conv2' has units 0 to 7, got 99"):
         cv.survey("exemplars", model(), Unread(), layer="conv2", units=(99,))
+
+
+def test_levels_are_the_images_nearest_to_the_quantiles_of_a_units_maxima(images, table):
+    found = cv.survey("exemplars", model(), images, layer="conv2", levels=(0.9, 0.5), level_k=3, batch=7)
+    maxima = table.max(1).astype(np.float64)  # n units
+    columns = cv.capture(model(), some_images(1), ["conv2"])["conv2"].shape[2]
+    for unit in range(8):
+        for column, share in enumerate((0.9, 0.5)):
+            quantile = np.quantile(maxima[:, unit], share)
+            order = sorted(range(COUNT), key=lambda n: (abs(maxima[n, unit] - quantile), n))[:3]
+            np.testing.assert_allclose(found.level_quantile[unit, column], quantile, rtol=1e-5)
+            assert found.level_id[unit, column].tolist() == order
+            np.testing.assert_allclose(found.level_value[unit, column], maxima[order, unit], rtol=1e-5)
+            places = [list(divmod(int(table[n, :, unit].argmax()), columns)) for n in order]
+            assert found.level_place[unit, column].tolist() == places
+            field = model().layers["conv2"].receptive_field
+            assert found.level_box[unit, column].tolist() == [list(field.box(*place)) for place in places]
+    assert found.sampled == COUNT
+
+
+def test_levels_come_from_a_sample_that_no_batch_changes(images):
+    asked = {"layer": "conv1", "levels": (0.5,), "sample": 6}
+    one, other = (cv.survey("exemplars", model(), images, batch=batch, **asked) for batch in (1, 5))
+    assert one.sampled == other.sampled == 6
+    np.testing.assert_array_equal(one.level_id, other.level_id)
+    assert len(np.unique(one.level_id)) <= 6
+
+
+def test_levels_leave_out_what_is_not_finite_and_what_is_not_there(images):
+    broken = images[:3].copy()
+    broken[1, 0, 0, 0] = np.nan
+    found = cv.survey("exemplars", model(), broken, layer="conv1", levels=(0.5,), level_k=3)
+    assert not (found.level_id == 1).any()
+    assert (found.level_id[:, :, 2] == -1).all()
+    assert (found.level_box[:, :, 2] == -1).all()
+
+
+def test_wrong_levels_are_refused(images):
+    with pytest.raises(UsageError, match=r"levels lie between 0 and 1, such as 0.9, got 90"):
+        cv.survey("exemplars", model(), images, levels=(90.0,))
+    with pytest.raises(UsageError, match="level_k is at least 1, got 0"):
+        cv.survey("exemplars", model(), images, levels=(0.9,), level_k=0)

@@ -1,5 +1,6 @@
 """`cnnviz survey TECHNIQUE MODEL FOLDER`: what a layer's units answer to over many images."""
 
+import dataclasses
 from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
@@ -15,7 +16,8 @@ VERB = Verb(
     name="survey",
     kind="survey",
     usage="cnnviz survey TECHNIQUE MODEL FOLDER [--layer LAYER] [--units 3,17,40] [--labels folders|CSV] [--out FILE]",
-    about="Show what a layer's units answer to over a data set.",
+    about="Show what a layer's units answer to over a data set. --layer all, or a pattern such as 'relu*' or"
+    " conv1,conv2, takes several layers in one pass and writes a file for each, its name behind that of --out.",
     words="the model, then a folder of images",
     options=(*MODEL_OPTIONS, _LABELS, *OUTPUT_OPTIONS, _BATCH),
 )
@@ -40,4 +42,9 @@ def run(words: list[str], settings: Settings) -> int:
     model = request.load()
     with request.progress() as progress:
         result = cv.survey(request.name, model, images, labels, batch=batch, progress=progress, **request.options)
-    return request.write(result)
+    if not isinstance(result, dict):
+        return request.write(result)
+    for layer, found in result.items():
+        named = request.out.with_stem(f"{request.out.stem}-{layer.replace('/', '.')}")
+        dataclasses.replace(request, out=named).write(found)
+    return 0

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, UInt32
+from jaxtyping import Array, Bool, Int, UInt32
 
 from cnnviz_jax.plugin import Batch, Delta, LayerReducer, Total, UsageError, by_position, positions
 
@@ -57,14 +57,7 @@ class PositionSample(LayerReducer):
         places = (mixed(hashed)[:, None] % jnp.uint32(count) + steps) % jnp.uint32(count)  # b kept
         taken = jnp.take_along_axis(x, places.astype(jnp.int32)[:, :, None], 1)
         usable = batch.valid & jnp.isfinite(taken).all((1, 2))
-        new = (jnp.where(usable, hashed, jnp.uint32(_NO_ID)), jnp.where(usable, batch.ids, jnp.uint32(_NO_ID)))
-        ranks, ids = (jnp.concatenate(both) for both in zip((delta["rank"], delta["id"]), new, strict=True))
-        order = jnp.lexsort((ids, ranks))
-        # Rows that stay are not moved: a newcomer takes the slot of one that leaves. The merge puts them in order.
-        is_kept = jnp.zeros(ranks.shape, bool).at[order[: self.image_count]].set(True)
-        leaves, comes = ~is_kept[: self.image_count], is_kept[self.image_count :]
-        free = jnp.nonzero(leaves, size=len(comes), fill_value=self.image_count)[0]
-        slot = jnp.where(comes, free[jnp.cumsum(comes) - 1], self.image_count)
+        new, slot = slots_of(delta, hashed, batch.ids, usable)
         return {
             "rank": delta["rank"].at[slot].set(new[0], mode="drop"),
             "id": delta["id"].at[slot].set(new[1], mode="drop"),
@@ -73,16 +66,48 @@ class PositionSample(LayerReducer):
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return the slots with the lowest ranks of all."""
-        rank, ids, values = (np.concatenate([total[name] for total in totals]) for name in ("rank", "id", "values"))
-        order = np.lexsort((ids, rank))[: self.image_count]
-        return {"rank": rank[order], "id": ids[order], "values": values[order]}
+        return lowest(totals, self.image_count)
 
     def finish(self, total: Total) -> Total:
         """Return the rows of images that are there, in order of number."""
-        order = np.argsort(total["id"], kind="stable")
-        order = order[total["id"][order] != _NO_ID]
+        order = taken_slots(total)
         values = total["values"][order].reshape(-1, self.shape[-1])
         return {"values": values, "id": np.repeat(total["id"][order], self.kept)}
+
+
+def slots_of(
+    delta: Delta, hashed: UInt32[Array, " b"], ids: UInt32[Array, " b"], usable: Bool[Array, " b"]
+) -> tuple[tuple[Array, Array], Int[Array, " b"]]:
+    """Return rank and number of a batch's images, and the slot that each takes; one behind the last for none.
+
+    Args:
+        delta: Holds `rank` and `id`, one per slot.
+        hashed: The images' ranks.
+        ids: Their numbers.
+        usable: False for those that must not be kept.
+    """
+    count = len(delta["rank"])
+    new = (jnp.where(usable, hashed, jnp.uint32(_NO_ID)), jnp.where(usable, ids, jnp.uint32(_NO_ID)))
+    ranks, numbers = (jnp.concatenate(both) for both in zip((delta["rank"], delta["id"]), new, strict=True))
+    order = jnp.lexsort((numbers, ranks))
+    # Rows that stay are not moved: a newcomer takes the slot of one that leaves. The merge puts them in order.
+    is_kept = jnp.zeros(ranks.shape, bool).at[order[:count]].set(True)
+    leaves, comes = ~is_kept[:count], is_kept[count:]
+    free = jnp.nonzero(leaves, size=len(comes), fill_value=count)[0]
+    return new, jnp.where(comes, free[jnp.cumsum(comes) - 1], count)
+
+
+def lowest(totals: Sequence[Total], count: int) -> Total:
+    """Return the `count` slots of lowest rank of several totals that hold `rank`, `id` and more, one row per slot."""
+    joined = {name: np.concatenate([total[name] for total in totals]) for name in totals[0]}
+    order = np.lexsort((joined["id"], joined["rank"]))[:count]
+    return {name: leaf[order] for name, leaf in joined.items()}
+
+
+def taken_slots(total: Total) -> np.ndarray:
+    """Return the slots that hold an image, in order of its number."""
+    order = np.argsort(total["id"], kind="stable")
+    return order[total["id"][order] != _NO_ID]
 
 
 def mixed(number: UInt32[Array, "*shape"]) -> UInt32[Array, "*shape"]:
