@@ -339,6 +339,13 @@ class Exemplars(SurveyConfig[units.Exemplars]):
     """`image`: one entry per image, its strongest position. `position`: every position competes."""
     threshold: float = 0.0
     """A unit fires above this value."""
+    levels: tuple[float, ...] = ()
+    """Levels below the maximum, such as 0.9, 0.75 and 0.5: images on which the unit's maximum comes nearest to that
+    quantile of its maxima over a sample of images."""
+    level_k: int = 2
+    """Images per level."""
+    sample: int = 512
+    """Images of that sample, drawn by their number."""
 
 @dataclass(frozen=True, kw_only=True)
 class ExtremalPerturbation(ExplainConfig):
