@@ -63,6 +63,25 @@ def test_curves_are_a_plain_loop_in_the_order_of_the_map(maps, metric):
     np.testing.assert_allclose(result.values[1], np.trapezoid(slow, dx=0.2), atol=1e-5)
 
 
+def test_the_area_is_over_true_shares_where_the_steps_do_not_divide_the_pixels():
+    """Four of six pixels' steps: 0, 2, 3, 4 and 6 pixels gone (1.5 and 4.5 are rounded to even), not 0, 1.5, 3, ..."""
+    x = np.array([[0.6, 0.5, 0.4], [0.3, 0.2, 0.1]], np.float32)[None, ..., None]
+    net = linear(np.ones((2, 3, 1)))
+    gone = cv.measure("deletion", net, x, x[..., 0], SUM, steps=4, fill="zero")
+    np.testing.assert_allclose(gone.at, np.array([0, 2, 3, 4, 6]) / 6)
+    np.testing.assert_allclose(gone.curve[0], [2.1, 1.0, 0.6, 0.3, 0], atol=1e-6)
+    np.testing.assert_allclose(gone.values, [(3.1 + 0.8 + 0.45 + 0.3) / 6], rtol=1e-5)
+    come = cv.measure("insertion", net, x, x[..., 0], SUM, steps=4, fill="zero")
+    np.testing.assert_allclose(come.values, [2.1 - (3.1 + 0.8 + 0.45 + 0.3) / 6], rtol=1e-5)
+
+
+def test_more_steps_than_pixels_change_no_area(adder):
+    x = np.array([[0.4, 0.3], [0.2, 0.1]], np.float32)[None, ..., None]
+    fine = cv.measure("deletion", adder, x, x[..., 0], SUM, steps=50, fill="zero")
+    exact = cv.measure("deletion", adder, x, x[..., 0], SUM, steps=4, fill="zero")
+    np.testing.assert_allclose(fine.values, exact.values, rtol=1e-5)
+
+
 def test_measures_do_not_depend_on_the_chunk_and_compile_once(maps):
     whole = cv.measure("deletion", model(), None, maps, steps=10, chunk=11)
     one = cv.measure("deletion", model(), None, maps, steps=10, chunk=7)

@@ -16,7 +16,8 @@ class Deletion(MetricFold):
     """Area under the score as the strongest pixels are deleted; a faithful map makes it fall at once.
 
     `curve` is the score at each share of deleted pixels, the untouched image first. The area is that of
-    straight lines between the points over shares from 0 to 1, so that its unit is the score's.
+    straight lines between the points over shares from 0 to 1, so that its unit is the score's. A share is a whole
+    number of pixels over all: `at` has the true ones, which differ where the steps do not divide the pixels.
 
     Cost: `steps` + 1 forward passes per image.
     Source: Petsiuk, Das, Saenko 2018, section 3.4.
@@ -29,8 +30,9 @@ class Deletion(MetricFold):
     @classmethod
     def build(cls, config: DeletionConfig, model: Model) -> "Deletion":
         """Return the fold for `model`."""
-        at = tuple(float(share) for share in np.arange(config.steps + 1) / config.steps)
-        return cls(config=config, at=at)
+        pixels = model.input_shape[0] * model.input_shape[1]
+        counts = np.round(np.arange(config.steps + 1) / config.steps * pixels)
+        return cls(config=config, at=tuple(float(share) for share in counts / pixels))
 
     @property
     def evaluations(self) -> int:
@@ -51,7 +53,8 @@ class Deletion(MetricFold):
 
     def finish(self, case: Case, gathered: Float[Array, " p"]) -> Measured:
         """Return the area and the curve."""
-        area = (gathered[1:] + gathered[:-1]).sum() / (2 * self.config.steps)
+        widths = jnp.asarray(np.diff(self.at), gathered.dtype)
+        area = ((gathered[1:] + gathered[:-1]) / 2 * widths).sum()
         return Measured(values=area, curve=gathered)
 
     def _image(self, is_taken: Array, image: Array, nothing: Array) -> Array:

@@ -23,17 +23,17 @@ def stable(total, epsilon):
     return total + (epsilon if total >= 0 else -epsilon)
 
 
-def shares(rule, number, x, weights, bias, relevance, *, low=None, high=None, epsilon=1e-6):
-    """Hand the relevance of every output to the inputs, one pair of units at a time."""
+def shares(rule, number, x, weights, bias, relevance, *, low=None, high=None, epsilon=1e-6, takes=True):
+    """Hand the relevance of every output to the inputs, one pair of units at a time; `takes` says if biases share."""
     back = np.zeros(len(x))
     for k in range(len(relevance)):
         z = np.array([x[j] * weights[j, k] for j in range(len(x))])
         up, down = np.maximum(z, 0), np.minimum(z, 0)
-        b = bias[k]
+        b = bias[k] if takes else 0.0
         if rule == "epsilon":
             back += z / stable(z.sum() + b, number) * relevance[k]
         elif rule == "gamma":
-            side, c = (up, max(b, 0)) if z.sum() + b >= 0 else (down, min(b, 0))
+            side, c = (up, max(b, 0)) if z.sum() + bias[k] >= 0 else (down, min(b, 0))
             boosted = z + number * side
             back += boosted / stable(boosted.sum() + b + number * c, epsilon) * relevance[k]
         elif rule in ("z+", "alpha-beta"):

@@ -68,6 +68,58 @@ def test_equals_slow_loops_over_units(rule):
     np.testing.assert_allclose(found.ravel(), expected, rtol=2e-3, atol=2e-4 * np.abs(expected).max())
 
 
+@pytest.mark.parametrize("takes", [True, False])
+def test_gamma_favours_the_side_of_what_the_layer_gives_its_bias_included(takes):
+    """Of three units one has W x < 0 < W x + b: positive contributions count more there, also if b takes no share."""
+    rng = np.random.default_rng(8)
+    weights, x = rng.normal(size=(6, 3)), rng.uniform(0.2, 1, size=6)
+    bias = -(x @ weights) + np.array([0.3, -0.2, 0.4])
+    assert (x @ weights * (x @ weights + bias) < 0).any()
+    params = [jnp.asarray(weights, jnp.float32), jnp.asarray(bias, jnp.float32), jnp.ones((3, 1))]
+
+    def forward(p, x):
+        flat = x.reshape(len(x), -1)
+        with jax.named_scope("first"):
+            x = flat @ p[0] + p[1]
+        return jax.nn.leaky_relu(x) @ p[2]
+
+    net = cv.adapt(forward, params, input_shape=(2, 3, 1))
+    hidden = x @ weights + bias
+    hidden = np.where(hidden > 0, hidden, 0.01 * hidden)
+    expected = slow.shares("gamma", 0.5, x, weights, bias, hidden, epsilon=0.0, takes=takes)
+    found = lrp(net, x.reshape(1, 2, 3, 1).astype(np.float32), 0, rules=("first=gamma(0.5)",), epsilon=0.0, bias=takes)
+    np.testing.assert_allclose(found.values.ravel(), expected, rtol=1e-3, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_identity_rule_passes_relevance_on_place_by_place():
+    kernel, head = drawn(3, (3, 3, 2, 2), (24, 4))
+    params = {"same": kernel, "head": head}
+
+    def forward(params, x):
+        with jax.named_scope("same"):
+            x = conv(x, params["same"], "SAME")
+        flat = jax.nn.relu(x).reshape(len(x), -1)
+        with jax.named_scope("head"):
+            return flat @ params["head"]
+
+    net, image = cv.adapt(forward, params, input_shape=(4, 3, 2)), small.some_images(1, 4, 3, 2)
+    found = lrp(net, image, rules=("same=identity",), epsilon=0.0)
+    assert dict(found.provenance.notes)["rules"] == ("same: identity", "head: epsilon(0)")
+    middle = np.maximum(np.asarray(conv(jnp.asarray(image), kernel, "SAME")), 0)
+    np.testing.assert_allclose(found.values.ravel(), middle.ravel() * np.asarray(head)[:, 1], rtol=1e-4, atol=1e-6)
+    with pytest.raises(RuleError, match=r"identity hands .* 'head' in .* makes \(4,\) of \(24,\); epsilon serves"):
+        lrp(net, image, rules=("head=identity",))
+
+
+def test_a_rule_for_all_layers_is_true_of_a_network_without_any():
+    net = cv.adapt(lambda p, x: (x * p).sum((1, 2)), jnp.ones((2, 3, 2)), input_shape=(2, 3, 2))
+    image = small.some_images(1, 2, 3, 2)
+    found = lrp(net, image, 1, rules=("*=gamma(0.25)",))
+    np.testing.assert_allclose(found.values[0, ..., 1], image[0, ..., 1], rtol=1e-5)
+    with pytest.raises(RuleError, match=r"conv1=flat fits no layer with weights"):
+        lrp(net, image, 1, rules=("conv1=flat",))
+
+
 @pytest.mark.parametrize("function", [jnp.sinh, jnp.arcsin, jnp.arctanh, jax.lax.erf_inv])
 def test_every_elementwise_function_passes_relevance_unit_by_unit(function):
     kernel, head = drawn(3, (3, 3, 2, 3), (18, 4))
@@ -156,6 +208,13 @@ def test_innvestigates_presets_and_epsilon_by_name():
     named = lrp(small.model(), images, convention="innvestigate")
     assert dict(named.provenance.notes)["epsilon"] == 1e-7
     np.testing.assert_array_equal(named.values, lrp(small.model(), images, epsilon=1e-7).values)
+
+
+def test_captums_epsilon_by_name():
+    images = small.some_images(1)
+    named = lrp(small.model(), images, convention="captum")
+    assert dict(named.provenance.notes)["epsilon"] == 1e-9
+    np.testing.assert_array_equal(named.values, lrp(small.model(), images, epsilon=1e-9).values)
 
 
 def test_a_layers_unit_and_a_probability_can_be_the_root():

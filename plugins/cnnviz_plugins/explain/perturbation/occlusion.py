@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, WindowPlan, WindowSweep
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, WindowError, WindowPlan, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
@@ -24,7 +24,8 @@ class Occlusion(Fold):
     the sum or average over the windows that occlude each pixel.
 
     Raises (when built):
-        WindowError: The window is larger than the image.
+        WindowError: The window is larger than the image, or the stride than the window where Captum's convention, which
+            refuses that, is asked for.
         UsageError: The fill has another number of channels, or a channel does not exist.
 
     With the engine `incremental` only what a window reaches is recomputed, with the same result. With `adaptive` a
@@ -48,6 +49,12 @@ class Occlusion(Fold):
         height, width, depth = model.input_shape
         config = replace(config.resolved(), fill=resolved_fill(config.fill, model))
         windows = Windows.over((height, width), config.window, config.stride, config.edge or "full")
+        if config.convention == "captum" and (windows.step[0] > windows.height or windows.step[1] > windows.width):
+            raise WindowError(
+                f"convention='captum' refuses a stride of {windows.step[0]} x {windows.step[1]} pixels, larger than the "
+                f"window of {windows.height} x {windows.width}: pixels between windows would have no number; the "
+                "others take it"
+            )
         for channel in config.channels or ():
             if not 0 <= channel < depth:
                 raise UsageError(f"images have channels 0 to {depth - 1}, got channel {channel}")

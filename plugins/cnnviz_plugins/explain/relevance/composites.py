@@ -16,6 +16,7 @@ RULES: dict[str, float | None] = {
     "z^B": None,
     "flat": None,
     "w^2": None,
+    "identity": None,
 }
 """The rules, and for those that take a number the one they take when none is given."""
 

@@ -144,15 +144,26 @@ class _Planner:
                     f"the relevance rule z^B needs bounds of its layer's input, and those of {names[-1]!r} in "
                     f"{self.model.name} are not known: it does not see the image itself; z+ serves there"
                 )
+            if rule.word == "identity":
+                self.check_identity(affine, names[-1])
             self.rules.append(f"{names[-1]}: {rule}")
             self.define(affine.value, (affine.source, *affine.fixed), self.weighing(affine, rule))
             self.claimed.update(node.order for node in (operation.node, *affine.chain))
         for k, (pattern, rule) in enumerate(self.settings.rows[: self.settings.own]):
-            if k not in fitting:
+            if k not in fitting and (names or pattern != "*"):  # "all layers" is true of no layer, too
                 raise RuleError(
                     f"{pattern}={rule} fits no layer with weights of {self.model.name}.{did_you_mean(pattern, names)} "
                     f"It has: {', '.join(names[:12])}{', ...' if len(names) > 12 else ''}"
                 )
+
+    def check_identity(self, affine: AffineChain, name: str) -> None:
+        values = self.model.program.graph.values
+        before, after = values[affine.source].shape, values[affine.value].shape
+        if before != after:
+            raise RuleError(
+                f"the relevance rule identity hands every output's relevance to the input at its place, and {name!r} in "
+                f"{self.model.name} makes {after[1:]} of {before[1:]}; epsilon serves there"
+            )
 
     def name(self, operation: Operation) -> str:
         return self.names.get(operation.value) or operation.node.scope or operation.kind

@@ -7,6 +7,9 @@ from cnnviz_jax.plugin import UsageError, technique, techniques_hook
 # Light too: the words that options are made of.
 from cnnviz_plugins.explain.relevance.composites import row_of
 
+STABILISERS = {"paper": 1e-6, "innvestigate": 1e-7, "captum": 1e-9}
+"""Epsilon by whose convention: zennit's, innvestigate/analyzer/relevance_based, captum/attr/_utils/lrp_rules.py."""
+
 
 @technique("lrp", "explain", ".lrp:Lrp.build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
            "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
@@ -22,20 +25,21 @@ class LrpConfig:
     """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
     rules: tuple[str, ...] = ()
     """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
-    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2; beta is a - 1."""
+    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2, identity; beta is a - 1. `identity` passes relevance
+    on place by place, for a layer whose output has its input's shape."""
     epsilon: float | None = None
     """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0. 1e-6, or the
-    convention's (iNNvestigate: 1e-7), when not given."""
+    convention's (iNNvestigate: 1e-7, Captum: 1e-9), when not given."""
     bias: bool = True
     """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
-    convention: Literal["paper", "innvestigate"] = "paper"
-    """Whose epsilon."""
+    convention: Literal["paper", "innvestigate", "captum"] = "paper"
+    """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts twice
+    where ours is shared."""
 
     @property
     def stabiliser(self) -> float:
         """The epsilon that is used."""
-        usual = 1e-7 if self.convention == "innvestigate" else 1e-6
-        return usual if self.epsilon is None else self.epsilon
+        return STABILISERS[self.convention] if self.epsilon is None else self.epsilon
 
     def __post_init__(self) -> None:
         _check_epsilon(self.stabiliser)

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_plugins.explain.relevance.composites import Rule
 from cnnviz_plugins.explain.relevance.linear import FoldedLayer, clipped
-from cnnviz_plugins.explain.relevance.sharing import inverse, scaled, taken, valued
+from cnnviz_plugins.explain.relevance.sharing import inverse, passed, scaled, taken, valued
 
 
 def ruled(
@@ -42,6 +42,7 @@ def ruled(
     #     gamma        R_i = sum_j x_i (w_ij + gamma w_ij+) / sum of the same R_j
     #     z^B          R_i = sum_j (x_i w_ij - low_i w_ij+ - high_i w_ij-) / sum of the same R_j
     #     flat, w^2    R_i = sum_j 1 / (number of i) R_j,  w_ij^2 / sum of the same R_j
+    #     identity     R_i = R_i, where the layer has as many outputs as inputs
     # Each is numerators over their own sum (and bias): `way` computes that sum as a function of x whose derivative has
     # x_i, low_i, high_i or 1 in front of the weights, and `scaled` divides what comes back by it.
     bias = lax.stop_gradient(bias)
@@ -55,7 +56,9 @@ def ruled(
             way = way + _part(layer, x, bias, -1, 1 - alpha, epsilon)
         return valued(value, way)
     if rule.word == "gamma":
-        return valued(value, _gamma(rule.number, layer, x, bias, epsilon))
+        return valued(value, _gamma(rule.number, layer, x, value, bias, epsilon))
+    if rule.word == "identity":
+        return passed(value, x)
     if rule.word == "z^B":
         if bounds is None:
             raise ValueError("the rule z^B needs the bounds of its layer's input")
@@ -81,12 +84,14 @@ def _part(layer: FoldedLayer, x: Array, bias: Array, sign: int, portion: float, 
     return scaled(way, portion * inverse(way + clipped(bias, sign), epsilon))
 
 
-def _gamma(gamma: float, layer: FoldedLayer, x: Array, bias: Array, epsilon: float) -> Array:
+def _gamma(gamma: float, layer: FoldedLayer, x: Array, value: Array, bias: Array, epsilon: float) -> Array:
     """Contributions with the sign of the whole count 1 + gamma times, the others once."""
     # Inputs may be negative, so the rule is taken per output: where z_j >= 0 positive contributions are favoured, where
     # it is negative the negative ones (zennit's `Gamma`). For inputs >= 0 and z_j >= 0 it is W + gamma W+ of the table.
+    # The sign is that of what the layer gives, its bias included, also where biases take no share: a unit of W x = -1
+    # and b = 2 is up.
     whole = layer.whole(taken(x, x))
-    is_up = whole + bias >= 0
+    is_up = value >= 0
     ways = []
     for sign in (1, -1):
         way = whole + gamma * _of_sign(layer, x, sign)
