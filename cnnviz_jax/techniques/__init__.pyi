@@ -656,14 +656,16 @@ class Lrp(ExplainConfig):
     """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
     rules: tuple[str, ...] = ()
     """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
-    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2; beta is a - 1."""
+    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2, identity; beta is a - 1. `identity` passes
+    relevance on place by place, for a layer whose output has its input's shape."""
     epsilon: float | None = None
     """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0. 1e-6, or the
-    convention's (iNNvestigate: 1e-7), when not given."""
+    convention's (iNNvestigate: 1e-7, Captum: 1e-9), when not given."""
     bias: bool = True
     """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
-    convention: Literal['paper', 'innvestigate'] = 'paper'
-    """Whose epsilon."""
+    convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
+    """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
+    twice where ours is shared."""
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSensitivity(MeasureConfig):

@@ -124,7 +124,11 @@ def test_more_images_and_other_classes_do_not_compile_more():
         ({"window": 0}, WindowError, "window is one or two positive whole numbers"),
         ({"stride": (1, 2, 3)}, UsageError, "occlusion: stride is int or tuple"),
         ({"stride": 1.5}, UsageError, r"occlusion: stride is int or tuple\[int, int\] or None, got 1.5"),
-        ({"window": 2, "stride": 3, "convention": "captum"}, WindowError, "refuses a stride of 3 x 3 pixels, larger than"),
+        (
+            {"window": 2, "stride": 3, "convention": "captum"},
+            WindowError,
+            "refuses a stride of 3 x 3 pixels, larger than",
+        ),
         ({"fill": (0.1, 0.2)}, UsageError, "fill has 2 values, images have 3 channels"),
         ({"fill": "gray"}, UsageError, "fill is one of mean, model-mean, blur"),
         ({"channels": (3,)}, UsageError, "images have channels 0 to 2, got channel 3"),
