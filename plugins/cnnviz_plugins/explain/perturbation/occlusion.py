@@ -51,9 +51,9 @@ class Occlusion(Fold):
         windows = Windows.over((height, width), config.window, config.stride, config.edge or "full")
         if config.convention == "captum" and (windows.step[0] > windows.height or windows.step[1] > windows.width):
             raise WindowError(
-                f"convention='captum' refuses a stride of {windows.step[0]} x {windows.step[1]} pixels, larger than the "
-                f"window of {windows.height} x {windows.width}: pixels between windows would have no number; the "
-                "others take it"
+                f"convention='captum' refuses a stride of {windows.step[0]} x {windows.step[1]} pixels, larger than "
+                f"the window of {windows.height} x {windows.width}: pixels between windows would have no number; "
+                "the other conventions take it"
             )
         for channel in config.channels or ():
             if not 0 <= channel < depth:

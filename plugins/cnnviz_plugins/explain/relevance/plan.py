@@ -161,8 +161,8 @@ class _Planner:
         before, after = values[affine.source].shape, values[affine.value].shape
         if before != after:
             raise RuleError(
-                f"the relevance rule identity hands every output's relevance to the input at its place, and {name!r} in "
-                f"{self.model.name} makes {after[1:]} of {before[1:]}; epsilon serves there"
+                f"the relevance rule identity hands every output's relevance to the input at its place, and {name!r} "
+                f"in {self.model.name} makes {after[1:]} of {before[1:]}; epsilon serves there"
             )
 
     def name(self, operation: Operation) -> str:
