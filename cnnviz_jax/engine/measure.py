@@ -41,6 +41,8 @@ class MetricFold(Fold):
     """What `at` counts."""
     needs_mask: bool = False
     """Whether the object's mask must be given."""
+    undefined: str = ""
+    """When the number of an image is NaN, in words; a measure that leaves it empty is always defined."""
     config: Any = None
     """The user's options."""
 
@@ -48,6 +50,9 @@ class MetricFold(Fold):
     def build(cls, config: Any, model: "Model") -> "MetricFold":
         """Return the measure with the user's options."""
         return cls(config=config)
+
+    def check(self, maps: EvaluatedMap) -> None:
+        """Raise `UsageError` if maps or masks, (n, h, w), do not suit the measure; called before tracing."""
 
     def finish(self, case: Case, gathered: Any) -> Measured:
         """Return what the one evaluation gave, a number or a `Measured`; a measure of several overrides it."""
@@ -66,8 +71,10 @@ class HostCase:
     keys: Any
     """One key per image."""
     again: Callable[..., tuple[Float[np.ndarray, "n h w"], Float[np.ndarray, "n h w c"]]]
-    """`again(model=, images=, progress=)`: the technique's map, reduced and raw, of another model or other
-    images, with the same options, seed and noise."""
+    """`again(model=, images=, target=, progress=)`: the technique's map, reduced and raw, of another model, other
+    images or another target, with the same options, seed and noise."""
+    folded: Callable[[MetricFold], Measured]
+    """What a measure that is a fold finds for all images, in the caller's chunks."""
     progress: Callable[[int, int, str], None]
 
 
@@ -81,6 +88,8 @@ class HostMetric:
     axis: str = ""
     labels: tuple[str, ...] = ()
     """A word for each point of the curve."""
+    undefined: str = ""
+    """When the number of an image is NaN, in words; a measure that leaves it empty is always defined."""
     notes: tuple[tuple[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -38,6 +38,7 @@ class Measurement(Result):
     """How faithful maps are by one measure: a number per image, and the curve behind it."""
 
     values: Float[Array | np.ndarray, " n"]
+    """One number per image; NaN where the measure is undefined, which `warnings` say."""
     curve: Float[Array | np.ndarray, "n points"] | None
     """The numbers behind each value, where it is made of several."""
     scores: Float[Array | np.ndarray, " n"]
@@ -60,8 +61,10 @@ class Measurement(Result):
 
     @property
     def mean(self) -> float:
-        """The mean over images: the measure's number for the technique."""
-        return float(np.mean(np.asarray(self.values, np.float64)))
+        """The mean over the images it is defined for, the measure's number for the technique; NaN if for none."""
+        values = np.asarray(self.values, np.float64)
+        known = values[~np.isnan(values)]
+        return float(known.mean()) if known.size else float("nan")
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)

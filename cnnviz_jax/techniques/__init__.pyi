@@ -88,6 +88,16 @@ class Adversarial(SynthesizeConfig):
     """By what share each step goes past the boundary it aims at."""
 
 @dataclass(frozen=True, kw_only=True)
+class AttributionLocalisation(MeasureConfig):
+    """Share of the map's absolute values that lies on the object."""
+    weighted: bool = False
+    """Whether to divide by the object's share of the image, so that chance is 1."""
+
+@dataclass(frozen=True, kw_only=True)
+class Auc(MeasureConfig):
+    """How well the map tells object from background: area under the ROC curve."""
+
+@dataclass(frozen=True, kw_only=True)
 class AverageDrop(MeasureConfig):
     """Share of the score that is lost where only the map's pixels are kept."""
     score: Literal['probability', 'target'] = 'probability'
@@ -137,6 +147,10 @@ class ClassModel(SynthesizeConfig):
     """Rate of the steps: gradient times rate."""
     size: int | tuple[int, int] | None = None
     """Height and width in pixels; the model's own when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class Complexity(MeasureConfig):
+    """The entropy of the map's absolute values: 0 on one pixel, the logarithm of their number evenly spread."""
 
 @dataclass(frozen=True, kw_only=True)
 class ConceptMaps(ExplainConfig):
@@ -263,6 +277,12 @@ class Distributions(SurveyConfig[units.Distributions]):
     """Images whose values are kept for correlations, drawn by their number."""
     positions: int = 8
     """Positions kept of each of them."""
+
+@dataclass(frozen=True, kw_only=True)
+class EffectiveComplexity(MeasureConfig):
+    """How many pixels the map does not call negligible."""
+    eps: float = 1e-05
+    """The share of the map's largest absolute value up to which a pixel is negligible."""
 
 @dataclass(frozen=True, kw_only=True)
 class EffectiveReceptiveField(InspectConfig[weights.EffectiveReceptiveField]):
@@ -426,6 +446,10 @@ class Filters(InspectConfig[weights.FilterBank]):
     """Height and width that a dense layer's inputs stand for; the image's where it reads the pixels."""
 
 @dataclass(frozen=True, kw_only=True)
+class Focus(MeasureConfig):
+    """Share of the map's positive part that lies on the cells of a mosaic that show the class."""
+
+@dataclass(frozen=True, kw_only=True)
 class Fullgrad(ExplainConfig):
     """Gradient times input plus gradient times bias, over all layers."""
     rescale: Literal['term', 'channel', 'none'] = 'term'
@@ -482,6 +506,12 @@ class GradientShap(ExplainConfig):
     """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
     convention: Literal['paper', 'captum'] = 'paper'
     """Whose number of points."""
+
+@dataclass(frozen=True, kw_only=True)
+class GridPointingGame(MeasureConfig):
+    """Share of the map's positive part in the cell of a mosaic that shows the class, beside that of every cell."""
+    cells: int = 2
+    """Rows, and columns, of the mosaic."""
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedBackprop(ExplainConfig):
@@ -730,6 +760,17 @@ class ReceptiveField(InspectConfig[weights.ReceptiveFields]):
     """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
 
 @dataclass(frozen=True, kw_only=True)
+class RelevanceMassAccuracy(MeasureConfig):
+    """Share of the map's sum that lies on the object."""
+    part: Literal['refuse', 'positive', 'abs', 'signed'] = 'refuse'
+    """What is summed where a map has negative values: its `positive` part, its `abs` values, or the values as they
+    are, `signed`, whose share may leave 0 to 1. `refuse`: such a map is an error."""
+
+@dataclass(frozen=True, kw_only=True)
+class RelevanceRankAccuracy(MeasureConfig):
+    """Share of the strongest pixels, as many as the object has, that lies on the object."""
+
+@dataclass(frozen=True, kw_only=True)
 class Rise(ExplainConfig):
     """Mean score over random masks that keep a pixel."""
     masks: int = 4000
@@ -877,6 +918,14 @@ class Tcav(SurveyConfig[Any]):
     """Most images kept, of all labels together; chosen by their number where there are more."""
     seed: int = 0
     """Decides the random sets."""
+
+@dataclass(frozen=True, kw_only=True)
+class TopKIntersection(MeasureConfig):
+    """Share of the strongest pixels that lies on the object."""
+    k: int | None = None
+    """How many pixels; `None` for 1000, or a tenth of a smaller image's."""
+    concept_influence: bool = False
+    """Whether to divide by the object's share of the image, so that chance is 1."""
 
 @dataclass(frozen=True, kw_only=True)
 class Vargrad(ExplainConfig):

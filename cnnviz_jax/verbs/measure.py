@@ -99,17 +99,23 @@ def measure(
     tell = as_callable(progress)
     labels: tuple[str, ...] = ()
     found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with
+
+    def folded(fold: MetricFold) -> tuple[Any, np.ndarray]:
+        return run_fold(fold, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell)
+
     if isinstance(built, MetricFold):
         if built.needs_mask and shown is None:
             raise UsageError(f"{spec.name} compares with the object's mask; pass mask=, (n, h, w), true on the object")
         with running(spec):
-            found, scores = run_fold(
-                built, model, images, whole, keys, chunk=chunk, memory_budget=memory_budget, progress=tell
-            )
+            built.check(whole)
+            found, scores = folded(built)
     else:
         labels = built.labels
         again = _again(made, spec.name, model, images, inner, reduction, chunk=chunk, memory_budget=memory_budget)
-        case = HostCase(model=model, images=images, target=whole, keys=keys, again=again, progress=tell)
+        case = HostCase(
+            model=model, images=images, target=whole, keys=keys, again=again,
+            folded=lambda fold: folded(fold)[0], progress=tell,
+        )  # fmt: skip
         with running(spec):
             found = built.run(case)
         scores = np.asarray(made.scores) if made is not None else np.zeros(len(images), np.float32)
@@ -118,7 +124,7 @@ def measure(
         raise PluginError(f"technique {spec.name!r} gave {what_came}; a measure gives one number for each image")
     values = np.asarray(found.values, np.float32)
     curve = None if found.curve is None else np.asarray(found.curve)
-    if not np.isfinite(values).all():
+    if not (np.isfinite(values) | (np.isnan(values) & bool(built.undefined))).all():
         raise ModelError(f"{spec.name} is not finite for image {int(np.argmin(np.isfinite(values)))}")
     return Measurement(
         values=values,
@@ -140,8 +146,17 @@ def measure(
             notes=(("explained by", what), ("reduction", reduction), *built.notes),
             call=_call(inner, ids, reduction, made, mask),
         ),
-        warnings=(*model.warnings, *built.warnings),
+        warnings=(*model.warnings, *built.warnings, *_undefined(spec.name, values, built.undefined)),
     )
+
+
+def _undefined(metric: str, values: Float[np.ndarray, " n"], reason: str) -> tuple[str, ...]:
+    """Return a warning that names the images without a number, or none."""
+    which = np.flatnonzero(np.isnan(values))
+    if not which.size:
+        return ()
+    names = ", ".join(map(str, which[:5])) + (", ..." if len(which) > 5 else "")
+    return (f"{metric} is undefined for image {names}: {reason}",)
 
 
 def _call(
@@ -175,13 +190,17 @@ def _again(
 ) -> Callable[..., tuple[np.ndarray, np.ndarray]]:
     """Return the technique to be run once more as it was, with the same options, seed and noise; see `HostCase`."""
     if made is None:
-        raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
+
+        def refuse(**changed: Any) -> tuple[np.ndarray, np.ndarray]:
+            raise UsageError(f"{metric} explains again, which needs what cv.explain returned, not an array of maps")
+
+        return refuse
     technique, config = made.provenance.technique, made.provenance.config
     options |= {"key": key_of(made.provenance.seed), "ids": image_ids(images).tolist()}
     options |= {each.name: getattr(config, each.name) for each in dataclasses.fields(config) if each.init}
 
     def again(
-        *, model: Model = model, images: Any = images, progress: Progress | None = None
+        *, model: Model = model, images: Any = images, target: Any = target, progress: Progress | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
         result = explain(technique, model, images, target, progress=progress, **options)
         return map_of(result.values, images, reduction, technique)

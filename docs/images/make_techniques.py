@@ -1,10 +1,11 @@
-"""Makes one image for every page of an explanation, a measure or a survey of concepts.
+"""Makes one image for every page of an explanation, a measure, a family of measures or a survey of concepts.
 
 `python docs/images/make_techniques.py` makes all of them from the bundled network and its own test images, with the
-defaults of every technique but for `OPTIONS`; names of techniques behind it, those alone. `make.py` makes the one of
-`feature-maps`.
+defaults of every technique but for `OPTIONS`; names of techniques behind it, those alone, and `measures/PAGE` that of a
+family's page. `make.py` makes the one of `feature-maps`.
 """
 
+import re
 import sys
 from io import BytesIO
 from pathlib import Path
@@ -21,11 +22,13 @@ from cnnviz_plugins.models.shapes.rng import Rng
 from cnnviz_plugins.models.shapes.textures import TEXTURES
 
 HERE = Path(__file__).parent / "techniques"
+FAMILIES = HERE.parent / "measures"
 OPTIONS: dict[str, dict[str, object]] = {
     "extremal-perturbation": {"steps": 300},
     "rise": {"masks": 2000},
     "guided-ig": {"steps": 100},
 }
+COMPARED = ["grad-cam", "saliency", "integrated-gradients", "occlusion"]
 IMAGES = 3
 LARGEST_BYTES = 40_000
 _TILE_PX, _GAP_PX = 128, 8
@@ -53,20 +56,20 @@ def coloured(values: Float[np.ndarray, "r c"]) -> Float[np.ndarray, "r c 3"]:
     return matplotlib.colormaps["inferno"](np.clip(values / top, 0, 1))[..., :3]
 
 
-def saved(image: Image.Image, path: Path) -> None:
-    """Write a PNG of as many colours as fit `LARGEST_BYTES`."""
+def saved(image: Image.Image, path: Path, largest: int = LARGEST_BYTES) -> None:
+    """Write a PNG of as many colours as fit so many bytes."""
     for colours in (255, 128, 64, 32):
         image.convert("RGB").quantize(colours, dither=Image.Dither.NONE).save(path, optimize=True)
-        if path.stat().st_size < LARGEST_BYTES:
+        if path.stat().st_size < largest:
             return
-    raise SystemExit(f"{path.name} is larger than {LARGEST_BYTES} bytes")
+    raise SystemExit(f"{path.name} is larger than {largest} bytes")
 
 
-def figure(result: object, path: Path, dpi: int) -> None:
+def figure(result: object, path: Path, dpi: int, largest: int = LARGEST_BYTES) -> None:
     """Write the result's own figure, small."""
     sheet = path.with_suffix(".large.png")
     cv.render(result, sheet, dpi=dpi)
-    saved(Image.open(BytesIO(sheet.read_bytes())), path)
+    saved(Image.open(BytesIO(sheet.read_bytes())), path, largest)
     sheet.unlink()
 
 
@@ -88,6 +91,19 @@ def measures(model: cv.Model, names: list[str]) -> None:
     maps = cv.explain("grad-cam", model, images, [each.label for each in drawn])
     for name in names:
         figure(cv.measure(name, model, images, maps, mask=masks, key=0), HERE / f"{name}.png", dpi=90)
+
+
+def family(model: cv.Model, page: str) -> None:
+    """Write four techniques on twelve images by the measures that a family's page lists."""
+    text = (HERE.parents[1] / "measures" / f"{page}.md").read_text(encoding="utf-8")
+    names = re.findall(r"^## `([^`]+)`$", text, re.MULTILINE)
+    drawn = draw_scenes(range(12))
+    images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
+    options = {name: OPTIONS[name] for name in names if name in OPTIONS}
+    result = cv.compare(model, images, COMPARED, names, [each.label for each in drawn], mask=masks, options=options,
+                        reduction="sum_abs", key=0)  # fmt: skip
+    FAMILIES.mkdir(exist_ok=True)
+    figure(result, FAMILIES / f"{page}.png", dpi=75, largest=60_000)
 
 
 def concept_images() -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " n"]]:
@@ -131,7 +147,16 @@ def main(asked: list[str]) -> None:
     model = cv.load_model("shapes")
     images, _ = cv.example_images("shapes", IMAGES)
     kinds = {name: spec.kind for name, spec in plugins().techniques.items()}
-    names = asked or [*(name for name, kind in kinds.items() if kind in ("explain", "measure")), "tcav", "craft"]
+    docs = HERE.parents[1]
+    pages = sorted(f"measures/{page.stem}" for page in (docs / "measures").glob("*.md"))
+    own = {page.stem for page in (docs / "techniques").glob("*.md")}
+    shown = (name for name, kind in kinds.items() if kind in ("explain", "measure") and name in own)
+    names = asked or [*shown, *pages, "tcav", "craft"]
+    for page in pages:
+        if page in names:
+            family(model, page.removeprefix("measures/"))
+            print(page, flush=True)
+    names = [name for name in names if name not in pages]
     for name in names:
         if kinds[name] == "explain" and name not in ("concept-maps", "feature-maps"):
             explanation(name, model, images, **OPTIONS.get(name, {}))

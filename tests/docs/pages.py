@@ -6,6 +6,8 @@ from pathlib import Path
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
+FAMILIES = sorted((DOCS / "measures").glob("*.md"))
+"""Pages that document several measures, a section each."""
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -40,3 +42,9 @@ def headings(page: Path) -> list[str]:
     """Return the page's headings without their marks."""
     outside = _BLOCK.sub("", page.read_text(encoding="utf-8"))
     return re.findall(r"^#+ (.+)$", outside, re.MULTILINE)
+
+
+def sections(page: Path) -> dict[str, str]:
+    """Return what a page says under each heading of the second level that is a name in backquotes."""
+    parts = re.split(r"^## `([^`]+)`$", page.read_text(encoding="utf-8"), flags=re.MULTILINE)
+    return dict(zip(parts[1::2], parts[2::2], strict=True))

@@ -10,9 +10,12 @@ from cnnviz_jax.cli.commands import COMMANDS
 from cnnviz_jax.plugins import hookspecs, plugins
 from cnnviz_jax.plugins.contract import HOOKS
 
-from .pages import CHECKOUT, DOCS, blocks, headings, pages
+from .pages import CHECKOUT, DOCS, FAMILIES, blocks, headings, pages, sections
 
 TECHNIQUE_PAGES = sorted(page for page in (DOCS / "techniques").glob("*.md") if page.name != "index.md")
+SECTIONS = {name: text for page in FAMILIES for name, text in sections(page).items()}
+"""What the pages of a family say of each of its measures."""
+PARAGRAPHS = ("What it shows", "Formula", "Source", "Cost", "When not to trust it")
 
 
 def built_in_techniques():
@@ -21,14 +24,29 @@ def built_in_techniques():
 
 
 def test_every_technique_has_a_page_and_every_page_a_technique():
-    assert {page.stem for page in TECHNIQUE_PAGES} == built_in_techniques()
+    own = [page.stem for page in TECHNIQUE_PAGES]
+    assert sorted([*own, *SECTIONS]) == sorted(built_in_techniques())
+
+
+@pytest.mark.parametrize("name", SECTIONS)
+def test_the_section_of_a_measure_says_what_a_page_says_and_lists_its_options(name):
+    for words in PARAGRAPHS:
+        assert f"**{words}.**" in SECTIONS[name], f"{name} has no paragraph '{words}.'"
+    config = plugins().techniques[name].config
+    assert f".. autoclass:: {config.__module__}.{config.__qualname__}\n" in SECTIONS[name]
+
+
+@pytest.mark.parametrize("page", FAMILIES, ids=lambda page: page.stem)
+def test_the_page_of_a_family_has_an_example_and_is_in_the_table_of_contents(page):
+    assert blocks(page, "python")
+    assert f"../measures/{page.stem}\n" in (DOCS / "techniques" / "index.md").read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("page", TECHNIQUE_PAGES, ids=lambda page: page.stem)
 def test_a_technique_page_says_what_it_shows_its_formula_source_cost_and_limits(page):
     text = page.read_text(encoding="utf-8")
     assert headings(page) == [f"`{page.stem}`"]
-    for words in ("What it shows", "Formula", "Source", "Cost", "When not to trust it"):
+    for words in PARAGRAPHS:
         assert f"**{words}.**" in text, f"{page.name} has no paragraph '{words}.'"
     assert blocks(page, "python"), f"{page.name} has no example"
 

@@ -1,7 +1,6 @@
 """Measures: published numbers, plain loops, and what each must say of maps whose worth is known."""
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -9,14 +8,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
 from tests.explain.small_network import model, some_images
-
-SUM = cv.targets.custom(lambda outputs: outputs.sum())
-
-
-def linear(weights):
-    """A score that is the sum of weight times pixel."""
-    weights = np.asarray(weights, np.float32)
-    return cv.adapt(lambda p, x: (x * p).sum((1, 2, 3))[:, None], jnp.asarray(weights), input_shape=weights.shape)
+from tests.measure.linear import SUM, linear
 
 
 @pytest.fixture(scope="module")

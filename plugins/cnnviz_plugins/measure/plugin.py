@@ -1,18 +1,23 @@
 """Measures of faithfulness, robustness and sanity, as plugins; imports nothing heavy."""
 
+from collections.abc import Iterable
 from typing import Literal
 
 from cnnviz_jax.plugin import (
     FIXED_FILL_WORDS,
     Fill,
+    TechniqueSpec,
     UsageError,
     check_at_least,
     check_fill,
     check_positive,
+    hookimpl,
     technique,
-    techniques_hook,
+    techniques_in,
     word_and_number,
 )
+from cnnviz_plugins.measure.complexity import options as complexity
+from cnnviz_plugins.measure.localization import options as localization
 
 Unit = Literal["probability", "target"]
 
@@ -149,4 +154,8 @@ class ParameterRandomizationConfig:
     """Whether maps are compared as they are, or by their absolute values."""
 
 
-cnnviz_techniques = techniques_hook(__name__)
+@hookimpl
+def cnnviz_techniques() -> Iterable[TechniqueSpec]:
+    """Yield the measures of this module and of the folders beside it."""
+    for module in (__name__, localization.__name__, complexity.__name__):
+        yield from techniques_in(module)

@@ -13,8 +13,9 @@ from cnnviz_plugins.measure.plugin import PointingGameConfig
 class PointingGame(MetricFold):
     """1 where the map's strongest pixel is on the object or within `tolerance` pixels of it, else 0.
 
-    A map without a maximum misses. `extras` has `energy_inside`: the share of the map's positive part that lies on
-    the object, 0 for a map without one, and `object_share`: that of the image, which is what chance scores.
+    A map without a maximum misses; where the mask is empty the measure is undefined. `extras` has `energy_inside`: the
+    share of the map's positive part that lies on the object, 0 for a map without one, and `object_share`: that of the
+    image, which is what chance scores.
 
     Cost: none in evaluations.
     Source: Zhang, Lin, Brandt, Shen, Sclaroff 2016, section 4; the energy is Wang et al. 2020, section 4.3.
@@ -23,6 +24,7 @@ class PointingGame(MetricFold):
     config: PointingGameConfig
     better: Better = "higher"
     needs_mask: bool = True
+    undefined: str = "its mask is empty"
 
     def evaluate(self, case: Case) -> Measured:
         """Return hit or miss."""
@@ -38,4 +40,5 @@ class PointingGame(MetricFold):
         total = positive.sum()
         energy = jnp.where(inside, positive, 0.0).sum() / jnp.where(total > 0, total, 1.0)
         extras: dict[str, Any] = {"energy_inside": energy, "object_share": inside.mean()}
-        return Measured(values=is_hit.astype(jnp.float32), extras=extras)
+        value = jnp.where(inside.any(), is_hit.astype(jnp.float32), jnp.nan)
+        return Measured(values=value, extras=extras)
