@@ -16,8 +16,7 @@ from cnnviz_jax.plugin import (
     techniques_in,
     word_and_number,
 )
-from cnnviz_plugins.measure.complexity import options as complexity
-from cnnviz_plugins.measure.localization import options as localization
+from cnnviz_plugins.measure.options import complexity, localization
 
 Unit = Literal["probability", "target"]
 

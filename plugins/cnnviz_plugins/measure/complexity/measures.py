@@ -6,7 +6,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Better, Case, MetricFold
-from cnnviz_plugins.measure.complexity.options import EffectiveComplexityConfig
+from cnnviz_plugins.measure.options.complexity import EffectiveComplexityConfig
 
 
 @dataclass(frozen=True, kw_only=True)

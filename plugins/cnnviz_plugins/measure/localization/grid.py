@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from cnnviz_jax.plugin import Better, UsageError
 from cnnviz_plugins.measure.localization.measures import Localized, share_inside
-from cnnviz_plugins.measure.localization.options import GridPointingGameConfig
+from cnnviz_plugins.measure.options.localization import GridPointingGameConfig
 
 _NOTHING = 1e-7
 """A positive part of at most this sum points nowhere (Rao et al. 2022, their code)."""

@@ -8,7 +8,7 @@ from jaxtyping import Array, Bool, Float
 
 from cnnviz_jax.plugin import Better, Case, EvaluatedMap, Measured, MetricFold, Model, ModelError, UsageError
 from cnnviz_plugins.measure.curves import places
-from cnnviz_plugins.measure.localization.options import (
+from cnnviz_plugins.measure.options.localization import (
     AttributionLocalisationConfig,
     RelevanceMassAccuracyConfig,
     TopKIntersectionConfig,

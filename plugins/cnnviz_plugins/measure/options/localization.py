@@ -4,9 +4,15 @@ from typing import Literal
 
 from cnnviz_jax.plugin import check_at_least, technique
 
+_HERE = "cnnviz_plugins.measure.localization"
 
-@technique("top-k-intersection", "measure", ".measures:TopKIntersection.build",
-           "Theiner, Müller-Budack, Ewerth 2021, arXiv:2107.01220")  # fmt: skip
+
+@technique(
+    "top-k-intersection",
+    "measure",
+    f"{_HERE}.measures:TopKIntersection.build",
+    "Theiner, Müller-Budack, Ewerth 2021, arXiv:2107.01220",
+)
 class TopKIntersectionConfig:
     """Share of the strongest pixels that lies on the object."""
 
@@ -19,14 +25,22 @@ class TopKIntersectionConfig:
         check_at_least(1, k=self.k)
 
 
-@technique("relevance-rank-accuracy", "measure", ".measures:RelevanceRankAccuracy.build",
-           "Arras, Osman, Samek 2022, arXiv:2003.07258, section 3.2")  # fmt: skip
+@technique(
+    "relevance-rank-accuracy",
+    "measure",
+    f"{_HERE}.measures:RelevanceRankAccuracy.build",
+    "Arras, Osman, Samek 2022, arXiv:2003.07258, section 3.2",
+)
 class RelevanceRankAccuracyConfig:
     """Share of the strongest pixels, as many as the object has, that lies on the object."""
 
 
-@technique("relevance-mass-accuracy", "measure", ".measures:RelevanceMassAccuracy.build",
-           "Arras, Osman, Samek 2022, arXiv:2003.07258, section 3.2")  # fmt: skip
+@technique(
+    "relevance-mass-accuracy",
+    "measure",
+    f"{_HERE}.measures:RelevanceMassAccuracy.build",
+    "Arras, Osman, Samek 2022, arXiv:2003.07258, section 3.2",
+)
 class RelevanceMassAccuracyConfig:
     """Share of the map's sum that lies on the object."""
 
@@ -35,8 +49,12 @@ class RelevanceMassAccuracyConfig:
     `signed`, whose share may leave 0 to 1. `refuse`: such a map is an error."""
 
 
-@technique("attribution-localisation", "measure", ".measures:AttributionLocalisation.build",
-           "Kohlbrenner et al. 2020, arXiv:1910.09840, section IV")  # fmt: skip
+@technique(
+    "attribution-localisation",
+    "measure",
+    f"{_HERE}.measures:AttributionLocalisation.build",
+    "Kohlbrenner et al. 2020, arXiv:1910.09840, section IV",
+)
 class AttributionLocalisationConfig:
     """Share of the map's absolute values that lies on the object."""
 
@@ -44,18 +62,33 @@ class AttributionLocalisationConfig:
     """Whether to divide by the object's share of the image, so that chance is 1."""
 
 
-@technique("auc", "measure", ".measures:Auc.build", "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010")
+@technique(
+    "auc",
+    "measure",
+    f"{_HERE}.measures:Auc.build",
+    "Fawcett 2006, doi:10.1016/j.patrec.2005.10.010",
+)
 class AucConfig:
     """How well the map tells object from background: area under the ROC curve."""
 
 
-@technique("focus", "measure", ".grid:Focus.build", "Arias-Duart et al. 2022, arXiv:2109.15035, section 3")
+@technique(
+    "focus",
+    "measure",
+    f"{_HERE}.grid:Focus.build",
+    "Arias-Duart et al. 2022, arXiv:2109.15035, section 3",
+)
 class FocusConfig:
     """Share of the map's positive part that lies on the cells of a mosaic that show the class."""
 
 
-@technique("grid-pointing-game", "measure", ".grid:GridPointingGame.build",
-           "Böhle, Fritz, Schiele 2021, arXiv:2104.00032", "Rao, Böhle, Schiele 2022, arXiv:2205.10435")  # fmt: skip
+@technique(
+    "grid-pointing-game",
+    "measure",
+    f"{_HERE}.grid:GridPointingGame.build",
+    "Böhle, Fritz, Schiele 2021, arXiv:2104.00032",
+    "Rao, Böhle, Schiele 2022, arXiv:2205.10435",
+)
 class GridPointingGameConfig:
     """Share of the map's positive part in the cell of a mosaic that shows the class, beside that of every cell."""
 

@@ -1,0 +1,1 @@
+"""Options of the families of measures, a module each; imports nothing heavy."""
