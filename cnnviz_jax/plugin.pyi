@@ -108,6 +108,8 @@ from .program.layers.activations import ACTIVATION_KINDS as ACTIVATION_KINDS
 from .program.layers.nodes import LayerNode as LayerNode
 from .program.layers.operations import Operation as Operation
 from .program.program import Handler as Handler
+from .program.rewrites.max_pool import PoolWindows as PoolWindows
+from .program.rewrites.max_pool import window_places as window_places
 from .progress.bars import Progress as Progress
 from .progress.bars import silent as silent
 from .recorder import Recorder as Recorder

@@ -18,7 +18,7 @@ from jax import lax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.program.graph.evaluator import Override
-from cnnviz_jax.program.graph.graph import Graph
+from cnnviz_jax.program.graph.graph import Graph, Node
 
 _MOST_PLACES = 16
 """Places of a window up to which comparing all of them is faster."""
@@ -32,6 +32,18 @@ class PoolWindows:
     strides: tuple[int, ...]
     padding: tuple[tuple[int, int], ...]
     dilation: tuple[int, ...]
+
+    @classmethod
+    def of(cls, node: Node) -> "PoolWindows | None":
+        """Return the windows of a `reduce_window` node; `None` where the array is spread out first."""
+        if set(node.params["base_dilation"]) != {1}:
+            return None
+        return cls(
+            size=tuple(node.params["window_dimensions"]),
+            strides=tuple(node.params["window_strides"]),
+            padding=tuple((int(low), int(high)) for low, high in node.params["padding"]),
+            dilation=tuple(node.params["window_dilation"]),
+        )
 
     @property
     def places(self) -> int:
@@ -52,8 +64,8 @@ def _max_pool_jvp(windows: PoolWindows, primals: tuple[Array], tangents: tuple[A
     top = max_pool(primals[0], windows)
     tangent = jnp.zeros_like(top)
     is_taken = jnp.zeros(top.shape, bool)
-    values = _places(primals[0], -jnp.inf, top.shape, windows)
-    changes = _places(tangents[0], 0.0, top.shape, windows)
+    values = window_places(primals[0], -jnp.inf, top.shape, windows)
+    changes = window_places(tangents[0], 0.0, top.shape, windows)
     for value, change in zip(values, changes, strict=True):
         is_first = (value == top) & ~is_taken
         is_taken |= is_first
@@ -61,8 +73,8 @@ def _max_pool_jvp(windows: PoolWindows, primals: tuple[Array], tangents: tuple[A
     return top, tangent
 
 
-def _places(x: Array, fill: float, shape: tuple[int, ...], windows: PoolWindows) -> Iterator[Array]:
-    """Yield, for each place within the window in row order, what all windows hold there."""
+def window_places(x: Array, fill: float, shape: tuple[int, ...], windows: PoolWindows) -> Iterator[Array]:
+    """Yield, for each place within the window in row order, what all windows hold there; `shape` is the result's."""
     padded = lax.pad(x, jnp.asarray(fill, x.dtype), [(low, high, 0) for low, high in windows.padding])
     for place in itertools.product(*map(range, windows.size)):
         first = [at * dilation for at, dilation in zip(place, windows.dilation, strict=True)]
@@ -80,14 +92,11 @@ def compared_pools(graph: Graph) -> dict[int, Override]:
     found: dict[int, Override] = {}
     for leaf in graph.leaves:
         if leaf.name == "reduce_window_max" and leaf.is_transparent:
-            windows = PoolWindows(
-                size=tuple(leaf.params["window_dimensions"]),
-                strides=tuple(leaf.params["window_strides"]),
-                padding=tuple((int(low), int(high)) for low, high in leaf.params["padding"]),
-                dilation=tuple(leaf.params["window_dilation"]),
-            )
+            windows = PoolWindows.of(leaf)
             is_float = jnp.issubdtype(graph.values[leaf.outputs[0]].dtype, jnp.floating)
+            if windows is None or not is_float:
+                continue
             gains = is_cpu or any(step > 1 for step in windows.dilation)
-            if is_float and gains and windows.places <= _MOST_PLACES and set(leaf.params["base_dilation"]) == {1}:
+            if gains and windows.places <= _MOST_PLACES:
                 found[leaf.outputs[0]] = Override(leaf.inputs, functools.partial(max_pool, windows=windows))
     return found

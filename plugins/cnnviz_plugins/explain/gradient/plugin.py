@@ -126,6 +126,26 @@ class VargradConfig(SmoothgradConfig):
         return int(self.convention == "xplique") if self.ddof is None else self.ddof
 
 
+@technique("smoothdiff", "explain", ".smoothdiff:Smoothdiff.build",
+           "Hill et al. 2025, NeurIPS, Smoothed Differentiation", in_report=False)  # fmt: skip
+class SmoothdiffConfig:
+    """Gradient through the mean Jacobians of noisy copies: SmoothGrad's smoothness by one backward pass."""
+
+    samples: int = 20
+    """Noisy copies of each image, each one forward pass."""
+    noise: str = "relative(0.15)"
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, samples=self.samples)
+        _ = self.used_noise  # refuses what cannot be read
+
+    @property
+    def used_noise(self) -> Noise:
+        """The noise that is used."""
+        return Noise.of(self.noise)
+
+
 @dataclass(frozen=True, kw_only=True)
 class BaselineConfig:
     """What the image is compared with."""
