@@ -847,6 +847,14 @@ class SmoothGradCamPlusPlus(ExplainConfig):
     Grad-CAM++'s. `first` is the formula as torch-cam's documentation reports it from the paper."""
 
 @dataclass(frozen=True, kw_only=True)
+class Smoothdiff(ExplainConfig):
+    """Gradient through the mean Jacobians of noisy copies: SmoothGrad's smoothness by one backward pass."""
+    samples: int = 20
+    """Noisy copies of each image, each one forward pass."""
+    noise: str = 'relative(0.15)'
+    """Standard deviation of the Gaussian noise: `relative(share)` of each image's max - min, or `absolute(value)`."""
+
+@dataclass(frozen=True, kw_only=True)
 class Smoothgrad(ExplainConfig):
     """Gradient averaged over noisy copies of the image."""
     samples: int | None = None
