@@ -87,7 +87,8 @@ def steps_of(model: Model, target: Target | None = None) -> tuple[Step, ...]:
         ends += program.graph.output_ids
     names = {layer.value: name for name, layer in program.layers.items()}
     leaves = program.analysis.leaves_below(ends)
-    orders, claimed = {leaf.order for leaf in leaves}, set()
+    orders = {leaf.order for leaf in leaves}
+    claimed: set[int] = set()
     found: list[tuple[int, Step]] = []
     for operation in program.operations:
         if operation.node.order in orders and len(operation.inputs) == 1:
