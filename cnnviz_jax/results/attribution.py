@@ -15,8 +15,9 @@ from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
 from cnnviz_jax.results.result import Result
 
-View = Literal["heatmap", "pixels", "maps"]
-"""How values are meant to be looked at: one map over the image, signed pixels, or independent channel maps."""
+View = Literal["heatmap", "pixels", "maps", "layer"]
+"""How values are meant to be looked at: one map over the image, signed pixels, independent channel maps, or a layer's
+units with its own axes, whose sum over channels is a map."""
 
 
 @jax.tree_util.register_dataclass
@@ -24,8 +25,8 @@ View = Literal["heatmap", "pixels", "maps"]
 class Heatmap:
     """What a fold returns for one image (or, with a leading n, for many)."""
 
-    values: Float[Numbers, "*n h w"] | Float[Numbers, "*n h w c"]
-    """At the image's size, or, for channel maps, at the layer's."""
+    values: Float[Numbers, "*n h w"] | Float[Numbers, "*n h w c"] | Float[Numbers, "*n c"]
+    """At the image's size, or, for a layer's channels or units, at the layer's."""
     low_res: Float[Numbers, "*n rows cols"] | None = None
     """The raw map before upsampling, where the method makes one."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
@@ -37,8 +38,9 @@ class Heatmap:
 class Attribution(Result):
     """Which parts of each image a score rests on; positive means in favour."""
 
-    values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"]
-    """Raw signed values; unit: score, or score per unit of intensity for gradients."""
+    values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"] | Float[Numbers, "n c"]
+    """Raw signed values; unit: score, or score per unit of intensity for gradients. (n, c) are those of a layer that
+    has no map."""
     low_res: Float[Numbers, "n rows cols"] | None
     """The raw map before upsampling, where the method makes one."""
     scores: Float[Numbers, " n"]
@@ -56,6 +58,12 @@ class Attribution(Result):
     """One per image, such as its file's; none where they have none."""
     provenance: Provenance = static(kw_only=True)
     warnings: tuple[str, ...] = static(default=())
+
+    @property
+    def has_map(self) -> bool:
+        """Whether the values are a map over the image or sum to one; a layer's channels are several, units without
+        places none."""
+        return self.view != "maps" and not (self.view == "layer" and np.ndim(self.values) != 4)
 
     def overlay(self, **display: Unpack[DisplayOptions]) -> Float[np.ndarray, "n h w 3"]:
         """Return each map over its image as a colour image in [0, 1], drawn as `cv.render` draws it.

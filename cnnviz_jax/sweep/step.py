@@ -195,7 +195,9 @@ def device_batch_outputs(
 
 def _kept(planned: Planned, heatmap: Any) -> tuple[Array, Array | None]:
     """Return the map that is stored, and in float16 the power of two that it was divided by."""
-    raw = heatmap.low_res if planned.asked.keep != "values" and heatmap.low_res is not None else heatmap.values
+    keep, raw = planned.asked.keep, heatmap.values
+    if heatmap.low_res is not None and (keep == "low_res" or (keep == "auto" and planned.fold.view != "layer")):
+        raw = heatmap.low_res
     raw = raw.astype(jnp.float32)
     if planned.asked.dtype == "float32":
         return raw, None

@@ -82,8 +82,8 @@ def compare(
         tick = stage(tell, place * (1 + len(measures)), stages, name)
         try:
             result = explain(name, model, images, resolved, progress=tick, **shared, **chosen.get(name, {}))
-            if result.view == "maps":
-                raise UsageError(f"{name} gives a layer's own channels, not a map of the image")
+            if result.view in ("maps", "layer"):
+                raise UsageError(f"{name} gives values of a layer, not a map of the image")
         except CnnvizError as reason:
             refused[name] = str(reason)
             continue

@@ -93,7 +93,7 @@ def explain(
         )  # fmt: skip
     if cache is not None:
         cache.forget()
-    _check_map(heatmap, spec.name)
+    _check_map(heatmap, spec.name, 2 if fold.view == "layer" else 3)
     if not np.isfinite(scores).all():
         raise ModelError(
             f"{model.name} gives scores that are not finite for image {int(np.argmin(np.isfinite(scores)))}"
@@ -138,8 +138,8 @@ def ids_of(ids: Sequence[int] | None) -> UInt32[np.ndarray, " n"] | None:
     return None if ids is None else np.asarray(ids, np.uint32)
 
 
-def _check_map(found: Any, technique: str) -> None:
-    """Refuse what a technique gave where it is no map of real numbers.
+def _check_map(found: Any, technique: str, least: int) -> None:
+    """Refuse what a technique gave where it is no map of real numbers, of `least` axes with that of the images.
 
     Raises:
         PluginError: It is none.
@@ -147,7 +147,7 @@ def _check_map(found: Any, technique: str) -> None:
     values = found.values if isinstance(found, Heatmap) else found
     if not isinstance(found, Heatmap) or not hasattr(values, "dtype"):
         raise PluginError(f"technique {technique!r} gave a {type(values).__name__}; a map is (h, w) or (h, w, c)")
-    if values.ndim not in (3, 4) or 0 in values.shape:
+    if not least <= values.ndim <= 4 or 0 in values.shape:
         raise PluginError(
             f"technique {technique!r} gave an array of shape {values.shape[1:]} for one image; "
             f"a map is (h, w) or (h, w, c)"

@@ -82,8 +82,8 @@ def measure(
         raise UsageError("images is None, but these maps bring no images; pass them")
     images = check_images(made.images if images is None and made is not None else images, model.input_shape)
     what = made.provenance.technique if made is not None else "the attribution"
-    if made is not None and made.view == "maps":
-        raise UsageError(f"{what} gives a layer's own channels, not a map of the image; there is nothing to measure")
+    if made is not None and made.view in ("maps", "layer"):
+        raise UsageError(f"{what} gives values of a layer, not a map of the image; there is nothing to measure")
     heat, raw = map_of(made.values if made is not None else attribution, images, reduction, what)
     asked = made.target if target is None and made is not None else target
     inner = targets.resolve(asked, model, images)

@@ -234,7 +234,11 @@ class Run:
             )
         images, maps = self.images(ids), self.heatmaps(name, ids)
         target = self.array(f"target/{name}", ids) if f"target/{name}" in self._store.arrays else None
-        is_raw, size = maps.shape[1:3] != images.shape[1:3], (len(maps), *images.shape[1:3], *maps.shape[3:])
+        view = self._frozen["views"][name]
+        if view == "layer" and asked.keep == "low_res" and maps.ndim == 3:
+            view = "heatmap"  # the sum over channels was kept of it
+        is_raw = view != "layer" and maps.shape[1:3] != images.shape[1:3]
+        size = (len(maps), *images.shape[1:3], *maps.shape[3:])
         _, config = technique_and_config(asked.technique, "explain", dict(asked.options))
         return Attribution(
             values=np.asarray(jax.image.resize(maps, size, "linear")) if is_raw else maps,
@@ -242,7 +246,7 @@ class Run:
             scores=self.array(f"score/{name}", ids),
             target=target if target is not None else np.zeros(len(ids), np.int32),
             images=images,
-            view=self._frozen["views"][name],
+            view=view,
             provenance=Provenance(
                 technique=asked.technique,
                 model=self._frozen["identity"]["model"],

@@ -27,6 +27,8 @@ OPTIONS: dict[str, dict[str, object]] = {
     "extremal-perturbation": {"steps": 300},
     "rise": {"masks": 2000},
     "guided-ig": {"steps": 100},
+    "conductance": {"at": "relu3", "nodes": 50},
+    "internal-influence": {"at": "relu3"},
 }
 COMPARED = ["grad-cam", "saliency", "integrated-gradients", "occlusion"]
 IMAGES = 3
@@ -80,7 +82,8 @@ def explanation(name: str, model: cv.Model, images: Float[np.ndarray, "n h w 3"]
     if result.view == "maps":
         maps = [[one[..., k] for k in range(min(3, one.shape[-1]))] for one in values]
     else:
-        maps = [[np.abs(one).max(-1) if one.ndim == 3 else one] for one in values]
+        summed = values.sum(-1) if result.view == "layer" else values
+        maps = [[np.abs(one).max(-1) if one.ndim == 3 else one] for one in summed]
     saved(strip(images, maps), HERE / f"{name}.png")
 
 

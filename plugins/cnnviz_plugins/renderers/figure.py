@@ -25,6 +25,7 @@ from cnnviz_plugins.renderers.figures.measurement import comparison_figure, meas
 from cnnviz_plugins.renderers.figures.sheet import CAPTION, HEADING, entitle, pinned_style, save
 from cnnviz_plugins.renderers.figures.side_by_side import report_figure, side_by_side
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
+from cnnviz_plugins.renderers.figures.units import units_figure
 from cnnviz_plugins.renderers.options import (
     BY_RESULT,
     FieldOptions,
@@ -101,7 +102,9 @@ def options_class(result: Any) -> type[Any]:
 
 
 def _attribution(result: Attribution, options: HeatOptions) -> Figure:
-    return maps_figure(result, options) if result.view == "maps" else attribution_figure(result, options)
+    if result.has_map:
+        return attribution_figure(result, options)
+    return maps_figure(result, options) if result.view == "maps" else units_figure(result, options)
 
 
 def _synthesis(result: Any, options: SynthesisOptions) -> Figure:

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.plugin import Attribution
+from cnnviz_jax.plugin import Attribution, RenderError
 from cnnviz_plugins.renderers.colormaps import fitting
 from cnnviz_plugins.renderers.display import (
     Scale,
@@ -74,11 +74,14 @@ class Maps:
 
 
 def heats(attribution: Attribution, options: HeatOptions) -> list[Heat]:
-    """Return one map per image; for `view="maps"` use `channel_maps`.
+    """Return one map per image; for `view="maps"` use `channel_maps`, for units without places `units_figure`.
 
     Raises:
-        RenderError: A value is not finite.
+        RenderError: A value is not finite, or there is no map.
     """
+    if not attribution.has_map:
+        what, layer = attribution.provenance.technique, attribution.provenance.layer
+        raise RenderError(f"{what} at {layer} gives a layer's own values, not a map of the image; draw it by itself")
     values, note = finite(np.asarray(attribution.values)), ""
     if values.ndim == 4:
         reduction = options.reduction if attribution.view == "pixels" else "signed_sum"
@@ -94,7 +97,7 @@ def heats(attribution: Attribution, options: HeatOptions) -> list[Heat]:
 
 def raw_heats(attribution: Attribution, shown: list[Heat]) -> list[Heat] | None:
     """Return the maps before upsampling on the scales of the shown ones, or `None` where there are none."""
-    if attribution.low_res is None:
+    if attribution.low_res is None or attribution.view == "layer":  # a layer's map is shown raw itself
         return None
     raw = finite(np.asarray(attribution.low_res))
     return [Heat(values=one, scale=heat.scale, colormap=heat.colormap) for one, heat in zip(raw, shown, strict=True)]

@@ -61,16 +61,17 @@ def overlay(attribution: Attribution, **display: Any) -> Float[np.ndarray, "n h 
         **display: The fields of `options.HeatOptions`.
 
     Raises:
-        RenderError: It is of channel maps, or a value is not finite.
+        RenderError: It is no map of the images, or a value is not finite.
         UsageError: An option is unknown or out of range.
     """
     options = parse(HeatOptions, display)
     images = np.asarray(attribution.images)
-    if attribution.view == "maps":
-        raise RenderError(f"{attribution.provenance.technique} gives a layer's own channels, not a map of the image")
+    if not attribution.has_map:
+        raise RenderError(f"{attribution.provenance.technique} gives a layer's own values, not a map of the image")
     laid = []
     for image, heat in zip(images, heats(attribution, options), strict=True):
-        colours = colormap(heat.colormap)(heat.levels)[..., :3]
+        rows, cols = (np.arange(n) * m // n for n, m in zip(image.shape[:2], heat.levels.shape, strict=True))
+        colours = colormap(heat.colormap)(heat.levels[np.ix_(rows, cols)])[..., :3]
         laid.append(options.opacity * colours + (1 - options.opacity) * grey(image)[..., None])
     return np.clip(np.stack(laid), 0, 1).astype(np.float32)
 

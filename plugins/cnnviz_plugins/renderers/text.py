@@ -69,7 +69,8 @@ def unit_of(attribution: Attribution) -> str:
     stated = dict(attribution.provenance.notes).get("unit")
     if stated:
         return str(stated)
-    return {"pixels": "score per unit of intensity", "maps": "activation", "heatmap": "score"}[attribution.view]
+    usual = {"pixels": "score per unit of intensity", "maps": "activation", "heatmap": "score", "layer": "score"}
+    return usual[attribution.view]
 
 
 def options_of(provenance: Provenance) -> tuple[tuple[str, str], ...]:

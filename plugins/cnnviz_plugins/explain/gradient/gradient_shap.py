@@ -47,4 +47,4 @@ class GradientShap(PixelSum):
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the mean and by how much its sum misses the mean difference of scores."""
         values, base, score = (part / self.config.points for part in gathered)
-        return PathEndpoints(case.image, base, score).shared(values)
+        return PathEndpoints(case.image, case.image, base, score).shared(values)

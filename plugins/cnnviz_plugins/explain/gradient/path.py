@@ -8,29 +8,41 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, View
 from cnnviz_plugins.explain.gradient.plugin import Quadrature
+from cnnviz_plugins.explain.site import IMAGE, Site
 
 Nodes = Float[np.ndarray, " n"]
 
 
 class PathEndpoints(NamedTuple):
-    """Where a path to the image starts, and the scores there and at the image."""
+    """Where a path begins and ends, at the image or a layer, and the scores there."""
 
-    start: Float[Array, "h w c"]
+    start: Float[Array, "..."]
+    end: Float[Array, "..."]
     start_score: Float[Array, ""]
     score: Float[Array, ""]
 
     @classmethod
-    def of(cls, case: Case, start: Float[Array, "h w c"]) -> "PathEndpoints":
-        """Return the ends of the path from `start` to the image.
+    def of(cls, case: Case, start: Float[Array, "h w c"], site: Site = IMAGE) -> "PathEndpoints":
+        """Return the ends of the path from what stands at `site` for the image `start` to what stands there.
 
-        Cost: one forward pass, and one for the image's score where the program does not have it already.
+        The image itself stays; at a layer its own value moves alone.
+
+        Cost: one forward pass, and one for the image's score where the program does not have it already; at a layer
+        two more, up to it.
         """
-        return cls(start, case.model.score(start, case.target)[0], case.model.score(case.image, case.target)[0])
+        model, target = case.model, case.target
+        first = site.value(model, start)
+        first_score = site.score(model, case.image, first, target)
+        return cls(first, site.value(model, case.image), first_score, model.score(case.image, target)[0])
 
-    def shared(self, values: Float[Array, "h w c"]) -> Heatmap:
-        """Return shares of the pixels with by how much their sum misses the difference of scores."""
+    def gap(self, values: Float[Array, "..."]) -> dict[str, Float[Array, ""]]:
+        """Return the score at the start, and by how much shares miss the difference of scores in their sum."""
         gap = values.sum() - (self.score - self.start_score)
-        return Heatmap(values=values, extras={"baseline_score": self.start_score, "completeness_gap": gap})
+        return {"baseline_score": self.start_score, "completeness_gap": gap}
+
+    def shared(self, values: Float[Array, "..."], site: Site = IMAGE) -> Heatmap:
+        """Return shares of the values at `site` with by how much their sum misses the difference of scores."""
+        return site.heatmap(values, self.gap(values))
 
 
 @dataclass(frozen=True, kw_only=True)

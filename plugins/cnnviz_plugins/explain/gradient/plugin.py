@@ -70,6 +70,9 @@ class DeconvnetConfig:
 class InputXGradientConfig:
     """Image times gradient: a first-order share of each pixel in the score."""
 
+    at: str | None = None
+    """Layer whose values are multiplied by their gradients, with its axes; the image when not given."""
+
 
 @technique("smoothgrad", "explain", ".smoothgrad:Smoothgrad.build", "Smilkov et al. 2017, arXiv:1706.03825")
 class SmoothgradConfig:
@@ -162,6 +165,9 @@ class BaselineConfig:
 class IntegratedGradientsConfig(BaselineConfig):
     """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
 
+    at: str | None = None
+    """Layer that moves from its value for the baseline to that for the image, and is given shares; the image when not
+    given."""
     quadrature: Quadrature | None = None
     """Rule of the integral; `gausslegendre`, or the convention's, when not given. `endpoints` is n equally spaced
     nodes from 0 to 1 with weights 1/n, as PAIR has it."""
@@ -179,6 +185,51 @@ class IntegratedGradientsConfig(BaselineConfig):
         """The quadrature and the number of nodes that are used."""
         quadrature, nodes = PATHS[self.convention]
         return self.quadrature or quadrature, nodes if self.nodes is None else self.nodes
+
+
+@technique("conductance", "explain", ".conductance:Conductance.build",
+           "Dhamdhere, Sundararajan, Yan 2018, arXiv:1805.12233", in_report=False)  # fmt: skip
+class ConductanceConfig(BaselineConfig):
+    """Share of each unit of a layer in the difference of scores, while the image grows out of a baseline.
+
+    With a target inside the network and no layer, the shares of the pixels in that unit.
+    """
+
+    at: str | None = None
+    """The layer."""
+    unit: tuple[int, ...] | None = None
+    """One unit of it, (row, col, channel) or (channel,): what each pixel contributes to its conductance, a map of the
+    image. (channel,) of a map stands for all its positions."""
+    quadrature: Literal["mean", "left", "captum"] = "mean"
+    """`mean`: equal parts of the path, each with the mean of the gradients at both ends. `left`: with the gradient at
+    the left one. `captum`: that too, between `nodes` + 1 Gauss-Legendre nodes, so that both ends of the path are
+    missed; for a unit, its trapezoid with weights that sum to 1 - 1/n."""
+    nodes: int = 200
+    """Parts of the path."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(1 if self.quadrature != "captum" else 2, nodes=self.nodes)
+
+
+@technique("internal-influence", "explain", ".conductance:InternalInfluence.build",
+           "Leino, Sen, Datta, Fredrikson, Li 2018, arXiv:1802.03788", in_report=False)  # fmt: skip
+class InternalInfluenceConfig(BaselineConfig):
+    """Gradient at each unit of a layer, averaged while the image grows out of a baseline.
+
+    With a target inside the network and no layer, the mean gradient of that unit at the pixels.
+    """
+
+    at: str | None = None
+    """The layer."""
+    quadrature: Quadrature = "gausslegendre"
+    """Rule of the integral."""
+    nodes: int = 50
+    """Gradients per image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_nodes(self.quadrature, self.nodes)
 
 
 @technique("gradient-shap", "explain", ".gradient_shap:GradientShap.build",

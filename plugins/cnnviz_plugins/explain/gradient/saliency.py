@@ -7,8 +7,9 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
-from cnnviz_plugins.explain.gradient.plugin import SaliencyConfig
+from cnnviz_plugins.explain.gradient.plugin import InputXGradientConfig, SaliencyConfig
 from cnnviz_plugins.explain.input_gradient import input_gradient, relu_rule
+from cnnviz_plugins.explain.site import Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +83,40 @@ class Deconvnet(Saliency):
 
 
 @dataclass(frozen=True, kw_only=True)
-class InputXGradient(Saliency):
-    """The image in [0, 1] times the signed gradient, (h, w, c).
+class InputXGradient(Fold):
+    """The image in [0, 1] times the signed gradient, (h, w, c); at a layer its value times the gradient there.
 
-    A black pixel gets 0 whatever it means to the score.
+    What is 0 gets 0 whatever it means to the score. Of a layer, `extras` has `completeness_gap`: what the values sum
+    to, less the score. It is 0 where all above the layer is homogeneous: no biases, ReLUs and pools at most.
 
     Cost: one forward and one backward pass per image.
-    Source: Shrikumar, Greenside, Shcherbina, Kundaje 2016, section 2.
+    Source: Shrikumar, Greenside, Shcherbina, Kundaje 2016, section 2; of a layer, Captum's
+    LayerGradientXActivation.
     """
 
-    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
-        """Return image times gradient."""
-        return case.image * input_gradient(case.model, case.image, case.target)
+    view: View = "pixels"
+    site: Site = Site()
+
+    @classmethod
+    def build(cls, config: InputXGradientConfig, model: Model) -> "InputXGradient":
+        """Return the fold for `model`.
+
+        Raises:
+            LayerNotFoundError: No layer is called as `at` says.
+        """
+        site = Site.of(config.at, model)
+        return cls(notes=site.sum_note(model, "the score, less what biases above give"), **site.fields())
+
+    def evaluate(self, case: Case) -> Float[Array, "..."]:
+        """Return value times gradient."""
+        value, gradient = self.site.read(case.model, case.image, case.target)
+        return value * gradient
+
+    def finish(self, case: Case, gathered: Any) -> Heatmap:
+        """Return it, of a layer with by how much its sum misses the score."""
+        values = gathered[0]
+        if self.site.layer is None:
+            return self.site.heatmap(values)
+        return self.site.heatmap(
+            values, {"completeness_gap": values.sum() - case.model.score(case.image, case.target)[0]}
+        )

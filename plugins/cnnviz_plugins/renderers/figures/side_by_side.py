@@ -21,12 +21,12 @@ def side_by_side(attributions: tuple[Attribution, ...], options: HeatOptions) ->
     With `scale="shared"` all images of one technique share a scale; techniques never do, their units differ.
 
     Raises:
-        RenderError: They are not of the same images, or one is of channel maps.
+        RenderError: They are not of the same images, or one has no map of the images.
     """
     images = np.asarray(attributions[0].images)
     for one in attributions:
-        if one.view == "maps":
-            raise RenderError(f"{one.provenance.technique} gives channel maps, which have a figure of their own")
+        if not one.has_map:
+            raise RenderError(f"{one.provenance.technique} gives values of a layer, which have a figure of their own")
         if not np.array_equal(np.asarray(one.images), images):
             raise RenderError("one figure shows several techniques on the same images; these differ, draw them apart")
     columns = [heats(one, options)[: options.limit] for one in attributions]
@@ -67,7 +67,7 @@ def report_figure(report: Report, options: HeatOptions) -> Figure:
     Raises:
         RenderError: The report has none.
     """
-    shown = tuple(one for one in report.attributions.values() if one.view != "maps")
+    shown = tuple(one for one in report.attributions.values() if one.has_map)
     if not shown:
         raise RenderError("a report is drawn in one figure by its maps of images, and this one has none")
     return side_by_side(shown, options)

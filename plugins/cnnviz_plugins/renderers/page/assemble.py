@@ -40,7 +40,7 @@ def page_values(result: Any, options: HtmlOptions) -> dict[str, Any]:
         rows.append(shown | {"is_first": is_first, "elapsed": report.elapsed_s.get(name)})
         if isinstance(one, Attribution) and one.view == "maps":
             sections["maps"].append(shown | map_section(one, options, images, embedded))
-        elif isinstance(one, Attribution):
+        elif isinstance(one, Attribution) and one.has_map:
             columns.append([shown | card for card in cards(one, options, embedded)])
         elif isinstance(one, FilterBank):
             sections["filters"].append(shown | filter_section(one, FilterOptions(limit=options.limit), embedded))
