@@ -161,6 +161,24 @@ class ConceptMaps(ExplainConfig):
     """Number of one concept, as a map at the image's size; all, each at the layer's size, when not given."""
 
 @dataclass(frozen=True, kw_only=True)
+class Conductance(ExplainConfig):
+    """Share of each unit of a layer in the difference of scores, while the image grows out of a baseline."""
+    baseline: float | int | tuple[float | int, ...] | str = 'zero'
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    at: str | None = None
+    """The layer."""
+    unit: tuple[int, ...] | None = None
+    """One unit of it, (row, col, channel) or (channel,): what each pixel contributes to its conductance, a map of the
+    image. (channel,) of a map stands for all its positions."""
+    quadrature: Literal['mean', 'left', 'captum'] = 'mean'
+    """`mean`: equal parts of the path, each with the mean of the gradients at both ends. `left`: with the gradient at
+    the left one. `captum`: that too, between `nodes` + 1 Gauss-Legendre nodes, so that both ends of the path are
+    missed; for a unit, its trapezoid with weights that sum to 1 - 1/n."""
+    nodes: int = 200
+    """Parts of the path."""
+
+@dataclass(frozen=True, kw_only=True)
 class Convolve(InspectConfig[weights.Convolution]):
     """A kernel over an image: response, pooled response, the numbers of one window."""
     kernel: str = 'vertical-edge'
@@ -575,6 +593,8 @@ class Infidelity(MeasureConfig):
 @dataclass(frozen=True, kw_only=True)
 class InputXGradient(ExplainConfig):
     """Image times gradient: a first-order share of each pixel in the score."""
+    at: str | None = None
+    """Layer whose values are multiplied by their gradients, with its axes; the image when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class Insertion(MeasureConfig):
@@ -593,6 +613,9 @@ class IntegratedGradients(ExplainConfig):
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
     """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
     `blur(sigma)`."""
+    at: str | None = None
+    """Layer that moves from its value for the baseline to that for the image, and is given shares; the image when not
+    given."""
     quadrature: Literal[
         'gausslegendre', 'riemann_left', 'riemann_right', 'riemann_middle', 'trapezoid', 'endpoints'
     ] | None = None
@@ -602,6 +625,21 @@ class IntegratedGradients(ExplainConfig):
     """Gradients per image; 50, or the convention's, when not given."""
     convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain'] = 'paper'
     """Whose defaults. Captum's trapezoid has weights that sum to 1 - 1/n; here that holds under its name only."""
+
+@dataclass(frozen=True, kw_only=True)
+class InternalInfluence(ExplainConfig):
+    """Gradient at each unit of a layer, averaged while the image grows out of a baseline."""
+    baseline: float | int | tuple[float | int, ...] | str = 'zero'
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    at: str | None = None
+    """The layer."""
+    quadrature: Literal[
+        'gausslegendre', 'riemann_left', 'riemann_right', 'riemann_middle', 'trapezoid', 'endpoints'
+    ] = 'gausslegendre'
+    """Rule of the integral."""
+    nodes: int = 50
+    """Gradients per image."""
 
 @dataclass(frozen=True, kw_only=True)
 class Inversion(SynthesizeConfig):
