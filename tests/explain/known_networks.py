@@ -1,8 +1,8 @@
 """Three networks whose explanations are known to seven digits, as plain functions in both layouts, Linen and NNX.
 
 C: conv1, relu1, pool, conv2, relu2, mean, dense (6 x 6 x 2 to 3). R: a residual block with batch norms (4 x 4 x 1 to
-2), whose `relu1` has two readers. M: a perceptron of four inputs. Weights are made from a rule, so that anybody can make
-them again: entry k of a tensor, counted in the order (out, in, row, column), is ((7 k + 3 + s) mod 11 - 5) / 4.
+2), whose `relu1` has two readers. M: a perceptron of four inputs. Weights come from a rule, to be made again anywhere:
+entry k of a tensor, counted in the order (out, in, row, column), is ((7 k + 3 + s) mod 11 - 5) / 4.
 """
 
 import functools
@@ -117,10 +117,8 @@ def layer_of(kind, name):
 
 
 def r_parameters():
-    def norm(scale, bias, mean, var):
-        return {
-            name: jnp.float32(each) for name, each in zip(("scale", "bias", "mean", "var"), (scale, bias, mean, var))
-        }
+    def norm(*numbers):
+        return dict(zip(("scale", "bias", "mean", "var"), map(jnp.float32, numbers), strict=True))
 
     return {
         "conv1": {"kernel": jnp.asarray(ruled((2, 1, 3, 3), 1))},

@@ -20,7 +20,7 @@ class ImagePath(PixelSum):
     """A fold along the straight path from the baseline to the image, read at a layer."""
 
     config: BaselineConfig
-    site: Site = Site()
+    site: Site = IMAGE
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the baseline, the image and their scores.

@@ -10,7 +10,7 @@ from cnnviz_jax.plugin import Case, Heatmap, Model, fill_of
 from cnnviz_plugins.explain.gradient.path import PathEndpoints, rule_of
 from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
-from cnnviz_plugins.explain.site import Site
+from cnnviz_plugins.explain.site import IMAGE, Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,7 @@ class IntegratedGradients(PixelSum):
     """
 
     config: IntegratedGradientsConfig
-    site: Site = Site()
+    site: Site = IMAGE
 
     @classmethod
     def build(cls, config: IntegratedGradientsConfig, model: Model) -> "IntegratedGradients":

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.gradient.plugin import InputXGradientConfig, SaliencyConfig
 from cnnviz_plugins.explain.input_gradient import input_gradient, relu_rule
-from cnnviz_plugins.explain.site import Site
+from cnnviz_plugins.explain.site import IMAGE, Site
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +95,7 @@ class InputXGradient(Fold):
     """
 
     view: View = "pixels"
-    site: Site = Site()
+    site: Site = IMAGE
 
     @classmethod
     def build(cls, config: InputXGradientConfig, model: Model) -> "InputXGradient":
