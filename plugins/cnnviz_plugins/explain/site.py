@@ -152,7 +152,8 @@ class Site:
             wanted = "(row, col, channel) or (channel,)" if len(shape) == 3 else "(channel,)"
             raise UsageError(f"unit is {wanted} of {self.layer}, whose shape is {shape}; got {unit}")
         chosen = np.zeros(shape, np.float32)
-        chosen[(..., *unit)] = 1
+        place: tuple[Any, ...] = (..., *unit)
+        chosen[place] = 1
         return chosen
 
 
