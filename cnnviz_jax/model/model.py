@@ -7,6 +7,7 @@ checkpoints.
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 import jax
@@ -195,6 +196,7 @@ class Model:
         rules: Mapping[str, Any] | None = None,
         handlers: Mapping[str, Handler] | None = None,
         overrides: Mapping[int, Override] | None = None,
+        places: Mapping[str, LayerNode] | None = None,
         need_outputs: bool = True,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return one image's logits and the values at the layers `read`; traceable.
@@ -209,6 +211,7 @@ class Model:
             rules: Backward rules, such as `{"relu": "guided"}`.
             handlers: Functions that compute layers in place of the program, on native values.
             overrides: Other ways to compute values of the program's graph, by number.
+            places: Values that names of layers stand for here, in place of the model's own layers.
             need_outputs: Whether to run above the deepest layer that is read; if not, logits are `None`.
 
         Raises:
@@ -217,13 +220,13 @@ class Model:
         """
         if image.dtype == jnp.float64:  # drawn with `JAX_ENABLE_X64`; the program was read for float32
             image = image.astype(jnp.float32)
-        add, replace = dict(add or {}), dict(replace or {})
+        add, replace, places = dict(add or {}), dict(replace or {}), dict(places or {})
         if INPUT in (*add, *replace) and INPUT not in self.program.layers:
             change = replace.pop(INPUT, image)
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
 
         def native(name: str, change: Any, *, replaced: bool = False) -> Any:
-            node = self.program.layer_node(name)
+            node = places.get(name) or self.program.layer_node(name)
             if callable(change):
                 return lambda value: node.with_canonical(value, change(node.to_canonical(value)))
             if replaced and node.grid is not None:
@@ -239,9 +242,10 @@ class Model:
             rules=rules,
             handlers=handlers,
             overrides=overrides,
+            places=places,
             need_outputs=need_outputs and self.structure.head is None,
         )
-        return self.read_off(image, outputs, values, read, need_outputs)
+        return self.read_off(image, outputs, values, read, need_outputs, places)
 
     def read_off(
         self,
@@ -250,6 +254,7 @@ class Model:
         values: Mapping[str, Any],
         read: Sequence[str],
         need_outputs: bool,
+        places: Mapping[str, LayerNode] = MappingProxyType({}),
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return one image's logits and canonical values at `read` from what the program computed.
 
@@ -259,8 +264,10 @@ class Model:
             values: Native values of `Structure.program_layers`.
             read: Layers whose values are returned.
             need_outputs: Whether logits are returned; if not, they are `None`.
+            places: As for `run`.
         """
-        activations = {name: self.program.layer_node(name).to_canonical(value) for name, value in values.items()}
+        nodes = {name: places.get(name) or self.program.layer_node(name) for name in values}
+        activations = {name: nodes[name].to_canonical(value) for name, value in values.items()}
         activations = {INPUT: image, **activations}
         logits = None
         if need_outputs and self.structure.head is not None:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import typing
+from collections.abc import Mapping
 from typing import Any, Literal
 
 from typeguard import TypeCheckError, check_type
@@ -54,7 +55,7 @@ def name_of(technique: str | TechniqueSpec | TechniqueConfig) -> str:
 
 
 def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:
-    """Return `spec.config(**options)`; lists become tuples, literals are checked.
+    """Return `spec.config(**options)`, checked; lists become tuples, and mappings texts such as `conv3=31,5; conv1=2`.
 
     Raises:
         UsageError: An option does not exist, is missing, or its value is not one of those allowed.
@@ -78,11 +79,23 @@ def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return tuple(_plain(each) for each in value)
+    if isinstance(value, Mapping):
+        return (_text_of(value),)
+    if isinstance(value, list | tuple):
+        return tuple(_text_of(each) if isinstance(each, Mapping) else _plain(each) for each in value)
     if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
         return value.item()
     return _plain(value.tolist()) if hasattr(value, "tolist") else value
+
+
+def _text_of(table: Mapping[str, Any]) -> str:
+    """Return a mapping as the command line writes it: `conv3=31,5; conv1=2`."""
+    return "; ".join(f"{name}={','.join(map(str, _listed(value)))}" for name, value in table.items())
+
+
+def _listed(value: Any) -> list[Any]:
+    plain = value.tolist() if hasattr(value, "tolist") else value
+    return list(plain) if isinstance(plain, list | tuple) else [plain]
 
 
 def _in_words(hint: Any) -> str:

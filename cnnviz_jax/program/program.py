@@ -43,6 +43,7 @@ class Program(TracedProgram):
         rules: Mapping[str, str | Callable[[Any], Any]] | None = None,
         handlers: Mapping[str, Handler] | None = None,
         overrides: Mapping[int, Override] | None = None,
+        places: Mapping[str, LayerNode] | None = None,
         need_outputs: bool = True,
     ) -> tuple[Any, dict[str, Any]]:
         """Run the program on one image and return `(outputs, {name: native value})`.
@@ -59,6 +60,7 @@ class Program(TracedProgram):
             rules: Backward rules by kind of activation, such as `{"relu": "guided"}`; a function `x -> y` replaces it.
             handlers: Functions that compute layers in place of the program; see `Handler`.
             overrides: Other ways to compute values of the graph, by number.
+            places: Values that names in `read`, `add` and `replace` stand for, in place of the program's own layers.
             need_outputs: Whether to run on to the outputs; if not, they are `None` and nothing above the deepest
                 layer in `read` is evaluated.
 
@@ -75,13 +77,16 @@ class Program(TracedProgram):
         if need_outputs and not (read or add or replace or rules or handlers or overrides or self._pools):
             return jax.tree.unflatten(self._outputs_tree, _compat.evaluate(self._open, self._consts, [*leaves, x])), {}
         inputs = {**self._numbered(params), self.graph.image_id: x}
-        changes = self._changes(inputs, add or {}, replace or {})
+        nodes = {
+            name: (places or {}).get(name) or self.layer_node(name) for name in (*read, *(add or {}), *(replace or {}))
+        }
+        changes = self._changes(inputs, add or {}, replace or {}, nodes)
         # Whoever computes a value last in this row decides: pools lie below rules, rules below what the caller says.
         ways = {**self._pools, **self._ruled(rules or {}), **(overrides or {})}
         for name, handler in (handlers or {}).items():
             layer = self.layer_node(name)
             ways[layer.value] = self._handled(layer, handler, inputs)
-        ids = [self.layer_node(name).value for name in read]
+        ids = [nodes[name].value for name in read]
         outputs = self.graph.output_ids if need_outputs else ()
         values = self.evaluator.run(inputs, [*ids, *outputs], changes=changes, overrides=ways)
         found = {name: values[number] for name, number in zip(read, ids, strict=True)}
@@ -94,11 +99,17 @@ class Program(TracedProgram):
     def _numbered(self, params: Any) -> dict[int, Any]:
         return dict(zip(self.graph.param_ids, jax.tree.leaves(params), strict=True))
 
-    def _changes(self, inputs: dict[int, Any], add: Mapping[str, Any], replace: Mapping[str, Any]) -> dict[int, Change]:
+    def _changes(
+        self,
+        inputs: dict[int, Any],
+        add: Mapping[str, Any],
+        replace: Mapping[str, Any],
+        nodes: Mapping[str, LayerNode],
+    ) -> dict[int, Change]:
         """Functions of values; replaced values become inputs. Names of one value act one after the other."""
         steps: dict[int, list[Change]] = {}
         for name, new in replace.items():
-            layer = self.layer_node(name)
+            layer = nodes[name]
             if callable(new):
                 steps.setdefault(layer.value, []).append(new)
             else:
@@ -106,7 +117,7 @@ class Program(TracedProgram):
                     raise UsageError(f"layer {name!r} has shape {layer.shape}, its replacement {jax.numpy.shape(new)}")
                 inputs[layer.value] = new
         for name, delta in add.items():
-            steps.setdefault(self.layer_node(name).value, []).append(lambda value, delta=delta: value + delta)  # type: ignore[misc]
+            steps.setdefault(nodes[name].value, []).append(lambda value, delta=delta: value + delta)  # type: ignore[misc]
         in_turn = functools.partial(functools.reduce, lambda value, change: change(value))
         return {number: functools.partial(in_turn, changes) for number, changes in steps.items()}
 

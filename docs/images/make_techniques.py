@@ -29,6 +29,7 @@ OPTIONS: dict[str, dict[str, object]] = {
     "guided-ig": {"steps": 100},
     "conductance": {"at": "relu3", "nodes": 50},
     "internal-influence": {"at": "relu3"},
+    "concept-relevance": {"layer": "relu4", "composite": "epsilon-plus-flat"},
 }
 COMPARED = ["grad-cam", "saliency", "integrated-gradients", "occlusion"]
 IMAGES = 3

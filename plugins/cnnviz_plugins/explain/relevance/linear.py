@@ -38,6 +38,20 @@ class AffineChain:
         return tuple(dict.fromkeys((*kernel, *found)))
 
     @property
+    def folded(self) -> tuple[int, ...]:
+        """The values before the last that differ from it by arithmetic alone: each unit of theirs is one of its."""
+        found: list[int] = []
+        for node in reversed(self.chain):
+            if node.name in RECASTS:
+                break
+            found.append(next(number for number in node.inputs if number in self._inner))
+        return tuple(found)
+
+    @property
+    def _inner(self) -> frozenset[int]:
+        return frozenset((self.operation.node.outputs[0], *(node.outputs[0] for node in self.chain[:-1])))
+
+    @property
     def has_scale(self) -> bool:
         """Whether the chain may change the sign or the size of weights."""
         return any(node.name not in RECASTS and node.name not in ("add", "add_any") for node in self.chain)

@@ -8,8 +8,15 @@ import jax.numpy as jnp
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
-from cnnviz_plugins.explain.relevance.plugin import LrpConfig
+from cnnviz_plugins.explain.relevance.plugin import LrpConfig, RulesConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
+
+
+def settings_of(config: RulesConfig) -> RelevanceSettings:
+    """Return the rules that options name."""
+    own = tuple(row_of(text, config.stabiliser) for text in config.rules)
+    rows = tuple((pattern, rule_of(rule, config.stabiliser)) for pattern, rule in COMPOSITES[config.composite])
+    return RelevanceSettings(rows=own + rows, own=len(own), epsilon=config.stabiliser, bias=config.bias)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,9 +42,7 @@ class Lrp(Fold):
         Raises:
             RuleError: The rules do not fit the model.
         """
-        own = tuple(row_of(text, config.stabiliser) for text in config.rules)
-        rows = tuple((pattern, rule_of(rule, config.stabiliser)) for pattern, rule in COMPOSITES[config.composite])
-        settings = RelevanceSettings(rows=own + rows, own=len(own), epsilon=config.stabiliser, bias=config.bias)
+        settings = settings_of(config)
         plan = model_plan(model, settings)
         notes = (("rules", plan.rules), ("epsilon", config.stabiliser))
         return cls(settings=settings, notes=notes, warnings=plan.warnings("lrp"))

@@ -60,6 +60,9 @@ class RelevancePlan:
     """`layer: rule` for each layer with weights."""
     unruled: tuple[str, ...]
     """Operations without a rule: they share by gradient times input."""
+    folds: Mapping[int, int]
+    """Values inside a folded layer, each with the one behind all that is folded in, which has the same units: relevance
+    stands there."""
 
     def warnings(self, technique: str) -> tuple[str, ...]:
         """Return a warning that names the operations without a rule, if there are any."""
@@ -85,7 +88,7 @@ def plan_of(model: Model, settings: RelevanceSettings, ends: Sequence[int], para
     for node in planner.needed:
         if node.order not in planner.claimed:
             planner.leaf(node)
-    return RelevancePlan(planner.overrides, tuple(planner.rules), tuple(planner.unruled))
+    return RelevancePlan(planner.overrides, tuple(planner.rules), tuple(planner.unruled), planner.folds)
 
 
 @dataclass(eq=False)
@@ -98,6 +101,7 @@ class _Planner:
     claimed: set[int] = field(default_factory=set)
     rules: list[str] = field(default_factory=list)
     unruled: list[str] = field(default_factory=list)
+    folds: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         program = self.model.program
@@ -149,6 +153,7 @@ class _Planner:
             self.rules.append(f"{names[-1]}: {rule}")
             self.define(affine.value, (affine.source, *affine.fixed), self.weighing(affine, rule))
             self.claimed.update(node.order for node in (operation.node, *affine.chain))
+            self.folds |= dict.fromkeys(affine.folded, affine.value)
         for k, (pattern, rule) in enumerate(self.settings.rows[: self.settings.own]):
             if k not in fitting and (names or pattern != "*"):  # "all layers" is true of no layer, too
                 raise RuleError(

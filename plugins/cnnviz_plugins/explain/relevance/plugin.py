@@ -1,21 +1,21 @@
 """The relevance family: a score handed back layer by layer until the pixels share it."""
 
+from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import UsageError, technique, techniques_hook
+from cnnviz_jax.plugin import UsageError, check_at_least, technique, techniques_hook
 
 # Light too: the words that options are made of.
 from cnnviz_plugins.explain.relevance.composites import row_of
+from cnnviz_plugins.explain.relevance.conditions import condition_of
 
 STABILISERS = {"paper": 1e-6, "innvestigate": 1e-7, "captum": 1e-9}
 """Epsilon by whose convention: zennit's, innvestigate/analyzer/relevance_based, captum/attr/_utils/lrp_rules.py."""
 
 
-@technique("lrp", "explain", ".lrp:Lrp.build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
-           "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
-           "Kohlbrenner et al. 2020, arXiv:1910.09840")  # fmt: skip
-class LrpConfig:
-    """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
+@dataclass(frozen=True, kw_only=True)
+class RulesConfig:
+    """Which layer shares relevance by which rule."""
 
     composite: Literal[
         "epsilon", "z+", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1", "epsilon-alpha2-beta1-flat",
@@ -45,6 +45,44 @@ class LrpConfig:
         _check_epsilon(self.stabiliser)
         for text in self.rules:
             row_of(text)
+
+
+@technique("lrp", "explain", ".conditional:build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
+           "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
+           "Kohlbrenner et al. 2020, arXiv:1910.09840",
+           "Achtibat et al. 2023, arXiv:2206.03208 (conditions)")  # fmt: skip
+class LrpConfig(RulesConfig):
+    """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
+
+    conditions: tuple[str, ...] = ()
+    """Channels by which relevance may pass, `layer=channels`, such as `conv3=31,5` or, for two layers, `conv3=31;
+    conv1=2`; in Python also `{"conv3": [31, 5]}`. Several conditions, all of the same layers, give one map each."""
+    skip: Literal["exclude", "keep"] = "exclude"
+    """What becomes of relevance that passes by a condition's layer, as through a skip connection."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        for text in self.conditions:
+            condition_of(text)
+
+
+@technique("concept-relevance", "explain", ".decomposition:ConceptRelevance.build",
+           "Achtibat et al. 2023, arXiv:2206.03208")  # fmt: skip
+class ConceptRelevanceConfig(RulesConfig):
+    """The score divided among a layer's channels, and where in the image each finds its share."""
+
+    layer: str | None = None
+    """The layer whose channels share the score; the last one with more than one position when not given."""
+    channels: tuple[int, ...] | None = None
+    """Channels that get a map, in this order; the strongest of each image when not given."""
+    count: int = 8
+    """How many of the strongest get a map."""
+    order: Literal["size", "favour"] = "size"
+    """What is strongest: relevance of the largest size, or the most in favour of the score."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(1, count=self.count)
 
 
 @technique("excitation-backprop", "explain", ".excitation_backprop:ExcitationBackprop.build",

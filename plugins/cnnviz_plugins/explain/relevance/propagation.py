@@ -30,7 +30,7 @@ def model_plan(model: Model, settings: RelevanceSettings) -> RelevancePlan:
     Raises:
         RuleError: The rules do not fit the model.
     """
-    return plan_of(model, settings, _read_values(model, (), need_outputs=True), {})
+    return plan_of(model, settings, read_values(model, (), need_outputs=True), {})
 
 
 def relevance_of(
@@ -54,10 +54,9 @@ def relevance_of(
 
     Cost: one forward and one backward pass, each layer one to four times by its rule.
     """
-    program = model.program
-    params = dict(zip(program.graph.param_ids, jax.tree.leaves(model.params), strict=True))
-    ends = _read_values(model, target.layers, target.needs_outputs)
-    node = None if layer is None else program.layer_node(layer)
+    ends = read_values(model, target.layers, target.needs_outputs)
+    node = None if layer is None else model.program.layer_node(layer)
+    params = parameters_by_number(model)
     plan = plan_of(model, settings, ends if node is None else [*ends, node.value], params)
 
     # The image's relevance is the cotangent that arrives at the image. A layer's is the one that arrives at a zero
@@ -71,23 +70,39 @@ def relevance_of(
             overrides=plan.overrides,
             need_outputs=target.needs_outputs,
         )
-        # Relevance begins as value times slope: of the score z_1 - z_2 / 2, z_1 gets z_1 and z_2 gets -z_2 / 2, which
-        # add up to the score. Excitation backprop begins with the slope alone, 1 at the target.
-        begun = jax.tree.map(lambda leaf: taken(leaf, leaf) if _is_float(leaf) else leaf, found)
-        return target.score(*(begun if settings.is_rooted else found)), found
+        return target.score(*rooted(found, settings)), found
 
     start = image if node is None else jnp.zeros(node.canonical_shape, node.dtype)
     values, found = jax.grad(scored, has_aux=True)(start)
+    return Relevance(values.astype(jnp.float32), root_of(target, found, settings))
+
+
+def rooted(found: Any, settings: RelevanceSettings) -> Any:
+    """Return outputs and layer values as relevance begins at them: the score's slope comes back times each value."""
+    # Of the score z_1 - z_2 / 2, z_1 gets z_1 and z_2 gets -z_2 / 2, which add up to the score. Excitation backprop
+    # begins with the slope alone, 1 at the target.
+    if not settings.is_rooted:
+        return found
+    return jax.tree.map(lambda leaf: taken(leaf, leaf) if _is_float(leaf) else leaf, found)
+
+
+def root_of(target: Target, found: Any, settings: RelevanceSettings) -> Float[Array, ""]:
+    """Return how much relevance begins at the outputs and layer values that a target reads."""
     slopes = jax.grad(lambda both: target.score(*both), allow_int=True)(found)
     root = jnp.float32(0)
     for value, slope in zip(jax.tree.leaves(found), jax.tree.leaves(slopes), strict=True):
         if _is_float(value):
             root += jnp.sum(value * slope if settings.is_rooted else slope).astype(jnp.float32)
-    return Relevance(values.astype(jnp.float32), root)
+    return root
 
 
-def _read_values(model: Model, layers: Sequence[str], need_outputs: bool) -> list[int]:
-    """Numbers of the values that `Model.run` reads."""
+def parameters_by_number(model: Model) -> dict[int, Any]:
+    """Return the parameters by their number in the program's graph."""
+    return dict(zip(model.program.graph.param_ids, jax.tree.leaves(model.params), strict=True))
+
+
+def read_values(model: Model, layers: Sequence[str], need_outputs: bool) -> list[int]:
+    """Return the numbers of the values that `Model.run` reads."""
     structure, program = model.structure, model.program
     ids = [program.layer_node(name).value for name in structure.program_layers(layers, need_outputs)]
     return [*ids, *program.graph.output_ids] if need_outputs and structure.head is None else ids
