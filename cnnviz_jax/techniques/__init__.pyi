@@ -161,6 +161,36 @@ class ConceptMaps(ExplainConfig):
     """Number of one concept, as a map at the image's size; all, each at the layer's size, when not given."""
 
 @dataclass(frozen=True, kw_only=True)
+class ConceptRelevance(ExplainConfig):
+    """The score divided among a layer's channels, and where in the image each finds its share."""
+    composite: Literal[
+        'epsilon', 'z+', 'epsilon-plus', 'epsilon-plus-flat', 'epsilon-alpha2-beta1', 'epsilon-alpha2-beta1-flat',
+        'epsilon-gamma-box', 'sequential-preset-a', 'sequential-preset-a-flat', 'sequential-preset-b',
+        'sequential-preset-b-flat', 'deep-taylor'
+    ] = 'epsilon'
+    """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
+    rules: tuple[str, ...] = ()
+    """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
+    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2, identity; beta is a - 1. `identity` passes
+    relevance on place by place, for a layer whose output has its input's shape."""
+    epsilon: float | None = None
+    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0. 1e-6, or the
+    convention's (iNNvestigate: 1e-7, Captum: 1e-9), when not given."""
+    bias: bool = True
+    """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
+    convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
+    """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
+    twice where ours is shared."""
+    layer: str | None = None
+    """The layer whose channels share the score; the last one with more than one position when not given."""
+    channels: tuple[int, ...] | None = None
+    """Channels that get a map, in this order; the strongest of each image when not given."""
+    count: int = 8
+    """How many of the strongest get a map."""
+    order: Literal['size', 'favour'] = 'size'
+    """What is strongest: relevance of the largest size, or the most in favour of the score."""
+
+@dataclass(frozen=True, kw_only=True)
 class Conductance(ExplainConfig):
     """Share of each unit of a layer in the difference of scores, while the image grows out of a baseline."""
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
@@ -734,6 +764,11 @@ class Lrp(ExplainConfig):
     convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
     """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
     twice where ours is shared."""
+    conditions: tuple[str, ...] = ()
+    """Channels by which relevance may pass, `layer=channels`, such as `conv3=31,5` or, for two layers, `conv3=31;
+    conv1=2`; in Python also `{"conv3": [31, 5]}`. Several conditions, all of the same layers, give one map each."""
+    skip: Literal['exclude', 'keep'] = 'exclude'
+    """What becomes of relevance that passes by a condition's layer, as through a skip connection."""
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSensitivity(MeasureConfig):
