@@ -12,6 +12,7 @@ from cnnviz_jax.plugin import Case, ClassScore, Fold, Heatmap, Model, UsageError
 from cnnviz_plugins.explain.relevance.conditions import Condition, condition_of
 from cnnviz_plugins.explain.relevance.descent import Descent, checked_layer
 from cnnviz_plugins.explain.relevance.lrp import Lrp
+from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import LrpConfig
 
 Skip = Literal["exclude", "keep"]
@@ -64,7 +65,7 @@ def conditioned(
 
 
 @dataclass(frozen=True, kw_only=True)
-class ConditionalLrp(Lrp):
+class ConditionalLrp(Fold):
     """Relevance that passes the layers of a condition by its channels: (h, w, c), or of many conditions one map each.
 
     With several conditions `values` is (h, w, k), each map summed over the image's channels. `extras` has `root`, the
@@ -76,6 +77,7 @@ class ConditionalLrp(Lrp):
     Source: Achtibat et al. 2023, arXiv:2206.03208, section 4.1.
     """
 
+    settings: RelevanceSettings
     layers: tuple[str, ...]
     """The conditioned layers, highest first."""
     channels: tuple[tuple[tuple[int, ...], ...], ...]
