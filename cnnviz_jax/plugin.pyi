@@ -48,6 +48,7 @@ from .engine.reducers.reducer import extremes as extremes
 from .engine.reducers.reducer import over_positions as over_positions
 from .engine.reducers.reducer import positions as positions
 from .engine.reducers.top_k import TopK as TopK
+from .engine.sampling import SampledMean as SampledMean
 from .engine.survey import SurveyPlan as SurveyPlan
 from .engine.survey import run_survey as run_survey
 from .engine.survey import surveyed_layer as surveyed_layer

@@ -13,6 +13,7 @@ from cnnviz_jax.engine.iteration import Iteration, run_iteration
 from cnnviz_jax.engine.keys import image_ids, key_of, key_text, keys_for, root_key, word_id
 from cnnviz_jax.engine.preview import preview
 from cnnviz_jax.engine.progress import stage
+from cnnviz_jax.engine.sampling import SampledMean
 from cnnviz_jax.progress.bars import Progress, as_callable, silent
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Fold",
     "Iteration",
     "Progress",
+    "SampledMean",
     "WholeImage",
     "as_callable",
     "compilations",

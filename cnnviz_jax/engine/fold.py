@@ -39,7 +39,7 @@ class Fold:
 
     @property
     def rounds(self) -> tuple[int, ...]:
-        """After how many evaluations `refine` looks at what is there; the last is `evaluations`. Needs `stack`."""
+        """After how many evaluations `refine` looks at what is there; the last is `evaluations`."""
         return (self.evaluations,)
 
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
@@ -49,6 +49,10 @@ class Fold:
     def refine(self, case: Case, gathered: Any) -> Any:
         """Return the context of the next round, from what the rounds before gathered; of the same shapes."""
         return case.context
+
+    def is_over(self, context: Any) -> bool:
+        """Whether the evaluations that are left need not be done: asked on the host, of a batch's refined context."""
+        return False
 
     def prepare(self, case: Case) -> Any:
         """Return what every evaluation of this image shares; any pytree."""

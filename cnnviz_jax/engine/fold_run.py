@@ -160,6 +160,8 @@ class FoldRun:
                         partial(_refine, self.fold), (_refine, self.fold), (batch, gathered), evaluations=self.count
                     )
                     batch = replace(batch, context=refined(batch, gathered))
+                    if self.fold.is_over(batch.context):
+                        break
                 gathered, token = self.step(batch, gathered, jnp.int32(start))
                 flight.add(token)
                 # One chunk behind: this one is only under way.
@@ -246,9 +248,14 @@ def _begin(fold: Fold, slots: int, batch: Case) -> Any:
 
 def _step(fold: Fold, chunk: int, batch: Case, gathered: Any, start: Array) -> Any:
     # Every chunk has this one shape. The last one of a round is padded with its last evaluation, computed again and
-    # left out of a sum; in a stack it is written into slots beyond the count, which `_end` cuts off.
+    # left out of a sum; in a stack it is written into slots beyond the count, which `_end` cuts off. A sum leaves out
+    # what belongs to the next round as well, which computes it itself.
     indices = start + jnp.arange(chunk, dtype=jnp.int32)
-    valid = indices < fold.evaluations
+    end: Any = fold.evaluations
+    if fold.gather == "sum" and len(fold.rounds) > 1:
+        ends = jnp.asarray(fold.rounds, jnp.int32)
+        end = ends[jnp.searchsorted(ends, start, side="right")]
+    valid = indices < end
     partials = evaluated(fold, batch, jnp.minimum(indices, fold.evaluations - 1))
 
     def put(total: Array, new: Array) -> Array:
@@ -276,9 +283,11 @@ def _refine(fold: Fold, batch: Case, gathered: Any) -> Any:
 
 
 def _end(fold: Fold, batch: Case, gathered: Any) -> Any:
-    return finished(fold, batch, _complete(fold, gathered) if fold.gather == "stack" else gathered)
+    return finished(fold, batch, _complete(fold, gathered))
 
 
-def _complete(fold: Fold, stacks: Any) -> Any:
-    """Stacks without the slots behind their last evaluation."""
-    return jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], stacks)
+def _complete(fold: Fold, gathered: Any) -> Any:
+    """What is gathered; of stacks without the slots behind their last evaluation."""
+    if fold.gather == "sum":
+        return gathered
+    return jax.tree.map(lambda leaf: leaf[:, : fold.evaluations], gathered)

@@ -65,6 +65,14 @@ class Attribution(Result):
         places none."""
         return self.view != "maps" and not (self.view == "layer" and np.ndim(self.values) != 4)
 
+    @property
+    def standard_error(self) -> Shaped[Numbers, "..."] | None:
+        """The standard error of every value, where the map is a mean of random draws; else none.
+
+        Twice of it on either side holds the value of endlessly many draws in about 95 of 100 places.
+        """
+        return self.extras.get("standard_error")
+
     def overlay(self, **display: Unpack[DisplayOptions]) -> Float[np.ndarray, "n h w 3"]:
         """Return each map over its image as a colour image in [0, 1], drawn as `cv.render` draws it.
 

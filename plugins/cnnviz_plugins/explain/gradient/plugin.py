@@ -87,9 +87,13 @@ class SmoothgradConfig:
     """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
     convention: Literal["paper", "captum", "pair", "xplique", "tf-explain", "innvestigate"] = "paper"
     """Whose number of copies and noise."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... copies, `samples` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `samples` when not given."""
 
     def __post_init__(self) -> None:
         check_at_least(1, samples=self.samples)
+        check_positive(tolerance=self.tolerance)
         _ = self.used_noise  # refuses what cannot be read
 
     @property
@@ -120,6 +124,8 @@ class VargradConfig(SmoothgradConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.tolerance is not None:
+            raise UsageError("vargrad has no tolerance: it is a variance, not a mean of its copies")
         if not 0 <= self.subtracted < self.copies:
             raise UsageError(f"ddof is from 0 to samples - 1 = {self.copies - 1}, got {self.subtracted}")
 

@@ -1,13 +1,13 @@
 """SmoothGrad and its relatives: what gradients are over noisy copies of the image (Smilkov et al. 2017)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Self
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Heatmap, Model, Target, fill_of, noisy_image
+from cnnviz_jax.plugin import Case, Heatmap, Model, SampledMean, Target, View, fill_of, noisy_image
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map
 from cnnviz_plugins.explain.gradient.path import rule_of
 from cnnviz_plugins.explain.gradient.plugin import (
@@ -23,8 +23,8 @@ from cnnviz_plugins.explain.input_gradient import RULES, input_gradient, relu_ru
 
 
 @dataclass(frozen=True, kw_only=True)
-class Smoothgrad(PixelSum):
-    """The mean of signed gradients over noisy copies, (h, w, c).
+class Smoothgrad(SampledMean):
+    """The mean of signed gradients over noisy copies, (h, w, c), with its standard error.
 
     Randomness: copy i of an image is image + sigma * normal(fold_in(image's key, i)), so the result
     depends on the seed and the image, not on chunk, batch or device.
@@ -34,26 +34,21 @@ class Smoothgrad(PixelSum):
     """
 
     config: SmoothgradConfig
+    view: View = "pixels"
 
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        notes, warnings = relu_rule(model, config.method)
-        notes += (("samples", config.copies), ("noise", str(config.used_noise)))
-        return cls(config=config, count=config.copies, notes=notes, warnings=warnings)
+        notes, warnings = noted(config, model)
+        return cls(config=config, count=config.copies, tolerance=config.tolerance, notes=notes, warnings=warnings)
 
-    def prepare(self, case: Case) -> Any:
-        """Return the noise's standard deviation, and what the gradients are compared with."""
-        return self.config.used_noise.sigma(case.image), jnp.zeros_like(case.image)
+    def shared(self, case: Case) -> Float[Array, ""]:
+        """Return the noise's standard deviation."""
+        return self.config.used_noise.sigma(case.image)
 
-    def evaluate(self, case: Case) -> Any:
+    def draw(self, case: Case) -> tuple[Float[Array, "h w c"], Any]:
         """Return the gradient at one noisy copy."""
-        noisy = noisy_image(case.image, case.context[0], case.key)
-        return method_map(case.model, noisy, case.target, self.config.method)
-
-    def finish(self, case: Case, gathered: Any) -> Heatmap:
-        """Return the mean."""
-        return Heatmap(values=gathered / self.config.copies)
+        return noisy_map(case, case.context, self.config.method), ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,13 +61,13 @@ class SmoothgradSquared(Smoothgrad):
 
     config: SmoothgradSquaredConfig
 
-    def evaluate(self, case: Case) -> Any:
+    def draw(self, case: Case) -> tuple[Float[Array, "h w c"], Any]:
         """Return the squared gradient at one noisy copy."""
-        return super().evaluate(case) ** 2
+        return super().draw(case)[0] ** 2, ()
 
 
 @dataclass(frozen=True, kw_only=True)
-class Vargrad(Smoothgrad):
+class Vargrad(PixelSum):
     """The variance of gradients over noisy copies, (h, w, c); never negative.
 
     Randomness, cost: see `Smoothgrad`; one gradient more.
@@ -84,8 +79,8 @@ class Vargrad(Smoothgrad):
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        plain = super().build(config, model)
-        return replace(plain, notes=(*plain.notes, ("ddof", config.subtracted)))
+        notes, warnings = noted(config, model)
+        return cls(config=config, count=config.copies, notes=(*notes, ("ddof", config.subtracted)), warnings=warnings)
 
     def prepare(self, case: Case) -> Any:
         """Return the noise's standard deviation and the untouched gradient: differences to it lose no digits."""
@@ -95,7 +90,7 @@ class Vargrad(Smoothgrad):
 
     def evaluate(self, case: Case) -> Any:
         """Return the difference to the untouched gradient, and its square."""
-        difference = super().evaluate(case) - case.context[1]
+        difference = noisy_map(case, case.context[0], self.config.method) - case.context[1]
         return difference, difference**2
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
@@ -104,6 +99,17 @@ class Vargrad(Smoothgrad):
         count = self.config.copies
         spread = jnp.maximum(squares - total**2 / count, 0.0)
         return Heatmap(values=spread / (count - self.config.subtracted))
+
+
+def noted(config: SmoothgradConfig, model: Model) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
+    """Return the notes on copies and noise and the rewritten ReLUs, and the warnings of those left as they are."""
+    notes, warnings = relu_rule(model, config.method)
+    return (*notes, ("samples", config.copies), ("noise", str(config.used_noise))), warnings
+
+
+def noisy_map(case: Case, sigma: Float[Array, ""], method: GradientMethod) -> Float[Array, "h w c"]:
+    """Return what the method gives at one noisy copy."""
+    return method_map(case.model, noisy_image(case.image, sigma, case.key), case.target, method)
 
 
 def method_map(

@@ -106,9 +106,15 @@ class RiseConfig:
     the model subtracts shows."""
     convention: Literal["paper", "xplique"] = "paper"
     """`paper` divides by masks x probability, `xplique` by how often each pixel was kept."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... masks, `masks` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `masks` when not given."""
 
     def __post_init__(self) -> None:
         check_at_least(1, masks=self.masks)
+        check_positive(tolerance=self.tolerance)
+        if self.tolerance is not None and self.convention == "xplique":
+            raise UsageError("rise takes a tolerance by the convention 'paper' only: xplique's is no mean of its masks")
         check_size("grid", self.grid, unit="cells")
         if not 0 < self.probability <= 1:
             raise UsageError(f"probability is above 0 and at most 1, got {self.probability}")

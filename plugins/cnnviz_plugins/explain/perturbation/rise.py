@@ -1,19 +1,18 @@
 """RISE: the mean score over random masks that keep a pixel (Petsiuk et al. 2018)."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
+from cnnviz_jax.plugin import Case, Heatmap, Model, SampledMean
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import RiseConfig
 
 
 @dataclass(frozen=True, kw_only=True)
-class Rise(Fold):
+class Rise(SampledMean):
     """Sum over masks of score(masked image) * mask, over masks * probability, (h, w).
 
     A mask is a coarse grid of zeros and ones, enlarged bilinearly to (cells + 1) times the cell and moved by a random
@@ -28,39 +27,37 @@ class Rise(Fold):
     `xplique`: xplique/attributions/rise.py, which divides by the masks' sum per pixel.
     """
 
-    gather: Literal["sum", "stack"] = "sum"
     config: RiseConfig
 
     @classmethod
     def build(cls, config: RiseConfig, model: Model) -> "Rise":
         """Return the fold for `model`."""
-        return cls(config=replace(config, fill=resolved_fill(config.fill, model)))
+        filled = replace(config, fill=resolved_fill(config.fill, model))
+        return cls(config=filled, count=config.masks, tolerance=config.tolerance)
 
     @property
-    def evaluations(self) -> int:
-        """One per mask."""
-        return self.config.masks
+    def is_plain(self) -> bool:
+        """Not by Xplique's convention: that is a quotient of two means."""
+        return self.config.convention == "paper"
 
-    def prepare(self, case: Case) -> Float[Array, "h w c"]:
+    def shared(self, case: Case) -> Float[Array, "h w c"]:
         """Return the image as it looks where masked."""
         return occluding_fill(self.config.fill, case.image, case.model, case.key)
 
-    def evaluate(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
-        """Return mask `index` times its score, and the mask."""
+    def draw(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
+        """Return mask `index` times its score over the probability, and the mask."""
         cells = self.config.grid if isinstance(self.config.grid, tuple) else (self.config.grid,)
         mask = random_mask(
             case.key, (case.image.shape[0], case.image.shape[1]), (cells[0], cells[-1]), self.config.probability
         )
         score = case.model.score(case.context + (case.image - case.context) * mask[:, :, None], case.target)[0]
-        return score * mask, mask
+        return score * mask / self.config.probability, mask
 
-    def finish(self, case: Case, gathered: Any) -> Heatmap:
+    def of_mean(self, case: Case, values: Float[Array, "h w"], more: Float[Array, "h w"]) -> Heatmap:
         """Return the map."""
-        total, kept = gathered
         if self.config.convention == "xplique":
-            return Heatmap(values=total / (kept + 1e-4), extras={"kept": kept / self.config.masks})
-        share = self.config.masks * self.config.probability
-        return Heatmap(values=total / share, extras={"kept": kept / self.config.masks})
+            values = values * self.config.probability / (more + 1e-4 / self.config.masks)
+        return Heatmap(values=values, extras={"kept": more})
 
 
 def random_mask(
