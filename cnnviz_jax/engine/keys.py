@@ -72,4 +72,8 @@ def keys_for(key: Key[Array, ""], ids: Sequence[int] | Integer[np.ndarray, "..."
     ):
         raise UsageError(f"ids are whole numbers from 0 to 2**32 - 1, one per image, got {ids!r}")
     # Not split by place: an image keeps its noise alone, in any batch, in any order and after a resume.
-    return jax.vmap(lambda i: jax.random.fold_in(key, i))(jax.device_put(numbers.astype(np.uint32)))
+    return _folded_in(key, numbers.astype(np.uint32))
+
+
+# Compiled: traced anew operation by operation, this took more of a call than a small network's gradient.
+_folded_in = jax.jit(jax.vmap(jax.random.fold_in, (None, 0)))

@@ -23,14 +23,14 @@ class Sums(NamedTuple):
     squares: Float[Array, "..."]
     more: Any
     """Further numbers, whose means the technique wants."""
-    count: Float[Array, ""]
+    draws: Float[Array, ""]
     idle: Float[Array, ""]
     """Draws left out because the map was known."""
 
     @property
     def mean(self) -> Float[Array, "..."]:
         """The mean of the draws."""
-        return self.values / self.count
+        return self.values / self.draws
 
     @property
     def standard_error(self) -> Float[Array, "..."]:
@@ -38,8 +38,8 @@ class Sums(NamedTuple):
         # One pass: for draws that differ by less than a hundredth of their mean, float32 has no digits left of the
         # difference, and what comes out is rounding, of at most 3e-4 of the mean.
         spread = jnp.maximum(self.squares - self.values * self.mean, 0)
-        single = self.count < 2
-        return jnp.where(single, jnp.nan, jnp.sqrt(spread / jnp.where(single, 1, self.count - 1) / self.count))
+        single = self.draws < 2
+        return jnp.where(single, jnp.nan, jnp.sqrt(spread / jnp.where(single, 1, self.draws - 1) / self.draws))
 
 
 class Sampling(NamedTuple):
@@ -117,7 +117,7 @@ class SampledMean(Fold):
         """Return whether the map is known, after a round."""
         # `idle` says that it was known before. A run that resumes within a round has a count between two looks: it
         # then decides nothing, as an undisturbed run would not have looked there.
-        looked = jnp.isin(gathered.count, jnp.asarray(self.rounds, jnp.float32))
+        looked = jnp.isin(gathered.draws, jnp.asarray(self.rounds, jnp.float32))
         error, size = (jnp.sqrt(jnp.mean(part**2)) for part in (gathered.standard_error, gathered.mean))
         is_known = looked & (error <= (self.tolerance or 0) * size)
         return case.context._replace(settled=(gathered.idle > 0) | is_known)
@@ -129,9 +129,9 @@ class SampledMean(Fold):
     def finish(self, case: Case, gathered: Sums) -> Heatmap:
         """Return the result, with the standard error and the number of draws."""
         own = replace(case, context=case.context.own)
-        more = jax.tree.map(lambda total: total / gathered.count, gathered.more)
+        more = jax.tree.map(lambda total: total / gathered.draws, gathered.more)
         found = self.of_mean(own, gathered.mean, more)
         extras = {"standard_error": gathered.standard_error} if self.is_plain else {}
         if self.tolerance is not None:
-            extras["samples"] = gathered.count.astype(jnp.int32)
+            extras["samples"] = gathered.draws.astype(jnp.int32)
         return replace(found, extras={**found.extras, **extras})
