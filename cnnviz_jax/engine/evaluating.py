@@ -12,7 +12,6 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
-from cnnviz_jax.compiling import abstract
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold import Fold
 
@@ -36,7 +35,7 @@ def rows_of(cases: Case, rows: Int[np.ndarray, " k"]) -> Case:
 def shapes_of(cases: Case, count: int) -> Case:
     """Return the shapes of so many such cases."""
     every = _by_image(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), cases)
-    return replace(every, model=jax.tree.map(abstract, cases.model))
+    return replace(every, model=cases.model.shapes)
 
 
 def _by_image(change: Callable[[Any], Any], cases: Case) -> Case:

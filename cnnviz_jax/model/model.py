@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.compiling import in_batches, shapes_returned
+from cnnviz_jax.compiling import abstract, in_batches, shapes_returned
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
@@ -76,6 +76,11 @@ class Model:
     def program(self) -> Program:
         """The traced program, for techniques that need more than `run`."""
         return self.structure.program
+
+    @functools.cached_property
+    def shapes(self) -> "Model":
+        """The same model with the shapes of its parameters in their place, as programs are compiled for."""
+        return jax.tree.map(abstract, self)
 
     @functools.cached_property
     def layers(self) -> LayerTable:
