@@ -31,7 +31,7 @@ class Common:
 MODEL_OPTIONS = (
     Common("model", "MODEL", "a name that `cnnviz models` lists, or package.module:factory"),
     Common("weights", "FILE|URL", "the model's weights: .safetensors, .pth and others, or an Orbax folder"),
-    Common("precision", "float32|bfloat16", "of the numbers that layers multiply; float32 if left out"),
+    Common("precision", "float32|tf32|bfloat16", "of the numbers that layers multiply; float32 if left out"),
 )
 OUTPUT_OPTIONS = (
     Common("out", "FILE", "where to write; the suffix says how, as `cnnviz renderers` lists"),

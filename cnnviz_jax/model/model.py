@@ -170,18 +170,19 @@ class Model:
             made = structure_of(
                 old.pure, shape, mean=old.mean, std=old.std, labels=old.labels, name=old.name, params=self.params
             )
-            sizes[height, width] = made if old.exact is None else in_precision(made, "bfloat16", self.params)
+            sizes[height, width] = made if old.exact is None else in_precision(made, old.precision, self.params)
         return Model(self.params, sizes[height, width])
 
     def with_precision(self, precision: Precision) -> "Model":
         """Return the same model with its convolutions and matrix products on numbers of another precision.
 
         `bfloat16` rounds the operands of each product and sums in float32; all else, gradients between products too,
-        stays float32. Accelerators multiply such numbers several times faster; a CPU does not. `explain` notes by how
-        much the scores differ from those in float32.
+        stays float32. Accelerators multiply such numbers several times faster; a CPU does not. `tf32` lets NVIDIA's
+        cards round the operands to 10 bits, as PyTorch lets them in convolutions by default, and changes nothing on a
+        CPU. `explain` notes by how much the scores differ from those in float32.
 
         Args:
-            precision: `float32` or `bfloat16`.
+            precision: `float32`, `tf32` or `bfloat16`.
 
         Raises:
             ModelError: The precision is unknown, or the model has no float32 product that could be rounded.

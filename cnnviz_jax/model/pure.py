@@ -7,7 +7,7 @@ from typing import Any, Literal
 Axes = Literal["NHWC", "NCHW"]
 """Layouts of images that a native function may take."""
 
-Precision = Literal["float32", "bfloat16"]
+Precision = Literal["float32", "tf32", "bfloat16"]
 """What the operands of convolutions and matrix products are rounded to."""
 
 

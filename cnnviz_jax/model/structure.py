@@ -43,6 +43,8 @@ class Structure:
     """The same model at other input sizes."""
     exact: "Structure | None" = None
     """The same model in float32, where this one multiplies rounded numbers."""
+    precision: Precision = "float32"
+    """What those are rounded to."""
 
     @functools.cached_property
     def _identity(self) -> str:
@@ -125,13 +127,15 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     exact = structure.exact or structure
     if precision == "float32":
         return exact
-    if structure is not exact:
+    if precision == structure.precision:
         return structure
-    products = low_precision_products(exact.program.graph, jnp.bfloat16)
+    products = low_precision_products(exact.program.graph, precision)
     if not products:
-        raise ModelError(f"{exact.name} has no float32 convolution or matrix product to compute in bfloat16")
+        raise ModelError(f"{exact.name} has no float32 convolution or matrix product to compute in {precision}")
     apply = exact.program.with_overrides(products)
-    warning = f"{len(products)} products round their operands to bfloat16 and sum in float32"
+    warning = f"{len(products)} products round their operands to {precision} and sum in float32"
+    if precision == "tf32" and jax.default_backend() == "cpu":
+        warning = "tf32 changes nothing on a CPU, which multiplies float32 in full"
     return dataclasses.replace(
         exact,
         apply=apply,
@@ -139,6 +143,7 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
         warnings=(*exact.warnings, warning),
         sizes={},
         exact=exact,
+        precision=precision,
     )
 
 

@@ -167,7 +167,7 @@ def _rounding(
     for number, image in enumerate(images):
         args = (exact, image, jax.tree.map(lambda leaf, number=number: leaf[number], target))
         gaps.append(abs(float(compiled(_score, _score, args)(*args)) - float(scores[number])))
-    return (("bfloat16_score_error", max(gaps)),)
+    return ((f"{model.structure.precision}_score_error", max(gaps)),)
 
 
 def _score(model: Model, image: Float[Array, "h w c"], target: targets.Target) -> Float[Array, ""]:

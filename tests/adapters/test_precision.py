@@ -86,8 +86,22 @@ def test_another_size_and_the_way_back_keep_what_was_asked() -> None:
 
 def test_what_cannot_be_rounded_is_said() -> None:
     model = network()
-    with pytest.raises(ModelError, match="precision is one of float32, bfloat16; got 'half'"):
+    with pytest.raises(ModelError, match="precision is one of float32, tf32, bfloat16; got 'half'"):
         model.with_precision("half")  # type: ignore[arg-type]
     plain = cv.adapt(lambda params, x: x.sum((1, 2)) * params, jnp.ones(3), input_shape=(4, 4, 3))
     with pytest.raises(ModelError, match="no float32 convolution or matrix product"):
         plain.with_precision("bfloat16")
+
+
+def test_tf32_is_a_matter_of_the_device_and_says_so_on_a_cpu() -> None:
+    model = network()
+    low = model.with_precision("tf32")
+    assert low.with_precision("bfloat16").structure.precision == "bfloat16"
+    assert low.at_size(20, 20).structure.precision == "tf32"
+    assert "tf32 changes nothing on a CPU" in low.warnings[-1]
+    text = str(jax.make_jaxpr(lambda x: low(x))(IMAGES))
+    assert "Precision.HIGH," in text
+    assert "Precision.HIGHEST" not in text
+    np.testing.assert_array_equal(low(IMAGES), model(IMAGES))
+    found = cv.explain("saliency", low, IMAGES, target=2)
+    assert dict(found.provenance.notes)["tf32_score_error"] == 0
