@@ -100,8 +100,8 @@ def test_tf32_is_a_matter_of_the_device_and_says_so_on_a_cpu() -> None:
     assert low.at_size(20, 20).structure.precision == "tf32"
     assert "tf32 changes nothing on a CPU" in low.warnings[-1]
     text = str(jax.make_jaxpr(lambda x: low(x))(IMAGES))
-    assert "Precision.HIGH," in text
+    assert "Precision.HIGH" in text
     assert "Precision.HIGHEST" not in text
     np.testing.assert_array_equal(low(IMAGES), model(IMAGES))
     found = cv.explain("saliency", low, IMAGES, target=2)
-    assert dict(found.provenance.notes)["tf32_score_error"] == 0
+    assert dict(found.provenance.notes)["tf32_score_error"] < 1e-6  # fused otherwise, at most
