@@ -857,6 +857,9 @@ class Rise(ExplainConfig):
     the model subtracts shows."""
     convention: Literal['paper', 'xplique'] = 'paper'
     """`paper` divides by masks x probability, `xplique` by how often each pixel was kept."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... masks, `masks` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `masks` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class Road(MeasureConfig):
@@ -941,6 +944,9 @@ class Smoothgrad(ExplainConfig):
     """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
     convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain', 'innvestigate'] = 'paper'
     """Whose number of copies and noise."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... copies, `samples` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `samples` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class SmoothgradSquared(ExplainConfig):
@@ -956,6 +962,9 @@ class SmoothgradSquared(ExplainConfig):
     """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
     convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain', 'innvestigate'] = 'paper'
     """Whose number of copies and noise."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... copies, `samples` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `samples` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class Sobol(ExplainConfig):
@@ -1022,6 +1031,9 @@ class Vargrad(ExplainConfig):
     """Which gradient method is averaged; one with a baseline or nodes takes its own defaults."""
     convention: Literal['paper', 'captum', 'pair', 'xplique', 'tf-explain', 'innvestigate'] = 'paper'
     """Whose number of copies and noise."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... copies, `samples` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `samples` when not given."""
     ddof: int | None = None
     """Divide by copies - ddof; 0 (the variance of these copies), or the convention's (Xplique: 1), when not given."""
 
