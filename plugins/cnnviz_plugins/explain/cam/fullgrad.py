@@ -22,6 +22,9 @@ _WITHOUT = frozenset({
     "relu", "leaky_relu", "max_pool", "min_pool", "avg_pool", "sum_pool", "global_pool", "add", "concat", "flatten",
 })  # fmt: skip
 
+_EPSILON = 1e-7
+"""What pytorch_grad_cam/utils/image.py adds to a maximum before it divides."""
+
 
 @dataclass(frozen=True)
 class Bias:
@@ -87,6 +90,9 @@ class Fullgrad(Fold):
     BatchNorm are read off the program; smooth activations have the implicit bias of the paper, y - y' x. Layers
     without a map count in the sums only.
 
+    `pytorch-grad-cam`: the input's term and those of convolutions and norms alone, each channel from 0 to 1, and their
+    sum from 0 to 1 again. `extras` are then the sums of these terms.
+
     Cost: two forward passes and one backward pass per image.
     Source: Srinivas, Fleuret 2019, propositions 1 and 2, section 4 for the map; idiap/fullgrad-saliency.
     """
@@ -98,6 +104,9 @@ class Fullgrad(Fold):
     def build(cls, config: FullgradConfig, model: Model) -> "Fullgrad":
         """Return the fold for `model`, with the biases that its program tells."""
         found = biases(model)
+        if config.convention == "pytorch-grad-cam":  # pytorch_grad_cam/fullgrad_cam.py: Conv2d and BatchNorm2d
+            kinds = {bias.layer: model.program.layers[bias.layer].kind for bias in found}
+            found = tuple(b for b in found if b.how == "explicit" and kinds[b.layer] in ("conv", "norm"))
         return cls(config=config, biases=found, notes=(("bias_layers", tuple(bias.layer for bias in found)),))
 
     def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, "h w c"], tuple[Float[Array, "..."], ...]]:
@@ -122,14 +131,18 @@ class Fullgrad(Fold):
         for term in terms:
             if term.ndim == 3:
                 total = total + self._shown(term, size)
+        if self.config.convention == "pytorch-grad-cam":
+            total = scaled(total, "min-max", _EPSILON)
         sums = jnp.stack([at_input.sum(), *(term.sum() for term in terms)])
         extras = {"input_sum": sums[0], "bias_sums": sums[1:], "completeness_gap": sums.sum() - score}
         return Heatmap(values=total, extras=extras)
 
     def _shown(self, term: Float[Array, "rows cols channels"], size: tuple[int, int]) -> Float[Array, "h w"]:
         values = term if self.config.signed else jnp.abs(term)
-        if self.config.rescale == "term":
+        is_peers = self.config.convention == "pytorch-grad-cam"
+        if is_peers or self.config.rescale == "channel":
+            added = _EPSILON if is_peers else 0.0
+            values = jax.vmap(lambda each: scaled(each, "min-max", added), in_axes=2, out_axes=2)(values)
+        elif self.config.rescale == "term":
             values = scaled(values, "min-max")
-        elif self.config.rescale == "channel":
-            values = jax.vmap(lambda each: scaled(each, "min-max"), in_axes=2, out_axes=2)(values)
         return resized(values, size, "linear").sum(-1)

@@ -1,7 +1,7 @@
 """Maps weighted by gradients: Grad-CAM and those that differ from it in how a channel is weighted."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import jax
 import jax.numpy as jnp
@@ -30,19 +30,23 @@ class GradCam(LayerMaps):
     """
 
     config: GradCamConfig
+    takes_vectors: ClassVar[bool] = True
 
     @classmethod
-    def build(cls, config: GradCamConfig, model: Model) -> Self:
+    def laid_out(cls, config: GradCamConfig, model: Model) -> Self:
         """Return the fold for `model`, its layers resolved."""
         view: View = "heatmap" if config.channels == "sum" else "maps"
-        return replace(super().build(config, model), view=view)
+        return replace(super().laid_out(config, model), view=view)
 
-    def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols *c"]:
-        """Return the map before the ReLU."""
+    def weigh(self, activation: Map, gradient: Map) -> Map:
+        """Return each channel times its mean gradient."""
         if self.config.convention == "tf-explain":
             gradient = jnp.where((activation > 0) & (gradient > 0), gradient, 0)
-        weighted = activation * gradient.mean((0, 1))
-        return weighted.sum(-1) if self.config.channels == "sum" else weighted
+        return activation * gradient.mean((0, 1))
+
+    def joined(self, weighted: Map) -> Float[Array, "rows cols *c"]:
+        """Return the channels as one map, or as they are where each is asked for."""
+        return super().joined(weighted) if self.config.channels == "sum" else weighted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +55,9 @@ class GradCamPlusPlus(LayerMaps):
 
     g is d score / d A_k and alpha = g^2 / (2 g^2 + g^3 * sum over places of A_k): the paper's second and third
     derivatives, in closed form because it explains exp(score). The factor exp(score), common to the whole map, is
-    left out, as all peers do: it overflows.
+    left out, as all peers do: it overflows. `pytorch-grad-cam` adds 1e-6 to alpha's denominator, which decides where
+    gradients are below some 1e-3. `torchcam` is the formula of its documentation: release 0.5 itself never divides, so
+    that its alpha is g^2.
 
     Cost: one forward and one backward pass per image.
     Source: Chattopadhay, Sarkar, Howlader, Balasubramanian 2018, equations 5 to 7 and 19. Variants:
@@ -60,8 +66,8 @@ class GradCamPlusPlus(LayerMaps):
 
     config: GradCamPlusPlusConfig
 
-    def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols"]:
-        """Return the map before the ReLU."""
+    def weigh(self, activation: Map, gradient: Map) -> Map:
+        """Return each channel times its weight."""
         square = gradient**2
         if self.config.convention == "torchcam":
             alpha = quotient(square, 2 * square + (square * gradient * activation).sum((0, 1)))
@@ -69,9 +75,12 @@ class GradCamPlusPlus(LayerMaps):
         elif self.config.convention == "xplique":
             alpha = quotient(square, 2 * square + square * gradient * activation.mean((0, 1)))
             weights = (alpha * jax.nn.relu(gradient)).mean((0, 1))
+        elif self.config.convention == "pytorch-grad-cam":
+            alpha = square / (2 * square + square * gradient * activation.sum((0, 1)) + 1e-6)
+            weights = (alpha * jax.nn.relu(gradient)).sum((0, 1))
         else:  # divided by g^2, which underflows where g does not
             weights = quotient(jax.nn.relu(gradient), 2 + gradient * activation.sum((0, 1))).sum((0, 1))
-        return activation @ weights
+        return activation * weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,9 +95,12 @@ class XGradCam(LayerMaps):
 
     config: XGradCamConfig
 
-    def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols"]:
-        """Return the map before the ReLU."""
-        return activation @ quotient((activation * gradient).sum((0, 1)), activation.sum((0, 1)))
+    def weigh(self, activation: Map, gradient: Map) -> Map:
+        """Return each channel times its weight."""
+        total = activation.sum((0, 1))
+        if self.config.convention == "pytorch-grad-cam":
+            total = total + 1e-7  # pytorch_grad_cam/xgrad_cam.py
+        return activation * quotient((activation * gradient).sum((0, 1)), total)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +115,9 @@ class HiresCam(LayerMaps):
 
     config: HiresCamConfig
 
-    def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols"]:
-        """Return the map before the ReLU."""
-        return (activation * gradient).sum(-1)
+    def weigh(self, activation: Map, gradient: Map) -> Map:
+        """Return activation times gradient."""
+        return activation * gradient
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,9 +132,9 @@ class LayerCam(LayerMaps):
 
     config: LayerCamConfig
 
-    def weigh(self, activation: Map, gradient: Map) -> Float[Array, "rows cols"]:
-        """Return the map before the ReLU."""
-        return (jax.nn.relu(gradient) * activation).sum(-1)
+    def weigh(self, activation: Map, gradient: Map) -> Map:
+        """Return activation times positive gradient."""
+        return jax.nn.relu(gradient) * activation
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,13 +171,13 @@ class SmoothGradCamPlusPlus(LayerMaps):
         """Return the maps, weighted."""
         means = jax.tree.map(lambda total: total / self.config.samples, gathered)
         return self.result(
-            case.image, tuple(self._weighed(case.context[1][name], *means[name]) for name in self.layers)
+            case.image, tuple(self.joined(self._weighed(case.context[1][name], *means[name])) for name in self.layers)
         )
 
-    def _weighed(self, activation: Map, first: Map, second: Map, third: Map) -> Float[Array, "rows cols"]:
+    def _weighed(self, activation: Map, first: Map, second: Map, third: Map) -> Map:
         if self.config.convention == "torchcam":
             spread = (activation * third).sum((0, 1))
         else:
             spread = activation.sum((0, 1)) * third
         alpha = quotient(second if self.config.numerator == "second" else first, 2 * second + spread)
-        return activation @ (alpha * jax.nn.relu(first)).sum((0, 1))
+        return activation * (alpha * jax.nn.relu(first)).sum((0, 1))

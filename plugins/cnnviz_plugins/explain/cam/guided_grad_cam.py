@@ -23,7 +23,7 @@ class GuidedGradCam(Fold):
         LayerKindError: The layer has no map.
 
     Cost: two forward and two backward passes per image.
-    Source: Selvaraju et al. 2017, section 3.2; captum/attr/_core/guided_grad_cam.py enlarges by nearest.
+    Source: Selvaraju et al. 2017, section 3.2; captum/attr/_core/guided_grad_cam.py enlarges by PyTorch's nearest.
     """
 
     config: GuidedGradCamConfig

@@ -24,6 +24,12 @@ class MapConfig:
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal["paper", "pytorch-grad-cam", "torchcam"] = "paper"
     """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and return
+    the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal["eigen"] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place of
+    their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
     def __post_init__(self) -> None:
         if self.layer is not None and self.layers:
@@ -47,8 +53,8 @@ class GradCamConfig(MapConfig):
     """A layer's channels, weighted by their mean gradient."""
 
     convention: Literal["paper", "captum", "pair", "pytorch-grad-cam", "tf-explain", "torchcam", "xplique"] = "paper"  # type: ignore[assignment]
-    """Whose numbers. `captum`: no ReLU, enlarged by nearest. `pair`: divided by its maximum. `tf-explain`: mean of
-    the positive gradients of active units, no ReLU. `xplique`: enlarged bicubically. `pytorch-grad-cam` and
+    """Whose numbers. `captum`: no ReLU, enlarged by PyTorch's nearest. `pair`: divided by its maximum. `tf-explain`:
+    mean of the positive gradients of active units, no ReLU. `xplique`: enlarged bicubically. `pytorch-grad-cam` and
     `torchcam`: scaled to run from 0 to 1."""
     channels: Literal["sum", "each"] = "sum"
     """`sum` adds the weighted channels up, as the paper does; `each` returns them one by one."""
@@ -57,6 +63,8 @@ class GradCamConfig(MapConfig):
         super().__post_init__()
         if self.channels == "each" and len(self.layers) > 1:
             raise UsageError("channels='each' shows the channels of one layer; give one")
+        if self.channels == "each" and self.smooth is not None:
+            raise UsageError("channels='each' adds no channels up, which smooth='eigen' does in another way; give one")
 
     @property
     def rectified(self) -> bool:
@@ -80,7 +88,8 @@ class GradCamPlusPlusConfig(MapConfig):
 
     convention: Literal["paper", "pytorch-grad-cam", "torchcam", "xplique"] = "paper"  # type: ignore[assignment]
     """Whose numbers. `torchcam`: sum of gradient^3 x activation in the weights' denominator, scaled to run from 0 to
-    1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's, scaled."""
+    1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's with 1e-6 added to the
+    denominator, scaled."""
 
 
 @technique("xgrad-cam", "explain", ".grad_cam:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", in_report=False)
@@ -118,7 +127,46 @@ class EigenCamConfig(MapConfig):
     """A layer's channels along their first principal direction, whatever the class."""
 
     convention: Literal["paper", "pytorch-grad-cam"] = "paper"
-    """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first."""
+    """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first, and scales
+    the map to run from 0 to 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_projected(self)
+
+
+@technique("eigen-grad-cam", "explain", ".eigen_cam:EigenGradCam.build",
+           "Muhammad, Yeasin 2020, arXiv:2008.00299, of activation x gradient as in pytorch-grad-cam",
+           in_report=False)  # fmt: skip
+class EigenGradCamConfig(MapConfig):
+    """A layer's channels times their gradients, along their first principal direction."""
+
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"
+    """Whose numbers: as they are, or pytorch-grad-cam's, which scales its maps to run from 0 to 1. There the sign is
+    whatever the singular vector has; here the map agrees with the sum over channels by either name."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_projected(self)
+
+
+@technique("finer-cam", "explain", ".finer_cam:FinerCam.build", "Zhang et al. 2025, arXiv:2501.11309", in_report=False)
+class FinerCamConfig(MapConfig):
+    """A layer's channels, weighted by what sets the class apart from those that score alike."""
+
+    against: tuple[int, ...] = ()
+    """Classes to compare with; the three whose logits come nearest when none are given."""
+    alpha: float = 1.0
+    """How much of their logits is subtracted; 0 is the class alone."""
+    weights: Literal["grad-cam", "grad-cam++", "xgrad-cam", "hires-cam", "layer-cam"] = "grad-cam"
+    """How channels are weighted."""
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"
+    """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if len(set(self.against)) != len(self.against):
+            raise UsageError(f"against names different classes, got {self.against!r}")
 
 
 @technique("score-cam", "explain", ".score_cam:ScoreCam.build", "Wang et al. 2020, arXiv:1910.01279", in_report=False)
@@ -130,6 +178,20 @@ class ScoreCamConfig(MapConfig):
     pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
 
 
+@technique("faster-score-cam", "explain", ".score_cam:FasterScoreCam.build",
+           "Li 2020, github.com/tabayashi0117/Score-CAM, of Wang et al. 2020, arXiv:1910.01279",
+           in_report=False)  # fmt: skip
+class FasterScoreCamConfig(ScoreCamConfig):
+    """Score-CAM of the channels that vary most over the map."""
+
+    channels: int = 10
+    """How many channels of a layer are looked through."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(1, channels=self.channels)
+
+
 @technique("ablation-cam", "explain", ".ablation_cam:AblationCam.build",
            "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360", in_report=False)  # fmt: skip
 class AblationCamConfig(MapConfig):
@@ -137,7 +199,8 @@ class AblationCamConfig(MapConfig):
 
     convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """`paper`: drop / |score|, which for the positive scores that the paper assumes is its drop / score.
-    `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
+    `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round, and where the
+    layer has values other than 0 at least, a channel is replaced by numbers below -1e7."""
 
 
 @technique("smooth-grad-cam++", "explain", ".grad_cam:SmoothGradCamPlusPlus.build",
@@ -169,7 +232,7 @@ class GuidedGradCamConfig:
     layer: str | None = None
     """Layer of the Grad-CAM; the last one with more than one position when not given."""
     convention: Literal["paper", "captum"] = "paper"
-    """`paper` enlarges bilinearly, `captum` by nearest."""
+    """`paper` enlarges bilinearly, `captum` by PyTorch's nearest."""
 
 
 @technique(
@@ -183,10 +246,20 @@ class FullgradConfig:
     pytorch-grad-cam does; or nothing."""
     signed: bool = False
     """Keep the sign of every term; the paper takes absolute values."""
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"
+    """Whose numbers. `pytorch-grad-cam`: terms of the input, convolutions and norms alone, each channel rescaled, and
+    their sum too."""
 
     def __post_init__(self) -> None:
+        if self.convention == "pytorch-grad-cam" and (self.signed or self.rescale != "term"):
+            raise UsageError("convention='pytorch-grad-cam' decides about signed and rescale; leave them out")
         if self.signed and self.rescale != "none":
             raise UsageError("signed terms cannot be rescaled to run from 0 to 1; say rescale='none'")
+
+
+def _check_projected(config: MapConfig) -> None:
+    if config.smooth is not None:
+        raise UsageError("channels along a principal direction are what smooth='eigen' makes of a sum; leave it out")
 
 
 cnnviz_techniques = techniques_hook(__name__)

@@ -6,7 +6,8 @@ from typing import Literal
 
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float
+import numpy as np
+from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Heatmap
 from cnnviz_plugins.explain.cam.plugin import MapConfig
@@ -21,12 +22,16 @@ class Convention:
     """Added to what is divided by."""
     again: bool = False
     """Whether the enlarged map is scaled once more."""
-    resize: Literal["linear", "cubic", "nearest"] = "linear"
+    resize: "Enlarging" = "linear"
 
+
+Enlarging = Literal["linear", "cubic", "nearest", "corners"]
+"""How a map is enlarged: bilinear or bicubic with half-pixel centres; to the cell that a pixel's top left corner falls
+into, as PyTorch's `nearest`; bilinear with the corners' centres on each other, as PyTorch's `align_corners=True`."""
 
 CONVENTIONS = {
     "paper": Convention(),
-    # captum/attr/_core/layer/grad_cam.py: relu_attributions=False; LayerAttribution.interpolate: nearest.
+    # captum/attr/_core/layer/grad_cam.py: relu_attributions=False; LayerAttribution.interpolate: torch's nearest.
     "captum": Convention(resize="nearest"),
     # PAIR saliency/core/grad_cam.py: divided by the maximum, then resized.
     "pair": Convention(scale="max"),
@@ -89,7 +94,27 @@ def scaled(values: Float[Array, "*shape"], scale: str, epsilon: float = 0.0) -> 
     return jnp.where(top > 0, moved / jnp.where(top > 0, top, 1), 0)
 
 
-def resized(values: Float[Array, "_ _ *c"], size: tuple[int, ...], method: str) -> Float[Array, "_ _ *c"]:
-    """Return a map at another size; `linear` is bilinear with half-pixel centres."""
+def resized(values: Float[Array, "_ _ *c"], size: tuple[int, ...], method: Enlarging) -> Float[Array, "_ _ *c"]:
+    """Return a map at another size."""
+    if method == "nearest":
+        rows, cols = (_cells(into, of) for into, of in zip(size, values.shape, strict=False))
+        return values[rows][:, cols]
+    if method == "corners":
+        down, across = (jnp.asarray(_between(into, of)) for into, of in zip(size, values.shape, strict=False))
+        return jnp.einsum("ij,jk...,lk->il...", down, values, across, precision="highest")
     enlarged: Array = jax.image.resize(values, (*size, *values.shape[2:]), method, antialias=False)
     return enlarged
+
+
+def _cells(into: int, of: int) -> Int[np.ndarray, " into"]:
+    """Which of `of` cells each of `into` pixels falls into."""
+    # In float32, as PyTorch's upsample kernels compute floor(i * (of / into)): 50 pixels of 13 cells go 0 0 0 0 1 1 1 1
+    # 2, where half-pixel centres go 0 0 1 1 1 1 2.
+    scale = np.float32(of) / np.float32(into)
+    return np.minimum((np.arange(into, dtype=np.float32) * scale).astype(np.int32), of - 1)
+
+
+def _between(into: int, of: int) -> Float[np.ndarray, "into of"]:
+    """Linear interpolation at `into` places from the first of `of` to the last, as a matrix."""
+    at = np.arange(into) * ((of - 1) / max(1, into - 1))
+    return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(of))).astype(np.float32)
