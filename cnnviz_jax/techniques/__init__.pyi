@@ -20,7 +20,14 @@ class AblationCam(ExplainConfig):
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
     """`paper`: drop / |score|, which for the positive scores that the paper assumes is its drop / score.
-    `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round."""
+    `pytorch-grad-cam`: drop / score, scaled to run from 0 to 1; a negative score turns the map round, and where the
+    layer has values other than 0 at least, a channel is replaced by numbers below -1e7."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
 @dataclass(frozen=True, kw_only=True)
 class Accentuation(SynthesizeConfig):
@@ -356,7 +363,37 @@ class EigenCam(ExplainConfig):
     relu: bool | None = None
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
-    """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first."""
+    """`paper` projects the activations as they are; `pytorch-grad-cam` takes each channel's mean off first, and
+    scales the map to run from 0 to 1."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
+
+@dataclass(frozen=True, kw_only=True)
+class EigenGradCam(ExplainConfig):
+    """A layer's channels times their gradients, along their first principal direction."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
+    """Whose numbers: as they are, or pytorch-grad-cam's, which scales its maps to run from 0 to 1. There the sign is
+    whatever the singular vector has; here the map agrees with the sum over channels by either name."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
 @dataclass(frozen=True, kw_only=True)
 class Evolution(InspectConfig[evolution.Evolution]):
@@ -444,6 +481,33 @@ class ExtremalPerturbation(ExplainConfig):
     """Look at every second step's image in the mirror, as the authors' code does."""
 
 @dataclass(frozen=True, kw_only=True)
+class FasterScoreCam(ExplainConfig):
+    """Score-CAM of the channels that vary most over the map."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam', 'torchcam'] = 'paper'
+    """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
+    masked: Literal['image', 'layer'] = 'image'
+    """`image`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
+    pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
+    channels: int = 10
+    """How many channels of a layer are looked through."""
+
+@dataclass(frozen=True, kw_only=True)
 class FeatureAblation(ExplainConfig):
     """How much the score falls when each part of the image is occluded."""
     segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
@@ -494,6 +558,34 @@ class Filters(InspectConfig[weights.FilterBank]):
     """Height and width that a dense layer's inputs stand for; the image's where it reads the pixels."""
 
 @dataclass(frozen=True, kw_only=True)
+class FinerCam(ExplainConfig):
+    """A layer's channels, weighted by what sets the class apart from those that score alike."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
+    """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
+    against: tuple[int, ...] = ()
+    """Classes to compare with; the three whose logits come nearest when none are given."""
+    alpha: float = 1.0
+    """How much of their logits is subtracted; 0 is the class alone."""
+    weights: Literal['grad-cam', 'grad-cam++', 'xgrad-cam', 'hires-cam', 'layer-cam'] = 'grad-cam'
+    """How channels are weighted."""
+
+@dataclass(frozen=True, kw_only=True)
 class Focus(MeasureConfig):
     """Share of the map's positive part that lies on the cells of a mosaic that show the class."""
 
@@ -505,6 +597,9 @@ class Fullgrad(ExplainConfig):
     pytorch-grad-cam does; or nothing."""
     signed: bool = False
     """Keep the sign of every term; the paper takes absolute values."""
+    convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
+    """Whose numbers. `pytorch-grad-cam`: terms of the input, convolutions and norms alone, each channel rescaled, and
+    their sum too."""
 
 @dataclass(frozen=True, kw_only=True)
 class GradCam(ExplainConfig):
@@ -520,9 +615,15 @@ class GradCam(ExplainConfig):
     relu: bool | None = None
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'captum', 'pair', 'pytorch-grad-cam', 'tf-explain', 'torchcam', 'xplique'] = 'paper'
-    """Whose numbers. `captum`: no ReLU, enlarged by nearest. `pair`: divided by its maximum. `tf-explain`: mean of
-    the positive gradients of active units, no ReLU. `xplique`: enlarged bicubically. `pytorch-grad-cam` and
+    """Whose numbers. `captum`: no ReLU, enlarged by PyTorch's nearest. `pair`: divided by its maximum. `tf-explain`:
+    mean of the positive gradients of active units, no ReLU. `xplique`: enlarged bicubically. `pytorch-grad-cam` and
     `torchcam`: scaled to run from 0 to 1."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
     channels: Literal['sum', 'each'] = 'sum'
     """`sum` adds the weighted channels up, as the paper does; `each` returns them one by one."""
 
@@ -541,7 +642,14 @@ class GradCamPlusPlus(ExplainConfig):
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'pytorch-grad-cam', 'torchcam', 'xplique'] = 'paper'
     """Whose numbers. `torchcam`: sum of gradient^3 x activation in the weights' denominator, scaled to run from 0 to
-    1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's, scaled."""
+    1. `xplique`: means in place of sums, enlarged bicubically. `pytorch-grad-cam`: the paper's with 1e-6 added to the
+    denominator, scaled."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
 @dataclass(frozen=True, kw_only=True)
 class GradientShap(ExplainConfig):
@@ -571,7 +679,7 @@ class GuidedGradCam(ExplainConfig):
     layer: str | None = None
     """Layer of the Grad-CAM; the last one with more than one position when not given."""
     convention: Literal['paper', 'captum'] = 'paper'
-    """`paper` enlarges bilinearly, `captum` by nearest."""
+    """`paper` enlarges bilinearly, `captum` by PyTorch's nearest."""
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedIg(ExplainConfig):
@@ -601,6 +709,12 @@ class HiresCam(ExplainConfig):
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
     """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
 @dataclass(frozen=True, kw_only=True)
 class IncreaseInConfidence(MeasureConfig):
@@ -720,6 +834,12 @@ class LayerCam(ExplainConfig):
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'pytorch-grad-cam', 'torchcam'] = 'paper'
     """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
 @dataclass(frozen=True, kw_only=True)
 class Lime(ExplainConfig):
@@ -895,6 +1015,12 @@ class ScoreCam(ExplainConfig):
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'pytorch-grad-cam', 'torchcam'] = 'paper'
     """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
     masked: Literal['image', 'layer'] = 'image'
     """`image`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
     pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
@@ -914,6 +1040,12 @@ class SmoothGradCamPlusPlus(ExplainConfig):
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'torchcam'] = 'paper'
     """Whose numbers. `torchcam`: sum of activation x gradient^3 in the denominator, scaled to run from 0 to 1."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
     samples: int = 25
     """Noisy copies of each image."""
     noise: str = 'relative(0.15)'
@@ -1052,6 +1184,12 @@ class XgradCam(ExplainConfig):
     """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
     convention: Literal['paper', 'pytorch-grad-cam', 'torchcam'] = 'paper'
     """Whose numbers: the paper's, or those of a peer, which scales its maps."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
 @dataclass(frozen=True, kw_only=True)
 class Xrai(ExplainConfig):
