@@ -17,6 +17,8 @@ from .plugins.specs import TechniqueSpec as TechniqueSpec
 from .recorder import Recorder as Recorder
 from .results.attribution import Attribution as Attribution
 from .results.attribution import Heatmap as Heatmap
+from .results.difference import Difference as Difference
+from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution
 from .results.measurement import Comparison as Comparison
 from .results.measurement import Measurement as Measurement
@@ -35,6 +37,7 @@ from .techniques.lookup import technique_names as technique_names
 from .verbs.adapt import adapt as adapt
 from .verbs.capture import capture as capture
 from .verbs.compare import compare as compare
+from .verbs.diff import diff as diff
 from .verbs.explain import explain as explain
 from .verbs.inspect import inspect as inspect
 from .verbs.load_model import example_images as example_images

@@ -120,6 +120,8 @@ from .results.attribution import Attribution as Attribution
 from .results.attribution import Heatmap as Heatmap
 from .results.attribution import Prediction as Prediction
 from .results.attribution import View as View
+from .results.difference import Difference as Difference
+from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution
 from .results.evolution import lengths as lengths
 from .results.evolution import line_of as line_of

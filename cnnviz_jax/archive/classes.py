@@ -12,11 +12,29 @@ from cnnviz_jax.plugins import Plugins, plugins
 from cnnviz_jax.plugins.references import import_reference
 from cnnviz_jax.program.analysis.reach import IndexMap, Reach
 from cnnviz_jax.program.analysis.receptive_field import Field
-from cnnviz_jax.results import attribution, evolution, measurement, provenance, report, synthesis, units, weights
+from cnnviz_jax.results import (
+    attribution,
+    difference,
+    evolution,
+    measurement,
+    provenance,
+    report,
+    synthesis,
+    units,
+    weights,
+)
+from cnnviz_jax.similarity import Calibration, Flips
 
 _IN_RESULTS = (
     attribution.Attribution,
     attribution.Prediction,
+    Calibration,
+    Flips,
+    difference.Answers,
+    difference.Difference,
+    difference.Drift,
+    difference.LayerMatches,
+    difference.Moved,
     evolution.Evolution,
     measurement.Comparison,
     measurement.Measurement,

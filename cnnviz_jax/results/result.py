@@ -50,4 +50,6 @@ def _short(value: Any) -> str:
     if isinstance(value, tuple | list | dict) and len(repr(value)) > 60:
         return f"{len(value)} of {type(next(iter(value))).__name__}"
     text = repr(value)
+    if "array(" in text:  # a record of arrays
+        return f"{type(value).__name__}(...)"
     return text if len(text) <= 60 else f"{text[:57]}..."

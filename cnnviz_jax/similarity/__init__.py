@@ -8,7 +8,6 @@ from cnnviz_jax.similarity.alignment import (
     Form,
     cka,
     cka_table,
-    hsic1,
     participation_ratio,
     without_outliers,
 )
@@ -17,7 +16,9 @@ from cnnviz_jax.similarity.canonical import CanonicalCorrelations, svcca
 from cnnviz_jax.similarity.changed import Change, change, pruned, quantised
 from cnnviz_jax.similarity.dissimilarity import dissimilarities, rsa, rsa_interval
 from cnnviz_jax.similarity.drifting import LayerDrift, drift
+from cnnviz_jax.similarity.independence import hsic1
 from cnnviz_jax.similarity.matching import UnitMatching, chance_correlation, match_units
+from cnnviz_jax.similarity.minibatches import MinibatchSums
 from cnnviz_jax.similarity.orthogonal import procrustes
 from cnnviz_jax.similarity.prediction import concept_correlations, lasso, predicted_concepts
 from cnnviz_jax.similarity.reliability import Calibration, calibration
@@ -31,6 +32,7 @@ __all__ = [
     "Flips",
     "Form",
     "LayerDrift",
+    "MinibatchSums",
     "PairSums",
     "UnitMatching",
     "as_rows",

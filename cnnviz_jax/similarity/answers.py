@@ -95,10 +95,15 @@ def flips(old: Logits, new: Logits, labels: Int[Array | np.ndarray, "..."]) -> F
     """
     _check(old, new)
     truth = np.asarray(labels)
-    known = truth >= 0
-    if truth.shape != np.shape(old)[:1] or not known.any():
+    if truth.shape != np.shape(old)[:1] or not (truth >= 0).any():
         raise UsageError(f"labels are one class index for each of {len(old)} images, got shape {truth.shape}")
-    before, after = (np.asarray(each).argmax(-1)[known] == truth[known] for each in (old, new))
+    return flips_of(np.asarray(old).argmax(-1), np.asarray(new).argmax(-1), truth)
+
+
+def flips_of(old: Int[np.ndarray, " n"], new: Int[np.ndarray, " n"], labels: Int[np.ndarray, " n"]) -> Flips:
+    """Return the flips from the best classes before and after."""
+    known = labels >= 0
+    before, after = old[known] == labels[known], new[known] == labels[known]
     return Flips(
         accuracy=(float(before.mean()), float(after.mean())),
         negative=float((before & ~after).mean()),

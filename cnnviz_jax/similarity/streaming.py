@@ -13,8 +13,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.similarity.alignment import LEAST, from_norms, ratio
 from cnnviz_jax.similarity.fixed_point import FIRST_ROWS, MOST_ROWS, Products, Scale, added, as_floats, products, steps
+from cnnviz_jax.similarity.independence import LEAST, from_norms, ratio
 from cnnviz_jax.similarity.matching import UnitMatching, matching_of
 
 Layers = Sequence[Float[np.ndarray, "n _"]]

@@ -11,6 +11,7 @@ from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.specs import Kind
 from cnnviz_jax.results.provenance import Call, Provenance, Unstored
 from cnnviz_jax.verbs.compare import compare
+from cnnviz_jax.verbs.diff import diff
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
 from cnnviz_jax.verbs.measure import measure
@@ -40,7 +41,7 @@ def rerun(
         images: As for the verb; `None` for one that takes none.
         progress: As for the verb.
         **data: Other data that the verb was given and that a provenance does not keep, by the verb's own names:
-            `labels`, `names`, `fields`, `mask`, `exemplars`, `attribution`.
+            `labels`, `names`, `fields`, `mask`, `exemplars`, `attribution`, `b`.
 
     Raises:
         UsageError: The provenance does not say how the verb was called, or data is missing.
@@ -55,6 +56,9 @@ def rerun(
     if provenance.technique == "compare" and isinstance(provenance.config, dict):
         arguments: dict[str, Any] = {"options": provenance.config, "key": key_of(provenance.seed)}
         return compare(model, images, progress=as_callable(progress), **dict(call.arguments), **arguments, **data)  # type: ignore[arg-type]
+    if provenance.technique == "diff" and isinstance(provenance.config, dict):
+        arguments = {**call.arguments, **provenance.config, "key": key_of(provenance.seed)}
+        return diff(model, data.pop("b", None), images, progress=as_callable(progress), **arguments, **data)
     kind = plugins().technique(provenance.technique).kind
     return _RUNS[kind](provenance, call, model, images, data, as_callable(progress))
 

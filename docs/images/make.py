@@ -3,7 +3,9 @@
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
+import jax
 import matplotlib
 import numpy as np
 from jaxtyping import Float
@@ -58,6 +60,21 @@ def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
         cv.render(cv.survey(name, model, images, labels, layer=layer), folder / f"{name}.png", dpi=dpi)
 
 
+def comparison(path: Path, count: int = 200) -> None:
+    """Write how the bundled network differs from a copy whose kernels were rounded to 3-bit numbers."""
+    from cnnviz_jax.similarity import quantised
+    from cnnviz_plugins.models.shapes.images import draw_images
+
+    model = cv.load_model("shapes")
+    images, labels = draw_images(list(range(count)))
+
+    def rounded(leaf: Any) -> Any:
+        return quantised(leaf, levels=3).astype(np.float32) if np.ndim(leaf) > 1 else leaf
+
+    found = cv.diff(model, model.with_params(jax.tree.map(rounded, model.params)), images, labels=labels)
+    cv.render(found, path, dpi=90, title="shapes (a) against a copy in 3-bit numbers (b)")
+
+
 def weights(folder: Path) -> None:
     """Write what the bundled network's weights say of themselves."""
     model = cv.load_model("shapes")
@@ -83,6 +100,7 @@ def main() -> None:
     matplotlib.use("Agg")
     explanations(HERE / "explanations.png")
     surveys(HERE)
+    comparison(HERE / "diff.png")
     weights(HERE)
 
 

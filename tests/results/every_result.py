@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from PIL import Image
 
@@ -30,6 +31,16 @@ def model() -> cv.Model:
 @functools.cache
 def images() -> np.ndarray:
     return np.random.default_rng(0).random((3, 8, 8, 3)).astype(np.float32)
+
+
+@functools.cache
+def other_model() -> cv.Model:
+    return model().with_params(jax.tree.map(lambda leaf: leaf + 0.3 * jnp.sin(100 * leaf), model().params))
+
+
+@functools.cache
+def six_images() -> np.ndarray:
+    return np.random.default_rng(1).random((6, 8, 8, 3)).astype(np.float32)
 
 
 @functools.cache
@@ -73,6 +84,8 @@ MAKERS: dict[str, Any] = {
     "EffectiveReceptiveField": lambda: cv.inspect("effective-receptive-field", model(), samples=2),
     "Convolution": lambda: cv.inspect("convolve", images()[0]),
     "Evolution": lambda: cv.inspect("evolution", training()),
+    "Difference": lambda: cv.diff(model(), other_model(), six_images(), labels=[0, 1, 2, 0, 1, 2], shown=2),
+    "Drift": lambda: cv.diff([model(), other_model(), model()], None, six_images(), labels=[0, 1, 2, 0, 1, 2]),
     "Report": lambda: cv.report(model(), images(), techniques=["saliency"]),
 }  # fmt: skip
 

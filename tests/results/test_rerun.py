@@ -9,7 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.provenance import Call
 from tests.explain.fixtures import TECHNIQUES, cheap
-from tests.results.every_result import image_file, images, made, model, training
+from tests.results.every_result import image_file, images, made, model, other_model, six_images, training
 from tests.results.test_saving import assert_same
 
 AGAIN = {
@@ -27,6 +27,12 @@ AGAIN = {
     "ReceptiveFields": lambda provenance: cv.rerun(provenance, model()),
     "EffectiveReceptiveField": lambda provenance: cv.rerun(provenance, model()),
     "Convolution": lambda provenance: cv.rerun(provenance, images()[0]),
+    "Difference": lambda provenance: cv.rerun(
+        provenance, model(), six_images(), b=other_model(), labels=[0, 1, 2, 0, 1, 2]
+    ),
+    "Drift": lambda provenance: cv.rerun(
+        provenance, [model(), other_model(), model()], six_images(), labels=[0, 1, 2, 0, 1, 2]
+    ),
     "Evolution": lambda provenance: cv.rerun(provenance, training()),
 }
 

@@ -5,6 +5,7 @@ COMMANDS = {
     "explain": "show where a model looks in images",
     "measure": "measure how faithful a technique's maps are",
     "compare": "set techniques side by side: which is most faithful for a network",
+    "diff": "compare two networks, or a training's checkpoints, on the same images",
     "synthesize": "make the inputs that excite channels or classes most",
     "inspect": "show what a model itself holds: filters, receptive fields",
     "survey": "show what units answer to over a folder of images: exemplars, distributions",

@@ -13,8 +13,10 @@ from matplotlib.figure import Figure
 from cnnviz_jax.plugin import Attribution, RenderError
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.convolution import convolution_figure
+from cnnviz_plugins.renderers.figures.difference import difference_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure
 from cnnviz_plugins.renderers.figures.distributions import distributions_figure
+from cnnviz_plugins.renderers.figures.drift import drift_figure
 from cnnviz_plugins.renderers.figures.evolution import evolution_figure
 from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure, path_figure
@@ -118,8 +120,10 @@ def _fields(result: Any, options: FieldOptions) -> Figure:
 _DRAWN: dict[str, Callable[..., Figure]] = {
     "Attribution": _attribution,
     "Convolution": convolution_figure,
+    "Difference": difference_figure,
     "Dissection": dissection_figure,
     "Distributions": distributions_figure,
+    "Drift": drift_figure,
     "EffectiveReceptiveField": effective_field_figure,
     "Evolution": evolution_figure,
     "Exemplars": exemplars_figure,

@@ -87,6 +87,16 @@ class MeasureOptions(FigureOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class DifferenceOptions(FigureOptions):
+    """How networks compared are shown."""
+
+    limit: int = 28
+    """Most layers whose units are drawn."""
+    columns: int = 6
+    """Most changed images shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SynthesisOptions(FigureOptions):
     """How synthesised images are shown."""
 
@@ -128,6 +138,7 @@ class HtmlOptions(HeatOptions):
 BY_RESULT: dict[str, type[FigureOptions]] = {
     **dict.fromkeys(("Attribution", "Report"), HeatOptions),
     **dict.fromkeys(("Comparison", "Measurement"), MeasureOptions),
+    **dict.fromkeys(("Difference", "Drift"), DifferenceOptions),
     **dict.fromkeys(
         ("Convolution", "Dissection", "Distributions", "EffectiveReceptiveField", "Exemplars", "FilterMatch",
          "FilterVariety"),

@@ -6,8 +6,16 @@ from typing import Any
 from cnnviz_jax.plugin import RendererSpec, hookimpl
 
 _DRAWN = (
-    *("Attribution", "Comparison", "Convolution", "Dissection", "Distributions", "EffectiveReceptiveField"),
-    *("Evolution", "Exemplars", "FilterBank", "FilterMatch", "FilterVariety", "Measurement"),
+    *(
+        "Attribution",
+        "Comparison",
+        "Convolution",
+        "Difference",
+        "Dissection",
+        "Distributions",
+        "EffectiveReceptiveField",
+    ),
+    *("Drift", "Evolution", "Exemplars", "FilterBank", "FilterMatch", "FilterVariety", "Measurement"),
     *("ReceptiveFields", "Report", "Synthesis"),
 )
 _RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (

@@ -1,0 +1,191 @@
+"""One pass of one or two networks over the same images: each image's layers as rows, its logits, and what moved."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from typing import Any, cast
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from cnnviz_jax.compiling import compiled
+from cnnviz_jax.data.dataset import Dataset, ImageBatch
+from cnnviz_jax.engine.chunk_planning import Chunk, fitting
+from cnnviz_jax.engine.reducers.reducer import by_position
+from cnnviz_jax.errors import TargetError
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.progress.bars import Progress, silent
+
+
+@dataclass(frozen=True, kw_only=True)
+class Observed:
+    """What networks make of some images, in the order of their numbers; images that could not be read are absent."""
+
+    ids: Int[np.ndarray, " b"]
+    """Numbers of the images in the data set."""
+    labels: Int[np.ndarray, " b"]
+    """-1 where unknown."""
+    rows: tuple[tuple[Float[np.ndarray, "b _"], ...], ...]
+    """By network and layer: the mean over positions, one row per image."""
+    logits: tuple[Float[np.ndarray, "b _"] | None, ...]
+    """By network; `None` where it has no class scores."""
+    squares: Float[np.ndarray, "b shared 3"]
+    """Per image and shared layer, over all its values: Σa², Σb² and Σ(a - b)²."""
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def part(self, keep: slice | Bool[np.ndarray, " b"]) -> "Observed":
+        """Return the same of some of the images."""
+        return Observed(
+            ids=self.ids[keep],
+            labels=self.labels[keep],
+            rows=tuple(tuple(table[keep] for table in each) for each in self.rows),
+            logits=tuple(None if each is None else each[keep] for each in self.logits),
+            squares=self.squares[keep],
+        )
+
+
+def joined(parts: Sequence[Observed]) -> Observed:
+    """Return several batches as one."""
+    if len(parts) == 1:
+        return parts[0]
+    first = parts[0]
+    return Observed(
+        ids=np.concatenate([part.ids for part in parts]),
+        labels=np.concatenate([part.labels for part in parts]),
+        rows=tuple(
+            tuple(np.concatenate([part.rows[k][layer] for part in parts]) for layer in range(len(each)))
+            for k, each in enumerate(first.rows)
+        ),
+        logits=tuple(
+            None if each is None else np.concatenate([cast(np.ndarray, part.logits[k]) for part in parts])
+            for k, each in enumerate(first.logits)
+        ),
+        squares=np.concatenate([part.squares for part in parts]),
+    )
+
+
+def in_blocks(batches: Iterator[Observed], size: int) -> Iterator[tuple[int, Observed]]:
+    """Yield the images 0 to size - 1, size to 2 size - 1, and so on, each block whole and with its number.
+
+    What is computed of a block does not depend on the batches in which it came.
+    """
+    held: list[Observed] = []
+    number = 0
+    for batch in batches:
+        first = 0
+        while first < len(batch):
+            block = int(batch.ids[first]) // size
+            if block != number and held:
+                yield number, joined(held)
+                held = []
+            number = block
+            last = int(np.searchsorted(batch.ids, (block + 1) * size))
+            held.append(batch.part(slice(first, last)))
+            first = last
+    if held:
+        yield number, joined(held)
+
+
+def observe(
+    models: Sequence[Model],
+    datasets: Sequence[Dataset],
+    layers: Sequence[tuple[str, ...]],
+    *,
+    shared: tuple[str, ...] = (),
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    unreadable: dict[int, str],
+    progress: Progress = silent,
+) -> Iterator[Observed]:
+    """Yield what the networks make of all images, batch by batch in the order of their numbers.
+
+    One program of one shape for all batches; networks of one structure, such as checkpoints, share it.
+
+    Args:
+        models: One network, or two.
+        datasets: The images for each; the same object where both take one size.
+        layers: Layers of each network whose rows are wanted, by resolved names.
+        shared: Layers of both networks whose values have one shape, and are compared value by value.
+        batch: Images at once.
+        memory_budget: Bytes the compiled program may need.
+        unreadable: Is filled with why images could not be read, by number.
+        progress: Called as `progress(done, total, "images")`.
+
+    Cost: one forward pass per network and image.
+    """
+    count = len(datasets[0])
+    shapes = [model.input_shape for model in models]
+    scored = tuple(_has_classes(model) for model in models)
+    apart = len(datasets) > 1 and datasets[1] is not datasets[0]
+
+    def step(models: Any, images: Any) -> Any:
+        return _observed(models, images, tuple(layers), shared, scored)
+
+    def compile_for(size: int) -> Any:
+        images = tuple(jax.ShapeDtypeStruct((size, *shape), np.float32) for shape in shapes[: 1 + apart])
+        return compiled(step, ("observe", tuple(layers), shared, scored, apart), (tuple(models), images))
+
+    size, program = fitting(compile_for, batch, count, memory_budget)
+    done = 0
+    streams = [datasets[k].batches(size, shapes[k]) for k in range(1 + apart)]
+    with closing(_stream(streams)) as parts:
+        for part in parts:
+            found = jax.device_get(program(tuple(models), tuple(each.images for each in part)))
+            for each in part:
+                unreadable |= each.unreadable
+            done = min(done + size, count)
+            progress(done, count, "images")
+            valid = np.logical_and.reduce([each.valid for each in part])
+            if not valid.any():
+                continue
+            rows, logits, squares = found
+            whole = Observed(
+                ids=part[0].ids.astype(np.int64),
+                labels=part[0].fields["label"],
+                rows=rows,
+                logits=logits,
+                squares=squares,
+            )
+            yield whole.part(valid)
+
+
+def _stream(streams: Sequence[Iterator[ImageBatch]]) -> Any:
+    yield from zip(*streams, strict=True)
+
+
+def _has_classes(model: Model) -> bool:
+    try:
+        return model.class_count > 0
+    except TargetError:
+        return False
+
+
+def _observed(
+    models: tuple[Model, ...],
+    images: tuple[Float[Array, "b h w c"], ...],
+    layers: tuple[tuple[str, ...], ...],
+    shared: tuple[str, ...],
+    scored: tuple[bool, ...],
+) -> Any:
+    """Return rows, logits and squares of a batch; traceable."""
+    rows, logits, values = [], [], []
+    for k, model in enumerate(models):
+        read = tuple(dict.fromkeys((*layers[k], *shared)))
+
+        def run(image: Array, model: Model = model, read: tuple[str, ...] = read, k: int = k) -> Any:
+            return model.run(image, read=read, need_outputs=scored[k])
+
+        outputs, found = jax.vmap(run)(images[min(k, len(images) - 1)])
+        rows.append(tuple(by_position(found[name]).mean(1) for name in layers[k]))
+        logits.append(jnp.reshape(outputs, (outputs.shape[0], -1, outputs.shape[-1])).mean(1) if scored[k] else None)
+        values.append(found)
+    count = images[0].shape[0]
+    squares = [jnp.zeros((count, 0, 3), jnp.float32)]
+    for name in shared:
+        a, b = (by_position(found[name]) for found in values)
+        squares.append(jnp.stack([(each * each).sum((1, 2)) for each in (a, b, a - b)], 1)[:, None])
+    return tuple(rows), tuple(logits), jnp.concatenate(squares, 1)
