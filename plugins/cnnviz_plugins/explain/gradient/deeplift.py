@@ -15,6 +15,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import ACTIVATION_KINDS, Case, Handler, LayerNode, Model, Target, fill_of
 from cnnviz_plugins.explain.gradient.path import WholePath
 from cnnviz_plugins.explain.gradient.plugin import DeepliftConfig
+from cnnviz_plugins.explain.site import IMAGE, Site
 
 SELECTING = frozenset({"max_pool", "min_pool"})
 """Kinds of layers that hand on one of several numbers; those in `ACTIVATION_KINDS` treat every number alone."""
@@ -25,6 +26,8 @@ Taken = tuple[Array, Array]
 @dataclass(frozen=True, kw_only=True)
 class Deeplift(WholePath):
     """(image - reference) times DeepLIFT's multipliers, (h, w, c): shares of the difference of scores.
+
+    At a layer, the difference of its values times their multipliers: only what is above is rescaled.
 
     `extras` has `baseline_score` and `completeness_gap`; the gap is rounding alone for networks made of
     convolutions, dense layers, activations, pools, batch norm, sums and joins, explained by a logit. What mixes
@@ -39,21 +42,33 @@ class Deeplift(WholePath):
     @classmethod
     def build(cls, config: DeepliftConfig, model: Model) -> "Deeplift":
         """Return the fold for `model`, with the layers that it rescales."""
+        site = Site.of(config.at, model)
         names = tuple(_nonlinear(model))
         left = [name for name, layer in model.program.layers.items() if layer.kind in ("softmax", "log_softmax")]
         warnings = (f"deeplift leaves the gradient as it is at {', '.join(left)}",) if left else ()
-        return cls(config=config, notes=(("baseline", str(config.baseline)), ("rescaled", names)), warnings=warnings)
+        notes = (("baseline", str(config.baseline)), ("rescaled", names))
+        notes += site.sum_note(model, "score - baseline_score")
+        return cls(config=config, notes=notes, warnings=warnings, **site.fields())
 
-    def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
+    def evaluate(self, case: Case) -> tuple[Float[Array, "..."], Float[Array, "h w c"]]:
         """Return the shares, and the reference."""
         reference = fill_of(case.image, self.config.baseline, case.model)
-        return deeplift_map(case.model, case.image, reference, case.target, epsilon=self.config.epsilon), reference
+        shares = deeplift_map(
+            case.model, case.image, reference, case.target, epsilon=self.config.epsilon, site=self.site
+        )
+        return shares, reference
 
 
 def deeplift_map(
-    model: Model, image: Float[Array, "h w c"], reference: Float[Array, "h w c"], target: Target, *, epsilon: float
-) -> Float[Array, "h w c"]:
-    """Return (image - reference) times the multipliers.
+    model: Model,
+    image: Float[Array, "h w c"],
+    reference: Float[Array, "h w c"],
+    target: Target,
+    *,
+    epsilon: float,
+    site: Site = IMAGE,
+) -> Float[Array, "..."]:
+    """Return (image - reference) times the multipliers, or at a layer the same of its values.
 
     Cost: two forward passes and one backward.
     """
@@ -65,9 +80,10 @@ def deeplift_map(
         return seen[layer.name][1]
 
     model.score(reference, target, handlers=dict.fromkeys(layers, noting))
+    # A layer that is itself an activation is tapped behind it: its own line is then no part of the way down to it.
     lines = {name: _rescaled(taken, epsilon) for name, taken in seen.items()}
-    multipliers = jax.grad(lambda pixels: model.score(pixels, target, handlers=lines)[0])(image)
-    return (image - reference) * multipliers
+    value, multipliers = site.read(model, image, target, handlers=lines)
+    return (value - site.value(model, reference)) * multipliers
 
 
 def _nonlinear(model: Model) -> dict[str, LayerNode]:

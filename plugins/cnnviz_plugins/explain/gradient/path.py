@@ -47,14 +47,15 @@ class PathEndpoints(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class WholePath(Fold):
-    """A fold whose one evaluation returns the shares of the pixels, and where their path starts."""
+    """A fold whose one evaluation returns the shares of the pixels or a layer, and the image where the path starts."""
 
     view: View = "pixels"
+    site: Site = IMAGE
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the shares and by how much their sum misses the difference of scores."""
         values, start = (part[0] for part in gathered)
-        return PathEndpoints.of(case, start).shared(values)
+        return PathEndpoints.of(case, start).shared(values, self.site)
 
 
 def rule_of(quadrature: Quadrature, nodes: int, convention: str = "paper") -> tuple[Nodes, Nodes]:

@@ -243,6 +243,8 @@ class InternalInfluenceConfig(BaselineConfig):
 class GradientShapConfig:
     """Gradient at random points between random baselines and the image."""
 
+    at: str | None = None
+    """Layer whose units are given shares, with its axes; the image when not given. The points stay images."""
     samples: int | None = None
     """Random points per image; 50, or the convention's (Captum: 5), when not given."""
     baselines: tuple[str, ...] = ("zero", "value(1)", "noise")
@@ -271,6 +273,8 @@ class GradientShapConfig:
 class DeepliftConfig(BaselineConfig):
     """Difference of scores to a reference, shared out by the rescale rule."""
 
+    at: str | None = None
+    """Layer whose units share the difference, with its axes; the image when not given."""
     epsilon: float = 1e-6
     """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
 

@@ -10,6 +10,7 @@ from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import LrpConfig, RulesConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
+from cnnviz_plugins.explain.site import IMAGE, Site
 
 
 def settings_of(config: RulesConfig) -> RelevanceSettings:
@@ -21,7 +22,7 @@ def settings_of(config: RulesConfig) -> RelevanceSettings:
 
 @dataclass(frozen=True, kw_only=True)
 class Lrp(Fold):
-    """Relevance of each pixel, (h, w, c): shares of the score, negative ones against it.
+    """Relevance of each pixel, (h, w, c), or of each unit of a layer: shares of the score, negative ones against it.
 
     `extras` has `root`, the relevance that went in (the score, for a logit), and `conservation_gap`, the sum of the
     values less the root: what biases and stabilisers kept. `conservation_tolerance` is the multiple of the root from
@@ -34,6 +35,7 @@ class Lrp(Fold):
 
     view: View = "pixels"
     settings: RelevanceSettings
+    site: Site = IMAGE
 
     @classmethod
     def build(cls, config: LrpConfig, model: Model) -> "Lrp":
@@ -41,21 +43,23 @@ class Lrp(Fold):
 
         Raises:
             RuleError: The rules do not fit the model.
+            LayerNotFoundError: No layer is called as `at` says.
         """
+        site = Site.of(config.at, model)
         settings = settings_of(config)
         plan = model_plan(model, settings)
         notes = (("rules", plan.rules), ("epsilon", config.stabiliser))
-        return cls(settings=settings, notes=notes, warnings=plan.warnings("lrp"))
+        notes += site.sum_note(model, "the score, less what biases and stabilisers above took")
+        return cls(settings=settings, notes=notes, warnings=plan.warnings("lrp"), **site.fields())
 
     def evaluate(self, case: Case) -> Relevance:
-        """Return the image's relevance."""
-        return relevance_of(case.model, case.image, case.target, self.settings)
+        """Return the relevance of the image, or of the layer."""
+        return relevance_of(case.model, case.image, case.target, self.settings, self.site.layer)
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it with the two sums."""
         values, root = gathered.values[0], gathered.root[0]
         tolerance = jnp.float32(1_000.0 if self.settings.bias else 0.05)
         gap = values.sum() - root
-        return Heatmap(
-            values=values, extras={"root": root, "conservation_gap": gap, "conservation_tolerance": tolerance}
-        )
+        sums = {"root": root, "conservation_gap": gap, "conservation_tolerance": tolerance}
+        return self.site.heatmap(values, sums)

@@ -54,6 +54,8 @@ class RulesConfig:
 class LrpConfig(RulesConfig):
     """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
 
+    at: str | None = None
+    """Layer whose units' relevance is returned, with its axes; the image when not given."""
     conditions: tuple[str, ...] = ()
     """Channels by which relevance may pass, `layer=channels`, such as `conv3=31,5` or, for two layers, `conv3=31;
     conv1=2`; in Python also `{"conv3": [31, 5]}`. Several conditions, all of the same layers, give one map each."""
@@ -64,6 +66,8 @@ class LrpConfig(RulesConfig):
         super().__post_init__()
         for text in self.conditions:
             condition_of(text)
+        if self.conditions and self.at is not None:
+            raise UsageError(f"relevance under conditions is read at the image; leave out at={self.at!r}")
 
 
 @technique("concept-relevance", "explain", ".decomposition:ConceptRelevance.build",
