@@ -283,6 +283,8 @@ class Deeplift(ExplainConfig):
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
     """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
     `blur(sigma)`."""
+    at: str | None = None
+    """Layer whose units share the difference, with its axes; the image when not given."""
     epsilon: float = 1e-06
     """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
 
@@ -654,6 +656,8 @@ class GradCamPlusPlus(ExplainConfig):
 @dataclass(frozen=True, kw_only=True)
 class GradientShap(ExplainConfig):
     """Gradient at random points between random baselines and the image."""
+    at: str | None = None
+    """Layer whose units are given shares, with its axes; the image when not given. The points stay images."""
     samples: int | None = None
     """Random points per image; 50, or the convention's (Captum: 5), when not given."""
     baselines: tuple[str, ...] = ('zero', 'value(1)', 'noise')
@@ -866,6 +870,8 @@ class Lime(ExplainConfig):
 @dataclass(frozen=True, kw_only=True)
 class Lrp(ExplainConfig):
     """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
+    at: str | None = None
+    """Layer whose units' relevance is returned, with its axes; the image when not given."""
     composite: Literal[
         'epsilon', 'z+', 'epsilon-plus', 'epsilon-plus-flat', 'epsilon-alpha2-beta1', 'epsilon-alpha2-beta1-flat',
         'epsilon-gamma-box', 'sequential-preset-a', 'sequential-preset-a-flat', 'sequential-preset-b',
