@@ -870,8 +870,6 @@ class Lime(ExplainConfig):
 @dataclass(frozen=True, kw_only=True)
 class Lrp(ExplainConfig):
     """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
-    at: str | None = None
-    """Layer whose units' relevance is returned, with its axes; the image when not given."""
     composite: Literal[
         'epsilon', 'z+', 'epsilon-plus', 'epsilon-plus-flat', 'epsilon-alpha2-beta1', 'epsilon-alpha2-beta1-flat',
         'epsilon-gamma-box', 'sequential-preset-a', 'sequential-preset-a-flat', 'sequential-preset-b',
@@ -890,6 +888,8 @@ class Lrp(ExplainConfig):
     convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
     """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
     twice where ours is shared."""
+    at: str | None = None
+    """Layer whose units' relevance is returned, with its axes; the image when not given."""
     conditions: tuple[str, ...] = ()
     """Channels by which relevance may pass, `layer=channels`, such as `conv3=31,5` or, for two layers, `conv3=31;
     conv1=2`; in Python also `{"conv3": [31, 5]}`. Several conditions, all of the same layers, give one map each."""
