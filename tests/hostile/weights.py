@@ -8,6 +8,7 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+from flax.serialization import to_bytes
 from safetensors.numpy import save
 
 from cnnviz_plugins.models.checkpoints import read_weights, restore
@@ -63,6 +64,7 @@ _WRITERS: dict[str, Callable[[], bytes]] = {
     "w.h5": lambda: _hdf5(packed=False),
     "packed.h5": lambda: _hdf5(packed=True),
     "w.eqx": _eqx,
+    "w.msgpack": lambda: to_bytes(LIKE),
 }
 
 
@@ -76,7 +78,7 @@ def _damaged(rng: np.random.Generator, folder: Path) -> tuple[Path, str]:
         return _damaged_orbax(rng, folder)
     name = list(_WRITERS)[rng.integers(len(_WRITERS))]
     data, how = damaged(_whole(name), rng)
-    suffixes = (".safetensors", ".pth", ".npz", ".h5", ".keras", ".eqx")
+    suffixes = (".safetensors", ".pth", ".npz", ".h5", ".keras", ".eqx", ".msgpack")
     path = folder / (name if rng.random() < 0.8 else f"w{suffixes[rng.integers(len(suffixes))]}")
     path.write_bytes(data)
     return path, f"{name} as {path.name}: {how}"

@@ -17,10 +17,12 @@ from cnnviz_plugins.models.checkpoints.equinox_file import read_equinox
 from cnnviz_plugins.models.checkpoints.guard import told
 from cnnviz_plugins.models.checkpoints.hdf5_file import KERAS_MEMBER, read_hdf5
 from cnnviz_plugins.models.checkpoints.headers import Choose, Headers, everything
+from cnnviz_plugins.models.checkpoints.msgpack_file import read_msgpack
 from cnnviz_plugins.models.checkpoints.npy_header import MAGIC
 from cnnviz_plugins.models.checkpoints.npz_file import read_npz
 from cnnviz_plugins.models.checkpoints.orbax_folder import read_orbax
 from cnnviz_plugins.models.checkpoints.safetensors_file import FORMAT, read_safetensors
+from cnnviz_plugins.models.checkpoints.sharded import INDEX, read_index, weights_of
 from cnnviz_plugins.models.checkpoints.torch_file import read_torch
 
 
@@ -41,6 +43,7 @@ _TORCH = Format("PyTorch checkpoint", read_torch, "save the model's state_dict()
 _NPZ = Format(".npz archive of plain arrays", read_npz)
 _HDF5 = Format("Keras or HDF5 file", read_hdf5)
 _EQUINOX = Format("Equinox file", read_equinox, "save the model with eqx.tree_serialise_leaves")
+_MSGPACK = Format("Flax msgpack file", read_msgpack, "save the model with flax.serialization.to_bytes")
 _ORBAX = Format("Orbax checkpoint", read_orbax)
 
 FORMATS: dict[str, Format] = {
@@ -52,15 +55,20 @@ FORMATS: dict[str, Format] = {
     ".h5": _HDF5,
     ".keras": _HDF5,
     ".eqx": _EQUINOX,
+    ".msgpack": _MSGPACK,
+    ".bin": _TORCH,
 }
 """Format by file suffix; an Orbax checkpoint is a folder and has none."""
+
+_MAPS = (*range(0x81, 0x90), 0xDE, 0xDF)
+"""First bytes of a msgpack table with something in it."""
 
 
 def read_weights(path: str | Path, choose: Choose | None = None) -> dict[str, Shaped[np.ndarray, "..."]]:
     """Arrays of the checkpoint at `path`, under the names that the file gives them.
 
     Args:
-        path: A `.safetensors`, `.pth`, `.pt`, `.th`, `.npz`, `.h5`, `.keras` or `.eqx` file, or an Orbax folder.
+        path: A file of one of `FORMATS`, the `.index.json` of several, an Orbax folder, or one of Hugging Face.
         choose: Told shape and element type of every array before any is read, it names those to read, or raises. All
             are read where it is `None`, unless they would take more than 64 times the file and 64 MiB.
 
@@ -69,7 +77,8 @@ def read_weights(path: str | Path, choose: Choose | None = None) -> dict[str, Sh
     """
     path = Path(path)
     with told(path, "checkpoint"):
-        checkpoint = _format_of(path)
+        path = (weights_of(path) if path.is_dir() else None) or path
+        checkpoint = _INDEX if path.name.lower().endswith(INDEX) else _format_of(path)
     with told(path, checkpoint.title):
         count = 0
 
@@ -84,6 +93,15 @@ def read_weights(path: str | Path, choose: Choose | None = None) -> dict[str, Sh
             f"{str(path)!r} holds no {'tensors' if checkpoint is _TORCH else 'arrays'}; {checkpoint.save}"
         )
     return arrays
+
+
+def _read_shard(path: Path, choose: Choose) -> dict[str, Shaped[np.ndarray, "..."]]:
+    shard = _format_of(path)
+    with told(path, shard.title):
+        return shard.read(path, choose)
+
+
+_INDEX = Format("index of weights files", lambda path, choose: read_index(path, choose, _read_shard))
 
 
 def _format_of(path: Path) -> Format:
@@ -102,7 +120,7 @@ def _format_of(path: Path) -> Format:
     if found is None:
         raise WeightsError(
             f"{str(path)!r} is no weights file that can be read here; "
-            f"known are {', '.join(FORMATS)} files and Orbax folders"
+            f"known are {', '.join(FORMATS)} files, *{INDEX}, and folders of Orbax and Hugging Face"
         )
     return found
 
@@ -122,8 +140,11 @@ def _by_content(path: Path, head: bytes) -> Format | None:
         return _HDF5
     if head.startswith(MAGIC) or (path.suffix.lower() == ".eqx" and head.startswith(b"{")):
         return _EQUINOX
+    # A header length of 8 bytes, then JSON. Looked for before pickles: a header of 128 bytes begins like one.
+    if head[4:9] == b"\0\0\0\0{":
+        return _SAFETENSORS
     if head.startswith(b"\x80"):  # the PROTO opcode that opens every pickle since protocol 2
         return _TORCH
-    if head[8:9] == b"{":  # a header length of 8 bytes, then JSON
-        return _SAFETENSORS
+    if head[0] in _MAPS and path.suffix.lower() == ".msgpack":
+        return _MSGPACK
     return None

@@ -20,7 +20,8 @@ def restore(like: Any, path: str | Path) -> Any:
 
     `like` is what holds the parameters: the variables of a Linen or Haiku model, the state of an NNX one
     (`nnx.state(module)`), an Equinox module, a dictionary. Its arrays may be abstract, as `jax.eval_shape` gives them.
-    Arrays go by name: the keys on the way to them joined by dots. Those of a file without names (`.eqx`) go by order.
+    Arrays go by name: the keys on the way to them joined by dots, or by slashes in the file. Those of a file without
+    names (`.eqx`) go by order.
     They take the element type that `like` has.
 
     Args:
@@ -47,14 +48,13 @@ def restore(like: Any, path: str | Path) -> Any:
     }
 
     def choose(headers: Headers) -> Iterable[str]:
-        found = faults(places, _by_order(headers, names, str(path)) if _is_unnamed(headers) else headers)
+        found = faults(places, _by_order(headers, names, str(path)) if _is_unnamed(headers) else _dotted(headers))
         if found:
             raise WeightsError(f"the weights in {str(path)!r} do not fit {type(like).__name__}: {'; '.join(found)}")
         return headers
 
     arrays = read_weights(path, choose)
-    if _is_unnamed(arrays):
-        arrays = _by_order(arrays, names, str(path))
+    arrays = _by_order(arrays, names, str(path)) if _is_unnamed(arrays) else _dotted(arrays)
     filled = [_filled(leaf, arrays[_name(keys)]) if _is_number(leaf) else leaf for keys, leaf in entries]
     return jax.tree.unflatten(tree, filled)
 
@@ -70,6 +70,11 @@ def _filled(leaf: Any, array: Shaped[np.ndarray, "..."]) -> Any:
 def _name(keys: tuple[Any, ...]) -> str:
     words = [str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in keys]
     return ".".join(words[:-1] if words[-1:] == ["value"] else words)  # an nnx.Variable is a branch with one leaf
+
+
+def _dotted(arrays: Mapping[str, Any]) -> dict[str, Any]:
+    """The arrays under names joined by dots; those of HDF5, and big_vision's, are joined by slashes."""
+    return {name.replace("/", "."): array for name, array in arrays.items()}
 
 
 def _is_unnamed(arrays: Mapping[str, Any]) -> bool:
