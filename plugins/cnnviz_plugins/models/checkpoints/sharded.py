@@ -53,7 +53,7 @@ def read_index(path: Path, choose: Choose, read: Read) -> dict[str, Shaped[np.nd
     for file in dict.fromkeys(places.values()):
         headers |= _headers(file, {name for name, place in places.items() if place == file}, read)
     chosen = list(choose({name: headers[name] for name in places}))
-    arrays = {}
+    arrays: dict[str, Shaped[np.ndarray, "..."]] = {}  # noqa: UP037  # a shape, no annotation
     for file in dict.fromkeys(places[name] for name in chosen):
         own = [name for name in chosen if places[name] == file]
         arrays |= read(file, partial(_these, own))
