@@ -75,6 +75,7 @@ from .model.pure import AdaptOptions as AdaptOptions
 from .model.pure import Axes as Axes
 from .model.pure import PureModel as PureModel
 from .model.resizing import resized_model as resized_model
+from .model.scores import logits_of as logits_of
 from .model.structure import Structure as Structure
 from .model.window_sweep import WindowSweep as WindowSweep
 from .options.checks import check_at_least as check_at_least
@@ -100,6 +101,7 @@ from .plugins.specs import technique as technique
 from .plugins.specs import techniques_in as techniques_in
 from .program.analysis.receptive_field import Field as Field
 from .program.graph.evaluator import Override as Override
+from .program.graph.graph import IDENTITY as IDENTITY
 from .program.graph.graph import Node as Node
 from .program.graph.primitives import ELEMENTWISE as ELEMENTWISE
 from .program.graph.primitives import GLUE as GLUE

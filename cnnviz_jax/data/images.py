@@ -6,8 +6,10 @@ everything else is refused in a sentence.
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
@@ -236,20 +238,47 @@ def image_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
     return found
 
 
-def check_images(images: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray, "n h w c"]:
-    """Return images as float32 (n, h, w, c); one image gets a leading axis.
+@overload
+def check_images(images: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray, "n h w c"]: ...
+
+
+@overload
+def check_images(
+    images: Any, input_shape: tuple[int, int, int], *, on_device: Literal[True]
+) -> Float[Array | np.ndarray, "n h w c"]: ...
+
+
+def check_images(
+    images: Any, input_shape: tuple[int, int, int], *, on_device: bool = False
+) -> Float[Array | np.ndarray, "n h w c"]:
+    """Return images as float32 (n, h, w, c); one image gets a leading axis, and bytes are divided by 255.
+
+    Args:
+        images: Any array, or images in a sequence.
+        input_shape: Height, width and channels that the model takes.
+        on_device: Leave images that are a JAX array where they are; else they come as a NumPy array.
 
     Raises:
-        ImageError: Wrong number of axes, size or channels, whole numbers in place of [0, 1], or NaN.
+        ImageError: Wrong number of axes, size or channels, whole numbers of no known scale, or NaN.
+        UsageError: The images are traced.
     """
-    dtype = getattr(images, "dtype", None)
-    array = np.asarray(images)
-    if dtype is None and array.dtype.kind in "iu":
+    if isinstance(images, jax.core.Tracer):
+        raise UsageError(
+            "the images are traced by jit, vmap or grad, and this function looks at their numbers; call it outside, or "
+            "transform what it differentiates: jax.grad(lambda image: model.score(image, target)[0]), model.run or "
+            "model(images)"
+        )
+    array = _on_default_device(images) if on_device and isinstance(images, jax.Array) else np.asarray(images)
+    numbers: Any = jnp if isinstance(array, jax.Array) else np
+    kind = jnp.issubdtype
+    if array.dtype == np.uint8:
+        array = of_bytes(array)
+    elif array.dtype.kind in "iu" and isinstance(images, Sequence):  # zeros and ones, typed in
         array = array.astype(np.float32)
-    if array.dtype.kind in "iub":
-        raise ImageError(f"images are floats in [0, 1], got {array.dtype}; divide 8-bit images by 255")
-    if array.dtype.kind != "f" and str(array.dtype) not in ("bfloat16",):
-        raise ImageError(f"images are floats in [0, 1], got {array.dtype}")
+    if not kind(array.dtype, jnp.floating):
+        raise ImageError(
+            f"images are floats in [0, 1] or bytes (uint8), got {array.dtype}; divide whole numbers by their largest"
+        )
     array = array.astype(np.float32)
     if array.ndim == 3:
         array = array[None]
@@ -260,7 +289,29 @@ def check_images(images: Any, input_shape: tuple[int, int, int]) -> Float[np.nda
         )
     if len(array) == 0:
         raise ImageError("no images: the first axis is empty")
-    if not np.isfinite(array).all():
-        bad = int(np.argmin(np.isfinite(array).reshape(len(array), -1).all(1)))
-        raise ImageError(f"image {bad} has values that are not finite")
+    finite = np.asarray(numbers.isfinite(array).reshape(len(array), -1).all(1))
+    if not finite.all():
+        raise ImageError(f"image {int(np.argmin(finite))} has values that are not finite")
     return array
+
+
+def of_bytes(images: Any) -> Any:
+    """Return bytes, of NumPy or JAX or traced, divided by 255, to the same bits wherever that happens."""
+    # By a table: XLA turns a division by a constant into a product with its reciprocal, which may differ by a last bit.
+    levels = np.arange(256, dtype=np.float32) / np.float32(255)
+    return jnp.asarray(levels)[images] if isinstance(images, jax.Array) else levels[images]
+
+
+def scale_note(images: Any) -> tuple[tuple[str, str], ...]:
+    """Return the note for a result's provenance that says how `check_images` scales these images; none if it does not.
+
+    Values are left as they are but for bytes.
+    """
+    dtype = images.dtype if hasattr(images, "dtype") else np.asarray(images).dtype
+    return (("images", "uint8, divided by 255"),) if dtype == np.uint8 else ()
+
+
+def _on_default_device(images: jax.Array) -> jax.Array:
+    """The images where programs expect them: they do not move where they lie there or nowhere in particular."""
+    here = jax.local_devices()[0]
+    return images if images.devices() == {here} else jax.device_put(images, here)

@@ -44,13 +44,14 @@ def key_of(text: str) -> Key[Array, ""]:
     return jax.random.wrap_key_data(jnp.asarray(numbers), impl=_IMPLEMENTATION)
 
 
-def image_ids(images: Float[np.ndarray, "n h w c"]) -> UInt32[np.ndarray, " n"]:
-    """Return one number per image, made from its pixels.
+def image_ids(images: Float[Array | np.ndarray, "n h w c"]) -> UInt32[np.ndarray, " n"]:
+    """Return one number per image, made from its pixels; those of images on a device are copied to the host for it.
 
     An image's noise is then the same alone, in any batch and at any place in it.
     """
     # 32 bits because that is what fold_in takes. Two images of one number only share their noise.
-    return np.asarray([zlib.crc32(np.ascontiguousarray(image).tobytes()) for image in images], np.uint32)
+    every = np.asarray(images)
+    return np.asarray([zlib.crc32(np.ascontiguousarray(image).tobytes()) for image in every], np.uint32)
 
 
 def word_id(word: str) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.reducers import Reducer, Total
 from cnnviz_jax.engine.survey import SurveyPlan
-from cnnviz_jax.engine.techniques import build, running
+from cnnviz_jax.engine.techniques import build, layer_note, running
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.provenance import Call, Provenance
@@ -66,6 +66,7 @@ class Surveyed:
             ("images", len(dataset) - len(unreadable)),
             ("unreadable", tuple(unreadable.values())),
             ("dataset", dataset.source.digest()),
+            *layer_note(model, self.config, self.layer),
         )
         provenance = Provenance.of(self.spec.name, model, self.config, layer=self.layer, notes=notes, call=call)
         with running(self.spec):

@@ -9,6 +9,7 @@ from cnnviz_jax.engine.iteration import Iteration
 from cnnviz_jax.engine.measure import HostMetric, MetricFold
 from cnnviz_jax.engine.survey import SurveyPlan
 from cnnviz_jax.errors import PluginError
+from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.configs import TechniqueConfig
@@ -74,3 +75,11 @@ def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
 def running(spec: TechniqueSpec) -> AbstractContextManager[None]:
     """Return the block in which what a technique built is run; see `cnnviz_jax.plugins.foreign`."""
     return code_of(plugins(), "technique", spec)
+
+
+def layer_note(model: Model, config: Any, layer: str | None) -> tuple[tuple[str, str], ...]:
+    """Return the note that says why a layer is looked at that nobody named; none where somebody did."""
+    default = model.program.default_layer if layer is not None and hasattr(config, "layer") else None
+    if default is None or default.name != layer or config.layer or getattr(config, "layers", ()):
+        return ()
+    return (("layer_chosen", default.why),)

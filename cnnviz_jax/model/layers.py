@@ -32,6 +32,8 @@ class Layer:
     """The layout inside the model, such as NHWC or NCHW."""
     params: tuple[str, ...] = ()
     """Paths of its kernel parameters."""
+    kernel_shape: tuple[int, ...] | None = None
+    """Shape of `kernel`, known without evaluating it."""
     _kernel: Callable[[], Array] | None = field(default=None, repr=False, compare=False)
 
     @functools.cached_property

@@ -4,6 +4,7 @@ Parameters are leaves of `Model`, so they are arguments of everything that is co
 checkpoints.
 """
 
+import copy
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,8 +17,8 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.compiling import abstract, in_batches, shapes_returned
-from cnnviz_jax.data.images import Images, check_images
-from cnnviz_jax.errors import LayerKindError, ModelError, TargetError
+from cnnviz_jax.data.images import Images, check_images, of_bytes
+from cnnviz_jax.errors import LayerKindError, ModelError, TargetError, UsageError
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
 from cnnviz_jax.model.scored import Scored
@@ -36,17 +37,32 @@ class Model:
     structure: Structure = static()
 
     def __call__(self, images: Images) -> Float[Array, "n *map classes"]:
-        """Return the logits of images in [0, 1]; images or parameters may be traced, the images are not checked then.
+        """Return the logits of images in [0, 1], or of bytes; images or parameters may be traced, unchecked then.
 
         Raises:
             ImageError: The images do not fit the model or are not finite.
         """
         if isinstance(images, jax.core.Tracer):
+            images = of_bytes(images) if images.dtype == jnp.uint8 else images
             return _forward(self, images if images.ndim == 4 else images[None])
-        images = check_images(images, self.input_shape)
+        images = check_images(images, self.input_shape, on_device=True)
         if not all(map(_is_at_hand, jax.tree.leaves(self.params))):
             return jax.jit(_forward)(self, images)
         return in_batches(_forward, (_forward, self.structure), (self,), images)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "Model":
+        """Return the model with parameters of its own; what was read of it is never written to, and shared."""
+        return Model(copy.deepcopy(self.params, memo), self.structure)
+
+    def __copy__(self) -> "Model":
+        return Model(self.params, self.structure)
+
+    def __reduce__(self) -> Any:
+        raise ModelError(
+            f"{self.name} cannot be pickled: it holds a traced program and the functions that it was traced from; "
+            "pickle what was adapted (the module and its parameters) and call cv.adapt again where it is read, or name "
+            "a factory for cv.load_model"
+        )
 
     def __repr__(self) -> str:  # the parameters would fill pages
         height, width, channels = self.input_shape
@@ -86,12 +102,14 @@ class Model:
     def layers(self) -> LayerTable:
         """The layer table, in execution order."""
         rows = {name: self._layer(name, node) for name, node in self.program.layers.items()}
-        return LayerTable(rows, self.structure.pure.layer_aliases, self.name, self.input_shape)
+        aliases = {**self.program.aliases, **self.structure.pure.layer_aliases}
+        return LayerTable(rows, aliases, self.name, self.input_shape)
 
     def map_layer(self, name: str | None = None) -> Layer:
-        """Return the layer called `name`, or the last one with a map of more than one position.
+        """Return the layer called `name`, or the last map of more than one position that the scores rest on.
 
-        Of a transformer with a class token, it is the last one from which the other tokens still reach the scores.
+        The output itself is not meant, where another map is there. Of a transformer with a class token, it is the last
+        layer from which the other tokens still reach the scores. `model.program.default_layer` says which and why.
 
         Raises:
             LayerNotFoundError: No layer has that name.
@@ -106,21 +124,22 @@ class Model:
                     + (tokens if len(layer.shape) > 1 else "")
                 )
             return layer
-        last = self.program.last_map
-        if last is None:
+        default = self.program.default_layer
+        if default is None:
             raise LayerKindError(
                 f"{self.name} has no layer with a map of more than one position; techniques that need none will do, "
                 "such as saliency and occlusion, and where tokens form a grid say "
                 "adapt(..., tokens=(before, rows, columns))"
             )
-        return self.layers[last]
+        return self.layers[default.name]
 
     def _layer(self, name: str, node: LayerNode) -> Layer:
         shape = tuple(node.canonical_shape)
         channels = shape[-1] if shape else 1
         kernel = None if node.kernel is None else functools.partial(self.program.kernel, name, self.params)
         params = () if node.kernel is None else node.kernel.paths
-        return Layer(name, node.kind, shape, channels, node.receptive_field, node.axes, params, kernel)
+        kernel_shape = None if node.kernel is None else node.kernel.shape
+        return Layer(name, node.kind, shape, channels, node.receptive_field, node.axes, params, kernel_shape, kernel)
 
     @functools.cached_property
     def class_count(self) -> int:
@@ -266,7 +285,7 @@ class Model:
 
         Args:
             image: The image in [0, 1], which is the value of `input` where the program has no such layer.
-            outputs: What the program returned for a batch of one; not looked at where the model ends in a softmax.
+            outputs: The scores of a batch of one; not looked at where the model ends in a softmax.
             values: Native values of `Structure.program_layers`.
             read: Layers whose values are returned.
             need_outputs: Whether logits are returned; if not, they are `None`.
@@ -279,7 +298,7 @@ class Model:
         if need_outputs and self.structure.head is not None:
             logits = jnp.asarray(activations[self.structure.head], jnp.float32)
         elif need_outputs:
-            logits = jax.tree.map(lambda value: _as_float(value[0]), self.structure.pure.logits(outputs))
+            logits = jax.tree.map(lambda value: _as_float(value[0]), outputs)
         return logits, {name: activations[name] for name in read}
 
     def score(
@@ -321,8 +340,7 @@ def _is_at_hand(leaf: Any) -> bool:
 def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     if model.structure.head is not None:
         return jax.vmap(lambda image: model.run(image)[0])(images)
-    outputs = model.structure.pure.logits(model.structure.apply(model.params, jnp.asarray(images)))
-    return jax.tree.map(_as_float, outputs)
+    return jax.tree.map(_as_float, model.structure.apply(model.params, jnp.asarray(images))[0])
 
 
 def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, ...]:
@@ -349,6 +367,11 @@ def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, .
 
 
 def require_model(model: Any) -> None:
-    """Raise `ModelError` unless `model` is a `cnnviz_jax.Model`."""
+    """Raise `ModelError` unless `model` is a `cnnviz_jax.Model`, and `UsageError` where its parameters are traced."""
     if not isinstance(model, Model):
         raise ModelError(f"model is a cv.Model, got {type(model).__name__}; cv.adapt(...) makes one of any JAX model")
+    if any(isinstance(leaf, jax.core.Tracer) for leaf in jax.tree.leaves(model.params)):
+        raise UsageError(
+            f"the parameters of {model.name} are traced by jit, vmap or grad, and this function runs compiled programs "
+            "of its own; call it outside, or transform model(images), model.run or model.score"
+        )

@@ -20,9 +20,9 @@ class AdaptOptions:
     axes: Axes | None = None
     """The layout the native function takes; `None` for the framework's own."""
     call_kwargs: Mapping[str, Any] | None = None
-    """Keyword arguments of the call, in place of the inference flags the adapter would find."""
-    method: str | None = None
-    """The method to call in place of `__call__`."""
+    """Keyword arguments of the call, beside the inference flags that the adapter finds; they go first."""
+    method: str | Callable[..., Any] | None = None
+    """The method to call in place of `__call__`, by name, or a function of the module and its operands."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class PureModel:
     axes: Axes = "NHWC"
     """Layout of `x`."""
     logits: Callable[[Any], Any] = lambda outputs: outputs
-    """Picks the (n, classes) scores from the outputs."""
+    """Picks the (n, classes) scores from the outputs, where the user does not say which; traced with the model."""
     scope_root: str = ""
     """Name-stack prefix common to all layers, not shown (Linen's class name)."""
     scope_hints: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import ModelError
+from cnnviz_jax.errors import ModelError, reason_of
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.pure import Precision, PureModel
 from cnnviz_jax.program import Program
@@ -28,7 +28,7 @@ class Structure:
     """
 
     apply: Callable[[Any, Float[Array, "n h w c"]], Any]
-    """`apply(params, images) -> outputs` with images in [0, 1], NHWC."""
+    """`apply(params, images) -> (scores, all outputs)` with images in [0, 1], NHWC."""
     pure: PureModel
     input_shape: tuple[int, int, int]
     labels: tuple[str, ...] | None
@@ -54,7 +54,7 @@ class Structure:
         own = (self.input_shape, self.labels, self.mean, self.std, self.name, self.head, self.warnings)
         exact = None if self.exact is None else self.exact._identity
         aliases = tuple(pure.layer_aliases.items())
-        return fingerprint(self.program.fingerprint, said, own, aliases, pure.logits, exact)
+        return fingerprint(self.program.fingerprint, said, own, aliases, exact)
 
     def __eq__(self, other: object) -> bool:
         return self is other or (isinstance(other, Structure) and self._identity == other._identity)
@@ -81,6 +81,8 @@ def structure_of(
 ) -> Structure:
     """Return all of a model but its numbers, read at one input size."""
 
+    cast: list[Any] = []
+
     def apply(params: Any, images: Float[Array, "n h w c"]) -> Any:
         x = images
         if any(mean):
@@ -90,12 +92,25 @@ def structure_of(
             x = x * jnp.asarray([1 / value for value in std], x.dtype)
         if pure.axes == "NCHW":
             x = jnp.transpose(x, (0, 3, 1, 2))
+        if cast:
+            x = x.astype(cast[0])
         # Accelerators round float32 products to fewer bits by default; explanations compare small differences.
         with jax.default_matmul_precision("float32"):
-            return pure.fn(params, x)
+            outputs = pure.fn(params, x)
+            # Scores first; the other outputs are returned as well, so that what only they rest on keeps its layers.
+            return pure.logits(outputs), outputs
 
-    program = traced(apply, pure, input_shape, params)
     head, warnings = None, list(pure.notes)
+    try:
+        program = traced(apply, pure, input_shape, params, has_more=True)
+    except ModelError:
+        # Code that promotes no dtypes (`lax.conv`) wants images of its parameters' precision.
+        low = {leaf.dtype for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.floating)}
+        if len(low) != 1 or (dtype := next(iter(low))) == jnp.float32:
+            raise
+        cast.append(dtype)
+        program = traced(apply, pure, input_shape, params, has_more=True)
+        warnings.append(f"images are cast to {dtype}, as the parameters are")
     for check in program.checks:
         if check.severity == "error":
             raise ModelError(check.text)
@@ -114,6 +129,30 @@ def structure_of(
         head=head,
         warnings=tuple(warnings),
     )
+
+
+def of_any_batch(structure: Structure, params: Any) -> Structure:
+    """Return the same structure; where its function takes one image only, one that maps it over several, and says so.
+
+    Cost: a trace.
+    """
+    two = jax.ShapeDtypeStruct((2, *structure.input_shape), jnp.float32)
+    try:
+        scores = jax.tree.leaves(jax.eval_shape(structure.apply, params, two)[0])
+        found = next((leaf.shape for leaf in scores if leaf.shape[:1] != (2,)), None)
+        why = None if found is None else f"of two it returns scores of shape {found}"
+    except Exception as error:
+        why = reason_of(error)
+    if why is None:
+        return structure
+    single = structure.apply
+
+    def apply(params: Any, images: Float[Array, "n h w c"]) -> Any:
+        scores, more = jax.vmap(lambda image: single(params, image[None]))(images)
+        return jax.tree.map(lambda leaf: leaf[:, 0], scores), more
+
+    warning = f"the model takes one image at a time ({why}); jax.vmap maps it over several"
+    return dataclasses.replace(structure, apply=apply, warnings=(*structure.warnings, warning))
 
 
 def in_precision(structure: Structure, precision: Precision, params: Any) -> Structure:
@@ -139,7 +178,7 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     return dataclasses.replace(
         exact,
         apply=apply,
-        program=traced(apply, exact.pure, exact.input_shape, params),
+        program=traced(apply, exact.pure, exact.input_shape, params, has_more=True),
         warnings=(*exact.warnings, warning),
         sizes={},
         exact=exact,
@@ -147,8 +186,18 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     )
 
 
-def traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, int, int], params: Any) -> Program:
-    """Return the program of `apply(params, images)` at an input size, read with what the adapter says of it."""
+def traced(
+    apply: Callable[..., Any],
+    pure: PureModel,
+    input_shape: tuple[int, int, int],
+    params: Any,
+    *,
+    has_more: bool = False,
+) -> Program:
+    """Return the program of `apply(params, images)` at an input size, read with what the adapter says of it.
+
+    With `has_more`, `apply` returns its results and what else is computed beside them.
+    """
     return Program.trace(
         apply,
         params,
@@ -157,4 +206,5 @@ def traced(apply: Callable[..., Any], pure: PureModel, input_shape: tuple[int, i
         scope_root=pure.scope_root,
         scope_hints=pure.scope_hints,
         tokens=pure.tokens,
+        has_more=has_more,
     )

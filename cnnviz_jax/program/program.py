@@ -75,7 +75,8 @@ class Program(TracedProgram):
         if jax.numpy.shape(x) != shape:
             raise UsageError(f"the program was traced for images of shape {shape}, got {jax.numpy.shape(x)}")
         if need_outputs and not (read or add or replace or rules or handlers or overrides or self._pools):
-            return jax.tree.unflatten(self._outputs_tree, _compat.evaluate(self._open, self._consts, [*leaves, x])), {}
+            every = _compat.evaluate(self._open, self._consts, [*leaves, x])
+            return jax.tree.unflatten(self._results_tree, every[: len(self.result_ids)]), {}
         inputs = {**self._numbered(params), self.graph.image_id: x}
         nodes = {
             name: (places or {}).get(name) or self.layer_node(name) for name in (*read, *(add or {}), *(replace or {}))
@@ -87,7 +88,7 @@ class Program(TracedProgram):
             layer = self.layer_node(name)
             ways[layer.value] = self._handled(layer, handler, inputs)
         ids = [nodes[name].value for name in read]
-        outputs = self.graph.output_ids if need_outputs else ()
+        outputs = self.result_ids if need_outputs else ()
         values = self.evaluator.run(inputs, [*ids, *outputs], changes=changes, overrides=ways)
         found = {name: values[number] for name, number in zip(read, ids, strict=True)}
         return self.outputs_of(params, values) if need_outputs else None, found
@@ -173,21 +174,22 @@ class Program(TracedProgram):
         """
         numbers = [self.layer_node(name).value for name in read]
         if need_outputs:
-            numbers += [number for number in self.graph.output_ids if self.analysis.depends(number)]
+            numbers += [number for number in self.result_ids if self.analysis.depends(number)]
         return ChangedWindows(plan_windows(self.graph, self.analysis, numbers, rows, cols), self.evaluator)
 
     def outputs_of(self, params: Any, values: Mapping[int, Any]) -> Any:
-        """Return the outputs as the function gives them, from their values by number; others are computed."""
-        missing = [number for number in self.graph.output_ids if number not in values]
+        """Return the results as the function gives them, from their values by number; others are computed."""
+        missing = [number for number in self.result_ids if number not in values]
         found = {**self.evaluator.run(self._numbered(params), missing), **values} if missing else values
-        return jax.tree.unflatten(self._outputs_tree, [found[number] for number in self.graph.output_ids])
+        return jax.tree.unflatten(self._results_tree, [found[number] for number in self.result_ids])
 
     def with_overrides(self, overrides: Mapping[int, Override]) -> Callable[[Any, Float[ArrayLike, "n ..."]], Any]:
-        """Return the program as `fn(params, x)` for any batch, with values computed by `overrides` in its place."""
+        """Return the traced function as `fn(params, x)` for any batch, with values computed by `overrides`."""
 
         def single(params: Any, x: Any) -> Any:
             inputs = {**self._numbered(params), self.graph.image_id: x}
-            return self.outputs_of(params, self.evaluator.run(inputs, self.graph.output_ids, overrides=overrides))
+            values = self.evaluator.run(inputs, self.graph.output_ids, overrides=overrides)
+            return jax.tree.unflatten(self._outputs_tree, [values[number] for number in self.graph.output_ids])
 
         def fn(params: Any, x: Any) -> Any:
             if len(x) == 1:

@@ -1,6 +1,7 @@
 """Where a sweep begins, or resumes: the folder checked against the specification, locked, its newest state restored."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -149,6 +150,7 @@ def _frozen(resolved: ResolvedSweep, options: RunOptions) -> dict[str, Any]:
         "views": {p.asked.name: p.fold.view for p in resolved.work.explanations},
         "labels": list(model.labels or ()),
         "environment": environment(),
+        "started_in": str(Path.cwd()),
         "need_bytes": resolved.step.need_bytes,
     }
 

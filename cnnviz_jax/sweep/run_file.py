@@ -168,6 +168,8 @@ def _rest_fault(content: dict[str, Any]) -> str | None:
     versions = environment.get("versions") if isinstance(environment, dict) else None
     if not isinstance(versions, dict) or not all(isinstance(version, str) for version in versions.values()):
         return "no `environment`"
+    if not isinstance(content.get("started_in", ""), str):  # runs of earlier versions have none
+        return "no folder `started_in`"
     missing = [part.name for part in SweepSpec.from_mapping(content["spec"]).explain if part.name not in views]
     return f"`views` lack {missing[0]!r:.40}" if missing else None
 

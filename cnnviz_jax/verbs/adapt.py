@@ -1,7 +1,7 @@
 """From a native object to a `Model`: choose the adapter, fix size and scale of images, read the program, check it."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, get_args
 
 import jax
@@ -11,7 +11,8 @@ import numpy as np
 from cnnviz_jax.errors import ModelError, PluginError, WeightsError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.pure import AdaptOptions, Axes, PureModel
-from cnnviz_jax.model.structure import structure_of
+from cnnviz_jax.model.scores import Scores, picker
+from cnnviz_jax.model.structure import of_any_batch, structure_of
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
@@ -28,7 +29,8 @@ def adapt(
     adapter: str | None = None,
     axes: Axes | None = None,
     call_kwargs: Mapping[str, Any] | None = None,
-    method: str | None = None,
+    method: str | Callable[..., Any] | None = None,
+    scores: Scores | None = None,
     tokens: tuple[int, ...] | None = None,
     name: str | None = None,
 ) -> Model:
@@ -46,8 +48,9 @@ def adapt(
         labels: Class names, in order.
         adapter: Name of the adapter, where more than one matches.
         axes: Layout that the native function takes, `NHWC` or `NCHW`, where it is not the framework's own.
-        call_kwargs: Keyword arguments of the call, in place of the inference flags found.
-        method: Method to call in place of `__call__`.
+        call_kwargs: Keyword arguments of the call, beside the inference flags that are found; these go first.
+        method: Method to call in place of `__call__`: its name, or a function of the module and its operands.
+        scores: Which output is explained, where there are several: its name, its number, or a function of all outputs.
         tokens: For a transformer: tokens before the grid of patches, rows, columns; found where it is unambiguous.
         name: What to call the model in results.
 
@@ -56,7 +59,7 @@ def adapt(
         WeightsError: A parameter is not finite.
         PluginError: No adapter, or more than one, matches.
 
-    Cost: one trace, nothing is run or compiled.
+    Cost: two traces, nothing is run or compiled.
     """
     if axes is not None and axes not in get_args(Axes):
         raise ModelError(f"axes is the layout the model takes, one of {', '.join(get_args(Axes))}; got {axes!r}")
@@ -73,6 +76,8 @@ def adapt(
         raise ModelError(f"input_shape is (height, width, channels) in whole pixels, got {shape!r}")
     shape = (int(shape[0]), int(shape[1]), int(shape[2]))
     _check_finite(pure)
+    if scores is not None:
+        pure = dataclasses.replace(pure, logits=picker(scores))
     if tokens is not None:
         if len(tokens) != 3 or not all(isinstance(n, int) for n in tokens) or tokens[0] < 0 or min(tokens[1:]) < 1:
             raise ModelError(f"tokens is (tokens before the grid, rows, columns), such as (1, 14, 14); got {tokens!r}")
@@ -91,7 +96,7 @@ def adapt(
         raise ModelError(
             f"tokens={tokens!r} means {before + rows * columns} tokens, and no layer of {structure.name} has so many"
         )
-    return Model(pure.params, structure)
+    return Model(pure.params, of_any_batch(structure, pure.params))
 
 
 def _choose(native: Any, adapter: str | None) -> AdapterSpec:

@@ -29,7 +29,7 @@ def capture(model: Model, images: Images, layers: Sequence[str]) -> dict[str, Fl
     require_model(model)
     if isinstance(layers, str):
         raise UsageError(f"layers is a list of names, got the string {layers!r}; write [{layers!r}]")
-    images = check_images(images, model.input_shape)
+    images = check_images(images, model.input_shape, on_device=True)
     names = {asked: model.layers.resolve(asked) for asked in layers}
     read = tuple(dict.fromkeys(names.values()))
     values = in_batches(partial(_read, read), (_read, read), (model,), images)

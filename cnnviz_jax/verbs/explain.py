@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images, image_names
+from cnnviz_jax.data.images import Images, check_images, image_names, scale_note
 from cnnviz_jax.engine import (
     Chunk,
     Progress,
@@ -23,7 +23,7 @@ from cnnviz_jax.engine import (
     root_key,
     run_fold,
 )
-from cnnviz_jax.engine.techniques import Technique, resolve_technique, running
+from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
@@ -31,6 +31,7 @@ from cnnviz_jax.plugins.configs import ExplainConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
 from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.verbs.findings import findings
 from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
 
@@ -60,10 +61,11 @@ def explain(
         technique: Name of an explain technique, as `cnnviz techniques` lists them, its record, or its config, such as
             `cv.techniques.Occlusion(window=16)`.
         model: From `cv.adapt` or `cv.load_model`.
-        images: Images in [0, 1], or one image.
+        images: Images in [0, 1], or one image; bytes (uint8) are divided by 255. Those on a device stay there.
         target: Class index, one per image, or one of `cv.targets`; `None` for each image's top class.
         key: Seed or key of everything random; the same key gives the same numbers.
-        ids: One number per image that, with `key`, decides its noise; from its pixels when not given.
+        ids: One number per image that, with `key`, decides its noise; from its pixels when not given, which are read
+            on the host for it.
         names: One name per image, such as its file's, for figures.
         chunk: Evaluations at once; results do not depend on it.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
@@ -80,6 +82,7 @@ def explain(
     """
     prepared = Prepared.of(technique, model, images, target, key, ids, options)
     spec, config, fold = prepared.technique.spec, prepared.technique.config, prepared.technique.built
+    scaled = scale_note(images)
     images, resolved, keys = prepared.images, prepared.target, prepared.keys
     cache = None
     if folder is not None and fold.evaluations >= _WORTH_RESUMING:
@@ -107,7 +110,12 @@ def explain(
         resolved,
         layer=fold.layer,
         seed=key_text(prepared.seed),
-        notes=(*fold.notes, *_rounding(model, images, resolved, scores)),
+        notes=(
+            *fold.notes,
+            *scaled,
+            *layer_note(model, config, fold.layer),
+            *_rounding(model, images, resolved, scores),
+        ),
         # What was asked, not what it came to: each image's own top class stays the question for other images too.
         call=Call.of(
             {"target": None if target is None else plain, "ids": ids_of(ids), "names": names}, {"images": images}
@@ -128,7 +136,7 @@ def explain(
             *model.warnings,
             *fold.warnings,
             *resolved.findings(scores),
-            *_findings(heatmap, images, spec.name, scores),
+            *findings(heatmap, model, images, resolved, fold.layer, spec.name, scores),
         ),
     )
 
@@ -157,7 +165,7 @@ def _check_map(found: Any, technique: str, least: int) -> None:
 
 
 def _rounding(
-    model: Model, images: Float[np.ndarray, "n h w c"], target: targets.Target, scores: Float[np.ndarray, " n"]
+    model: Model, images: Float[Array | np.ndarray, "n h w c"], target: targets.Target, scores: Float[np.ndarray, " n"]
 ) -> tuple[tuple[str, Any], ...]:
     """By how much the scores differ from those in float32, where the model multiplies rounded numbers."""
     if model.structure.exact is None:
@@ -179,7 +187,7 @@ class Prepared:
     """Everything that is resolved before a technique runs."""
 
     technique: Technique
-    images: Float[np.ndarray, "n h w c"]
+    images: Float[Array | np.ndarray, "n h w c"]
     target: targets.Target
     probabilities: Float[np.ndarray, " n"] | None
     """Of the top classes, where those are explained."""
@@ -200,7 +208,7 @@ class Prepared:
         """Return the arguments of `explain` checked, looked up and resolved."""
         require_model(model)
         chosen = resolve_technique(technique, "explain", dict(options), model)
-        images = check_images(images, model.input_shape)
+        images = check_images(images, model.input_shape, on_device=True)
         probabilities = None
         if target is None:
             target, probabilities = targets.top_classes(model, images)
@@ -210,60 +218,3 @@ class Prepared:
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
         return cls(technique=chosen, images=images, target=resolved, probabilities=probabilities, seed=seed, keys=keys)
-
-
-def _findings(
-    heatmap: Heatmap, images: Float[np.ndarray, "n h w c"], technique: str, scores: Float[np.ndarray, " n"]
-) -> tuple[str, ...]:
-    """Return what the numbers themselves give cause to say."""
-    found = []
-    finite = np.isfinite(heatmap.values).reshape(len(images), -1).all(1)
-    if not finite.all():
-        raise ModelError(f"{technique} gave values that are not finite for image {int(np.argmin(finite))}")
-    zero = [i for i, value in enumerate(heatmap.values) if not value.any()]
-    if zero:
-        before = heatmap.extras.get("before_relu")
-        negative = before is not None and all((np.asarray(before[i]) <= 0).all() for i in zero)
-        cause = "the ReLU removed a negative map" if negative else "the score does not depend on what was changed"
-        found.append(f"all zero for image {_first_of(zero)}: {cause}")
-    found += _incomplete(heatmap, scores)
-    found += _not_conserved(heatmap)
-    low, top = float(images.min()), float(images.max())
-    if low < -0.01 or top > 2:
-        found.append(f"images reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
-    return tuple(found)
-
-
-def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
-    """Return a warning where shares that should sum to a difference of scores do not, by more than a twentieth."""
-    if not {"completeness_gap", "baseline_score"} <= heatmap.extras.keys():
-        return []
-    gap = np.abs(heatmap.extras["completeness_gap"])
-    difference = np.abs(scores - heatmap.extras["baseline_score"])
-    off = np.flatnonzero(gap > 0.05 * difference + 1e-4 * np.maximum(1, np.abs(scores)))
-    if not off.size:
-        return []
-    which, i = _first_of(off), off[0]
-    return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
-
-
-def _not_conserved(heatmap: Heatmap) -> list[str]:
-    """Return a warning where relevance that should arrive as it went in has grown or gone."""
-    if not {"root", "conservation_gap", "conservation_tolerance"} <= heatmap.extras.keys():
-        return []
-    root, gap = np.asarray(heatmap.extras["root"]), np.asarray(heatmap.extras["conservation_gap"])
-    off = np.flatnonzero(np.abs(gap) > heatmap.extras["conservation_tolerance"] * np.maximum(np.abs(root), 0.01))
-    if not off.size:
-        return []
-    which, i = _first_of(off), off[0]
-    came = root[i] + gap[i]
-    cause = (
-        "sums near zero divide it; a larger epsilon or a composite such as epsilon-plus holds it together"
-        if abs(came) > abs(root[i])
-        else "its epsilon took some; a smaller one takes less"
-    )
-    return [f"relevance is not conserved for image {which}: {root[i]:.3g} went in and {came:.3g} came out: {cause}"]
-
-
-def _first_of(numbers: Sequence[int] | np.ndarray) -> str:
-    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")

@@ -21,7 +21,7 @@ def load_model(name: str, weights: str | Path | None = None) -> Model:
 
     A factory is called without arguments, or with the weights' path if weights are given. It returns a
     `cnnviz_jax.Model`; or a native model; or a tuple of what `cnnviz_jax.adapt` takes, in which a last dict
-    with `input_shape` holds its keyword arguments: `(fn, params, {"input_shape": (32, 32, 3)})`.
+    with `input_shape` or `scores` holds its keyword arguments: `(fn, params, {"input_shape": (32, 32, 3)})`.
 
     Args:
         name: One of those that `cnnviz models` lists, or `package.module:factory`, found from the current folder.
@@ -60,8 +60,11 @@ def adapted(made: Any) -> Model:
         raise ModelError("the factory returned an empty tuple; it returns a model or what cnnviz_jax.adapt takes")
     keywords = {name for name, p in inspect.signature(adapt).parameters.items() if p.kind is p.KEYWORD_ONLY}
     last = parts[-1]
-    # A Linen model's variables are a dict too, so only one that names input_shape counts as keywords.
-    if len(parts) > 1 and isinstance(last, dict) and "input_shape" in last and set(last) <= keywords:
+    # A Linen model's variables are a dict too, so only one that says input_shape or scores counts as keywords.
+    said = isinstance(last, dict) and (
+        "input_shape" in last or isinstance(last.get("scores"), str | int) or callable(last.get("scores"))
+    )
+    if len(parts) > 1 and said and set(last) <= keywords:
         return adapt(*parts[:-1], **last)
     return adapt(*parts)
 

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.images import Images
 from cnnviz_jax.data.source import Source
+from cnnviz_jax.downloads import is_url
 from cnnviz_jax.engine.reducers import Total
 from cnnviz_jax.engine.techniques import build
 from cnnviz_jax.errors import ImageError, UsageError, did_you_mean
@@ -20,7 +21,7 @@ from cnnviz_jax.files import read_lines
 from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import config_from, technique_and_config
-from cnnviz_jax.plugins.references import installed_only
+from cnnviz_jax.plugins.references import installed_only, is_reference
 from cnnviz_jax.results.attribution import Attribution
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.report import Report
@@ -89,6 +90,21 @@ class Run:
         """What was asked for."""
         return SweepSpec.from_mapping(self._frozen["spec"])
 
+    @functools.cached_property
+    def _located(self) -> SweepSpec:
+        """What was asked for, its relative paths found from the folder that the sweep was started in."""
+        spec, started_in = self.spec, self._frozen.get("started_in", "")
+
+        def found(word: str | None) -> str | None:
+            if word is None or not started_in or is_reference(word) or is_url(word) or Path(word).exists():
+                return word
+            there = Path(started_in, word)
+            return str(there) if there.exists() else word
+
+        return dataclasses.replace(
+            spec, source=found(spec.source) or "", weights=found(spec.weights), labels=found(spec.labels)
+        )
+
     @property
     def is_done(self) -> bool:
         """Whether the run has come to its end."""
@@ -124,9 +140,9 @@ class Run:
         found = self._given
         if found is None:
             if not self._trusted:
-                refuse_model(self.folder, self.spec)
+                refuse_model(self.folder, self._located)
             with installed_only():
-                found = load_model(self.spec.model, self.spec.weights)
+                found = load_model(self.spec.model, self._located.weights)
         if weights_digest(found) != self._frozen["identity"]["weights_sha256"]:
             raise UsageError(f"the weights of {found.name} are not those that were swept; pass the model: model=...")
         return found
@@ -139,7 +155,7 @@ class Run:
             UsageError: They are not where they were, or not the same any more; or opening them runs code that is not
                 trusted.
         """
-        identity, spec, given = self._frozen["identity"], self.spec, self._given_source
+        identity, spec, given = self._frozen["identity"], self._located, self._given_source
         height, width, channels = identity["preprocess"]["input_shape"]
         if isinstance(given, str):
             found = source_of(dataclasses.replace(spec, source=given), (height, width, channels))

@@ -129,11 +129,11 @@ def test_scores_are_picked_where_there_is_one_way_to(wrap):
 @pytest.mark.parametrize(
     ("wrap", "text"),
     [
-        (lambda y, x: (y, x), r"returns a tuple of 2 arrays, and which of them are the scores is not clear; adapt a"),
         (
-            lambda y, x: {"a": y, "b": x},
-            r"returns a dict of 'a', 'b'.*adapt a function that returns only those",
+            lambda y, x: (y, x),
+            r"returns a tuple of 0 \(2, 4\), 1 \(2, 4, 4, 3\), and which of them are .* not clear; .* scores=0, or",
         ),
+        (lambda y, x: {"a": y, "b": x}, r"returns a dict of a \(2, 4\), b \(2, 4, 4, 3\).* as in scores='a'"),
         (lambda y, x: None, "returns no array, but None"),
     ],
 )

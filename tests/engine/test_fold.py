@@ -135,7 +135,7 @@ def test_a_wrong_argument_gets_a_sentence(arguments, error, text):
 @pytest.mark.parametrize(
     ("images", "text"),
     [
-        (np.zeros((12, 10, 3), np.uint8), "divide 8-bit images by 255"),
+        (np.zeros((12, 10, 3), np.int32), r"floats in \[0, 1\] or bytes \(uint8\), got int32"),
         (np.zeros((12, 10, 1), np.float32), "got an array of shape"),
         (np.full((12, 10, 3), np.nan, np.float32), "image 0 has values that are not finite"),
         (np.zeros((0, 12, 10, 3), np.float32), "no images"),

@@ -41,6 +41,18 @@ def test_attributions_are_those_of_explain(folder):
     assert found.view == expected.view
 
 
+def test_a_run_is_read_from_another_folder_than_it_was_started_in(tmp_path, monkeypatch):
+    started, elsewhere = tmp_path / "started", tmp_path / "elsewhere"
+    started.mkdir()
+    elsewhere.mkdir()
+    fixtures.write_npz(started / "images.npz", count=8)
+    monkeypatch.chdir(started)
+    root = harness.sweep(started / "run", source="images.npz", explain=EXPLAIN[1:]).root
+    here = cv.open_run(root, trust=True).attribution("grad-cam", [1, 2])
+    monkeypatch.chdir(elsewhere)
+    assert cv.open_run(root, trust=True).attribution("grad-cam", [1, 2]) == here
+
+
 def test_surveys_are_those_of_survey(folder):
     run = cv.open_run(folder, trust=True)
     images, labels = run.images(range(21)), np.arange(21, dtype=np.int32) % 4

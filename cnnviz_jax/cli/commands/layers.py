@@ -40,13 +40,12 @@ def run(words: list[str], settings: Settings) -> int:
 
 def _row(layer: Layer) -> dict[str, Any]:
     field = layer.receptive_field
-    kernel = layer.kernel
     return {
         "name": layer.name,
         "kind": layer.kind,
         "shape": [int(size) for size in layer.shape],
         "channels": int(layer.channels),
-        "kernel": None if kernel is None else [int(size) for size in kernel.shape],
+        "kernel": None if layer.kernel_shape is None else [int(size) for size in layer.kernel_shape],
         "receptive_field": None if field is None else list(field.size),
         "stride": None if field is None or field.stride is None else list(field.stride),
     }

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 from jax import lax
 
 from cnnviz_jax.program.graph import _compat
-from cnnviz_jax.program.graph.graph import SCAN_INDEX, Graph, Node, Value
+from cnnviz_jax.program.graph.graph import IDENTITY, SCAN_INDEX, Graph, Node, Value
 
 SCAN_LIMIT = 20_000
 """A scan that would unroll to more nodes than this stays opaque."""
@@ -20,6 +20,7 @@ class _Builder:
         self.order = 0
         self.leaves: list[Node] = []
         self.constants: dict[int, int] = {}
+        self.identities: list[tuple[str, int]] = []
 
     def value(self, aval: Any, constant: Any = None) -> int:
         self.values.append(
@@ -65,6 +66,10 @@ class _Builder:
             #     order 0  jit (0,) -> (4,)     order 1  mul (0, 1) -> (2,)     order 2  max (2, 3) -> (4,)
             # with value 4 at once the result of `max` and of the call, and values 1 and 3 the literals.
             place = "/".join(part for part in (scope, _compat.scope_text(equation)) if part)
+            if equation.primitive.name == "name" and equation.params.get("name") == IDENTITY:
+                known[equation.outvars[0]] = read(equation.invars[0])  # no operation: one value under one more name
+                self.identities.append((place, known[equation.outvars[0]]))
+                continue
             node = self.node(equation.primitive.name, [read(a) for a in equation.invars], equation, parent, place)
             if (called := _compat.called_program(equation)) is not None:
                 node.call = _compat.call_name(equation)
@@ -130,6 +135,7 @@ def graph_of(program: Any, consts: Sequence[Any], param_count: int) -> Graph:
         image_id=inputs[param_count],
         constant_ids=tuple(builder.constants.values()),
         output_ids=outputs,
+        identities=tuple(builder.identities),
     )
 
 

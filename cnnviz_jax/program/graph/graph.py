@@ -7,6 +7,7 @@ node, and a name, an abstract value or a change attaches to a value, never to a 
 Nodes are numbered in program order; a call stands before its body.
 """
 
+import math
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,9 @@ from cnnviz_jax.program.graph import _compat
 
 SCAN_INDEX = "\0"
 """Precedes, in a name stack, the index of a step of an unrolled scan."""
+
+IDENTITY = "cnnviz_jax identity"
+"""What `jax.ad_checkpoint.checkpoint_name` calls a value that a named module handed on as it was."""
 
 _TRANSPARENT = ("jit", "pjit", "closed_call", "core_call")
 
@@ -33,6 +37,11 @@ class Value:
     """The array itself, for literals and constants that the function closed over."""
     consumers: "list[Node]" = field(default_factory=list)
     """Live leaf nodes that read it."""
+
+    @property
+    def size(self) -> int:
+        """Numbers in it."""
+        return math.prod(self.shape)
 
 
 @dataclass(slots=True, eq=False)
@@ -121,6 +130,8 @@ class Graph:
     constant_ids: tuple[int, ...]
     """Arrays that the function closed over."""
     output_ids: tuple[int, ...]
+    identities: tuple[tuple[str, int], ...] = ()
+    """Name stacks of modules that hand a value on as it is, with the value."""
 
     def walk(self, start: int, through: Callable[[Node], int | None]) -> int:
         """Follow producers from value `start` for as long as `through(node)` names the input to go on with."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue
 from cnnviz_jax.program.analysis.receptive_field import Field
+from cnnviz_jax.program.graph.graph import SCAN_INDEX
 from cnnviz_jax.program.layers.kernels import kernel_of
 from cnnviz_jax.program.layers.modules import ModuleCall, module_calls
 from cnnviz_jax.program.layers.nodes import LayerNode
@@ -25,8 +26,8 @@ def find_layer_nodes(
     modules: ParameterModules,
     scopes: Scopes,
     tokens: Tokens | None = None,
-) -> tuple[dict[str, LayerNode], dict[int, str]]:
-    """Return the layers by name, and the name of each operation by the order of its node.
+) -> tuple[dict[str, LayerNode], dict[int, str], dict[str, str]]:
+    """Return the layers by name, the name of each operation by the order of its node, and further names of layers.
 
     `tokens` says how many tokens stand before a grid of rows and columns; else it is found where it can be.
     """
@@ -61,6 +62,17 @@ def find_layer_nodes(
             name = ".".join((*paths[operation.node.order].path, operation.kind))
             layer = layer_node_of(view, name, operation.kind, operation.value, operation, modules)
             rows.append(((_order(view, operation.value), -100), layer, -1))
+    identities = {
+        ".".join(path): value
+        for text, value in view.graph.identities
+        if view.depends(value) and (path := scopes.path(text)) and not any(part.startswith(SCAN_INDEX) for part in path)
+    }
+    known = {layer.value for _, layer, _ in rows} | {view.graph.image_id}
+    for name, value in identities.items():
+        if value not in known:  # such as a class token, cut out and named: the name is all that it has
+            known.add(value)
+            layer = layer_node_of(view, name, "module", value, None, modules, is_module=True)
+            rows.append(((_order(view, value), -1), layer, -1))
     rows.sort(key=lambda row: row[0])
     totals = Counter(layer.name for _, layer, _ in rows)
     used: Counter[str] = Counter()
@@ -74,7 +86,9 @@ def find_layer_nodes(
         by_call[position] = full
         if layer.operation is not None:
             names[layer.operation.node.order] = full
-    return layers, {order: by_call[position] for order, position in hidden.items()} | names
+    first = {layer.value: name for name, layer in reversed(layers.items())}
+    aliases = {name: first.get(value, "input") for name, value in identities.items() if name not in layers}
+    return layers, {order: by_call[position] for order, position in hidden.items()} | names, aliases
 
 
 def _as_map(view: ProgramView, layer: LayerNode, joined: Mapping[int, Tokens]) -> LayerNode:
@@ -136,7 +150,7 @@ def field_of(abstract: AbstractValue) -> Field:
 
 def _is_norm(call: ModuleCall, own: Sequence[Operation]) -> bool:
     """Whether a module without modules only normalises: statistics or parameters scale it, and it does nothing else."""
-    if any(operation.kind not in ("norm", "add", "global_pool") for operation in own):
+    if any(operation.kind not in ("norm", "scale", "add", "global_pool") for operation in own):
         return False
     if any(node.name in ("conv_general_dilated", "dot_general") for node in call.nodes):
         return False

@@ -22,7 +22,7 @@ class LayerNode:
     name: str
     """Dotted path, such as `layer1.conv2`; the second use of a name is `relu#1`."""
     kind: str
-    """What computes it: conv, dense, norm, relu, max_pool, add, concat, flatten, ..., or module."""
+    """What computes it: conv, dense, norm, scale, relu, max_pool, add, concat, flatten, ..., or module."""
     value: int
     """Its value in the graph."""
     shape: tuple[int, ...]

@@ -1,6 +1,6 @@
 """What an operation is, as recognisers find it and layer nodes name it; and how to step over what only rearranges."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from cnnviz_jax.program.analysis.abstract_values import AbstractValue
@@ -29,7 +29,7 @@ class Operation:
 class ProgramView:
     """A graph and what is known of its values, with the questions that recognisers ask of them."""
 
-    def __init__(self, graph: Graph, analysis: Analysis) -> None:
+    def __init__(self, graph: Graph, analysis: Analysis, results: Sequence[int] | None = None) -> None:
         self.graph = graph
         self.analysis = analysis
         self.claimed: set[int] = set()
@@ -37,6 +37,8 @@ class ProgramView:
         self.leaves = [leaf for leaf in graph.leaves if any(analysis.depends(number) for number in leaf.inputs)]
         """Live leaves that see the image."""
         self.outputs = frozenset(graph.output_ids)
+        self.results = self.outputs if results is None else frozenset(results)
+        """The outputs that are the program's results; the others are computed beside them."""
 
     def abstract(self, number: int) -> AbstractValue:
         """What is known of a value."""

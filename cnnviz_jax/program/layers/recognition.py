@@ -68,7 +68,7 @@ def _biased(view: ProgramView, modules: ParameterModules, node: Node, kernel: in
 
 
 def _norms(view: ProgramView, modules: ParameterModules) -> Iterator[Operation]:
-    """Chains of scalings and shifts by parameters: a norm in inference mode, or the affine end of one."""
+    """Chains of scalings and shifts by parameters: a norm in inference mode, its affine end, or a mere scale."""
     # (x - mean) * rsqrt(var + eps) * scale + bias, in whatever order and grouping: as long as each step's other operand
     # belongs to one module, the chain goes on. `rsqrt(var + eps)` needs no look, being made of parameters alone.
     for start in view.free(*AFFINE):
@@ -89,7 +89,19 @@ def _norms(view: ProgramView, modules: ParameterModules) -> Iterator[Operation]:
         nodes = view.between(end, (source,))
         scales = [node for node in nodes if node.name in ("mul", "div") and _parameter(view, node) is not None]
         if scales and not _prepares_image(view, nodes, source):
-            yield Operation("norm", end, (source,), scales[0], nodes)
+            shifts = any(node.name in ("add", "sub") for node in nodes)
+            kind = "norm" if shifts or _is_normalised(view, source) else "scale"
+            yield Operation(kind, end, (source,), scales[0], nodes)
+
+
+def _is_normalised(view: ProgramView, number: int) -> bool:
+    """Whether a value is, or has just been multiplied or divided by, a root that the image feeds: a deviation."""
+    # RMSNorm is x * rsqrt(mean(x^2)) * scale, where ConvNeXt's layer scale and NFNet's gains are x * scale alone.
+    node = view.producer(view.behind_glue(number))
+    if node is None:
+        return False
+    operands = [node, *(view.producer(view.behind_glue(n)) for n in node.inputs if node.name in ("mul", "div"))]
+    return any(each is not None and each.name in ("rsqrt", "sqrt") and view.sources(each) for each in operands)
 
 
 def _parameter(view: ProgramView, node: Node) -> int | None:

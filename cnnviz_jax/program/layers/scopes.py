@@ -108,8 +108,8 @@ def leaf_paths(
 
 
 def _learned(view: ProgramView, operation: Operation) -> frozenset[int]:
-    """The parameters of a norm; other operations have none of their own."""
-    if operation.kind != "norm":
+    """The parameters of a norm or a scale; other operations have none of their own."""
+    if operation.kind not in ("norm", "scale"):
         return frozenset()
     numbers = {number for node in operation.nodes for number in node.inputs if not view.depends(number)}
     return frozenset().union(*(view.abstract(number).params for number in numbers))

@@ -5,7 +5,7 @@ axis was joined with other tokens (a class token before the patches) and no othe
 user says it: so many tokens before, rows, columns.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass
 
 import jax.numpy as jnp
@@ -95,8 +95,10 @@ def grid_of(abstract: AbstractValue, shape: Sequence[int], joined: Mapping[int, 
     return found[0] if len(found) == 1 else None
 
 
-def last_mixing(graph: Graph, depends: Callable[[int], bool], tokens: int) -> int | None:
+def last_mixing(graph: Graph, depends: Callable[[int], bool], tokens: int, among: Set[int]) -> int | None:
     """Return the order of the last product that sums over so many tokens: attention's, which tells tokens of others.
+
+    Only products `among` some values are looked at: those that the scores rest on.
 
     Behind it each token stands for itself; where only a class token is read off, the others no longer count.
     """
@@ -105,7 +107,7 @@ def last_mixing(graph: Graph, depends: Callable[[int], bool], tokens: int) -> in
     # the product that counts stands behind it.
     found = None
     for leaf in graph.leaves:
-        if leaf.name != "dot_general" or not all(depends(number) for number in leaf.inputs):
+        if leaf.name != "dot_general" or leaf.outputs[0] not in among or not all(map(depends, leaf.inputs)):
             continue
         left, _ = leaf.params["dimension_numbers"][0]
         if any(graph.values[leaf.inputs[0]].shape[k] == tokens for k in left):

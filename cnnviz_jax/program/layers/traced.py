@@ -15,13 +15,14 @@ from cnnviz_jax.program.graph.fingerprint import fingerprint
 from cnnviz_jax.program.graph.graph import Graph
 from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.checks import ProgramCheck, check, softmax_heads
+from cnnviz_jax.program.layers.default_layer import DefaultLayer, default_layer, feeding
 from cnnviz_jax.program.layers.naming import find_layer_nodes, layer_node_of
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.operations import Operation, ProgramView
 from cnnviz_jax.program.layers.parameter_modules import ParameterModules
 from cnnviz_jax.program.layers.recognition import operations
 from cnnviz_jax.program.layers.scopes import Scopes
-from cnnviz_jax.program.layers.tokens import Tokens, last_mixing
+from cnnviz_jax.program.layers.tokens import Tokens
 
 
 class TracedProgram:
@@ -35,8 +36,12 @@ class TracedProgram:
     """Every recognised operation, in execution order."""
     layers: Mapping[str, LayerNode]
     """The layers by name, in execution order."""
+    aliases: Mapping[str, str]
+    """Further names of layers: those of modules that hand their value on as it is."""
     checks: tuple[ProgramCheck, ...]
     """Findings: training mode, dropout, softmax head, opaque regions."""
+    result_ids: tuple[int, ...]
+    """Values that `run` returns; what the function computes beside them is read for its layers only."""
 
     def __init__(
         self,
@@ -49,17 +54,21 @@ class TracedProgram:
         scope_root: str | Sequence[str],
         scope_hints: Iterable[str],
         tokens: Tokens | None = None,
+        has_more: bool = False,
     ) -> None:
         """Read a traced program; use `Program.trace`."""
         self._open, self._consts = open_program, tuple(consts)
         self._params_tree: Any = jax.tree.structure(params)
         self._outputs_tree: Any = jax.tree.structure(outputs)
+        results = outputs[0] if has_more else outputs
+        self._results_tree: Any = jax.tree.structure(results)
         self.graph = graph_of(open_program, consts, len(jax.tree.leaves(params)))
+        self.result_ids = self.graph.output_ids[: len(jax.tree.leaves(results))]
         self.analysis = Analysis(self.graph)
-        view, modules = ProgramView(self.graph, self.analysis), ParameterModules(paths)
+        view, modules = ProgramView(self.graph, self.analysis, self.result_ids), ParameterModules(paths)
         self.operations = tuple(operations(view, modules))
         roots = (scope_root,) if isinstance(scope_root, str) else tuple(scope_root)
-        layers, self._operation_names = find_layer_nodes(
+        layers, self._operation_names, self.aliases = find_layer_nodes(
             view, self.operations, modules, Scopes(roots, scope_hints), tokens
         )
         # Scores are taken before a softmax at the end. Where no layer holds them (the program scales them by hand) they
@@ -82,6 +91,7 @@ class TracedProgram:
         scope_root: str | Sequence[str] = "",
         scope_hints: Iterable[str] = (),
         tokens: Tokens | None = None,
+        has_more: bool = False,
     ) -> Self:
         """Trace `fn(params, images)` for one image and read the program.
 
@@ -94,6 +104,7 @@ class TracedProgram:
                 several if the model may have any of them.
             scope_hints: Regular expressions of name-stack parts that are no modules.
             tokens: Where tokens are a map: tokens before it, rows, columns; by default it is found where it can be.
+            has_more: Whether `fn` returns (results, more): `run` returns the results, and layers are read in all.
 
         Raises:
             ModelError: The function cannot be traced, or the paths are not one per leaf.
@@ -118,32 +129,30 @@ class TracedProgram:
             raise ModelError(f"the model fails on images of shape {shape}: {_first_line(error)}") from error
         return cls(
             open_program, consts, params, outputs,
-            paths=paths, scope_root=scope_root, scope_hints=scope_hints, tokens=tokens,
+            paths=paths, scope_root=scope_root, scope_hints=scope_hints, tokens=tokens, has_more=has_more,
         )  # fmt: skip
 
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that two traces share where they compute the same; see `program.graph.fingerprint`."""
-        return fingerprint(self._open, self._consts, str(self._params_tree), str(self._outputs_tree))
+        trees = (self._params_tree, self._outputs_tree, self._results_tree)
+        return fingerprint(self._open, self._consts, *map(str, trees))
 
-    @property
-    def last_map(self) -> str | None:
-        """The last layer with a map of more than one position, or `None`.
+    @functools.cached_property
+    def default_layer(self) -> DefaultLayer | None:
+        """The layer that is looked at where none is named, or `None` where no layer is a map."""
+        return default_layer(self.graph, self.analysis, self.layers, self.operations, self.result_ids)
 
-        Of tokens beside which others stand (a class token), it is the last sum or norm before tokens are mixed for the
-        last time: behind that, the scores may be read off the class token alone.
-        """
-        maps = [s for s in self.layers.values() if s.is_map and s.canonical_shape[0] * s.canonical_shape[1] > 1]
-        if not maps:
-            return None
-        grid = maps[-1].grid
-        tokens = 0 if grid is None else maps[-1].shape[grid.tokens]
-        mixing = last_mixing(self.graph, self.analysis.depends, tokens) if grid and tokens > grid.count else None
-        if mixing is not None:
-            orders = {s.name: getattr(self.graph.values[s.value].producer, "order", -1) for s in maps}
-            fit = [s for s in maps if orders[s.name] < mixing and s.kind in ("norm", "add")]
-            maps = fit or maps
-        return maps[-1].name
+    @functools.cached_property
+    def _results_rest_on(self) -> frozenset[int]:
+        return feeding(self.graph, self.result_ids)
+
+    def reaches(self, name: str, *, results: bool, layers: Sequence[str] = ()) -> bool:
+        """Return whether the results, or the values of some layers, are computed from that of layer `name`."""
+        value = self.layer_node(name).value
+        if results and value in self._results_rest_on:
+            return True
+        return value in feeding(self.graph, [self.layer_node(other).value for other in layers])
 
     def layer_node(self, name: str) -> LayerNode:
         """Return a layer; slashes are accepted for dots.
@@ -152,7 +161,7 @@ class TracedProgram:
             LayerNotFoundError: No layer is called so; near matches are offered.
         """
         dotted = str(name).replace("/", ".")
-        found = self.layers.get(name) or self.layers.get(dotted)
+        found = self.layers.get(name) or self.layers.get(self.aliases.get(dotted, dotted))
         if found is None:
             raise LayerNotFoundError(
                 f"no layer {name!r} in this program.{did_you_mean(dotted, self.layers)} "

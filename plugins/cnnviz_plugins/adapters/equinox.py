@@ -6,9 +6,7 @@ stacked layers) the layers are called after their parameters.
 """
 
 import contextlib
-import functools
-import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import equinox as eqx
@@ -16,7 +14,7 @@ import jax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
-from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
+from cnnviz_plugins.adapters.call_flags import INFERENCE, bound_method, inference_kwargs, with_streams
 from cnnviz_plugins.adapters.outputs import check_names, dotted, is_array, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming
 
@@ -35,8 +33,8 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     module, state, method = _unwrapped(native, args, options)
     title = type(module).__name__
     twin = _in_inference(module)
-    call = getattr(twin, method)
-    kwargs = _keywords(call, options, ("x",) if state is None else ("x", "state"))
+    operands = ("x",) if state is None else ("x", "state")
+    kwargs = inference_kwargs(bound_method(twin, method, title), options, operands=operands, streams=True)
     names, leaves = _leaves(twin, state)
     tree = jax.tree.structure((twin, state))
     moving = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
@@ -51,7 +49,8 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
 
         def one(image: Any) -> Any:
             operands = (image,) if state is None else (image, statistics)
-            outputs = getattr(copy, method)(*operands, **kwargs)
+            keywords = with_streams(kwargs, lambda: jax.random.key(0))
+            outputs = bound_method(copy, method, title)(*operands, **keywords)
             if isinstance(outputs, tuple) and outputs and isinstance(outputs[-1], eqx.nn.State):
                 return outputs[0] if len(outputs) == 2 else outputs[:-1]
             return outputs
@@ -73,8 +72,10 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     )
 
 
-def _unwrapped(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> tuple[eqx.Module, Any, str]:
-    """Return the module, its State or `None`, and the name of the method to call."""
+def _unwrapped(
+    native: Any, args: tuple[Any, ...], options: AdaptOptions
+) -> tuple[eqx.Module, Any, str | Callable[..., Any]]:
+    """Return the module, its State or `None`, and the method to call: its name, or a function of the module."""
     if type(native) is tuple:
         native, args = native[0], (*native[1:], *args)
     method = options.method or "__call__"
@@ -83,8 +84,7 @@ def _unwrapped(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> tup
     if hasattr(native, "__self__") and hasattr(native, "__func__"):
         native, method = native.__self__, native.__func__.__name__
     title = type(native).__name__
-    if not callable(getattr(native, method, None)):
-        raise ModelError(f"{title} has no method {method!r}")
+    bound_method(native, method, title)
     if len(args) > 1 or (args and not isinstance(args[0], eqx.nn.State)):
         found = ", ".join(type(arg).__name__ for arg in args)
         raise ModelError(f"{title} takes its eqx.nn.State beside it and nothing else, got {found}")
@@ -96,17 +96,6 @@ def _unwrapped(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> tup
 
 def _is_index(node: Any) -> bool:
     return isinstance(node, eqx.nn.StateIndex)
-
-
-def _keywords(call: Any, options: AdaptOptions, operands: tuple[str, ...]) -> dict[str, Any]:
-    """Return inference flags, and a key where the call insists on one; in inference nothing draws from it."""
-    parameter = inspect.signature(call).parameters.get("key")
-    if parameter is None or parameter.default is not inspect.Parameter.empty:
-        return inference_kwargs(call, options, operands=operands)
-    key = jax.random.key(0)
-    keyed = functools.partial(call, key=key)
-    keyed.__qualname__ = call.__qualname__  # type: ignore[attr-defined]  # named in errors
-    return {"key": key, **inference_kwargs(keyed, options, operands=operands)}
 
 
 def _in_inference(module: eqx.Module) -> eqx.Module:

@@ -6,7 +6,7 @@ dictionary without the `~` of constructors, and without the outermost module whe
 
 import contextlib
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import haiku as hk
@@ -16,6 +16,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
 from cnnviz_plugins.adapters.outputs import owned, pure_model
+from cnnviz_plugins.adapters.scopes import handed_on
 
 
 def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
@@ -41,7 +42,8 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
         found = ", ".join(type(arg).__name__ for arg in args) or "nothing"
         raise ModelError(f"cv.adapt(transformed, {', '.join(operands)}, ...) takes what init returned, got {found}")
     takes_rng = "rng" in inspect.signature(native.apply).parameters
-    kwargs = inference_kwargs(native.apply, options, operands=(*operands, *(("rng",) if takes_rng else ()), "x"))
+    own = _original(native)
+    kwargs = inference_kwargs(own, options, operands=("x",))
     modules = {module for arg in args for module in arg}
     # The module that all others stand in, if there is one that has no parameters of its own.
     first = {module.split("/")[0] for module in modules}
@@ -63,18 +65,31 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
             trees[i][module][word] = params[name]
         rng = (None,) if takes_rng else ()
         # Haiku's own modules mix dtypes; its code is not written for strict promotion.
-        with _explained(title), jax.numpy_dtype_promotion("standard"):
-            outputs = native.apply(*trees, *rng, x, **kwargs)
+        with _explained(title), jax.numpy_dtype_promotion("standard"), hk.intercept_methods(_marked):
+            # By position as far as it goes: an argument called `state` is not Haiku's own.
+            bound = inspect.signature(own).bind(x, **kwargs)
+            outputs = native.apply(*trees, *rng, *bound.args, **bound.kwargs)
         return outputs[0] if stateful else outputs
 
     aliases = {module.replace("/", "."): _dotted(module, root) for module in modules if module != root}
     return pure_model(fn, params, options, framework="haiku", name=title, scope_root=root, layer_aliases=aliases)
 
 
-def _title(native: Any) -> str:
-    function = getattr(native.apply, "_original_fn", native.apply)
+def _marked(call: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+    found = call(*args, **kwargs)
+    return handed_on(found, (*args, *kwargs.values())) if context.method_name == "__call__" else found
+
+
+def _original(native: Any) -> Any:
+    """The function that was transformed."""
+    function = native.apply
     while hasattr(function, "_original_fn"):
         function = function._original_fn
+    return function
+
+
+def _title(native: Any) -> str:
+    function = _original(native)
     return str(getattr(function, "__name__", type(function).__name__))
 
 

@@ -18,9 +18,9 @@ from flax.core import meta
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
-from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
-from cnnviz_plugins.adapters.outputs import dotted, owned, pure_model
-from cnnviz_plugins.adapters.scopes import naming, scope
+from cnnviz_plugins.adapters.call_flags import INFERENCE, bound_method, inference_kwargs
+from cnnviz_plugins.adapters.outputs import owned, pure_model, without_collections
+from cnnviz_plugins.adapters.scopes import handed_on, naming, scope
 
 
 def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureModel:
@@ -37,10 +37,8 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     module, variables = _module_and_variables(native, args)
     title = type(module).__name__
     method = options.method or "__call__"
-    if not hasattr(module, method):
-        raise ModelError(f"{title} has no method {method!r}")
     module, fixed = _in_inference(module)
-    kwargs = inference_kwargs(getattr(module, method), options, operands=("x",), skip=fixed)
+    kwargs = inference_kwargs(bound_method(module, method, title), options, operands=("x",), skip=fixed)
 
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         with naming(_paths_of), _without_profiling_names(), nn.intercept_methods(_in_scope), _explained(title, params):
@@ -84,10 +82,7 @@ def _collections(variables: Any) -> Mapping[str, Any]:
 def _parameters(variables: Mapping[str, Any]) -> tuple[Any, tuple[str, ...]]:
     """Return the variables as arrays, and their paths without the collection where that is unique."""
     entries, tree = jax.tree_util.tree_flatten_with_path(meta.unbox(variables))
-    paths: list[str] = []
-    for keys, _ in entries:
-        path = dotted(keys[1:])
-        paths.append(f"{path}@{dotted(keys[:1])}" if path in paths else path)
+    paths = without_collections([keys for keys, _ in entries])
     leaves = [owned(leaf, path) for path, (_, leaf) in zip(paths, entries, strict=True)]
     return jax.tree.unflatten(tree, leaves), tuple(paths)
 
@@ -108,8 +103,41 @@ def _paths_of(module: nn.Module) -> tuple[str, ...]:
 def _in_scope(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
     if context.method_name == "setup":
         return call(*args, **kwargs)
-    with scope(_paths_of(context.module)):
+    paths = _paths_of(context.module)
+    with scope(paths):
+        found = call(*args, **kwargs)
+        return handed_on(found, (*args, *kwargs.values())) if paths else found
+
+
+def named_within(call: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a function that does the same, in which Linen's modules are called by their paths.
+
+    Where it applies several modules, their layers stand behind the name of the module's class.
+    """
+    counted: list[int] = []
+
+    def count(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        if not context.module.path:
+            roots.add(type(context.module).__name__)
         return call(*args, **kwargs)
+
+    def behind_class(call: Callable[..., Any], args: Any, kwargs: Any, context: nn.module.InterceptorContext) -> Any:
+        root = () if context.module.path else (type(context.module).__name__,)
+        with scope(root if context.method_name != "setup" else ()):
+            return _in_scope(call, args, kwargs, context)
+
+    roots: set[str] = set()
+
+    def named(*operands: Any) -> Any:
+        if not counted:  # which modules there are shows only while they run
+            with nn.intercept_methods(count):
+                jax.eval_shape(lambda: call(*operands))
+            counted.append(len(roots))
+        way = behind_class if counted[0] > 1 else _in_scope
+        with naming(_paths_of), _without_profiling_names(), nn.intercept_methods(way):
+            return call(*operands)
+
+    return named
 
 
 _profiling_lock = threading.Lock()

@@ -15,7 +15,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
-from cnnviz_plugins.adapters.call_flags import INFERENCE, inference_kwargs
+from cnnviz_plugins.adapters.call_flags import INFERENCE, bound_method, inference_kwargs, with_streams
 from cnnviz_plugins.adapters.outputs import check_names, dotted, owned, pure_model
 from cnnviz_plugins.adapters.scopes import naming, scoped
 
@@ -36,9 +36,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     module = _module(native, args)
     title = type(module).__name__
     method = options.method or "__call__"
-    if not hasattr(module, method):
-        raise ModelError(f"{title} has no method {method!r}")
-    kwargs = inference_kwargs(getattr(module, method), options, operands=("x",))
+    kwargs = inference_kwargs(bound_method(module, method, title), options, operands=("x",), streams=True)
 
     twin = nnx.merge(*nnx.split(module))
     places = _places(twin, order=module)
@@ -53,7 +51,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
         copy = nnx.merge(graph, restore(params))
         with naming(_paths_of, classes):
-            return getattr(copy, method)(x, **kwargs)
+            return bound_method(copy, method, title)(x, **with_streams(kwargs, lambda: nnx.Rngs(0)))
 
     aliases = _aliases(places.values())
     return pure_model(fn, params, options, framework="nnx", name=title, layer_aliases=aliases)

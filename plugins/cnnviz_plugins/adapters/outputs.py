@@ -1,13 +1,13 @@
-"""What adapters hand on: parameters that nobody else writes to, where the scores are, and the `PureModel`."""
+"""What adapters hand on: parameters that nobody else writes to, and the `PureModel`."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_jax.plugin import AdaptOptions, Axes, ModelError, PureModel
+from cnnviz_jax.plugin import AdaptOptions, Axes, ModelError, PureModel, logits_of
 
 
 def check_names(names: Sequence[str]) -> None:
@@ -43,33 +43,13 @@ def dotted(keys: Iterable[Any]) -> str:
     return jax.tree_util.keystr(tuple(keys), simple=True, separator=".")
 
 
-def logits_of(outputs: Any) -> Any:
-    """Return the scores: the only array, the entry called `logits`, or the first of `(scores, endpoints)`.
-
-    Raises:
-        ModelError: There are several arrays and none is called `logits`.
-    """
-    if isinstance(outputs, jax.Array):
-        return outputs
-    named = _named(outputs)
-    if "logits" in named:
-        return logits_of(named["logits"])
-    if isinstance(outputs, tuple) and len(outputs) == 2 and isinstance(outputs[0], jax.Array) and not named:
-        second = outputs[1]
-        if second is None or isinstance(second, Mapping):  # big_vision's (logits, endpoints), Haiku's (logits, state)
-            return outputs[0]
-    leaves = jax.tree.leaves(outputs)
-    if len(leaves) == 1:
-        return leaves[0]
-    if not leaves:
-        raise ModelError(
-            f"the model returns no array, but {outputs!r}; adapt a function that returns (n, classes) scores"
-        )
-    raise ModelError(
-        f"the model returns {_described(outputs, named)}, and which of them are the scores is not clear; "
-        f"adapt a function that returns only those, such as "
-        f"cv.adapt(lambda params, x: model(params, x)[0], params, ...)"
-    )
+def without_collections(paths: Sequence[tuple[Any, ...]]) -> tuple[str, ...]:
+    """Return key paths of Linen's variables without their collection, which is put behind where two would be one."""
+    found: list[str] = []
+    for keys in paths:
+        path = dotted(keys[1:])
+        found.append(f"{path}@{dotted(keys[:1])}" if path in found else path)
+    return tuple(found)
 
 
 def pure_model(
@@ -83,7 +63,7 @@ def pure_model(
     paths: Sequence[str] | None = None,
     **more: Any,
 ) -> PureModel:
-    """Return the model that an adapter has made, whose calls refuse outputs without clear scores.
+    """Return the model that an adapter has made.
 
     Args:
         fn: Returns the outputs for parameters and a batch of images.
@@ -96,13 +76,8 @@ def pure_model(
         **more: Further fields of `PureModel`.
     """
 
-    def checked(params: Any, x: Any) -> Any:
-        outputs = fn(params, x)
-        logits_of(outputs)  # says at once, not at first use, that the scores cannot be told
-        return outputs
-
     return PureModel(
-        fn=checked,
+        fn=fn,
         params=params,
         param_paths=tuple(sorted(params) if paths is None else paths),
         axes=options.axes or axes,
@@ -111,17 +86,3 @@ def pure_model(
         name=name,
         **more,
     )
-
-
-def _named(outputs: Any) -> Mapping[str, Any]:
-    if isinstance(outputs, Mapping):
-        return outputs
-    if hasattr(outputs, "_asdict"):
-        return dict(outputs._asdict())
-    return {name: getattr(outputs, name) for name in getattr(outputs, "__dataclass_fields__", ())}
-
-
-def _described(outputs: Any, named: Mapping[str, Any]) -> str:
-    if named:
-        return f"a {type(outputs).__name__} of {', '.join(map(repr, named))}"
-    return f"a {type(outputs).__name__} of {len(jax.tree.leaves(outputs))} arrays"

@@ -43,6 +43,8 @@ def _is_torch(native: Any) -> bool:
 
 def _is_callable(native: Any) -> bool:
     native = _without_args(native)
+    if hasattr(native, "__wrapped__") and _inherits(native, "flax.nnx", "JitWrapped"):
+        return True
     return callable(native) and not any(
         kind.__module__.split(".")[0] in _FRAMEWORKS for kind in type(native).__mro__ if not isinstance(native, type)
     )

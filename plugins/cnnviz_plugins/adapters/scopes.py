@@ -18,6 +18,9 @@ from contextvars import ContextVar
 from typing import Any
 
 import jax
+from jax.ad_checkpoint import checkpoint_name
+
+from cnnviz_jax.plugin import IDENTITY
 
 PathsOf = Callable[[Any], tuple[str, ...]]
 """The dotted paths under which an object stands in the model; none if it does not."""
@@ -75,6 +78,13 @@ def scope(paths: tuple[str, ...]) -> Iterator[None]:
         _frame.reset(token)
 
 
+def handed_on(found: Any, operands: Iterable[Any]) -> Any:
+    """Return what a module returned, marked where it is what the module was given: else its name would be lost."""
+    if isinstance(found, jax.core.Tracer) and any(found is operand for operand in operands):
+        return checkpoint_name(found, IDENTITY)
+    return found
+
+
 def scoped(function: Callable[..., Any], paths: tuple[str, ...]) -> Callable[..., Any]:
     """Return a function that does the same in the scope of its `paths`, for functions that stand in a model."""
 
@@ -112,7 +122,9 @@ def _wrapper(original: Any) -> Callable[..., Any]:
         # The class's entry may be any descriptor, such as a jitted or rematerialised method.
         bound = original.__get__(self, type(self)) if hasattr(original, "__get__") else original
         frame = _frame.get()
-        with scope(frame.paths_of(self) if frame is not None else ()):
-            return bound(*args, **kwargs)
+        paths = frame.paths_of(self) if frame is not None else ()
+        with scope(paths):
+            found = bound(*args, **kwargs)
+            return handed_on(found, (*args, *kwargs.values())) if paths else found
 
     return call

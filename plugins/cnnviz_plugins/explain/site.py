@@ -129,7 +129,7 @@ class Site:
             return False
         program, structure = model.program, model.structure
         ends = [program.layer_node(name).value for name in structure.program_layers((), True)]
-        ends = ends or list(program.graph.output_ids)
+        ends = ends or list(program.result_ids)
         given = frozenset({*program.graph.param_ids, program.layer_node(self.layer).value})
         return program.graph.image_id in program.evaluator.plan(given, tuple(ends), frozenset(), {}).needed
 

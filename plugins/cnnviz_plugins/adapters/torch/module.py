@@ -12,7 +12,7 @@ from jaxtyping import Array, Float
 from torch.export import ExportedProgram
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
-from cnnviz_plugins.adapters.call_flags import inference_kwargs
+from cnnviz_plugins.adapters.call_flags import bound_method, inference_kwargs
 from cnnviz_plugins.adapters.outputs import pure_model
 from cnnviz_plugins.adapters.torch.exported import Exported, array_of, dtype_of, exported
 from cnnviz_plugins.adapters.torch.operations import dtype_of as jax_dtype
@@ -62,9 +62,7 @@ def _in_inference(module: torch.nn.Module, options: AdaptOptions) -> torch.nn.Mo
     shared = {id(tensor): tensor for tensor in (*module.parameters(), *module.buffers())}
     twin = copy.deepcopy(module, shared).eval()
     method = options.method or "forward"
-    if not callable(getattr(twin, method, None)):
-        raise ModelError(f"{type(module).__name__} has no method {method!r}")
-    call = getattr(twin, method)
+    call = bound_method(twin, method, type(module).__name__)
     kwargs = inference_kwargs(call, options, operands=("x",))
     if kwargs or method != "forward":
         twin.forward = functools.partial(call, **kwargs)

@@ -47,7 +47,7 @@ class ClassActivationMap(Fold):
         logits = case.model.run(case.image)[0]
         toward = jax.grad(lambda outputs: case.target.score(outputs, {}))(logits)
         kernel = case.model.program.kernel(self.dense, case.model.params)  # channels classes
-        weights: Array = kernel @ toward
+        weights: Array = kernel.reshape(kernel.shape[-2:]) @ toward.reshape(-1)
         return values_of(case.model, case.image, self.layer)[self.layer] @ weights
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
@@ -66,7 +66,9 @@ def linear_head(model: Model) -> tuple[str, str]:
     """
     ends = _Ends(model)
     dense = ends.before(ends.scores, "the scores come from")
-    if dense.kind != "dense":
+    if dense.kind == "flatten":
+        dense = ends.before(dense.inputs[0], "the scores come from")
+    if dense.kind != "dense" and not ends.is_dense(dense):
         raise ends.refusal(f"the scores come from {ends.called(dense)}, not from a linear layer")
     average = ends.before(dense.inputs[0], f"{ends.called(dense)} reads")
     if average.kind == "flatten":
@@ -90,20 +92,34 @@ class _Ends:
         head = model.structure.head
         if head is not None:  # a softmax stands behind the scores
             self.scores = model.program.layers[head].value
-        elif len(self.graph.output_ids) == 1:
-            self.scores = self.graph.output_ids[0]
+        elif len(model.program.result_ids) == 1:
+            self.scores = model.program.result_ids[0]
         else:
-            raise self.refusal(f"the model returns {len(self.graph.output_ids)} arrays")
+            raise self.refusal(f"the scores are {len(model.program.result_ids)} arrays")
 
     def before(self, number: int, phrase: str) -> Operation:
         """The operation that computes a value, rearrangements looked through."""
         while number not in self.operations:
             producer = self.graph.values[number].producer
-            if producer is None or producer.name not in GLUE:
+            if producer is None or not (producer.name in GLUE or self.keeps_all(producer)):
                 found = "the image itself" if producer is None else f"an operation {producer.name!r} of no known kind"
                 raise self.refusal(f"{phrase} {found}")
             number = producer.inputs[0]
         return self.operations[number]
+
+    def keeps_all(self, node: Any) -> bool:
+        """Whether an indexing leaves no number out, such as `x[:, 0, 0]` of a map of one position."""
+        sizes = [self.graph.values[number].size for number in (node.inputs[0], node.outputs[0])]
+        return node.name in ("slice", "dynamic_slice", "gather") and sizes[0] == sizes[1]
+
+    def is_dense(self, operation: Operation) -> bool:
+        """Whether an operation is a 1 x 1 convolution of a map of one position, which is a linear layer."""
+        if operation.kind != "conv" or operation.kernel is None or self.names.get(operation.value) is None:
+            return False
+        kernel = self.model.program.layers[self.names[operation.value]].kernel
+        if kernel is None or kernel.groups != 1 or kernel.shape[:2] != (1, 1):
+            return False
+        return self.graph.values[operation.inputs[0]].size == kernel.shape[2]
 
     def averages_all(self, operation: Operation) -> bool:
         """Whether an operation is the mean over all places of a map."""

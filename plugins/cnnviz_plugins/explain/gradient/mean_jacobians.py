@@ -84,7 +84,7 @@ def steps_of(model: Model, target: Target | None = None) -> tuple[Step, ...]:
     layers, needs_outputs = ((), True) if target is None else (target.layers, target.needs_outputs)
     ends = [program.layer_node(name).value for name in model.structure.program_layers(layers, needs_outputs)]
     if needs_outputs and model.structure.head is None:
-        ends += program.graph.output_ids
+        ends += program.result_ids
     names = {layer.value: name for name, layer in program.layers.items()}
     leaves = program.analysis.leaves_below(ends)
     orders = {leaf.order for leaf in leaves}

@@ -105,7 +105,7 @@ def read_values(model: Model, layers: Sequence[str], need_outputs: bool) -> list
     """Return the numbers of the values that `Model.run` reads."""
     structure, program = model.structure, model.program
     ids = [program.layer_node(name).value for name in structure.program_layers(layers, need_outputs)]
-    return [*ids, *program.graph.output_ids] if need_outputs and structure.head is None else ids
+    return [*ids, *program.result_ids] if need_outputs and structure.head is None else ids
 
 
 def _is_float(value: Any) -> bool:
