@@ -111,6 +111,12 @@ class AverageDrop(MeasureConfig):
     """`probability` of the explained class, as the paper, or `target`: the very score that was explained."""
 
 @dataclass(frozen=True, kw_only=True)
+class AverageGain(MeasureConfig):
+    """Share of what the probability lacks that is gained where only the map's pixels are kept."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`, which must be one: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
 class BlurIg(ExplainConfig):
     """Integrated gradients along a path from a blurred image to the sharp one."""
     max_sigma: float = 50.0
@@ -154,6 +160,15 @@ class ClassModel(SynthesizeConfig):
     """Rate of the steps: gradient times rate."""
     size: int | tuple[int, int] | None = None
     """Height and width in pixels; the model's own when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class Completeness(MeasureConfig):
+    """How far the map's sum is from the difference of the score to that of nothing, as a share of it."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """Nothing, the baseline: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    score: Literal['probability', 'target'] = 'target'
+    """`target`: the very score that was explained, or the `probability` of the explained class."""
 
 @dataclass(frozen=True, kw_only=True)
 class Complexity(MeasureConfig):
@@ -483,6 +498,34 @@ class ExtremalPerturbation(ExplainConfig):
     """Look at every second step's image in the mirror, as the authors' code does."""
 
 @dataclass(frozen=True, kw_only=True)
+class FaithfulnessCorrelation(MeasureConfig):
+    """Correlation of what the map says of random subsets with what their removal does."""
+    samples: int = 100
+    """Random subsets per image."""
+    subset: int | None = None
+    """Units in a subset; `None` for 224, or a quarter of a smaller image's."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed units become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    unit: Literal['pixel', 'element'] = 'pixel'
+    """What is removed at once: a `pixel` with all its channels, or an `element` of one channel, as Quantus does."""
+    score: Literal['probability', 'target'] = 'target'
+    """`target`: the very score that was explained, or the `probability` of the explained class."""
+
+@dataclass(frozen=True, kw_only=True)
+class FaithfulnessEstimate(MeasureConfig):
+    """Correlation of what the map says of groups of units with what the removal of each alone does."""
+    step: int | None = None
+    """Units in a group, of neighbours in the order of the map; `None` for a fiftieth of all."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed units become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    unit: Literal['pixel', 'element'] = 'pixel'
+    """What is removed at once: a `pixel` with all its channels, or an `element` of one channel, as Quantus does."""
+    score: Literal['probability', 'target'] = 'target'
+    """`target`: the very score that was explained, or the `probability` of the explained class."""
+
+@dataclass(frozen=True, kw_only=True)
 class FasterScoreCam(ExplainConfig):
     """Score-CAM of the channels that vary most over the map."""
     layer: str | None = None
@@ -808,6 +851,19 @@ class Inversion(SynthesizeConfig):
     """Its weight, per pixel."""
 
 @dataclass(frozen=True, kw_only=True)
+class Irof(MeasureConfig):
+    """Area over the curve of the score's share that is left as segments are removed, the most relevant first."""
+    segments: str = 'grid(8)'
+    """`grid(n)`: n x n rectangles. `slic(n)`: about n superpixels, as the paper, with scikit-image."""
+    fill: float | int | tuple[float | int, ...] | str = 'mean'
+    """What removed segments become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+    convention: Literal['paper', 'quantus'] = 'paper'
+    """`quantus` leaves out the untouched image and does not divide by the number of segments."""
+
+@dataclass(frozen=True, kw_only=True)
 class KernelShap(ExplainConfig):
     """The Shapley values of the image's parts."""
     segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
@@ -905,6 +961,62 @@ class MaxSensitivity(MeasureConfig):
     """Largest change of any value; images are in [0, 1]."""
 
 @dataclass(frozen=True, kw_only=True)
+class Monotonicity(MeasureConfig):
+    """Whether the score never falls as units are revealed, the weakest first."""
+    step: int | None = None
+    """Units in a group, of neighbours in the order of the map; `None` for a fiftieth of all."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed units become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    unit: Literal['pixel', 'element'] = 'pixel'
+    """What is removed at once: a `pixel` with all its channels, or an `element` of one channel, as Quantus does."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class MonotonicityCorrelation(MeasureConfig):
+    """Rank correlation of the map's sizes with how uncertain the score is without what they stand on."""
+    step: int | None = None
+    """Units in a group, of neighbours in the order of the map; `None` for a fiftieth of all."""
+    samples: int = 100
+    """Fills drawn for every group; one where the fill is fixed."""
+    fill: float | int | tuple[float | int, ...] | str = 'uniform'
+    """What removed units become: `uniform`, one number between the image's least and largest for each draw, or a
+    number, one per channel, `zero`, `value(v)`, `mean`, `model-mean`, `blur(sigma)`."""
+    unit: Literal['pixel', 'element'] = 'pixel'
+    """What is removed at once: a `pixel` with all its channels, or an `element` of one channel, as Quantus does."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class MuFidelity(MeasureConfig):
+    """Rank correlation of what the map says of random blocks with what their removal does."""
+    samples: int = 200
+    """Random masks per image."""
+    grid: int = 9
+    """Rows, and columns, of the blocks."""
+    share: float = 0.2
+    """Probability that a block is removed."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed blocks become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    score: Literal['probability', 'target'] = 'target'
+    """`target`: the very score that was explained, or the `probability` of the explained class."""
+
+@dataclass(frozen=True, kw_only=True)
+class NonSensitivity(MeasureConfig):
+    """How many units the map calls negligible though the score needs them, or the other way round."""
+    eps: float = 1e-05
+    """Up to which share of the map's largest |value|, and up to which change of the score, a unit is negligible."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed units become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    unit: Literal['pixel', 'element'] = 'pixel'
+    """What is removed at once: a `pixel` with all its channels, or an `element` of one channel, as Quantus does."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
 class Occlusion(ExplainConfig):
     """How much the score falls when each window of the image is occluded."""
     window: int | tuple[int, int] | None = None
@@ -945,6 +1057,21 @@ class ParameterRandomization(MeasureConfig):
     """Whether maps are compared as they are, or by their absolute values."""
 
 @dataclass(frozen=True, kw_only=True)
+class PixelFlipping(MeasureConfig):
+    """How fast the score falls as units are flipped, the strongest first: area under the curve."""
+    step: int | None = None
+    """Units in a group, of neighbours in the order of the map; `None` for a fiftieth of all."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed units become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    unit: Literal['pixel', 'element'] = 'pixel'
+    """What is removed at once: a `pixel` with all its channels, or an `element` of one channel, as Quantus does."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+    convention: Literal['paper', 'quantus'] = 'paper'
+    """`quantus` leaves out the untouched image and does not divide the area by the number of steps."""
+
+@dataclass(frozen=True, kw_only=True)
 class PointingGame(MeasureConfig):
     """Whether the strongest pixel lies on the object."""
     tolerance: int = 0
@@ -957,6 +1084,21 @@ class ReceptiveField(InspectConfig[weights.ReceptiveFields]):
     """The only layer to list; all of them when not given."""
     unit: tuple[int, int] | None = None
     """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
+
+@dataclass(frozen=True, kw_only=True)
+class RegionPerturbation(MeasureConfig):
+    """How far the score has fallen, on average, as square regions are removed in the order of the map."""
+    patch_px: int = 8
+    """Side of a region, in pixels."""
+    regions: int = 100
+    """Regions that are removed at most."""
+    order: Literal['morf', 'lerf', 'random'] = 'morf'
+    """The most relevant first (higher is better), the least relevant first (lower is better), or at random."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed regions become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
 
 @dataclass(frozen=True, kw_only=True)
 class RelevanceMassAccuracy(MeasureConfig):
@@ -1030,6 +1172,37 @@ class ScoreCam(ExplainConfig):
     masked: Literal['image', 'layer'] = 'image'
     """`image`: each channel's map masks the network's input, as in the paper: every evaluation is a whole forward
     pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
+
+@dataclass(frozen=True, kw_only=True)
+class Selectivity(MeasureConfig):
+    """How fast the score falls as square regions are removed, the most relevant first: area under the curve."""
+    patch_px: int = 8
+    """Side of a region, in pixels."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed regions become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+    convention: Literal['paper', 'quantus'] = 'paper'
+    """`quantus` leaves out the untouched image and does not divide the area by the number of steps."""
+
+@dataclass(frozen=True, kw_only=True)
+class SensitivityN(MeasureConfig):
+    """Correlation, over images, of the map's sum over the n strongest units with what their removal does."""
+    step: int | None = None
+    """Units in a group, of neighbours in the order of the map; `None` for a fiftieth of all."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What removed units become: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`,
+    `blur(sigma)`."""
+    unit: Literal['pixel', 'element'] = 'pixel'
+    """What is removed at once: a `pixel` with all its channels, or an `element` of one channel, as Quantus does."""
+    score: Literal['probability', 'target'] = 'probability'
+    """`probability` of the explained class, or `target`: the very score that was explained."""
+    largest: float = 0.8
+    """The largest share of the units that is removed."""
+    convention: Literal['paper', 'quantus'] = 'paper'
+    """`quantus` correlates the fall of the score with the sum over the last group removed alone, and counts units
+    without channels."""
 
 @dataclass(frozen=True, kw_only=True)
 class SmoothGradCamPlusPlus(ExplainConfig):
@@ -1121,6 +1294,12 @@ class Sobol(ExplainConfig):
 @dataclass(frozen=True, kw_only=True)
 class Sparseness(MeasureConfig):
     """The Gini index of the map: 0 evenly spread, towards 1 on one pixel."""
+
+@dataclass(frozen=True, kw_only=True)
+class Sufficiency(MeasureConfig):
+    """Share of the other images with a map as near that are predicted alike."""
+    threshold: float = 0.6
+    """Up to which share of the largest distance among the maps two are near."""
 
 @dataclass(frozen=True, kw_only=True)
 class Tcav(SurveyConfig[Any]):

@@ -30,7 +30,11 @@ OPTIONS: dict[str, dict[str, object]] = {
     "conductance": {"at": "relu3", "nodes": 50},
     "internal-influence": {"at": "relu3"},
     "concept-relevance": {"layer": "relu4", "composite": "epsilon-plus-flat"},
+    "monotonicity-correlation": {"samples": 4},
+    "relevance-mass-accuracy": {"part": "positive"},
 }
+LEFT_OUT = ("non-sensitivity",)
+"""What a family's image does not show, for its cost."""
 COMPARED = ["grad-cam", "saliency", "integrated-gradients", "occlusion"]
 IMAGES = 3
 LARGEST_BYTES = 40_000
@@ -100,7 +104,7 @@ def measures(model: cv.Model, names: list[str]) -> None:
 def family(model: cv.Model, page: str) -> None:
     """Write four techniques on twelve images by the measures that a family's page lists."""
     text = (HERE.parents[1] / "measures" / f"{page}.md").read_text(encoding="utf-8")
-    names = re.findall(r"^## `([^`]+)`$", text, re.MULTILINE)
+    names = [name for name in re.findall(r"^## `([^`]+)`$", text, re.MULTILINE) if name not in LEFT_OUT]
     drawn = draw_scenes(range(12))
     images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
     options = {name: OPTIONS[name] for name in names if name in OPTIONS}

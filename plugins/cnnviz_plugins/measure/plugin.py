@@ -16,7 +16,7 @@ from cnnviz_jax.plugin import (
     techniques_in,
     word_and_number,
 )
-from cnnviz_plugins.measure.options import complexity, localization
+from cnnviz_plugins.measure.options import complexity, faithfulness, localization
 
 Unit = Literal["probability", "target"]
 
@@ -63,6 +63,14 @@ class DropConfig:
            "Chattopadhay et al. 2018, arXiv:1710.11063, section 4")  # fmt: skip
 class IncreaseConfig(DropConfig):
     """Whether the score rises where only the map's pixels are kept."""
+
+
+@technique("average-gain", "measure", ".drop:AverageGain.build", "Zhang et al. 2024, arXiv:2301.07002, section 4.3")
+class GainConfig(DropConfig):
+    """Share of what the probability lacks that is gained where only the map's pixels are kept."""
+
+    score: Unit = "probability"
+    """`probability` of the explained class, or `target`, which must be one: the very score that was explained."""
 
 
 @technique("infidelity", "measure", ".infidelity:Infidelity.build", "Yeh et al. 2019, arXiv:1901.09392, definition 2.1")
@@ -156,5 +164,5 @@ class ParameterRandomizationConfig:
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the measures of this module and of the folders beside it."""
-    for module in (__name__, localization.__name__, complexity.__name__):
+    for module in (__name__, *(each.__name__ for each in (localization, complexity, faithfulness))):
         yield from techniques_in(module)

@@ -1,0 +1,53 @@
+"""Sufficiency: whether images with similar maps are predicted alike (Dasgupta et al. 2022)."""
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model
+from cnnviz_plugins.measure.options.faithfulness import SufficiencyConfig
+
+
+def sufficiency(config: SufficiencyConfig, model: Model) -> HostMetric:
+    """Return the measure: among the other images whose map is near, the share that has the same top class.
+
+    Maps are |map| over its maximum, one number per pixel. Their distance is Euclidean, each pixel over its standard
+    deviation among the maps (scipy's `seuclidean`, Quantus' default), and near is up to `threshold` of the largest
+    distance. An image without a near one is undefined; in Quantus it scores 0.
+
+    Cost: one forward pass per image.
+    Source: Dasgupta, Frost, Moshkovitz 2022, section 3.
+    """
+
+    def run(case: HostCase) -> Measured:
+        heat = np.abs(np.asarray(case.target.heat, np.float64)).reshape(len(case.images), -1)
+        outputs = np.asarray(case.model(case.images), np.float64)
+        classes = outputs.reshape(len(outputs), -1, outputs.shape[-1]).mean(1).argmax(-1)
+        return Measured(values=sufficiencies(heat, classes, config.threshold).astype(np.float32))
+
+    return HostMetric(run=run, better="higher", undefined="no other image has a map as near")
+
+
+def sufficiencies(
+    heat: Float[np.ndarray, "n p"], classes: Int[np.ndarray, " n"], threshold: float
+) -> Float[np.ndarray, " n"]:
+    """Return the share of each image's near ones that has its class; NaN where none is near.
+
+    Args:
+        heat: Absolute maps.
+        classes: Each image's top class.
+        threshold: What is near, as a share of the largest distance.
+    """
+    top = heat.max(1, keepdims=True)
+    heat = heat / np.where(top > 0, top, 1)
+    spread = heat.std(0, ddof=1) if len(heat) > 1 else np.zeros(heat.shape[1])
+    # A pixel that is the same in all maps tells none apart.
+    scaled = heat / np.where(spread > 0, spread, 1)
+    squares = (scaled**2).sum(1)
+    distance = np.sqrt(np.maximum(squares[:, None] + squares[None] - 2 * scaled @ scaled.T, 0))
+    np.fill_diagonal(distance, 0)
+    largest = distance.max()
+    near = distance <= threshold * largest if largest > 0 else np.ones_like(distance, bool)
+    np.fill_diagonal(near, val=False)
+    count = near.sum(1)
+    alike = (near & (classes[:, None] == classes[None])).sum(1)
+    return np.where(count > 0, alike / np.maximum(count, 1), np.nan)
