@@ -20,6 +20,7 @@ from .results.attribution import Heatmap as Heatmap
 from .results.difference import Difference as Difference
 from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution
+from .results.intervention import Intervention as Intervention
 from .results.measurement import Comparison as Comparison
 from .results.measurement import Measurement as Measurement
 from .results.report import Report as Report
@@ -40,6 +41,7 @@ from .verbs.compare import compare as compare
 from .verbs.diff import diff as diff
 from .verbs.explain import explain as explain
 from .verbs.inspect import inspect as inspect
+from .verbs.intervene import intervene as intervene
 from .verbs.load_model import example_images as example_images
 from .verbs.load_model import load_model as load_model
 from .verbs.measure import measure as measure

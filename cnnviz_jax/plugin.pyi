@@ -127,6 +127,7 @@ from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution
 from .results.evolution import lengths as lengths
 from .results.evolution import line_of as line_of
+from .results.intervention import Intervention as Intervention
 from .results.measurement import Better as Better
 from .results.measurement import Comparison as Comparison
 from .results.measurement import Measured as Measured

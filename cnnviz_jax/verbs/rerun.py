@@ -14,6 +14,7 @@ from cnnviz_jax.verbs.compare import compare
 from cnnviz_jax.verbs.diff import diff
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
+from cnnviz_jax.verbs.intervene import intervene
 from cnnviz_jax.verbs.measure import measure
 from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.survey import survey
@@ -41,7 +42,7 @@ def rerun(
         images: As for the verb; `None` for one that takes none.
         progress: As for the verb.
         **data: Other data that the verb was given and that a provenance does not keep, by the verb's own names:
-            `labels`, `names`, `fields`, `mask`, `exemplars`, `attribution`, `b`.
+            `labels`, `names`, `fields`, `mask`, `exemplars`, `attribution`, `b`, `source`, `reference`.
 
     Raises:
         UsageError: The provenance does not say how the verb was called, or data is missing.
@@ -59,6 +60,8 @@ def rerun(
     if provenance.technique == "diff" and isinstance(provenance.config, dict):
         arguments = {**call.arguments, **provenance.config, "key": key_of(provenance.seed)}
         return diff(model, data.pop("b", None), images, progress=as_callable(progress), **arguments, **data)
+    if provenance.technique == "intervene" and isinstance(provenance.config, dict):
+        return intervene(model, images, progress=as_callable(progress), **dict(call.arguments), **data)  # type: ignore[arg-type]
     kind = plugins().technique(provenance.technique).kind
     return _RUNS[kind](provenance, call, model, images, data, as_callable(progress))
 

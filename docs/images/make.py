@@ -95,6 +95,19 @@ def weights(folder: Path) -> None:
         cv.render(match, folder / "filter-match.png", dpi=90)
 
 
+def interventions(folder: Path) -> None:
+    """Write what single positions of layers do to a score: at their mean, and with a clean image's values."""
+    model = cv.load_model("shapes")
+    images, names = cv.example_images("shapes", 2)
+    places = cv.intervene(model, images, {"relu3": "mean", "relu4": "mean"}, each="position", names=names)
+    cv.render(places, folder / "intervention-positions.png", dpi=75)
+    noisy = np.clip(images + 0.15 * np.random.default_rng(0).normal(size=images.shape), 0, 1).astype(np.float32)
+    target = [int(best.classes[0]) for best in cv.predictions(model, images)]
+    edits = {"relu2": "patch", "relu3": "patch", "relu4": "patch"}
+    traced = cv.intervene(model, noisy, edits, target, source=images, each="position", names=names)
+    cv.render(traced, folder / "intervention-tracing.png", dpi=75)
+
+
 def main() -> None:
     """Write every image."""
     matplotlib.use("Agg")
@@ -102,6 +115,7 @@ def main() -> None:
     surveys(HERE)
     comparison(HERE / "diff.png")
     weights(HERE)
+    interventions(HERE)
 
 
 if __name__ == "__main__":

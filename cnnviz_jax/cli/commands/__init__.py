@@ -6,6 +6,7 @@ COMMANDS = {
     "measure": "measure how faithful a technique's maps are",
     "compare": "set techniques side by side: which is most faithful for a network",
     "diff": "compare two networks, or a training's checkpoints, on the same images",
+    "intervene": "change values inside a model and show what its scores do",
     "synthesize": "make the inputs that excite channels or classes most",
     "inspect": "show what a model itself holds: filters, receptive fields",
     "survey": "show what units answer to over a folder of images: exemplars, distributions",

@@ -21,6 +21,7 @@ from cnnviz_plugins.renderers.figures.evolution import evolution_figure
 from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure, path_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
+from cnnviz_plugins.renderers.figures.intervention import intervention_figure
 from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match_figure, variety_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
@@ -130,6 +131,7 @@ _DRAWN: dict[str, Callable[..., Figure]] = {
     "Comparison": comparison_figure,
     "FilterBank": filters_figure,
     "FilterMatch": match_figure,
+    "Intervention": intervention_figure,
     "Measurement": measurement_figure,
     "FilterVariety": variety_figure,
     "ReceptiveFields": _fields,

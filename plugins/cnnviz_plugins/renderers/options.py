@@ -97,6 +97,16 @@ class DifferenceOptions(FigureOptions):
 
 
 @dataclass(frozen=True, kw_only=True)
+class InterventionOptions(FigureOptions):
+    """How interventions are shown."""
+
+    limit: int = 24
+    """Most bars or maps of one image, and most images."""
+    opacity: float = 0.65
+    """Of a map over the image, 0 to 1."""
+
+
+@dataclass(frozen=True, kw_only=True)
 class SynthesisOptions(FigureOptions):
     """How synthesised images are shown."""
 
@@ -146,6 +156,7 @@ BY_RESULT: dict[str, type[FigureOptions]] = {
     ),
     "Evolution": EvolutionOptions,
     "FilterBank": FilterOptions,
+    "Intervention": InterventionOptions,
     "ReceptiveFields": FieldOptions,
     "Synthesis": SynthesisOptions,
 }  # fmt: skip

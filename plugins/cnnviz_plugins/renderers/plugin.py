@@ -6,17 +6,9 @@ from typing import Any
 from cnnviz_jax.plugin import RendererSpec, hookimpl
 
 _DRAWN = (
-    *(
-        "Attribution",
-        "Comparison",
-        "Convolution",
-        "Difference",
-        "Dissection",
-        "Distributions",
-        "EffectiveReceptiveField",
-    ),
-    *("Drift", "Evolution", "Exemplars", "FilterBank", "FilterMatch", "FilterVariety", "Measurement"),
-    *("ReceptiveFields", "Report", "Synthesis"),
+    *("Attribution", "Comparison", "Convolution", "Difference", "Dissection", "Distributions"),
+    *("Drift", "EffectiveReceptiveField", "Evolution", "Exemplars", "FilterBank", "FilterMatch"),
+    *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Report", "Synthesis"),
 )
 _RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     ("figure", (".png", ".svg", ".pdf"), _DRAWN,
