@@ -98,9 +98,10 @@ def _edit(layer: str, suffix: str, parts: Mapping[str, Any], change: Any, model:
     channels = np.arange(shape[-1] if shape else 1)
     if parts.get("channels"):
         numbers = [int(word) for word in parts["channels"].split(",") if word]
-        wrong = [number for number in numbers if number >= len(channels)]
-        if wrong or not numbers:
-            raise UsageError(f"layer {layer!r} has channels 0 to {len(channels) - 1}, got {(wrong or ['none'])[0]}")
+        wrong = next((number for number in numbers if number >= len(channels)), None)
+        if wrong is not None or not numbers:
+            got = "none" if wrong is None else wrong
+            raise UsageError(f"layer {layer!r} has channels 0 to {len(channels) - 1}, got {got}")
         channels = np.unique(numbers)
     kind, factor, value, function, words = _change(layer, change, shape, images)
     return Edit(

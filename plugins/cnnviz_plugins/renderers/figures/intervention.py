@@ -43,7 +43,7 @@ def _bars(result: Intervention, options: InterventionOptions) -> Figure:
         axes.set(xlim=(low - pad, high + pad), ylim=(len(names) - 0.5, -0.5))
         axes.xaxis.set_major_locator(MaxNLocator(5))
         tidy(axes, "right", "top", "left")
-        for place, value in zip(places, numbers, strict=True):
+        for place, value in enumerate(numbers):
             axes.text(1.01, place, number(float(value), 3), transform=axes.get_yaxis_transform(), va="center",
                       fontsize=SMALL_PT)  # fmt: skip
         top += row_h
