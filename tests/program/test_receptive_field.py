@@ -255,7 +255,8 @@ def test_whatever_lies_behind_a_global_operation_sees_the_whole_image() -> None:
     for name in ("pooled", "gated", "flat", "attended"):
         field = layers[name].receptive_field
         assert field.is_global, name
-        assert str(field) == "whole image"
+        assert str(field).startswith("whole image")
+        assert field.is_widened == (name == "gated")  # by a map of its own beside the gate
         assert field.box(0, 0) == (0, 0, 7, 7), name
         assert field.stride is None
     assert layers["gated"].is_map

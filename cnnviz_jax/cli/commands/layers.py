@@ -48,4 +48,7 @@ def _row(layer: Layer) -> dict[str, Any]:
         "kernel": None if layer.kernel_shape is None else [int(size) for size in layer.kernel_shape],
         "receptive_field": None if field is None else list(field.size),
         "stride": None if field is None or field.stride is None else list(field.stride),
+        "nominal_field": None if field is None or field.nominal_size is None else list(field.nominal_size),
+        "nominal_stride": None if field is None or field.nominal_stride is None else list(field.nominal_stride),
+        "widened_by": field.widened_by if field is not None and field.is_widened else None,
     }

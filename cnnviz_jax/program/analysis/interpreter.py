@@ -39,6 +39,8 @@ class Analysis:
         """Nodes that draw random numbers."""
         self.opaque: list[Node] = []
         """Regions that are evaluated but not looked into."""
+        self.widening: dict[int, Node] = {}
+        """For each value whose units see more than convolutions and pools show them, the node where that began."""
         self._constants: dict[int, Any] = {}
         self._start(roles, image)
         for node in graph.leaves:
@@ -78,6 +80,9 @@ class Analysis:
             results = (rule or unknown)(self, node, inputs)
         for number, result in zip(node.outputs, results, strict=True):
             self.values[number] = result
+            if result.reach is not None and any(r.index_map is None and r.local_map is not None for r in result.reach):
+                earlier = (self.widening[source] for source in node.inputs if source in self.widening)
+                self.widening[number] = next(earlier, node)
 
     def _slice(self, operand: AbstractValue) -> AbstractValue:
         gone = layout_rules.picked(operand, 0, [0])

@@ -48,6 +48,13 @@ class Reach:
     index_map: IndexMap | None
     aligned: bool = True
     """Whether all paths from the image agree in stride and centre."""
+    local_map: IndexMap | None = None
+    """The index map of the paths that have one, where others lead round them from the whole image; else `None`."""
+
+    @property
+    def nominal(self) -> IndexMap | None:
+        """The index map along convolutions and pools: `index_map`, or that beside which something sees more."""
+        return self.local_map if self.index_map is None else self.index_map
 
     @staticmethod
     def of_image(extent: int) -> "Reach":
@@ -64,7 +71,8 @@ class Reach:
         """Whether extent, tables, affine index map and alignment are the same."""
         if not isinstance(other, Reach):
             return NotImplemented
-        same = (self.extent, self.index_map, self.aligned) == (other.extent, other.index_map, other.aligned)
+        own, others = ((each.extent, each.index_map, each.aligned, each.local_map) for each in (self, other))
+        same = own == others
         return same and np.array_equal(self.first, other.first) and np.array_equal(self.last, other.last)
 
     def __hash__(self) -> int:
@@ -78,7 +86,7 @@ class Reach:
 
     def hull(self) -> "Reach":
         """One unit that sees all that any unit sees."""
-        if len(self.first) == 1 and self.index_map is None:
+        if len(self.first) == 1 and self.nominal is None:
             return self
         if not len(self.first):
             raise ModelError(f"a map inside the model has no unit left: a side of {self.extent} pixels is too small")
@@ -113,11 +121,13 @@ class Reach:
         last = np.where(inside, self.last[picked], -1).max(0)
         start = Fraction(-pad, base)
         stop = start + Fraction(dilation * (size - 1), base)
-        index_map = self._mapped(Fraction(stride, base), start, stop)
-        return Reach(self.extent, first, last, index_map, self.aligned)
+        return self._mapped(first, last, (Fraction(stride, base), start, stop))
 
-    def _mapped(self, step: Fraction, start: Fraction, stop: Fraction) -> IndexMap | None:
-        return None if self.index_map is None else self.index_map.behind(step, start, stop)
+    def _mapped(self, first: Table, last: Table, steps: tuple[Fraction, Fraction, Fraction] | None) -> "Reach":
+        """Units of such tables with these units' index maps behind `steps`; without steps they have none."""
+        own = (self.index_map, self.local_map)
+        exact, local = (None if steps is None or found is None else found.behind(*steps) for found in own)
+        return Reach(self.extent, first, last, exact, self.aligned, local)
 
     def select(self, picked: Sequence[int] | Table) -> "Reach":
         """Unit `i` is unit `picked[i]` of these; a negative number stands for a unit that sees nothing."""
@@ -127,16 +137,16 @@ class Reach:
         first, last = np.where(inside, self.first[safe], self.extent), np.where(inside, self.last[safe], -1)
         # Evenly picked units 1, 3, 5 are 2 i + 1. Nearest resizing of 4 units to 6 picks 0, 1, 1, 2, 3, 3, no even
         # steps: the nominal step is 4 / 6, and the map is as wide as the picks stray from it, here by -1/3 to 1/3.
-        index_map = None
+        steps_of = None
         if inside.any() and len(index) > 1:
             places, steps = np.flatnonzero(inside), np.diff(index[inside])
             even = len(steps) > 0 and bool((steps == steps[0]).all())
             step = Fraction(int(steps[0])) if even else Fraction(len(self.first), len(index))
             offsets = [int(index[place]) - step * int(place) for place in places]
-            index_map = self._mapped(step, min(offsets), max(offsets))
+            steps_of = (step, min(offsets), max(offsets))
         elif len(index) == 1 and len(self.first) == 1:
-            index_map = self.index_map
-        return Reach(self.extent, first, last, index_map, self.aligned)
+            steps_of = (Fraction(1), Fraction(0), Fraction(0))
+        return self._mapped(first, last, steps_of)
 
     def blocks(self, size: int) -> "Reach":
         """Unit `i` sees what `size` neighbouring units see, from unit `size * i` on."""
@@ -148,8 +158,8 @@ class Reach:
             return self
         # Unit i is unit floor(i / times), which lies between (i - (times - 1)) / times and i / times.
         step = Fraction(1, times)
-        index_map = self._mapped(step, step - 1, Fraction(0))
-        return Reach(self.extent, np.repeat(self.first, times), np.repeat(self.last, times), index_map, self.aligned)
+        steps = (step, step - 1, Fraction(0))
+        return self._mapped(np.repeat(self.first, times), np.repeat(self.last, times), steps)
 
     def tile(self, times: int) -> "Reach":
         """All units, `times` times over."""
@@ -161,13 +171,13 @@ class Reach:
         """Unit `i` sees the units `j` where `uses[i, j]`: a resize written as a matrix product."""
         first = np.where(uses, self.first[None, :], self.extent).min(1)
         last = np.where(uses, self.last[None, :], -1).max(1)
-        index_map = None
+        steps = None
         if uses.any(1).all() and len(uses) > 1:
             step = Fraction(uses.shape[1], uses.shape[0])
             starts = [int(row.argmax()) - step * i for i, row in enumerate(uses)]
             stops = [uses.shape[1] - 1 - int(row[::-1].argmax()) - step * i for i, row in enumerate(uses)]
-            index_map = self._mapped(step, min(starts), max(stops))
-        return Reach(self.extent, first, last, index_map, self.aligned)
+            steps = (step, min(starts), max(stops))
+        return self._mapped(first, last, steps)
 
 
 def union(parts: Sequence[Reach]) -> Reach:
@@ -186,13 +196,29 @@ def union(parts: Sequence[Reach]) -> Reach:
             (jump, low, high), (other, start, stop) = total.index_map, part.index_map
             aligned = aligned and jump == other and low + high == start + stop
             index_map = IndexMap(jump, min(low, start), max(high, stop)) if jump == other else None
-        total = Reach(total.extent, np.broadcast_to(first, units), np.broadcast_to(last, units), index_map, aligned)
+        local = None if index_map is not None else _local_union(total, part)
+        first, last = np.broadcast_to(first, units), np.broadcast_to(last, units)
+        total = Reach(total.extent, first, last, index_map, aligned, local)
     return total
+
+
+def _local_union(one: Reach, other: Reach) -> IndexMap | None:
+    """The index map of two paths, of which one may see the whole image: then it is the other's."""
+    # A squeeze-and-excitation gate is (whole image) and multiplies a map of (jump 2, -3, 3): nominally the product sees
+    # (2, -3, 3). Two maps of unlike jumps have no common one, whole or not.
+    if one.nominal is None or other.nominal is None:
+        return one.nominal or other.nominal if one.is_whole or other.is_whole else None
+    (jump, low, high), (step, start, stop) = one.nominal, other.nominal
+    return IndexMap(jump, min(low, start), max(high, stop)) if jump == step else None
 
 
 def joined(parts: Sequence[tuple[Reach | None, int]], extent: int) -> Reach:
     """Units of several values laid end to end; `None` for a part that sees nothing, each with its length."""
-    first, last, index_maps, start, aligned = [], [], [], 0, True
+    first, last, index_maps, local_maps, start, aligned = [], [], [], [], 0, True
+
+    def part_map(found: IndexMap | None, start: int) -> IndexMap | None:
+        return None if found is None else found.behind(Fraction(1), Fraction(-start), Fraction(-start))
+
     for part, units in parts:
         if part is None:
             first.append(np.full(units, extent))
@@ -201,12 +227,13 @@ def joined(parts: Sequence[tuple[Reach | None, int]], extent: int) -> Reach:
             spread = part.spread(units)
             first.append(spread.first)
             last.append(spread.last)
-            index_maps.append(spread._mapped(Fraction(1), Fraction(-start), Fraction(-start)))
+            index_maps.append(part_map(spread.index_map, start))
+            local_maps.append(part_map(spread.nominal, start))
             aligned = aligned and part.aligned
         start += units
     # Part p's unit i is unit i + start of the whole, so in the whole's count its map is shifted by -start. Two halves
     # of one map, cut and joined again, agree; a map joined with a class token does not.
     agree = all(index_map == index_maps[0] for index_map in index_maps)
-    return Reach(
-        extent, np.concatenate(first), np.concatenate(last), index_maps[0] if agree else None, aligned and agree
-    )
+    index_map = index_maps[0] if agree else None
+    local = local_maps[0] if index_map is None and all(each == local_maps[0] for each in local_maps) else None
+    return Reach(extent, np.concatenate(first), np.concatenate(last), index_map, aligned and agree, local)

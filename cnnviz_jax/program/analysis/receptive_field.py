@@ -31,6 +31,8 @@ class Field:
     """Exact tables and affine index map per axis."""
     is_map: bool
     """Whether the layer has units along both axes; if not, one field serves all its units."""
+    widened_by: str = ""
+    """Where in the model units begin to see more than convolutions and pools show them, such as a GroupNorm's name."""
 
     @property
     def is_global(self) -> bool:
@@ -60,6 +62,25 @@ class Field:
     def stride(self) -> Pair | None:
         """Pixels from one unit's field to its neighbour's; `None` where no index map holds."""
         return self._from_maps(lambda index_map: index_map.jump)
+
+    @property
+    def nominal_size(self) -> Pair | None:
+        """Pixels that a unit sees along convolutions and pools, whatever else reaches it; `None` for a global layer.
+
+        It is `size` where an index map holds. Behind a GroupNorm or a squeeze-and-excitation gate, by which each unit
+        depends on the whole image, it is the size of what it depends on directly.
+        """
+        return self._from_maps(lambda index_map: index_map.high - index_map.low + 1, is_nominal=True)
+
+    @property
+    def nominal_stride(self) -> Pair | None:
+        """Pixels from one unit's nominal field to its neighbour's; `None` for a global layer."""
+        return self._from_maps(lambda index_map: index_map.jump, is_nominal=True)
+
+    @property
+    def is_widened(self) -> bool:
+        """Whether units see more than convolutions and pools show them."""
+        return self.nominal_size is not None and any(reach.index_map is None for reach in (self.rows, self.columns))
 
     @property
     def padding(self) -> Pair | None:
@@ -115,7 +136,11 @@ class Field:
 
     def __str__(self) -> str:
         if self.is_global:
-            return "whole image"
+            nominal, stride = self.nominal_size, self.nominal_stride
+            if nominal is None or stride is None:
+                return "whole image"
+            by = f" (widened by {self.widened_by})" if self.widened_by else ""
+            return f"whole image{by}; nominally {_times(nominal)} px, stride {_times(stride)}"
         stride = self.stride
         text = f"{_times(self.size)} px"
         text += f", stride {_times(stride)}" if stride is not None else ", no one stride"
@@ -141,10 +166,9 @@ class Field:
             raise LayerKindError(f"unit {unit} of {count} does not exist; units run from 0 to {count - 1}")
         return unit
 
-    def _from_maps(self, of: Callable[[IndexMap], Fraction]) -> Pair | None:
-        if self.rows.index_map is None or self.columns.index_map is None:
-            return None
-        return _number(of(self.rows.index_map)), _number(of(self.columns.index_map))
+    def _from_maps(self, of: Callable[[IndexMap], Fraction], *, is_nominal: bool = False) -> Pair | None:
+        rows, columns = (reach.nominal if is_nominal else reach.index_map for reach in (self.rows, self.columns))
+        return None if rows is None or columns is None else (_number(of(rows)), _number(of(columns)))
 
 
 def _number(value: Fraction) -> Number:

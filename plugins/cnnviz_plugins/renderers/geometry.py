@@ -20,6 +20,8 @@ class FieldRow:
     stride_text: str
     padding_text: str
     is_aligned: bool
+    widened_by: str
+    """Where units begin to see more than convolutions and pools show them; else empty."""
     box: Box
     """Of the central unit; it leaves the input where padding is seen."""
     is_first_of_box: bool
@@ -38,16 +40,27 @@ def field_rows(result: ReceptiveFields) -> list[FieldRow]:
             FieldRow(
                 layer=layer,
                 kind=result.kinds.get(layer, ""),
-                size_text="whole input" if field.is_global else _pair(field.size),
-                stride_text="" if field.is_global else _pair(field.stride),
+                size_text=_size_text(field),
+                stride_text=_in_brackets(field.nominal_stride) if field.is_global else _pair(field.stride),
                 padding_text="" if field.is_global else _pair(field.padding),
                 is_aligned=field.aligned,
+                widened_by=field.widened_by if field.is_widened else "",
                 box=box,
                 is_first_of_box=sees_something and box not in drawn,
             )
         )
         drawn.add(box)
     return rows
+
+
+def _size_text(field: Field) -> str:
+    if not field.is_global:
+        return _pair(field.size)
+    return f"whole {_in_brackets(field.nominal_size)}" if field.is_widened else "whole input"
+
+
+def _in_brackets(pair: tuple[int | float, int | float] | None) -> str:
+    return "" if pair is None else f"({_pair(pair)})"
 
 
 def central_box(field: Field) -> Box:

@@ -37,6 +37,10 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     frame_h = _FRAME * (bottom - top) / (right - left)
     words = ["Box of the central unit of each layer over the input (grey); equal boxes are drawn once."]
     words += ["misaligned: paths differ in stride or centre."] if any(not row.is_aligned for row in rows) else []
+    widening = list(dict.fromkeys(row.widened_by for row in rows if row.widened_by))
+    if widening:
+        places = ", ".join(widening[:3]) + (", ..." if len(widening) > 3 else "")
+        words.append(f"In brackets: along convolutions and pools; by {places} units see the whole input as well.")
     if listed != rows:
         absent = f"{len(rows) - len(listed)} layers are not listed (limit={options.limit})"
         words.append(f"{absent}: first those that see what an earlier one sees, then the middle ones.")
