@@ -90,9 +90,9 @@ def find_layer_nodes(
     for name, layer in layers.items():
         widening = view.analysis.widening.get(layer.value)
         if widening is not None:
-            path = ".".join(paths[widening.order].path)
+            stands_in = ".".join(paths[widening.order].path)
             named = (first[number] for number in (*widening.outputs, *widening.inputs) if number in first)
-            field = replace(layer.receptive_field, widened_by=path or next(named, widening.name))
+            field = replace(layer.receptive_field, widened_by=stands_in or next(named, widening.name))
             layers[name] = replace(layer, receptive_field=field)
     aliases = {name: first.get(value, "input") for name, value in identities.items() if name not in layers}
     return layers, {order: by_call[position] for order, position in hidden.items()} | names, aliases
