@@ -105,7 +105,7 @@ def test_training_mode_is_refused():
 
     stateful = hk.transform_with_state(normed)
     params, state = stateful.init(jax.random.key(0), ONE, "train")
-    with pytest.raises(ModelError, match=r"cannot be called as \(params, state, rng, x\).*'mode'; say call_kwargs"):
+    with pytest.raises(ModelError, match=r"cannot be called as \(x\).*'mode'; say call_kwargs"):
         cv.adapt(stateful, params, state, input_shape=SHAPE)
     with pytest.raises(ModelError, match="mixes the images of a batch"):
         cv.adapt(stateful, params, state, input_shape=SHAPE, call_kwargs={"mode": "train"})

@@ -218,7 +218,7 @@ VGG = networks.linen("vgg")[1]
         ((changed("kernel", "x"),), {}, "parameter dense.kernel is not an array of numbers"),
         ((changed("kernel", jax.ShapeDtypeStruct((48, 5), jnp.float32)),), {}, "a shape without numbers"),
         ((VGG,), {"method": "foo"}, "LinenVgg has no method 'foo'"),
-        ((VGG,), {"call_kwargs": {"trian": False}}, r"LinenVgg.__call__ cannot be called as \(x, trian"),
+        ((VGG,), {"call_kwargs": {"trian": False}}, r"LinenVgg.__call__ cannot be called as \(x, train=False, trian"),
     ],
 )
 def test_what_does_not_fit_is_said_in_a_sentence(args, options, text):

@@ -101,10 +101,10 @@ def deep():
 def test_calls_are_slashes_and_containers_are_dots_through_every_transform(deep):
     assert scopes_of_pure(build(deep, (), AdaptOptions())) == [
         *("features/0", "features/1", "features/2", "features/3/0"),
-        *("blocks.0/conv", "blocks.0/bn", "blocks.0", "blocks.0/act"),
-        *("blocks.1/conv", "blocks.1/bn", "blocks.1", "blocks.1/act"),
+        *("blocks.0/conv", "blocks.0/bn", "blocks.0", "blocks.0/drop", "blocks.0/act"),
+        *("blocks.1/conv", "blocks.1/bn", "blocks.1", "blocks.1/drop", "blocks.1/act"),
         *("blocks.2/conv", "blocks.2/bn", "blocks.2"),
-        *("blocks.0/conv", "blocks.0/bn", "blocks.0", "blocks.0/act"),
+        *("blocks.0/conv", "blocks.0/bn", "blocks.0", "blocks.0/drop", "blocks.0/act"),
         *("named.a", "plain.b.0", "steps/conv", "steps"),
     ]
 
@@ -225,7 +225,7 @@ def test_another_method_can_be_adapted(deep):
     [
         ((1,), {}, r"Deep holds its own parameters; cv.adapt\(module, ...\) takes no more, got 1"),
         ((), {"method": "foo"}, "Deep has no method 'foo'"),
-        ((), {"call_kwargs": {"trian": False}}, r"Deep.__call__ cannot be called as \(x, trian=False\)"),
+        ((), {"call_kwargs": {"trian": False}}, r"Deep.__call__ cannot be called as \(x, train=False, trian=False\)"),
     ],
 )
 def test_what_does_not_fit_is_said_in_a_sentence(deep, args, options, text):
