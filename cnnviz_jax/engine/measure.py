@@ -90,6 +90,8 @@ class HostMetric:
     """A word for each point of the curve."""
     undefined: str = ""
     """When the number of an image is NaN, in words; a measure that leaves it empty is always defined."""
+    pooled: bool = False
+    """Whether all images share one number."""
     notes: tuple[tuple[str, Any], ...] = ()
     warnings: tuple[str, ...] = ()
 

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Shaped
 
 from cnnviz_jax.results.attribution import Attribution
+from cnnviz_jax.results.intervals import interval, is_apart, places, resampled_means
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import static
 from cnnviz_jax.results.result import Result
@@ -54,6 +55,8 @@ class Measurement(Result):
     """A word for each point of the curve, where points have names."""
     better: Better = static(default="higher")
     """Which way a more faithful map moves the number."""
+    pooled: bool = static(default=False)
+    """Whether all images share one number, which no resampling of them tells the spread of."""
     explained_by: str = static(default="")
     """The technique that made the maps."""
     provenance: Provenance = static(kw_only=True)
@@ -93,15 +96,10 @@ class Comparison(Result):
 
     def ranks(self, metric: str) -> dict[str, float]:
         """Return the place of each technique by one measure, 1 for the most faithful; equal ones share a place."""
-        found = {name: by[metric] for name, by in self.measurements.items() if metric in by}
-        sign = -1 if any(each.better == "higher" for each in found.values()) else 1
-        means = {name: sign * each.mean for name, each in found.items()}
-        return {
-            name: 1
-            + sum(other < mean for other in means.values())
-            + (sum(other == mean for other in means.values()) - 1) / 2
-            for name, mean in means.items()
-        }
+        means = {name: each.mean for name, each in self._by(metric).items()}
+        known = {name: self._sign(metric) * mean for name, mean in means.items() if not np.isnan(mean)}
+        found = places(np.asarray(list(known.values()))[:, None])
+        return dict(zip(known, found[:, 0].tolist(), strict=True))
 
     @property
     def ranking(self) -> tuple[str, ...]:
@@ -110,18 +108,85 @@ class Comparison(Result):
 
     def mean_rank(self, technique: str) -> float:
         """Return the mean of a technique's places over the measures it has."""
-        places = [self.ranks(metric)[technique] for metric in self.metrics if metric in self.measurements[technique]]
-        return float(np.mean(places)) if places else float("inf")
+        ranks = [self.ranks(metric) for metric in self.metrics]
+        found = [each[technique] for each in ranks if technique in each]
+        return float(np.mean(found)) if found else float("inf")
+
+    def intervals(self, metric: str) -> dict[str, tuple[float, float]]:
+        """Return the 95 % interval of each technique's mean by one measure, by bootstrap over the images.
+
+        The resamples are the same in every call and for every technique. There is no interval with fewer than two
+        images, nor for a measure that makes one number of all images.
+        """
+        found = self._by(metric)
+        if len(self.images) < 2 or not found or any(each.pooled for each in found.values()):
+            return {}
+        rows = np.stack([np.asarray(each.values, np.float64) for each in found.values()])
+        ends = {name: interval(row) for name, row in zip(found, resampled_means(rows), strict=True)}
+        return {name: pair for name, pair in ends.items() if pair is not None}
+
+    def alike(self, technique: str, other: str, metric: str) -> bool:
+        """Whether two techniques cannot be told apart by one measure.
+
+        They can where the 95 % interval of the mean difference, image by image, does not hold 0.
+        """
+        by = self._by(metric)
+        if not self.intervals(metric) or technique not in by or other not in by:
+            return False
+        one, two = (np.asarray(by[name].values, np.float64) for name in (technique, other))
+        return not is_apart(one, two)
+
+    def leading(self, metric: str) -> tuple[str, ...]:
+        """Return the best technique by one measure, then those that cannot be told apart from it, by place."""
+        ranks = sorted(self.ranks(metric).items(), key=lambda item: (item[1], item[0]))
+        if not ranks:
+            return ()
+        best, place = ranks[0]
+        return tuple(name for name, own in ranks if name == best or own == place or self.alike(best, name, metric))
+
+    def mean_rank_intervals(self) -> dict[str, tuple[float, float]]:
+        """Return the 95 % interval of each technique's mean place, over the same resampled images for all."""
+        if len(self.images) < 2:
+            return {}
+        names, total, count = list(self.techniques), None, 0
+        for metric in self.metrics:
+            by = self._by(metric)
+            rows = np.full((len(names), len(self.images)), np.nan)
+            for name, each in by.items():
+                rows[names.index(name)] = np.asarray(each.values, np.float64)
+            found = places(self._sign(metric) * resampled_means(rows))
+            known = ~np.isnan(found)
+            total = np.where(known, found, 0) + (0 if total is None else total)
+            count = known + count
+        if total is None:
+            return {}
+        means = np.where(count > 0, total / np.maximum(count, 1), np.nan)
+        ends = {name: interval(row) for name, row in zip(names, means, strict=True)}
+        return {name: pair for name, pair in ends.items() if pair is not None}
 
     def rows(self) -> list[dict[str, Any]]:
-        """Return the table, the most faithful technique first: its mean by each measure, place and time."""
+        """Return the table, the most faithful technique first.
+
+        Of each technique: its mean by each measure, the mean of its places, seconds, `intervals` (of each mean and of
+        the mean place) and `leads` (the measures by which it is best or cannot be told apart from the best).
+        """
+        ends = {metric: self.intervals(metric) for metric in self.metrics} | {"mean place": self.mean_rank_intervals()}
+        leading = {metric: self.leading(metric) for metric in self.metrics}
         table = []
         for name in self.ranking:
             row: dict[str, Any] = {"technique": name}
             for metric in self.metrics:
                 found = self.measurements[name].get(metric)
-                row[metric] = None if found is None else found.mean
+                row[metric] = None if found is None or np.isnan(found.mean) else found.mean
             place = self.mean_rank(name)
             row |= {"mean place": place if np.isfinite(place) else None, "seconds": round(self.elapsed_s[name], 2)}
+            row["intervals"] = {head: list(by[name]) for head, by in ends.items() if name in by}
+            row["leads"] = [metric for metric in self.metrics if name in leading[metric]]
             table.append(row)
         return table
+
+    def _by(self, metric: str) -> dict[str, Measurement]:
+        return {name: by[metric] for name, by in self.measurements.items() if metric in by}
+
+    def _sign(self, metric: str) -> int:
+        return -1 if any(each.better == "higher" for each in self._by(metric).values()) else 1

@@ -98,6 +98,7 @@ def measure(
     whole = EvaluatedMap(inner=inner, heat=jnp.asarray(heat), raw=jnp.asarray(raw), mask=seen)
     tell = as_callable(progress)
     labels: tuple[str, ...] = ()
+    pooled = False
     found: Any  # a `Measured`: `run_fold` hands on what the fold finishes with
 
     def folded(fold: MetricFold) -> tuple[Any, np.ndarray]:
@@ -110,7 +111,7 @@ def measure(
             built.check(whole)
             found, scores = folded(built)
     else:
-        labels = built.labels
+        labels, pooled = built.labels, built.pooled
         again = _again(made, spec.name, model, images, inner, reduction, chunk=chunk, memory_budget=memory_budget)
         case = HostCase(
             model=model, images=images, target=whole, keys=keys, again=again,
@@ -136,6 +137,7 @@ def measure(
         axis=built.axis,
         labels=labels,
         better=built.better,
+        pooled=pooled,
         explained_by=what if made is not None else "",
         provenance=Provenance.of(
             spec.name,

@@ -1,6 +1,7 @@
 """Techniques side by side: ranked, drawn, refused with a reason, and the same from the command line."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -25,7 +26,7 @@ def result():
 
 def test_every_technique_is_measured_by_every_measure(result):
     assert result.techniques == ("saliency", "input-x-gradient")
-    assert result.refused == {"feature-maps": "feature-maps gives a layer's own channels, not a map of the image"}
+    assert result.refused == {"feature-maps": "feature-maps gives values of a layer, not a map of the image"}
     alone = cv.explain("saliency", model(), some_images(2))
     same = cv.measure("deletion", model(), None, alone, steps=4)
     np.testing.assert_allclose(result.measurements["saliency"]["deletion"].values, same.values, atol=1e-6)
@@ -102,6 +103,10 @@ def test_measure_from_the_command_line(cnnviz, tmp_path):
 
 
 def test_compare_from_the_command_line(cnnviz, tmp_path):
+    told = cnnviz("compare measured_net:build a.png b.png --techniques saliency --metrics sparseness --out c.npz")[1]
+    assert "[ ]: 95 % interval, by bootstrap over the images" in told
+    row = next(line for line in told.splitlines() if line.startswith("saliency"))
+    assert re.search(r"0\.\d{4} \[0\.\d{3}, 0\.\d{3}\] =", row)
     line = "compare measured_net:build a.png --techniques saliency,input-x-gradient --metrics sparseness,pointing-game"
     code, out, err = cnnviz(f"{line} --masks masks --out c.npz --json")
     assert code == 0, err

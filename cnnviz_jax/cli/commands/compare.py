@@ -1,5 +1,7 @@
 """`cnnviz compare [MODEL] [IMAGES...]`: which technique is most faithful for a network."""
 
+from typing import Any
+
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
@@ -67,15 +69,25 @@ def run(words: list[str], settings: Settings) -> int:
     elif not settings.quiet:
         title = f"{model.name}, {len(images)} images; the most faithful first"
         show([_cells(row, result.metrics) for row in rows], as_json=False, empty="", title=title)
+        print(
+            "[ ]: 95 % interval, by bootstrap over the images; =: best by that measure, or cannot be told apart from it"
+        )
         for name, reason in result.refused.items():
             print(f"left out: {name}: {reason}")
     return request.write(result, quiet=as_json)
 
 
-def _cells(row: dict[str, object], metrics: tuple[str, ...]) -> dict[str, object]:
-    """Return a row as shown: four digits, places with one decimal."""
-    shown = {}
+def _cells(row: dict[str, Any], metrics: tuple[str, ...]) -> dict[str, object]:
+    """Return a row as shown: means and mean places with their intervals, `=` where it leads or cannot be told apart."""
+    shown: dict[str, object] = {}
     for head, value in row.items():
+        if head in ("intervals", "leads"):
+            continue
         digits = ".4f" if head in metrics else ".1f" if head == "mean place" else ""
         shown[head] = format(value, digits) if isinstance(value, float) and digits else value
+        if head in row["intervals"] and value is not None:
+            low, high = (format(end, ".3f" if head in metrics else ".1f") for end in row["intervals"][head])
+            shown[head] = f"{shown[head]} [{low}, {high}]"
+        if head in row["leads"]:
+            shown[head] = f"{shown[head]} ="
     return shown

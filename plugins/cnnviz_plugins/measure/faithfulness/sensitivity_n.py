@@ -58,7 +58,8 @@ def sensitivity_n(config: SensitivityNConfig, model: Model) -> HostMetric:
         at=tuple((point + 1) * step / units for point in range(points)),
         axis="share of the image removed",
         undefined="it takes three images and more, whose scores and maps differ",
-        notes=(("units in a step", step), ("one number for all images", True)),
+        pooled=True,
+        notes=(("units in a step", step),),
     )
 
 

@@ -24,6 +24,9 @@ from cnnviz_plugins.renderers.figures.sheet import (
 from cnnviz_plugins.renderers.options import MeasureOptions
 from cnnviz_plugins.renderers.text import number, plain
 
+_PLOT_W = 1.9
+"""Width of the plot of places, in inches."""
+
 
 def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
     """Return each image's curve and their mean, or, for a measure without a curve, one bar per image."""
@@ -32,8 +35,12 @@ def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
     whose = f" of {result.explained_by}" if result.explained_by else ""
     sheet.heading(f"{provenance.technique}{whose} · {provenance.model}")
     axes = plotted(sheet.axes(0.75, 0.75, 5.3, 2.65, frame=True))
-    values = finite(np.asarray(result.values, np.float64))
-    if result.curve is not None and np.shape(result.curve)[-1] > 1:
+    defined = ~np.isnan(np.asarray(result.values))
+    values = finite(np.asarray(result.values, np.float64)[defined])
+    if not values.size:
+        axes.set_axis_off()
+        words = f"undefined for all {len(defined)} images"
+    elif result.curve is not None and np.shape(result.curve)[-1] > 1:
         curve = finite(np.asarray(result.curve, np.float64))
         for row in curve[: options.limit]:
             axes.plot(result.at, row, color=FAINT, linewidth=0.6, alpha=0.5)
@@ -42,12 +49,13 @@ def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
         words = f"thick: mean of {len(curve)} images; thin: each of {min(len(curve), options.limit)}"
     else:
         shown = values[: options.limit]
-        axes.bar(np.arange(len(shown)), shown, color=COLOURS[0], width=0.7)
+        axes.bar(np.flatnonzero(defined)[: options.limit], shown, color=COLOURS[0], width=0.7)
         axes.axhline(values.mean(), color=COLOURS[1], linewidth=1.2)
         axes.set_xlabel("image", fontsize=TEXT_PT)
         axes.xaxis.set_major_locator(MaxNLocator(8, integer=True))
         words = f"one bar per image, the first {len(shown)} of {len(values)}; line: the mean of all"
-    words += f". {provenance.technique}: mean {number(float(values.mean()), 4)}; {result.better} is better"
+    mean = number(result.mean, 4) if values.size else "undefined"
+    words += f". {provenance.technique}: mean {mean}; {result.better} is better"
     words = "\n".join([words, *(f"Warning: {warning}" for warning in result.warnings)])
     sheet.note(EDGE, 3.95, wrapped(plain(words, 300), 5.8, SMALL_PT))
     return sheet.figure
@@ -58,7 +66,7 @@ def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
     rows = result.rows()[: options.limit]
     curved = [metric for metric in result.metrics if _has_curve(result, metric)]
     column_w, name_w, row_h, panel_h = 1.3, 2.0, 0.2, 2.3
-    sheet_w = max(2 * EDGE + name_w + column_w * (len(result.metrics) + 2), 6.9)
+    sheet_w = max(2 * EDGE + name_w + column_w * (len(result.metrics) + 2) + _PLOT_W + 0.2, 6.9)
     across = max(1, int((sheet_w - 2 * EDGE) // 3.2))
     lines = -(-len(curved) // across)
     words = plain(_caption(result, len(result.techniques) - len(rows)), 1500)
@@ -67,6 +75,7 @@ def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
     title = f"which map is faithful · {result.model} · {count} image{'s' if count > 1 else ''}"
     sheet = Sheet.with_caption(title, [words], (), width=sheet_w, top=top, body=body)
     _table(sheet, result, rows, top, (name_w, column_w, row_h))
+    _rank_plot(sheet, rows, EDGE + name_w + column_w * (len(result.metrics) + 2), top, row_h)
     top += 0.45 + row_h * len(rows) + 0.3
     panel_w = (sheet_w - 2 * EDGE) / across
     for place, metric in enumerate(curved):
@@ -90,7 +99,6 @@ def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: fl
         left = EDGE + name_w + place * column_w
         arrow = {"higher": "\n(higher is better)", "lower": "\n(lower is better)"}.get(_better(result, head), "\n")
         sheet.text(left, top, plain(head, 24) + arrow, size=SMALL_PT - 0.5, color=FAINT)
-    best = {metric: min(result.ranks(metric).values(), default=0.0) for metric in result.metrics}
     for line, row in enumerate(rows):
         at = top + 0.45 + line * row_h
         mark = sheet.axes(EDGE, at + 0.02, 0.12, row_h - 0.08)
@@ -98,11 +106,26 @@ def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: fl
         mark.set(xlim=(0, 1), ylim=(0, 1))
         sheet.text(EDGE + 0.2, at, plain(row["technique"], 26))
         for place, head in enumerate(heads):
-            value = row.get(head)
-            ranks = result.ranks(head) if head in result.metrics else {}
-            is_best = row["technique"] in ranks and ranks[row["technique"]] == best[head]
+            value, left = row.get(head), EDGE + name_w + place * column_w
             shown = "-" if value is None else number(float(value), 3)
-            sheet.text(EDGE + name_w + place * column_w, at, shown, fontweight="bold" if is_best else "normal")
+            sheet.text(left, at, shown, fontweight="bold" if head in row["leads"] else "normal")
+            if head in row["intervals"] and value is not None:
+                low, high = (number(end, 2) for end in row["intervals"][head])
+                sheet.text(left + 0.42, at + 0.02, f"{low} to {high}", size=SMALL_PT - 1, color=FAINT)
+
+
+def _rank_plot(sheet: Sheet, rows: list[dict[str, Any]], left: float, top: float, row_h: float) -> None:
+    """A dot at each technique's mean place, beside its row, and a line over its 95 % interval."""
+    sheet.text(left, top, "mean place\n(line: 95 % interval)", size=SMALL_PT - 0.5, color=FAINT)
+    axes = plotted(sheet.axes(left, top + 0.45, _PLOT_W, row_h * len(rows), frame=True))
+    for line, row in enumerate(rows):
+        colour = line_style(line)["color"]
+        if "mean place" in row["intervals"]:
+            axes.plot(row["intervals"]["mean place"], [line, line], color=colour, linewidth=1.2)
+        if row["mean place"] is not None:
+            axes.plot([row["mean place"]], [line], "o", color=colour, markersize=3.5)
+    axes.set(ylim=(len(rows) - 0.5, -0.5), xlim=(0.5, len(rows) + 0.5), yticks=[])
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
 
 
 def _name_points(axes: Axes, result: Measurement) -> None:
@@ -124,7 +147,10 @@ def _better(result: Comparison, metric: str) -> str:
 
 
 def _caption(result: Comparison, left_out: int) -> str:
-    words = ["mean over images; bold: best by that measure; mean place: over all measures, 1 is best."]
+    count = len(result.images)
+    words = ["mean over images and its 95 % interval, by bootstrap over the images;" if count > 1 else "one image;"]
+    words += ["bold: best by that measure, or cannot be told apart from it, paired by image;"] if count > 1 else []
+    words += ["mean place: over all measures, 1 is best."]
     words += [f"{left_out} more techniques are not shown."] if left_out else []
     words += [f"{name} is left out: {reason}." for name, reason in list(result.refused.items())[:4]]
     words += [f"{len(result.refused) - 4} more are left out."] if len(result.refused) > 4 else []
