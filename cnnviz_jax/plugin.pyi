@@ -78,6 +78,7 @@ from .model.resizing import resized_model as resized_model
 from .model.scores import logits_of as logits_of
 from .model.structure import Structure as Structure
 from .model.window_sweep import WindowSweep as WindowSweep
+from .options.arrays import GivenArray as GivenArray
 from .options.checks import check_at_least as check_at_least
 from .options.checks import check_positive as check_positive
 from .options.checks import check_size as check_size

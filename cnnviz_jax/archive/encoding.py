@@ -15,6 +15,7 @@ import numpy as np
 
 from cnnviz_jax.archive.classes import storable
 from cnnviz_jax.errors import ResultFileError, UsageError
+from cnnviz_jax.options.arrays import GivenArray
 from cnnviz_jax.options.building import config_from
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.results.provenance import Provenance, Unstored
@@ -77,6 +78,8 @@ def decoded(structure: str, arrays: Mapping[str, np.ndarray], where: str) -> Res
 def _encode(value: Any, name: str, arrays: dict[str, np.ndarray]) -> Any:
     if value is None or type(value) in (bool, int, float, str):
         return value
+    if isinstance(value, GivenArray):
+        return str(value)
     if isinstance(value, np.generic | np.ndarray) or hasattr(value, "__array__"):
         return _encode_array(value, name, arrays)
     if isinstance(value, list):

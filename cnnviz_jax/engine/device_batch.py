@@ -73,6 +73,8 @@ def explain_device_batch(
     if len(fold.rounds) > 1:
         raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
 
+    if fold.mixes_images:
+        raise UsageError("this technique looks at several images together; a sweep explains each by itself")
     batch = Case(model, target, keys, images)
     scores, contexts = prepared(fold, batch)
     batch = replace(batch, context=contexts)

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Shaped
 
+from cnnviz_jax.compiling import abstract
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold import Fold
 
@@ -19,10 +20,10 @@ from cnnviz_jax.engine.fold import Fold
 def each(function: Callable[..., Any], batch: Case, *more: Any) -> Any:
     """Return what `function(case, *more)` makes of every image of a batch."""
 
-    def one(target: Any, key: Any, image: Any, context: Any, *more: Any) -> Any:
-        return function(Case(batch.model, target, key, image, context), *more)
+    def one(target: Any, key: Any, image: Any, context: Any, given: Any, *more: Any) -> Any:
+        return function(Case(batch.model, target, key, image, context, given=given, shared=batch.shared), *more)
 
-    return jax.vmap(one)(batch.target, batch.key, batch.image, batch.context, *more)
+    return jax.vmap(one)(batch.target, batch.key, batch.image, batch.context, batch.given, *more)
 
 
 def rows_of(cases: Case, rows: Int[np.ndarray, " k"]) -> Case:
@@ -35,12 +36,12 @@ def rows_of(cases: Case, rows: Int[np.ndarray, " k"]) -> Case:
 def shapes_of(cases: Case, count: int) -> Case:
     """Return the shapes of so many such cases."""
     every = _by_image(lambda leaf: jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype), cases)
-    return replace(every, model=cases.model.shapes)
+    return replace(every, model=cases.model.shapes, shared=jax.tree.map(abstract, cases.shared))
 
 
 def _by_image(change: Callable[[Any], Any], cases: Case) -> Case:
-    image, target, key = jax.tree.map(change, (cases.image, cases.target, cases.key))
-    return Case(cases.model, target, key, image)
+    image, target, key, given = jax.tree.map(change, (cases.image, cases.target, cases.key, cases.given))
+    return Case(cases.model, target, key, image, given=given, shared=cases.shared)
 
 
 def prepared(fold: Fold, batch: Case) -> tuple[Float[Array, " b"], Any]:

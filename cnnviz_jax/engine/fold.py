@@ -1,10 +1,12 @@
 """Folds: one image explained by many independent evaluations, gathered in any order."""
 
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
+import numpy as np
+from jaxtyping import Float, Shaped
 
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.model.model import Model
@@ -32,6 +34,11 @@ class Fold:
     warnings: tuple[str, ...] = ()
     """What the user should know before believing the result."""
 
+    distributions: ClassVar[tuple[str, ...]] = ()
+    """Options that an array of several images may be, the same for all images that are explained: in `case.shared`."""
+    mixes_images: ClassVar[bool] = False
+    """Whether `companions` hands an image others, so that its result depends on which are explained together."""
+
     @property
     def evaluations(self) -> int:
         """How many evaluations explain one image."""
@@ -53,6 +60,18 @@ class Fold:
     def is_over(self, context: Any) -> bool:
         """Whether the evaluations that are left need not be done: asked on the host, of a batch's refined context."""
         return False
+
+    def array_shape(self, option: str, model: Model) -> tuple[int, ...]:
+        """Return the shape of an array that an option may be, for one image: the image's."""
+        return model.input_shape
+
+    def companions(self, images: Float[np.ndarray, "n h w c"]) -> Mapping[str, Shaped[np.ndarray, "n ..."]]:
+        """Return arrays made of all images, a row of each for every image: in `case.given`. On the host.
+
+        Raises:
+            UsageError: They cannot be explained together.
+        """
+        return {}
 
     def prepare(self, case: Case) -> Any:
         """Return what every evaluation of this image shares; any pytree."""

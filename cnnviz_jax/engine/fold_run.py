@@ -1,7 +1,7 @@
 """Running a fold: begin, chunks of evaluations, end; each compiled once, in chunks that fit memory, kept on the way."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -39,6 +39,8 @@ def run_fold(
     memory_budget: int | None = None,
     progress: Progress = silent,
     cache: ResumeCache | None = None,
+    given: Mapping[str, Any] | None = None,
+    shared: Mapping[str, Any] | None = None,
 ) -> tuple[Any, Float[np.ndarray, " n"]]:
     """Return the fold's results and the untouched scores of all images.
 
@@ -52,12 +54,15 @@ def run_fold(
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of images x evaluations are done.
         cache: Where evaluations of unfinished images are kept and found again, image by image.
+        given: Arrays by name, a row for each image; see `Case`.
+        shared: Arrays by name, the same for all.
 
     Raises:
         MemoryBudgetError: Not even one evaluation at a time fits.
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
-    run = FoldRun(fold, Case(model, target, keys, jax.device_put(images)), chunk, memory_budget, cache)
+    cases = Case(model, target, keys, jax.device_put(images), given=dict(given or {}), shared=dict(shared or {}))
+    run = FoldRun(fold, cases, chunk, memory_budget, cache)
     parts: list[Any] = []  # on the host: a thousand maps are read back while later images are computed
     total = len(images) * fold.evaluations
     first = 0

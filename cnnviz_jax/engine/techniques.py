@@ -10,6 +10,7 @@ from cnnviz_jax.engine.measure import HostMetric, MetricFold
 from cnnviz_jax.engine.survey import SurveyPlan
 from cnnviz_jax.errors import PluginError
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.options.arrays import without_numbers
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.configs import TechniqueConfig
@@ -45,7 +46,7 @@ def resolve_technique(
         CnnvizError: As `technique_and_config` and `build`.
     """
     spec, config = technique_and_config(technique, kind, options)
-    return Technique(spec, config, build(spec, config, model))
+    return Technique(spec, config, build(spec, without_numbers(config), model))
 
 
 def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:

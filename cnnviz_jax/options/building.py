@@ -8,6 +8,7 @@ from typing import Any, Literal
 from typeguard import TypeCheckError, check_type
 
 from cnnviz_jax.errors import UsageError, did_you_mean
+from cnnviz_jax.options.arrays import GivenArray
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.configs import TechniqueConfig
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
@@ -66,16 +67,44 @@ def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:
             listed = ", ".join(sorted(known)) or "none"
             raise UsageError(f"{spec.name} has no option {option!r}.{did_you_mean(option, known)} It has: {listed}")
     hints = typing.get_type_hints(spec.config)
-    values = {option: _plain(value) for option, value in options.items()}
+    values = {option: _as_option(option, value, hints[option]) for option, value in options.items()}
     for option, value in values.items():
-        try:
-            check_type(value, hints[option])
-        except TypeCheckError as error:
-            raise UsageError(f"{spec.name}: {option} is {_in_words(hints[option])}, got {value!r}") from error
+        if not _fits(value, hints[option]):
+            shown = _in_short(options[option])
+            raise UsageError(f"{spec.name}: {option} is {_in_words(hints[option])}, got {shown}")
     try:
         return spec.config(**values)
     except TypeError as error:
         raise UsageError(f"{spec.name}: {error}") from error
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    try:
+        check_type(value, hint)
+    except TypeCheckError:
+        return False
+    return True
+
+
+def _as_option(option: str, value: Any, hint: Any) -> Any:
+    """Return a value as configs hold it: plain, or an array of two and more axes by its shape and digest."""
+    if isinstance(value, GivenArray):
+        return value
+    if isinstance(value, str):
+        return GivenArray.read(value, option) or value
+    if hasattr(value, "shape") and len(value.shape) > 1 and _fits(GivenArray(), hint):
+        # A mask of parts is an array of whole numbers that its config takes as nested tuples.
+        plain = _plain(value) if str(value.dtype).startswith(("int", "uint", "bool")) else None
+        return plain if plain is not None and _fits(plain, hint) else GivenArray.of(value, option)
+    return _plain(value)
+
+
+def _in_short(value: Any) -> str:
+    """Return a value as an error shows it: an array by its shape."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"an array of shape {tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _plain(value: Any) -> Any:

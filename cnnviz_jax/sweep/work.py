@@ -18,6 +18,7 @@ from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError, TargetError
 from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.options.arrays import arrays_in
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.layout import FORMAT
 from cnnviz_jax.sweep.reductions import reducers_of
@@ -150,6 +151,10 @@ class Work:
 
 def _planned(asked: Explanation, model: Model) -> Planned:
     found = resolve_technique(asked.technique, "explain", dict(asked.options), model)
+    if arrays := arrays_in(found.config):
+        raise SweepUsageError(
+            f"{asked.technique}: {', '.join(arrays)} is an array, which a sweep cannot keep; use words"
+        )
     if isinstance(asked.target, str) and asked.target != "label":
         asked = dataclasses.replace(asked, target=class_named(asked.target, model))
     if asked.target not in (None, "label"):

@@ -23,10 +23,12 @@ from cnnviz_jax.engine import (
     root_key,
     run_fold,
 )
+from cnnviz_jax.engine.given_arrays import Given, given_arrays
 from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
 from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.options.arrays import arrays_in
 from cnnviz_jax.plugins.configs import ExplainConfig
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
@@ -83,16 +85,18 @@ def explain(
     prepared = Prepared.of(technique, model, images, target, key, ids, options)
     spec, config, fold = prepared.technique.spec, prepared.technique.config, prepared.technique.built
     scaled = scale_note(images)
-    images, resolved, keys = prepared.images, prepared.target, prepared.keys
+    images, resolved, keys, given = prepared.images, prepared.target, prepared.keys, prepared.given
     cache = None
     if folder is not None and fold.evaluations >= _WORTH_RESUMING:
-        rows = (jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys)) for i in range(len(images)))
-        each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]))),) for row in rows]
+        rows = [
+            jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys, given.own)) for i in range(len(images))
+        ]
+        each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]), row[3], given.shared)),) for row in rows]
         cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
     with running(spec):
         heatmap, scores = run_fold(
             fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget,
-            progress=as_callable(progress), cache=cache,
+            progress=as_callable(progress), cache=cache, given=given.own, shared=given.shared,
         )  # fmt: skip
     if cache is not None:
         cache.forget()
@@ -118,7 +122,13 @@ def explain(
         ),
         # What was asked, not what it came to: each image's own top class stays the question for other images too.
         call=Call.of(
-            {"target": None if target is None else plain, "ids": ids_of(ids), "names": names}, {"images": images}
+            {
+                "target": None if target is None else plain,
+                "ids": ids_of(ids),
+                "names": names,
+                **{name: each.array for name, each in arrays_in(config).items()},
+            },
+            {"images": images},
         ),
     )
     return Attribution(
@@ -193,6 +203,8 @@ class Prepared:
     """Of the top classes, where those are explained."""
     seed: Key[Array, ""]
     keys: Key[Array, " n"]
+    given: Given
+    """The arrays among the options."""
 
     @classmethod
     def of(
@@ -217,4 +229,8 @@ class Prepared:
         keys = keys_for(seed, image_ids(images) if ids is None else ids)
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
-        return cls(technique=chosen, images=images, target=resolved, probabilities=probabilities, seed=seed, keys=keys)
+        given = given_arrays(chosen.built, chosen.config, model, images, chosen.spec.name)
+        return cls(
+            technique=chosen, images=images, target=resolved, probabilities=probabilities, seed=seed, keys=keys,
+            given=given,
+        )  # fmt: skip

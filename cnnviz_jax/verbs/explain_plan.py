@@ -46,7 +46,9 @@ def explain_plan(
     """
     made = Prepared.of(technique, model, images, target, key, None, options)
     fold = made.technique.built
-    found = preview(FoldRun(fold, Case(model, made.target, made.keys, jnp.asarray(made.images)), chunk, memory_budget))
+    given, shared = made.given
+    cases = Case(model, made.target, made.keys, jnp.asarray(made.images), given=given, shared=shared)
+    found = preview(FoldRun(fold, cases, chunk, memory_budget))
     count, evaluations = len(made.images), fold.evaluations
     own = fold.plan(model)
     return (

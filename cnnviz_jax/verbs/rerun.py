@@ -87,7 +87,7 @@ def _arguments(call: Call) -> dict[str, Any]:
 def _explain(provenance: Provenance, call: Call, model: Any, images: Any, data: Any, progress: Progress) -> Any:
     return explain(
         provenance.technique, model, images, key=key_of(provenance.seed), progress=progress,
-        **_arguments(call), **_options(provenance), **data,
+        **{**_options(provenance), **_arguments(call)}, **data,
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Heatmap, Model, TargetError, UsageError, fill_of
+from cnnviz_jax.plugin import Case, Heatmap, Model, TargetError, UsageError
 from cnnviz_plugins.explain.gradient.path import Nodes, PathEndpoints, rule_of
 from cnnviz_plugins.explain.gradient.plugin import BaselineConfig, ConductanceConfig, InternalInfluenceConfig
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
@@ -33,7 +33,7 @@ class ImagePath(PixelSum):
                 "this technique is of a layer: name one, such as at='conv2', or explain a unit inside the network, "
                 "target=cv.targets.neuron('conv2', 4, 5, 17), whose map of the image it then gives"
             )
-        return PathEndpoints.of(case, fill_of(case.image, self.config.baseline, case.model))
+        return PathEndpoints.of(case, case.filled(self.config.baseline))
 
 
 def point_of(ends: PathEndpoints, share: Float[Array, ""]) -> Float[Array, "h w c"]:

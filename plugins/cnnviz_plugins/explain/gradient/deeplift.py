@@ -12,7 +12,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import ACTIVATION_KINDS, Case, Handler, LayerNode, Model, Target, fill_of
+from cnnviz_jax.plugin import ACTIVATION_KINDS, Case, Handler, LayerNode, Model, Target
 from cnnviz_plugins.explain.gradient.path import WholePath
 from cnnviz_plugins.explain.gradient.plugin import DeepliftConfig
 from cnnviz_plugins.explain.site import IMAGE, Site
@@ -52,7 +52,7 @@ class Deeplift(WholePath):
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "..."], Float[Array, "h w c"]]:
         """Return the shares, and the reference."""
-        reference = fill_of(case.image, self.config.baseline, case.model)
+        reference = case.filled(self.config.baseline)
         shares = deeplift_map(
             case.model, case.image, reference, case.target, epsilon=self.config.epsilon, site=self.site
         )

@@ -4,12 +4,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Heatmap, Model, Noise, fill_of, noisy_image
-from cnnviz_plugins.explain.gradient.path import PathEndpoints
-from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
+from cnnviz_jax.plugin import Case, Heatmap, Model, Noise, noisy_image
+from cnnviz_plugins.explain.gradient.path import PathEndpoints, baselines_of
+from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig, words_of
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
 from cnnviz_plugins.explain.site import IMAGE, Site
 
@@ -30,6 +29,7 @@ class GradientShap(PixelSum):
 
     config: GradientShapConfig
     site: Site = IMAGE
+    distributions = ("baselines",)
 
     @classmethod
     def build(cls, config: GradientShapConfig, model: Model) -> "GradientShap":
@@ -39,14 +39,14 @@ class GradientShap(PixelSum):
             LayerNotFoundError: No layer is called as `at` says.
         """
         site = Site.of(config.at, model)
-        notes = (("samples", config.points), ("baselines", config.baselines))
+        notes = (("samples", config.points), ("baselines", words_of(config.baselines)))
         notes += site.sum_note(model, "nothing exact; about score - baseline_score")
         return cls(config=config, count=config.points, notes=notes, **site.fields())
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "..."], Float[Array, ""], Float[Array, ""]]:
         """Return the product at one random point, the score of its baseline and that of its image."""
         pick, place, shake, fill = jax.random.split(case.key, 4)
-        fills = jnp.stack([fill_of(case.image, words, case.model, key=fill) for words in self.config.baselines])
+        fills = baselines_of(case, self.config.baselines, fill)
         start = fills[jax.random.randint(pick, (), 0, len(fills))]
         end = noisy_image(case.image, Noise.of(self.config.noise).sigma(case.image), shake)
         point = start + jax.random.uniform(place) * (end - start)

@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.plugin import Case, Model, fill_of
+from cnnviz_jax.plugin import Case, Model
 from cnnviz_plugins.explain.gradient.path import WholePath
 from cnnviz_plugins.explain.gradient.plugin import GuidedIgConfig
 from cnnviz_plugins.explain.input_gradient import input_gradient
@@ -36,7 +36,7 @@ class GuidedIg(WholePath):
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
         """Return the shares, and the baseline."""
         config = self.config
-        start = fill_of(case.image, config.baseline, case.model)
+        start = case.filled(config.baseline)
 
         def step(number: Array, state: tuple[Array, Array]) -> tuple[Array, Array]:
             at, shares = state

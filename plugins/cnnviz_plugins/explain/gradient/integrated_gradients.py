@@ -6,7 +6,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Heatmap, Model, fill_of
+from cnnviz_jax.plugin import Case, Heatmap, Model
 from cnnviz_plugins.explain.gradient.path import PathEndpoints, rule_of
 from cnnviz_plugins.explain.gradient.plugin import IntegratedGradientsConfig
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
@@ -42,7 +42,7 @@ class IntegratedGradients(PixelSum):
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the ends of the path and the scores there."""
-        return PathEndpoints.of(case, fill_of(case.image, self.config.baseline, case.model), self.site)
+        return PathEndpoints.of(case, case.filled(self.config.baseline), self.site)
 
     def evaluate(self, case: Case) -> Float[Array, "..."]:
         """Return the weighted gradient at one node."""

@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Array, Float, Key
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, View
-from cnnviz_plugins.explain.gradient.plugin import Quadrature
+from cnnviz_jax.plugin import Case, Fold, GivenArray, Heatmap, View
+from cnnviz_plugins.explain.gradient.plugin import Quadrature, words_of
 from cnnviz_plugins.explain.site import IMAGE, Site
 
 Nodes = Float[np.ndarray, " n"]
@@ -56,6 +57,20 @@ class WholePath(Fold):
         """Return the shares and by how much their sum misses the difference of scores."""
         values, start = (part[0] for part in gathered)
         return PathEndpoints.of(case, start).shared(values, self.site)
+
+
+def baselines_of(case: Case, baselines: tuple[str, ...] | str, key: Key[Array, ""] | None) -> Float[Array, "k h w c"]:
+    """Return the images that a distribution of baselines is made of, by words or as the user gave them.
+
+    Args:
+        case: The image whose baselines they are.
+        baselines: The option.
+        key: For `noise`.
+    """
+    if isinstance(baselines, GivenArray):
+        found: Array = case.shared[baselines.option]
+        return found
+    return jnp.stack([case.filled(words, key=key) for words in words_of(baselines)])
 
 
 def rule_of(quadrature: Quadrature, nodes: int, convention: str = "paper") -> tuple[Nodes, Nodes]:

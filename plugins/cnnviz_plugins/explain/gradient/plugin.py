@@ -160,10 +160,11 @@ class BaselineConfig:
     """What the image is compared with."""
 
     baseline: Fill = "zero"
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`."""
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`; in
+    Python an array, (h, w, c) or one per image."""
 
     def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS)
+        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS, arrays=True)
 
 
 @technique("integrated-gradients", "explain", ".integrated_gradients:IntegratedGradients.build",
@@ -247,8 +248,9 @@ class GradientShapConfig:
     """Layer whose units are given shares, with its axes; the image when not given. The points stay images."""
     samples: int | None = None
     """Random points per image; 50, or the convention's (Captum: 5), when not given."""
-    baselines: tuple[str, ...] = ("zero", "value(1)", "noise")
-    """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform."""
+    baselines: tuple[str, ...] | str = ("zero", "value(1)", "noise")
+    """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform. In Python an
+    array of several images, (k, h, w, c), such as some of the training's."""
     noise: str = "absolute(0)"
     """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
     convention: Literal["paper", "captum"] = "paper"
@@ -256,10 +258,7 @@ class GradientShapConfig:
 
     def __post_init__(self) -> None:
         check_at_least(1, samples=self.samples)
-        if not self.baselines:
-            raise UsageError("baselines names at least one fill, got none")
-        for fill in self.baselines:
-            check_fill(fill, "baselines")
+        check_baselines(self.baselines)
         Noise.of(self.noise)
 
     @property
@@ -363,6 +362,19 @@ class XraiConfig:
         pair = self.convention == "pair"
         quadrature = self.quadrature or ("endpoints" if pair else "gausslegendre")
         return quadrature, (100 if pair else 50) if self.nodes is None else self.nodes
+
+
+def words_of(baselines: tuple[str, ...] | str) -> tuple[str, ...]:
+    """Return the fills by their words; an array is one."""
+    return (str(baselines),) if isinstance(baselines, str) else baselines
+
+
+def check_baselines(baselines: tuple[str, ...] | str) -> None:
+    """Raise `UsageError` unless these are fills, at least one, or an array of images."""
+    if not baselines:
+        raise UsageError("baselines names at least one fill, got none")
+    for fill in (baselines,) if isinstance(baselines, str) else baselines:
+        check_fill(fill, "baselines", arrays=fill is baselines)
 
 
 def check_nodes(quadrature: str, nodes: int) -> None:

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fill, Fold, Heatmap, Model, blurred, word_and_number
-from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
+from cnnviz_plugins.explain.perturbation.fills import is_word, occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig
 
 _COLDNESS = 20.0
@@ -109,12 +109,12 @@ class ExtremalPerturbation(Fold):
 
     def prepare(self, case: Case) -> Any:
         """Return the image from most to least occluded, and the distances that masks are made of."""
-        word, sigma = word_and_number(self.fill, "fill", FILLS) if isinstance(self.fill, str) else ("", None)
+        word, sigma = word_and_number(self.fill, "fill", FILLS) if is_word(self.fill) else ("", None)
         if word == "blur" and sigma:
             last = self.config.levels - 1
             occluded = [blurred(case.image, sigma * (1 - level / last)) for level in range(last)]
         else:
-            occluded = [occluding_fill(self.fill, case.image, case.model, case.key)]
+            occluded = [occluding_fill(self.fill, case)]
         return jnp.stack([*occluded, case.image]), self.mask.offsets()
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, ""]]:

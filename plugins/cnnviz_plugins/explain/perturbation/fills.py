@@ -1,10 +1,12 @@
 """What an image looks like where it is occluded: the option `fill`, shared by the family."""
 
+from typing import TypeGuard
+
 import jax
 import jax.numpy as jnp
-from jaxtyping import Array, Float, Int, Key
+from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Fill, Model, UsageError, fill_of, word_and_number
+from cnnviz_jax.plugin import Case, Fill, GivenArray, Model, UsageError, word_and_number
 from cnnviz_plugins.explain.perturbation.plugin import SEGMENT_FILLS
 
 
@@ -22,28 +24,27 @@ def resolved_fill(fill: Fill, model: Model) -> Fill:
     return fill
 
 
+def is_word(fill: Fill) -> TypeGuard[str]:
+    """Return whether a fill is said in words, not by numbers or an array."""
+    return isinstance(fill, str) and not isinstance(fill, GivenArray)
+
+
 def occluding_fill(
-    fill: Fill,
-    image: Float[Array, "h w c"],
-    model: Model,
-    key: Key[Array, ""],
-    segments: Int[Array, "h w"] | None = None,
-    count: int = 0,
+    fill: Fill, case: Case, segments: Int[Array, "h w"] | None = None, count: int = 0
 ) -> Float[Array, "h w c"]:
     """Return the image as it looks where occluded.
 
     Args:
         fill: As `resolved_fill` returns it.
-        image: The image.
-        model: The network that looks at it.
-        key: For `noise`.
+        case: The image, the network that looks at it and, for `noise`, a key.
         segments: For `segment-mean`: the segment of each pixel.
         count: For `segment-mean`: the number of segments.
     """
-    if not isinstance(fill, str) or word_and_number(fill, "fill", SEGMENT_FILLS)[0] != "segment-mean":
-        return fill_of(image, fill, model, key=key)
+    if not is_word(fill) or word_and_number(fill, "fill", SEGMENT_FILLS)[0] != "segment-mean":
+        return case.filled(fill, key=case.key)
     if segments is None:
         raise UsageError("fill 'segment-mean' needs segments")
+    image = case.image
     pixels, numbers = image.reshape(-1, image.shape[-1]), segments.reshape(-1)
     sums = jax.ops.segment_sum(pixels, numbers, count)
     sizes = jax.ops.segment_sum(jnp.ones_like(pixels[:, :1]), numbers, count)

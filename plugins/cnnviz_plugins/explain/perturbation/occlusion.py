@@ -103,7 +103,7 @@ class Occlusion(Fold):
 
     def prepare(self, case: Case) -> "_Context":
         """Return the image as it looks where occluded, and what is read off the untouched one."""
-        occluded = occluding_fill(self.config.fill, case.image, case.model, case.key)
+        occluded = occluding_fill(self.config.fill, case)
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(case.image.shape[-1]), jnp.asarray(self.config.channels))
             occluded = jnp.where(chosen, occluded, case.image)

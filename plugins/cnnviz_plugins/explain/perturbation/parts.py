@@ -64,7 +64,7 @@ class PartsFold(Fold):
         segments = self.segments(case.image)
         there = jnp.zeros(self.segments.count, bool).at[segments.reshape(-1)].set(True)
         fill = self.config.fill if self.config.fill is not None else "segment-mean"
-        occluded = occluding_fill(fill, case.image, case.model, case.key, segments, self.segments.count)
+        occluded = occluding_fill(fill, case, segments, self.segments.count)
         return Parts(segments, occluded, there)
 
     def prepare(self, case: Case) -> Any:

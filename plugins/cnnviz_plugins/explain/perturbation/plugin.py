@@ -60,7 +60,7 @@ class OcclusionConfig(Conventional):
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
     """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
-    subtracts), `blur(sigma in pixels)`, `noise` (uniform)."""
+    subtracts), `blur(sigma in pixels)`, `noise` (uniform); in Python an array, (h, w, c) or one per image."""
     edge: Literal["full", "truncate"] | None = None
     """`full`: only whole windows. `truncate`: one more at the border, cut off there, as Captum does. As the
     convention has it when not given; the paper's is `full`."""
@@ -86,7 +86,7 @@ class OcclusionConfig(Conventional):
     def __post_init__(self) -> None:
         check_size("window", self.window, error=WindowError)
         check_size("stride", self.stride, error=WindowError)
-        check_fill(self.fill, "fill", FILLS)
+        check_fill(self.fill, "fill", FILLS, arrays=True)
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
@@ -118,7 +118,7 @@ class RiseConfig:
         check_size("grid", self.grid, unit="cells")
         if not 0 < self.probability <= 1:
             raise UsageError(f"probability is above 0 and at most 1, got {self.probability}")
-        check_fill(self.fill, "fill", FILLS)
+        check_fill(self.fill, "fill", FILLS, arrays=True)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -136,7 +136,7 @@ class SegmentConfig(Conventional):
 
     def __post_init__(self) -> None:
         if self.fill is not None:
-            check_fill(self.fill, "fill", SEGMENT_FILLS)
+            check_fill(self.fill, "fill", SEGMENT_FILLS, arrays=True)
         if not isinstance(self.segments, str):
             object.__setattr__(self, "segments", _mask(self.segments))
             return
@@ -276,7 +276,7 @@ class ExtremalPerturbationConfig:
         if not 0 <= self.momentum < 1:
             raise UsageError(f"momentum is at least 0 and below 1, got {self.momentum}")
         if self.fill is not None:
-            check_fill(self.fill, "fill", FILLS)
+            check_fill(self.fill, "fill", FILLS, arrays=True)
 
 
 def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:

@@ -42,7 +42,7 @@ class Rise(SampledMean):
 
     def shared(self, case: Case) -> Float[Array, "h w c"]:
         """Return the image as it looks where masked."""
-        return occluding_fill(self.config.fill, case.image, case.model, case.key)
+        return occluding_fill(self.config.fill, case)
 
     def draw(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
         """Return mask `index` times its score over the probability, and the mask."""
