@@ -216,8 +216,8 @@ class ConceptRelevance(ExplainConfig):
 class Conductance(ExplainConfig):
     """Share of each unit of a layer in the difference of scores, while the image grows out of a baseline."""
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
-    `blur(sigma)`."""
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`;
+    in Python an array, (h, w, c) or one per image."""
     at: str | None = None
     """The layer."""
     unit: tuple[int, ...] | None = None
@@ -296,8 +296,8 @@ class Deepdream(SynthesizeConfig):
 class Deeplift(ExplainConfig):
     """Difference of scores to a reference, shared out by the rescale rule."""
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
-    `blur(sigma)`."""
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`;
+    in Python an array, (h, w, c) or one per image."""
     at: str | None = None
     """Layer whose units share the difference, with its axes; the image when not given."""
     epsilon: float = 1e-06
@@ -703,8 +703,9 @@ class GradientShap(ExplainConfig):
     """Layer whose units are given shares, with its axes; the image when not given. The points stay images."""
     samples: int | None = None
     """Random points per image; 50, or the convention's (Captum: 5), when not given."""
-    baselines: tuple[str, ...] = ('zero', 'value(1)', 'noise')
-    """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform."""
+    baselines: tuple[str, ...] | str = ('zero', 'value(1)', 'noise')
+    """Fills of which each point draws one; see the baseline of integrated-gradients; `noise` is uniform. In Python an
+    array of several images, (k, h, w, c), such as some of the training's."""
     noise: str = 'absolute(0)'
     """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
     convention: Literal['paper', 'captum'] = 'paper'
@@ -732,8 +733,8 @@ class GuidedGradCam(ExplainConfig):
 class GuidedIg(ExplainConfig):
     """Integrated gradients along a path that moves the least sensitive values first."""
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
-    `blur(sigma)`."""
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`;
+    in Python an array, (h, w, c) or one per image."""
     steps: int = 200
     """Gradients per image, one after another."""
     fraction: float = 0.25
@@ -802,8 +803,8 @@ class Insertion(MeasureConfig):
 class IntegratedGradients(ExplainConfig):
     """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
-    `blur(sigma)`."""
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`;
+    in Python an array, (h, w, c) or one per image."""
     at: str | None = None
     """Layer that moves from its value for the baseline to that for the image, and is given shares; the image when not
     given."""
@@ -821,8 +822,8 @@ class IntegratedGradients(ExplainConfig):
 class InternalInfluence(ExplainConfig):
     """Gradient at each unit of a layer, averaged while the image grows out of a baseline."""
     baseline: float | int | tuple[float | int, ...] | str = 'zero'
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`,
-    `blur(sigma)`."""
+    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`;
+    in Python an array, (h, w, c) or one per image."""
     at: str | None = None
     """The layer."""
     quadrature: Literal[
@@ -1025,7 +1026,7 @@ class Occlusion(ExplainConfig):
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
     """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
-    subtracts), `blur(sigma in pixels)`, `noise` (uniform)."""
+    subtracts), `blur(sigma in pixels)`, `noise` (uniform); in Python an array, (h, w, c) or one per image."""
     edge: Literal['full', 'truncate'] | None = None
     """`full`: only whole windows. `truncate`: one more at the border, cut off there, as Captum does. As the
     convention has it when not given; the paper's is `full`."""
