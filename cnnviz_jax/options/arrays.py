@@ -11,8 +11,6 @@ import hashlib
 import re
 from typing import Any, Self
 
-from cnnviz_jax.errors import UsageError
-
 _TEXT = re.compile(r"array\(([\d x]+)(?:, sha256 [0-9a-f]+)?\)")
 
 
@@ -26,20 +24,8 @@ class GivenArray(str):
     """The numbers, float32; `None` where only the text is known, as in a result that a file held."""
 
     @classmethod
-    def of(cls, array: Any, option: str) -> Self:
-        """Return the array of numbers as an option.
-
-        Raises:
-            UsageError: It does not hold finite floating-point numbers.
-        """
-        import numpy as np
-
-        numbers = np.asarray(array)
-        if numbers.dtype.kind != "f" and numbers.dtype.name != "bfloat16":
-            raise UsageError(f"{option} is an array of {numbers.dtype}; its numbers are floating, as images in [0, 1]")
-        numbers = np.ascontiguousarray(numbers, np.float32)
-        if not np.isfinite(numbers).all():
-            raise UsageError(f"{option} is an array with values that are not finite")
+    def of(cls, numbers: Any, option: str) -> Self:
+        """Return an array as an option: numbers, float32 and contiguous."""
         digest = hashlib.sha256(numbers.tobytes()).hexdigest()[:16]
         return cls._made(f"array({_sizes(numbers.shape)}, sha256 {digest})", option, numbers.shape, numbers)
 

@@ -95,8 +95,25 @@ def _as_option(option: str, value: Any, hint: Any) -> Any:
     if hasattr(value, "shape") and len(value.shape) > 1 and _fits(GivenArray(), hint):
         # A mask of parts is an array of whole numbers that its config takes as nested tuples.
         plain = _plain(value) if str(value.dtype).startswith(("int", "uint", "bool")) else None
-        return plain if plain is not None and _fits(plain, hint) else GivenArray.of(value, option)
+        return plain if plain is not None and _fits(plain, hint) else _array_option(value, option)
     return _plain(value)
+
+
+def _array_option(array: Any, option: str) -> GivenArray:
+    """Return an array of numbers as an option.
+
+    Raises:
+        UsageError: It does not hold finite floating-point numbers.
+    """
+    import numpy as np  # the command line builds configs from words, without it
+
+    numbers = np.asarray(array)
+    if numbers.dtype.kind != "f" and numbers.dtype.name != "bfloat16":
+        raise UsageError(f"{option} is an array of {numbers.dtype}; its numbers are floating, as images in [0, 1]")
+    numbers = np.ascontiguousarray(numbers, np.float32)
+    if not np.isfinite(numbers).all():
+        raise UsageError(f"{option} is an array with values that are not finite")
+    return GivenArray.of(numbers, option)
 
 
 def _in_short(value: Any) -> str:
