@@ -9,6 +9,7 @@ from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.arrays import arrays_in
+from cnnviz_jax.results.pytrees import Numbers
 
 
 class Given(NamedTuple):
@@ -20,13 +21,13 @@ class Given(NamedTuple):
     """The same for all images."""
 
 
-def given_arrays(fold: Fold, config: Any, model: Model, images: Float[np.ndarray, "n h w c"], technique: str) -> Given:
+def given_arrays(fold: Fold, config: Any, model: Model, images: Float[Numbers, "n h w c"], technique: str) -> Given:
     """Return the arrays among a technique's options, one row for each image where they are not shared.
 
     Raises:
         UsageError: The shape of one does not fit, or only its text is known.
     """
-    own: dict[str, np.ndarray] = dict(fold.companions(images))
+    own: dict[str, np.ndarray] = dict(fold.companions(np.asarray(images)))
     shared: dict[str, np.ndarray] = {}
     for name, given in arrays_in(config).items():
         one = tuple(fold.array_shape(name, model))
