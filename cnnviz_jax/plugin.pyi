@@ -39,6 +39,7 @@ from .engine.reducers.histogram import quantiles as quantiles
 from .engine.reducers.moments import Moments as Moments
 from .engine.reducers.reducer import Batch as Batch
 from .engine.reducers.reducer import Delta as Delta
+from .engine.reducers.reducer import Derived as Derived
 from .engine.reducers.reducer import LayerReducer as LayerReducer
 from .engine.reducers.reducer import Reducer as Reducer
 from .engine.reducers.reducer import Total as Total
@@ -50,6 +51,9 @@ from .engine.reducers.reducer import positions as positions
 from .engine.reducers.top_k import TopK as TopK
 from .engine.sampling import SampledMean as SampledMean
 from .engine.survey import SurveyPlan as SurveyPlan
+from .engine.survey import boxes_of as boxes_of
+from .engine.survey import kept_images as kept_images
+from .engine.survey import places_of as places_of
 from .engine.survey import run_survey as run_survey
 from .engine.survey import surveyed_layer as surveyed_layer
 from .errors import CnnvizError as CnnvizError

@@ -6,6 +6,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from jaxtyping import Int
 
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset
@@ -106,3 +107,41 @@ def surveyed_layer(model: Model, name: str | None, units: tuple[int, ...] | None
         if not 0 <= unit < layer.channels:
             raise UsageError(f"layer {layer.name!r} has units 0 to {layer.channels - 1}, got {unit}")
     return layer
+
+
+def places_of(layer: Layer, entries: Mapping[str, np.ndarray]) -> Int[np.ndarray, "c *k 2"]:
+    """Return row and column in the layer's map of entries such as `TopK`'s; -1 where there is none."""
+    place = np.stack(np.divmod(entries["pos"], layer.shape[1] if layer.is_map else 1), -1)
+    place[entries["id"] < 0] = -1
+    return place
+
+
+def boxes_of(
+    layer: Layer, input_shape: tuple[int, int, int], place: Int[np.ndarray, "c *k 2"]
+) -> Int[np.ndarray, "c *k 4"]:
+    """Return what the unit at each place sees of the image, clipped to it; -1 where there is no entry."""
+    box = np.full((*place.shape[:-1], 4), -1, np.int64)
+    for axis, length in enumerate(input_shape[:2]):
+        unit = place[..., axis]
+        first, last = np.zeros(1, np.int64), np.full(1, length - 1)
+        if layer.receptive_field is not None:
+            reach = (layer.receptive_field.rows, layer.receptive_field.columns)[axis]
+            first, last = np.asarray(reach.first, np.int64), np.asarray(reach.last, np.int64)
+        at = np.where(unit < 0, 0, unit) if len(first) > 1 else np.zeros_like(unit)
+        box[..., axis], box[..., axis + 2] = first[at], last[at]
+    box[place[..., 0] < 0] = -1
+    return box
+
+
+def kept_images(dataset: Dataset, ids: Int[np.ndarray, "..."], input_shape: tuple[int, int, int]) -> dict[str, Any]:
+    """Return the images of entries, each once, by their rising numbers: the fields `images`, `image_ids`, `names` and
+    `labels` of `Exemplars`."""
+    wanted = np.unique(ids)
+    wanted = wanted[wanted >= 0]
+    images = [dataset.image(int(i)) for i in wanted]
+    return {
+        "images": np.stack(images) if images else np.zeros((0, *input_shape), np.float32),
+        "image_ids": wanted,
+        "names": tuple(dataset.source.name(int(i)) for i in wanted),
+        "labels": np.array([dataset.label(int(i)) for i in wanted], np.int64),
+    }

@@ -51,7 +51,8 @@ class Exemplars(Tabular, Result):
     class_names: tuple[str, ...]
     """Names of the classes; none without labels."""
     class_means: Float[np.ndarray, "classes c"] | None
-    """Mean over a class's images of each one's largest positive value."""
+    """Mean over a class's images of each one's largest positive value; of relevance, over the images explained for that
+    class, of the value that they are ranked by."""
     selectivity: Float[np.ndarray, " c"] | None
     """From 0, alike for all classes, to 1, one class only."""
     provenance: Provenance
@@ -70,6 +71,9 @@ class Exemplars(Tabular, Result):
     """What the unit sees there, as `box`."""
     sampled: int = 0
     """Images of that sample."""
+    quantity: str = "activation"
+    """What `value` is of the unit, and what `fired`, `threshold` and `class_means` speak of: its `activation`, or its
+    `relevance` for a class."""
 
     def table(self) -> list[dict[str, float | int | str]]:
         """Return one row per unit and entry, strongest first: the image's number, the value, its place and its box."""

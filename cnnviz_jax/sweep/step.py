@@ -12,7 +12,7 @@ from jaxtyping import Array, Bool
 from cnnviz_jax.compiling import Executable, compiled
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.device_batch import explain_device_batch
-from cnnviz_jax.engine.reducers import Batch, layers_of, update_all
+from cnnviz_jax.engine.reducers import Batch, derived_values, layers_of, update_all
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.sweep.errors import OutOfMemoryError
 from cnnviz_jax.sweep.store import ArraySpec
@@ -156,6 +156,7 @@ def device_batch_outputs(
     read = layers_of(reducers)
     # One forward pass for all reducers, the prediction and the status; explanations run their own.
     outputs, values = jax.vmap(lambda image: model.run(image, read=read, need_outputs=True))(images)
+    values = {**values, **derived_values(reducers, model, images)}
     batch = Batch(ids=ids, valid=readable, values=values, outputs=outputs, fields=fields)
     folded = update_all(reducers, [deltas[name] for name in work.reducers], batch)
     finite = jnp.isfinite(images).all((1, 2, 3))

@@ -56,6 +56,8 @@ def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
     masked = open_source("cnnviz_plugins.models.shapes.concepts:images", model.input_shape)
     cv.render(cv.survey("dissection", model, masked, layer=layer), folder / "dissection.png", dpi=120)
     images, labels = draw_images(list(range(count)))
+    relevant = cv.survey("relevance-maximization", model, images, layer=layer, k=6, units=(45, 36, 28, 37))
+    cv.render(relevant, folder / "relevance-maximization.png", dpi=60)
     for name, dpi in (("exemplars", 60), ("distributions", 90)):
         cv.render(cv.survey(name, model, images, labels, layer=layer), folder / f"{name}.png", dpi=dpi)
 

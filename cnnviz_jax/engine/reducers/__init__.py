@@ -9,7 +9,7 @@ from cnnviz_jax.engine.reducers.exact_sum import exact_limbs, exact_totals, norm
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
 from cnnviz_jax.engine.reducers.reducer import Batch, Reducer, Total
-from cnnviz_jax.engine.reducers.together import fields_of, layers_of, read_batch, update_all
+from cnnviz_jax.engine.reducers.together import derived_values, fields_of, layers_of, read_batch, update_all
 from cnnviz_jax.engine.reducers.top_k import TopK
 
 __all__ = [
@@ -21,6 +21,7 @@ __all__ = [
     "Reducer",
     "TopK",
     "Total",
+    "derived_values",
     "exact_limbs",
     "exact_totals",
     "fields_of",

@@ -28,11 +28,26 @@ class Batch:
     valid: Bool[Array, " b"]
     """False for padding and for images that could not be read; such rows must leave no trace."""
     values: Mapping[str, Any] = field(default_factory=dict)
-    """By layer: (b, h, w, c), or (b, c) where the layer has no map."""
+    """By layer: (b, h, w, c), or (b, c) where the layer has no map; and by name what is `Derived`."""
     outputs: Any = None
     """The logits, (b, classes), where a reducer asks for them."""
     fields: Mapping[str, Any] = field(default_factory=dict)
     """What the source gives beside the images, such as `label`, an int32 (b,), -1 where unknown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Derived:
+    """Numbers of one image that the model's layers do not hold, such as relevance: made once for all that read them.
+
+    Subclass as a frozen dataclass, as a reducer is.
+    """
+
+    name: str
+    """Under which they stand in `Batch.values`; of one name, one and the same."""
+
+    def values(self, model: Any, image: Float[Array, "h w c"]) -> Any:
+        """Return what is made of one image, a pytree; traced."""
+        raise TypeError(f"{type(self).__name__} defines no values")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +61,11 @@ class Reducer:
     @property
     def layers(self) -> tuple[str, ...]:
         """Layers whose values `update` reads, by resolved name."""
+        return ()
+
+    @property
+    def derived(self) -> tuple[Derived, ...]:
+        """What else `update` reads of an image."""
         return ()
 
     @property
@@ -101,6 +121,10 @@ class LayerReducer(Reducer):
     def layers(self) -> tuple[str, ...]:
         """The one layer it reads."""
         return (self.layer,)
+
+    def read(self, batch: Batch) -> Any:
+        """Return what is gathered from, (b, h, w, c) or (b, c): the layer's values where a subclass says no other."""
+        return batch.values[self.layer]
 
     def merge(self, totals: Sequence[Total]) -> Total:
         """Return every array of the totals summed."""

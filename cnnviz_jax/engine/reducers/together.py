@@ -32,7 +32,14 @@ def read_batch(
     read, outputs = layers_of(reducers), any(reducer.needs_outputs for reducer in reducers)
     # `run` on one image at a time, vmapped, as every technique does: values are then those that `explain` sees.
     logits, values = jax.vmap(lambda image: model.run(image, read=read, need_outputs=outputs))(images)
+    values = {**values, **derived_values(reducers, model, images)}
     return Batch(ids=ids, valid=valid, values=values, outputs=logits, fields=dict(fields or {}))
+
+
+def derived_values(reducers: Sequence[Reducer], model: Model, images: Float[Array, "b h w c"]) -> dict[str, Any]:
+    """Return what reducers read of images beside the values of layers, by name; traceable."""
+    found = {each.name: each for reducer in reducers for each in reducer.derived}
+    return {name: jax.vmap(lambda image, each=each: each.values(model, image))(images) for name, each in found.items()}
 
 
 def update_all(reducers: Sequence[Reducer], deltas: Sequence[Delta], batch: Batch) -> tuple[Delta, ...]:

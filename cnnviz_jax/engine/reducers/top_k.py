@@ -34,8 +34,12 @@ class TopK(LayerReducer):
     """Entries kept per unit."""
     entries: Literal["image", "position"] = "image"
     """`image`: at most one entry per image, its maximum. `position`: every position competes."""
+    by: Literal["max", "sum"] = "max"
+    """By what images are ranked: a unit's maximum, or its sum over positions; its place is where it is largest."""
 
     def __post_init__(self) -> None:
+        if self.by == "sum" and self.entries == "position":
+            raise UsageError("positions are ranked by their own value: by='sum' ranks images")
         if self.k < 1:
             raise UsageError(f"k is 1 or more entries per unit, got {self.k}")
 
@@ -52,8 +56,8 @@ class TopK(LayerReducer):
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the k best of the slots and the batch."""
-        x = by_position(batch.values[self.layer])
-        value, pos, finite = _candidates(x, self.entries)
+        x = by_position(self.read(batch))
+        value, pos, finite = _candidates(x, self.entries, self.by)
         # An entry that must not count loses against every other: the lowest value, the highest image and place.
         usable = (batch.valid[:, None] & finite)[:, None, :]  # b 1 c
         ids = jnp.where(usable, batch.ids[:, None, None], jnp.uint32(_NO_ID))
@@ -78,7 +82,7 @@ class TopK(LayerReducer):
 
         value, ids, pos = jax.lax.cond(grows, in_order, in_any_order, *joined)
         if self.entries == "image":
-            pos = _places(x, value, pos)
+            pos = _places(x, value if self.by == "max" else None, pos)
         left_out = (batch.valid[:, None] & ~finite).sum(0, dtype=jnp.int32)
         return {
             "value": value,
@@ -114,7 +118,7 @@ class TopK(LayerReducer):
         }
 
 
-def _candidates(x: Float[Array, "b n c"], entries: str) -> tuple[Array, Array, Array]:
+def _candidates(x: Float[Array, "b n c"], entries: str, by: str) -> tuple[Array, Array, Array]:
     """Return values and positions (b, m, c), m = 1 or n, and which images are finite (b, c).
 
     For one entry per image the position is still open: minus 1 minus the image's row in the batch.
@@ -124,17 +128,20 @@ def _candidates(x: Float[Array, "b n c"], entries: str) -> tuple[Array, Array, A
         places = jnp.arange(x.shape[1], dtype=jnp.int32)[None, :, None]
         return _without_sign_of_zero(x), jnp.broadcast_to(places, x.shape), finite
     rows = -1 - jnp.arange(x.shape[0], dtype=jnp.int32)[:, None, None]
-    best = _without_sign_of_zero(highest)[:, None]
+    best = _without_sign_of_zero(highest if by == "max" else x.sum(1))[:, None]
     return best, jnp.broadcast_to(rows, best.shape), finite
 
 
-def _places(x: Float[Array, "b n c"], value: Float[Array, "c k"], pos: Int[Array, "c k"]) -> Int[Array, "c k"]:
+def _places(x: Float[Array, "b n c"], value: Float[Array, "c k"] | None, pos: Int[Array, "c k"]) -> Int[Array, "c k"]:
     """Return the positions with the open ones found: the first place in the map that holds the entry's value.
+
+    Where the value is none of the map's, `None`, that of its largest.
 
     Few images of a batch are kept, so looking for theirs only saves a pass over all values.
     """
     maps = x[jnp.where(pos < 0, -1 - pos, 0), :, jnp.arange(x.shape[2])[:, None]]  # c k n
     places = jnp.arange(x.shape[1], dtype=jnp.int32)
+    value = maps.max(-1) if value is None else value
     found = jnp.where(maps == value[..., None], places, jnp.int32(x.shape[1])).min(-1)
     return jnp.where(pos < 0, found, pos)
 

@@ -4,9 +4,21 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
 
-from cnnviz_jax.plugin import Dataset, Exemplars, Layer, Model, Provenance, SurveyPlan, TopK, Total, surveyed_layer
+from cnnviz_jax.plugin import (
+    Dataset,
+    Exemplars,
+    Layer,
+    Model,
+    Provenance,
+    SurveyPlan,
+    TopK,
+    Total,
+    boxes_of,
+    kept_images,
+    places_of,
+    surveyed_layer,
+)
 from cnnviz_plugins.survey.levels import MaximumSample, at_levels, check_levels
 from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, by_class, unread
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
@@ -30,29 +42,23 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
         top, fired = found["top"], found["fired"]
-        place = _places(layer, top)
+        place = places_of(layer, top)
         levels = _levels(layer, config, found, model.input_shape)
         units = config.units or tuple(int(unit) for unit in np.flatnonzero(fired["fired"])[:_SHOWN]) or (0,)
         ids = [top["id"], *([levels["level_id"].reshape(len(top["id"]), -1)] if config.levels else [])]
-        wanted = np.unique(np.concatenate(ids, 1)[list(units)])
-        wanted = wanted[wanted >= 0]
-        shape = (0, *model.input_shape)
-        images = np.stack([dataset.image(int(i)) for i in wanted]) if len(wanted) else np.zeros(shape, np.float32)
+        shown = np.concatenate(ids, 1)[list(units)]
         return Exemplars(
             layer=layer.name,
             value=top["value"],
             id=top["id"],
             place=place,
-            box=_boxes(layer, model.input_shape, place),
+            box=boxes_of(layer, model.input_shape, place),
             threshold=config.threshold,
             fired=fired["fired"],
             nonfinite=top["nonfinite"],
             image_count=int(fired["images"][0]),
             units=tuple(units),
-            images=images,
-            image_ids=wanted,
-            names=tuple(dataset.source.name(int(i)) for i in wanted),
-            labels=np.array([dataset.label(int(i)) for i in wanted], np.int64),
+            **kept_images(dataset, shown, model.input_shape),
             **by_class(found, dataset),
             **levels,
             provenance=provenance,
@@ -70,13 +76,6 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
     )
 
 
-def _places(layer: Layer, entries: Mapping[str, np.ndarray]) -> Int[np.ndarray, "c *k 2"]:
-    """Return row and column of each entry; -1 where there is none."""
-    place = np.stack(np.divmod(entries["pos"], layer.shape[1] if layer.is_map else 1), -1)
-    place[entries["id"] < 0] = -1
-    return place
-
-
 def _levels(
     layer: Layer, config: ExemplarsConfig, found: Mapping[str, Total], input_shape: tuple[int, int, int]
 ) -> dict[str, Any]:
@@ -84,33 +83,16 @@ def _levels(
     if not config.levels:
         return {}
     each = at_levels(found["maxima"], config.levels, config.level_k)
-    place = _places(layer, each)
+    place = places_of(layer, each)
     return {
         "levels": config.levels,
         "level_quantile": each["quantile"],
         "level_value": each["value"],
         "level_id": each["id"],
         "level_place": place,
-        "level_box": _boxes(layer, input_shape, place),
+        "level_box": boxes_of(layer, input_shape, place),
         "sampled": len(found["maxima"]["id"]),
     }
-
-
-def _boxes(
-    layer: Layer, input_shape: tuple[int, int, int], place: Int[np.ndarray, "c *k 2"]
-) -> Int[np.ndarray, "c *k 4"]:
-    """Return what each entry's unit sees, clipped to the image; -1 where there is no entry."""
-    box = np.full((*place.shape[:-1], 4), -1, np.int64)
-    for axis, length in enumerate(input_shape[:2]):
-        unit = place[..., axis]
-        first, last = np.zeros(1, np.int64), np.full(1, length - 1)
-        if layer.receptive_field is not None:
-            reach = (layer.receptive_field.rows, layer.receptive_field.columns)[axis]
-            first, last = np.asarray(reach.first, np.int64), np.asarray(reach.last, np.int64)
-        at = np.where(unit < 0, 0, unit) if len(first) > 1 else np.zeros_like(unit)
-        box[..., axis], box[..., axis + 2] = first[at], last[at]
-    box[place[..., 0] < 0] = -1
-    return box
 
 
 def _findings(

@@ -89,6 +89,30 @@ class ConceptRelevanceConfig(RulesConfig):
         check_at_least(1, count=self.count)
 
 
+@technique("relevance-maximization", "survey", ".maximization:build", "Achtibat et al. 2023, arXiv:2206.03208",
+           result="Exemplars")  # fmt: skip
+class RelevanceMaximizationConfig(RulesConfig):
+    """The images, and the places in them, in which each unit mattered most for the class."""
+
+    layer: str | None = None
+    """Layer whose units are looked at; the last one with more than one position when not given."""
+    units: tuple[int, ...] | None = None
+    """Units whose images are kept and drawn; the six of the largest mean relevance when not given. Numbers cover all
+    units."""
+    k: int = 9
+    """Images per unit; the authors keep 40."""
+    target: int | None = None
+    """Index of the class whose score is handed back; the one that is predicted for each image when not given."""
+    statistic: Literal["sum", "max"] = "sum"
+    """A unit's relevance in an image: the sum over positions, or the largest of them."""
+    abs_norm: bool = True
+    """Whether it is divided by the sizes of all units' relevances in that image."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(1, k=self.k)
+
+
 @technique("excitation-backprop", "explain", ".excitation_backprop:ExcitationBackprop.build",
            "Zhang et al. 2016, arXiv:1608.00507")  # fmt: skip
 class ExcitationBackpropConfig:

@@ -23,12 +23,17 @@ def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
     sheet_w = max(2 * EDGE + _LABEL + columns * (_IMAGE + _GAP), 5.6)
     words = [
         "Above: the whole image, its box is what the unit sees at its strongest position. Below: inside the box.",
+        ""
+        if result.quantity == "activation"
+        else "These are the images in which each unit mattered most for the class.",
         channel_note(result.images.shape[-1]),
     ]
     hidden = len(result.units) - len(units)
     words += [f"{hidden} more units are not drawn (limit={options.limit})."] if hidden else []
     top = EDGE + 0.38
-    heading = f"exemplars of {result.layer} · {result.provenance.model} · {result.image_count} images"
+    heading = (
+        f"{result.provenance.technique} of {result.layer} · {result.provenance.model} · {result.image_count} images"
+    )
     sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=len(units) * step)
     for row, unit in enumerate(units):
         y = top + row * step
@@ -69,9 +74,11 @@ def _label(result: Exemplars, at: tuple[int, int]) -> str:
 
 def _about(result: Exemplars, unit: int) -> str:
     images = max(result.image_count - int(result.nonfinite[unit]), 1)
-    words = [f"above {number(result.threshold)} in {percent(float(result.fired[unit]) / images)} of images"]
-    if result.class_means is not None and result.selectivity is not None:
+    what = "" if result.quantity == "activation" else f"{result.quantity} "
+    words = [f"{what}above {number(result.threshold)} in {percent(float(result.fired[unit]) / images)} of images"]
+    if result.class_means is not None:
         best = int(result.class_means[:, unit].argmax())
         words.append(f"strongest class: {plain(result.class_names[best], 18)}")
+    if result.selectivity is not None:
         words.append(f"selectivity {float(result.selectivity[unit]):.2f}")
     return "\n".join(words)
