@@ -1109,6 +1109,41 @@ class RelevanceMassAccuracy(MeasureConfig):
     are, `signed`, whose share may leave 0 to 1. `refuse`: such a map is an error."""
 
 @dataclass(frozen=True, kw_only=True)
+class RelevanceMaximization(SurveyConfig[units.Exemplars]):
+    """The images, and the places in them, in which each unit mattered most for the class."""
+    composite: Literal[
+        'epsilon', 'z+', 'epsilon-plus', 'epsilon-plus-flat', 'epsilon-alpha2-beta1', 'epsilon-alpha2-beta1-flat',
+        'epsilon-gamma-box', 'sequential-preset-a', 'sequential-preset-a-flat', 'sequential-preset-b',
+        'sequential-preset-b-flat', 'deep-taylor'
+    ] = 'epsilon'
+    """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
+    rules: tuple[str, ...] = ()
+    """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
+    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2, identity; beta is a - 1. `identity` passes
+    relevance on place by place, for a layer whose output has its input's shape."""
+    epsilon: float | None = None
+    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0. 1e-6, or the
+    convention's (iNNvestigate: 1e-7, Captum: 1e-9), when not given."""
+    bias: bool = True
+    """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
+    convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
+    """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
+    twice where ours is shared."""
+    layer: str | None = None
+    """Layer whose units are looked at; the last one with more than one position when not given."""
+    units: tuple[int, ...] | None = None
+    """Units whose images are kept and drawn; the six of the largest mean relevance when not given. Numbers cover all
+    units."""
+    k: int = 9
+    """Images per unit; the authors keep 40."""
+    target: int | None = None
+    """Index of the class whose score is handed back; the one that is predicted for each image when not given."""
+    statistic: Literal['sum', 'max'] = 'sum'
+    """A unit's relevance in an image: the sum over positions, or the largest of them."""
+    abs_norm: bool = True
+    """Whether it is divided by the sizes of all units' relevances in that image."""
+
+@dataclass(frozen=True, kw_only=True)
 class RelevanceRankAccuracy(MeasureConfig):
     """Share of the strongest pixels, as many as the object has, that lies on the object."""
 
