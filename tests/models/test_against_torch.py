@@ -9,10 +9,13 @@ from flax import nnx
 
 from cnnviz_plugins.models.alexnet import AlexNet
 from cnnviz_plugins.models.checkpoints import read_weights
+from cnnviz_plugins.models.convnext import ConvNeXt
 from cnnviz_plugins.models.densenet import DenseNet
+from cnnviz_plugins.models.efficientnet import EfficientNet
 from cnnviz_plugins.models.efficientnet_lite import EfficientNetLite, without_underscores
 from cnnviz_plugins.models.googlenet import TABLE as GOOGLENET
 from cnnviz_plugins.models.googlenet import GoogLeNet
+from cnnviz_plugins.models.inception import InceptionV3
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
 from cnnviz_plugins.models.naming import abstract, load_arrays, torch_slots
@@ -20,9 +23,13 @@ from cnnviz_plugins.models.published import PUBLISHED, load_network
 from cnnviz_plugins.models.resnet import CifarResNet, ResNet
 from cnnviz_plugins.models.squeezenet import SqueezeNet
 from cnnviz_plugins.models.vgg import VGG
+from cnnviz_plugins.models.vision_transformer import VisionTransformer
 
 torch = pytest.importorskip("torch", reason="PyTorch, which the networks are compared with, is not installed")
-from . import torch_networks as references  # noqa: E402  # after the skip
+from . import recent_torch_networks as recent  # noqa: E402  # after the skip
+from . import torch_networks as references  # noqa: E402
+
+ALL = {**references.PUBLISHED, **recent.PUBLISHED}
 
 GROUPS = ((1, 8, 1, 1), (6, 8, 2, 2), (6, 12, 2, 2))
 NARROW_VGG = (4, "pool", 6, "pool", 8, 8, "pool", 8, 8, "pool", 10, 10, "pool")
@@ -77,6 +84,18 @@ NARROW = {
         lambda: references.MobileNetV2(GROUPS, stem=8, last=16),
         48,
     ),
+    "efficientnet": (
+        partial(EfficientNet, ((1, 8, 1, 1, 3), (6, 12, 2, 2, 5)), stem=8, last=16),
+        lambda: recent.EfficientNet("1 8 1 1 3, 6 12 2 2 5", stem=8, last=16),
+        33,
+    ),
+    "convnext": (partial(ConvNeXt, ((8, 1), (12, 2))), lambda: recent.ConvNeXt(((8, 1), (12, 2))), 33),
+    "vision transformer": (
+        partial(VisionTransformer, side=24, patch=8, depth=2, width=12, heads=3),
+        lambda: recent.VisionTransformer(side=24, patch=8, depth=2, width=12, heads=3),
+        24,
+    ),
+    "inception_v3": (InceptionV3, recent.InceptionV3, 75),
     "mobilenet_v2_tf": (
         partial(MobileNetV2, GROUPS, stem=8, last=16, padding="tensorflow"),
         lambda: references.MobileNetV2(GROUPS, stem=8, last=16, same=True),
@@ -104,7 +123,7 @@ NARROW = {
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_names_and_shapes_are_those_of_the_same_network_in_pytorch(name):
     with torch.device("meta"):  # nothing is allocated
-        state = references.PUBLISHED[name]().state_dict()
+        state = ALL[name]().state_dict()
     expected = {key: tuple(tensor.shape) for key, tensor in state.items() if not key.endswith("num_batches_tracked")}
     slots = torch_slots(abstract(PUBLISHED[name].network))
     trained = {key: slot.shape for key, slot in slots.items() if "rngs" not in slot.path}

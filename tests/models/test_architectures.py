@@ -36,13 +36,17 @@ PARAMETERS = {
     "mobilenet_v2": 3_504_872,
     "mobilenet_v2_tf": 3_504_872,
     "efficientnet_lite0": 4_652_008,
+    "efficientnet_b0": 5_288_548,
     "googlenet": 6_624_904,
+    "inception_v3": 23_834_568,
+    "convnext_tiny": 28_589_128,
+    "vit_b_16": 86_567_656,
     "densenet121": 7_978_856,
     "cifar_resnet20": 269_722,
     "cifar_resnet56": 853_018,
 }
-"""From torchvision's table of weights; efficientnet_lite0 from TensorFlow's; lenet from its prototxt; the last
-two from akamaster/pytorch_resnet_cifar10."""
+"""From torchvision's table of weights, Inception v3 without its auxiliary head; efficientnet_lite0 from TensorFlow's;
+lenet from its prototxt; the last two from akamaster/pytorch_resnet_cifar10."""
 
 
 @cache
@@ -69,6 +73,13 @@ def test_parameter_counts_are_the_published_ones(name):
         ("mobilenet_v2", {"features.1.conv.0.0.weight": (32, 1, 3, 3), "features.17.conv.3.bias": (320,)}),
         ("googlenet", {"inception3a.branch2.1.conv.weight": (128, 96, 3, 3), "inception5b.branch4.1.bn.bias": (128,)}),
         ("efficientnet_lite0", {"blocks.3.depthwise_conv.weight": (144, 1, 5, 5), "bn1.running_var": (1280,)}),
+        ("efficientnet_b0", {"features.2.0.block.2.fc1.weight": (4, 96, 1, 1), "features.8.1.bias": (1280,)}),
+        (
+            "inception_v3",
+            {"Mixed_6b.branch7x7_2.conv.weight": (128, 128, 1, 7), "Mixed_7c.branch_pool.bn.bias": (192,)},
+        ),
+        ("convnext_tiny", {"features.1.0.layer_scale": (96, 1, 1), "features.3.2.block.3.weight": (768, 192)}),
+        ("vit_b_16", {"encoder.layers.encoder_layer_11.self_attention.in_proj_weight": (2304, 768)}),
         ("densenet121", {"features.denseblock4.denselayer16.conv1.weight": (128, 992, 1, 1)}),
         ("cifar_resnet56", {"layer3.8.conv2.weight": (64, 64, 3, 3), "linear.weight": (10, 64)}),
     ],
@@ -96,6 +107,7 @@ def test_names_outside_dense_layers_stay_as_they_are():
     [
         ("densenet121", lambda name: re.sub(r"(denselayer\d+\.(?:norm|conv))([12])", r"\1.\2", name), {}),
         ("efficientnet_lite0", lambda name: re.sub(r"(^|\.)(?=conv_|bn|blocks|fc|\w+_conv)", r"\1_", name), {}),
+        ("vit_b_16", lambda name: name.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."), {}),
         ("googlenet", lambda name: name, {"aux1.conv.conv.weight": (128, 512, 1, 1), "aux2.fc2.bias": (1000,)}),
     ],
 )

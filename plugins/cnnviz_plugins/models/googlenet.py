@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, batch_norm, convolution, run_through
+from cnnviz_plugins.models.layers import ConvNorm, GlobalAveragePool, MaxPool, run_through
 
 Row = tuple[str, int, int, int, int, int, int]
 """An Inception module: its name, then channels of the 1 x 1 branch, of the second branch before and in its 3 x 3
@@ -33,27 +33,6 @@ TABLE: tuple[Row | tuple[Literal["maxpool3", "maxpool4"], int], ...] = (
 
 STEM = (64, 64, 192)
 """Channels of the three convolutions before the first module."""
-
-
-class ConvNorm(nnx.Module):
-    """A convolution without bias, BatchNorm and ReLU.
-
-    Args:
-        channels: Channels coming in.
-        out: Channels going out.
-        window: Height and width of the kernel.
-        stride: Step between windows.
-        rngs: Keys for the first weights.
-    """
-
-    def __init__(self, channels: int, out: int, window: int, *, stride: int = 1, rngs: nnx.Rngs) -> None:
-        self.conv = convolution(channels, out, window, stride=stride, rngs=rngs)
-        self.bn = batch_norm(out, epsilon=1e-3, rngs=rngs)
-        self.relu = ReLU()
-
-    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
-        """The maps after the ReLU."""
-        return self.relu(self.bn(self.conv(x)))
 
 
 class Inception(nnx.Module):

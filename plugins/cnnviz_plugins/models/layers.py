@@ -27,17 +27,73 @@ class ReLU6(nnx.Module):
         return nnx.relu6(x)
 
 
+class SiLU(nnx.Module):
+    """x times the logistic function of x."""
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The values of `x`, weighed."""
+        return nnx.silu(x)
+
+
+class GELU(nnx.Module):
+    """x times the normal distribution function of x, exactly and not by its usual approximation."""
+
+    def __call__(self, x: Float[Array, "..."]) -> Float[Array, "..."]:
+        """The values of `x`, weighed."""
+        return nnx.gelu(x, approximate=False)
+
+
 def convolution(
-    channels: int, out: int, window: int, *, rngs: nnx.Rngs, stride: int = 1, use_bias: bool = False, **more: Any
+    channels: int,
+    out: int,
+    window: int | tuple[int, int],
+    *,
+    rngs: nnx.Rngs,
+    stride: int = 1,
+    use_bias: bool = False,
+    **more: Any,
 ) -> nnx.Conv:
-    """A square convolution that keeps height and width at stride 1, without bias as BatchNorm has one."""
-    more = {"padding": window // 2, **more}
-    return nnx.Conv(channels, out, (window, window), strides=stride, use_bias=use_bias, rngs=rngs, **more)
+    """A convolution that keeps height and width at stride 1, without bias as BatchNorm has one."""
+    sides = window if isinstance(window, tuple) else (window, window)
+    more = {"padding": [(side // 2, side // 2) for side in sides], **more}
+    return nnx.Conv(channels, out, sides, strides=stride, use_bias=use_bias, rngs=rngs, **more)
 
 
 def batch_norm(channels: int, *, rngs: nnx.Rngs, **more: Any) -> nnx.BatchNorm:
     """BatchNorm with the momentum that torchvision trains with."""
     return nnx.BatchNorm(channels, momentum=0.9, rngs=rngs, **more)
+
+
+class ConvNorm(nnx.Module):
+    """A convolution without bias, BatchNorm with TensorFlow's epsilon, and ReLU.
+
+    Args:
+        channels: Channels coming in.
+        out: Channels going out.
+        window: Height and width of the kernel.
+        stride: Step between windows.
+        pads: Whether the map keeps its size at stride 1; else no window leaves it.
+        rngs: Keys for the first weights.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        out: int,
+        window: int | tuple[int, int],
+        *,
+        stride: int = 1,
+        pads: bool = True,
+        rngs: nnx.Rngs,
+    ) -> None:
+        more = {} if pads else {"padding": "VALID"}
+        self.conv = convolution(channels, out, window, stride=stride, rngs=rngs, **more)
+        self.bn = batch_norm(out, epsilon=1e-3, rngs=rngs)
+        self.relu = ReLU()
+
+    def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
+        """The maps after the ReLU."""
+        return self.relu(self.bn(self.conv(x)))
 
 
 class MaxPool(nnx.Module):
@@ -72,21 +128,24 @@ class MaxPool(nnx.Module):
 
 
 class AveragePool(nnx.Module):
-    """Mean of each window, without padding.
+    """Mean of each window.
 
     Args:
         window: Height and width of the window.
         stride: Step between windows.
+        padding: Pixels added on every side, which count as zeros, as PyTorch counts them by default.
     """
 
-    def __init__(self, window: int, stride: int) -> None:
+    def __init__(self, window: int, stride: int, *, padding: int = 0) -> None:
         self.window = window
         self.stride = stride
+        self.padding = padding
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols c"]:
         """The pooled maps."""
         window, strides = (1, self.window, self.window, 1), (1, self.stride, self.stride, 1)
-        return lax.reduce_window(x, 0.0, lax.add, window, strides, "VALID") / self.window**2
+        edge = (self.padding, self.padding)
+        return lax.reduce_window(x, 0.0, lax.add, window, strides, ((0, 0), edge, edge, (0, 0))) / self.window**2
 
 
 class AdaptiveAveragePool(nnx.Module):

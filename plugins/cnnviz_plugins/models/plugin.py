@@ -20,6 +20,9 @@ _MOBILENET = "Sandler et al. 2018, arXiv 1801.04381"
 _GOOGLENET = "Szegedy et al. 2015, arXiv 1409.4842"
 _DENSENET = "Huang et al. 2017, arXiv 1608.06993"
 _EFFICIENTNET = "Tan and Le 2019, arXiv 1905.11946"
+_INCEPTION = "Szegedy et al. 2016, arXiv 1512.00567"
+_CONVNEXT = "Liu et al. 2022, arXiv 2201.03545"
+_VIT = "Dosovitskiy et al. 2021, arXiv 2010.11929"
 
 PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
     ("alexnet", "AlexNet for ImageNet, one tower", _ALEXNET, f"{_TORCHVISION}alexnet-owt-7be5be79.pth"),
@@ -42,6 +45,15 @@ PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
     ("mobilenet_v2_tf", "MobileNetV2 for ImageNet, padded as TensorFlow does", _MOBILENET, None),
     ("googlenet", "GoogLeNet for ImageNet", _GOOGLENET, f"{_TORCHVISION}googlenet-1378be20.pth"),
     ("densenet121", "DenseNet of 121 layers for ImageNet", _DENSENET, f"{_TORCHVISION}densenet121-a639ec97.pth"),
+    (
+        "efficientnet_b0",
+        "EfficientNet-B0 for ImageNet",
+        _EFFICIENTNET,
+        f"{_TORCHVISION}efficientnet_b0_rwightman-7f5810bc.pth",
+    ),
+    ("inception_v3", "Inception v3 for ImageNet", _INCEPTION, f"{_TORCHVISION}inception_v3_google-0cc3c7bd.pth"),
+    ("convnext_tiny", "ConvNeXt-Tiny for ImageNet", _CONVNEXT, f"{_TORCHVISION}convnext_tiny-983f1562.pth"),
+    ("vit_b_16", "Vision transformer B/16 for ImageNet", _VIT, f"{_TORCHVISION}vit_b_16-c867db91.pth"),
     ("cifar_resnet20", "ResNet of 20 layers for CIFAR-10", _RESNET, f"{_CIFAR}resnet20-12fca82f.th"),
     ("cifar_resnet56", "ResNet of 56 layers for CIFAR-10", _RESNET, f"{_CIFAR}resnet56-4bfd9763.th"),
     ("lenet", "LeNet for MNIST digits, as Caffe trains it", "LeCun et al. 1998, Proc. IEEE 86(11)", None),

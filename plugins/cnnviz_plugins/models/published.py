@@ -9,10 +9,13 @@ from flax import nnx
 
 from cnnviz_jax.plugin import Model, WeightsError, WeightsSpec, adapt, cached_file, packaged_file
 from cnnviz_plugins.models.alexnet import AlexNet
+from cnnviz_plugins.models.convnext import ConvNeXt
 from cnnviz_plugins.models.densenet import TABLES as DENSENETS
 from cnnviz_plugins.models.densenet import DenseNet, published_name
+from cnnviz_plugins.models.efficientnet import EfficientNet
 from cnnviz_plugins.models.efficientnet_lite import EfficientNetLite, without_underscores
 from cnnviz_plugins.models.googlenet import GoogLeNet
+from cnnviz_plugins.models.inception import InceptionV3
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
@@ -23,6 +26,7 @@ from cnnviz_plugins.models.squeezenet import TABLES as SQUEEZENETS
 from cnnviz_plugins.models.squeezenet import SqueezeNet
 from cnnviz_plugins.models.vgg import TABLES as VGGS
 from cnnviz_plugins.models.vgg import VGG
+from cnnviz_plugins.models.vision_transformer import VisionTransformer, published_block
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +73,11 @@ PUBLISHED: dict[str, Published] = {
     "efficientnet_lite0": _imagenet(
         network=EfficientNetLite, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, name_in_file=without_underscores
     ),
+    "efficientnet_b0": _imagenet(network=EfficientNet),
     "googlenet": _from_tensorflow(network=GoogLeNet, left_out=("aux1.", "aux2.")),
+    "inception_v3": _from_tensorflow(network=InceptionV3, input_shape=(299, 299, 3), left_out=("AuxLogits.",)),
+    "convnext_tiny": _imagenet(network=ConvNeXt),
+    "vit_b_16": _imagenet(network=VisionTransformer, name_in_file=published_block),
     **{
         name: _imagenet(network=partial(DenseNet, growth, counts), name_in_file=published_name)
         for name, (growth, counts) in DENSENETS.items()
