@@ -86,7 +86,7 @@ class ConvNorm(nnx.Module):
         pads: bool = True,
         rngs: nnx.Rngs,
     ) -> None:
-        more = {} if pads else {"padding": "VALID"}
+        more: dict[str, Any] = {} if pads else {"padding": "VALID"}
         self.conv = convolution(channels, out, window, stride=stride, rngs=rngs, **more)
         self.bn = batch_norm(out, epsilon=1e-3, rngs=rngs)
         self.relu = ReLU()
