@@ -8,7 +8,7 @@ from .engine.iteration import Iteration as Iteration
 from .errors import CnnvizWarning as CnnvizWarning
 from .model.layers import Layer as Layer
 from .model.model import Model as Model
-from .model.model import predictions as predictions
+from .model.predicting import predictions as predictions
 from .plugins.hookspecs import hookimpl as hookimpl
 from .plugins.specs import AdapterSpec as AdapterSpec
 from .plugins.specs import ModelSpec as ModelSpec
@@ -17,6 +17,7 @@ from .plugins.specs import TechniqueSpec as TechniqueSpec
 from .recorder import Recorder as Recorder
 from .results.attribution import Attribution as Attribution
 from .results.attribution import Heatmap as Heatmap
+from .results.dictionary import Dictionary as Dictionary
 from .results.difference import Difference as Difference
 from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution
@@ -42,6 +43,7 @@ from .verbs.diff import diff as diff
 from .verbs.explain import explain as explain
 from .verbs.inspect import inspect as inspect
 from .verbs.intervene import intervene as intervene
+from .verbs.learn_dictionary import learn_dictionary as learn_dictionary
 from .verbs.load_model import example_images as example_images
 from .verbs.load_model import load_model as load_model
 from .verbs.measure import measure as measure
@@ -53,6 +55,9 @@ from .verbs.save import load as load
 from .verbs.save import save as save
 from .verbs.show import figure as figure
 from .verbs.show import show as show
+from .verbs.store_activations import open_activations as open_activations
+from .verbs.store_activations import plan_activations as plan_activations
+from .verbs.store_activations import store_activations as store_activations
 from .verbs.survey import survey as survey
 from .verbs.synthesize import synthesize as synthesize
 

@@ -17,6 +17,9 @@ from .data.source import Source as Source
 from .downloads import cached_file as cached_file
 from .downloads import packaged_file as packaged_file
 from .engine.case import Case as Case
+from .engine.dictionary.fitting import Fitted as Fitted
+from .engine.dictionary.fitting import Learner as Learner
+from .engine.dictionary.fitting import LearnerCase as LearnerCase
 from .engine.fold import Fold as Fold
 from .engine.fold import WholeImage as WholeImage
 from .engine.fold_run import run_fold as run_fold
@@ -72,6 +75,8 @@ from .errors import did_you_mean as did_you_mean
 from .errors import printable as printable
 from .errors import reason_of as reason_of
 from .extras import require as require
+from .files import whole as whole
+from .model.codes import Codec as Codec
 from .model.layers import INPUT as INPUT
 from .model.layers import Layer as Layer
 from .model.model import Model as Model
@@ -127,6 +132,7 @@ from .results.attribution import Attribution as Attribution
 from .results.attribution import Heatmap as Heatmap
 from .results.attribution import Prediction as Prediction
 from .results.attribution import View as View
+from .results.dictionary import Dictionary as Dictionary
 from .results.difference import Difference as Difference
 from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution
@@ -159,6 +165,7 @@ from .targets.combining import TargetWithInputs as TargetWithInputs
 from .targets.combining import group_scores as group_scores
 from .targets.combining import mapped as mapped
 from .targets.combining import terms_of as terms_of
+from .targets.features import Feature as Feature
 from .targets.layers import Direction as Direction
 from .targets.layers import Diversity as Diversity
 from .targets.layers import InnerChannel as InnerChannel

@@ -14,6 +14,7 @@ from cnnviz_jax.program.analysis.reach import IndexMap, Reach
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.results import (
     attribution,
+    dictionary,
     difference,
     evolution,
     intervention,
@@ -36,6 +37,7 @@ _IN_RESULTS = (
     difference.Drift,
     difference.LayerMatches,
     difference.Moved,
+    dictionary.Dictionary,
     evolution.Evolution,
     intervention.Intervention,
     measurement.Comparison,
@@ -62,6 +64,7 @@ _TARGETS = (
     targets.ClassScore,
     targets.Direction,
     targets.Diversity,
+    targets.Feature,
     targets.InnerChannel,
     targets.Neuron,
     targets.Pixels,
@@ -79,7 +82,8 @@ def storable() -> dict[str, type]:
 
 @functools.lru_cache(maxsize=1)
 def _storable(manager: Plugins) -> dict[str, type]:
-    references = [spec.result for spec in manager.techniques.values() if ":" in spec.result]
+    specs = manager.techniques.values()
+    references = [name for spec in specs for name in (spec.result, *spec.holds) if ":" in name]
     owned = [import_reference(each, "result of a technique", error=PluginError) for each in references]
     found: dict[str, type] = {}
     for each in (*_IN_RESULTS, *_IN_FIELDS, *_TARGETS, *owned):

@@ -183,7 +183,16 @@ class Request:
     def load(self) -> Model:
         """Return the model, with weights given as a URL fetched first; here the heavy imports begin."""
         weights, precision = self.given.get("weights"), self.given.get("precision")
-        return load(self.model, weights, precision=precision, quiet=self.settings.quiet)
+        model = load(self.model, weights, precision=precision, quiet=self.settings.quiet)
+        if (features := self.given.get("dictionary")) is None:
+            return model
+
+        import cnnviz_jax as cv
+
+        found = cv.load(features)
+        if not isinstance(found, cv.Dictionary):
+            raise UsageError(f"{features!r} holds a {type(found).__name__}; `cnnviz dictionary` keeps dictionaries")
+        return model.with_dictionary(found)
 
     def target(self, model: Model) -> int | list[int] | Target | None:
         """Return what `--target` names, `None` where it is not given."""
@@ -258,4 +267,7 @@ def _model_and_words(
     if len(words) < len(line.words):
         line.common["model"] = model
     check_model(model, line.common["weights"], registry)
+    features = line.common.get("dictionary")
+    if features is not None and not Path(features).exists():
+        raise UsageError(f"no dictionary at {features!r}; `cnnviz dictionary MODEL IMAGES --save FILE` keeps one")
     return model, words

@@ -32,6 +32,7 @@ MODEL_OPTIONS = (
     Common("model", "MODEL", "a name that `cnnviz models` lists, or package.module:factory"),
     Common("weights", "FILE|URL", "the model's weights: .safetensors, .pth and others, or an Orbax folder"),
     Common("precision", "float32|tf32|bfloat16", "of the numbers that layers multiply; float32 if left out"),
+    Common("dictionary", "FILE", "features of a layer, as `cnnviz dictionary` kept them, to name as LAYER/dictionary"),
 )
 OUTPUT_OPTIONS = (
     Common("out", "FILE", "where to write; the suffix says how, as `cnnviz renderers` lists"),
@@ -73,7 +74,7 @@ def verb_help(kind: Kind, usage: str, description: str, registry: Plugins) -> st
     listed = "\n".join(f"  {spec.name:<{width}}{spec.summary}" for spec in specs) or "  none are loaded"
     return (
         f"usage: {usage}\n\n{description}\n\ntechniques:\n{listed}\n\n"
-        f"`cnnviz {kind} TECHNIQUE --help` shows the options of one."
+        f"`cnnviz {kind} {'--method ' if '--method' in usage else ''}TECHNIQUE --help` shows the options of one."
     )
 
 

@@ -80,6 +80,17 @@ def seed_number(text: str | None) -> int | None:
     return int(text)
 
 
+def whole_number(text: str, name: str) -> int:
+    """Return the number of an option that counts something.
+
+    Raises:
+        UsageError: It is no whole number above 0.
+    """
+    if not re.fullmatch(r"0*[1-9]\d*", text):
+        raise UsageError(f"{name} {text!r} is not a whole number, 1 or more")
+    return int(text)
+
+
 def evaluations_at_once(text: str | None) -> int | Literal["auto"]:
     """Return what `--chunk` says; `auto` where it is not given.
 

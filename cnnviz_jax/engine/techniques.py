@@ -24,6 +24,7 @@ _NEEDED: dict[Kind, tuple[tuple[type, ...], str]] = {
     "inspect": ((), "a function of provenance"),
     "survey": ((SurveyPlan,), "a SurveyPlan"),
     "measure": ((MetricFold, HostMetric), "a MetricFold or HostMetric"),
+    "dictionary": ((), "a function of a LearnerCase"),
 }
 
 
@@ -34,7 +35,7 @@ class Technique:
     spec: TechniqueSpec
     config: Any
     built: Any
-    """A `Fold`, `Iteration`, function of provenance, `SurveyPlan`, `MetricFold` or `HostMetric`, by kind."""
+    """A `Fold`, `Iteration`, function of provenance, `SurveyPlan`, `MetricFold`, `HostMetric` or learner, by kind."""
 
 
 def resolve_technique(
@@ -66,7 +67,7 @@ def build(spec: TechniqueSpec, config: Any, *subject: Any) -> Any:
     # The identity is the plugin's name for it and the options: whichever closure `build` made, it computes the same.
     if callable(built) and spec.kind == "explain":
         return WholeImage(identity=(spec.name, config), function=built)
-    if callable(built) and spec.kind == "inspect":
+    if callable(built) and spec.kind in ("inspect", "dictionary"):
         return built
     found = type(built).__name__
     article = "an" if found[0].lower() in "aeiou" else "a"

@@ -23,7 +23,10 @@ def named_digest(named: Iterable[tuple[str, Any]], start: str = "") -> str:
 
 def weights_digest(model: Model) -> str:
     """Return the SHA-256 over all parameters of a model; part of a run's fingerprint."""
-    return named_digest(zip(model.structure.pure.param_paths, jax.tree.leaves(model.params), strict=True))
+    named = list(zip(model.structure.pure.param_paths, jax.tree.leaves(model.params), strict=True))
+    for added in model.codes:
+        named += [(f"{added.name} {added.layer} {i}", leaf) for i, leaf in enumerate(jax.tree.leaves(added.codec))]
+    return named_digest(named)
 
 
 def arrays_digest(tree: Any) -> str:

@@ -5,6 +5,7 @@ checkpoints.
 """
 
 import copy
+import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,12 +20,12 @@ from jaxtyping import Array, Float
 from cnnviz_jax.compiling import abstract, in_batches, shapes_returned
 from cnnviz_jax.data.images import Images, check_images, of_bytes
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError, UsageError
+from cnnviz_jax.model.codes import CodeLayer, change_codes, code_layer, layers_below, read_codes, with_code_rows
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
 from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure, in_precision, structure_of
 from cnnviz_jax.program import Handler, LayerNode, Override, Program
-from cnnviz_jax.results.attribution import Prediction
 from cnnviz_jax.results.pytrees import static
 
 
@@ -35,6 +36,8 @@ class Model:
 
     params: Any
     structure: Structure = static()
+    codes: tuple[CodeLayer, ...] = ()
+    """Layers that dictionaries add; see `with_dictionary`."""
 
     def __call__(self, images: Images) -> Float[Array, "n *map classes"]:
         """Return the logits of images in [0, 1], or of bytes; images or parameters may be traced, unchecked then.
@@ -52,10 +55,10 @@ class Model:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> "Model":
         """Return the model with parameters of its own; what was read of it is never written to, and shared."""
-        return Model(copy.deepcopy(self.params, memo), self.structure)
+        return dataclasses.replace(self, params=copy.deepcopy(self.params, memo), codes=copy.deepcopy(self.codes, memo))
 
     def __copy__(self) -> "Model":
-        return Model(self.params, self.structure)
+        return dataclasses.replace(self)
 
     def __reduce__(self) -> Any:
         raise ModelError(
@@ -103,7 +106,7 @@ class Model:
         """The layer table, in execution order."""
         rows = {name: self._layer(name, node) for name, node in self.program.layers.items()}
         aliases = {**self.program.aliases, **self.structure.pure.layer_aliases}
-        return LayerTable(rows, aliases, self.name, self.input_shape)
+        return LayerTable(with_code_rows(rows, self.codes), aliases, self.name, self.input_shape)
 
     def map_layer(self, name: str | None = None) -> Layer:
         """Return the layer called `name`, or the last map of more than one position that the scores rest on.
@@ -172,7 +175,7 @@ class Model:
         )
         if old != new:
             raise ModelError(f"these parameters do not have the tree, shapes and dtypes of {self.name}")
-        return Model(params, self.structure)
+        return dataclasses.replace(self, params=params)
 
     def at_size(self, height: int, width: int) -> "Model":
         """Return the same model for images of another size.
@@ -190,7 +193,7 @@ class Model:
                 old.pure, shape, mean=old.mean, std=old.std, labels=old.labels, name=old.name, params=self.params
             )
             sizes[height, width] = made if old.exact is None else in_precision(made, old.precision, self.params)
-        return Model(self.params, sizes[height, width])
+        return dataclasses.replace(self, structure=sizes[height, width])
 
     def with_precision(self, precision: Precision) -> "Model":
         """Return the same model with its convolutions and matrix products on numbers of another precision.
@@ -209,7 +212,35 @@ class Model:
         Cost: one trace.
         """
         structure = in_precision(self.structure, precision, self.params)
-        return self if structure is self.structure else Model(self.params, structure)
+        return self if structure is self.structure else dataclasses.replace(self, structure=structure)
+
+    def with_dictionary(self, dictionary: Any, name: str | None = None, *, layer: str | None = None) -> "Model":
+        """Return the same model with the features of a dictionary as a further layer, wherever a layer can be named.
+
+        `relu4/dictionary` has the codes, features as channels; `relu4/dictionary/pre` what they are chosen from, which
+        synthesis can climb. Scores stay the same bit by bit. What changes the codes moves the layer below by what the
+        change adds; what the features leave of its value stays.
+
+        Args:
+            dictionary: From `cv.learn_dictionary` or `cv.load`.
+            name: What the layer is called; the dictionary's own layer and `.dictionary` when not given.
+            layer: Where its values are, for a dictionary that was learned from rows.
+
+        Raises:
+            LayerNotFoundError: The model has no such layer.
+            LayerKindError: It has another number of channels, or the name is taken.
+
+        Example:
+            features = cv.learn_dictionary("topk", model, images, layer="relu4")
+            wider = model.with_dictionary(features)
+            cv.survey("exemplars", wider, images, layer="relu4/dictionary")
+        """
+        added = code_layer(self.layers, self.name, dictionary, name, layer)
+        return dataclasses.replace(self, codes=(*self.codes, added))
+
+    def own_layers(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Return the layers of the program that these are read off: themselves, or what a dictionary stands for."""
+        return layers_below(self.codes, names)
 
     def run(
         self,
@@ -250,6 +281,9 @@ class Model:
             change = replace.pop(INPUT, image)
             image = (change(image) if callable(change) else change) + add.pop(INPUT, 0)
 
+        seen: dict[str, Any] = {}
+        change_codes(self.codes, add, replace, seen)
+
         def native(name: str, change: Any, *, replaced: bool = False) -> Any:
             node = places.get(name) or self.program.layer_node(name)
             if callable(change):
@@ -261,7 +295,7 @@ class Model:
         outputs, values = self.program.run(
             self.params,
             image[None],
-            read=self.structure.program_layers(read, need_outputs),
+            read=self.structure.program_layers(self.own_layers(read), need_outputs),
             add={name: native(name, delta) for name, delta in add.items()},
             replace={name: native(name, value, replaced=True) for name, value in replace.items()},
             rules=rules,
@@ -270,7 +304,7 @@ class Model:
             places=places,
             need_outputs=need_outputs and self.structure.head is None,
         )
-        return self.read_off(image, outputs, values, read, need_outputs, places)
+        return self.read_off(image, outputs, values, read, need_outputs, places, codes=seen)
 
     def read_off(
         self,
@@ -280,6 +314,8 @@ class Model:
         read: Sequence[str],
         need_outputs: bool,
         places: Mapping[str, LayerNode] = MappingProxyType({}),
+        *,
+        codes: Mapping[str, Any] | None = None,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return one image's logits and canonical values at `read` from what the program computed.
 
@@ -290,10 +326,12 @@ class Model:
             read: Layers whose values are returned.
             need_outputs: Whether logits are returned; if not, they are `None`.
             places: As for `run`.
+            codes: Codes of dictionaries that were changed; others are computed from the values.
         """
         nodes = {name: places.get(name) or self.program.layer_node(name) for name in values}
         activations = {name: nodes[name].to_canonical(value) for name, value in values.items()}
         activations = {INPUT: image, **activations}
+        activations |= read_codes(self.codes, activations, read) | dict(codes or {})
         logits = None
         if need_outputs and self.structure.head is not None:
             logits = jnp.asarray(activations[self.structure.head], jnp.float32)
@@ -341,29 +379,6 @@ def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
     if model.structure.head is not None:
         return jax.vmap(lambda image: model.run(image)[0])(images)
     return jax.tree.map(_as_float, model.structure.apply(model.params, jnp.asarray(images))[0])
-
-
-def predictions(model: Model, images: Images, k: int = 5) -> tuple[Prediction, ...]:
-    """Return one `Prediction` per image: its `k` best classes, best first.
-
-    Args:
-        model: A classifier.
-        images: Images in [0, 1].
-        k: How many classes; at most all.
-    """
-    logits = np.asarray(model(images), np.float64)
-    shifted = np.exp(logits - logits.max(-1, keepdims=True))
-    probability = shifted / shifted.sum(-1, keepdims=True)
-    order = np.argsort(-logits, axis=-1, kind="stable")[:, :k]
-    return tuple(
-        Prediction(
-            classes=best.astype(np.int32),
-            scores=row[best].astype(np.float32),
-            probabilities=share[best].astype(np.float32),
-            labels=tuple(model.class_name(int(i)) for i in best),
-        )
-        for best, row, share in zip(order, logits, probability, strict=True)
-    )
 
 
 def require_model(model: Any) -> None:

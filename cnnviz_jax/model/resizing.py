@@ -68,8 +68,8 @@ def below(model: Model, height: int, width: int, layers: Sequence[str]) -> Model
                 raise ModelError(f"layer {name!r} of {model.name} cannot be found again at {height} x {width} pixels")
         structure = dataclasses.replace(old, apply=apply, input_shape=shape, program=program, head=None, sizes={})
         known[key] = structure
-    return Model(model.params, known[key])
+    return dataclasses.replace(model, structure=known[key])
 
 
 def _key(model: Model, height: int, width: int, layers: Sequence[str]) -> tuple[int, int, tuple[str, ...]]:
-    return height, width, tuple(model.layers.resolve(name) for name in layers)
+    return height, width, model.own_layers([model.layers.resolve(name) for name in layers])

@@ -39,7 +39,7 @@ class WindowSweep:
             model: The model.
             target: What is scored; the outputs where it is left out.
         """
-        return _planned(self, model.structure, *_wanted(target)).plan
+        return _planned(self, model.structure, *_own(model, target)).plan
 
     def is_faster(self, model: Model, target: Scored | None = None) -> bool:
         """Whether windows are predicted to take less time than whole images."""
@@ -51,7 +51,7 @@ class WindowSweep:
 
         Cost: one forward pass; memory for about all activations of one image.
         """
-        return _planned(self, model.structure, *_wanted(target)).prepare(model.params, image[None])
+        return _planned(self, model.structure, *_own(model, target)).prepare(model.params, image[None])
 
     def run(
         self,
@@ -76,11 +76,10 @@ class WindowSweep:
         """
         names, need_outputs = _wanted(target)
         program, structure = model.program, model.structure
-        windows = _planned(self, structure, names, need_outputs)
+        own = model.own_layers(names)
+        windows = _planned(self, structure, own, need_outputs)
         values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
-        native = {
-            name: values[program.layer_node(name).value] for name in structure.program_layers(names, need_outputs)
-        }
+        native = {name: values[program.layer_node(name).value] for name in structure.program_layers(own, need_outputs)}
         if INPUT in names:
             image = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
         outputs = program.outputs_of(model.params, values) if need_outputs and structure.head is None else None
@@ -108,6 +107,11 @@ class WindowSweep:
 
 def _wanted(target: Scored | None) -> tuple[tuple[str, ...], bool]:
     return ((), True) if target is None else (tuple(dict.fromkeys(target.layers)), target.needs_outputs)
+
+
+def _own(model: Model, target: Scored | None) -> tuple[tuple[str, ...], bool]:
+    names, need_outputs = _wanted(target)
+    return model.own_layers(names), need_outputs
 
 
 @functools.lru_cache(maxsize=16)

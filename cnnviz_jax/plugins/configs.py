@@ -51,6 +51,12 @@ class InspectConfig(TechniqueConfig, Generic[Returned_co]):
     _kind = "inspect"
 
 
+class DictionaryConfig(TechniqueConfig):
+    """A technique that learns a dictionary, with its options."""
+
+    _kind = "dictionary"
+
+
 class SurveyConfig(TechniqueConfig, Generic[Returned_co]):
     """A survey technique with its options, by the class of what it returns."""
 

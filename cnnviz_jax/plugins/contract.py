@@ -83,6 +83,8 @@ def _fault(record: Any) -> str | None:
         result: Any = record.result
         if not isinstance(result, str):
             return f"result is {_shown(result)}, not the name of a class"
+        if record.holds and not (_are_strings(record.holds) and all(map(_is_lazy, record.holds))):
+            return f"holds is {_shown(record.holds)}, not a tuple of 'package.module:Class'"
         config: Any = record.config
         if not isinstance(config, type) or not dataclasses.is_dataclass(config):
             return f"config is {_shown(config)}, not a dataclass"

@@ -12,8 +12,8 @@ from typing import Any, Literal, TypeVar, dataclass_transform
 
 from cnnviz_jax.plugins.references import Lazy
 
-Kind = Literal["explain", "synthesize", "inspect", "survey", "measure"]
-KINDS: tuple[Kind, ...] = ("explain", "synthesize", "inspect", "survey", "measure")
+Kind = Literal["explain", "synthesize", "inspect", "survey", "measure", "dictionary"]
+KINDS: tuple[Kind, ...] = ("explain", "synthesize", "inspect", "survey", "measure", "dictionary")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,7 +78,7 @@ class ModelSpec:
 
 @dataclass(frozen=True, kw_only=True)
 class TechniqueSpec:
-    """A way to explain, synthesise, inspect, survey or measure.
+    """A way to explain, synthesise, inspect, survey or measure, or to learn a dictionary.
 
     `build` runs on the host, before anything is traced. What it takes and returns, by kind:
     explain: `build(config, model)` -> a `cnnviz_jax.engine.Fold`, or a function
@@ -86,7 +86,8 @@ class TechniqueSpec:
     synthesize: `build(config, model, target)` -> a `cnnviz_jax.engine.Iteration`;
     inspect: `build(config, model)` -> a function `(provenance) -> result`; in place of the model comes what it `takes`;
     survey: `build(config, model)` -> a `cnnviz_jax.engine.survey.SurveyPlan`;
-    measure: `build(config, model)` -> a `cnnviz_jax.engine.measure.MetricFold` or `HostMetric`.
+    measure: `build(config, model)` -> a `cnnviz_jax.engine.measure.MetricFold` or `HostMetric`;
+    dictionary: `build(config)` -> a function `(cnnviz_jax.engine.dictionary.LearnerCase) -> Fitted`.
     """
 
     name: str
@@ -111,6 +112,9 @@ class TechniqueSpec:
     """Class name of what an inspect or survey technique returns, such as `FilterBank`, or `package.module:Class` of the
     plugin's own `Result`: for type checkers, for `cv.load`, and so that a file that cannot hold it is refused before
     any work. The other kinds return what their verb does."""
+    holds: tuple[str, ...] = ()
+    """`package.module:Class` of further classes that its results are made of, for `cv.load`: the codec of a
+    dictionary."""
 
 
 Config = TypeVar("Config", bound=type)
@@ -127,7 +131,7 @@ def technique(name: str, kind: Kind, build: str, *references: str, **others: Any
         kind: Which verb runs it.
         build: `package.module:attribute`, or `.module:attribute` in the package of the class's own module.
         references: Papers and sources.
-        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`, `result`.
+        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`, `result`, `holds`.
 
     Example:
         @technique("edges", "explain", ".edges:Edges.build", "Sobel 1968")

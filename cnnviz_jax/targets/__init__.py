@@ -9,6 +9,7 @@ from cnnviz_jax.targets.classes import ClassScore, Unit, class_score
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, group_scores, mapped, resolved_layers, terms_of
 from cnnviz_jax.targets.custom import Custom, custom
 from cnnviz_jax.targets.dense import Pixels, box, pixels
+from cnnviz_jax.targets.features import Feature, feature
 from cnnviz_jax.targets.layers import Direction, Diversity, InnerChannel, WholeLayer, direction, diversity, whole_layer
 from cnnviz_jax.targets.resolving import as_target, resolve, resolve_layers, top_classes
 from cnnviz_jax.targets.similarity import Similarity, similarity
@@ -21,6 +22,7 @@ __all__ = [
     "Custom",
     "Direction",
     "Diversity",
+    "Feature",
     "InnerChannel",
     "LayerTarget",
     "Neuron",
@@ -39,6 +41,7 @@ __all__ = [
     "custom",
     "direction",
     "diversity",
+    "feature",
     "group_scores",
     "mapped",
     "neuron",

@@ -14,7 +14,8 @@ from cnnviz_jax.engine import Progress, as_callable, stage
 from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
-from cnnviz_jax.model.model import Model, predictions, require_model
+from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.model.predicting import predictions
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report

@@ -15,6 +15,7 @@ from cnnviz_jax.verbs.diff import diff
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
 from cnnviz_jax.verbs.intervene import intervene
+from cnnviz_jax.verbs.learn_dictionary import learn_dictionary
 from cnnviz_jax.verbs.measure import measure
 from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.survey import survey
@@ -106,6 +107,13 @@ def _survey(provenance: Provenance, call: Call, model: Any, images: Any, data: A
     return survey(provenance.technique, model, images, progress=progress, **_options(provenance), **data)
 
 
+def _dictionary(provenance: Provenance, call: Call, model: Any, images: Any, data: Any, progress: Progress) -> Any:
+    return learn_dictionary(
+        provenance.technique, model, images, key=key_of(provenance.seed), progress=progress,
+        **_options(provenance), **_present(call), **data,
+    )  # fmt: skip
+
+
 def _measure(provenance: Provenance, call: Call, model: Any, images: Any, data: Any, progress: Progress) -> Any:
     arguments = _arguments(call)
     explained = arguments.pop("explained", None)
@@ -123,6 +131,7 @@ _RUNS: dict[Kind, Callable[..., Any]] = {
     "inspect": _inspect,
     "survey": _survey,
     "measure": _measure,
+    "dictionary": _dictionary,
 }
 
 

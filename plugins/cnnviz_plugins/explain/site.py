@@ -12,7 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import INPUT, Handler, Heatmap, LayerKindError, Model, Target, UsageError, View
+from cnnviz_jax.plugin import INPUT, Handler, Heatmap, LayerKindError, LayerNode, Model, Target, UsageError, View
 
 
 class SiteFields(TypedDict):
@@ -21,6 +21,11 @@ class SiteFields(TypedDict):
     site: "Site"
     layer: str | None
     view: View
+
+
+def _node(model: Model, name: str) -> LayerNode:
+    """Return the program's layer that a name stands for; of a dictionary's codes that below them."""
+    return model.program.layer_node(model.own_layers((name,))[0])
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Site:
         name = model.layers.resolve(at)
         if name == INPUT and name not in model.program.layers:
             return cls()
-        node = model.program.layer_node(name)
+        node = _node(model, name)
         if not jnp.issubdtype(node.dtype, jnp.floating) or not model.program.analysis.depends(node.value):
             raise LayerKindError(
                 f"at={at!r}: layer {name!r} of {model.name} holds no numbers that the image changes smoothly; "
@@ -83,7 +88,7 @@ class Site:
         """
         if self.layer is None:
             return model.score(value, target, handlers=handlers)[0]
-        own = value.astype(model.program.layer_node(self.layer).dtype)
+        own = value.astype(_node(model, self.layer).dtype)
         return model.score(image, target, replace={self.layer: own}, handlers=handlers)[0]
 
     def gradient(
@@ -110,12 +115,12 @@ class Site:
         layer = self.layer
         if layer is None:
             return image, jax.grad(lambda moved: model.score(moved, target, handlers=handlers)[0])(image)
-        node = model.program.layer_node(layer)
+        dtype = _node(model, layer).dtype
 
         def scored(delta: Array) -> tuple[Array, Any]:
             return model.score(image, target, read=(layer,), add={layer: delta}, handlers=handlers)
 
-        gradient, values = jax.grad(scored, has_aux=True)(jnp.zeros(node.canonical_shape, node.dtype))
+        gradient, values = jax.grad(scored, has_aux=True)(jnp.zeros(self.shape(model), dtype))
         return values[layer].astype(jnp.float32), gradient.astype(jnp.float32)
 
     def heatmap(self, values: Float[Array, "..."], extras: dict[str, Array] | None = None) -> Heatmap:
@@ -130,7 +135,7 @@ class Site:
         program, structure = model.program, model.structure
         ends = [program.layer_node(name).value for name in structure.program_layers((), True)]
         ends = ends or list(program.result_ids)
-        given = frozenset({*program.graph.param_ids, program.layer_node(self.layer).value})
+        given = frozenset({*program.graph.param_ids, _node(model, self.layer).value})
         return program.graph.image_id in program.evaluator.plan(given, tuple(ends), frozenset(), {}).needed
 
     def sum_note(self, model: Model, what: str) -> tuple[tuple[str, Any], ...]:

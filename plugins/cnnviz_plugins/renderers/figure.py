@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from cnnviz_jax.plugin import Attribution, RenderError
 from cnnviz_plugins.renderers.figures.attribution import attribution_figure
 from cnnviz_plugins.renderers.figures.convolution import convolution_figure
+from cnnviz_plugins.renderers.figures.dictionary import dictionary_figure
 from cnnviz_plugins.renderers.figures.difference import difference_figure
 from cnnviz_plugins.renderers.figures.dissection import dissection_figure
 from cnnviz_plugins.renderers.figures.distributions import distributions_figure
@@ -122,6 +123,7 @@ _DRAWN: dict[str, Callable[..., Figure]] = {
     "Attribution": _attribution,
     "Convolution": convolution_figure,
     "Difference": difference_figure,
+    "Dictionary": dictionary_figure,
     "Dissection": dissection_figure,
     "Distributions": distributions_figure,
     "Drift": drift_figure,

@@ -154,6 +154,7 @@ BY_RESULT: dict[str, type[FigureOptions]] = {
          "FilterVariety"),
         UnitOptions,
     ),
+    "Dictionary": FigureOptions,
     "Evolution": EvolutionOptions,
     "FilterBank": FilterOptions,
     "Intervention": InterventionOptions,

@@ -6,7 +6,7 @@ from typing import Any
 from cnnviz_jax.plugin import RendererSpec, hookimpl
 
 _DRAWN = (
-    *("Attribution", "Comparison", "Convolution", "Difference", "Dissection", "Distributions"),
+    *("Attribution", "Comparison", "Convolution", "Dictionary", "Difference", "Dissection", "Distributions"),
     *("Drift", "EffectiveReceptiveField", "Evolution", "Exemplars", "FilterBank", "FilterMatch"),
     *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Report", "Synthesis"),
 )

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from cnnviz_jax.plugin import Channel, InnerChannel, Model, Target, mapped
+from cnnviz_jax.plugin import Channel, Feature, InnerChannel, Model, Target, mapped
 from cnnviz_plugins.synthesize.recipes import Tap
 
 _CLOSING = ("relu", "relu6")
@@ -38,7 +38,8 @@ def tapped(model: Model, target: Target, tap: Tap, border: int) -> tuple[Target,
     def moved(plain: Target) -> Target:
         nonlocal closed
         layer = getattr(plain, "layer", None)
-        if layer is None or layer not in model.program.layers:
+        # A feature is a sum over its own layer's values: read elsewhere it is another one.
+        if layer is None or layer not in model.program.layers or isinstance(plain, Feature):
             return plain
         if tap == "before":
             found = before(model, layer)

@@ -119,8 +119,14 @@ def _of_neurons(model: Model, target: Target, margin: int) -> Placement:
     own = model.input_shape[:2]
     whole = Placement(own)
     layer = model.layers[plain.layer]
-    field = model.program.layer_node(plain.layer).receptive_field
-    if not layer.is_map or field.stride is None or not field.aligned or any(s != int(s) for s in field.stride):
+    field = layer.receptive_field
+    if (
+        not layer.is_map
+        or field is None
+        or field.stride is None
+        or not field.aligned
+        or any(s != int(s) for s in field.stride)
+    ):
         return whole
     strides = int(field.stride[0]), int(field.stride[1])
     units = np.stack([np.asarray(plain.row), np.asarray(plain.col)], -1)  # n 2
@@ -152,7 +158,7 @@ def _same_fields(model: Model, target: Target, placement: Placement, boxes: Int[
     except ModelError:
         return False
     (plain,) = terms_of(moved)
-    field = sized.program.layer_node(plain.layers[0]).receptive_field
+    field = sized.layers[plain.layers[0]].receptive_field
     rows, columns = np.asarray(plain.row), np.asarray(plain.col)  # type: ignore[attr-defined]
     shape = sized.layers[plain.layers[0]].shape
     if (rows < 0).any() or (columns < 0).any() or (rows >= shape[0]).any() or (columns >= shape[1]).any():

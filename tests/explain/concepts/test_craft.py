@@ -8,7 +8,7 @@ from scipy.stats import qmc
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerKindError, UsageError
-from cnnviz_plugins.explain.concepts.factors import factorised, presence
+from cnnviz_plugins.factors import factorised, presence
 from tests.explain.concepts.colour_dataset import HEAD, SIZE, model
 
 WHERE = {0: (slice(0, 4), slice(0, 4)), 2: (slice(4, 8), slice(4, 8))}

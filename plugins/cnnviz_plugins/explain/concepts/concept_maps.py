@@ -12,9 +12,9 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError
 from cnnviz_plugins.explain.concepts.directions import Directions
-from cnnviz_plugins.explain.concepts.factors import presence
 from cnnviz_plugins.explain.concepts.plugin import ConceptMapsConfig
 from cnnviz_plugins.explain.layer_values import values_and_gradients, values_of
+from cnnviz_plugins.factors import presence
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,12 +28,12 @@ from cnnviz_jax.plugin import (
     targets,
 )
 from cnnviz_plugins.explain.concepts.directions import Directions
-from cnnviz_plugins.explain.concepts.factors import factorised, presence
 from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
 from cnnviz_plugins.explain.layer_values import values_of
 from cnnviz_plugins.explain.sobol_design import indices, low_discrepancy, strengths
+from cnnviz_plugins.factors import factorised, presence
 
 _STEP = 0.8  # of the side, as the authors' code has it
 

@@ -1,6 +1,6 @@
 """Excitation backprop: a random walk down from the target, by positive weights alone (Zhang et al. 2016, 2018)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import jax
@@ -68,7 +68,7 @@ class ExcitationBackprop(Fold):
         leaves, tree = jax.tree.flatten(case.model.params)
         turned = [-leaf if position in self.opposite else leaf for position, leaf in enumerate(leaves)]
         other = relevance_of(
-            Model(jax.tree.unflatten(tree, turned), case.model.structure), case.image, case.target, SETTINGS, layer
+            replace(case.model, params=jax.tree.unflatten(tree, turned)), case.image, case.target, SETTINGS, layer
         )
         return Relevance(found.values - other.values, found.root - other.root)
 

@@ -1,4 +1,7 @@
-"""Non-negative factors: rows of a table as sums of few non-negative rows, by exact steps over one factor at a time."""
+"""Non-negative factors: rows of a table as sums of few non-negative rows, by exact steps over one factor at a time.
+
+The family of concepts and that of dictionaries share it; so it stands beside them.
+"""
 
 import jax
 import jax.numpy as jnp
@@ -19,15 +22,16 @@ def factorised(
     Gallopoulos 2008.
     """
     table = table.astype(np.float64)
-    weights, bank = _started(table, count)
+    weights, bank = started(table, count)
     for _ in range(iterations):
-        bank = _improved(bank.T, table.T @ weights, weights.T @ weights).T
-        weights = _improved(weights, table @ bank.T, bank @ bank.T)
+        bank = improved(bank.T, table.T @ weights, weights.T @ weights).T
+        weights = improved(weights, table @ bank.T, bank @ bank.T)
     size = np.linalg.norm(bank, axis=1)
     return weights * size, bank / np.where(size > 0, size, 1)[:, None]
 
 
-def _started(table: Float[np.ndarray, "n c"], count: int) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "k c"]]:
+def started(table: Float[np.ndarray, "n c"], count: int) -> tuple[Float[np.ndarray, "n k"], Float[np.ndarray, "k c"]]:
+    """Return weights and bank to begin with: the positive parts of the table's singular vectors (NNDSVD)."""
     left, sizes, right = np.linalg.svd(table, full_matrices=False)
     weights, bank = np.zeros((len(table), count)), np.zeros((count, table.shape[1]))
     for k in range(min(count, len(sizes))):
@@ -42,7 +46,7 @@ def _started(table: Float[np.ndarray, "n c"], count: int) -> tuple[Float[np.ndar
     return np.where(weights > 0, weights, fill), np.where(bank > 0, bank, fill)
 
 
-def _improved(
+def improved(
     factor: Float[np.ndarray, "n k"], product: Float[np.ndarray, "n k"], gram: Float[np.ndarray, "k k"]
 ) -> Float[np.ndarray, "n k"]:
     """Return the factor after one exact step for each of its columns in turn."""

@@ -1,0 +1,1 @@
+"""Dictionaries: features of a layer beyond its units, learned from its values."""
