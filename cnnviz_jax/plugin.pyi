@@ -144,6 +144,7 @@ from .results.measurement import Comparison as Comparison
 from .results.measurement import Measured as Measured
 from .results.measurement import Measurement as Measurement
 from .results.provenance import Provenance as Provenance
+from .results.pytrees import Numbers as Numbers
 from .results.pytrees import static as static
 from .results.report import Report as Report
 from .results.result import Result as Result

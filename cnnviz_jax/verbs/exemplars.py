@@ -87,6 +87,7 @@ def exemplar_crops(
     best = np.argsort(-scores, axis=0, kind="stable")[:_CROPS].T  # targets crops
     layer, channels = model.layers[target.layer], np.broadcast_to(np.asarray(target.channel), len(best))
     field = layer.receptive_field
+    assert field is not None  # only the image itself has none
     height, width = (min(int(np.ceil(size)), own) for size, own in zip(field.size, images.shape[1:3], strict=True))
     places: dict[int, np.ndarray] = {}
     crops = np.zeros((*best.shape, height, width, images.shape[3]), np.float32)

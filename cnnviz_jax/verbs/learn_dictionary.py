@@ -159,7 +159,8 @@ def _gathered(
     progress: Progress,
 ) -> tuple[Float[np.ndarray, "n c"], Int[np.ndarray, " n"], tuple[tuple[str, Any], ...]]:
     """Return the rows of all images, the image of each, and what is noted of them."""
-    values, images, dropped, unreadable = [], [], 0, {}
+    values, images, dropped = [], [], 0
+    unreadable: dict[int, str] = {}
     for part in sampled(sampling, model, dataset, key, batch=batch, memory_budget=memory_budget):
         values.append(part.values)
         images.append(part.index[:, 0])

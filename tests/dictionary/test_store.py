@@ -85,7 +85,7 @@ def test_a_disk_too_small_is_said_before_anything_runs(tmp_path, monkeypatch):
     import shutil
 
     monkeypatch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(10, 0, 10))
-    with pytest.raises(UsageError, match="has 0.0 MB left: sample fewer positions or images"):
+    with pytest.raises(UsageError, match=r"has 0\.0 MB left: sample fewer positions or images"):
         stored(tmp_path)
 
 

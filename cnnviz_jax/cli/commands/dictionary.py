@@ -47,7 +47,7 @@ def run(words: list[str], settings: Settings) -> int:
     if not Path(images).exists() and not is_reference(images):
         raise ImageError(f"no folder {images!r}")
     request.check_output(request.result)
-    numbers = {name: whole_number(request.given[name], name) for name in ("positions", "seeds")}
+    positions, seeds = (whole_number(request.given[name], name) for name in ("positions", "seeds"))
     batch = evaluations_at_once(request.given["batch"])
 
     import cnnviz_jax as cv
@@ -56,7 +56,7 @@ def run(words: list[str], settings: Settings) -> int:
     with request.progress() as progress:
         result = cv.learn_dictionary(
             request.name, model, images, key=request.key, batch=batch, progress=progress,
-            folder=request.given["folder"], **numbers, **request.options,
+            folder=request.given["folder"], positions=positions, seeds=seeds, **request.options,
         )  # fmt: skip
     if request.given["save"]:
         cv.save(result, request.given["save"])

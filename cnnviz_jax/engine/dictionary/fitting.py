@@ -17,8 +17,8 @@ class LearnerCase:
     """What a learner works on."""
 
     rows: Any
-    """Activations (n, c), one row per position. They may lie on disk: there is `shape`, a length, and `rows[places]` with
-    a slice or an array of whole numbers, which gives NumPy's floats."""
+    """Activations (n, c), one row per position. They may lie on disk: there is `shape`, a length, and `rows[places]`
+    with a slice or an array of whole numbers, which gives NumPy's floats."""
     key: Key[Array, ""]
     """Decides everything random."""
     progress: Progress = silent

@@ -23,9 +23,7 @@ def network_with(layer: str, codec: Any, model: Model, images: Images) -> dict[s
 
     Cost: three forward passes per image.
     """
-    try:
-        model.class_count
-    except TargetError:
+    if not _has_scores(model):
         return {}
     function = partial(_scored, layer)
     own, rebuilt, zeroed = np.moveaxis(
@@ -39,6 +37,13 @@ def network_with(layer: str, codec: Any, model: Model, images: Images) -> dict[s
     if losses[2] > losses[0]:
         found["score_kept"] = (losses[2] - losses[1]) / (losses[2] - losses[0])
     return found
+
+
+def _has_scores(model: Model) -> bool:
+    try:
+        return model.class_count > 0
+    except TargetError:
+        return False
 
 
 def _cross_entropy(logits: Float[np.ndarray, "n classes"], top: np.ndarray) -> float:

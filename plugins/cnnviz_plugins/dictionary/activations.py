@@ -1,6 +1,7 @@
 """Which codes of a row stay: the k largest, the largest of a batch, those above thresholds that are learned."""
 
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -31,7 +32,7 @@ def batch_topk_codes(pre: Float[Array, "n codes"], k: int) -> tuple[Float[Array,
 
 
 def kth_largest(values: Float[Array, "..."], k: int) -> Float[Array, ""]:
-    """Return the k-th largest of values that are not negative, by halving: a sort of a batch takes ten times as long."""
+    """Return the k-th largest of values that are not negative, by halving: sorting a batch takes ten times as long."""
     bits = jax.lax.bitcast_convert_type(jax.lax.stop_gradient(values).astype(jnp.float32), jnp.int32)
 
     def halved(_: Array, ends: tuple[Array, Array]) -> tuple[Array, Array]:
@@ -70,9 +71,7 @@ def _near(pre: Array, threshold: Array, bandwidth: float) -> Bool[Array, "n code
     return jnp.abs(pre - threshold) < bandwidth / 2
 
 
-def _forward(
-    function: jax.custom_vjp, pre: Array, threshold: Array, bandwidth: float
-) -> tuple[Array, tuple[Array, ...]]:
+def _forward(function: Any, pre: Array, threshold: Array, bandwidth: float) -> tuple[Array, tuple[Array, ...]]:
     return function(pre, threshold, bandwidth), (pre, threshold)
 
 

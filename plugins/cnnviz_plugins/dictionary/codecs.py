@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Codec, static
+from cnnviz_jax.plugin import Codec, Numbers, static
 from cnnviz_plugins.dictionary.activations import topk_codes
 from cnnviz_plugins.dictionary.pursuit import pursued
 from cnnviz_plugins.factors import presence
@@ -18,11 +18,11 @@ from cnnviz_plugins.factors import presence
 class SparseCodec(Codec):
     """An affine encoder and a rule which of its numbers stay: `topk`, or those from a threshold on."""
 
-    directions: Float[Array, "k c"]
-    offset: Float[Array, " c"]
-    encoder: Float[Array, "k c"]
-    bias: Float[Array, " k"]
-    threshold: Float[Array, " k"]
+    directions: Float[Numbers, "k c"]
+    offset: Float[Numbers, " c"]
+    encoder: Float[Numbers, "k c"]
+    bias: Float[Numbers, " k"]
+    threshold: Float[Numbers, " k"]
     """What a code must exceed (`above`) or reach (`from`); not read for `topk`."""
     rule: Literal["topk", "above", "from"] = static(default="topk")
     k: int = static(default=1)
@@ -50,8 +50,8 @@ class SparseCodec(Codec):
 class PursuitCodec(Codec):
     """Matching pursuit: no encoder, the directions are both."""
 
-    directions: Float[Array, "k c"]
-    offset: Float[Array, " c"]
+    directions: Float[Numbers, "k c"]
+    offset: Float[Numbers, " c"]
     k: int = static(default=1)
     """Steps: codes of a row, at most."""
 
@@ -71,8 +71,8 @@ class PursuitCodec(Codec):
 class FactorCodec(Codec):
     """Codes that are not negative and fit a row best: a factorisation's own."""
 
-    directions: Float[Array, "k c"]
-    offset: Float[Array, " c"]
+    directions: Float[Numbers, "k c"]
+    offset: Float[Numbers, " c"]
     rounds: int = static(default=60)
     """Passes over all codes of a row, one after the other."""
 

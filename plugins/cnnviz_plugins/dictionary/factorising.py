@@ -87,7 +87,7 @@ def _factorised(config: FactorConfig, case: LearnerCase, step: Step) -> Fitted:
         codes, directions = step(rows, codes, directions)
         losses.append(loss(rows, codes, directions))
         case.progress(sweep + 1, config.iterations, "sweeps")
-        if np.linalg.norm(codes - before) <= config.tolerance * max(np.linalg.norm(codes), _TINY):
+        if np.linalg.norm(codes - before) <= config.tolerance * max(float(np.linalg.norm(codes)), _TINY):
             break
     case.progress(config.iterations, config.iterations, "sweeps")
     size = np.linalg.norm(directions, axis=1, keepdims=True)

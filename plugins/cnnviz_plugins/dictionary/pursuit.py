@@ -7,8 +7,8 @@ from jaxtyping import Array, Float, Int
 
 def pursued(
     values: Float[Array, "*n c"], directions: Float[Array, "k c"], steps: int
-) -> tuple[Float[Array, "*n k"], Float[Array, "*n c"], Int[Array, "steps *n"]]:
-    """Return codes, what they leave of each row, and which direction each step took, -1 where none helps any more.
+) -> tuple[Float[Array, "*n k"], Float[Array, "*n c"], Int[Array, "..."]]:
+    """Return codes, what they leave, and which direction each step took, (steps, *n), -1 where none helps any more.
 
     A direction may be taken again. Products are signed: a row that no direction points along is done.
 

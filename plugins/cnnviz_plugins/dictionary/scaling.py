@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from jaxtyping import Float, Shaped
@@ -40,8 +40,13 @@ class Scaling:
         around = np.zeros(channels) if isinstance(config, ArchetypalConfig) else mean
         square = centred + float(((mean - around) ** 2).sum())
         length = float(sum(np.linalg.norm(block - around, axis=1).sum() for block in _blocks(rows))) / len(rows)
-        sizes = {"rms": np.sqrt(square / channels), "mean-norm": length / np.sqrt(channels), "none": 1.0}
-        size = float(sizes.get(config.scale, np.sqrt(square))) or 1.0
+        sizes = {
+            "rms": np.sqrt(square / channels),
+            "mean-norm": length / np.sqrt(channels),
+            "none": 1.0,
+            "unit-power": np.sqrt(square),
+        }
+        size = float(sizes[config.scale]) or 1.0
         return cls(around, size, max(centred / size**2, 1e-30))
 
     def scaled(self, rows: Shaped[np.ndarray, "*n c"]) -> Float[np.ndarray, "*n c"]:
@@ -71,9 +76,12 @@ class Scaling:
         if isinstance(config, MatchingPursuitConfig):
             return PursuitCodec(directions=directions, offset=offset, k=objective.k)
         threshold = np.zeros(len(directions))
+        rule: Literal["topk", "above", "from"] = "topk"
         if isinstance(config, JumpReluConfig):
+            rule = "above"
             threshold = self.size * np.exp(learned["log_threshold"])
         elif isinstance(config, BatchTopkConfig):
+            rule = "from"
             borders = state["borders"][: int(state["step"])]
             threshold = np.full(len(directions), self.size * float(borders.mean()))
         return SparseCodec(
@@ -82,9 +90,9 @@ class Scaling:
             encoder=_plain(learned["encoder"]),
             bias=_plain(self.size * learned["bias"]),
             threshold=_plain(threshold),
-            rule="above" if isinstance(config, JumpReluConfig) else "from" if isinstance(config, BatchTopkConfig) else "topk",
+            rule=rule,
             k=objective.k,
-        )  # fmt: skip
+        )
 
 
 def _plain(values: Any) -> Float[np.ndarray, "..."]:

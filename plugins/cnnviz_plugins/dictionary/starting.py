@@ -25,7 +25,7 @@ def geometric_median(rows: Float[np.ndarray, "n c"]) -> Float[np.ndarray, " c"]:
         distance = np.linalg.norm(rows - middle, axis=1)
         weight = 1 / np.maximum(distance, 1e-12)
         moved = (rows * weight[:, None]).sum(0) / weight.sum()
-        if np.linalg.norm(moved - middle) <= 1e-7 * max(np.linalg.norm(middle), 1e-12):
+        if np.linalg.norm(moved - middle) <= 1e-7 * max(float(np.linalg.norm(middle)), 1e-12):
             return moved
         middle = moved
     return middle

@@ -1,5 +1,6 @@
 """Training a dictionary: rows in a shuffled order, many steps in one compiled program."""
 
+import itertools
 from functools import partial
 from typing import Any
 
@@ -145,7 +146,7 @@ def _started(
     random = generator(jax.random.fold_in(case.key, 2**31))
     channels = rows.shape[1]
     some = scaling.scaled(rows[np.sort(random.permutation(len(rows))[:_MEDIAN_ROWS])])
-    fixed = {"spread": np.float32(scaling.spread)}
+    fixed: dict[str, Any] = {"spread": scaling.spread}
     if isinstance(config, ArchetypalConfig):
         chosen = np.sort(random.permutation(len(rows))[: config.centre_rows])
         count = min(config.centres or size, len(chosen))
@@ -177,7 +178,6 @@ def _thinned(curves: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the curves as means over at most so many equal stretches, and the last step of each."""
     count = len(curves["loss"])
     ends = np.linspace(0, count, min(count, _POINTS) + 1).round().astype(int)
-    parts = {
-        name: [values[a:b].mean() for a, b in zip(ends, ends[1:], strict=False)] for name, values in curves.items()
-    }
+    pairs = list(itertools.pairwise(ends))
+    parts = {name: [values[a:b].mean() for a, b in pairs] for name, values in curves.items()}
     return {name: np.asarray(values, np.float32) for name, values in {"step": ends[1:], **parts}.items()}

@@ -159,6 +159,7 @@ def _same_fields(model: Model, target: Target, placement: Placement, boxes: Int[
         return False
     (plain,) = terms_of(moved)
     field = sized.layers[plain.layers[0]].receptive_field
+    assert field is not None  # as at the model's own size
     rows, columns = np.asarray(plain.row), np.asarray(plain.col)  # type: ignore[attr-defined]
     shape = sized.layers[plain.layers[0]].shape
     if (rows < 0).any() or (columns < 0).any() or (rows >= shape[0]).any() or (columns >= shape[1]).any():

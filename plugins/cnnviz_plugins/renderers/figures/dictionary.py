@@ -86,7 +86,7 @@ def _densities(axes: Axes, density: Float[np.ndarray, " k"]) -> None:
     fires = density[density > 0]
     low = np.floor(np.log10(fires.min())) if len(fires) else -1.0
     edges = np.linspace(low, 0, 25)
-    plotted(axes).hist(np.log10(fires), edges, color=line_style(0)["color"])
+    plotted(axes).hist(np.log10(fires), edges.tolist(), color=line_style(0)["color"])
     never = int((density == 0).sum())
     if never:
         axes.bar([low - 2 * (edges[1] - edges[0])], [never], edges[1] - edges[0], color=line_style(1)["color"])
