@@ -2,7 +2,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from cnnviz_jax.plugins.configs import ExplainConfig, InspectConfig, MeasureConfig, SurveyConfig, SynthesizeConfig
+from cnnviz_jax.plugins.configs import DictionaryConfig, ExplainConfig, InspectConfig, MeasureConfig, SurveyConfig, SynthesizeConfig
 from cnnviz_jax.results import evolution, units, weights
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,6 +95,41 @@ class Adversarial(SynthesizeConfig):
     """By what share each step goes past the boundary it aims at."""
 
 @dataclass(frozen=True, kw_only=True)
+class Archetypal(DictionaryConfig):
+    """A topk autoencoder whose features are mixtures of the layer's own values, so that trainings agree better."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    steps: int = 2000
+    """Steps of the training."""
+    batch_rows: int = 4096
+    """Rows of a step; all where there are fewer."""
+    rate: float | None = None
+    """Learning rate at its highest; 2e-4 times the root of 16384 / size when not given."""
+    warmup: int = 1000
+    """Steps in which the rate rises from 0, at most a quarter of all; it falls to 0 over the last fifth."""
+    clip: float = 1.0
+    """Length to which a longer gradient is shortened."""
+    dead: Literal['auxk', 'none'] = 'auxk'
+    """`auxk`: features that do not fire any more learn from what the others leave. `none`: they stay."""
+    dead_after: int | None = None
+    """Rows without firing after which a feature counts as dead; a million, at most a tenth of all rows of the
+    training, when not given."""
+    scale: Literal['rms', 'mean-norm', 'unit-power', 'none'] = 'rms'
+    """What the rows are divided by before: `rms` makes their mean square 1 a channel, `mean-norm` their mean length
+    the root of the channels, `unit-power` their mean squared length 1. What is learned is in the layer's own
+    units."""
+    k: int | None = None
+    """Features of a row; 32, at most a quarter of the channels, when not given."""
+    delta: float = 1.0
+    """How far a feature may lie from its mixture."""
+    centres: int | None = None
+    """Centres of the values that are mixed; as many as features when not given."""
+    centre_rows: int = 32000
+    """Rows whose centres are taken."""
+
+@dataclass(frozen=True, kw_only=True)
 class AttributionLocalisation(MeasureConfig):
     """Share of the map's absolute values that lies on the object."""
     weighted: bool = False
@@ -115,6 +150,35 @@ class AverageGain(MeasureConfig):
     """Share of what the probability lacks that is gained where only the map's pixels are kept."""
     score: Literal['probability', 'target'] = 'probability'
     """`probability` of the explained class, or `target`, which must be one: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class BatchTopk(DictionaryConfig):
+    """A sparse autoencoder with k features a row on average: a row that needs more may have them."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    steps: int = 2000
+    """Steps of the training."""
+    batch_rows: int = 4096
+    """Rows of a step; all where there are fewer."""
+    rate: float | None = None
+    """Learning rate at its highest; 2e-4 times the root of 16384 / size when not given."""
+    warmup: int = 1000
+    """Steps in which the rate rises from 0, at most a quarter of all; it falls to 0 over the last fifth."""
+    clip: float = 1.0
+    """Length to which a longer gradient is shortened."""
+    dead: Literal['auxk', 'none'] = 'auxk'
+    """`auxk`: features that do not fire any more learn from what the others leave. `none`: they stay."""
+    dead_after: int | None = None
+    """Rows without firing after which a feature counts as dead; a million, at most a tenth of all rows of the
+    training, when not given."""
+    scale: Literal['rms', 'mean-norm', 'unit-power', 'none'] = 'rms'
+    """What the rows are divided by before: `rms` makes their mean square 1 a channel, `mean-norm` their mean length
+    the root of the channels, `unit-power` their mean squared length 1. What is learned is in the layer's own
+    units."""
+    k: int | None = None
+    """Features of a row; 32, at most a quarter of the channels, when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class BlurIg(ExplainConfig):
@@ -865,6 +929,37 @@ class Irof(MeasureConfig):
     """`quantus` leaves out the untouched image and does not divide by the number of segments."""
 
 @dataclass(frozen=True, kw_only=True)
+class JumpRelu(DictionaryConfig):
+    """A sparse autoencoder that learns for each feature from where on it counts."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    steps: int = 2000
+    """Steps of the training."""
+    batch_rows: int = 4096
+    """Rows of a step; all where there are fewer."""
+    rate: float | None = None
+    """Learning rate at its highest; 2e-4 times the root of 16384 / size when not given."""
+    warmup: int = 1000
+    """Steps in which the rate rises from 0, at most a quarter of all; it falls to 0 over the last fifth."""
+    clip: float = 1.0
+    """Length to which a longer gradient is shortened."""
+    dead: Literal['auxk', 'none'] = 'auxk'
+    """`auxk`: features that do not fire any more learn from what the others leave. `none`: they stay."""
+    dead_after: int | None = None
+    """Rows without firing after which a feature counts as dead; a million, at most a tenth of all rows of the
+    training, when not given."""
+    scale: Literal['rms', 'mean-norm', 'unit-power', 'none'] = 'unit-power'
+    """As for the others; the three numbers above are in these units."""
+    sparsity: float = 0.01
+    """What a feature of a row costs, beside a squared error of a row of about 1; it rises over the warm-up."""
+    bandwidth: float = 0.05
+    """Width around a threshold within which rows say how it should move."""
+    threshold: float = 0.05
+    """Where the thresholds start."""
+
+@dataclass(frozen=True, kw_only=True)
 class KernelShap(ExplainConfig):
     """The Shapley values of the image's parts."""
     segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
@@ -954,6 +1049,36 @@ class Lrp(ExplainConfig):
     """What becomes of relevance that passes by a condition's layer, as through a skip connection."""
 
 @dataclass(frozen=True, kw_only=True)
+class MatchingPursuit(DictionaryConfig):
+    """A dictionary that takes a row apart one feature after the other, each the one that what is left points
+    along."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    steps: int = 2000
+    """Steps of the training."""
+    batch_rows: int = 4096
+    """Rows of a step; all where there are fewer."""
+    rate: float | None = None
+    """Learning rate at its highest; 2e-4 times the root of 16384 / size when not given."""
+    warmup: int = 1000
+    """Steps in which the rate rises from 0, at most a quarter of all; it falls to 0 over the last fifth."""
+    clip: float = 1.0
+    """Length to which a longer gradient is shortened."""
+    dead: Literal['auxk', 'none'] = 'auxk'
+    """`auxk`: features that do not fire any more learn from what the others leave. `none`: they stay."""
+    dead_after: int | None = None
+    """Rows without firing after which a feature counts as dead; a million, at most a tenth of all rows of the
+    training, when not given."""
+    scale: Literal['rms', 'mean-norm', 'unit-power', 'none'] = 'rms'
+    """What the rows are divided by before: `rms` makes their mean square 1 a channel, `mean-norm` their mean length
+    the root of the channels, `unit-power` their mean squared length 1. What is learned is in the layer's own
+    units."""
+    k: int | None = None
+    """Features of a row; 32, at most a quarter of the channels, when not given."""
+
+@dataclass(frozen=True, kw_only=True)
 class MaxSensitivity(MeasureConfig):
     """Largest relative change of the map when the image is shaken a little."""
     samples: int = 10
@@ -1003,6 +1128,20 @@ class MuFidelity(MeasureConfig):
     `blur(sigma)`."""
     score: Literal['probability', 'target'] = 'target'
     """`target`: the very score that was explained, or the `probability` of the explained class."""
+
+@dataclass(frozen=True, kw_only=True)
+class Nmf(DictionaryConfig):
+    """Non-negative factors of a layer: values as sums of directions, nothing taken away."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    rows: int = 16384
+    """Rows that are factorised, drawn by the seed; all where there are fewer."""
+    iterations: int = 500
+    """Sweeps, at most."""
+    tolerance: float = 0.0001
+    """Change of the codes by a sweep, as a share of their size, below which it stops."""
 
 @dataclass(frozen=True, kw_only=True)
 class NonSensitivity(MeasureConfig):
@@ -1223,6 +1362,20 @@ class Selectivity(MeasureConfig):
     """`quantus` leaves out the untouched image and does not divide the area by the number of steps."""
 
 @dataclass(frozen=True, kw_only=True)
+class SemiNmf(DictionaryConfig):
+    """Factors whose codes are not negative and whose directions may have any sign."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    rows: int = 16384
+    """Rows that are factorised, drawn by the seed; all where there are fewer."""
+    iterations: int = 500
+    """Sweeps, at most."""
+    tolerance: float = 0.0001
+    """Change of the codes by a sweep, as a share of their size, below which it stops."""
+
+@dataclass(frozen=True, kw_only=True)
 class SensitivityN(MeasureConfig):
     """Correlation, over images, of the map's sum over the n strongest units with what their removal does."""
     step: int | None = None
@@ -1369,6 +1522,35 @@ class TopKIntersection(MeasureConfig):
     """How many pixels; `None` for 1000, or a tenth of a smaller image's."""
     concept_influence: bool = False
     """Whether to divide by the object's share of the image, so that chance is 1."""
+
+@dataclass(frozen=True, kw_only=True)
+class Topk(DictionaryConfig):
+    """A sparse autoencoder that keeps the k strongest features of each row."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    steps: int = 2000
+    """Steps of the training."""
+    batch_rows: int = 4096
+    """Rows of a step; all where there are fewer."""
+    rate: float | None = None
+    """Learning rate at its highest; 2e-4 times the root of 16384 / size when not given."""
+    warmup: int = 1000
+    """Steps in which the rate rises from 0, at most a quarter of all; it falls to 0 over the last fifth."""
+    clip: float = 1.0
+    """Length to which a longer gradient is shortened."""
+    dead: Literal['auxk', 'none'] = 'auxk'
+    """`auxk`: features that do not fire any more learn from what the others leave. `none`: they stay."""
+    dead_after: int | None = None
+    """Rows without firing after which a feature counts as dead; a million, at most a tenth of all rows of the
+    training, when not given."""
+    scale: Literal['rms', 'mean-norm', 'unit-power', 'none'] = 'rms'
+    """What the rows are divided by before: `rms` makes their mean square 1 a channel, `mean-norm` their mean length
+    the root of the channels, `unit-power` their mean squared length 1. What is learned is in the layer's own
+    units."""
+    k: int | None = None
+    """Features of a row; 32, at most a quarter of the channels, when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class Vargrad(ExplainConfig):
