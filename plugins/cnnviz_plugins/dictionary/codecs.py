@@ -32,7 +32,9 @@ class SparseCodec(Codec):
     def affine(self) -> tuple[Float[Array, "k c"], Float[Array, " k"]]:
         """The encoder, around the offset."""
         encoder = jnp.asarray(self.encoder)
-        return encoder, self.bias - jnp.einsum("kc,c->k", encoder, jnp.asarray(self.offset), precision="highest")
+        return encoder, jnp.asarray(self.bias) - jnp.einsum(
+            "kc,c->k", encoder, jnp.asarray(self.offset), precision="highest"
+        )
 
     def encode(self, values: Float[Array, "*n c"]) -> Float[Array, "*n k"]:
         """Return the codes that stay."""
