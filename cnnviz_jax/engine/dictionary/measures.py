@@ -7,6 +7,7 @@ from jaxtyping import Float
 from scipy.optimize import linear_sum_assignment
 
 Rows = Float[np.ndarray, "n c"]
+HeldOut = Float[np.ndarray, "m c"]
 
 
 def explained(rows: Rows, rebuilt: Rows) -> float:
@@ -45,7 +46,7 @@ def mean_max(first: Float[np.ndarray, "k c"], second: Float[np.ndarray, "m c"]) 
     return float(cosines.max(1).mean()), float(cosines.max(0).mean())
 
 
-def principal(rows: Rows, held_out: Rows, rank: int) -> float:
+def principal(rows: Rows, held_out: HeldOut, rank: int) -> float:
     """Return the R2 on `held_out` of the `rank` principal directions of `rows`: what no sparsity reaches at that rank.
 
     A dictionary that explains less with as many codes a row has not paid for itself.
@@ -58,7 +59,10 @@ def principal(rows: Rows, held_out: Rows, rank: int) -> float:
 
 
 def measured(
-    rows: Rows, held_out: Rows, encode: Callable[[Rows], np.ndarray], decode: Callable[[np.ndarray], np.ndarray]
+    rows: Rows,
+    held_out: HeldOut,
+    encode: Callable[[np.ndarray], np.ndarray],
+    decode: Callable[[np.ndarray], np.ndarray],
 ) -> tuple[dict[str, float], Float[np.ndarray, " k"]]:
     """Return the measures on rows that were not learned from, and the share of them in which each code fires.
 
