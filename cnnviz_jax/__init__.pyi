@@ -24,6 +24,7 @@ from .results.evolution import Evolution as Evolution
 from .results.intervention import Intervention as Intervention
 from .results.measurement import Comparison as Comparison
 from .results.measurement import Measurement as Measurement
+from .results.naming import UnitNames as UnitNames
 from .results.report import Report as Report
 from .results.synthesis import Synthesis as Synthesis
 from .results.units import Dissection as Dissection
@@ -47,6 +48,7 @@ from .verbs.learn_dictionary import learn_dictionary as learn_dictionary
 from .verbs.load_model import example_images as example_images
 from .verbs.load_model import load_model as load_model
 from .verbs.measure import measure as measure
+from .verbs.name_units import name_units as name_units
 from .verbs.open_run import open_run as open_run
 from .verbs.render import render as render
 from .verbs.report import report as report

@@ -143,6 +143,7 @@ from .results.measurement import Better as Better
 from .results.measurement import Comparison as Comparison
 from .results.measurement import Measured as Measured
 from .results.measurement import Measurement as Measurement
+from .results.naming import UnitNames as UnitNames
 from .results.provenance import Provenance as Provenance
 from .results.pytrees import Numbers as Numbers
 from .results.pytrees import static as static

@@ -1,9 +1,9 @@
 """One pass of one or two networks over the same images: each image's layers as rows, its logits, and what moved."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, field
+from typing import Any, Literal, cast
 
 import jax
 import jax.numpy as jnp
@@ -28,11 +28,13 @@ class Observed:
     labels: Int[np.ndarray, " b"]
     """-1 where unknown."""
     rows: tuple[tuple[Float[np.ndarray, "b _"], ...], ...]
-    """By network and layer: the mean over positions, one row per image."""
+    """By network and layer: one row per image, the mean over positions or the largest value."""
     logits: tuple[Float[np.ndarray, "b _"] | None, ...]
     """By network; `None` where it has no class scores."""
     squares: Float[np.ndarray, "b shared 3"]
     """Per image and shared layer, over all its values: Σa², Σb² and Σ(a - b)²."""
+    fields: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """What else was asked for beside the images."""
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -45,6 +47,7 @@ class Observed:
             rows=tuple(tuple(table[keep] for table in each) for each in self.rows),
             logits=tuple(None if each is None else each[keep] for each in self.logits),
             squares=self.squares[keep],
+            fields={name: each[keep] for name, each in self.fields.items()},
         )
 
 
@@ -65,6 +68,7 @@ def joined(parts: Sequence[Observed]) -> Observed:
             for k, each in enumerate(first.logits)
         ),
         squares=np.concatenate([part.squares for part in parts]),
+        fields={name: np.concatenate([part.fields[name] for part in parts]) for name in first.fields},
     )
 
 
@@ -96,6 +100,8 @@ def observe(
     layers: Sequence[tuple[str, ...]],
     *,
     shared: tuple[str, ...] = (),
+    pool: Literal["mean", "max"] = "mean",
+    fields: tuple[str, ...] = (),
     batch: Chunk = "auto",
     memory_budget: int | None = None,
     unreadable: dict[int, str],
@@ -110,6 +116,8 @@ def observe(
         datasets: The images for each; the same object where both take one size.
         layers: Layers of each network whose rows are wanted, by resolved names.
         shared: Layers of both networks whose values have one shape, and are compared value by value.
+        pool: How an image's positions become one number per channel.
+        fields: What else comes with each image, by the source's names.
         batch: Images at once.
         memory_budget: Bytes the compiled program may need.
         unreadable: Is filled with why images could not be read, by number.
@@ -123,15 +131,15 @@ def observe(
     apart = len(datasets) > 1 and datasets[1] is not datasets[0]
 
     def step(models: Any, images: Any) -> Any:
-        return _observed(models, images, tuple(layers), shared, scored)
+        return _observed(models, images, tuple(layers), shared, scored, pool)
 
     def compile_for(size: int) -> Any:
         images = tuple(jax.ShapeDtypeStruct((size, *shape), np.float32) for shape in shapes[: 1 + apart])
-        return compiled(step, ("observe", tuple(layers), shared, scored, apart), (tuple(models), images))
+        return compiled(step, ("observe", tuple(layers), shared, scored, pool, apart), (tuple(models), images))
 
     size, program = fitting(compile_for, batch, count, memory_budget)
     done = 0
-    streams = [datasets[k].batches(size, shapes[k]) for k in range(1 + apart)]
+    streams = [datasets[k].batches(size, shapes[k], ("label", *fields)) for k in range(1 + apart)]
     with closing(_stream(streams)) as parts:
         for part in parts:
             found = jax.device_get(program(tuple(models), tuple(each.images for each in part)))
@@ -149,6 +157,7 @@ def observe(
                 rows=rows,
                 logits=logits,
                 squares=squares,
+                fields={name: part[0].fields[name] for name in fields},
             )
             yield whole.part(valid)
 
@@ -170,6 +179,7 @@ def _observed(
     layers: tuple[tuple[str, ...], ...],
     shared: tuple[str, ...],
     scored: tuple[bool, ...],
+    pool: str,
 ) -> Any:
     """Return rows, logits and squares of a batch; traceable."""
     rows, logits, values = [], [], []
@@ -180,7 +190,8 @@ def _observed(
             return model.run(image, read=read, need_outputs=scored[k])
 
         outputs, found = jax.vmap(run)(images[min(k, len(images) - 1)])
-        rows.append(tuple(by_position(found[name]).mean(1) for name in layers[k]))
+        positions = [by_position(found[name]) for name in layers[k]]
+        rows.append(tuple(each.mean(1) if pool == "mean" else each.max(1) for each in positions))
         logits.append(jnp.reshape(outputs, (outputs.shape[0], -1, outputs.shape[-1])).mean(1) if scored[k] else None)
         values.append(found)
     count = images[0].shape[0]

@@ -17,6 +17,7 @@ from cnnviz_jax.verbs.inspect import inspect
 from cnnviz_jax.verbs.intervene import intervene
 from cnnviz_jax.verbs.learn_dictionary import learn_dictionary
 from cnnviz_jax.verbs.measure import measure
+from cnnviz_jax.verbs.name_units import name_units
 from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.survey import survey
 from cnnviz_jax.verbs.synthesize import synthesize
@@ -43,7 +44,8 @@ def rerun(
         images: As for the verb; `None` for one that takes none.
         progress: As for the verb.
         **data: Other data that the verb was given and that a provenance does not keep, by the verb's own names:
-            `labels`, `names`, `fields`, `mask`, `exemplars`, `attribution`, `b`, `source`, `reference`.
+            `labels`, `names`, `fields`, `mask`, `masks`, `embeddings`, `exemplars`, `attribution`, `b`, `source`,
+            `reference`.
 
     Raises:
         UsageError: The provenance does not say how the verb was called, or data is missing.
@@ -63,6 +65,9 @@ def rerun(
         return diff(model, data.pop("b", None), images, progress=as_callable(progress), **arguments, **data)
     if provenance.technique == "intervene" and isinstance(provenance.config, dict):
         return intervene(model, images, progress=as_callable(progress), **dict(call.arguments), **data)  # type: ignore[arg-type]
+    if provenance.technique == "name_units" and isinstance(provenance.config, dict):
+        arguments = {**provenance.config, "key": key_of(provenance.seed), **data}
+        return name_units(model, images, progress=as_callable(progress), **arguments)
     kind = plugins().technique(provenance.technique).kind
     return _RUNS[kind](provenance, call, model, images, data, as_callable(progress))
 

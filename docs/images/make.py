@@ -77,6 +77,19 @@ def comparison(path: Path, count: int = 200) -> None:
     cv.render(found, path, dpi=90, title="shapes (a) against a copy in 3-bit numbers (b)")
 
 
+def names(path: Path, count: int = 300) -> None:
+    """Write what the units of the last convolution may be called, from the concepts of the network's own images."""
+    from cnnviz_plugins.models.shapes.concepts import ConceptImages
+    from cnnviz_plugins.models.shapes.images import CONCEPTS
+
+    model, drawn = cv.load_model("shapes"), ConceptImages(count)
+    rows = [drawn[k] for k in range(count)]
+    images = np.stack([np.asarray(row["image"], np.float32) for row in rows])
+    masks = np.stack([np.asarray(row["concepts"]) for row in rows])
+    cv.render(cv.name_units(model, images, layer="relu5", masks=masks, concepts=CONCEPTS), path, dpi=90)
+    Image.open(path).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 def weights(folder: Path) -> None:
     """Write what the bundled network's weights say of themselves."""
     model = cv.load_model("shapes")
@@ -116,6 +129,7 @@ def main() -> None:
     explanations(HERE / "explanations.png")
     surveys(HERE)
     comparison(HERE / "diff.png")
+    names(HERE / "names.png")
     weights(HERE)
     interventions(HERE)
 

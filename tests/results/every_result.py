@@ -44,6 +44,11 @@ def six_images() -> np.ndarray:
 
 
 @functools.cache
+def twelve_images() -> np.ndarray:
+    return np.random.default_rng(2).random((12, 8, 8, 3)).astype(np.float32)
+
+
+@functools.cache
 def folder() -> Path:
     return Path(tempfile.mkdtemp(prefix="cnnviz-test-"))
 
@@ -86,6 +91,9 @@ MAKERS: dict[str, Any] = {
     "Evolution": lambda: cv.inspect("evolution", training()),
     "Difference": lambda: cv.diff(model(), other_model(), six_images(), labels=[0, 1, 2, 0, 1, 2], shown=2),
     "Drift": lambda: cv.diff([model(), other_model(), model()], None, six_images(), labels=[0, 1, 2, 0, 1, 2]),
+    "UnitNames": lambda: cv.name_units(
+        model(), twelve_images(), labels=[0, 1, 2] * 4, permutations=5, draws=5, least=2
+    ),
     "Report": lambda: cv.report(model(), images(), techniques=["saliency"]),
 }  # fmt: skip
 

@@ -9,7 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.provenance import Call
 from tests.explain.fixtures import TECHNIQUES, cheap
-from tests.results.every_result import image_file, images, made, model, other_model, six_images, training
+from tests.results.every_result import image_file, images, made, model, other_model, six_images, training, twelve_images
 from tests.results.test_saving import assert_same
 
 AGAIN = {
@@ -33,6 +33,7 @@ AGAIN = {
     "Drift": lambda provenance: cv.rerun(
         provenance, [model(), other_model(), model()], six_images(), labels=[0, 1, 2, 0, 1, 2]
     ),
+    "UnitNames": lambda provenance: cv.rerun(provenance, model(), twelve_images(), labels=[0, 1, 2] * 4),
     "Evolution": lambda provenance: cv.rerun(provenance, training()),
 }
 

@@ -26,6 +26,7 @@ from cnnviz_plugins.renderers.figures.intervention import intervention_figure
 from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match_figure, variety_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
+from cnnviz_plugins.renderers.figures.naming import names_figure
 from cnnviz_plugins.renderers.figures.sheet import CAPTION, HEADING, entitle, pinned_style, save
 from cnnviz_plugins.renderers.figures.side_by_side import report_figure, side_by_side
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
@@ -139,4 +140,5 @@ _DRAWN: dict[str, Callable[..., Figure]] = {
     "ReceptiveFields": _fields,
     "Report": report_figure,
     "Synthesis": _synthesis,
+    "UnitNames": names_figure,
 }

@@ -151,7 +151,7 @@ BY_RESULT: dict[str, type[FigureOptions]] = {
     **dict.fromkeys(("Difference", "Drift"), DifferenceOptions),
     **dict.fromkeys(
         ("Convolution", "Dissection", "Distributions", "EffectiveReceptiveField", "Exemplars", "FilterMatch",
-         "FilterVariety"),
+         "FilterVariety", "UnitNames"),
         UnitOptions,
     ),
     "Dictionary": FigureOptions,

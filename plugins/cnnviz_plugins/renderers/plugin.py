@@ -9,6 +9,7 @@ _DRAWN = (
     *("Attribution", "Comparison", "Convolution", "Dictionary", "Difference", "Dissection", "Distributions"),
     *("Drift", "EffectiveReceptiveField", "Evolution", "Exemplars", "FilterBank", "FilterMatch"),
     *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Report", "Synthesis"),
+    "UnitNames",
 )
 _RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     ("figure", (".png", ".svg", ".pdf"), _DRAWN,

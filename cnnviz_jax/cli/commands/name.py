@@ -1,0 +1,86 @@
+"""`cnnviz name MODEL FOLDER`: what a layer's units may be called."""
+
+from pathlib import Path
+from typing import Any
+
+from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.cli.request import Request, Verb
+from cnnviz_jax.cli.tables import print_json, show
+from cnnviz_jax.cli.technique_options import (
+    JSON_OPTION,
+    LAYER_OPTION,
+    MODEL_OPTIONS,
+    OUTPUT_OPTIONS,
+    SEED_OPTION,
+    Common,
+)
+from cnnviz_jax.cli.values import evaluations_at_once, indices
+from cnnviz_jax.errors import ImageError, UsageError
+from cnnviz_jax.plugins.references import is_reference
+
+VERB = Verb(
+    name="name",
+    usage="cnnviz name MODEL FOLDER --labels folders|CSV | --masks FIELD [--layer LAYER] [--length 3] [--out FILE]",
+    about="Say what a layer's units may be called: classes, concepts or formulas of them, chosen on half of the images,"
+    " verified on the other half, and refused where chance does as well.",
+    words="the model, then a folder of images, an .npz, a .zarr or package.module:factory",
+    options=(
+        *MODEL_OPTIONS,
+        LAYER_OPTION,
+        Common("units", "3,17,40", "which units; all if left out"),
+        Common("labels", "folders|CSV", "names are classes: the folders' names, or a CSV of path and label"),
+        Common("masks", "FIELD", "names are concepts: the field in which the images bring their masks"),
+        Common("length", "INT", "concepts in a name, joined by and, or, not: 1 (default) to 3", "1"),
+        Common("score", "NAME", "auprc (default), pearson, cosine, f1, iou; auroc, accuracy, mean_difference"),
+        *OUTPUT_OPTIONS,
+        SEED_OPTION,
+        Common("batch", "INT", "images at once, in place of what memory allows"),
+        JSON_OPTION,
+    ),
+    result="UnitNames",
+)
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """Name the units, print the table and write the figure."""
+    request = Request.read(VERB, words, settings)
+    given = request.given
+    if len(request.words) != 1:
+        raise UsageError(
+            f"units are named over one folder, .npz, .zarr or factory, got {len(request.words)}; write {VERB.usage}"
+        )
+    images = request.words[0]
+    if not Path(images).exists() and not is_reference(images):
+        raise ImageError(f"no folder {images!r}")
+    if (given["labels"] is None) == (given["masks"] is None):
+        raise UsageError(f"names come from --labels or from --masks, one of them; write {VERB.usage}")
+    if not str(given["length"]).isdigit():
+        raise UsageError(f"length is 1, 2 or 3, got {given['length']!r}")
+    units = None if given["units"] is None else indices(given["units"], "units")
+    request.check_output("UnitNames")
+    options: dict[str, Any] = {name: given[name] for name in ("layer", "labels", "masks", "score")}
+    options |= {"units": units, "length": int(given["length"]), "key": request.key}
+
+    import cnnviz_jax as cv
+
+    model = request.load()
+    with request.progress() as progress:
+        batch = evaluations_at_once(given["batch"])
+        result = cv.name_units(model, images, batch=batch, progress=progress, **options)
+    as_json = given["json"] is not None
+    if as_json:
+        print_json(result.table())
+    elif not settings.quiet:
+        rows = [
+            {
+                "unit": row["unit"],
+                "name": row["name"],
+                "score": f"{row['score']:.4f}",
+                "chance": f"{row['threshold']:.4f}",
+            }
+            for row in result.table()
+        ]
+        show(
+            rows, as_json=False, empty="no units", title=f"{result.layer} of {model.name}, {result.image_count} images"
+        )
+    return request.write(result, quiet=as_json)
