@@ -21,7 +21,7 @@ _LEAST_NORM = 1e-3
 
 
 def cosines(
-    images: Float[Array | np.ndarray, "n d"], texts: Float[Array | np.ndarray, "m d"]
+    images: Float[Array | np.ndarray, "*_"], texts: Float[Array | np.ndarray, "*_"]
 ) -> Float[np.ndarray, "n m"]:
     """Return the cosine of every image's embedding with every text's.
 
@@ -38,8 +38,8 @@ def cosines(
 
 
 def text_scores(
-    units: Float[Array | np.ndarray, "n u"],
-    similarities: Float[Array | np.ndarray, "n m"],
+    units: Float[Array | np.ndarray, "*_"],
+    similarities: Float[Array | np.ndarray, "*_"],
     measure: Measure = "soft_wpmi",
     *,
     top: int | None = None,

@@ -32,7 +32,7 @@ class Formula:
 
 def best_formulas(
     values: Values,
-    concepts: Bool[Array | np.ndarray, "n k"],
+    concepts: Bool[Array | np.ndarray, "*_"],
     names: Sequence[str],
     *,
     length: int = LONGEST,
@@ -148,7 +148,7 @@ def _add(
     return len(usable)
 
 
-def mann_whitney_p(values: Values, shown: Bool[Array | np.ndarray, " n"], tried: int = 1) -> float:
+def mann_whitney_p(values: Values, shown: Bool[Array | np.ndarray, "*_"], tried: int = 1) -> float:
     """Return the two-sided p-value that images with and without a concept rank alike, times the formulas tried."""
     from scipy.stats import mannwhitneyu
 

@@ -21,9 +21,9 @@ SOUND: tuple[Score, ...] = ("auprc", "pearson", "cosine", "f1", "iou")
 SHARE = 0.05
 """Share of images on which a unit counts as active."""
 
-Values = Float[Array | np.ndarray, " n"]
+Values = Float[Array | np.ndarray, "*_"]
 """One number per image."""
-Concepts = Bool[Array | np.ndarray, "..."] | Float[Array | np.ndarray, "..."]
+Concepts = Bool[Array | np.ndarray, "*_"] | Float[Array | np.ndarray, "*_"]
 """Whether, or how likely, an image shows each concept: (n, k), or (n,) for one."""
 
 

@@ -16,7 +16,7 @@ RELATED = 0.5
 """Two concepts that correlate above this over images are related: one does not stand against the other."""
 
 Unit = Float[np.ndarray, " n"]
-Images = Int[np.ndarray, " m"]
+Images = Int[np.ndarray, " rows"]
 """Rows of images; a bootstrap has some of them several times."""
 
 
