@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 import jax
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Array, Float, Key, Shaped
 
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.model.model import Model
@@ -65,8 +65,14 @@ class Fold:
         """Return the shape of an array that an option may be, for one image: the image's."""
         return model.input_shape
 
-    def companions(self, images: Float[np.ndarray, "n h w c"]) -> Mapping[str, Shaped[np.ndarray, "n ..."]]:
+    def companions(
+        self, images: Float[np.ndarray, "n h w c"], key: Key[Array, ""]
+    ) -> Mapping[str, Shaped[np.ndarray, "n ..."]]:
         """Return arrays made of all images, a row of each for every image: in `case.given`. On the host.
+
+        Args:
+            images: All that are explained together.
+            key: The call's own.
 
         Raises:
             UsageError: They cannot be explained together.

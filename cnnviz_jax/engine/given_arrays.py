@@ -3,7 +3,7 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Array, Float, Key, Shaped
 
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
@@ -21,13 +21,23 @@ class Given(NamedTuple):
     """The same for all images."""
 
 
-def given_arrays(fold: Fold, config: Any, model: Model, images: Float[Numbers, "n h w c"], technique: str) -> Given:
+def given_arrays(
+    fold: Fold, config: Any, model: Model, images: Float[Numbers, "n h w c"], technique: str, key: Key[Array, ""]
+) -> Given:
     """Return the arrays among a technique's options, one row for each image where they are not shared.
+
+    Args:
+        fold: What the technique built.
+        config: Its options.
+        model: What is explained.
+        images: All that are explained together.
+        technique: Its name, for errors.
+        key: The call's own, for what is made of all images.
 
     Raises:
         UsageError: The shape of one does not fit, or only its text is known.
     """
-    own: dict[str, np.ndarray] = dict(fold.companions(np.asarray(images)))
+    own: dict[str, np.ndarray] = dict(fold.companions(np.asarray(images), key))
     shared: dict[str, np.ndarray] = {}
     for name, given in arrays_in(config).items():
         one = tuple(fold.array_shape(name, model))

@@ -61,9 +61,9 @@ class Attribution(Result):
 
     @property
     def has_map(self) -> bool:
-        """Whether the values are a map over the image or sum to one; a layer's channels are several, units without
-        places none."""
-        return self.view != "maps" and not (self.view == "layer" and np.ndim(self.values) != 4)
+        """Whether the values are a map over the image or sum to one; a layer's channels are several, units and
+        parts without places none."""
+        return self.view != "maps" and not (self.view == "layer" and self.low_res is None)
 
     @property
     def standard_error(self) -> Shaped[Numbers, "..."] | None:

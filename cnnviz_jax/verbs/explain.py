@@ -229,7 +229,7 @@ class Prepared:
         keys = keys_for(seed, image_ids(images) if ids is None else ids)
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
-        given = given_arrays(chosen.built, chosen.config, model, images, chosen.spec.name)
+        given = given_arrays(chosen.built, chosen.config, model, images, chosen.spec.name, seed)
         return cls(
             technique=chosen, images=images, target=resolved, probabilities=probabilities, seed=seed, keys=keys,
             given=given,

@@ -83,7 +83,10 @@ def heats(attribution: Attribution, options: HeatOptions) -> list[Heat]:
         what, layer = attribution.provenance.technique, attribution.provenance.layer
         raise RenderError(f"{what} at {layer} gives a layer's own values, not a map of the image; draw it by itself")
     values, note = finite(np.asarray(attribution.values)), ""
-    if values.ndim == 4:
+    if attribution.view == "layer":
+        note = str(dict(attribution.provenance.notes).get("map", _REDUCTION_WORDS["signed_sum"]))
+        values = finite(np.asarray(attribution.low_res))
+    elif values.ndim == 4:
         reduction = options.reduction if attribution.view == "pixels" else "signed_sum"
         note = _REDUCTION_WORDS[reduction] if values.shape[-1] > 1 else ""
         values = reduce_channels(values, reduction)

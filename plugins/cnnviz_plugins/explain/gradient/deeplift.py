@@ -43,12 +43,9 @@ class Deeplift(WholePath):
     def build(cls, config: DeepliftConfig, model: Model) -> "Deeplift":
         """Return the fold for `model`, with the layers that it rescales."""
         site = Site.of(config.at, model)
-        names = tuple(_nonlinear(model))
-        left = [name for name, layer in model.program.layers.items() if layer.kind in ("softmax", "log_softmax")]
-        warnings = (f"deeplift leaves the gradient as it is at {', '.join(left)}",) if left else ()
-        notes = (("baseline", str(config.baseline)), ("rescaled", names))
+        notes = (("baseline", str(config.baseline)), ("rescaled", rescaled_layers(model)))
         notes += site.sum_note(model, "score - baseline_score")
-        return cls(config=config, notes=notes, warnings=warnings, **site.fields())
+        return cls(config=config, notes=notes, warnings=unrescaled_warning(model), **site.fields())
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "..."], Float[Array, "h w c"]]:
         """Return the shares, and the reference."""
@@ -57,6 +54,17 @@ class Deeplift(WholePath):
             case.model, case.image, reference, case.target, epsilon=self.config.epsilon, site=self.site
         )
         return shares, reference
+
+
+def rescaled_layers(model: Model) -> tuple[str, ...]:
+    """Return the names of the layers that are replaced by lines."""
+    return tuple(_nonlinear(model))
+
+
+def unrescaled_warning(model: Model) -> tuple[str, ...]:
+    """Return a warning that names the layers which keep their gradient, if there are any."""
+    left = [name for name, layer in model.program.layers.items() if layer.kind in ("softmax", "log_softmax")]
+    return (f"deeplift leaves the gradient as it is at {', '.join(left)}",) if left else ()
 
 
 def deeplift_map(

@@ -282,6 +282,25 @@ class DeepliftConfig(BaselineConfig):
         check_positive(epsilon=self.epsilon)
 
 
+@technique("deeplift-shap", "explain", ".deeplift_shap:DeepliftShap.build",
+           "Lundberg, Lee 2017, arXiv:1705.07874", "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685",
+           in_report=False)  # fmt: skip
+class DeepliftShapConfig:
+    """DeepLIFT averaged over many references: shares that sum to the difference to their mean score."""
+
+    at: str | None = None
+    """Layer whose units share the difference, with its axes; the image when not given."""
+    baselines: tuple[str, ...] | str = ("zero", "value(1)", "noise")
+    """Fills that are references; see the baseline of integrated-gradients; `noise` is uniform. In Python an array of
+    several images, (k, h, w, c), such as some of the training's."""
+    epsilon: float = 1e-6
+    """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
+
+    def __post_init__(self) -> None:
+        check_baselines(self.baselines)
+        check_positive(epsilon=self.epsilon)
+
+
 @technique(
     "guided-ig", "explain", ".guided_ig:GuidedIg.build", "Kapishnikov et al. 2021, arXiv:2106.09788", in_report=False
 )

@@ -8,11 +8,13 @@ from jaxtyping import Array, Float
 from cnnviz_jax.plugin import Case, Heatmap, Model, UsageError, WindowSweep
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig
+from cnnviz_plugins.explain.perturbation.site_parts import LayerAblation
+from cnnviz_plugins.explain.site import IMAGE, Site
 
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAblation(PartsFold):
-    """score - score with the part occluded, one number per part.
+    """score - score with the part occluded, one number per part; at a layer see `LayerAblation`.
 
     Cost: one forward pass per part and one for the image.
     Source: Zeiler, Fergus 2013, section 4.2, over parts; Captum's FeatureAblation with a feature mask.
@@ -23,12 +25,16 @@ class FeatureAblation(PartsFold):
     """Where parts are boxes and only what a box reaches is recomputed: the boxes."""
 
     @classmethod
-    def build(cls, config: Any, model: Model) -> Self:
+    def build(cls, config: Any, model: Model) -> Self | LayerAblation:  # type: ignore[override]
         """Return the fold for `model`, its parts laid out; boxes as windows where that is predicted to be faster.
 
         Raises:
+            LayerNotFoundError: No layer is called as `at` says.
             UsageError: Windows are asked for and the parts are no boxes.
         """
+        site = Site.of(config.at, model)
+        if site != IMAGE:
+            return LayerAblation.build(config, model, site)
         fold, chosen = super().build(config, model), config.engine
         sweep = fold.segments.boxes(model.input_shape[:2])
         if sweep is None and chosen == "incremental":

@@ -28,6 +28,10 @@ Usual = dict[str, dict[str, Any]]
 Segmentation = str | tuple[tuple[int, ...], ...]
 
 
+SitePart = str | tuple[int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...]
+"""The parts of the image or of a layer: words, or the number of each value's part."""
+
+
 class Conventional:
     """A config whose options of `None` take what its convention has."""
 
@@ -149,13 +153,44 @@ class SegmentConfig(Conventional):
            "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
            in_report=False)  # fmt: skip
 class FeatureAblationConfig(SegmentConfig):
-    """How much the score falls when each part of the image is occluded."""
+    """How much the score falls when each part of the image, or of a layer, is occluded."""
 
-    fill: float | tuple[float, ...] | str | None = 0.5
-    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the network's
-    own input, which is `model-mean` here."""
+    at: str | None = None
+    """Layer whose parts are set to `fill`, with its axes; the image when not given."""
+    segments: SitePart | None = None
+    """The parts of the image as for `lime`; `grid(8)` when not given. Those of a layer: `channels`, `pixels` (places),
+    `elements` (every value for itself), `grid(cells along each axis)`, or numbers as large as the layer; `channels`
+    when not given."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour; 0.5 when not given. Captum's
+    is 0 in the network's own input, which is `model-mean` here. At a layer a number, one per channel or in Python an
+    array like it; 0 when not given."""
     engine: Literal["auto", "dense", "incremental"] = "auto"
     """As for `occlusion`; `incremental` needs parts that are boxes, as those of `grid(8)` are."""
+
+    def __post_init__(self) -> None:
+        is_image = self.at in (None, "input")
+        usual = {"segments": "grid(8)" if is_image else "channels", "fill": 0.5 if is_image else 0.0}
+        for name, value in usual.items():
+            if getattr(self, name) is None:
+                object.__setattr__(self, name, value)
+        if is_image:
+            super().__post_init__()
+
+
+@technique("feature-permutation", "explain", ".site_parts:FeaturePermutation.build",
+           "Breiman 2001, doi:10.1023/A:1010933404324, section 10", in_report=False)  # fmt: skip
+class FeaturePermutationConfig:
+    """How much the score falls when each part of the image, or of a layer, is that of another image."""
+
+    at: str | None = None
+    """Layer whose parts are exchanged, with its axes; the image when not given."""
+    segments: SitePart | None = None
+    """The parts: `grid(cells along each axis)`, `pixels` (places), `channels`, `elements` (every value for itself), or
+    part numbers from 0 as large as the image or the layer; `grid(8)`, at a layer `channels`, when not given."""
+    order: Literal["roll", "random"] = "roll"
+    """`roll`: each image takes from the one before it, the first from the last. `random`: from another by chance; none
+    keeps its own."""
 
 
 @technique("lime", "explain", ".lime:Lime.build", "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938", in_report=False)

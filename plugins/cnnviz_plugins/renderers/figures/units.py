@@ -1,6 +1,7 @@
-"""Values of a layer that has no map: the largest units of each image as bars, beside the image."""
+"""Values of a layer that are no map: the largest units or parts of each image as bars, beside the image."""
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Attribution
@@ -16,19 +17,21 @@ _MOST = 12
 
 
 def units_figure(attribution: Attribution, options: HeatOptions) -> Figure:
-    """Return one row per image: the image, and its units with the largest values, by size; signed.
+    """Return one row per image: the image, and its units or parts with the largest values, by size; signed.
 
     Raises:
         RenderError: A value is not finite.
     """
-    values = finite(np.asarray(attribution.values))[: options.limit]
+    per_part = attribution.extras.get("per_segment")
+    values = finite(np.asarray(attribution.values if per_part is None else per_part))[: options.limit]
+    what = "units" if per_part is None else "parts"
     images = np.asarray(attribution.images)
     rows = values.reshape(len(values), -1)
     count = min(_MOST, rows.shape[1])
     panel_w = _PANEL * images.shape[2] / images.shape[1]
     width = 2 * EDGE + panel_w + _GAP + _NAMES + _BARS + 0.5
     largest = float(np.abs(rows).max()) or 1.0
-    shown = f"{count} of {rows.shape[1]} units, by size" if count < rows.shape[1] else f"all {count} units, by size"
+    shown = f"{count} of {rows.shape[1]} {what}, by size" if count < rows.shape[1] else f"all {count} {what}, by size"
     own = "one scale for all" if options.scale == "shared" else "own scale for each"
     words = [f"{shown}; {own}; unit: {unit_of(attribution)}", channel_note(images.shape[-1])]
     left_out = len(images) - len(values)
@@ -40,7 +43,7 @@ def units_figure(attribution: Attribution, options: HeatOptions) -> Figure:
     for k, one in enumerate(rows):
         sheet.text(EDGE, top + 0.08, caption_of(attribution, k, int(width * 11)))
         sheet.axes(EDGE, top + 0.36, panel_w, _PANEL).imshow(rgb(images[k]))
-        sheet.note(EDGE, top + 0.36 + _PANEL + 0.05, "all zero" if not one.any() else f"sum {number(one.sum())}")
+        sheet.note(EDGE, top + 0.36 + _PANEL + 0.05, _below(one, what))
         best = np.argsort(-np.abs(one), kind="stable")[:count]
         axes = sheet.axes(EDGE + panel_w + _GAP + _NAMES, top + 0.36, _BARS, _PANEL, frame=True)
         colours = [COLOURS[1] if value >= 0 else COLOURS[0] for value in one[best]]
@@ -56,3 +59,10 @@ def units_figure(attribution: Attribution, options: HeatOptions) -> Figure:
         tidy(axes)
         top += row_h
     return sheet.figure
+
+
+def _below(values: Float[np.ndarray, " units"], what: str) -> str:
+    """Return what stands below the image: the sum, which parts do not have."""
+    if not values.any():
+        return "all zero"
+    return f"sum {number(values.sum())}" if what == "units" else ""
