@@ -368,6 +368,17 @@ class Deeplift(ExplainConfig):
     """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
 
 @dataclass(frozen=True, kw_only=True)
+class DeepliftShap(ExplainConfig):
+    """DeepLIFT averaged over many references: shares that sum to the difference to their mean score."""
+    at: str | None = None
+    """Layer whose units share the difference, with its axes; the image when not given."""
+    baselines: tuple[str, ...] | str = ('zero', 'value(1)', 'noise')
+    """Fills that are references; see the baseline of integrated-gradients; `noise` is uniform. In Python an array of
+    several images, (k, h, w, c), such as some of the training's."""
+    epsilon: float = 1e-06
+    """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
+
+@dataclass(frozen=True, kw_only=True)
 class Deletion(MeasureConfig):
     """How fast the score falls as the strongest pixels are deleted: area under the curve."""
     steps: int = 50
@@ -618,13 +629,19 @@ class FasterScoreCam(ExplainConfig):
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureAblation(ExplainConfig):
-    """How much the score falls when each part of the image is occluded."""
-    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
-    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
-    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
-    fill: float | tuple[float, ...] | str | None = 0.5
-    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour. Captum's is 0 in the
-    network's own input, which is `model-mean` here."""
+    """How much the score falls when each part of the image, or of a layer, is occluded."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] | None = None
+    """The parts of the image as for `lime`; `grid(8)` when not given. Those of a layer: `channels`, `pixels`
+    (places), `elements` (every value for itself), `grid(cells along each axis)`, or numbers as large as the layer;
+    `channels` when not given."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour; 0.5 when not given. Captum's
+    is 0 in the network's own input, which is `model-mean` here. At a layer a number, one per channel or in Python an
+    array like it; 0 when not given."""
+    at: str | None = None
+    """Layer whose parts are set to `fill`, with its axes; the image when not given."""
     engine: Literal['auto', 'dense', 'incremental'] = 'auto'
     """As for `occlusion`; `incremental` needs parts that are boxes, as those of `grid(8)` are."""
 
@@ -639,6 +656,20 @@ class FeatureMaps(ExplainConfig):
     """`strongest`: by largest value, `most_variable`: by standard deviation over positions, per image, best first."""
     count: int | None = None
     """Only the first so many of them; all when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class FeaturePermutation(ExplainConfig):
+    """How much the score falls when each part of the image, or of a layer, is that of another image."""
+    at: str | None = None
+    """Layer whose parts are exchanged, with its axes; the image when not given."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] | None = None
+    """The parts: `grid(cells along each axis)`, `pixels` (places), `channels`, `elements` (every value for itself),
+    or part numbers from 0 as large as the image or the layer; `grid(8)`, at a layer `channels`, when not given."""
+    order: Literal['roll', 'random'] = 'roll'
+    """`roll`: each image takes from the one before it, the first from the last. `random`: from another by chance;
+    none keeps its own."""
 
 @dataclass(frozen=True, kw_only=True)
 class FilterMatch(InspectConfig[weights.FilterMatch]):
