@@ -157,7 +157,7 @@ class FeatureAblationConfig(SegmentConfig):
 
     at: str | None = None
     """Layer whose parts are set to `fill`, with its axes; the image when not given."""
-    segments: SitePart | None = None
+    segments: SitePart | None = None  # type: ignore[assignment]  # a layer may have numbers along one axis, too
     """The parts of the image as for `lime`; `grid(8)` when not given. Those of a layer: `channels`, `pixels` (places),
     `elements` (every value for itself), `grid(cells along each axis)`, or numbers as large as the layer; `channels`
     when not given."""
