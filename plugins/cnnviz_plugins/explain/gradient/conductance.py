@@ -9,8 +9,9 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Heatmap, Model, TargetError, UsageError
+from cnnviz_plugins.explain.gradient.baseline_options import BaselineConfig
+from cnnviz_plugins.explain.gradient.layer_options import ConductanceConfig, InternalInfluenceConfig
 from cnnviz_plugins.explain.gradient.path import Nodes, PathEndpoints, rule_of
-from cnnviz_plugins.explain.gradient.plugin import BaselineConfig, ConductanceConfig, InternalInfluenceConfig
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
 from cnnviz_plugins.explain.site import IMAGE, Site
 

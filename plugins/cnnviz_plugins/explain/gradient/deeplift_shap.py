@@ -6,9 +6,10 @@ from typing import Any
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, GivenArray, Heatmap, Model
+from cnnviz_plugins.explain.gradient.baseline_options import words_of
 from cnnviz_plugins.explain.gradient.deeplift import deeplift_map, rescaled_layers, unrescaled_warning
+from cnnviz_plugins.explain.gradient.layer_options import DeepliftShapConfig
 from cnnviz_plugins.explain.gradient.path import PathEndpoints, baselines_of
-from cnnviz_plugins.explain.gradient.plugin import DeepliftShapConfig, words_of
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
 from cnnviz_plugins.explain.site import IMAGE, Site
 

@@ -7,8 +7,9 @@ import jax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Heatmap, Model, Noise, noisy_image
+from cnnviz_plugins.explain.gradient.baseline_options import words_of
 from cnnviz_plugins.explain.gradient.path import PathEndpoints, baselines_of
-from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig, words_of
+from cnnviz_plugins.explain.gradient.plugin import GradientShapConfig
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
 from cnnviz_plugins.explain.site import IMAGE, Site
 

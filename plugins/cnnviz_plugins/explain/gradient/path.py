@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.plugin import Case, Fold, GivenArray, Heatmap, View
-from cnnviz_plugins.explain.gradient.plugin import Quadrature, words_of
+from cnnviz_plugins.explain.gradient.baseline_options import Quadrature, words_of
 from cnnviz_plugins.explain.site import IMAGE, Site
 
 Nodes = Float[np.ndarray, " n"]

@@ -4,25 +4,29 @@ An option of `None` takes the paper's value, or that of the peer whose `conventi
 provenance lists the values used.
 """
 
-from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.plugin import (
-    FIXED_FILL_WORDS,
-    Fill,
     Noise,
+    TechniqueSpec,
     UsageError,
     check_at_least,
-    check_fill,
     check_positive,
+    hookimpl,
     technique,
-    techniques_hook,
+    techniques_in,
+)
+from cnnviz_plugins.explain.gradient import layer_options
+from cnnviz_plugins.explain.gradient.baseline_options import (
+    BaselineConfig,
+    Quadrature,
+    check_baselines,
+    check_nodes,
 )
 
 GradientMethod = Literal[
     "saliency", "guided-backprop", "deconvnet", "input-x-gradient", "integrated-gradients", "deeplift"
 ]
-Quadrature = Literal["gausslegendre", "riemann_left", "riemann_right", "riemann_middle", "trapezoid", "endpoints"]
 
 PATHS: dict[str, tuple[Quadrature, int]] = {
     "paper": ("gausslegendre", 50),
@@ -155,18 +159,6 @@ class SmoothdiffConfig:
         return Noise.of(self.noise)
 
 
-@dataclass(frozen=True, kw_only=True)
-class BaselineConfig:
-    """What the image is compared with."""
-
-    baseline: Fill = "zero"
-    """Where the path begins: `zero`, `value(v)` or a number or one per channel, `mean`, `model-mean`, `blur(sigma)`; in
-    Python an array, (h, w, c) or one per image."""
-
-    def __post_init__(self) -> None:
-        check_fill(self.baseline, "baseline", FIXED_FILL_WORDS, arrays=True)
-
-
 @technique("integrated-gradients", "explain", ".integrated_gradients:IntegratedGradients.build",
            "Sundararajan, Taly, Yan 2017, arXiv:1703.01365")  # fmt: skip
 class IntegratedGradientsConfig(BaselineConfig):
@@ -192,51 +184,6 @@ class IntegratedGradientsConfig(BaselineConfig):
         """The quadrature and the number of nodes that are used."""
         quadrature, nodes = PATHS[self.convention]
         return self.quadrature or quadrature, nodes if self.nodes is None else self.nodes
-
-
-@technique("conductance", "explain", ".conductance:Conductance.build",
-           "Dhamdhere, Sundararajan, Yan 2018, arXiv:1805.12233", in_report=False)  # fmt: skip
-class ConductanceConfig(BaselineConfig):
-    """Share of each unit of a layer in the difference of scores, while the image grows out of a baseline.
-
-    With a target inside the network and no layer, the shares of the pixels in that unit.
-    """
-
-    at: str | None = None
-    """The layer."""
-    unit: tuple[int, ...] | None = None
-    """One unit of it, (row, col, channel) or (channel,): what each pixel contributes to its conductance, a map of the
-    image. (channel,) of a map stands for all its positions."""
-    quadrature: Literal["mean", "left", "captum"] = "mean"
-    """`mean`: equal parts of the path, each with the mean of the gradients at both ends. `left`: with the gradient at
-    the left one. `captum`: that too, between `nodes` + 1 Gauss-Legendre nodes, so that both ends of the path are
-    missed; for a unit, its trapezoid with weights that sum to 1 - 1/n."""
-    nodes: int = 200
-    """Parts of the path."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_at_least(1 if self.quadrature != "captum" else 2, nodes=self.nodes)
-
-
-@technique("internal-influence", "explain", ".conductance:InternalInfluence.build",
-           "Leino, Sen, Datta, Fredrikson, Li 2018, arXiv:1802.03788", in_report=False)  # fmt: skip
-class InternalInfluenceConfig(BaselineConfig):
-    """Gradient at each unit of a layer, averaged while the image grows out of a baseline.
-
-    With a target inside the network and no layer, the mean gradient of that unit at the pixels.
-    """
-
-    at: str | None = None
-    """The layer."""
-    quadrature: Quadrature = "gausslegendre"
-    """Rule of the integral."""
-    nodes: int = 50
-    """Gradients per image."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_nodes(self.quadrature, self.nodes)
 
 
 @technique("gradient-shap", "explain", ".gradient_shap:GradientShap.build",
@@ -279,25 +226,6 @@ class DeepliftConfig(BaselineConfig):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(epsilon=self.epsilon)
-
-
-@technique("deeplift-shap", "explain", ".deeplift_shap:DeepliftShap.build",
-           "Lundberg, Lee 2017, arXiv:1705.07874", "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685",
-           in_report=False)  # fmt: skip
-class DeepliftShapConfig:
-    """DeepLIFT averaged over many references: shares that sum to the difference to their mean score."""
-
-    at: str | None = None
-    """Layer whose units share the difference, with its axes; the image when not given."""
-    baselines: tuple[str, ...] | str = ("zero", "value(1)", "noise")
-    """Fills that are references; see the baseline of integrated-gradients; `noise` is uniform. In Python an array of
-    several images, (k, h, w, c), such as some of the training's."""
-    epsilon: float = 1e-6
-    """Where a unit's input differs from the reference's by no more, its gradient stands in for the quotient."""
-
-    def __post_init__(self) -> None:
-        check_baselines(self.baselines)
         check_positive(epsilon=self.epsilon)
 
 
@@ -383,24 +311,7 @@ class XraiConfig:
         return quadrature, (100 if pair else 50) if self.nodes is None else self.nodes
 
 
-def words_of(baselines: tuple[str, ...] | str) -> tuple[str, ...]:
-    """Return the fills by their words; an array is one."""
-    return (str(baselines),) if isinstance(baselines, str) else baselines
-
-
-def check_baselines(baselines: tuple[str, ...] | str) -> None:
-    """Raise `UsageError` unless these are fills, at least one, or an array of images."""
-    if not baselines:
-        raise UsageError("baselines names at least one fill, got none")
-    for fill in (baselines,) if isinstance(baselines, str) else baselines:
-        check_fill(fill, "baselines", arrays=fill is baselines)
-
-
-def check_nodes(quadrature: str, nodes: int) -> None:
-    """Raise `UsageError` unless the rule can have so many nodes."""
-    least = 2 if quadrature in ("trapezoid", "endpoints") else 1
-    if nodes < least:
-        raise UsageError(f"nodes is at least {least} for {quadrature}, got {nodes}")
-
-
-cnnviz_techniques = techniques_hook(__name__)
+@hookimpl
+def cnnviz_techniques() -> list[TechniqueSpec]:
+    """Return the records of the family."""
+    return [*techniques_in(__name__), *techniques_in(layer_options.__name__)]
