@@ -151,6 +151,7 @@ from .results.report import Report as Report
 from .results.result import Result as Result
 from .results.synthesis import Status as Status
 from .results.synthesis import Synthesis as Synthesis
+from .results.tables import Tabular as Tabular
 from .results.units import Dissection as Dissection
 from .results.units import Distributions as Distributions
 from .results.units import Exemplars as Exemplars

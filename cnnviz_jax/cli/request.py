@@ -100,7 +100,7 @@ class Request:
             technique, rest = take_technique(arguments, registry, verb.kind, default=verb.default_technique)
             instead = _INSTEAD_OF_A_MODEL.get(technique.takes)
             common, words_help = (OUTPUT_OPTIONS, instead) if instead else (verb.options, verb.words)
-            common = (*common, *_shown(common, verb.result or result_of(technique)))
+            common = (*common, *_shown(common, result_of(technique) or verb.result))
             line = read_line(technique, rest, common=common, words_help=words_help)
         model, words = _model_and_words(verb, technique, line, registry)
         return cls(
@@ -126,7 +126,7 @@ class Request:
     @property
     def result(self) -> str | None:
         """Class name of what is returned, `None` where neither the verb nor the technique's record says."""
-        return self.verb.result or (result_of(self.technique) if self.technique else None)
+        return (result_of(self.technique) if self.technique else None) or self.verb.result
 
     @property
     def display(self) -> dict[str, Any]:

@@ -111,7 +111,8 @@ class TechniqueSpec:
     result: str = ""
     """Class name of what an inspect or survey technique returns, such as `FilterBank`, or `package.module:Class` of the
     plugin's own `Result`: for type checkers, for `cv.load`, and so that a file that cannot hold it is refused before
-    any work. The other kinds return what their verb does."""
+    any work. Of an explain technique, a subclass of `Attribution` with no fields of its own. Otherwise these and the
+    other kinds return what their verb does."""
     holds: tuple[str, ...] = ()
     """`package.module:Class` of further classes that its results are made of, for `cv.load`: the codec of a
     dictionary."""

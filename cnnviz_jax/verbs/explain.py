@@ -30,6 +30,7 @@ from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.arrays import arrays_in
 from cnnviz_jax.plugins.configs import ExplainConfig
+from cnnviz_jax.plugins.references import import_reference
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
 from cnnviz_jax.results.provenance import Call, Provenance
@@ -131,7 +132,7 @@ def explain(
             {"images": images},
         ),
     )
-    return Attribution(
+    return _class_of(spec)(
         values=heatmap.values,
         low_res=heatmap.low_res,
         scores=scores,
@@ -149,6 +150,20 @@ def explain(
             *findings(heatmap, model, images, resolved, fold.layer, spec.name, scores),
         ),
     )
+
+
+def _class_of(spec: TechniqueSpec) -> type[Attribution]:
+    """Return the class of what a technique returns.
+
+    Raises:
+        PluginError: Its record names one that is no `Attribution`.
+    """
+    if not spec.result:
+        return Attribution
+    found = import_reference(spec.result, f"result of technique {spec.name!r}", error=PluginError)
+    if not (isinstance(found, type) and issubclass(found, Attribution)):
+        raise PluginError(f"technique {spec.name!r} says that it returns a {spec.result}, which is no Attribution")
+    return found
 
 
 def ids_of(ids: Sequence[int] | None) -> UInt32[np.ndarray, " n"] | None:

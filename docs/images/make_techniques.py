@@ -166,7 +166,10 @@ def main(asked: list[str]) -> None:
             print(page, flush=True)
     names = [name for name in names if name not in pages]
     for name in names:
-        if kinds[name] == "explain" and name not in ("concept-maps", "feature-maps"):
+        if name == "attribution-graph":
+            options = {"layers": ("relu4", "relu3", "relu2"), "composite": "epsilon-plus-flat", "names": ["star"]}
+            figure(cv.explain(name, model, images[:1], **options), HERE / f"{name}.png", dpi=65)
+        elif kinds[name] == "explain" and name not in ("concept-maps", "feature-maps"):
             explanation(name, model, images, **OPTIONS.get(name, {}))
             print(name, flush=True)
     measures(model, [name for name in names if kinds[name] == "measure"])

@@ -35,7 +35,7 @@ def run(words: list[str], settings: Settings) -> int:
     files = request.image_files()
     is_plan = request.given["plan"] is not None
     if not is_plan:
-        request.check_output("Attribution")
+        request.check_output(request.result)
 
     import cnnviz_jax as cv
 

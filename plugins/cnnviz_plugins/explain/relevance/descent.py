@@ -98,17 +98,25 @@ class Descent:
 
     def may_pass_by(self, layers: Sequence[str]) -> bool:
         """Return whether the score sees the image by a way that leaves out one of the layers."""
-        graph, analysis = self.model.program.graph, self.model.program.analysis
         ends = read_values(self.model, self.target.layers, self.target.needs_outputs)
-        for name in layers:
-            closed = {self.places[name].value}
-            needed = set(ends) - closed
-            for leaf in reversed(graph.leaves):
-                if needed.intersection(leaf.outputs):
-                    needed.update(set(analysis.sources(leaf)) - closed)
-            if graph.image_id in needed:
-                return True
-        return False
+        image = self.model.program.graph.image_id
+        return any(image in self._above(set(ends) - {site}, {site}) for site in self._sites(layers))
+
+    def leads_to(self, layer: str, above: str) -> bool:
+        """Return whether one layer's values are made of another's."""
+        (own, other) = self._sites((layer, above))
+        return own != other and own in self._above({other}, set())
+
+    def _sites(self, layers: Sequence[str]) -> list[int]:
+        return [self.places[name].value for name in layers]
+
+    def _above(self, values: set[int], closed: set[int]) -> set[int]:
+        """Every value that some values are made of from the image, by ways that leave out those that are closed."""
+        graph, analysis, needed = self.model.program.graph, self.model.program.analysis, set(values)
+        for leaf in reversed(graph.leaves):
+            if needed.intersection(leaf.outputs):
+                needed.update(set(analysis.sources(leaf)) - closed)
+        return needed
 
 
 @dataclass(frozen=True, eq=False)

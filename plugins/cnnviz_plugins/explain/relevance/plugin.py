@@ -1,9 +1,10 @@
 """The relevance family: a score handed back layer by layer until the pixels share it."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import UsageError, check_at_least, technique, techniques_hook
+from cnnviz_jax.plugin import RendererSpec, UsageError, check_at_least, hookimpl, technique, techniques_hook
 
 # Light too: the words that options are made of.
 from cnnviz_plugins.explain.relevance.composites import row_of
@@ -89,6 +90,21 @@ class ConceptRelevanceConfig(RulesConfig):
         check_at_least(1, count=self.count)
 
 
+@technique("attribution-graph", "explain", ".graph:Graph.build", "Achtibat et al. 2023, arXiv:2206.03208",
+           result=".results:AttributionGraph", in_report=False)  # fmt: skip
+class AttributionGraphConfig(RulesConfig):
+    """Which channels a score came from, and which channels below those came from, layer after layer."""
+
+    layers: tuple[str, ...] = ()
+    """The layers of the graph, in any order; the last three convolutions when not given."""
+    count: int = 3
+    """How many channels are followed from each channel above, those of the largest relevance."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_at_least(1, count=self.count)
+
+
 @technique("relevance-maximization", "survey", ".maximization:build", "Achtibat et al. 2023, arXiv:2206.03208",
            result="Exemplars")  # fmt: skip
 class RelevanceMaximizationConfig(RulesConfig):
@@ -145,3 +161,16 @@ def _check_epsilon(epsilon: float) -> None:
 
 
 cnnviz_techniques = techniques_hook(__name__)
+
+
+@hookimpl
+def cnnviz_renderers() -> Iterable[RendererSpec]:
+    """Yield the figure of attribution graphs."""
+    yield RendererSpec(
+        name="graph-figure",
+        summary="an attribution graph: a column of channels for each layer, with their maps and what flows between",
+        accepts=("AttributionGraph",),
+        suffixes=(".png", ".svg", ".pdf"),
+        render="cnnviz_plugins.explain.relevance.figure:render",
+        figure="cnnviz_plugins.explain.relevance.figure:figure",
+    )
