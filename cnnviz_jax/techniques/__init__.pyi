@@ -130,6 +130,32 @@ class Archetypal(DictionaryConfig):
     """Rows whose centres are taken."""
 
 @dataclass(frozen=True, kw_only=True)
+class AttributionGraph(ExplainConfig[Any]):
+    """Which channels a score came from, and which channels below those came from, layer after layer."""
+    composite: Literal[
+        'epsilon', 'z+', 'epsilon-plus', 'epsilon-plus-flat', 'epsilon-alpha2-beta1', 'epsilon-alpha2-beta1-flat',
+        'epsilon-gamma-box', 'sequential-preset-a', 'sequential-preset-a-flat', 'sequential-preset-b',
+        'sequential-preset-b-flat', 'deep-taylor'
+    ] = 'epsilon'
+    """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
+    rules: tuple[str, ...] = ()
+    """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
+    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2, identity; beta is a - 1. `identity` passes
+    relevance on place by place, for a layer whose output has its input's shape."""
+    epsilon: float | None = None
+    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0. 1e-6, or the
+    convention's (iNNvestigate: 1e-7, Captum: 1e-9), when not given."""
+    bias: bool = True
+    """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
+    convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
+    """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
+    twice where ours is shared."""
+    layers: tuple[str, ...] = ()
+    """The layers of the graph, in any order; the last three convolutions when not given."""
+    count: int = 3
+    """How many channels are followed from each channel above, those of the largest relevance."""
+
+@dataclass(frozen=True, kw_only=True)
 class AttributionLocalisation(MeasureConfig):
     """Share of the map's absolute values that lies on the object."""
     weighted: bool = False
