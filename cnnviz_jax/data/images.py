@@ -24,6 +24,29 @@ Images = Array | np.ndarray | Sequence[Any]
 """What public functions take and `check_images` judges: images (n, h, w, c) in [0, 1], or one of them."""
 
 
+class Held(Protocol):
+    """How inputs that are no images are held as such: a `cnnviz_jax.model.spaces.Space`."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of one input."""
+        ...
+
+    @property
+    def image(self) -> tuple[int, int, int]:
+        """Height, width and channels as it is held."""
+        ...
+
+    @property
+    def words(self) -> str:
+        """What it is called."""
+        ...
+
+    def held(self, inputs: Any) -> Any:
+        """Return inputs as images."""
+        ...
+
+
 class ImageTaker(Protocol):
     """What takes images: a `cv.Model`, or anything that says their size."""
 
@@ -239,23 +262,26 @@ def image_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
 
 
 @overload
-def check_images(images: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray, "n h w c"]: ...
+def check_images(
+    images: Any, input_shape: tuple[int, int, int], *, space: Held | None = None
+) -> Float[np.ndarray, "n h w c"]: ...
 
 
 @overload
 def check_images(
-    images: Any, input_shape: tuple[int, int, int], *, on_device: Literal[True]
+    images: Any, input_shape: tuple[int, int, int], *, on_device: Literal[True], space: Held | None = None
 ) -> Float[Array | np.ndarray, "n h w c"]: ...
 
 
 def check_images(
-    images: Any, input_shape: tuple[int, int, int], *, on_device: bool = False
+    images: Any, input_shape: tuple[int, int, int], *, on_device: bool = False, space: Held | None = None
 ) -> Float[Array | np.ndarray, "n h w c"]:
     """Return images as float32 (n, h, w, c); one image gets a leading axis, and bytes are divided by 255.
 
     Args:
         images: Any array, or images in a sequence.
         input_shape: Height, width and channels that the model takes.
+        space: How inputs that are no images are held as such.
         on_device: Leave images that are a JAX array where they are; else they come as a NumPy array.
 
     Raises:
@@ -280,6 +306,14 @@ def check_images(
             f"images are floats in [0, 1] or bytes (uint8), got {array.dtype}; divide whole numbers by their largest"
         )
     array = array.astype(np.float32)
+    if space is not None:
+        single, many = array.shape == space.shape, array.shape[1:] == space.shape
+        if not single and not many and array.shape[1:] != space.image:
+            raise ImageError(
+                f"the model takes {space.words} of shape {space.shape}, or several (n, *shape); got an array of shape "
+                f"{array.shape}"
+            )
+        array = space.held(array[None] if single else array)
     if array.ndim == 3:
         array = array[None]
     if array.ndim != 4 or array.shape[1:] != tuple(input_shape):

@@ -45,10 +45,13 @@ class Model:
         Raises:
             ImageError: The images do not fit the model or are not finite.
         """
+        space = self.structure.space
         if isinstance(images, jax.core.Tracer):
             images = of_bytes(images) if images.dtype == jnp.uint8 else images
+            if space is not None:
+                images = space.held(images[None] if images.shape == space.shape else images)
             return _forward(self, images if images.ndim == 4 else images[None])
-        images = check_images(images, self.input_shape, on_device=True)
+        images = check_images(images, self.input_shape, on_device=True, space=space)
         if not all(map(_is_at_hand, jax.tree.leaves(self.params))):
             return jax.jit(_forward)(self, images)
         return in_batches(_forward, (_forward, self.structure), (self,), images)
@@ -68,8 +71,13 @@ class Model:
         )
 
     def __repr__(self) -> str:  # the parameters would fill pages
-        height, width, channels = self.input_shape
-        return f"Model({self.name}: {len(self.program.layers)} layers, images {height} x {width} x {channels})"
+        kind = "images" if self.structure.space is None else self.structure.space.words.removeprefix("a ")
+        return f"Model({self.name}: {len(self.program.layers)} layers, {kind} {' x '.join(map(str, self.shape))})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The axes of one input as `adapt` was told: (h, w, c) of an image, (k,), (t, c) or (d, h, w, c) of others."""
+        return self.input_shape if self.structure.space is None else self.structure.space.shape
 
     @property
     def name(self) -> str:
@@ -78,7 +86,7 @@ class Model:
 
     @property
     def input_shape(self) -> tuple[int, int, int]:
-        """Height, width, channels of one image."""
+        """Height, width, channels of one image; other inputs are held as images, see `shape`."""
         return self.structure.input_shape
 
     @property
@@ -142,7 +150,8 @@ class Model:
         kernel = None if node.kernel is None else functools.partial(self.program.kernel, name, self.params)
         params = () if node.kernel is None else node.kernel.paths
         kernel_shape = None if node.kernel is None else node.kernel.shape
-        return Layer(name, node.kind, shape, channels, node.receptive_field, node.axes, params, kernel_shape, kernel)
+        field = None if self.structure.is_volume else node.receptive_field  # rows are of slices there, not of space
+        return Layer(name, node.kind, shape, channels, field, node.axes, params, kernel_shape, kernel)
 
     @functools.cached_property
     def class_count(self) -> int:
@@ -276,6 +285,8 @@ class Model:
         """
         if image.dtype == jnp.float64:  # drawn with `JAX_ENABLE_X64`; the program was read for float32
             image = image.astype(jnp.float32)
+        if self.structure.space is not None:
+            image = jnp.asarray(self.structure.space.held(image[None])[0])
         add, replace, places = dict(add or {}), dict(replace or {}), dict(places or {})
         if INPUT in (*add, *replace) and INPUT not in self.program.layers:
             change = replace.pop(INPUT, image)

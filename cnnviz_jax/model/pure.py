@@ -15,8 +15,8 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 class AdaptOptions:
     """What the user said about the native model, for the adapter to use."""
 
-    input_shape: tuple[int, int, int] | None = None
-    """Height, width, channels of one image; `None` if the native model knows."""
+    input_shape: tuple[int, ...] | None = None
+    """Height, width, channels of one image, or the axes of another input; `None` if the native model knows."""
     axes: Axes | None = None
     """The layout the native function takes; `None` for the framework's own."""
     call_kwargs: Mapping[str, Any] | None = None
@@ -51,8 +51,8 @@ class PureModel:
     """Further spellings of layer names: framework's -> ours."""
     framework: str = "jax"
     name: str = "model"
-    input_shape: tuple[int, int, int] | None = None
-    """Height, width, channels, where the native model knows them."""
+    input_shape: tuple[int, ...] | None = None
+    """Height, width, channels, or the axes of another input, where the native model knows them."""
     tokens: tuple[int, int, int] | None = None
     """Where tokens are a map: tokens before it, rows, columns; found in the program where not said."""
     notes: tuple[str, ...] = ()

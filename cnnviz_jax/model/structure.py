@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.errors import ModelError, reason_of
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.pure import Precision, PureModel
+from cnnviz_jax.model.spaces import Space
 from cnnviz_jax.program import Program
 from cnnviz_jax.program.graph.fingerprint import fingerprint
 from cnnviz_jax.program.rewrites.low_precision import low_precision_products
@@ -41,6 +42,8 @@ class Structure:
     warnings: tuple[str, ...] = ()
     sizes: dict[tuple[int, int], "Structure"] = field(default_factory=dict)
     """The same model at other input sizes."""
+    space: Space | None = None
+    """How inputs are held as images, where they are none."""
     exact: "Structure | None" = None
     """The same model in float32, where this one multiplies rounded numbers."""
     precision: Precision = "float32"
@@ -51,7 +54,7 @@ class Structure:
         # What is closed over (the parameters, in most adapters) is no part of `fn` that the trace does not show.
         pure = self.pure
         said = (pure.axes, pure.framework, pure.param_paths, pure.scope_root, pure.scope_hints, pure.tokens, pure.notes)
-        own = (self.input_shape, self.labels, self.mean, self.std, self.name, self.head, self.warnings)
+        own = (self.input_shape, self.space, self.labels, self.mean, self.std, self.name, self.head, self.warnings)
         exact = None if self.exact is None else self.exact._identity
         aliases = tuple(pure.layer_aliases.items())
         return fingerprint(self.program.fingerprint, said, own, aliases, exact)
@@ -61,6 +64,11 @@ class Structure:
 
     def __hash__(self) -> int:
         return hash(self._identity)
+
+    @property
+    def is_volume(self) -> bool:
+        """Whether inputs have three spatial axes."""
+        return self.space is not None and len(self.space.spatial) == 3
 
     def program_layers(self, read: Sequence[str], need_outputs: bool) -> tuple[str, ...]:
         """Return the program's layers that `Model.read_off` takes: no `input` that is no layer, and the logits' own."""
@@ -78,6 +86,7 @@ def structure_of(
     labels: tuple[str, ...] | None,
     name: str,
     params: Any,
+    space: Space | None = None,
 ) -> Structure:
     """Return all of a model but its numbers, read at one input size."""
 
@@ -90,8 +99,10 @@ def structure_of(
         if any(value != 1.0 for value in std):
             # Times the reciprocal, as rounding then stays closest to a normalisation done in float64.
             x = x * jnp.asarray([1 / value for value in std], x.dtype)
-        if pure.axes == "NCHW":
-            x = jnp.transpose(x, (0, 3, 1, 2))
+        if space is not None:
+            x = jnp.asarray(space.own(x))
+        if pure.axes == "NCHW" and x.ndim > 2:
+            x = jnp.moveaxis(x, -1, 1)
         if cast:
             x = x.astype(cast[0])
         # Accelerators round float32 products to fewer bits by default; explanations compare small differences.
@@ -101,15 +112,16 @@ def structure_of(
             return pure.logits(outputs), outputs
 
     head, warnings = None, list(pure.notes)
+    is_volume = space is not None and len(space.spatial) == 3
     try:
-        program = traced(apply, pure, input_shape, params, has_more=True)
+        program = traced(apply, pure, input_shape, params, has_more=True, is_volume=is_volume)
     except ModelError:
         # Code that promotes no dtypes (`lax.conv`) wants images of its parameters' precision.
         low = {leaf.dtype for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.floating)}
         if len(low) != 1 or (dtype := next(iter(low))) == jnp.float32:
             raise
         cast.append(dtype)
-        program = traced(apply, pure, input_shape, params, has_more=True)
+        program = traced(apply, pure, input_shape, params, has_more=True, is_volume=is_volume)
         warnings.append(f"images are cast to {dtype}, as the parameters are")
     for check in program.checks:
         if check.severity == "error":
@@ -128,6 +140,7 @@ def structure_of(
         program=program,
         head=head,
         warnings=tuple(warnings),
+        space=space,
     )
 
 
@@ -178,7 +191,7 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     return dataclasses.replace(
         exact,
         apply=apply,
-        program=traced(apply, exact.pure, exact.input_shape, params, has_more=True),
+        program=traced(apply, exact.pure, exact.input_shape, params, has_more=True, is_volume=exact.is_volume),
         warnings=(*exact.warnings, warning),
         sizes={},
         exact=exact,
@@ -193,6 +206,7 @@ def traced(
     params: Any,
     *,
     has_more: bool = False,
+    is_volume: bool = False,
 ) -> Program:
     """Return the program of `apply(params, images)` at an input size, read with what the adapter says of it.
 
@@ -207,4 +221,5 @@ def traced(
         scope_hints=pure.scope_hints,
         tokens=pure.tokens,
         has_more=has_more,
+        is_volume=is_volume,
     )

@@ -20,15 +20,19 @@ def check_positive(**options: float | None) -> None:
             raise UsageError(f"{name} is positive, got {value}")
 
 
-def check_size(option: str, size: object, *, unit: str = "pixels", error: type[CnnvizError] = UsageError) -> None:
-    """Raise `error` unless `size` is one or two positive whole numbers: a side, or height and width.
+def check_size(
+    option: str, size: object, *, unit: str = "pixels", most: int = 2, error: type[CnnvizError] = UsageError
+) -> None:
+    """Raise `error` unless `size` is one to `most` positive whole numbers: a side, or height and width.
 
     Args:
         option: The option's name, for the error.
         size: What the user gave.
+        most: How many numbers it may be.
         unit: What the numbers count, for the error.
         error: What is raised.
     """
     sizes = size if isinstance(size, tuple) else (size,)
-    if size is not None and (len(sizes) not in (1, 2) or any(not isinstance(n, int) or n < 1 for n in sizes)):
-        raise error(f"{option} is one or two positive whole numbers of {unit}, got {size!r}")
+    if size is not None and (not 1 <= len(sizes) <= most or any(not isinstance(n, int) or n < 1 for n in sizes)):
+        many = "one or two" if most == 2 else f"one to {most}"
+        raise error(f"{option} is {many} positive whole numbers of {unit}, got {size!r}")

@@ -25,10 +25,10 @@ units with its own axes, whose sum over channels is a map."""
 class Heatmap:
     """What a fold returns for one image (or, with a leading n, for many)."""
 
-    values: Float[Numbers, "*n h w"] | Float[Numbers, "*n h w c"] | Float[Numbers, "*n c"]
-    """At the image's size, or, for a layer's channels or units, at the layer's."""
-    low_res: Float[Numbers, "*n rows cols"] | None = None
-    """The raw map before upsampling, where the method makes one."""
+    values: Float[Numbers, "..."]
+    """(h, w) or (h, w, c) at the image's size, or, for a layer's channels or units, at the layer's."""
+    low_res: Float[Numbers, "..."] | None = None
+    """The raw map (rows, cols) before upsampling, where the method makes one."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name, such as a completeness gap."""
 
@@ -38,17 +38,17 @@ class Heatmap:
 class Attribution(Result):
     """Which parts of each image a score rests on; positive means in favour."""
 
-    values: Float[Numbers, "n h w"] | Float[Numbers, "n h w c"] | Float[Numbers, "n c"]
-    """Raw signed values; unit: score, or score per unit of intensity for gradients. (n, c) are those of a layer that
-    has no map."""
-    low_res: Float[Numbers, "n rows cols"] | None
+    values: Float[Numbers, "n ..."]
+    """Raw signed values, (n, h, w) or (n, h, w, c), of inputs other than images (n, *axes) or (n, *axes, c); unit:
+    score, or score per unit of intensity for gradients. (n, c) are those of a layer that has no map."""
+    low_res: Float[Numbers, "n ..."] | None
     """The raw map before upsampling, where the method makes one."""
     scores: Float[Numbers, " n"]
     """The target's score on the untouched image."""
     target: Any
     """Class index per image (int32), or the `cnnviz_jax.targets.Target` that was scored."""
-    images: Float[Numbers, "n h w c"]
-    """The images, in [0, 1]."""
+    images: Float[Numbers, "n ..."]
+    """The images (n, h, w, c), in [0, 1], or the other inputs (n, *axes)."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
     probabilities: Float[Numbers, " n"] | None = None

@@ -12,6 +12,7 @@ from cnnviz_jax.errors import ModelError, PluginError, WeightsError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.pure import AdaptOptions, Axes, PureModel
 from cnnviz_jax.model.scores import Scores, picker
+from cnnviz_jax.model.spaces import space_of
 from cnnviz_jax.model.structure import of_any_batch, structure_of
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.foreign import code_of, title_of
@@ -22,7 +23,7 @@ from cnnviz_jax.plugins.specs import AdapterSpec
 def adapt(
     native: Any,
     *args: Any,
-    input_shape: tuple[int, int, int] | None = None,
+    input_shape: tuple[int, ...] | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     labels: Sequence[str] | None = None,
@@ -42,7 +43,8 @@ def adapt(
     Args:
         native: The model in its own framework.
         *args: What that framework needs beside it, such as variables or parameters.
-        input_shape: Height, width and channels of one image.
+        input_shape: Height, width and channels of one image; of other inputs (k,) numbers, (time, channels), or
+            (depth, height, width, channels).
         mean: Subtracted from images in [0, 1], per channel, before the model sees them.
         std: Divides them after that.
         labels: Class names, in order.
@@ -72,9 +74,13 @@ def adapt(
     shape = input_shape or pure.input_shape
     if shape is None:
         raise ModelError(f"{pure.name} does not tell its input size; say input_shape=(height, width, channels)")
-    if len(shape) != 3 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
-        raise ModelError(f"input_shape is (height, width, channels) in whole pixels, got {shape!r}")
-    shape = (int(shape[0]), int(shape[1]), int(shape[2]))
+    if not 1 <= len(shape) <= 4 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+        raise ModelError(
+            f"input_shape is (height, width, channels) in whole pixels, or (numbers,), (time, channels) or (depth, "
+            f"height, width, channels); got {shape!r}"
+        )
+    space = space_of(tuple(map(int, shape)))
+    size: tuple[int, int, int] = tuple(map(int, shape)) if space is None else space.image  # type: ignore[assignment]
     _check_finite(pure)
     if scores is not None:
         pure = dataclasses.replace(pure, logits=picker(scores))
@@ -84,12 +90,13 @@ def adapt(
         pure = dataclasses.replace(pure, tokens=(tokens[0], tokens[1], tokens[2]))
     structure = structure_of(
         pure,
-        shape,
-        mean=_per_channel(mean, shape[2], "mean", 0.0),
-        std=_per_channel(std, shape[2], "std", 1.0),
+        size,
+        mean=_per_channel(mean, size[2], "mean", 0.0),
+        std=_per_channel(std, size[2], "std", 1.0),
         labels=None if labels is None else tuple(str(label) for label in labels),
         name=name or pure.name,
         params=pure.params,
+        space=space,
     )
     if tokens is not None and all(layer_node.grid is None for layer_node in structure.program.layers.values()):
         before, rows, columns = tokens

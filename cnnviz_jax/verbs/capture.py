@@ -12,6 +12,7 @@ from cnnviz_jax.compiling import in_batches
 from cnnviz_jax.data.images import Images, check_images
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.model.spaces import own_axes
 
 
 def capture(model: Model, images: Images, layers: Sequence[str]) -> dict[str, Float[np.ndarray, "n ..."]]:
@@ -29,11 +30,14 @@ def capture(model: Model, images: Images, layers: Sequence[str]) -> dict[str, Fl
     require_model(model)
     if isinstance(layers, str):
         raise UsageError(f"layers is a list of names, got the string {layers!r}; write [{layers!r}]")
-    images = check_images(images, model.input_shape, on_device=True)
+    images = check_images(images, model.input_shape, on_device=True, space=model.structure.space)
     names = {asked: model.layers.resolve(asked) for asked in layers}
     read = tuple(dict.fromkeys(names.values()))
     values = in_batches(partial(_read, read), (_read, read), (model,), images)
-    return {asked: np.array(values[name]) for asked, name in names.items()}  # copies, which the caller may change
+    space, nodes = model.structure.space, model.program.layers
+    volumes = {name: nodes[name].volume if name in nodes else None for name in read}
+    own = {name: own_axes(value, space, volumes[name]) for name, value in values.items()}
+    return {asked: np.array(own[name]) for asked, name in names.items()}  # copies, which the caller may change
 
 
 def _read(read: tuple[str, ...], model: Model, images: Float[Array, "n h w c"]) -> dict[str, Any]:

@@ -61,7 +61,7 @@ def compare(
     Raises:
         CnnvizError: A name does not exist, the images do not fit, or no technique could be measured.
     """
-    images = check_images(images, model.input_shape)
+    images = check_images(images, model.input_shape, space=model.structure.space)
     titles = image_names(names, len(images))
     asked = _names(techniques, "explain")
     measures = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))

@@ -25,9 +25,10 @@ from cnnviz_jax.engine import (
 )
 from cnnviz_jax.engine.given_arrays import Given, given_arrays
 from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
-from cnnviz_jax.errors import ModelError, PluginError, UsageError
+from cnnviz_jax.errors import LayerKindError, ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.model.spaces import own_axes
 from cnnviz_jax.options.arrays import arrays_in
 from cnnviz_jax.plugins.configs import ExplainConfig
 from cnnviz_jax.plugins.references import import_reference
@@ -132,13 +133,14 @@ def explain(
             {"images": images},
         ),
     )
+    space, volume = model.structure.space, _volume(model, fold.layer)
     return _class_of(spec)(
-        values=heatmap.values,
-        low_res=heatmap.low_res,
+        values=own_axes(heatmap.values, space, volume),
+        low_res=own_axes(heatmap.low_res, space, volume),
         scores=scores,
         target=plain,
-        images=images,
-        extras=heatmap.extras,
+        images=images if space is None else space.own(images),
+        extras=own_axes(heatmap.extras, space, volume),
         probabilities=prepared.probabilities,
         names=() if names is None else image_names(names, len(images)),
         view="pixels" if fold.view == "heatmap" and heatmap.values.ndim == 4 else fold.view,
@@ -164,6 +166,13 @@ def _class_of(spec: TechniqueSpec) -> type[Attribution]:
     if not (isinstance(found, type) and issubclass(found, Attribution)):
         raise PluginError(f"technique {spec.name!r} says that it returns a {spec.result}, which is no Attribution")
     return found
+
+
+def _volume(model: Model, layer: str | None) -> tuple[int, int, int] | None:
+    """Depth, height and width of a layer's map, in a model of volumes."""
+    if not model.structure.is_volume or layer is None or layer not in model.program.layers:
+        return None
+    return model.program.layers[layer].volume
 
 
 def ids_of(ids: Sequence[int] | None) -> UInt32[np.ndarray, " n"] | None:
@@ -235,7 +244,14 @@ class Prepared:
         """Return the arguments of `explain` checked, looked up and resolved."""
         require_model(model)
         chosen = resolve_technique(technique, "explain", dict(options), model)
-        images = check_images(images, model.input_shape, on_device=True)
+        space = model.structure.space
+        if space is not None and len(space.spatial) not in chosen.built.axes:
+            takes = " or ".join(str(number) for number in chosen.built.axes)
+            raise LayerKindError(
+                f"{chosen.spec.name} works on inputs of {takes} spatial axes; {model.name} takes {space.words} of "
+                f"{len(space.spatial)}, which saliency, integrated-gradients, grad-cam and occlusion explain"
+            )
+        images = check_images(images, model.input_shape, on_device=True, space=model.structure.space)
         probabilities = None
         if target is None:
             target, probabilities = targets.top_classes(model, images)

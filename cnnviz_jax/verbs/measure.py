@@ -80,11 +80,15 @@ def measure(
     made = attribution if isinstance(attribution, Attribution) else None
     if images is None and made is None:
         raise UsageError("images is None, but these maps bring no images; pass them")
-    images = check_images(made.images if images is None and made is not None else images, model.input_shape)
+    space = model.structure.space
+    given = made.images if images is None and made is not None else images
+    images = check_images(given, model.input_shape, space=space)
     what = made.provenance.technique if made is not None else "the attribution"
     if made is not None and made.view in ("maps", "layer"):
         raise UsageError(f"{what} gives values of a layer, not a map of the image; there is nothing to measure")
-    heat, raw = map_of(made.values if made is not None else attribution, images, reduction, what)
+    maps = made.values if made is not None else attribution
+    maps = maps if space is None else space.held_map(np.asarray(maps))
+    heat, raw = map_of(maps, images, reduction, what)
     asked = made.target if target is None and made is not None else target
     inner = targets.resolve(asked, model, images)
     shown = _mask_of(mask, images)

@@ -220,7 +220,9 @@ def _product(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
             parts.append(source.changed(axes, lambda k, r, role=role, table=table: r.matrix(table) if k == role else r))  # type: ignore[misc]
             continue
         # Mixing one spatial axis by a learned matrix (a token-mixing MLP) leaves no channels: it is no new C.
-        blank = not roles & {"C", "c"} and roles & {0, 1}
+        # Where none are left (the entries of a vector were the places) it is.
+        left = {role for axis in axes for role, _ in axis} & {"C", "c"}
+        blank = not roles & {"C", "c"} and roles & {0, 1} and left
         if not operands[1 - side].depends and len(others) == 1 and (not blank or len(inner) > 1):
             axes[others[0]] = (("C", shape[others[0]]),)
         parts.append(source.changed(axes, lambda k, reach, roles=roles: reach.hull() if k in roles else reach))  # type: ignore[misc]

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from cnnviz_jax.program.analysis.abstract_values import AbstractValue
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Role
+from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.program.graph.graph import SCAN_INDEX
 from cnnviz_jax.program.layers.kernels import kernel_of
@@ -131,6 +132,7 @@ def layer_node_of(
     roles = abstract.roles
     if roles and "B" not in roles and roles[0] is None and known.shape[0] == 1:
         roles = ("B", *roles[1:])  # lost on the way (written into an array, merged with heads): the batch of one leads
+    is_series = view.analysis.extents[0] == 1 and 1 in roles and 0 not in roles
     return LayerNode(
         name=name,
         kind=kind,
@@ -141,18 +143,29 @@ def layer_node_of(
         is_module=is_module,
         kernel=None if operation is None else kernel_of(view, operation, modules),
         calls=1,
-        receptive_field=field_of(abstract),
+        receptive_field=field_of(abstract, is_series=is_series),
         operation=operation,
+        is_series=is_series,
+        volume=_volume(view, roles, known.shape),
     )
 
 
-def field_of(abstract: AbstractValue) -> Field:
-    """The receptive field of a value."""
+def _volume(view: ProgramView, roles: Sequence[Role], shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Depth, height and width of a value in a model of volumes; the one axis without a role is the height."""
+    nameless = [k for k, role in enumerate(roles) if role is None]
+    if not view.is_volume or len(nameless) != 1 or not {0, 1} <= set(roles):
+        return None
+    return shape[roles.index(0)], shape[nameless[0]], shape[roles.index(1)]
+
+
+def field_of(abstract: AbstractValue, *, is_series: bool = False) -> Field:
+    """The receptive field of a value; of a series' layer its one row sees the input's."""
     rows, columns = (
         reach if any(axis == ((k, len(reach.first)),) for axis in abstract.axes) else reach.hull()
         for k, reach in enumerate(abstract.seen())
     )
-    return Field(rows, columns, is_map={0, 1} <= set(abstract.roles))
+    rows = Reach.of_image(1) if is_series else rows
+    return Field(rows, columns, is_map=is_series or {0, 1} <= set(abstract.roles))
 
 
 def _is_norm(call: ModuleCall, own: Sequence[Operation]) -> bool:

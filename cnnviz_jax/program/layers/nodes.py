@@ -42,6 +42,10 @@ class LayerNode:
     """The operation that makes it, unless it is a module of several."""
     grid: TokenGrid | None = None
     """How its tokens are a map, where they are one."""
+    is_series: bool = False
+    """Whether it has columns and no rows, in a model of series: a map of one row."""
+    volume: tuple[int, int, int] | None = None
+    """Depth, height and width, in a model of volumes: a map of depth x height rows."""
 
     @property
     def axes(self) -> str:
@@ -51,12 +55,13 @@ class LayerNode:
     @property
     def is_map(self) -> bool:
         """Whether the value has two spatial axes, or tokens that stand for them."""
-        return self.grid is not None or (0 in self.roles and 1 in self.roles)
+        return self.grid is not None or self.is_series or (0 in self.roles and 1 in self.roles)
 
     @property
     def order(self) -> tuple[int, ...]:
         """The native axes in canonical order: rows, columns, others, channels; the batch left out."""
-        ranks: dict[Role, int] = {0: 0, 1: 1, None: 2, "C": 3}
+        # The height of a volume has no role, and stands between depth (rows) and width (columns).
+        ranks: dict[Role, float] = {0: 0, 1: 1, None: 2 if self.volume is None else 0.5, "C": 3}
         kept = [k for k, role in enumerate(self.roles) if role != "B"]
         return tuple(sorted(kept, key=lambda k: ranks[self.roles[k]]))
 
@@ -65,7 +70,10 @@ class LayerNode:
         """Shape of one image's value as (h, w, c) or (c,)."""
         if self.grid is not None:
             return self.grid.rows, self.grid.columns, self.shape[self.grid.channels]
-        return tuple(self.shape[k] for k in self.order)
+        shape = tuple(self.shape[k] for k in self.order)
+        if self.volume is not None:
+            return (shape[0] * shape[1], *shape[2:])
+        return (1, *shape) if self.is_series else shape
 
     def to_canonical(self, value: Array) -> Array:
         """Turn a native value, batch of one, into (h, w, c) or (c,); of tokens, those outside the grid are left out."""
@@ -82,7 +90,13 @@ class LayerNode:
         if self.grid is not None:
             return self.grid.from_map(jnp.asarray(value), self.shape)
         batch = [k for k, role in enumerate(self.roles) if role == "B"]
-        moved = jnp.expand_dims(jnp.asarray(value), tuple(range(len(batch))))
+        value = jnp.asarray(value)
+        if self.is_series:
+            value = value[0]
+        if self.volume is not None:
+            lead = (1, 1) if value.shape[0] == 1 else self.volume[:2]
+            value = value.reshape(*lead, *value.shape[1:])
+        moved = jnp.expand_dims(value, tuple(range(len(batch))))
         places = [*batch, *self.order]
         return jnp.transpose(moved, [places.index(k) for k in range(len(places))])
 

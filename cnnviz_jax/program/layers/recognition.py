@@ -1,9 +1,9 @@
 """Finding everything that is not an activation: convolutions, dense layers, norms, pools, adds, joins, flattenings."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from math import prod
 
-from cnnviz_jax.program.analysis.abstract_values import SPATIAL
+from cnnviz_jax.program.analysis.abstract_values import SPATIAL, Role
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import AFFINE, GLUE
 from cnnviz_jax.program.layers.activations import activations
@@ -155,7 +155,7 @@ def _global_pools(view: ProgramView, modules: ParameterModules) -> Iterator[Oper
         source = view.sources(node)[0]
         axes = view.abstract(source).axes
         gone = {role for k in node.params["axes"] for role, _ in axes[k]}
-        if not gone.issuperset(SPATIAL) or gone - {0, 1, None} or "C" not in view.abstract(node.outputs[0]).roles:
+        if gone & {"B", "C", "c"} or not _spans(view, gone) or "C" not in view.abstract(node.outputs[0]).roles:
             continue
         value = _averaged(view, node, node.outputs[0]) if node.name == "reduce_sum" else node.outputs[0]
         # A mean that is squared, rooted or subtracted is a statistic of a norm over the map (instance or layer norm); a
@@ -164,6 +164,18 @@ def _global_pools(view: ProgramView, modules: ParameterModules) -> Iterator[Oper
         if readers & {"square", "rsqrt", "sqrt"} or (readers & {"sub"} and not readers & {"dot_general"}):
             continue
         yield Operation("global_pool", value, (source,), node, view.between(value, (source,)))
+
+
+def _spans(view: ProgramView, roles: Set[Role]) -> bool:
+    """Whether spatial axes are all that a map has: both, or the columns of a series."""
+    return set(SPATIAL) <= roles or (view.analysis.extents[0] == 1 and 1 in roles)
+
+
+def _is_held_vector(view: ProgramView, number: int) -> bool:
+    """Whether a value is the input itself, a vector held as an image of one row and one channel."""
+    image = view.graph.values[view.graph.image_id].shape
+    held = len(image) == 4 and image[1] == image[3] == 1
+    return held and view.graph.walk(number, view.shifted) == view.graph.image_id
 
 
 def _sums(view: ProgramView, modules: ParameterModules) -> Iterator[Operation]:
@@ -192,7 +204,8 @@ def _flattenings(view: ProgramView, modules: ParameterModules) -> Iterator[Opera
         sizes = view.graph.values[value].shape
         spatial = {role for role in before.roles if role in SPATIAL}
         if (
-            len(spatial) == 2
+            _spans(view, spatial)
+            and not _is_held_vector(view, source)
             and len(before.axes) > 2
             and len(sizes) <= 2
             and sum(n != 1 for n, role in zip(sizes, after.roles, strict=True) if role != "B") <= 1

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Attribution, RenderError
@@ -27,6 +28,7 @@ from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match
 from cnnviz_plugins.renderers.figures.maps import maps_figure
 from cnnviz_plugins.renderers.figures.measurement import comparison_figure, measurement_figure
 from cnnviz_plugins.renderers.figures.naming import names_figure
+from cnnviz_plugins.renderers.figures.other_inputs import other_inputs_figure
 from cnnviz_plugins.renderers.figures.sheet import CAPTION, HEADING, entitle, pinned_style, save
 from cnnviz_plugins.renderers.figures.side_by_side import report_figure, side_by_side
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
@@ -107,6 +109,8 @@ def options_class(result: Any) -> type[Any]:
 
 
 def _attribution(result: Attribution, options: HeatOptions) -> Figure:
+    if np.ndim(result.images) != 4:
+        return other_inputs_figure(result, options)
     if result.has_map:
         return attribution_figure(result, options)
     return maps_figure(result, options) if result.view == "maps" else units_figure(result, options)

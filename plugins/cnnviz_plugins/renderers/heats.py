@@ -30,15 +30,15 @@ _REDUCTION_WORDS: dict[Reduction, str] = {
 class Heat:
     """One map as it is shown."""
 
-    values: Float[np.ndarray, "h w"]
-    """One number per pixel, before the scale."""
+    values: Float[np.ndarray, "..."]
+    """One number per pixel (h, w), or per place of another input, before the scale."""
     scale: Scale
     colormap: str
     note: str = ""
     """How the channels became one number."""
 
     @property
-    def levels(self) -> Float[np.ndarray, "h w"]:
+    def levels(self) -> Float[np.ndarray, "..."]:
         """The values on the scale, in [0, 1]."""
         return self.scale.levels(self.values)
 
@@ -86,7 +86,7 @@ def heats(attribution: Attribution, options: HeatOptions) -> list[Heat]:
     if attribution.view == "layer":
         note = str(dict(attribution.provenance.notes).get("map", _REDUCTION_WORDS["signed_sum"]))
         values = finite(np.asarray(attribution.low_res))
-    elif values.ndim == 4:
+    elif values.ndim == np.ndim(attribution.images) > 2:
         reduction = options.reduction if attribution.view == "pixels" else "signed_sum"
         note = _REDUCTION_WORDS[reduction] if values.shape[-1] > 1 else ""
         values = reduce_channels(values, reduction)

@@ -66,6 +66,8 @@ def overlay(attribution: Attribution, **display: Any) -> Float[np.ndarray, "n h 
     """
     options = parse(HeatOptions, display)
     images = np.asarray(attribution.images)
+    if images.ndim != 4:
+        raise RenderError("maps are laid over images; of series and volumes cv.figure(result) draws curves and slices")
     if not attribution.has_map:
         raise RenderError(f"{attribution.provenance.technique} gives a layer's own values, not a map of the image")
     laid = []

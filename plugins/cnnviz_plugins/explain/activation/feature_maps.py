@@ -1,7 +1,7 @@
 """Feature maps: what each channel of a layer answers to the image, and where."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -23,6 +23,7 @@ class FeatureMaps(Fold):
     Cost: one forward pass per image, up to the layer.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     view: View = "maps"
     layer: str  # always resolved
     channels: tuple[int, ...] | None

@@ -7,10 +7,10 @@ from typing import Any, ClassVar, Self
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
+from cnnviz_jax.plugin import Case, Fold, Heatmap, LayerKindError, Model
 from cnnviz_plugins.explain.cam.augmented import Augmented
 from cnnviz_plugins.explain.cam.plugin import MapConfig
-from cnnviz_plugins.explain.cam.postprocess import finished
+from cnnviz_plugins.explain.cam.postprocess import Volumes, finished
 from cnnviz_plugins.explain.cam.principal_map import principal_map
 from cnnviz_plugins.explain.layer_values import Map, values_and_gradients
 
@@ -28,6 +28,9 @@ class LayerMaps(Fold):
 
     config: MapConfig
     layers: tuple[str, ...]
+    volumes: Volumes | None = None
+    """In a model of volumes, depth, height and width of the layer's map and of the input."""
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     takes_vectors: ClassVar[bool] = False
     """Whether a layer of units without places will do: it counts as a map of one place."""
 
@@ -49,7 +52,14 @@ class LayerMaps(Fold):
             for name in layers
             if name in model.layers and not model.layers[name].is_map
         )
-        return cls(config=config, layers=layers, layer=", ".join(layers), notes=notes, warnings=warnings)
+        return cls(
+            config=config,
+            layers=layers,
+            layer=", ".join(layers),
+            notes=notes,
+            warnings=warnings,
+            volumes=volumes_of(model, layers),
+        )
 
     def evaluate(self, case: Case) -> Any:
         """Return the weighted map of every layer, before any ReLU."""
@@ -70,7 +80,22 @@ class LayerMaps(Fold):
 
     def result(self, image: Float[Array, "h w c"], raws: tuple[Float[Array, "_ _ *c"], ...]) -> Heatmap:
         """Return what weighted maps make."""
-        return finished(raws, self.layers, image.shape[:2], self.config)
+        return finished(raws, self.layers, image.shape[:2], self.config, self.volumes)
+
+
+def volumes_of(model: Model, layers: tuple[str, ...]) -> Volumes | None:
+    """Return depth, height and width of a layer's map and of the input, in a model of volumes; else `None`.
+
+    Raises:
+        LayerKindError: There are several layers, or the layer has no such map.
+    """
+    space = model.structure.space
+    if space is None or not model.structure.is_volume:
+        return None
+    before = space.spatial if layers == ("input",) else model.program.layers[layers[0]].volume
+    if len(layers) > 1 or before is None:
+        raise LayerKindError(f"of volumes one layer with a map is looked at, not {', '.join(layers)}")
+    return before, (space.spatial[0], space.spatial[1], space.spatial[2])  # type: ignore[return-value]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,8 +46,16 @@ CONVENTIONS = {
 """By name; sources are the peers' own files."""
 
 
+Volumes = tuple[tuple[int, int, int], tuple[int, int, int]]
+"""Depth, height and width of a map in a volume, and of the volume."""
+
+
 def finished(
-    raws: tuple[Float[Array, "_ _ *c"], ...], layers: tuple[str, ...], size: tuple[int, ...], config: MapConfig
+    raws: tuple[Float[Array, "_ _ *c"], ...],
+    layers: tuple[str, ...],
+    size: tuple[int, ...],
+    config: MapConfig,
+    volumes: Volumes | None = None,
 ) -> Heatmap:
     """Return the heatmap that weighted maps make.
 
@@ -59,12 +67,13 @@ def finished(
         layers: The layers' names.
         size: Height and width of the image.
         config: What the user chose.
+        volumes: Where the map is of a volume: see `resized`.
     """
     how = CONVENTIONS[config.convention]
     kept = [jax.nn.relu(raw) if config.rectified else raw for raw in raws]
     if len(raws) == 1:
         low_res = scaled(kept[0], how.scale, how.epsilon)
-        values = resized(low_res, size, how.resize)
+        values = resized(low_res, size, how.resize, volumes)
         extras = {"before_relu": raws[0]}
     else:
         fuse = config.fusion
@@ -94,8 +103,18 @@ def scaled(values: Float[Array, "*shape"], scale: str, epsilon: float = 0.0) -> 
     return jnp.where(top > 0, moved / jnp.where(top > 0, top, 1), 0)
 
 
-def resized(values: Float[Array, "_ _ *c"], size: tuple[int, ...], method: Enlarging) -> Float[Array, "_ _ *c"]:
-    """Return a map at another size."""
+def resized(
+    values: Float[Array, "_ _ *c"], size: tuple[int, ...], method: Enlarging, volumes: Volumes | None = None
+) -> Float[Array, "_ _ *c"]:
+    """Return a map at another size; with `volumes`, one whose rows are the slices of a volume, one below the other."""
+    if volumes is not None:
+        before, after = volumes
+        whole = values.reshape(*before, *values.shape[2:])
+        if method == "nearest":
+            depth, rows, cols = (_cells(into, of) for into, of in zip(after, before, strict=True))
+            return whole[depth][:, rows][:, :, cols].reshape(*size, *values.shape[2:])
+        spread = jax.image.resize(whole, (*after, *values.shape[2:]), method, antialias=False)
+        return spread.reshape(*size, *values.shape[2:])
     if method == "nearest":
         rows, cols = (_cells(into, of) for into, of in zip(size, values.shape, strict=False))
         return values[rows][:, cols]

@@ -6,7 +6,7 @@ the multipliers.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -37,6 +37,7 @@ class Deeplift(WholePath):
     Source: Shrikumar, Greenside, Kundaje 2017, section 3.5.1; max-pools as in Captum.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: DeepliftConfig
 
     @classmethod

@@ -1,7 +1,7 @@
 """GradientSHAP: the gradient at random points between random baselines and the image (Lundberg, Lee 2017)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from jaxtyping import Array, Float
@@ -28,6 +28,7 @@ class GradientShap(PixelSum):
     Source: Lundberg, Lee 2017; Erion et al. 2019, equation 2 ("expected gradients").
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: GradientShapConfig
     site: Site = IMAGE
     distributions = ("baselines",)

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -26,6 +27,7 @@ class GuidedIg(WholePath):
     Source: Kapishnikov et al. 2021, algorithm 1, as its authors' code bounds it.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: GuidedIgConfig
 
     @classmethod

@@ -1,7 +1,7 @@
 """Integrated gradients: shares that sum to the difference of scores (Sundararajan et al. 2017)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -25,6 +25,7 @@ class IntegratedGradients(PixelSum):
     Source: Sundararajan, Taly, Yan 2017, section 3, equation 1; completeness is proposition 1.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: IntegratedGradientsConfig
     site: Site = IMAGE
 

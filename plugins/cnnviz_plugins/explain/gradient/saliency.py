@@ -1,7 +1,7 @@
 """One gradient of the score: plain (saliency), through rewritten ReLUs, or times the image; the family builds on it."""
 
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, ClassVar, Literal, Self
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float
@@ -34,6 +34,7 @@ class Saliency(Fold):
     Source: Simonyan, Vedaldi, Zisserman 2013, section 3.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     view: View = "pixels"
     method: str = "saliency"
     is_absolute: bool = False
@@ -94,6 +95,7 @@ class InputXGradient(Fold):
     LayerGradientXActivation.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     view: View = "pixels"
     site: Site = IMAGE
 

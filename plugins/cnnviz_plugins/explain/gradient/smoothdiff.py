@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -32,6 +32,7 @@ class Smoothdiff(PixelSum):
     Source: Hill et al. 2025, "Smoothed Differentiation Efficiently Mitigates Shattered Gradients in Explanations".
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: SmoothdiffConfig
 
     @classmethod

@@ -1,7 +1,7 @@
 """SmoothGrad and its relatives: what gradients are over noisy copies of the image (Smilkov et al. 2017)."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,7 @@ class Smoothgrad(SampledMean):
     Source: Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, section 3.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: SmoothgradConfig
     view: View = "pixels"
 
@@ -74,6 +75,7 @@ class Vargrad(PixelSum):
     Source: Adebayo et al. 2018, appendix A.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: VargradConfig
 
     @classmethod

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,6 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, WindowError, WindowPlan, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
+from cnnviz_plugins.explain.perturbation.boxes import Boxes
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 from cnnviz_plugins.explain.perturbation.windows import Windows
@@ -37,8 +38,9 @@ class Occlusion(Fold):
     Source: Zeiler, Fergus 2013, section 4.2.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: OcclusionConfig
-    windows: Windows
+    windows: Windows | Boxes
     sweep: WindowSweep | None
     """Where only windows are recomputed: the windows."""
     adaptive: CoarseFirst | None
@@ -46,25 +48,30 @@ class Occlusion(Fold):
     @classmethod
     def build(cls, config: OcclusionConfig, model: Model) -> "Occlusion":
         """Return the fold for `model`, its grid of windows laid out."""
-        height, width, depth = model.input_shape
+        depth = model.input_shape[2]
         config = replace(config.resolved(), fill=resolved_fill(config.fill, model))
-        windows = Windows.over((height, width), config.window, config.stride, config.edge or "full")
-        if config.convention == "captum" and (windows.step[0] > windows.height or windows.step[1] > windows.width):
+        windows = _laid_out(config, model)
+        has_gaps = any(step > side for step, side in zip(windows.step, windows.size, strict=True))
+        if config.convention == "captum" and has_gaps:
             raise WindowError(
-                f"convention='captum' refuses a stride of {windows.step[0]} x {windows.step[1]} pixels, larger than "
-                f"the window of {windows.height} x {windows.width}: pixels between windows would have no number; "
+                f"convention='captum' refuses a stride of {_times(windows.step)} pixels, larger than "
+                f"the window of {_times(windows.size)}: pixels between windows would have no number; "
                 "the other conventions take it"
             )
         for channel in config.channels or ():
             if not 0 <= channel < depth:
                 raise UsageError(f"images have channels 0 to {depth - 1}, got channel {channel}")
-        sweep = windows.sweep
-        is_incremental = config.engine == "incremental" or (config.engine == "auto" and sweep.is_faster(model))
+        sweep = windows.sweep if isinstance(windows, Windows) else None
+        if sweep is None and config.engine == "incremental":
+            raise UsageError("engine='incremental' recomputes windows of images and series; volumes are run whole")
+        is_incremental = sweep is not None and (
+            config.engine == "incremental" or (config.engine == "auto" and sweep.is_faster(model))
+        )
         adaptive = None if config.adaptive is None else CoarseFirst.of(windows.rows, windows.cols, config.adaptive)
         notes = (
-            ("window", (windows.height, windows.width)),
-            ("stride", windows.step),
-            ("positions", (windows.rows, windows.cols)),
+            ("window", _own(windows.size, model)),
+            ("stride", _own(windows.step, model)),
+            ("positions", _own(windows.counts, model)),
             ("edge", config.edge),
             ("score", config.score),
             ("gather", config.gather),
@@ -89,11 +96,17 @@ class Occlusion(Fold):
 
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return positions, operations of both engines and the share of each layer."""
-        windows, plan, count = self.windows, self.windows.sweep.plan(model), self.evaluations
+        windows, count = self.windows, self.evaluations
         more = f", {windows.count - count:,} of them interpolated" if count < windows.count else ""
+        laid = (
+            ("window", f"{_times(windows.size)} px, stride {_times(windows.step)}"),
+            ("positions", f"{_times(windows.counts)}{more}"),
+        )
+        if not isinstance(windows, Windows):
+            return laid
+        plan = windows.sweep.plan(model)
         rows = (
-            ("window", f"{windows.height} x {windows.width} px, stride {windows.step[0]} x {windows.step[1]}"),
-            ("positions", f"{windows.rows} x {windows.cols}{more}"),
+            *laid,
             ("FLOPs dense", f"{_billions(plan.dense_flops)} per window, {_billions(count * plan.dense_flops)} in all"),
             ("FLOPs incremental", f"{_billions(plan.flops)} per window, {_billions(count * plan.flops)} in all"),
             ("dense / incremental", f"{plan.dense_flops / max(plan.flops, 1.0):.2f}"),
@@ -134,7 +147,9 @@ class Occlusion(Fold):
         else:
             grid = gathered.reshape(self.windows.rows, self.windows.cols)
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}
-        return Heatmap(values=gather[self.config.gather or "grid"](grid), low_res=grid, extras=extras)
+        values = gather[self.config.gather or "grid"](grid)
+        own = grid if isinstance(self.windows, Windows) else grid.reshape(self.windows.counts)
+        return Heatmap(values=values, low_res=own, extras=extras)
 
     def _reading(self, case: Case, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
         """Return what is compared: the score, or the predicted distribution."""
@@ -152,6 +167,27 @@ class Occlusion(Fold):
             logits, _ = self.sweep.run(case.model, case.image, occluded, case.context.unchanged, *place)
             return jax.nn.softmax(logits)
         return self.sweep.score(case.model, case.image, occluded, case.context.unchanged, *place, case.target)[None]
+
+
+def _laid_out(config: OcclusionConfig, model: Model) -> Windows | Boxes:
+    """Where windows stand in the model's inputs."""
+    space, edge = model.structure.space, config.edge or "full"
+    if space is None:
+        return Windows.over(model.input_shape[:2], config.window, config.stride, edge)
+    if len(space.spatial) == 1:
+        return Windows.over_series(space.spatial[0], config.window, config.stride, edge)
+    depth, height, width = space.spatial
+    return Boxes.over((depth, height, width), config.window, config.stride, edge)
+
+
+def _own(sides: tuple[int, ...], model: Model) -> tuple[int, ...]:
+    """Sides along the input's own axes: a series, held as an image of one row, has one."""
+    space = model.structure.space
+    return sides[1:] if space is not None and len(space.spatial) == 1 else sides
+
+
+def _times(sides: tuple[int, ...]) -> str:
+    return " x ".join(map(str, sides))
 
 
 class _Context(NamedTuple):

@@ -58,9 +58,10 @@ class OcclusionConfig(Conventional):
         "xplique": {"edge": "full", "score": "drop", "gather": "sum"},  # xplique/attributions/occlusion.py
     }
 
-    window: int | tuple[int, int] | None = None
-    """Height and width of a window in pixels (one number for both); a seventh of the short side when not given."""
-    stride: int | tuple[int, int] | None = None
+    window: int | tuple[int, ...] | None = None
+    """Height and width of a window in pixels (one number for both); a seventh of the short side when not given. Of a
+    series one number, of a volume depth, height and width."""
+    stride: int | tuple[int, ...] | None = None
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
     """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
@@ -88,8 +89,8 @@ class OcclusionConfig(Conventional):
     `tf-explain`: truncate, one_minus, grid."""
 
     def __post_init__(self) -> None:
-        check_size("window", self.window, error=WindowError)
-        check_size("stride", self.stride, error=WindowError)
+        check_size("window", self.window, most=3, error=WindowError)
+        check_size("stride", self.stride, most=3, error=WindowError)
         check_fill(self.fill, "fill", FILLS, arrays=True)
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")

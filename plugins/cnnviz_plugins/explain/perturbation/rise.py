@@ -47,9 +47,10 @@ class Rise(SampledMean):
     def draw(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
         """Return mask `index` times its score over the probability, and the mask."""
         cells = self.config.grid if isinstance(self.config.grid, tuple) else (self.config.grid,)
-        mask = random_mask(
-            case.key, (case.image.shape[0], case.image.shape[1]), (cells[0], cells[-1]), self.config.probability
-        )
+        # A series is held as an image of one row, across which there is nothing to choose.
+        rows = 1 if case.model.structure.space is not None else cells[0]
+        size = (case.image.shape[0], case.image.shape[1])
+        mask = random_mask(case.key, size, (rows, cells[-1]), self.config.probability)
         score = case.model.score(case.context + (case.image - case.context) * mask[:, :, None], case.target)[0]
         return score * mask / self.config.probability, mask
 

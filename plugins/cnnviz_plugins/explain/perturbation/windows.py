@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -34,16 +35,30 @@ class Windows:
         Raises:
             WindowError: The window is larger than the image.
         """
-        size = _pair(window if window is not None else max(1, min(image) // 7))
-        step = _pair(stride) if stride is not None else (max(1, size[0] // 4), max(1, size[1] // 4))
-        if size[0] > image[0] or size[1] > image[1]:
-            raise WindowError(
-                f"a window of {size[0]} x {size[1]} pixels does not fit an image of {image[0]} x {image[1]}"
-            )
-        # The last window of `truncate` is cut off at the border, so that a rest counts as a whole step.
-        rest = (step[0] - 1, step[1] - 1) if edge == "truncate" else (0, 0)
-        rows, cols = ((image[axis] - size[axis] + rest[axis]) // step[axis] + 1 for axis in (0, 1))
-        return cls(*size, rows, cols, step, image)
+        size, step, counts = laid_along(image, window, stride, edge)
+        return cls(size[0], size[1], counts[0], counts[1], (step[0], step[1]), image)
+
+    @classmethod
+    def over_series(
+        cls, length: int, window: int | tuple[int, ...] | None, stride: int | tuple[int, ...] | None, edge: str
+    ) -> "Windows":
+        """Return the grid for a series or a vector, held as an image of one row.
+
+        Raises:
+            WindowError: The window is longer than the series, or has more than one side.
+        """
+        size, step, counts = laid_along((length,), window, stride, edge)
+        return cls(1, size[0], 1, counts[0], (1, step[0]), (1, length))
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width of a window."""
+        return self.height, self.width
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """Windows along rows and columns."""
+        return self.rows, self.cols
 
     @property
     def count(self) -> int:
@@ -67,11 +82,11 @@ class Windows:
 
     def enlarged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
         """Return the grid read bilinearly between the windows' centres; the outermost values reach the border."""
-        return self._spread(grid, _interpolation)
+        return self._spread(grid, interpolation)
 
     def summed(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
         """Return, for each pixel, the sum over the windows that occlude it."""
-        return self._spread(grid, _coverage)
+        return self._spread(grid, coverage)
 
     def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
         """Return, for each pixel, the mean over the windows that occlude it; 0 where none does."""
@@ -83,17 +98,53 @@ class Windows:
         return jnp.asarray(rows) @ grid @ jnp.asarray(cols).T
 
 
-def _pair(value: int | tuple[int, ...]) -> tuple[int, int]:
-    pair = (value,) * 2 if isinstance(value, int) else tuple(value) * (2 if len(value) == 1 else 1)
-    return pair[0], pair[1]
+def laid_along(
+    extents: tuple[int, ...], window: Any, stride: Any, edge: str
+) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Return sides, steps and numbers of windows along each axis.
+
+    Args:
+        extents: Length of the input along each axis.
+        window: A side, or one for each axis; a seventh of the shortest axis where it is `None`.
+        stride: A step, or one for each axis; a quarter of the window where it is `None`.
+        edge: `full` for whole windows only, `truncate` for one more at the border, cut off there.
+
+    Raises:
+        WindowError: The window is larger than the input, or has another number of sides.
+    """
+    kind = {1: "a series", 2: "an image", 3: "a volume"}[len(extents)]
+    unit = {1: "steps", 2: "pixels", 3: "voxels"}[len(extents)]
+    size = _each(window if window is not None else max(1, min(extents) // 7), extents, "window")
+    step = _each(stride, extents, "stride") if stride is not None else tuple(max(1, side // 4) for side in size)
+    if any(side > extent for side, extent in zip(size, extents, strict=True)):
+        raise WindowError(f"a window of {_times(size)} {unit} does not fit {kind} of {_times(extents)}")
+    # The last window of `truncate` is cut off at the border, so that a rest counts as a whole step.
+    counts = tuple(
+        (extent - side + (by - 1 if edge == "truncate" else 0)) // by + 1
+        for extent, side, by in zip(extents, size, step, strict=True)
+    )
+    return size, step, counts
 
 
-def _coverage(size: int, count: int, step: int, width: int) -> Float[np.ndarray, "size count"]:
+def _each(value: Any, extents: tuple[int, ...], option: str) -> tuple[int, ...]:
+    sides = (value,) if isinstance(value, int) else tuple(value)
+    if len(sides) not in (1, len(extents)):
+        raise WindowError(f"{option} is one number, or one for each of {len(extents)} axes; got {value!r}")
+    return sides * len(extents) if len(sides) == 1 else sides
+
+
+def _times(sides: tuple[int, ...]) -> str:
+    return " x ".join(map(str, sides))
+
+
+def coverage(size: int, count: int, step: int, width: int) -> Float[np.ndarray, "size count"]:
+    """Return 1 where an entry of an axis lies in a window."""
     first = np.arange(count) * step
     pixel = np.arange(size)[:, None]
     return ((pixel >= first) & (pixel < first + width)).astype(np.float32)
 
 
-def _interpolation(size: int, count: int, step: int, width: int) -> Float[np.ndarray, "size count"]:
+def interpolation(size: int, count: int, step: int, width: int) -> Float[np.ndarray, "size count"]:
+    """Return the weights of linear interpolation between the windows' centres."""
     at = np.clip((np.arange(size) - (width - 1) / 2) / step, 0, count - 1)
     return np.maximum(0, 1 - np.abs(at[:, None] - np.arange(count))).astype(np.float32)

@@ -1,7 +1,7 @@
 """Excitation backprop: a random walk down from the target, by positive weights alone (Zhang et al. 2016, 2018)."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 
@@ -29,6 +29,7 @@ class ExcitationBackprop(Fold):
     Source: Zhang, Lin, Brandt, Shen, Sclaroff 2016, sections 3.2 and 3.3.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     opposite: tuple[int, ...] = ()
     """Positions of the kernels that are negated, among the parameters; none without contrast."""
 

@@ -1,7 +1,7 @@
 """Layer-wise relevance propagation: the score handed back layer by layer, by rules (Bach et al. 2015)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 
@@ -33,6 +33,7 @@ class Lrp(Fold):
     Source: Bach et al. 2015, sections 3.2 and 3.3; Montavon et al. 2019; composites: Kohlbrenner et al. 2020.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     view: View = "pixels"
     settings: RelevanceSettings
     site: Site = IMAGE
