@@ -1216,9 +1216,10 @@ class NonSensitivity(MeasureConfig):
 @dataclass(frozen=True, kw_only=True)
 class Occlusion(ExplainConfig):
     """How much the score falls when each window of the image is occluded."""
-    window: int | tuple[int, int] | None = None
-    """Height and width of a window in pixels (one number for both); a seventh of the short side when not given."""
-    stride: int | tuple[int, int] | None = None
+    window: int | tuple[int, ...] | None = None
+    """Height and width of a window in pixels (one number for both); a seventh of the short side when not given. Of a
+    series one number, of a volume depth, height and width."""
+    stride: int | tuple[int, ...] | None = None
     """Step between neighbouring windows in pixels; a quarter of the window when not given."""
     fill: float | tuple[float, ...] | str = 0.5
     """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
