@@ -4,7 +4,6 @@ Parameters are leaves of `Model`, so they are arguments of everything that is co
 checkpoints.
 """
 
-import copy
 import dataclasses
 import functools
 from collections.abc import Mapping, Sequence
@@ -21,6 +20,7 @@ from cnnviz_jax.compiling import abstract, in_batches, shapes_returned
 from cnnviz_jax.data.images import Images, check_images, of_bytes
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError, UsageError
 from cnnviz_jax.model.codes import CodeLayer, change_codes, code_layer, layers_below, read_codes, with_code_rows
+from cnnviz_jax.model.copying import Copied
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
 from cnnviz_jax.model.scored import Scored
@@ -31,7 +31,7 @@ from cnnviz_jax.results.pytrees import static
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True)
-class Model:
+class Model(Copied):
     """Any JAX model, adapted: call it on images, look at its layers, run techniques on it."""
 
     params: Any
@@ -55,20 +55,6 @@ class Model:
         if not all(map(_is_at_hand, jax.tree.leaves(self.params))):
             return jax.jit(_forward)(self, images)
         return in_batches(_forward, (_forward, self.structure), (self,), images)
-
-    def __deepcopy__(self, memo: dict[int, Any]) -> "Model":
-        """Return the model with parameters of its own; what was read of it is never written to, and shared."""
-        return dataclasses.replace(self, params=copy.deepcopy(self.params, memo), codes=copy.deepcopy(self.codes, memo))
-
-    def __copy__(self) -> "Model":
-        return dataclasses.replace(self)
-
-    def __reduce__(self) -> Any:
-        raise ModelError(
-            f"{self.name} cannot be pickled: it holds a traced program and the functions that it was traced from; "
-            "pickle what was adapted (the module and its parameters) and call cv.adapt again where it is read, or name "
-            "a factory for cv.load_model"
-        )
 
     def __repr__(self) -> str:  # the parameters would fill pages
         kind = "images" if self.structure.space is None else self.structure.space.words.removeprefix("a ")

@@ -68,7 +68,7 @@ def test_help_lists_the_options_with_defaults_and_units():
     assert text.count("Options:") == 1
     for field in dataclasses.fields(cv.techniques.Occlusion):
         assert f"    {field.name}: " in text
-    assert "window: int | tuple[int, int] | None = None\n        Height and width of a window in pixels" in text
+    assert "window: int | tuple[int, ...] | None = None\n        Height and width of a window in pixels" in text
 
 
 def test_every_option_of_every_technique_is_explained():
