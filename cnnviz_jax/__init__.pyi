@@ -12,6 +12,7 @@ from .model.predicting import predictions as predictions
 from .plugins.hookspecs import hookimpl as hookimpl
 from .plugins.specs import AdapterSpec as AdapterSpec
 from .plugins.specs import ModelSpec as ModelSpec
+from .plugins.specs import PanelSpec as PanelSpec
 from .plugins.specs import RendererSpec as RendererSpec
 from .plugins.specs import TechniqueSpec as TechniqueSpec
 from .recorder import Recorder as Recorder
@@ -36,12 +37,15 @@ from .results.weights import FilterBank as FilterBank
 from .results.weights import FilterMatch as FilterMatch
 from .results.weights import FilterVariety as FilterVariety
 from .results.weights import ReceptiveFields as ReceptiveFields
+from .site.reading import Site as Site
+from .site.reading import SiteUnit as SiteUnit
 from .techniques.lookup import technique_names as technique_names
 from .verbs.adapt import adapt as adapt
 from .verbs.capture import capture as capture
 from .verbs.compare import compare as compare
 from .verbs.diff import diff as diff
 from .verbs.explain import explain as explain
+from .verbs.explore import explore as explore
 from .verbs.inspect import inspect as inspect
 from .verbs.intervene import intervene as intervene
 from .verbs.learn_dictionary import learn_dictionary as learn_dictionary
@@ -50,6 +54,7 @@ from .verbs.load_model import load_model as load_model
 from .verbs.measure import measure as measure
 from .verbs.name_units import name_units as name_units
 from .verbs.open_run import open_run as open_run
+from .verbs.open_site import open_site as open_site
 from .verbs.render import render as render
 from .verbs.report import report as report
 from .verbs.rerun import rerun as rerun

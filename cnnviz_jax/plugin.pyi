@@ -104,6 +104,7 @@ from .plugins.references import import_reference as import_reference
 from .plugins.specs import AdapterSpec as AdapterSpec
 from .plugins.specs import ModelSpec as ModelSpec
 from .plugins.specs import PackagedFile as PackagedFile
+from .plugins.specs import PanelSpec as PanelSpec
 from .plugins.specs import RendererSpec as RendererSpec
 from .plugins.specs import TechniqueSpec as TechniqueSpec
 from .plugins.specs import WeightsSpec as WeightsSpec
@@ -163,6 +164,19 @@ from .results.weights import FilterMatch as FilterMatch
 from .results.weights import FilterVariety as FilterVariety
 from .results.weights import LayerVariety as LayerVariety
 from .results.weights import ReceptiveFields as ReceptiveFields
+from .site.case import LayerCase as LayerCase
+from .site.folder import FUNCTION as FUNCTION
+from .site.folder import plain as plain
+from .site.parts import Bars as Bars
+from .site.parts import Facts as Facts
+from .site.parts import Histogram as Histogram
+from .site.parts import Kernels as Kernels
+from .site.parts import Part as Part
+from .site.parts import Text as Text
+from .site.parts import Tile as Tile
+from .site.parts import Tiles as Tiles
+from .site.parts import Units as Units
+from .site.reading import Site as Site
 from .targets.classes import ClassScore as ClassScore
 from .targets.combining import TargetWithInputs as TargetWithInputs
 from .targets.combining import group_scores as group_scores

@@ -3,7 +3,7 @@
 import dataclasses
 import difflib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cnnviz_jax.errors import PluginError
@@ -14,6 +14,7 @@ HOOKS: dict[str, tuple[str, type]] = {
     hookspecs.cnnviz_models.__name__: ("model", specs.ModelSpec),
     hookspecs.cnnviz_techniques.__name__: ("technique", specs.TechniqueSpec),
     hookspecs.cnnviz_renderers.__name__: ("renderer", specs.RendererSpec),
+    hookspecs.cnnviz_panels.__name__: ("panel", specs.PanelSpec),
 }
 """Hook name to the sort of thing it yields and the record class of that sort."""
 
@@ -90,6 +91,15 @@ def _fault(record: Any) -> str | None:
             return f"config is {_shown(config)}, not a dataclass"
         if not config.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             return f"config {config.__name__} is not a frozen dataclass"
+    if isinstance(record, specs.PanelSpec):
+        surveys: Any = record.surveys
+        if not isinstance(surveys, Mapping) or not all(
+            isinstance(name, str) and isinstance(options, Mapping) for name, options in surveys.items()
+        ):
+            return f"surveys is {_shown(surveys)}, not a mapping from names of survey techniques to their options"
+        place: Any = record.place
+        if not isinstance(place, int):
+            return f"place is {_shown(place)}, not a whole number"
     if isinstance(record, specs.AdapterSpec):
         matches: Any = record.matches
         if not callable(matches):

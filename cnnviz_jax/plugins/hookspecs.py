@@ -1,4 +1,4 @@
-"""The four hooks through which plugins enter, the built-in ones included.
+"""The five hooks through which plugins enter, the built-in ones included.
 
 All are registration hooks: they yield frozen records and run on the host before anything is traced. None is
 `firstresult` and order never matters. Light: imports no jax.
@@ -11,7 +11,7 @@ from typing import Any
 
 import pluggy
 
-from cnnviz_jax.plugins.specs import AdapterSpec, ModelSpec, RendererSpec, TechniqueSpec, techniques_in
+from cnnviz_jax.plugins.specs import AdapterSpec, ModelSpec, PanelSpec, RendererSpec, TechniqueSpec, techniques_in
 
 PROJECT = "cnnviz_jax"
 """Pluggy project name and entry-point group."""
@@ -39,7 +39,7 @@ _mark = pluggy.HookspecMarker(PROJECT)
 
 
 def _hookspec(function: Callable[[], Any]) -> Callable[[], Any]:
-    """Mark a hook and put into its docstring, before the example, what holds for all four alike."""
+    """Mark a hook and put into its docstring, before the example, what holds for all alike."""
     head, example, rest = str(function.__doc__).partition("\n    Example:")
     function.__doc__ = f"{head}{_ANSWERS}{example}{rest}"
     return _mark(function)
@@ -81,5 +81,15 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
 
     Example:
         yield RendererSpec(name="csv", summary="Tables", accepts=("Attribution",), suffixes=(".csv",), render=write)
+    """
+    return ()
+
+
+@_hookspec
+def cnnviz_panels() -> Iterable[PanelSpec]:
+    """Yield what the pages of units in a site show, each panel under a heading of its own.
+
+    Example:
+        yield PanelSpec(name="norms", summary="Length of the kernel", build="my_plugin.norms:build")
     """
     return ()

@@ -10,7 +10,7 @@ from cnnviz_jax.errors import PluginError, UnknownNameError, did_you_mean
 from cnnviz_jax.plugins.contract import HOOKS
 from cnnviz_jax.plugins.references import is_reference
 from cnnviz_jax.plugins.reports import Disabled, PluginInfo, Skipped
-from cnnviz_jax.plugins.specs import AdapterSpec, Kind, ModelSpec, Record, RendererSpec, TechniqueSpec
+from cnnviz_jax.plugins.specs import AdapterSpec, Kind, ModelSpec, PanelSpec, Record, RendererSpec, TechniqueSpec
 
 
 @dataclass(frozen=True)
@@ -18,7 +18,7 @@ class Conflict:
     """A name that several plugins claim: none of them has it until the user disables all but one."""
 
     sort: str
-    """`adapter`, `model`, `technique` or `renderer`."""
+    """`adapter`, `model`, `technique`, `renderer` or `panel`."""
     name: str
     """The name."""
     owners: tuple[str, ...]
@@ -88,6 +88,14 @@ class Plugins:
     def renderers(self) -> Mapping[str, RendererSpec]:
         """The renderers by name, sorted."""
         return self._uncontested("renderer")
+
+    @property
+    def panels(self) -> Mapping[str, PanelSpec]:
+        """The panels by name, in the order in which they stand on a page."""
+        found = self._uncontested("panel")
+        return MappingProxyType(
+            {name: found[name] for name in sorted(found, key=lambda name: (found[name].place, name))}
+        )
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:

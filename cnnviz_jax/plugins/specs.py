@@ -5,7 +5,7 @@ as `"package.module:attribute"` and imported by `load` when it is first used.
 """
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from inspect import cleandoc
 from typing import Any, Literal, TypeVar, dataclass_transform
@@ -194,4 +194,23 @@ class RendererSpec:
     """`overlay(attribution, **display)`: maps over their images, (n, h, w, 3) in [0, 1], for `result.overlay()`."""
 
 
-Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec
+@dataclass(frozen=True, kw_only=True)
+class PanelSpec:
+    """What the pages of units in a site of `cv.explore` show under one heading."""
+
+    name: str
+    """Name for `cnnviz panels` and in the site's data."""
+    summary: str
+    """The heading, and one line for `cnnviz panels`."""
+    build: Lazy
+    """`build(case)` -> a function `(unit)` -> a list of parts (`Text`, `Facts`, `Bars`, `Histogram`, `Tiles`, `Units`,
+    `Kernels`), empty where there is nothing to show of that unit; or `None` where the layer has nothing. `case` is a
+    `cnnviz_jax.plugin.LayerCase`."""
+    surveys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """Survey techniques by name, with options: what they find at the layer is `case.results[name]`. The surveys of all
+    panels and layers share one pass over the images."""
+    place: int = 100
+    """Where it stands on the page: lower numbers first, of equal ones by name."""
+
+
+Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec | PanelSpec

@@ -2,6 +2,7 @@
 
 COMMANDS = {
     "report": "write one offline page: predictions, explanations, filters, receptive fields",
+    "explore": "make a folder of pages: one for every layer, unit, image and class of a network",
     "explain": "show where a model looks in images",
     "measure": "measure how faithful a technique's maps are",
     "compare": "set techniques side by side: which is most faithful for a network",
@@ -21,6 +22,7 @@ COMMANDS = {
     "techniques": "list the techniques, by kind",
     "adapters": "list the frameworks whose models are understood",
     "renderers": "list the ways to write results",
+    "panels": "list what the pages of `cnnviz explore` show of a unit",
     "plugins": "list the plugins, also those skipped, and why",
     "doctor": "check this installation: versions, devices, memory, compiler",
 }

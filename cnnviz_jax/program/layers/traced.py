@@ -16,6 +16,7 @@ from cnnviz_jax.program.graph.graph import Graph
 from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.checks import ProgramCheck, check, softmax_heads
 from cnnviz_jax.program.layers.default_layer import DefaultLayer, default_layer, feeding
+from cnnviz_jax.program.layers.links import layer_links
 from cnnviz_jax.program.layers.naming import find_layer_nodes, layer_node_of
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.operations import Operation, ProgramView
@@ -146,6 +147,11 @@ class TracedProgram:
     def default_layer(self) -> DefaultLayer | None:
         """The layer that is looked at where none is named, or `None` where no layer is a map."""
         return default_layer(self.graph, self.analysis, self.layers, self.operations, self.result_ids)
+
+    @functools.cached_property
+    def links(self) -> Mapping[str, tuple[str, ...]]:
+        """For each layer, the layers that it is computed from; see `program.layers.links`."""
+        return layer_links(self)
 
     @functools.cached_property
     def _results_rest_on(self) -> frozenset[int]:

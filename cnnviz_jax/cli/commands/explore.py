@@ -1,0 +1,94 @@
+"""`cnnviz explore MODEL [IMAGES...] --out site`: a folder of pages for every layer, unit, image and class."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.cli.request import Request, Verb, stacked
+from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, SEED_OPTION, Common
+from cnnviz_jax.cli.values import evaluations_at_once
+from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugins.references import is_reference
+from cnnviz_jax.progress.bars import duration
+
+DEFAULT_OUT = "site"
+_EXAMPLES = 200
+"""How many of a network's own images are read."""
+VERB = Verb(
+    name="explore",
+    usage="cnnviz explore MODEL [IMAGES...] [--out FOLDER] [--synthesis none|top:N|all]",
+    about="Make a folder of pages in which every layer, unit, image and class has an address. It opens from the disk;"
+    " the same command continues one that was interrupted, and adds synthesised images to one that is complete. Without"
+    " images, those that come with the network.",
+    words="the model, then one folder, .npz, .zarr or package.module:factory of images, or image files",
+    options=(
+        *MODEL_OPTIONS,
+        Common("out", "FOLDER", f"where to write (default: {DEFAULT_OUT})", DEFAULT_OUT),
+        Common("labels", "folders|CSV", "classes: the folders' names, or a CSV of path and label"),
+        Common("layers", "LAYERS", "whose units get pages: names and patterns joined by commas, or all; where left out,"
+               " each convolution and dense layer behind its norm and activation"),
+        Common("detail", "full|light", "light has smaller crops and only the strongest images", "full"),
+        Common("synthesis", "none|top:N|all", "images made to excite N units of each layer, or all", "none"),
+        Common("recipe", "NAME", "how they are made, as `cnnviz synthesize --help` lists it", "quick"),
+        Common("batch", "INT", "images at once, in place of what memory allows"),
+        SEED_OPTION,
+    ),
+)  # fmt: skip
+
+
+def run(words: list[str], settings: Settings) -> int:
+    """Write the site and say where it is and how long it took."""
+    request = Request.read(VERB, words, settings)
+    given = request.given
+    names: Sequence[str] | None = None
+    is_source = len(request.words) == 1 and not _is_image(request.words[0])
+    files = [] if is_source else request.image_files(examples=True)
+    if given["labels"] is not None and not is_source:
+        raise UsageError("--labels are those of a folder; name one folder of images")
+    batch = evaluations_at_once(given["batch"])
+
+    import numpy as np
+
+    import cnnviz_jax as cv
+
+    model = request.load()
+    images: Any
+    labels: Any
+    if is_source:
+        images, labels = request.words[0], given["labels"]
+    elif files:
+        images, labels = stacked(files, model), None
+        names = [file.name for file in files]
+    else:
+        images, words = cv.example_images(request.model, _EXAMPLES)
+        known = model.labels or ()
+        labels = np.array([known.index(word) for word in words]) if set(words) <= set(known) else None
+        names = [f"{word} {number}" for number, word in enumerate(words)]
+    with request.progress() as progress:
+        site = cv.explore(
+            model,
+            images,
+            given["out"],
+            labels,
+            layers=None if given["layers"] is None else given["layers"].split(","),
+            detail=given["detail"],
+            synthesis=given["synthesis"],
+            recipe=given["recipe"],
+            key=request.key,
+            names=names,
+            batch=batch,
+            progress=progress,
+        )
+    if not settings.quiet:
+        for warning in dict.fromkeys(site.summary["warnings"]):
+            print(f"cnnviz: warning: {warning}", file=sys.stderr)
+        page = Path(given["out"]) / "index.html"
+        print(f"wrote {page} in {duration(time.monotonic() - request.started_s)}")
+    return 0
+
+
+def _is_image(word: str) -> bool:
+    return not Path(word).is_dir() and not is_reference(word) and Path(word).suffix.lower() not in (".npz", ".zarr")

@@ -1,0 +1,92 @@
+"""What a panel is given: one layer with what was found about its units, and the images to cut tiles from."""
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from jaxtyping import UInt8
+
+from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.model.model import Model
+from cnnviz_jax.site.network import input_of, sources_of
+from cnnviz_jax.site.parts import Tile
+from cnnviz_jax.site.sheets import as_bytes, shrunk
+
+Detail = Literal["full", "light"]
+TILE_PX: dict[Detail, int] = {"full": 64, "light": 32}
+"""Longest side of a tile; smaller fields keep their pixels."""
+_CACHE_BYTES = 512 * 2**20
+
+
+class Images:
+    """The images as bytes, those used last kept in memory."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        self.dataset = dataset
+        self._kept: OrderedDict[int, UInt8[np.ndarray, "h w 3"]] = OrderedDict()
+
+    def __getitem__(self, number: int) -> UInt8[np.ndarray, "h w 3"]:
+        if number not in self._kept:
+            self._kept[number] = as_bytes(self.dataset.image(number))
+            while len(self._kept) * self._kept[number].nbytes > _CACHE_BYTES and len(self._kept) > 1:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(number)
+        return self._kept[number]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCase:
+    """One layer of a site, for the panels of its units' pages."""
+
+    model: Model
+    layer: Layer
+    dataset: Dataset
+    results: Mapping[str, Any]
+    """What the panel's surveys found at this layer, by the technique's name."""
+    shown: tuple[str, ...]
+    """The layers whose units have pages, in execution order."""
+    detail: Detail
+    images: Images
+
+    def tile(self, number: int, box: Sequence[int], value: float | None = None, *, of: str = "") -> Tile:
+        """Return the part of an image inside a box as a tile that links to the image.
+
+        Args:
+            number: Of the image in the data set.
+            box: Top, left, bottom, right, inclusive.
+            value: A number to stand below it.
+            of: What it is, for readers who do not see it.
+        """
+        top, left, bottom, right = (int(edge) for edge in box)
+        crop = self.images[number][top : bottom + 1, left : right + 1]
+        name = self.dataset.source.name(number)
+        words = f"{of} " if of else ""
+        return Tile(
+            pixels=shrunk(crop, TILE_PX[self.detail] / max(self._largest, 1)),
+            alt=f"{words}rows {top} to {bottom}, columns {left} to {right} of {name}",
+            value=value,
+            image=number,
+            box=(top, left, bottom, right),
+        )
+
+    @property
+    def _largest(self) -> int:
+        """The longest side of any unit's box, so that all tiles of a layer have one scale."""
+        field, sides = self.layer.receptive_field, self.model.input_shape[:2]
+        if field is None:
+            return max(sides)
+        return max(int((reach.last - reach.first + 1).max()) for reach in (field.rows, field.columns))
+
+    def sources_of(self, layer: str) -> tuple[list[str], list[str]]:
+        """Return the layers with a kernel whose channels are a layer's units, and the layers that are added to it.
+
+        One kernel in most networks; more behind a sum of two branches.
+        """
+        return sources_of(self.model, layer, self.shown)
+
+    def input_of(self, kernel_layer: str) -> str | None:
+        """Return the layer with pages whose channels a kernel reads; `None` where there is none."""
+        return input_of(self.model, kernel_layer, self.shown)

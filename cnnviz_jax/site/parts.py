@@ -1,0 +1,128 @@
+"""What a panel of a unit's page may show: a closed list of parts, each drawn by the page without code of the panel's.
+
+So a panel is Python alone, its texts are never read as HTML, and its numbers can be read back and tested.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+
+from cnnviz_jax.errors import PluginError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """One thing on a page; see the subclasses."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Part):
+    """A paragraph."""
+
+    text: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts(Part):
+    """Names with values: numbers, texts, or `None` for none."""
+
+    rows: Sequence[tuple[str, Any]]
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bars(Part):
+    """Names with numbers as bars from zero; a third entry of a row is an address in the site, such as `#/class/3`."""
+
+    rows: Sequence[tuple[Any, ...]]
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Histogram(Part):
+    """Counts between edges, with marks at values."""
+
+    counts: Sequence[int]
+    edges: Sequence[float]
+    """One more than counts; rising."""
+    marks: Sequence[tuple[str, float]] = ()
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A small image, such as what a unit sees of one."""
+
+    pixels: UInt8[np.ndarray, "h w 3"]
+    alt: str
+    """What it shows, in words."""
+    value: float | None = None
+    """A number below it."""
+    caption: str = ""
+    image: int | None = None
+    """Number of the image that it comes from: the tile links there."""
+    box: Sequence[int] | None = None
+    """Top, left, bottom, right (inclusive) of its place in that image."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tiles(Part):
+    """Small images side by side."""
+
+    tiles: Sequence[Tile]
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Units(Part):
+    """Other units, with a number each: (layer, unit, value)."""
+
+    rows: Sequence[tuple[str, int, float]]
+    title: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kernels(Part):
+    """Slices of kernels: (layer or "", unit, value, rows of the slice); one scale for all, symmetric about 0."""
+
+    rows: Sequence[tuple[str, int, float, Any]]
+    title: str = ""
+
+
+@dataclass
+class Packed:
+    """Parts as data, and the tiles in them, which go into a sheet."""
+
+    parts: list[dict[str, Any]] = field(default_factory=list)
+    tiles: list[tuple[dict[str, Any], UInt8[np.ndarray, "h w 3"]]] = field(default_factory=list)
+
+
+def packed(parts: Any, who: str) -> Packed:
+    """Return what a panel gave for one unit.
+
+    Raises:
+        PluginError: It is no list of parts.
+    """
+    if isinstance(parts, Part):
+        parts = [parts]
+    if not isinstance(parts, list | tuple) or not all(isinstance(each, Part) for each in parts):
+        kinds = ", ".join(kind.__name__ for kind in Part.__subclasses__())
+        raise PluginError(f"{who} gave {type(parts).__name__}; a list of parts is needed: {kinds}")
+    found = Packed()
+    for part in parts:
+        told = {each.name: getattr(part, each.name) for each in dataclasses.fields(part)}
+        if isinstance(part, Tiles):
+            told["tiles"] = [_tile(tile, found) for tile in part.tiles]
+        found.parts.append({"part": type(part).__name__.lower(), **told})
+    return found
+
+
+def _tile(tile: Tile, found: Packed) -> dict[str, Any]:
+    told = {each.name: getattr(tile, each.name) for each in dataclasses.fields(tile) if each.name != "pixels"}
+    told = {name: value for name, value in told.items() if value is not None and value != ""}
+    found.tiles.append((told, tile.pixels))
+    return told

@@ -1,0 +1,183 @@
+"""A site read back: every number that its pages show, and the tiles, without a browser."""
+
+import functools
+import html
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image
+
+from cnnviz_jax.errors import LayerNotFoundError, UsageError, did_you_mean
+from cnnviz_jax.site.folder import CLASSES_PER_FILE, IMAGES_PER_FILE, UNITS_PER_FILE, SiteFolder
+
+
+class Site:
+    """The pages of a network in a folder."""
+
+    def __init__(self, folder: SiteFolder) -> None:
+        self.folder = folder
+        """Where it lies."""
+
+    def __repr__(self) -> str:
+        state = "complete" if self.is_complete else "not complete"
+        units = sum(row["units"] for row in self.summary["layers"] if row["is_shown"])
+        return f"Site({self.folder.root}: {self.title}, {len(self.layers)} layers, {units} units, {state})"
+
+    def _repr_html_(self) -> str:
+        """Return a link to the site and what is in it, for notebooks."""
+        page = html.escape((self.folder.root / "index.html").resolve().as_uri(), quote=True)
+        return f'<p><a href="{page}">{html.escape(self.title)}</a>: {html.escape(repr(self))}</p>'
+
+    @functools.cached_property
+    def summary(self) -> dict[str, Any]:
+        """What `site.json` holds: layers, classes, images, identity."""
+        return self.folder.read_summary()
+
+    @property
+    def title(self) -> str:
+        """The network's name."""
+        return str(self.summary["title"])
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every layer, image and class is there; synthesised images may come later."""
+        return bool(self.summary["is_complete"])
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """The layers whose units have pages, in execution order."""
+        return tuple(self.summary["identity"]["layers"])
+
+    def layer(self, name: str) -> dict[str, Any]:
+        """Return a layer's row with the columns of its grid: `maximum`, `fire_rate`, `state`, `selectivity`, ...
+
+        Raises:
+            LayerNotFoundError: The site has no pages of that layer.
+            ResultFileError: It is not written yet.
+        """
+        row = self._row(name)
+        return {**row, **self.folder.read(row["slug"])["columns"]}
+
+    def unit(self, layer: str, unit: int) -> "SiteUnit":
+        """Return what the page `#/LAYER/UNIT` shows.
+
+        Raises:
+            LayerNotFoundError: The site has no pages of that layer.
+            UsageError: The layer has no such unit.
+            ResultFileError: It is not written yet.
+        """
+        row = self._row(layer)
+        if not 0 <= unit < row["units"]:
+            raise UsageError(f"layer {row['name']!r} has units 0 to {row['units'] - 1}, got {unit}")
+        data = self.folder.read(f"{row['slug']}-u{unit // UNITS_PER_FILE}")
+        group = str(unit // self.summary["units_per_sheet"])
+        made, sheets = None, []
+        if unit in row["synthesis"].get(group, ()):
+            shown = self.folder.read(f"{row['slug']}-s{group}")
+            made, sheets = shown["units"][str(unit)], shown["sheets"]
+        return SiteUnit(self.folder, row["name"], unit, data["units"][str(unit)], data["sheets"], made, sheets)
+
+    def units(self) -> Iterator[tuple[str, int]]:
+        """Yield layer and number of every unit that has a page."""
+        for row in self.summary["layers"]:
+            for unit in range(row["units"] if row["is_shown"] and row["is_done"] else 0):
+                yield row["name"], unit
+
+    def image(self, number: int) -> dict[str, Any]:
+        """Return what the page `#/image/NUMBER` shows: name, label, answers, the units that fire most.
+
+        Raises:
+            UsageError: The image has no page.
+        """
+        places = {int(each[0]): place for place, each in enumerate(self.summary["images"])}
+        if number not in places:
+            raise UsageError(f"image {number} has no page in {self.folder.root}; {len(places)} images have one")
+        found = self.folder.read(f"images-{places[number] // IMAGES_PER_FILE}")["images"][str(number)]
+        return dict(found)
+
+    def class_page(self, index: int) -> dict[str, Any]:
+        """Return what the page `#/class/INDEX` shows: its units, its images, what is mistaken.
+
+        Raises:
+            UsageError: There is no such class.
+        """
+        if not 0 <= index < len(self.summary["classes"]):
+            raise UsageError(f"classes run from 0 to {len(self.summary['classes']) - 1}, got {index}")
+        return dict(self.folder.read(f"classes-{index // CLASSES_PER_FILE}")["classes"][str(index)])
+
+    def _row(self, name: str) -> dict[str, Any]:
+        dotted = str(name).replace("/", ".")
+        for row in self.summary["layers"]:
+            if row["is_shown"] and row["name"] in (name, dotted):
+                return dict(row)
+        raise LayerNotFoundError(
+            f"no layer {name!r} in {self.folder.root}.{did_you_mean(dotted, self.layers)} It has pages of "
+            f"{len(self.layers)} layers"
+        )
+
+
+class SiteUnit:
+    """The page of one unit."""
+
+    def __init__(
+        self, folder: SiteFolder, layer: str, unit: int, panels: Mapping[str, Any], sheets: list[Any],
+        synthesis: Mapping[str, Any] | None, synthesis_sheets: list[Any],
+    ) -> None:  # fmt: skip
+        self.layer, self.unit = layer, unit
+        self.panels: dict[str, list[dict[str, Any]]] = dict(panels)
+        """What each panel shows: its parts in order, as in the site's data."""
+        self.synthesis = None if synthesis is None else dict(synthesis)
+        """The image made to excite it: `status`, `peak`, `maximum`, `ratio`; `None` where none was made."""
+        self._folder, self._sheets, self._own_sheets = folder, sheets, synthesis_sheets
+
+    def __repr__(self) -> str:
+        return f"SiteUnit({self.address}: {', '.join(self.panels)})"
+
+    def _repr_html_(self) -> str:
+        """Return the unit's facts and a link to its page, for notebooks."""
+        page = (self._folder.root / "index.html").resolve().as_uri() + self.address
+        rows = "".join(
+            f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
+            for name, value in self.facts.items()
+        )
+        return f'<p><a href="{html.escape(page, quote=True)}">{html.escape(self.address)}</a></p><table>{rows}</table>'
+
+    @property
+    def address(self) -> str:
+        """The page in the site."""
+        return f"#/{self.layer}/{self.unit}"
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """Every named value on the page, by name."""
+        found: dict[str, Any] = {}
+        for parts in self.panels.values():
+            for part in parts:
+                if part["part"] == "facts":
+                    found |= dict(part["rows"])
+        return found
+
+    def tiles(self, panel: str = "exemplars") -> list[dict[str, Any]]:
+        """Return the tiles of a panel: `image`, `box`, `value`, and `at`, the place in the sheet."""
+        return [tile for part in self.panels.get(panel, ()) if part["part"] == "tiles" for tile in part["tiles"]]
+
+    def pixels(self, tile: Mapping[str, Any]) -> UInt8[np.ndarray, "h w 3"]:
+        """Return the pixels of a tile as the page shows them, or of `synthesis`."""
+        sheets = self._own_sheets if tile is self.synthesis else self._sheets
+        sheet, left, top, width, height = tile["at"]
+        with Image.open(self._folder.tiles / sheets[sheet][0]) as image:
+            return np.asarray(image.convert("RGB"))[top : top + height, left : left + width]
+
+
+def site_in(folder: str | Path) -> Site:
+    """Return the site in a folder.
+
+    Raises:
+        UsageError: There is none.
+    """
+    site = Site(SiteFolder(Path(folder)))
+    _ = site.summary
+    return site

@@ -1,0 +1,78 @@
+"""Many small images in one file, each at a place of its own, within a number of bytes."""
+
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Float, UInt8
+from PIL import Image
+
+from cnnviz_jax.files import write_whole
+
+Place = tuple[int, int, int, int]
+"""Left, top, width and height of a tile in its sheet."""
+
+_EXACT_PX = 20
+"""Tiles up to this size are kept exactly: a few pixels of a first layer would be smeared by JPEG's 8 x 8 blocks."""
+_QUALITIES = (88, 78, 66, 54, 42, 30, 18)
+
+
+def as_bytes(image: Float[np.ndarray, "h w c"]) -> UInt8[np.ndarray, "h w 3"]:
+    """Return an image in [0, 1] as bytes: three channels as colour, any other number as their mean in grey."""
+    image = np.clip(np.nan_to_num(image), 0, 1)
+    if image.shape[-1] != 3:
+        image = np.repeat(image.mean(-1, keepdims=True), 3, -1)
+    return np.round(image * 255).astype(np.uint8)
+
+
+def shrunk(pixels: UInt8[np.ndarray, "h w 3"], factor: float) -> UInt8[np.ndarray, "rows cols 3"]:
+    """Return an image made smaller by a factor of at most 1; never less than a pixel."""
+    if factor >= 1:
+        return pixels
+    height, width = (max(1, round(size * factor)) for size in pixels.shape[:2])
+    return np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
+
+
+def write_sheet(
+    path: Path, tiles: Sequence[UInt8[np.ndarray, "_ _ 3"]], *, most_bytes: int
+) -> tuple[str, tuple[int, int], list[Place]]:
+    """Write tiles as one PNG or JPEG and return its name, its width and height, and each tile's place.
+
+    Args:
+        path: The file without its suffix.
+        tiles: In the order in which they fill the sheet, row by row.
+        most_bytes: JPEG's quality falls until the file is at most so large, or lowest.
+    """
+    height, width = (max(tile.shape[axis] for tile in tiles) for axis in (0, 1))
+    is_exact = max(height, width) <= _EXACT_PX
+    # JPEG codes blocks of 8 x 8 pixels: tiles that begin at a block never mix with their neighbours.
+    height, width = (size if is_exact else -(-size // 8) * 8 for size in (height, width))
+    columns = math.ceil(math.sqrt(len(tiles) * height / width))
+    rows = math.ceil(len(tiles) / columns)
+    sheet = np.zeros((rows * height, columns * width, 3), np.uint8)
+    places = []
+    for number, tile in enumerate(tiles):
+        top, left = number // columns * height, number % columns * width
+        # A tile smaller than its cell is continued by its last row and column, which costs JPEG nothing.
+        sheet[top : top + height, left : left + width] = np.pad(
+            tile, ((0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0)), "edge"
+        )
+        places.append((left, top, tile.shape[1], tile.shape[0]))
+    image = Image.fromarray(sheet)
+    data = b""
+    if is_exact:
+        buffer = io.BytesIO()
+        image.save(buffer, "PNG", optimize=True)
+        data = buffer.getvalue()
+    else:
+        for quality in _QUALITIES:
+            buffer = io.BytesIO()
+            image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
+            data = buffer.getvalue()
+            if len(data) <= most_bytes:
+                break
+    name = f"{path.name}.{'png' if is_exact else 'jpg'}"
+    write_whole(path.with_name(name), data)
+    return name, (columns * width, rows * height), places

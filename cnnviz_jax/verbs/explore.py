@@ -1,0 +1,197 @@
+"""`cv.explore`: a folder of pages, one for every layer, unit, image and class of a network."""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
+from cnnviz_jax.engine.survey import run_survey
+from cnnviz_jax.engine.surveys import Surveyed
+from cnnviz_jax.errors import ImageError, RenderError, UsageError
+from cnnviz_jax.files import check_writable
+from cnnviz_jax.model.model import Model, require_model
+from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.plugins import Plugins, plugins
+from cnnviz_jax.plugins.rendering import renderer_for
+from cnnviz_jax.results.synthesis import Synthesis
+from cnnviz_jax.site.building import begin, digest_of, identity_of, write_pages
+from cnnviz_jax.site.case import Detail
+from cnnviz_jax.site.folder import SiteFolder
+from cnnviz_jax.site.gathering import gather
+from cnnviz_jax.site.network import Layers, chosen_layers
+from cnnviz_jax.site.reading import Site, site_in
+from cnnviz_jax.site.synthesis_pages import chosen_units, groups_of, parsed, write_synthesis
+from cnnviz_jax.verbs.outermost import verb
+from cnnviz_jax.verbs.render import render
+from cnnviz_jax.verbs.synthesize import synthesize
+
+TECHNIQUE = "activation-maximization"
+"""Makes the images of units."""
+_AT_ONCE = 64
+"""Units in one call: the work that a kill can lose."""
+
+
+@verb
+def explore(
+    model: Model,
+    images: Any,
+    out: str | Path,
+    labels: Any = None,
+    *,
+    layers: Layers = None,
+    detail: Detail = "full",
+    synthesis: str = "none",
+    recipe: str = "quick",
+    names: Sequence[str] | None = None,
+    fields: Mapping[str, Any] | None = None,
+    key: Any = None,
+    batch: Chunk = "auto",
+    memory_budget: int | None = None,
+    progress: Progress | bool | None = None,
+) -> Site:
+    """Return, and write to the folder `out`, a site: a page for every layer, unit, image and class of a network.
+
+    `out/index.html` opens from the disk, from any web server and from a zip; nothing in it needs the network. All
+    layers come from one pass over the images. Files appear whole, layer by layer: the same call continues a site that
+    was interrupted, to the same bytes, and adds synthesised images to one that is complete.
+
+    Args:
+        model: From `cv.adapt` or `cv.load_model`.
+        images: Images (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
+        out: The folder: new, empty, or a site of the same model, images, layers and detail.
+        labels: One class index per image, -1 where unknown; for a folder `"folders"` or a CSV file.
+        layers: Whose units get pages: names, `all`, patterns such as `relu*`; where not given, each convolution and
+            dense layer behind its norm and activation.
+        detail: `full` shows crops of up to 64 pixels, `light` of 32 and no levels below the maximum.
+        synthesis: Images made to excite units: `none`, `top:N` for N units of each layer, or `all`. Each unit takes
+            many forward and backward passes.
+        recipe: How they are made, as `activation-maximization` has it.
+        names: One name per image, where `images` is an array.
+        fields: Further arrays by name, one row per image, that a panel's survey reads.
+        key: Seed or key of the synthesised images.
+        batch: Images at once in the pass; decides speed and memory.
+        memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
+        progress: Called as `progress(done, total, what)`.
+            Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
+
+    Raises:
+        CnnvizError: A subclass says which of model, image, label, layer, option or folder does not fit, and what would.
+
+    Cost: one forward pass per image and about a third more for what is gathered; a few milliseconds per unit for its
+    pages; with synthesis, steps x units forward and backward passes.
+    """
+    require_model(model)
+    if detail not in get_args(Detail):
+        raise UsageError(f"detail is full or light, got {detail!r}")
+    most, chosen, folder, registry = parsed(synthesis), chosen_layers(model, layers), SiteFolder(Path(out)), plugins()
+    technique_and_config(TECHNIQUE, "synthesize", {"recipe": recipe})  # refused before any work, as are
+    page = folder.root / "index.html"
+    renderer_for(Site.__name__, page)  # a page that nothing writes and a folder that cannot be written
+    try:
+        check_writable(folder.root)
+    except OSError as error:
+        raise RenderError(f"cannot write in {folder.root}: {error.strerror}") from error
+    if not registry.panels:
+        raise UsageError("no panel is loaded, so that pages would be empty; `cnnviz plugins` shows why")
+    surveys, asked = _surveys(registry, model, chosen)
+    dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
+    identity = identity_of(model, dataset, labels, chosen, detail, registry)
+    summary = begin(folder, identity, model, dataset, list(registry.panels.values()))
+    render(site_in(folder.root), page)
+    tell, stages = as_callable(progress), 3 if most != 0 else 2
+    if not summary["is_complete"]:
+        run = partial(
+            run_survey,
+            model=model,
+            dataset=dataset,
+            batch=batch,
+            memory_budget=memory_budget,
+            progress=stage(tell, 0, stages, "images"),
+        )
+        found = gather(folder.gathered, digest_of(identity), surveys, model, dataset, run)
+        if len(found.unreadable) == len(dataset):
+            raise ImageError(f"none of {len(dataset)} images can be read; the first: {found.unreadable[0]}")
+        pages = stage(tell, 1, stages, "pages")
+        write_pages(folder, summary, model, dataset, registry, surveys, asked, found, pages)
+    if most != 0:
+        _synthesise(folder, summary, model, most, recipe, key, memory_budget, stage(tell, 2, stages, "synthesis"))
+    tell(1000 * stages, 1000 * stages, "done")
+    return site_in(folder.root)
+
+
+def _surveys(
+    registry: Plugins, model: Model, layers: Sequence[str]
+) -> tuple[list[Surveyed], dict[tuple[str, str, str], int]]:
+    """Return what the panels ask for at each layer, each survey once, and which is whose."""
+    surveys: list[Surveyed] = []
+    numbers: dict[tuple[str, Any], int] = {}
+    asked: dict[tuple[str, str, str], int] = {}
+    for layer in layers:
+        for panel, spec in registry.panels.items():
+            for technique, options in spec.surveys.items():
+                found, config = technique_and_config(technique, "survey", {**options, "layer": layer})
+                if (technique, config) not in numbers:
+                    numbers[technique, config] = len(surveys)
+                    surveys.append(Surveyed.of(found, config, model))
+                asked[layer, panel, technique] = numbers[technique, config]
+    return surveys, asked
+
+
+def _synthesise(
+    folder: SiteFolder, summary: dict[str, Any], model: Model, most: int | None, recipe: str, key: Any,
+    memory_budget: int | None, tell: Progress,
+) -> None:  # fmt: skip
+    detail = summary["identity"]["detail"]
+    made_by = {"technique": TECHNIQUE, "recipe": recipe, "seed": key_text(root_key(key))}
+    if summary["synthesis"] and summary["synthesis"] != made_by:
+        raise UsageError(f"{folder.root} has images made with another recipe or seed; give the same, or another folder")
+    shown = [row for row in summary["layers"] if row["is_shown"]]
+    for place, row in enumerate(shown):
+        columns = folder.read(row["slug"])["columns"]
+        units = chosen_units(columns, row["units"], most)
+        # Units that an earlier call made stay in their sheet with the new ones.
+        groups = {
+            number: sorted({*group, *row["synthesis"].get(str(number), ())})
+            for number, group in groups_of(units, summary["units_per_sheet"]).items()
+        }
+        maxima = columns.get("maximum", [None] * row["units"])
+        # A block is made whole or not at all, whatever part of it an interrupted call has written: the last bits of an
+        # image may depend on how many are made at once.
+        for block in _blocks(groups):
+            if all(row["synthesis"].get(str(number)) == group for number, group in block):
+                continue
+            tell(place, len(shown), f"synthesis of {row['name']}")
+            wanted = [unit for _, group in block for unit in group]
+            made = synthesize(
+                TECHNIQUE, model, layer=row["name"], channels=wanted, recipe=recipe, key=key,
+                memory_budget=memory_budget, progress=False,
+            )  # fmt: skip
+            for number, group in block:
+                own = _rows(made, [wanted.index(unit) for unit in group])
+                write_synthesis(folder, row["slug"], number, group, own, [maxima[unit] for unit in group], detail)
+                row["synthesis"][str(number)] = group
+            summary["synthesis"] = made_by
+            folder.write_summary(summary)
+
+
+def _blocks(groups: Mapping[int, list[int]]) -> list[list[tuple[int, list[int]]]]:
+    """Return the groups in calls of at most so many units."""
+    blocks: list[list[tuple[int, list[int]]]] = []
+    for number, group in groups.items():
+        if not blocks or sum(len(each) for _, each in blocks[-1]) + len(group) > _AT_ONCE:
+            blocks.append([])
+        blocks[-1].append((number, group))
+    return blocks
+
+
+def _rows(made: Synthesis, rows: Sequence[int]) -> Synthesis:
+    """Return the synthesis of some of its targets."""
+    at = np.asarray(rows)
+    extras = {name: np.asarray(value)[at] for name, value in made.extras.items() if np.ndim(value)}
+    cut = {name: np.asarray(getattr(made, name))[at] for name in ("images", "raw", "curves", "activation")}
+    return dataclasses.replace(made, **cut, extras=extras, status=tuple(made.status[row] for row in rows))

@@ -1,0 +1,61 @@
+// Data: scripts beside the page, each of which hands over one deflated text; the last ones are kept.
+const KEPT = 48;
+const waiting = new Map();
+const held = new Map();
+
+window[FUNCTION] = (name, text) => {
+  const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+  const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
+  new Response(stream).json().then((content) => waiting.get(name)?.resolve(content), (error) => waiting.get(name)?.reject(error));
+};
+
+const data = (name) => {
+  if (held.has(name)) {
+    const found = held.get(name);
+    held.delete(name);
+    held.set(name, found);
+    return found;
+  }
+  const found = new Promise((resolve, reject) => {
+    waiting.set(name, {resolve, reject});
+    const script = document.createElement("script");
+    script.src = `data/${name}.js`;
+    script.onerror = () => reject(new Error(`data/${name}.js is not there: the site is not that far, or not whole`));
+    document.head.append(script);
+    script.onload = () => script.remove();
+  });
+  const settled = () => waiting.delete(name);
+  found.then(settled, () => { settled(); held.delete(name); });
+  held.set(name, found);
+  if (held.size > KEPT) held.delete([...held.keys()].find((key) => key !== "site"));
+  return found;
+};
+
+const UNITS_PER_FILE = 32, IMAGES_PER_FILE = 64, CLASSES_PER_FILE = 50;
+let site, byName, placeOf;
+
+const understood = (found) => {
+  site = found;
+  byName = new Map(site.layers.map((layer) => [layer.name, layer]));
+  placeOf = new Map(site.images.map(([image], place) => [image, place]));
+};
+const sheetOf = (unit) => Math.floor(unit / site.units_per_sheet);
+const shownLayers = () => site.layers.filter((layer) => layer.is_shown);
+const layerData = (layer) => data(layer.slug);
+const unitData = (layer, unit) => data(`${layer.slug}-u${Math.floor(unit / UNITS_PER_FILE)}`);
+const synthesisData = (layer, unit) => {
+  const group = sheetOf(unit);
+  return (layer.synthesis[group] || []).includes(unit) ? data(`${layer.slug}-s${group}`) : Promise.resolve(null);
+};
+const imageData = async (image) => {
+  if (!placeOf.has(image)) throw new Error(`image ${image} has no page`);
+  const file = await data(`images-${Math.floor(placeOf.get(image) / IMAGES_PER_FILE)}`);
+  return [file.sheets, file.images[image]];
+};
+const classData = async (index) => (await data(`classes-${Math.floor(index / CLASSES_PER_FILE)}`)).classes[index];
+
+// What an element shows is loaded once it comes near the window.
+const seen = new IntersectionObserver((entries) => {
+  for (const {isIntersecting, target} of entries) if (isIntersecting) { seen.unobserve(target); target.show(); }
+}, {rootMargin: "200px"});
+const whenSeen = (element, show) => { element.show = show; seen.observe(element); return element; };

@@ -1,0 +1,1 @@
+"""The panels of a unit's page, one file each."""
