@@ -63,10 +63,10 @@ def run(words: list[str], settings: Settings) -> int:
         images, labels = stacked(files, model), None
         names = [file.name for file in files]
     else:
-        images, words = cv.example_images(request.model, _EXAMPLES)
+        images, titles = cv.example_images(request.model, _EXAMPLES)
         known = model.labels or ()
-        labels = np.array([known.index(word) for word in words]) if set(words) <= set(known) else None
-        names = [f"{word} {number}" for number, word in enumerate(words)]
+        labels = np.array([known.index(word) for word in titles]) if set(titles) <= set(known) else None
+        names = [f"{word} {number}" for number, word in enumerate(titles)]
     with request.progress() as progress:
         site = cv.explore(
             model,
