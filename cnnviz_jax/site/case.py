@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.model.layers import Layer
@@ -51,7 +51,14 @@ class LayerCase:
     detail: Detail
     images: Images
 
-    def tile(self, number: int, box: Sequence[int], value: float | None = None, *, of: str = "") -> Tile:
+    def tile(
+        self,
+        number: int,
+        box: Sequence[int] | Int[np.ndarray, "4"],
+        value: float | np.floating[Any] | None = None,
+        *,
+        of: str = "",
+    ) -> Tile:
         """Return the part of an image inside a box as a tile that links to the image.
 
         Args:

@@ -60,7 +60,7 @@ class Tile:
     pixels: UInt8[np.ndarray, "h w 3"]
     alt: str
     """What it shows, in words."""
-    value: float | None = None
+    value: float | np.floating[Any] | None = None
     """A number below it."""
     caption: str = ""
     image: int | None = None

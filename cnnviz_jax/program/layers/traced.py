@@ -151,7 +151,7 @@ class TracedProgram:
     @functools.cached_property
     def links(self) -> Mapping[str, tuple[str, ...]]:
         """For each layer, the layers that it is computed from; see `program.layers.links`."""
-        return layer_links(self)
+        return layer_links(self.graph, self.analysis, self.layers)
 
     @functools.cached_property
     def _results_rest_on(self) -> frozenset[int]:
