@@ -5,6 +5,7 @@ squares). Norms, activations and pools in between keep channels apart; what they
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -57,7 +58,7 @@ def _groups(case: LayerCase, name: str) -> int:
 
 def _feeding(
     case: LayerCase, name: str, slices: Float[np.ndarray, "h w i o"], unit: int
-) -> list[tuple[str, int, float, object]]:
+) -> list[tuple[str, int, Any, Any]]:
     source, inside = case.input_of(name), slices.shape[2]
     # The channels of a grouped convolution's kernel are those of the unit's own group.
     first = unit // (slices.shape[3] // _groups(case, name)) * inside
@@ -90,9 +91,7 @@ def _shown_behind(case: LayerCase, name: str) -> tuple[str, int] | None:
     return (found[0], _groups(case, name)) if found else None
 
 
-def _fed(
-    behind: tuple[str, int], slices: Float[np.ndarray, "h w i o"], unit: int
-) -> list[tuple[str, int, float, object]]:
+def _fed(behind: tuple[str, int], slices: Float[np.ndarray, "h w i o"], unit: int) -> list[tuple[str, int, Any, Any]]:
     layer, groups = behind
     group, channel = divmod(unit, slices.shape[2])
     each = slices.shape[3] // groups
