@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.errors import UsageError
 from tests.explain.known_networks import KINDS, M_IMAGE, channels_first, layer_of, net_c, net_m, net_r, wave
 from tests.explain.small_network import model, some_images
 
@@ -91,8 +90,3 @@ def test_a_residual_branch_and_its_skip_connection_share_the_relevance():
     whole = explained("lrp", net_r(), "add", image, epsilon=0.0, bias=False).values
     np.testing.assert_allclose(through.sum(), whole.sum(), rtol=1e-3)
     assert abs(float(skip.sum() - summed.sum())) > 1e-3
-
-
-def test_conditions_are_read_at_the_image():
-    with pytest.raises(UsageError, match="relevance under conditions is read at the image; leave out at='pool'"):
-        explained("lrp", net_c(), "pool", conditions=("conv2=0",))

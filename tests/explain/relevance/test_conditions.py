@@ -73,6 +73,36 @@ def test_the_channels_below_a_condition_share_what_it_lets_through():
         np.testing.assert_allclose(one, other, atol=5e-6)
 
 
+def test_relevance_at_a_layer_under_a_condition_equals_the_numbers_of_zennit_crp():
+    found = lrp(known.net_c("nchw"), at="conv1", conditions={"conv2": [0]})
+    np.testing.assert_allclose(found.values.sum((0, 1, 2)), [2.0665926, -0.4770512, -0.4843232], atol=5e-6)
+    assert found.view == "layer"
+
+
+def test_relevance_is_read_at_conditioned_layers_and_round_them():
+    def several(descent, image):
+        def at(name, skip, **channels):
+            return conditioned(descent, image, masks_of(net, **channels), skip, name)
+
+        arriving = descent.leg(image, None, ("relu1",)).down()[1]["relu1"]
+        return (
+            *(at("conv2", skip, conv2=[0]) for skip in ("exclude", "keep")),
+            *(at("relu1", "exclude", conv2=[c]) for c in (0, 1)),
+            *(at("relu1", "keep", conv2=[c]) for c in (0, 1)),
+            arriving,
+        )
+
+    # Once masked, the peer's record of such a layer is twice this.
+    net = known.net_r()
+    own, kept, *rest = traced(net, XR[0], ("conv2", "relu1"), several)
+    assert np.abs(own[..., 0]).max() > 1e-3
+    np.testing.assert_array_equal(own[..., 1], 0)
+    np.testing.assert_allclose(own, kept, atol=1e-7)
+    (first, second), (with_first, with_second), arriving = rest[:2], rest[2:4], rest[4]
+    np.testing.assert_allclose(with_first, arriving - second, atol=1e-6)
+    np.testing.assert_allclose(with_second, arriving - first, atol=1e-6)
+
+
 def test_z_plus_with_biases_equals_zennits_numbers():
     found = cv.explain("concept-relevance", known.net_c(), X, 0, layer="conv1", rules=("kind:conv=z+",), count=2)
     np.testing.assert_allclose(found.extras["channel_relevance"][0], [0.3823363, -0.1890617, 0.00805], atol=5e-6)
@@ -196,6 +226,13 @@ def test_other_images_classes_and_weights_compile_nothing():
     other = net.with_params(jax.tree.map(lambda leaf: 2 * leaf, net.params))
     lrp(other, known.FOUR[:1], 2, conditions={"conv2": [1]})
     assert compilations() == before
+
+
+def test_a_condition_without_effect_where_relevance_is_read_is_refused():
+    with pytest.raises(UsageError, match="a condition at 'conv1' changes no relevance at 'conv2'"):
+        lrp(known.net_c(), at="conv2", conditions={"conv1": [0]})
+    with pytest.raises(UsageError, match="read under one condition, got 2"):
+        lrp(known.net_c(), at="conv1", conditions=[{"conv2": [0]}, {"conv2": [1]}])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import INPUT, LayerNode, Model, Target, UsageError
+from cnnviz_jax.plugin import INPUT, LayerKindError, LayerNode, Model, Target, UsageError
 from cnnviz_plugins.explain.relevance.plan import RelevancePlan, RelevanceSettings, plan_of
 from cnnviz_plugins.explain.relevance.propagation import parameters_by_number, read_values, root_of, rooted
 
@@ -143,8 +143,15 @@ def checked_layer(model: Model, name: str, use: str) -> str:
     Raises:
         LayerNotFoundError: The model has no such layer.
         UsageError: It is the image itself.
+        LayerKindError: It holds the codes of a dictionary.
     """
     resolved = model.layers.resolve(name)
+    (own,) = model.own_layers((resolved,))
+    if own != resolved:
+        raise LayerKindError(
+            f"{resolved!r} holds a dictionary's codes of {own!r}, and relevance has no way through those; {use} is a "
+            f"layer of the network, such as {own!r}"
+        )
     if resolved == INPUT and INPUT not in model.program.layers:
         raise UsageError(f"{use} is a layer of the network, and 'input' is the image itself; lrp gives its relevance")
     return resolved

@@ -67,8 +67,6 @@ class LrpConfig(RulesConfig):
         super().__post_init__()
         for text in self.conditions:
             condition_of(text)
-        if self.conditions and self.at is not None:
-            raise UsageError(f"relevance under conditions is read at the image; leave out at={self.at!r}")
 
 
 @technique("concept-relevance", "explain", ".decomposition:ConceptRelevance.build",
