@@ -26,6 +26,7 @@ from .results.intervention import Intervention as Intervention
 from .results.measurement import Comparison as Comparison
 from .results.measurement import Measurement as Measurement
 from .results.naming import UnitNames as UnitNames
+from .results.recommendation import Recommendation as Recommendation
 from .results.report import Report as Report
 from .results.synthesis import Synthesis as Synthesis
 from .results.units import Dissection as Dissection
@@ -55,6 +56,7 @@ from .verbs.measure import measure as measure
 from .verbs.name_units import name_units as name_units
 from .verbs.open_run import open_run as open_run
 from .verbs.open_site import open_site as open_site
+from .verbs.recommend import recommend as recommend
 from .verbs.render import render as render
 from .verbs.report import report as report
 from .verbs.rerun import rerun as rerun

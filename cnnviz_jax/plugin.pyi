@@ -85,6 +85,7 @@ from .model.pure import Axes as Axes
 from .model.pure import PureModel as PureModel
 from .model.resizing import resized_model as resized_model
 from .model.scores import logits_of as logits_of
+from .model.shifting import shifted_model as shifted_model
 from .model.structure import Structure as Structure
 from .model.window_sweep import WindowSweep as WindowSweep
 from .options.arrays import GivenArray as GivenArray

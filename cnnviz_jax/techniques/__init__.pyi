@@ -178,6 +178,22 @@ class AverageGain(MeasureConfig):
     """`probability` of the explained class, or `target`, which must be one: the very score that was explained."""
 
 @dataclass(frozen=True, kw_only=True)
+class AverageStability(MeasureConfig):
+    """Mean change of the map, in its own unit, over noisy copies of the image."""
+    samples: int = 20
+    """Noisy copies of each image."""
+    radius: float = 0.1
+    """Noise is uniform from 0 up to this; images are in [0, 1]."""
+
+@dataclass(frozen=True, kw_only=True)
+class AvgSensitivity(MeasureConfig):
+    """Mean relative change of the map when the image is shaken a little."""
+    samples: int = 10
+    """Shaken copies of each image."""
+    radius: float = 0.02
+    """Largest change of any value; images are in [0, 1]."""
+
+@dataclass(frozen=True, kw_only=True)
 class BatchTopk(DictionaryConfig):
     """A sparse autoencoder with k features a row on average: a row that needs more may have them."""
     layer: str | None = None
@@ -319,6 +335,20 @@ class Conductance(ExplainConfig):
     missed; for a unit, its trapezoid with weights that sum to 1 - 1/n."""
     nodes: int = 200
     """Parts of the path."""
+
+@dataclass(frozen=True, kw_only=True)
+class Consistency(MeasureConfig):
+    """Share of the other images with the same map, made coarse, that are predicted alike."""
+    first: int = 5
+    """How many pixels, in reading order, make the coarse map: their signs."""
+
+@dataclass(frozen=True, kw_only=True)
+class Continuity(MeasureConfig):
+    """Largest change of the map for the change of the image, as it is shifted from side to side."""
+    steps: int = 28
+    """Shifts, from all but out on the left to out on the right."""
+    fill: float | int | tuple[float | int, ...] | str = 'zero'
+    """What comes in: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`, `blur(sigma)`."""
 
 @dataclass(frozen=True, kw_only=True)
 class Convolve(InspectConfig[weights.Convolution]):
@@ -466,6 +496,14 @@ class EffectiveReceptiveField(InspectConfig[weights.EffectiveReceptiveField]):
     """Images of noise that are averaged over."""
     seed: int = 0
     """Of the images and of the channels' signs."""
+
+@dataclass(frozen=True, kw_only=True)
+class EfficientMprt(MeasureConfig):
+    """How much more complex the map of a fully randomised network is."""
+    bins: int = 100
+    """Bins of the histogram of |map| whose entropy is the complexity."""
+    draw: Literal['normal', 'permute'] = 'normal'
+    """`normal`: numbers of the same mean and spread as each array's. `permute`: its own numbers in another order."""
 
 @dataclass(frozen=True, kw_only=True)
 class EigenCam(ExplainConfig):
@@ -904,6 +942,14 @@ class Infidelity(MeasureConfig):
     """`target`: the very score that was explained, or the `probability` of the explained class."""
 
 @dataclass(frozen=True, kw_only=True)
+class InputInvariance(MeasureConfig):
+    """Whether the map stays when a constant is added to the image and taken off again inside the network."""
+    shift: float = 0.5
+    """What is added to every value; images are in [0, 1]."""
+    tolerance: float = 0.0001
+    """The largest difference that still counts as none, as a share of the map's largest |value|."""
+
+@dataclass(frozen=True, kw_only=True)
 class InputXGradient(ExplainConfig):
     """Image times gradient: a first-order share of each pixel in the score."""
     at: str | None = None
@@ -1075,6 +1121,16 @@ class Lime(ExplainConfig):
     convention: Literal['paper', 'xplique'] = 'paper'
     """Whose numbers. `paper`: those of the authors' lime_image.py. `xplique`: also occludes by 0.5, takes every
     sample at random, and does not take the square root of the kernel."""
+
+@dataclass(frozen=True, kw_only=True)
+class LocalLipschitzEstimate(MeasureConfig):
+    """Largest change of the map for the change of the image, over noisy copies."""
+    samples: int = 200
+    """Noisy copies of each image."""
+    std: float = 0.1
+    """Standard deviation of the noise; images are in [0, 1]."""
+    norm: Literal['euclidean', 'manhattan'] = 'euclidean'
+    """How large a change of the map is: root of the sum of squares, or sum of absolute values."""
 
 @dataclass(frozen=True, kw_only=True)
 class Lrp(ExplainConfig):
@@ -1276,6 +1332,12 @@ class PointingGame(MeasureConfig):
     """How many pixels the strongest one may be off the object; the paper allows 15 on images of some 500."""
 
 @dataclass(frozen=True, kw_only=True)
+class RandomLogit(MeasureConfig):
+    """How alike the map of another class, drawn at random, is."""
+    convention: Literal['image', 'quantus'] = 'image'
+    """`image`: structural similarity over windows of 7 x 7 pixels. `quantus`: of the map as one row of numbers."""
+
+@dataclass(frozen=True, kw_only=True)
 class ReceptiveField(InspectConfig[weights.ReceptiveFields]):
     """What each unit of each layer sees of the input."""
     layer: str | None = None
@@ -1297,6 +1359,32 @@ class RegionPerturbation(MeasureConfig):
     `blur(sigma)`."""
     score: Literal['probability', 'target'] = 'probability'
     """`probability` of the explained class, or `target`: the very score that was explained."""
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeInputStability(MeasureConfig):
+    """Largest relative change of the map for the relative change of the image."""
+    samples: int = 200
+    """Shaken copies of each image; those whose top class changes do not count."""
+    radius: float = 0.05
+    """Largest change of any value; images are in [0, 1]."""
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeOutputStability(MeasureConfig):
+    """Largest relative change of the map for the change of the logits."""
+    samples: int = 200
+    """Shaken copies of each image; those whose top class changes do not count."""
+    radius: float = 0.05
+    """Largest change of any value; images are in [0, 1]."""
+
+@dataclass(frozen=True, kw_only=True)
+class RelativeRepresentationStability(MeasureConfig):
+    """Largest relative change of the map for the relative change of a layer's values."""
+    samples: int = 200
+    """Shaken copies of each image; those whose top class changes do not count."""
+    radius: float = 0.05
+    """Largest change of any value; images are in [0, 1]."""
+    layer: str | None = None
+    """The layer; `None` for the last with a map."""
 
 @dataclass(frozen=True, kw_only=True)
 class RelevanceMassAccuracy(MeasureConfig):
@@ -1479,6 +1567,16 @@ class SmoothGradCamPlusPlus(ExplainConfig):
     numerator: Literal['second', 'first'] = 'second'
     """Which mean derivative stands in the weights' numerator. `second` is Grad-CAM++'s, and without noise the map is
     Grad-CAM++'s. `first` is the formula as torch-cam's documentation reports it from the paper."""
+
+@dataclass(frozen=True, kw_only=True)
+class SmoothMprt(MeasureConfig):
+    """How alike maps that are averaged over noise stay as layers are randomised from the bottom up."""
+    samples: int = 50
+    """Copies of each image that a map is the mean over: one as it is, the others with noise."""
+    noise: float = 0.1
+    """Standard deviation of the noise, as a share of the image's range."""
+    draw: Literal['normal', 'permute'] = 'normal'
+    """`normal`: numbers of the same mean and spread as each array's. `permute`: its own numbers in another order."""
 
 @dataclass(frozen=True, kw_only=True)
 class Smoothdiff(ExplainConfig):

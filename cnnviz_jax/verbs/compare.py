@@ -63,8 +63,10 @@ def compare(
     """
     images = check_images(images, model.input_shape, space=model.structure.space)
     titles = image_names(names, len(images))
-    asked = _names(techniques, "explain")
-    measures = _names(metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ())))
+    asked = chosen_names(techniques, "explain")
+    measures = chosen_names(
+        metrics, "measure", ("deletion", "insertion", *(("pointing-game",) if mask is not None else ()))
+    )
     chosen = options or {}
     for name in chosen:
         if name not in (*asked, *measures):
@@ -128,7 +130,13 @@ def compare(
     )
 
 
-def _names(given: Sequence[str] | None, kind: Any, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+def chosen_names(given: Sequence[str] | None, kind: Any, default: tuple[str, ...] | None = None) -> tuple[str, ...]:
+    """Return the techniques of a kind that are named, each once; `default`, or all, where none are.
+
+    Raises:
+        UsageError: The names are a string, or none.
+        UnknownNameError: One does not exist.
+    """
     if isinstance(given, str):
         raise UsageError(f"names come as a list, got the string {given!r}; write [{given!r}]")
     if given is None:

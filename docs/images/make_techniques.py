@@ -32,9 +32,24 @@ OPTIONS: dict[str, dict[str, object]] = {
     "concept-relevance": {"layer": "relu4", "composite": "epsilon-plus-flat"},
     "monotonicity-correlation": {"samples": 4},
     "relevance-mass-accuracy": {"part": "positive"},
+    "smooth-mprt": {"samples": 3},
+    "continuity": {"steps": 7},
+}
+OPTIONS |= {
+    name: {"samples": 4}
+    for name in (
+        "average-stability",
+        "avg-sensitivity",
+        "local-lipschitz-estimate",
+        "relative-input-stability",
+        "relative-output-stability",
+        "relative-representation-stability",
+    )
 }
 LEFT_OUT = ("non-sensitivity",)
 """What a family's image does not show, for its cost."""
+EXPLAIN_AGAIN = ("robustness", "randomization")
+"""Pages whose measures explain many times: with input-x-gradient in place of the two dear ones."""
 COMPARED = ["grad-cam", "saliency", "integrated-gradients", "occlusion"]
 IMAGES = 3
 LARGEST_BYTES = 40_000
@@ -108,7 +123,8 @@ def family(model: cv.Model, page: str) -> None:
     drawn = draw_scenes(range(12))
     images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
     options = {name: OPTIONS[name] for name in names if name in OPTIONS}
-    result = cv.compare(model, images, COMPARED, names, [each.label for each in drawn], mask=masks, options=options,
+    asked = [*COMPARED[:2], "input-x-gradient"] if page in EXPLAIN_AGAIN else COMPARED
+    result = cv.compare(model, images, asked, names, [each.label for each in drawn], mask=masks, options=options,
                         reduction="sum_abs", key=0)  # fmt: skip
     FAMILIES.mkdir(exist_ok=True)
     figure(result, FAMILIES / f"{page}.png", dpi=75, largest=60_000)

@@ -201,11 +201,11 @@ def test_rank_correlation_of_the_randomised_networks_by_hand(maps):
     assert np.all(np.abs(result.curve) <= 1)
     again = cv.measure("parameter-randomization", model(), None, maps, key=1)
     np.testing.assert_array_equal(again.curve, result.curve)
-    from cnnviz_plugins.measure.randomization import _correlation, _ranks
+    from cnnviz_plugins.measure.randomization.parameters import correlation, ranks
 
     one, other = np.round(np.random.default_rng(0).normal(size=(2, 1, 5, 4)), 1)
     slow = spearmanr(one.ravel(), other.ravel()).statistic
-    np.testing.assert_allclose(_correlation(_ranks(one, "keep"), _ranks(other, "keep")), [slow], rtol=1e-6)
+    np.testing.assert_allclose(correlation(ranks(one, "keep"), ranks(other, "keep")), [slow], rtol=1e-6)
 
 
 def test_a_result_carries_what_decided_it(maps):
@@ -244,5 +244,5 @@ def test_maps_of_ones_own_are_measured_or_refused_in_a_sentence(maps):
     with pytest.raises(UsageError, match="these maps bring no images"):
         cv.measure("deletion", model(), None, np.ones((3, 12, 10)))
     channels = cv.explain("feature-maps", model(), images, layer="conv1")
-    with pytest.raises(UsageError, match="feature-maps gives a layer's own channels"):
+    with pytest.raises(UsageError, match="feature-maps gives values of a layer, not a map of the image"):
         cv.measure("deletion", model(), images, channels)

@@ -6,6 +6,7 @@ COMMANDS = {
     "explain": "show where a model looks in images",
     "measure": "measure how faithful a technique's maps are",
     "compare": "set techniques side by side: which is most faithful for a network",
+    "recommend": "say which technique to use on images, with the evidence",
     "diff": "compare two networks, or a training's checkpoints, on the same images",
     "intervene": "change values inside a model and show what its scores do",
     "synthesize": "make the inputs that excite channels or classes most",

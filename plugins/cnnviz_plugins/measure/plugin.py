@@ -16,7 +16,7 @@ from cnnviz_jax.plugin import (
     techniques_in,
     word_and_number,
 )
-from cnnviz_plugins.measure.options import complexity, faithfulness, localization
+from cnnviz_plugins.measure.options import complexity, faithfulness, localization, randomization, robustness
 
 Unit = Literal["probability", "target"]
 
@@ -99,7 +99,10 @@ class InfidelityConfig:
 
 
 @technique(
-    "max-sensitivity", "measure", ".sensitivity:max_sensitivity", "Yeh et al. 2019, arXiv:1901.09392, definition 2.2"
+    "max-sensitivity",
+    "measure",
+    ".robustness.sensitivity:max_sensitivity",
+    "Yeh et al. 2019, arXiv:1901.09392, definition 2.2",
 )
 class MaxSensitivityConfig:
     """Largest relative change of the map when the image is shaken a little."""
@@ -150,7 +153,7 @@ class SparsenessConfig:
     """The Gini index of the map: 0 evenly spread, towards 1 on one pixel."""
 
 
-@technique("parameter-randomization", "measure", ".randomization:parameter_randomization",
+@technique("parameter-randomization", "measure", ".randomization.parameters:parameter_randomization",
            "Adebayo et al. 2018, arXiv:1810.03292, section 4.1")  # fmt: skip
 class ParameterRandomizationConfig:
     """How alike the map stays as layers are randomised from the top down."""
@@ -164,5 +167,8 @@ class ParameterRandomizationConfig:
 @hookimpl
 def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the measures of this module and of the folders beside it."""
-    for module in (__name__, *(each.__name__ for each in (localization, complexity, faithfulness))):
+    for module in (
+        __name__,
+        *(each.__name__ for each in (localization, complexity, faithfulness, robustness, randomization)),
+    ):
         yield from techniques_in(module)

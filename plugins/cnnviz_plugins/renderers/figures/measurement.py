@@ -107,11 +107,17 @@ def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: fl
         sheet.text(EDGE + 0.2, at, plain(row["technique"], 26))
         for place, head in enumerate(heads):
             value, left = row.get(head), EDGE + name_w + place * column_w
-            shown = "-" if value is None else number(float(value), 3)
+            shown = "-" if value is None else _short(float(value), 3)
             sheet.text(left, at, shown, fontweight="bold" if head in row["leads"] else "normal")
             if head in row["intervals"] and value is not None:
-                low, high = (number(end, 2) for end in row["intervals"][head])
-                sheet.text(left + 0.42, at + 0.02, f"{low} to {high}", size=SMALL_PT - 1, color=FAINT)
+                low, high = (_short(end, 2) for end in row["intervals"][head])
+                beside = left + max(0.42, 0.085 * len(shown) + 0.04)
+                sheet.text(beside, at + 0.02, f"{low} to {high}", size=SMALL_PT - 1, color=FAINT)
+
+
+def _short(value: float, digits: int) -> str:
+    """A number in a narrow column: thousands as `6.6k`."""
+    return f"{number(value / 1000, digits)}k" if 1000 <= abs(value) < 1e6 else number(value, digits)
 
 
 def _rank_plot(sheet: Sheet, rows: list[dict[str, Any]], left: float, top: float, row_h: float) -> None:

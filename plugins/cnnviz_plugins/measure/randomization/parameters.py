@@ -1,5 +1,7 @@
 """Parameter randomisation: a map that ignores the weights does not change with them (Adebayo et al. 2018)."""
 
+from collections.abc import Iterator
+
 import jax
 import numpy as np
 from jaxtyping import Float
@@ -24,23 +26,14 @@ def parameter_randomization(config: ParameterRandomizationConfig, model: Model) 
     Raises:
         ModelError: No layer has a kernel.
     """
-    groups = _groups(model)
-    if not groups:
-        raise ModelError(f"{model.name} has no layer with a kernel; there is nothing to randomise")
-    randomized = {position for _, positions in groups for position in positions}
-    kept = len(jax.tree.leaves(model.params)) - len(randomized)
+    groups = groups_of(model)
 
     def run(case: HostCase) -> Measured:
-        leaves, tree = jax.tree.flatten(case.model.params)
-        paths = case.model.structure.pure.param_paths
-        seed = np.asarray(jax.random.key_data(case.keys), np.uint32)[0].tolist()
-        before = _ranks(case.target.heat, config.sign)
+        before = ranks(case.target.heat, config.sign)
         curve = []
-        for number, (_, positions) in enumerate(groups):
-            for position in positions:
-                leaves[position] = _redrawn(leaves[position], [*seed, word_id(paths[position])], config.draw)
-            heat, _ = case.again(model=case.model.with_params(jax.tree.unflatten(tree, leaves)))
-            curve.append(_correlation(before, _ranks(heat, config.sign)))
+        for number, randomised in enumerate(cascade(case, groups, config.draw)):
+            heat, _ = case.again(model=randomised)
+            curve.append(correlation(before, ranks(heat, config.sign)))
             case.progress(number + 1, len(groups), "randomised networks")
         points = np.stack(curve, 1).astype(np.float32)
         return Measured(values=points.mean(1), curve=points)
@@ -51,14 +44,22 @@ def parameter_randomization(config: ParameterRandomizationConfig, model: Model) 
         at=tuple(float(number) for number in range(1, len(groups) + 1)),
         axis="layers randomised, from the top",
         labels=tuple(name for name, _ in groups),
-        notes=(("arrays kept", kept),),
+        notes=(("arrays kept", arrays_kept(model, groups)),),
     )
 
 
-def _groups(model: Model) -> list[tuple[str, list[int]]]:
-    """Return the layers with a kernel, the last first, each with the positions of its arrays."""
+Groups = list[tuple[str, list[int]]]
+"""Layers by name, each with the positions of its arrays among the parameters' leaves."""
+
+
+def groups_of(model: Model) -> Groups:
+    """Return the layers with a kernel, the last first, each with the positions of its arrays.
+
+    Raises:
+        ModelError: No layer has a kernel.
+    """
     place = {path: position for position, path in enumerate(model.structure.pure.param_paths)}
-    groups: list[tuple[str, list[int]]] = []
+    groups: Groups = []
     taken: set[int] = set()
     for name, layer in reversed(list(model.layers.items())):
         positions: list[int] = []
@@ -70,7 +71,28 @@ def _groups(model: Model) -> list[tuple[str, list[int]]]:
             taken.update(positions)
         if positions:
             groups.append((name, positions))
+    if not groups:
+        raise ModelError(f"{model.name} has no layer with a kernel; there is nothing to randomise")
     return groups
+
+
+def arrays_kept(model: Model, groups: Groups) -> int:
+    """Return how many arrays of the parameters belong to none of the layers."""
+    return len(jax.tree.leaves(model.params)) - len({position for _, positions in groups for position in positions})
+
+
+def cascade(case: HostCase, groups: Groups, draw: str) -> Iterator[Model]:
+    """Yield the network with the first layer randomised, with the first two, and so on.
+
+    The numbers of an array depend on the key and on its path, not on what was randomised before.
+    """
+    leaves, tree = jax.tree.flatten(case.model.params)
+    paths = case.model.structure.pure.param_paths
+    seed = np.asarray(jax.random.key_data(case.keys), np.uint32)[0].tolist()
+    for _, positions in groups:
+        for position in positions:
+            leaves[position] = _redrawn(leaves[position], [*seed, word_id(paths[position])], draw)
+        yield case.model.with_params(jax.tree.unflatten(tree, leaves))
 
 
 def _redrawn(array: jax.Array, seed: list[int], draw: str) -> jax.Array:
@@ -82,15 +104,16 @@ def _redrawn(array: jax.Array, seed: list[int], draw: str) -> jax.Array:
     return jax.numpy.asarray(drawn.astype(values.dtype))
 
 
-def _ranks(heat: Float[jax.Array | np.ndarray, "n h w"], sign: str) -> Float[np.ndarray, "n p"]:
+def ranks(heat: Float[jax.Array | np.ndarray, "n h w"], sign: str) -> Float[np.ndarray, "n p"]:
     """Return the rank of each pixel in its map; equal ones share the mean of their ranks."""
     flat = np.asarray(heat).reshape(len(heat), -1)
-    ranks: np.ndarray = stats.rankdata(np.abs(flat) if sign == "drop" else flat, axis=1)
-    return ranks
+    found: np.ndarray = stats.rankdata(np.abs(flat) if sign == "drop" else flat, axis=1)
+    return found
 
 
-def _correlation(one: Float[np.ndarray, "n p"], other: Float[np.ndarray, "n p"]) -> Float[np.ndarray, " n"]:
-    a, b = (ranks - ranks.mean(1, keepdims=True) for ranks in (one, other))
+def correlation(one: Float[np.ndarray, "n p"], other: Float[np.ndarray, "n p"]) -> Float[np.ndarray, " n"]:
+    """Return the correlation of ranks: 1 where both are constant, 0 where one is."""
+    a, b = (each - each.mean(1, keepdims=True) for each in (one, other))
     spread_a, spread_b = (a**2).sum(1), (b**2).sum(1)
     both = (spread_a > 0) & (spread_b > 0)
     found = (a * b).sum(1) / np.sqrt(np.where(both, spread_a * spread_b, 1.0))
