@@ -75,7 +75,11 @@ def explain_device_batch(
 
     if fold.mixes_images:
         raise UsageError("this technique looks at several images together; a sweep explains each by itself")
-    batch = Case(model, target, keys, images)
+    return explained(fold, Case(model, target, keys, images), inner_chunk)
+
+
+def explained(fold: Fold, batch: Case, inner_chunk: int) -> tuple[Heatmap, Float[Array, " b"]]:
+    """Return the results and the untouched scores of a batch, whose one round of evaluations is all there is."""
     scores, contexts = prepared(fold, batch)
     batch = replace(batch, context=contexts)
     gathered = _gather(fold, partial(evaluated, fold, batch), min(inner_chunk, fold.evaluations))

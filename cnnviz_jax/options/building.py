@@ -42,6 +42,18 @@ def technique_and_config(technique: Any, kind: Kind, options: dict[str, Any]) ->
     return spec, config_from(spec, options)
 
 
+def names_of_options(technique: Any, kind: Kind) -> frozenset[str]:
+    """Return the names of a technique's options, whatever it is given by; none where it is no technique.
+
+    Raises:
+        UnknownNameError: No technique of that kind has this name.
+    """
+    if isinstance(technique, str):
+        technique = plugins().technique(technique, kind)
+    spec = technique if isinstance(technique, TechniqueSpec) else getattr(technique, "__technique__", None)
+    return frozenset(each.name for each in dataclasses.fields(spec.config)) if spec is not None else frozenset()
+
+
 def options_in(config: TechniqueConfig) -> dict[str, Any]:
     """Return the options of a config by name."""
     fields = dataclasses.fields(config)  # type: ignore[arg-type]  # every config is a dataclass

@@ -1,7 +1,7 @@
 """`cv.explain`: which parts of each image a score rests on."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,12 +24,14 @@ from cnnviz_jax.engine import (
     run_fold,
 )
 from cnnviz_jax.engine.given_arrays import Given, given_arrays
+from cnnviz_jax.engine.smoothing import NoiseKind, Smoothed
 from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
 from cnnviz_jax.errors import LayerKindError, ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.spaces import own_axes
 from cnnviz_jax.options.arrays import arrays_in
+from cnnviz_jax.options.building import names_of_options
 from cnnviz_jax.plugins.configs import ExplainConfig
 from cnnviz_jax.plugins.references import import_reference
 from cnnviz_jax.plugins.specs import TechniqueSpec
@@ -57,6 +59,9 @@ def explain(
     memory_budget: int | None = None,
     progress: Progress | bool | None = None,
     folder: str | Path | None = None,
+    noise: str | None = None,
+    noise_samples: int | None = None,
+    noise_kind: NoiseKind | None = None,
     **options: Any,
 ) -> Attribution:
     """Return which parts of each image the target's score rests on.
@@ -76,6 +81,11 @@ def explain(
         progress: Called as `progress(done, total, what)`.
             Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call resumes from them.
+        noise: Gaussian noise, `relative(share)` of each image's max - min or `absolute(value)`: the technique explains
+            noisy copies of each image in its place. A technique with an option of this name takes it as its own.
+        noise_samples: How many copies; 50 when not given.
+        noise_kind: What becomes of their maps: `mean`, `square` (their mean square) or `variance`; `mean` when not
+            given.
         **options: The technique's own; see `cnnviz explain TECHNIQUE --help`.
 
     Raises:
@@ -84,7 +94,8 @@ def explain(
 
     Cost: the technique's number of evaluations per image, plus one forward pass.
     """
-    prepared = Prepared.of(technique, model, images, target, key, ids, options)
+    around = {"noise": noise, "noise_samples": noise_samples, "noise_kind": noise_kind}
+    prepared = Prepared.of(technique, model, images, target, key, ids, {**options, **_present(around)})
     spec, config, fold = prepared.technique.spec, prepared.technique.config, prepared.technique.built
     scaled = scale_note(images)
     images, resolved, keys, given = prepared.images, prepared.target, prepared.keys, prepared.given
@@ -129,6 +140,7 @@ def explain(
                 "ids": ids_of(ids),
                 "names": names,
                 **{name: each.array for name, each in arrays_in(config).items()},
+                **prepared.around,
             },
             {"images": images},
         ),
@@ -229,6 +241,8 @@ class Prepared:
     keys: Key[Array, " n"]
     given: Given
     """The arrays among the options."""
+    around: dict[str, Any]
+    """What was asked of noisy copies, where the technique runs on such."""
 
     @classmethod
     def of(
@@ -243,7 +257,8 @@ class Prepared:
     ) -> "Prepared":
         """Return the arguments of `explain` checked, looked up and resolved."""
         require_model(model)
-        chosen = resolve_technique(technique, "explain", dict(options), model)
+        own, around = _apart(technique, options)
+        chosen = resolve_technique(technique, "explain", own, model)
         space = model.structure.space
         if space is not None and len(space.spatial) not in chosen.built.axes:
             takes = " or ".join(str(number) for number in chosen.built.axes)
@@ -261,7 +276,31 @@ class Prepared:
         if len(keys) != len(images):
             raise UsageError(f"ids names {len(keys)} numbers for {len(images)} images")
         given = given_arrays(chosen.built, chosen.config, model, images, chosen.spec.name, seed)
+        if around:
+            chosen = replace(chosen, built=_smoothed(chosen, around))
         return cls(
             technique=chosen, images=images, target=resolved, probabilities=probabilities, seed=seed, keys=keys,
-            given=given,
+            given=given, around=around,
         )  # fmt: skip
+
+
+def _present(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value is not None}
+
+
+def _apart(technique: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the technique's own options, and those of noisy copies that it has none of."""
+    asked = {name: value for name, value in options.items() if name in ("noise", "noise_samples", "noise_kind")}
+    if not asked:
+        return dict(options), {}
+    known = names_of_options(technique, "explain")
+    around = {name: value for name, value in asked.items() if name not in known}
+    return {name: value for name, value in options.items() if name not in around}, around
+
+
+def _smoothed(technique: Technique, around: Mapping[str, Any]) -> Smoothed:
+    name = technique.spec.name
+    if "noise" not in around:
+        raise UsageError(f"{' and '.join(around)} of {name} asks for noise=, such as 'relative(0.15)', too")
+    samples, kind = around.get("noise_samples", 50), around.get("noise_kind", "mean")
+    return Smoothed.of(technique.built, around["noise"], samples, kind, name)

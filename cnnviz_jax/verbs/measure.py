@@ -204,6 +204,8 @@ def _again(
     technique, config = made.provenance.technique, made.provenance.config
     options |= {"key": key_of(made.provenance.seed), "ids": image_ids(images).tolist()}
     options |= {each.name: getattr(config, each.name) for each in dataclasses.fields(config) if each.init}
+    kept = {} if made.provenance.call is None else made.provenance.call.arguments
+    options |= {name: value for name, value in kept.items() if name.startswith("noise")}
 
     def again(
         *, model: Model = model, images: Any = images, target: Any = target, progress: Progress | None = None

@@ -7,14 +7,20 @@ from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, stacked
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, RUN_OPTIONS, TARGET_OPTION, Common
 from cnnviz_jax.compiling import compiling_quickly
+from cnnviz_jax.errors import UsageError
 
+_NOISE = (
+    Common("noise", "NOISE", "explain noisy copies: relative(share) of max - min, or absolute(value)"),
+    Common("noise_samples", "INT", "how many copies, with --noise; 50 if left out"),
+    Common("noise_kind", "NAME", "of the copies' maps, with --noise: mean (default), square or variance"),
+)
 _PLAN = Common("plan", "", "print what would be computed, its memory and its time, and stop there")
 VERB = Verb(
     name="explain",
     kind="explain",
     usage="cnnviz explain TECHNIQUE MODEL IMAGES... [--target CLASS] [--out FILE] [--plan] [options]",
     about="Show where a model looks in images.",
-    options=(*MODEL_OPTIONS, TARGET_OPTION, *RUN_OPTIONS, _PLAN),
+    options=(*MODEL_OPTIONS, TARGET_OPTION, *RUN_OPTIONS, *_NOISE, _PLAN),
     result="Attribution",
 )
 SEVERAL = dataclasses.replace(
@@ -42,6 +48,7 @@ def run(words: list[str], settings: Settings) -> int:
     model = request.load()
     images = stacked(files, model)
     options = {"target": request.target(model), "key": request.key, "chunk": request.chunk, **request.options}
+    options |= {name: value for name, value in _noise_of(request).items() if name not in options}
     if is_plan:
         from cnnviz_jax.verbs.explain_plan import explain_plan
 
@@ -59,6 +66,16 @@ def run(words: list[str], settings: Settings) -> int:
         for file, what, score in zip(files, result.provenance.targets, result.scores, strict=True):
             print(f"{file.name}: {what}, score {float(score):.4g}")
     return request.write(result)
+
+
+def _noise_of(request: Request) -> dict[str, Any]:
+    """Return what was said of noisy copies, as `cv.explain` takes it."""
+    found = {option.name: request.given.get(option.name) for option in _NOISE}
+    samples = found["noise_samples"]
+    if samples is not None and not samples.isdecimal():
+        raise UsageError(f"--noise-samples is a whole number, got {samples!r}")
+    found["noise_samples"] = None if samples is None else int(samples)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _several(names: list[str], words: list[str], settings: Settings) -> int:
