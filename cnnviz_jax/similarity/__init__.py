@@ -16,6 +16,7 @@ from cnnviz_jax.similarity.canonical import CanonicalCorrelations, svcca
 from cnnviz_jax.similarity.changed import Change, change, pruned, quantised
 from cnnviz_jax.similarity.dissimilarity import dissimilarities, rsa, rsa_interval
 from cnnviz_jax.similarity.drifting import LayerDrift, drift
+from cnnviz_jax.similarity.heat import map_distance
 from cnnviz_jax.similarity.independence import hsic1
 from cnnviz_jax.similarity.matching import UnitMatching, chance_correlation, match_units
 from cnnviz_jax.similarity.minibatches import MinibatchSums
@@ -49,6 +50,7 @@ __all__ = [
     "flips",
     "hsic1",
     "lasso",
+    "map_distance",
     "match_units",
     "merged",
     "most_changed",

@@ -5,6 +5,7 @@ of steps of one size, 40 bits with its sign, written in two digits of 20 bits. A
 matrix product over 4096 rows stays below 2**52 and float64 computes it without rounding, by BLAS, in whatever order.
 """
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -97,7 +98,7 @@ def _digits(whole: Int[np.ndarray, "n p"]) -> tuple[Float[np.ndarray, "n p"], Fl
 
 def added(totals: Sequence[Products]) -> Products:
     """Return the sum of totals over different rows."""
-    high, middle, low = (np.sum([total[place] for total in totals], 0) for place in range(3))
+    high, middle, low = (functools.reduce(np.add, [total[place] for total in totals]) for place in range(3))
     return high, middle, low
 
 

@@ -99,28 +99,28 @@ class PairSums:
         if self.count < LEAST:
             raise UsageError(f"CKA needs {LEAST} images, got {self.count}")
         sides = [range(len(scales)) for scales in self.scales]
-        cross = np.array([[self.between(a, b).alignment(form) for b in sides[1]] for a in sides[0]])
-        own = [np.array([self.within(side, k).alignment(form) for k in sides[side]]) for side in (0, 1)]
+        cross = np.array([[self._between(a, b).alignment(form) for b in sides[1]] for a in sides[0]])
+        own = [np.array([self._within(side, k).alignment(form) for k in sides[side]]) for side in (0, 1)]
         return ratio(cross, own[0], own[1])
 
     def match(self, a: int, b: int, *, absolute: bool = False) -> UnitMatching:
         """Return the units of layer `a` of one network matched with those of layer `b` of the other."""
-        own = [np.diagonal(self.within(side, k).centred()) for side, k in ((0, a), (1, b))]
-        return matching_of(self.between(a, b).centred(), own[0].copy(), own[1].copy(), absolute=absolute)
+        own = [np.diagonal(self._within(side, k).centred()) for side, k in ((0, a), (1, b))]
+        return matching_of(self._between(a, b).centred(), own[0].copy(), own[1].copy(), absolute=absolute)
 
     def participation_ratio(self, side: int, k: int) -> float:
         """Return how many directions carry the variance of a layer; see `similarity.participation_ratio`."""
-        own = self.within(side, k).centred()
+        own = self._within(side, k).centred()
         squares = float((own * own).sum())
         return float(np.trace(own)) ** 2 / squares if squares > 0 else 0.0
 
-    def between(self, a: int, b: int) -> "Sums":
+    def _between(self, a: int, b: int) -> "Sums":
         """Return the sums of layer `a` of one network with layer `b` of the other."""
         rows, columns = self._columns(0, a), self._columns(1, b)
         block: Products = tuple(part[np.ix_(rows, columns)] for part in self.cross)
         return Sums.of(block, self.scales[0][a], self.scales[1][b])
 
-    def within(self, side: int, k: int) -> "Sums":
+    def _within(self, side: int, k: int) -> "Sums":
         """Return the sums of a layer with itself; side 0 is the first network."""
         scale = self.scales[side][k]
         return Sums.of(self.own[side][k], scale, scale)

@@ -145,6 +145,19 @@ def test_divergences_are_0_for_equal_networks_and_bounded():
     assert similarity.divergence(logits, other, "total_variation").max() <= 1
 
 
+def test_maps_are_compared_by_ranks_or_as_shares_on_the_coarser_grid():
+    maps = RNG.random((3, 4, 6))
+    assert similarity.map_distance(maps, maps**3).tolist() == [0, 0, 0]
+    np.testing.assert_allclose(similarity.map_distance(maps, -maps), 2)
+    np.testing.assert_allclose(similarity.map_distance(maps, 5 * maps, "total_variation"), 0, atol=1e-12)
+    apart = np.zeros((1, 2, 2)), np.zeros((1, 2, 2))
+    apart[0][0, 0, 0] = apart[1][0, 1, 1] = 3
+    assert similarity.map_distance(*apart, "total_variation").tolist() == [1]
+    fine = np.kron(maps, np.ones((1, 2, 3)))
+    np.testing.assert_allclose(similarity.map_distance(fine, maps), 0, atol=1e-12)
+    assert similarity.map_distance(np.ones((1, 2, 2)), apart[0]).tolist() == [1]  # a flat map has no ranks
+
+
 def test_calibration_counts_by_hand():
     logits = np.log([[0.9, 0.1], [0.9, 0.1], [0.4, 0.6], [0.5, 0.5]])
     found = similarity.calibration(logits, np.array([0, 1, 1, -1]), bins=10)
@@ -190,6 +203,12 @@ def test_what_cannot_be_compared_is_refused_in_a_sentence():
         (lambda: similarity.divergence(X, X, "l2"), 'kind is "js", "total_variation" or "kl"'),
         (lambda: similarity.flips(X, X, np.arange(3)), "one class index for each of 12 images"),
         (lambda: similarity.calibration(X, np.full(12, 4)), "one of 4 classes for each of 12 images"),
+        (lambda: similarity.map_distance(X, X), r"maps are \(n, h, w\) of the same images"),
+        (
+            lambda: similarity.map_distance(np.ones((1, 3, 3)), np.ones((1, 2, 2))),
+            r"cannot be averaged down to \(2, 2\)",
+        ),
+        (lambda: similarity.map_distance(np.ones((1, 3, 3)), np.ones((1, 3, 3)), "l2"), 'kind is "spearman" or'),
         (lambda: similarity.change(X, Y), "between arrays of one shape"),
         (lambda: similarity.drift([X]), "two or more checkpoints of one layer, got 1"),
         (lambda: similarity.predicted_concepts(X[:5], Y[:5]), "at least 10 rows are needed, got 5"),

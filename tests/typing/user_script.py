@@ -16,6 +16,9 @@ reveal_type(cv.inspect(cv.techniques.Filters(layer="conv1"), model))  # expect: 
 reveal_type(cv.inspect(cv.techniques.ReceptiveField(), model).input_shape)  # expect: tuple[int, int, int]
 reveal_type(cv.survey(cv.techniques.Exemplars(k=4), model, images))  # expect: Exemplars
 reveal_type(cv.compare(model, images, ["saliency"]))  # expect: Comparison
+reveal_type(cv.diff(model, model, images))  # expect: Difference
+reveal_type(cv.diff([model, model], None, images))  # expect: Drift
+reveal_type(cv.name_units(model, images, labels=[0, 1]))  # expect: UnitNames
 reveal_type(cv.report(model, images))  # expect: Report
 reveal_type(cv.explain("occlusion", model, images, window=16))  # expect: Attribution
 reveal_type(cv.technique_names("explain"))  # expect: tuple[str, ...]
