@@ -110,6 +110,8 @@ def test_batches_do_not_show(pair, found):
     options = {"labels": LABELS, "shown": 0}
     for size in (1, 7):
         other = cv.diff(*pair, IMAGES, batch=size, **options)
+        np.testing.assert_array_equal(other.cka[:2, :2], found.cka[:2, :2])  # the network's own dense layer may round
+        np.testing.assert_array_equal(other.matches[0].correlation, found.matches[0].correlation)
         np.testing.assert_allclose(other.cka, found.cka, atol=1e-6)
         np.testing.assert_array_equal(other.images, found.images)
         np.testing.assert_array_equal(other.matches[0].pairs, found.matches[0].pairs)
