@@ -145,6 +145,25 @@ def test_gradient_shap_is_a_plain_loop_over_random_points(cube):
     np.testing.assert_allclose(result.values[0], slow, rtol=1e-4, atol=1e-5)
 
 
+def test_gradient_shap_scores_each_baseline_once_and_counts_it_as_often_as_it_was_drawn(cube):
+    image = some_images(1, 5, 4, 2)
+    options = {"samples": 40, "key": 5, "ids": [7]}
+    picks = [int(jax.random.randint(jax.random.split(key, 4)[0], (), 0, 2)) for key in point_keys(40)]
+    known = cv.explain("gradient-shap", cube, image, 0, baselines=("zero", "value(1)"), **options)
+    scores = np.asarray([cube(np.full_like(image, value))[0, 0] for value in (0, 1)])
+    np.testing.assert_allclose(known.extras["baseline_score"], scores[picks].mean(), rtol=1e-5)
+    given = np.random.default_rng(0).uniform(size=(60, *image.shape[1:])).astype(np.float32)
+    many = cv.explain("gradient-shap", cube, image, 0, baselines=given, **options)
+    chosen = [int(jax.random.randint(jax.random.split(key, 4)[0], (), 0, 60)) for key in point_keys(40)]
+    np.testing.assert_allclose(many.extras["baseline_score"], cube(given[chosen])[:, 0].mean(), rtol=1e-5)
+    assert known.standard_error.shape == known.values.shape
+
+
+def point_keys(count):
+    key = jax.random.fold_in(jax.random.key(5, impl="threefry2x32"), 7)
+    return [jax.random.fold_in(key, number) for number in range(count)]
+
+
 def test_gradient_shap_comes_close_to_complete(cube):
     result = cv.explain("gradient-shap", cube, some_images(1, 5, 4, 2), 0, samples=4000, baselines=("zero",), chunk=500)
     # The mean of 4000 points is some 0.04 off.

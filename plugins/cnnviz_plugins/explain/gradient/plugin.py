@@ -202,9 +202,13 @@ class GradientShapConfig:
     """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
     convention: Literal["paper", "captum"] = "paper"
     """Whose number of points."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... points, `samples` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `samples` when not given."""
 
     def __post_init__(self) -> None:
         check_at_least(1, samples=self.samples)
+        check_positive(tolerance=self.tolerance)
         check_baselines(self.baselines)
         Noise.of(self.noise)
 
