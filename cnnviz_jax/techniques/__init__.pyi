@@ -869,6 +869,9 @@ class GradientShap(ExplainConfig):
     """Gaussian noise on the image: `relative(share)` of its max - min, or `absolute(value)`."""
     convention: Literal['paper', 'captum'] = 'paper'
     """Whose number of points."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... points, `samples` at most, once the map's standard error is at most this
+    share of its size, both as root mean squares over the map; all `samples` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class GridPointingGame(MeasureConfig):
