@@ -57,19 +57,23 @@ class GradientShap(SampledMean):
         """Return the score of every baseline and of the image, of random ones their mean; none of more than points."""
         probes = min(8, -(-self.config.points // 10))
         keys = jax.random.split(jax.random.fold_in(case.key, _PROBE), probes)
-        score = jax.vmap(lambda image: case.model.score(image, case.target)[0])
+
+        def scored(images: Float[Array, "k h w c"]) -> Float[Array, " k"]:
+            found: Array = jax.vmap(lambda image: case.model.score(image, case.target)[0])(images)
+            return found
+
         baselines, noise = self.config.baselines, Noise.of(self.config.noise)
         fills = baselines_of(case, baselines, keys[0])
-        scores = score(fills) if self.scores_each(fills) else jnp.zeros(0)
+        scores = scored(fills) if self.scores_each(fills) else jnp.zeros(0)
         words = () if isinstance(baselines, GivenArray) else words_of(baselines)
         is_random = [word == "noise" for word in words]
         if any(is_random) and scores.size and probes > 1:
             drawn = jnp.stack([baselines_of(case, ("noise",), key)[0] for key in keys[1:]])
-            scores = jnp.where(jnp.asarray(is_random), (scores + score(drawn).sum()) / probes, scores)
+            scores = jnp.where(jnp.asarray(is_random), (scores + scored(drawn).sum()) / probes, scores)
         end = case.model.score(case.image, case.target)[0]
         if noise.amount:
             noisy = jnp.stack([noisy_image(case.image, noise.sigma(case.image), key) for key in keys])
-            end = score(noisy).mean()
+            end = scored(noisy).mean()
         return scores, end
 
     def scores_each(self, fills: Float[Array, "k h w c"]) -> bool:
