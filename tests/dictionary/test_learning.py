@@ -117,6 +117,15 @@ def test_the_same_key_gives_the_same_bits_whatever_the_batch_and_another_key_oth
     assert not np.array_equal(other.directions, one.directions)
 
 
+def test_the_threshold_of_batch_topk_gives_as_many_features_to_rows_alone():
+    rows, _ = planted(3000, 16, 12, 2)
+    options = {"size": 16, "k": 2, "steps": 200, "batch_rows": 128, "rate": 1e-2, "progress": False}
+    made = cv.learn_dictionary("batch-topk", rows, **options)
+    assert made.metrics["l0"] == pytest.approx(2, abs=0.2)
+    counts = (made.encode(rows) > 0).sum(1)
+    assert counts.min() < 2 < counts.max()
+
+
 def test_seeds_tell_how_stable_features_are():
     made = features("topk", seeds=2)
     assert len(made.repeats) == 1

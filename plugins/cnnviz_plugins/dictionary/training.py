@@ -29,7 +29,7 @@ _POINTS = 200
 """Of a curve, at most."""
 _MEDIAN_ROWS = 2**15
 _BORDERS = 1000
-"""Batches whose least kept code the threshold of batch-topk is the mean of."""
+"""Batches, at most, whose least kept code the threshold of batch-topk is the mean of."""
 _NEAR_RATE, _NEAR_SIZE = 2e-4, 2**14
 
 
@@ -53,7 +53,7 @@ def _trained(config: TrainedConfig, case: LearnerCase) -> Fitted:
         "parameters": parameters,
         "optimizer": _optimizer(config, size).init(parameters),
         "silent": jnp.zeros(size, jnp.int32),
-        "borders": jnp.zeros(_BORDERS),
+        "borders": jnp.zeros(min(_BORDERS, max(1, config.steps // 5))),  # the last fifth: the rate falls
         "step": jnp.zeros((), jnp.int32),
     }
     calls = -(-config.steps * batch * channels * 4 // _BYTES_AT_ONCE)
@@ -124,7 +124,7 @@ def _many_steps(
             "parameters": objective.projected(optax.apply_updates(state["parameters"], updates)),
             "optimizer": moments,
             "silent": jnp.where(fired.any(0), 0, jnp.minimum(state["silent"] + len(rows), 2**30)),
-            "borders": state["borders"].at[state["step"] % _BORDERS].set(noted["border"]),
+            "borders": state["borders"].at[state["step"] % len(state["borders"])].set(noted["border"]),
             "step": state["step"] + 1,
         }
         said = {
