@@ -19,6 +19,7 @@ from .recorder import Recorder as Recorder
 from .results.attribution import Attribution as Attribution
 from .results.attribution import Heatmap as Heatmap
 from .results.dictionary import Dictionary as Dictionary
+from .results.dictionary import FeatureImportance as FeatureImportance
 from .results.difference import Difference as Difference
 from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution
@@ -47,6 +48,7 @@ from .verbs.compare import compare as compare
 from .verbs.diff import diff as diff
 from .verbs.explain import explain as explain
 from .verbs.explore import explore as explore
+from .verbs.feature_importance import feature_importance as feature_importance
 from .verbs.inspect import inspect as inspect
 from .verbs.intervene import intervene as intervene
 from .verbs.learn_dictionary import learn_dictionary as learn_dictionary

@@ -53,6 +53,9 @@ from .engine.reducers.reducer import over_positions as over_positions
 from .engine.reducers.reducer import positions as positions
 from .engine.reducers.top_k import TopK as TopK
 from .engine.sampling import SampledMean as SampledMean
+from .engine.sobol_design import sobol_indices as sobol_indices
+from .engine.sobol_design import sobol_points as sobol_points
+from .engine.sobol_design import sobol_strengths as sobol_strengths
 from .engine.survey import SurveyPlan as SurveyPlan
 from .engine.survey import boxes_of as boxes_of
 from .engine.survey import kept_images as kept_images

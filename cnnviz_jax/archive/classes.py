@@ -39,6 +39,7 @@ _IN_RESULTS = (
     difference.LayerMatches,
     difference.Moved,
     dictionary.Dictionary,
+    dictionary.FeatureImportance,
     evolution.Evolution,
     intervention.Intervention,
     measurement.Comparison,

@@ -113,3 +113,35 @@ class Dictionary(Tabular, Result):
             {"feature": i, "density": float(share), "length": float(length)}
             for i, (share, length) in enumerate(zip(self.density, lengths, strict=True))
         ]
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class FeatureImportance(Tabular, Result):
+    """How much each of k features of a layer has to do with the score of each of n images."""
+
+    layer: str
+    """The layer that the features are of."""
+    scores: Float[np.ndarray, " n"]
+    """The target's score on the untouched image."""
+    gradient: Float[np.ndarray, "n k"]
+    """Code times slope, summed over positions; of a linear head, with `offset` and `error` it adds up to the score."""
+    offset: Float[np.ndarray, " n"]
+    """The share of the value without features."""
+    error: Float[np.ndarray, " n"]
+    """The share of what the features leave unexplained: not explained by any of them."""
+    removal: Float[np.ndarray, "n k"]
+    """By how much the score falls without the feature; what the features leave stays."""
+    sobol: Float[np.ndarray, "n k"] | None
+    """Total Sobol index: the share of the score's variance in which the feature has a hand as features fade at random;
+    0 for features that were not among those examined. `None` where it was not asked for."""
+    provenance: Provenance
+    warnings: tuple[str, ...] = ()
+
+    def table(self) -> list[dict[str, float | int | str]]:
+        """Return a row for each feature, means over images, the one whose removal costs most first."""
+        columns = {"removal": self.removal, "gradient": self.gradient}
+        columns |= {} if self.sobol is None else {"sobol": self.sobol}
+        order = np.argsort(-self.removal.mean(0), kind="stable")
+        return [
+            {"feature": int(i), **{name: float(values[:, i].mean()) for name, values in columns.items()}} for i in order
+        ]

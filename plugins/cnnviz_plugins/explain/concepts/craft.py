@@ -25,6 +25,9 @@ from cnnviz_jax.plugin import (
     root_key,
     run_fold,
     run_survey,
+    sobol_indices,
+    sobol_points,
+    sobol_strengths,
     targets,
 )
 from cnnviz_plugins.explain.concepts.directions import Directions
@@ -32,7 +35,6 @@ from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
 from cnnviz_plugins.explain.layer_values import values_of
-from cnnviz_plugins.explain.sobol_design import indices, low_discrepancy, strengths
 from cnnviz_plugins.factors import factorised, presence
 
 _STEP = 0.8  # of the side, as the authors' code has it
@@ -120,13 +122,13 @@ class ConceptSobol(Fold):
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs."""
-        strength = strengths(low_discrepancy(self.designs, 2 * len(self.bank.array)), case.index)
+        strength = sobol_strengths(sobol_points(self.designs, 2 * len(self.bank.array)), case.index)
         value = (case.context * strength) @ jnp.asarray(self.bank.array)
         return case.model.score(case.image, case.target, replace={self.layer: value})[0]
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Float[Array, " k"]:
         """Return the indices; zeros where the score does not vary."""
-        return indices(gathered, self.designs)[0]
+        return sobol_indices(gathered, self.designs)[0]
 
 
 def build(config: CraftConfig, model: Model) -> SurveyPlan:

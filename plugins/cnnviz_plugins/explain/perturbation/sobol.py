@@ -5,10 +5,9 @@ from dataclasses import dataclass
 import jax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Heatmap
+from cnnviz_jax.plugin import Case, Heatmap, sobol_indices, sobol_points, sobol_strengths
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
 from cnnviz_plugins.explain.perturbation.plugin import SobolConfig
-from cnnviz_plugins.explain.sobol_design import indices, low_discrepancy, strengths
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,15 +37,15 @@ class Sobol(PartsFold):
         if self.config.sampler == "random":
             design = jax.random.uniform(jax.random.fold_in(case.key, 1), shape)
         else:
-            design = low_discrepancy(*shape)
+            design = sobol_points(*shape)
         return self.parts(case), design
 
     def evaluate(self, case: Case) -> Float[Array, ""]:
         """Return the score of row index % designs of matrix index // designs: A, B, then one for each part."""
         parts, design = case.context
-        return case.model.score(parts.fading(case.image, strengths(design, case.index)), case.target)[0]
+        return case.model.score(parts.fading(case.image, sobol_strengths(design, case.index)), case.target)[0]
 
     def finish(self, case: Case, gathered: Float[Array, " n"]) -> Heatmap:
         """Return the total indices as a map."""
-        total, first = indices(gathered, self.config.designs)
+        total, first = sobol_indices(gathered, self.config.designs)
         return self.shown(case.context[0], total, first_order=first)

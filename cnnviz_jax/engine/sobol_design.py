@@ -6,12 +6,12 @@ from jaxtyping import Array, Float, Int
 from scipy.stats import qmc
 
 
-def low_discrepancy(designs: int, columns: int) -> Float[Array, "designs columns"]:
+def sobol_points(designs: int, columns: int) -> Float[Array, "designs columns"]:
     """Return the first points of a Sobol sequence; a power of two of them covers the cube evenly."""
     return jnp.asarray(qmc.Sobol(columns, scramble=False).random(designs).astype(np.float32))
 
 
-def strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]) -> Float[Array, " count"]:
+def sobol_strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]) -> Float[Array, " count"]:
     """Return row index % designs of matrix index // designs: A, B, then A with one column of B after the other."""
     designs, count = design.shape[0], design.shape[1] // 2
     row, matrix = design[index % designs], index // designs
@@ -19,7 +19,7 @@ def strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]) -> F
     return jnp.where(from_b, row[count:], row[:count])
 
 
-def indices(scores: Float[Array, " n"], designs: int) -> tuple[Float[Array, " count"], Float[Array, " count"]]:
+def sobol_indices(scores: Float[Array, " n"], designs: int) -> tuple[Float[Array, " count"], Float[Array, " count"]]:
     """Return the total and the first-order index of each part by Jansen's estimator; zeros where no score varies."""
     at_a, at_b, *mixed = scores.reshape(-1, designs)
     from_a, from_b = (((at - jnp.stack(mixed)) ** 2).sum(1) for at in (at_a, at_b))
