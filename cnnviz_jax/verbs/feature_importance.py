@@ -15,7 +15,7 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.codes import code_layer
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.results.dictionary import Dictionary, FeatureImportance
-from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.verbs.outermost import verb
 
 
@@ -63,9 +63,8 @@ def feature_importance(
         place.layer, jax.tree.map(jnp.asarray, place.codec), model, images, resolved,
         designs=designs, features=features, progress=as_callable(progress),
     )  # fmt: skip
-    call = Call.of({"target": resolved, "designs": designs, "features": features}, {"images": images})
     config = {"designs": designs, "features": features}
-    provenance = Provenance.of("feature_importance", model, config, resolved, layer=place.layer, call=call)
+    provenance = Provenance.of("feature_importance", model, config, resolved, layer=place.layer)
     return FeatureImportance(
         layer=place.layer,
         scores=found.score,
