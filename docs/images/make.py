@@ -123,6 +123,16 @@ def interventions(folder: Path) -> None:
     cv.render(traced, folder / "intervention-tracing.png", dpi=75)
 
 
+def layers(folder: Path) -> None:
+    """Write a layer's shares in a score as a map, and its channels' as bars."""
+    model = cv.load_model("shapes")
+    images, names = cv.example_images("shapes", 2)
+    shares = cv.explain("conductance", model, images, at="relu4", nodes=100, names=names)
+    cv.render(shares, folder / "layer-map.png", dpi=60)
+    channels = cv.explain("feature-ablation", model, images, at="relu4", names=names)
+    cv.render(channels, folder / "layer-channels.png", dpi=60)
+
+
 def main() -> None:
     """Write every image."""
     matplotlib.use("Agg")
@@ -132,6 +142,7 @@ def main() -> None:
     names(HERE / "names.png")
     weights(HERE)
     interventions(HERE)
+    layers(HERE)
 
 
 if __name__ == "__main__":

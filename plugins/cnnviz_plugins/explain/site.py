@@ -107,18 +107,19 @@ class Site:
         target: Target,
         *,
         handlers: dict[str, Handler] | None = None,
+        rules: dict[str, str] | None = None,
     ) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """Return what stands here for an image, and d score / d value there.
+        """Return what stands here for an image, and d score / d value there; handlers and rules as for `Model.run`.
 
         Cost: one forward and one backward pass, the latter down to the layer.
         """
         layer = self.layer
         if layer is None:
-            return image, jax.grad(lambda moved: model.score(moved, target, handlers=handlers)[0])(image)
+            return image, jax.grad(lambda moved: model.score(moved, target, handlers=handlers, rules=rules)[0])(image)
         dtype = _node(model, layer).dtype
 
         def scored(delta: Array) -> tuple[Array, Any]:
-            return model.score(image, target, read=(layer,), add={layer: delta}, handlers=handlers)
+            return model.score(image, target, read=(layer,), add={layer: delta}, handlers=handlers, rules=rules)
 
         gradient, values = jax.grad(scored, has_aux=True)(jnp.zeros(self.shape(model), dtype))
         return values[layer].astype(jnp.float32), gradient.astype(jnp.float32)
@@ -129,9 +130,15 @@ class Site:
         return Heatmap(values=values, low_res=values.sum(-1) if is_map else None, extras=extras or {})
 
     def is_bypassed(self, model: Model) -> bool:
-        """Return whether the image reaches the model's scores by ways that do not pass through the layer too."""
+        """Return whether the image reaches the model's scores by ways that do not pass through the layer's values too.
+
+        Of tokens, those outside the grid, such as a class token, are no values of the layer here.
+        """
         if self.layer is None:
             return False
+        node = model.program.layer_node(self.layer)
+        if node.grid is not None and node.shape[node.grid.tokens] > node.grid.count:
+            return True
         program, structure = model.program, model.structure
         ends = [program.layer_node(name).value for name in structure.program_layers((), True)]
         ends = ends or list(program.result_ids)
@@ -144,6 +151,10 @@ class Site:
             return ()
         through = f" that passes through {self.layer}; other ways lead round it" if self.is_bypassed(model) else ""
         return (("sum", f"the part of {what}{through}" if through else what),)
+
+    def gradient_notes(self) -> tuple[tuple[str, Any], ...]:
+        """Return what the result says of gradients at a layer: their unit, and that they sum to nothing."""
+        return () if self.layer is None else (("unit", f"score per unit of {self.layer}"), ("sum", "nothing"))
 
     def units(self, unit: tuple[int, ...], model: Model) -> Float[np.ndarray, "..."]:
         """Return 1 at a unit and 0 elsewhere: (row, col, channel), or (channel,), which in a map is all of a channel.

@@ -160,9 +160,7 @@ class InternalInfluence(ImagePath):
         """
         site = Site.of(config.at, model)
         used = zip(("quadrature", "nodes"), (config.quadrature, config.nodes), strict=True)
-        notes = (("baseline", str(config.baseline)), *used)
-        if site.layer is not None:
-            notes += (("unit", f"score per unit of {site.layer}"), ("sum", "nothing"))
+        notes = (("baseline", str(config.baseline)), *used, *site.gradient_notes())
         return cls(config=config, count=config.nodes, notes=notes, **site.fields())
 
     def evaluate(self, case: Case) -> Float[Array, "..."]:

@@ -55,6 +55,8 @@ class SaliencyConfig:
     The gradient is stored signed; how channels are shown is the renderer's policy.
     """
 
+    at: str | None = None
+    """Layer at whose values the gradient is taken, with its axes; the image when not given."""
     convention: Literal["paper", "captum"] = "paper"
     """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
 
@@ -63,10 +65,16 @@ class SaliencyConfig:
 class GuidedBackpropConfig:
     """Gradient through ReLUs that pass only positive evidence of active units."""
 
+    at: str | None = None
+    """Layer at whose values the gradient is taken, with its axes; the image when not given."""
+
 
 @technique("deconvnet", "explain", ".saliency:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901")
 class DeconvnetConfig:
     """Gradient through ReLUs that pass only positive evidence."""
+
+    at: str | None = None
+    """Layer at whose values the gradient is taken, with its axes; the image when not given."""
 
 
 @technique("input-x-gradient", "explain", ".saliency:InputXGradient.build",

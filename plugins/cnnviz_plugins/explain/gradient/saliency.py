@@ -8,7 +8,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.gradient.plugin import InputXGradientConfig, SaliencyConfig
-from cnnviz_plugins.explain.input_gradient import input_gradient, relu_rule
+from cnnviz_plugins.explain.input_gradient import RULES, relu_rule
 from cnnviz_plugins.explain.site import IMAGE, Site
 
 
@@ -28,7 +28,7 @@ class PixelSum(Fold):
 
 @dataclass(frozen=True, kw_only=True)
 class Saliency(Fold):
-    """The signed gradient of the score, (h, w, c); by Captum's convention its size.
+    """The signed gradient of the score, (h, w, c), or at a layer with its axes; by Captum's convention its size.
 
     Cost: one forward and one backward pass per image.
     Source: Simonyan, Vedaldi, Zisserman 2013, section 3.
@@ -38,21 +38,28 @@ class Saliency(Fold):
     view: View = "pixels"
     method: str = "saliency"
     is_absolute: bool = False
+    site: Site = IMAGE
 
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
-        """Return the fold for `model`, with the ReLUs that its method rewrites."""
+        """Return the fold for `model`, with the ReLUs that its method rewrites.
+
+        Raises:
+            LayerNotFoundError: No layer is called as `at` says.
+        """
+        site = Site.of(config.at, model)
         is_absolute = isinstance(config, SaliencyConfig) and config.convention == "captum"
         notes, warnings = relu_rule(model, cls.method)
-        return cls(is_absolute=is_absolute, notes=notes, warnings=warnings)
+        notes += site.gradient_notes()
+        return cls(is_absolute=is_absolute, notes=notes, warnings=warnings, **site.fields())
 
-    def evaluate(self, case: Case) -> Float[Array, "h w c"]:
+    def evaluate(self, case: Case) -> Float[Array, "..."]:
         """Return the gradient."""
-        return input_gradient(case.model, case.image, case.target, self.method)
+        return self.site.read(case.model, case.image, case.target, rules=RULES[self.method])[1]
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return it."""
-        return Heatmap(values=jnp.abs(gathered[0]) if self.is_absolute else gathered[0])
+        return self.site.heatmap(jnp.abs(gathered[0]) if self.is_absolute else gathered[0])
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,11 +8,12 @@ from cnnviz_plugins.explain.relevance.lrp import Lrp
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import DeepTaylorConfig
 from cnnviz_plugins.explain.relevance.propagation import model_plan
+from cnnviz_plugins.explain.site import Site
 
 
 @dataclass(frozen=True, kw_only=True)
 class DeepTaylor(Lrp):
-    """Relevance of each pixel, (h, w, c), of one sign: that of the score.
+    """Relevance of each pixel, (h, w, c), or of each unit of a layer, of one sign: that of the score.
 
     The decomposition takes ReLU networks whose biases are not positive; positive ones are left out of the sharing.
 
@@ -25,7 +26,11 @@ class DeepTaylor(Lrp):
 
     @classmethod
     def build(cls, config: DeepTaylorConfig, model: Model) -> "DeepTaylor":  # type: ignore[override]
-        """Return the fold for `model`."""
+        """Return the fold for `model`.
+
+        Raises:
+            LayerNotFoundError: No layer is called as `at` says.
+        """
         others = [
             f"{name} ({layer.kind})"
             for name, layer in model.program.layers.items()
@@ -40,5 +45,6 @@ class DeepTaylor(Lrp):
         # has the Taylor terms of the rules z+ and z^B (section 4), all of the sign of what is shared.
         rows = tuple((pattern, rule_of(rule, config.epsilon)) for pattern, rule in COMPOSITES["deep-taylor"])
         settings = RelevanceSettings(rows=rows, epsilon=config.epsilon, bias=False)
-        plan = model_plan(model, settings)
-        return cls(settings=settings, notes=(("rules", plan.rules),), warnings=plan.warnings("deep-taylor"))
+        plan, site = model_plan(model, settings), Site.of(config.at, model)
+        notes = (("rules", plan.rules), *site.sum_note(model, "the score"))
+        return cls(settings=settings, notes=notes, warnings=plan.warnings("deep-taylor"), **site.fields())

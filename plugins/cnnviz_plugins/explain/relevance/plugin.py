@@ -146,6 +146,8 @@ class DeepTaylorConfig:
     The rules are fixed: z^B at the image, z+ elsewhere, no biases.
     """
 
+    at: str | None = None
+    """Layer whose units' relevance is returned, with its axes; the image when not given."""
     epsilon: float = 1e-6
     """Added to the size of every denominator."""
 
