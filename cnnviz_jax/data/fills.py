@@ -41,6 +41,8 @@ def fill_of(
     """
     if not isinstance(fill, str):
         numbers = np.atleast_1d(np.asarray(fill, np.float32))
+        if image.shape == (1, numbers.size, 1):  # a vector of so many numbers, as it is held
+            return jnp.asarray(numbers.reshape(image.shape), image.dtype)
         if numbers.size not in (1, image.shape[-1]):
             raise UsageError(f"a fill has 1 or {image.shape[-1]} numbers for these images, got {numbers.size}")
         return jnp.broadcast_to(jnp.asarray(numbers, image.dtype), image.shape)

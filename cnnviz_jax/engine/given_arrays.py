@@ -39,23 +39,25 @@ def given_arrays(
     """
     own: dict[str, np.ndarray] = dict(fold.companions(np.asarray(images), key))
     shared: dict[str, np.ndarray] = {}
+    space = model.structure.space
     for name, given in arrays_in(config).items():
         one = tuple(fold.array_shape(name, model))
+        # Vectors, series and volumes are held as images: (k,) as (1, k, 1). The user knows their own axes.
+        own_shape = space.shape if space is not None and one == model.input_shape else one
         if given.array is None:
             raise UsageError(f"{technique}: {name} was an {given}, of which this is the text alone; give the array")
-        if name in fold.distributions and given.shape[1:] == one:
-            shared[name] = given.array
-        elif name in fold.distributions and given.shape == one:
-            shared[name] = given.array[None]
-        elif given.shape == one and name not in fold.distributions:
-            own[name] = np.broadcast_to(given.array, (len(images), *one))
-        elif given.shape == (len(images), *one) and name not in fold.distributions:
-            own[name] = given.array
+        several = name in fold.distributions
+        if given.shape in (one, own_shape):
+            row = given.array.reshape(one)
+            found: np.ndarray = row[None] if several else np.broadcast_to(row, (len(images), *one))
+        elif given.shape[1:] in (one, own_shape) and (several or given.shape[0] == len(images)):
+            found = given.array.reshape(-1, *one)
         else:
-            several = (
-                f"or several, (k, {', '.join(map(str, one))})"
-                if name in fold.distributions
-                else (f"or one per image, {(len(images), *one)}")
+            many = (
+                f"several, (k, {', '.join(map(str, own_shape))})"
+                if several
+                else (f"one per image, {(len(images), *own_shape)}")
             )
-            raise UsageError(f"{technique}: as an array {name} is {one}, {several}; got {given.shape}")
+            raise UsageError(f"{technique}: as an array {name} is {own_shape}, or {many}; got {given.shape}")
+        (shared if several else own)[name] = found
     return Given(own, shared)

@@ -9,6 +9,7 @@ from typeguard import TypeCheckError, check_type
 
 from cnnviz_jax.errors import UsageError, did_you_mean
 from cnnviz_jax.options.arrays import GivenArray
+from cnnviz_jax.options.checks import in_short
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.configs import TechniqueConfig
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
@@ -82,7 +83,7 @@ def config_from(spec: TechniqueSpec, options: dict[str, Any]) -> Any:
     values = {option: _as_option(option, value, hints[option]) for option, value in options.items()}
     for option, value in values.items():
         if not _fits(value, hints[option]):
-            shown = _in_short(options[option])
+            shown = in_short(options[option])
             raise UsageError(f"{spec.name}: {option} is {_in_words(hints[option])}, got {shown}")
     try:
         return spec.config(**values)
@@ -126,14 +127,6 @@ def _array_option(array: Any, option: str) -> GivenArray:
     if not np.isfinite(numbers).all():
         raise UsageError(f"{option} is an array with values that are not finite")
     return GivenArray.of(numbers, option)
-
-
-def _in_short(value: Any) -> str:
-    """Return a value as an error shows it: an array by its shape."""
-    if hasattr(value, "shape") and hasattr(value, "dtype"):
-        return f"an array of shape {tuple(value.shape)}"
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _plain(value: Any) -> Any:

@@ -3,6 +3,8 @@
 Light: configs call them when they are made. `None` passes: it stands for an option that was not given.
 """
 
+from typing import Any
+
 from cnnviz_jax.errors import CnnvizError, UsageError
 
 
@@ -35,4 +37,12 @@ def check_size(
     sizes = size if isinstance(size, tuple) else (size,)
     if size is not None and (not 1 <= len(sizes) <= most or any(not isinstance(n, int) or n < 1 for n in sizes)):
         many = "one or two" if most == 2 else f"one to {most}"
-        raise error(f"{option} is {many} positive whole numbers of {unit}, got {size!r}")
+        raise error(f"{option} is {many} positive whole numbers of {unit}, got {in_short(size)}")
+
+
+def in_short(value: Any) -> str:
+    """Return a value as an error shows it: an array by its shape, a long text cut."""
+    if hasattr(value, "shape") and hasattr(value, "dtype"):
+        return f"an array of shape {tuple(value.shape)}"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

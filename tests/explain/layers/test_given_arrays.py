@@ -5,11 +5,11 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.compiling import compilations
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.sweep.errors import SweepUsageError
 from cnnviz_jax.sweep.spec import Explanation
 from cnnviz_jax.sweep.work import _planned
-from tests.explain.known_networks import BASELINE, FOUR, channels_first, net_c, wave
+from tests.explain.known_networks import BASELINE, FOUR, M_IMAGE, channels_first, m_function, net_c, net_m, wave
 from tests.explain.small_network import model, some_images
 
 # Captum 0.9.0 on net C at conv2, the baseline 0.25 cos(k)^2.
@@ -117,7 +117,7 @@ def test_a_result_keeps_shape_digest_and_numbers(tmp_path):
     ],
 )
 def test_a_wrong_array_is_one_short_sentence(technique, options, text):
-    with pytest.raises(UsageError, match=text) as found:
+    with pytest.raises(CnnvizError, match=text) as found:
         cv.explain(technique, model(), some_images(2), 1, **options)
     assert len(str(found.value)) < 250
 
@@ -132,3 +132,24 @@ def test_a_sweep_takes_no_array():
     asked = Explanation(name="shares", technique="deeplift", options=(("baseline", ZEROS),))
     with pytest.raises(SweepUsageError, match="deeplift: baseline is an array, which a sweep cannot keep; use words"):
         _planned(asked, model())
+
+
+def test_vectors_have_baselines_of_their_own_axes():
+    # Net M by hand: DeepLIFT at its first layer from black and from white.
+    image, net = M_IMAGE.reshape(1, 4), vector_net_m()
+    for baseline in (np.ones(4, np.float32), np.ones((1, 4), np.float32), (1.0, 1.0, 1.0, 1.0)):
+        found = cv.explain("deeplift", net, image, 0, at="first", baseline=baseline)
+        np.testing.assert_allclose(found.values, [[0, -7, -5]], atol=1e-5)
+    both = np.stack([np.zeros(4), np.ones(4)]).astype(np.float32)
+    mean = cv.explain("deeplift-shap", net, image, 0, at="first", baselines=both)
+    np.testing.assert_allclose(mean.values, [[0, -7.5, -3]], atol=1e-5)
+    at_inputs = cv.explain("deeplift-shap", net, image, 0, baselines=both)
+    assert at_inputs.values.shape == (1, 4)
+    np.testing.assert_allclose(at_inputs.extras["completeness_gap"], 0, atol=1e-5)
+    with pytest.raises(UsageError, match=r"baseline is \(4,\), or one per image, \(1, 4\); got \(2, 4\)"):
+        cv.explain("deeplift", net, image, 0, baseline=both)
+
+
+def vector_net_m():
+    plain = net_m()
+    return cv.adapt(m_function, plain.params, input_shape=(4,))

@@ -38,9 +38,9 @@ class DeepliftShap(PixelSum):
             LayerNotFoundError: No layer is called as `at` says.
         """
         site, given = Site.of(config.at, model), config.baselines
-        count = len(words_of(given))
-        if isinstance(given, GivenArray) and len(given.shape) > len(model.input_shape):
-            count = given.shape[0]
+        own = model.input_shape if model.structure.space is None else model.structure.space.shape
+        is_several = isinstance(given, GivenArray) and given.shape[1:] in (own, model.input_shape)
+        count = given.shape[0] if is_several and isinstance(given, GivenArray) else len(words_of(given))
         notes = (("baselines", words_of(given)), ("references", count), ("rescaled", rescaled_layers(model)))
         notes += site.sum_note(model, "score - baseline_score")
         return cls(config=config, count=count, notes=notes, warnings=unrescaled_warning(model), **site.fields())
