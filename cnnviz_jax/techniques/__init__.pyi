@@ -389,10 +389,14 @@ class Craft(SurveyConfig[Any]):
 @dataclass(frozen=True, kw_only=True)
 class Deconvnet(ExplainConfig):
     """Gradient through ReLUs that pass only positive evidence."""
+    at: str | None = None
+    """Layer at whose values the gradient is taken, with its axes; the image when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class DeepTaylor(ExplainConfig):
     """Deep Taylor decomposition of the score for bounded images and ReLU networks."""
+    at: str | None = None
+    """Layer whose units' relevance is returned, with its axes; the image when not given."""
     epsilon: float = 1e-06
     """Added to the size of every denominator."""
 
@@ -882,6 +886,8 @@ class GridPointingGame(MeasureConfig):
 @dataclass(frozen=True, kw_only=True)
 class GuidedBackprop(ExplainConfig):
     """Gradient through ReLUs that pass only positive evidence of active units."""
+    at: str | None = None
+    """Layer at whose values the gradient is taken, with its axes; the image when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class GuidedGradCam(ExplainConfig):
@@ -1469,6 +1475,8 @@ class Road(MeasureConfig):
 @dataclass(frozen=True, kw_only=True)
 class Saliency(ExplainConfig):
     """Gradient of the score with respect to each pixel."""
+    at: str | None = None
+    """Layer at whose values the gradient is taken, with its axes; the image when not given."""
     convention: Literal['paper', 'captum'] = 'paper'
     """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
 
