@@ -45,7 +45,7 @@ def difference_figure(result: Difference, options: DifferenceOptions) -> Figure:
     top = EDGE + 0.42
     heading = f"{result.model_a} (a) against {result.model_b} (b) · {result.image_count} images"
     sheet = Sheet.with_caption(
-        heading, _words(result), result.warnings, width=sheet_w, top=top, body=upper_h + lower_h + 0.1
+        heading, _words(result, len(matches)), result.warnings, width=sheet_w, top=top, body=upper_h + lower_h + 0.1
     )
     sheet.text(EDGE, top, plain(f"CKA ({result.form}) of layers of a, down, and b, across", 70))
     _heat(sheet, result, EDGE + _NAMES, top + 0.25, map_w, map_h)
@@ -94,13 +94,18 @@ def _bars(sheet: Sheet, result: Difference, left: float, top: float, count: int)
     axes.plot(
         [match.chance for match in matches], range(count), "|", color=COLOURS[1], markersize=7, markeredgewidth=1.6
     )
-    names = [
-        match.layer_a if match.layer_a == match.layer_b else f"{match.layer_a} ~ {match.layer_b}" for match in matches
-    ]
+    names = [_pair(match.layer_a, match.layer_b) for match in matches]
     axes.set_yticks(range(count), [plain(name, 24) for name in names], fontsize=SMALL_PT)
     axes.set(ylim=(count - 0.5, -0.5), xlim=(min(0.0, *(match.mean for match in matches)), 1.0))
     tidy(axes)
     sheet.note(left, top + count * _ROW + 0.2, "orange: 95th percentile by chance")
+
+
+def _pair(one: str, other: str) -> str:
+    """Return the names of two layers, their ends where both are long: what tells layers apart stands there."""
+    if one == other:
+        return one
+    return " ~ ".join(name if len(name) <= 10 else f"…{name[-9:]}" for name in (one, other))
 
 
 def _reliability(axes: Axes, result: Difference) -> None:
@@ -143,7 +148,7 @@ def _changed(sheet: Sheet, result: Difference, images: int, top: float, sizes: t
                 sheet.text(x + _IMAGE + 0.2, at + 0.13, lines[1], size=SMALL_PT, color=FAINT)
 
 
-def _words(result: Difference) -> list[str]:
+def _words(result: Difference, shown: int) -> list[str]:
     answers = result.answers
     lines = []
     if answers is not None:
@@ -164,6 +169,8 @@ def _words(result: Difference) -> list[str]:
         f"A row is an image: a layer's values averaged over positions. {_participation(result)}"
         " CKA looks at the directions of largest variance."
     )
+    if shown < len(result.matches):
+        lines.append(f"Units of {len(result.matches) - shown} more layers are not shown.")
     return lines
 
 
