@@ -112,6 +112,7 @@ def name_units(
         raise UsageError(f"names come from one of labels, masks and embeddings, got {' and '.join(given) or 'none'}")
     kind = {"embeddings": "texts"}.get(given[0], given[0])
     _check(kind, length, score, value, permutations, draws)
+    said = None if concepts is None else tuple(map(str, concepts))
     is_field = isinstance(masks, str)
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels)
     seed = root_key(key)
@@ -137,13 +138,13 @@ def name_units(
     if not usable.all():
         told.append(f"{int((~usable).sum())} images are left out: values that are not finite")
     found = found.part(usable)
-    table, words = _concepts(kind, found, dataset, labels, masks, embeddings, concepts, model)
+    table, words = _concepts(kind, found, dataset, labels, masks, embeddings, said, model)
     by = score or ("soft_wpmi" if kind == "texts" else "auprc" if np.isin(table, (0, 1)).all() else "pearson")
     values = np.asarray(found.rows[0][0], np.float64)
     halves = halves_of(found.ids)
     if min(map(len, halves)) < _FEW_IMAGES // 4:
         raise ImageError(f"the {len(found)} images do not make two halves; give more")
-    which = tuple(range(chosen.channels)) if units is None else tuple(units)
+    which = tuple(range(chosen.channels)) if units is None else tuple(map(int, units))
     search = _search(kind, table, words, by, share, length, values, halves, top, least)
     if kind == "texts" and len(words) < _FEW_TEXTS:
         told.append(f"{len(words)} texts are few: a name is the best of what is offered; give 1,000 and more")
@@ -162,8 +163,9 @@ def name_units(
     ids = np.array([found.ids[np.argsort(-values[:, which[k]], kind="stable")[:_EXEMPLARS]] for k in drawn], np.int64)
     ids = ids.reshape(len(drawn), -1)
     options = {
-        "layer": chosen.name, "units": units, "concepts": concepts, "length": length, "score": score, "share": share,
-        "value": value, "top": top, "permutations": permutations, "draws": draws, "least": least, "shown": shown,
+        "layer": chosen.name, "units": None if units is None else which, "concepts": said, "length": length,
+        "score": score, "share": share, "value": value, "top": top, "permutations": permutations, "draws": draws,
+        "least": least, "shown": shown,
     }  # fmt: skip
     call = Call.of({}, {"images": images, "labels": labels, "masks": masks, "embeddings": embeddings, "names": names})
     notes = (("images", len(found)), ("dataset", dataset.source.digest()), ("units of the layer", chosen.channels))

@@ -104,6 +104,14 @@ def test_batches_seeds_and_chunks(found):
     np.testing.assert_array_equal(other.score, found.score)
 
 
+def test_units_of_a_range_are_kept_and_named_again(tmp_path):
+    found = cv.name_units(NET, IMAGES, layer="conv", labels=LABELS, units=range(2), concepts=list(COLOURS))
+    kept = cv.load(cv.save(found, tmp_path / "names.npz"))
+    assert kept.units == (0, 1)
+    again = cv.rerun(kept.provenance, NET, IMAGES, labels=LABELS)
+    assert again.names == kept.names == ("red", "green")
+
+
 def test_what_cannot_name_units_is_refused_in_a_sentence():
     refusals = [
         ({}, UsageError, "one of labels, masks and embeddings, got none"),
