@@ -4,7 +4,7 @@ Greyscale, palette, RGBA, CMYK, 16-bit and EXIF-rotated files are converted wher
 everything else is refused in a sentence.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
 
@@ -20,16 +20,19 @@ from cnnviz_jax.files import is_plain
 if TYPE_CHECKING:
     from PIL import Image
 
-Images = Array | np.ndarray | Sequence[Any]
-"""What public functions take and `check_images` judges: images (n, h, w, c) in [0, 1], or one of them."""
+Images = Array | np.ndarray | Sequence[Any] | Mapping[str, Any]
+"""What public functions take and `check_images` judges: images (n, h, w, c) in [0, 1], or one of them.
+
+For models of several inputs a mapping of arrays by name.
+"""
 
 
 class Held(Protocol):
     """How inputs that are no images are held as such: a `cnnviz_jax.model.spaces.Space`."""
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """Of one input."""
+    def shape(self) -> Any:
+        """Of one input, or of each of several."""
         ...
 
     @property
@@ -40,6 +43,10 @@ class Held(Protocol):
     @property
     def words(self) -> str:
         """What it is called."""
+        ...
+
+    def packed(self, inputs: Any) -> Any:
+        """Return several inputs put together; others as they are."""
         ...
 
     def held(self, inputs: Any) -> Any:
@@ -294,6 +301,9 @@ def check_images(
             "transform what it differentiates: jax.grad(lambda image: model.score(image, target)[0]), model.run or "
             "model(images)"
         )
+    images = images if space is None else space.packed(images)
+    if isinstance(images, Mapping):
+        raise ImageError(f"the model takes one input, got a mapping of {', '.join(map(str, images))}")
     array = _on_default_device(images) if on_device and isinstance(images, jax.Array) else np.asarray(images)
     numbers: Any = jnp if isinstance(array, jax.Array) else np
     kind = jnp.issubdtype
@@ -341,7 +351,7 @@ def scale_note(images: Any) -> tuple[tuple[str, str], ...]:
 
     Values are left as they are but for bytes.
     """
-    dtype = images.dtype if hasattr(images, "dtype") else np.asarray(images).dtype
+    dtype = getattr(images, "dtype", None) or (np.asarray(images).dtype if isinstance(images, Sequence) else None)
     return (("images", "uint8, divided by 255"),) if dtype == np.uint8 else ()
 
 

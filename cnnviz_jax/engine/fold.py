@@ -24,8 +24,9 @@ class Fold:
     """
 
     axes: ClassVar[tuple[int, ...]] = (1, 2)
-    """How many spatial axes inputs may have. A vector is handed over as an image of one row and one channel, a series
-    as one of one row, a volume as one whose slices stand one below the other, of which a fold that says 3 knows."""
+    """How many spatial axes inputs may have; 0 for several inputs, whose numbers stand in one row. A vector is handed
+    over as an image of one row and one channel, a series as one of one row, a volume as one whose slices stand one
+    below the other, of which a fold that says 3 knows."""
 
     gather: Literal["sum", "stack"] = "stack"
     """`sum`: what `evaluate` returns is added up. `stack`: it is kept, with a leading axis of evaluations."""

@@ -24,6 +24,7 @@ from cnnviz_jax.model.copying import Copied
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
 from cnnviz_jax.model.pure import Precision
 from cnnviz_jax.model.scored import Scored
+from cnnviz_jax.model.several_inputs import held_together
 from cnnviz_jax.model.structure import Structure, in_precision, structure_of
 from cnnviz_jax.program import Handler, LayerNode, Override, Program
 from cnnviz_jax.results.pytrees import static
@@ -46,6 +47,8 @@ class Model(Copied):
             ImageError: The images do not fit the model or are not finite.
         """
         space = self.structure.space
+        if isinstance(images, Mapping) and any(map(_is_traced, images.values())):
+            images = held_together(space, images)
         if isinstance(images, jax.core.Tracer):
             images = of_bytes(images) if images.dtype == jnp.uint8 else images
             if space is not None:
@@ -58,11 +61,15 @@ class Model(Copied):
 
     def __repr__(self) -> str:  # the parameters would fill pages
         kind = "images" if self.structure.space is None else self.structure.space.words.removeprefix("a ")
-        return f"Model({self.name}: {len(self.program.layers)} layers, {kind} {' x '.join(map(str, self.shape))})"
+        size = "" if isinstance(self.shape, Mapping) else f" {' x '.join(map(str, self.shape))}"
+        return f"Model({self.name}: {len(self.program.layers)} layers, {kind}{size})"
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The axes of one input as `adapt` was told: (h, w, c) of an image, (k,), (t, c) or (d, h, w, c) of others."""
+    def shape(self) -> tuple[int, ...] | Mapping[str, tuple[int, ...]]:
+        """The axes of one input as `adapt` was told: (h, w, c) of an image, (k,), (t, c) or (d, h, w, c) of others.
+
+        Of several inputs those of each, by name.
+        """
         return self.input_shape if self.structure.space is None else self.structure.space.shape
 
     @property
@@ -272,7 +279,7 @@ class Model(Copied):
         if image.dtype == jnp.float64:  # drawn with `JAX_ENABLE_X64`; the program was read for float32
             image = image.astype(jnp.float32)
         if self.structure.space is not None:
-            image = jnp.asarray(self.structure.space.held(image[None])[0])
+            image = jnp.asarray(self.structure.space.held(jax.tree.map(lambda each: each[None], image))[0])
         add, replace, places = dict(add or {}), dict(replace or {}), dict(places or {})
         if INPUT in (*add, *replace) and INPUT not in self.program.layers:
             change = replace.pop(INPUT, image)
@@ -359,6 +366,10 @@ class Model(Copied):
             need_outputs=target.needs_outputs,
         )
         return target.score(outputs, activations), {name: activations[name] for name in read}
+
+
+def _is_traced(leaf: Any) -> bool:
+    return isinstance(leaf, jax.core.Tracer)
 
 
 def _as_float(value: Array) -> Array:

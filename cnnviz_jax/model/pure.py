@@ -15,8 +15,8 @@ Precision = Literal["float32", "tf32", "bfloat16"]
 class AdaptOptions:
     """What the user said about the native model, for the adapter to use."""
 
-    input_shape: tuple[int, ...] | None = None
-    """Height, width, channels of one image, or the axes of another input; `None` if the native model knows."""
+    input_shape: tuple[int, ...] | Mapping[str, tuple[int, ...]] | None = None
+    """Height, width, channels of one image, or the axes of other inputs; `None` if the native model knows."""
     axes: Axes | None = None
     """The layout the native function takes; `None` for the framework's own."""
     call_kwargs: Mapping[str, Any] | None = None

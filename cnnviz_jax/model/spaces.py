@@ -73,13 +73,21 @@ class Space:
             return values
         return values.reshape(len(values), *self.image[:2], *values.shape[1 + len(self.spatial) :])
 
+    def flat(self, images: Shaped[Arrays, "n h w c"]) -> Shaped[Arrays, "..."]:
+        """Return images as results hold them: with the user's axes."""
+        return self.own(images)
+
+    def packed(self, inputs: Any) -> Any:
+        """Return inputs as they are; only several are put together."""
+        return inputs
+
 
 def space_of(input_shape: tuple[int, ...]) -> Space | None:
     """Return how inputs of that shape are held; `None` for images, which are held as they are."""
     return None if len(input_shape) == 3 else Space(tuple(input_shape))
 
 
-def own_axes(found: Any, space: Space | None, volume: tuple[int, int, int] | None) -> Any:
+def own_axes(found: Any, space: Any, volume: tuple[int, int, int] | None) -> Any:
     """Return arrays of maps, one row per input, with the user's spatial axes; what is no map is left as it is."""
     if space is None:
         return found

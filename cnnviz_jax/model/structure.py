@@ -13,6 +13,7 @@ from jaxtyping import Array, Float
 from cnnviz_jax.errors import ModelError, reason_of
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.pure import Precision, PureModel
+from cnnviz_jax.model.several_inputs import SeveralInputs
 from cnnviz_jax.model.spaces import Space
 from cnnviz_jax.program import Program
 from cnnviz_jax.program.graph.fingerprint import fingerprint
@@ -42,8 +43,8 @@ class Structure:
     warnings: tuple[str, ...] = ()
     sizes: dict[tuple[int, int], "Structure"] = field(default_factory=dict)
     """The same model at other input sizes."""
-    space: Space | None = None
-    """How inputs are held as images, where they are none."""
+    space: Space | SeveralInputs | None = None
+    """How inputs are held as images, where they are none, or several."""
     exact: "Structure | None" = None
     """The same model in float32, where this one multiplies rounded numbers."""
     precision: Precision = "float32"
@@ -86,7 +87,7 @@ def structure_of(
     labels: tuple[str, ...] | None,
     name: str,
     params: Any,
-    space: Space | None = None,
+    space: Space | SeveralInputs | None = None,
 ) -> Structure:
     """Return all of a model but its numbers, read at one input size."""
 
@@ -99,15 +100,14 @@ def structure_of(
         if any(value != 1.0 for value in std):
             # Times the reciprocal, as rounding then stays closest to a normalisation done in float64.
             x = x * jnp.asarray([1 / value for value in std], x.dtype)
-        if space is not None:
-            x = jnp.asarray(space.own(x))
-        if pure.axes == "NCHW" and x.ndim > 2:
-            x = jnp.moveaxis(x, -1, 1)
+        own = x if space is None else space.own(x)
+        if pure.axes == "NCHW":
+            own = jax.tree.map(lambda each: jnp.moveaxis(each, -1, 1) if each.ndim > 2 else each, own)
         if cast:
-            x = x.astype(cast[0])
+            own = jax.tree.map(lambda each: each.astype(cast[0]), own)
         # Accelerators round float32 products to fewer bits by default; explanations compare small differences.
         with jax.default_matmul_precision("float32"):
-            outputs = pure.fn(params, x)
+            outputs = pure.fn(params, own)
             # Scores first; the other outputs are returned as well, so that what only they rest on keeps its layers.
             return pure.logits(outputs), outputs
 

@@ -1,6 +1,7 @@
 """What explain techniques return: which parts of each image a score rests on."""
 
 import dataclasses
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Unpack
@@ -53,6 +54,8 @@ class Attribution(Result):
     """Further numbers by name."""
     probabilities: Float[Numbers, " n"] | None = None
     """Of the class explained, where each image's top class was; else none."""
+    axes: tuple[tuple[str, tuple[int, ...]], ...] = static(default=())
+    """Of several inputs, whose numbers stand in one row: the name and the axes of each."""
     view: View = static(default="heatmap")
     names: tuple[str, ...] = static(default=())
     """One per image, such as its file's; none where they have none."""
@@ -72,6 +75,29 @@ class Attribution(Result):
         Twice of it on either side holds the value of endlessly many draws in about 95 of 100 places.
         """
         return self.extras.get("standard_error")
+
+    @property
+    def inputs(self) -> dict[str, "Attribution"]:
+        """The result for each of several inputs, by name, with its own axes; empty where the model takes one input.
+
+        `extras["share"]` is the input's share of all |values|, which compares numbers of different units.
+        """
+        total = np.abs(np.asarray(self.values)).sum(-1)
+        found, first = {}, 0
+        for name, axes in self.axes:
+            end = first + math.prod(axes)
+            shape = (len(self.values), *axes)
+            values, own = (np.asarray(each)[:, first:end] for each in (self.values, self.images))
+            share = np.abs(values).sum(-1) / np.where(total == 0, 1, total)
+            rows = {
+                key: np.asarray(each)[:, first:end].reshape(shape) if np.shape(each) == np.shape(self.values) else each
+                for key, each in self.extras.items()
+            }
+            found[name] = dataclasses.replace(
+                self, values=values.reshape(shape), images=own.reshape(shape), axes=(), extras={**rows, "share": share}
+            )
+            first = end
+        return found
 
     def overlay(self, **display: Unpack[DisplayOptions]) -> Float[np.ndarray, "n h w 3"]:
         """Return each map over its image as a colour image in [0, 1], drawn as `cv.render` draws it.

@@ -8,7 +8,8 @@ subtracted and multiplied by numbers: `a + 3 * b - 5 * c` scores exactly that.
 from cnnviz_jax.targets.classes import ClassScore, Unit, class_score
 from cnnviz_jax.targets.combining import TargetWithInputs, count_of, group_scores, mapped, resolved_layers, terms_of
 from cnnviz_jax.targets.custom import Custom, custom
-from cnnviz_jax.targets.dense import Pixels, box, pixels
+from cnnviz_jax.targets.dense import Pixels, Segment, box, pixels, segment
+from cnnviz_jax.targets.detection import Detection, Proposals, detection
 from cnnviz_jax.targets.features import Feature, feature
 from cnnviz_jax.targets.layers import Direction, Diversity, InnerChannel, WholeLayer, direction, diversity, whole_layer
 from cnnviz_jax.targets.resolving import as_target, resolve, resolve_layers, top_classes
@@ -20,6 +21,7 @@ __all__ = [
     "Channel",
     "ClassScore",
     "Custom",
+    "Detection",
     "Direction",
     "Diversity",
     "Feature",
@@ -27,6 +29,8 @@ __all__ = [
     "LayerTarget",
     "Neuron",
     "Pixels",
+    "Proposals",
+    "Segment",
     "Similarity",
     "Target",
     "TargetWithInputs",
@@ -39,6 +43,7 @@ __all__ = [
     "class_score",
     "count_of",
     "custom",
+    "detection",
     "direction",
     "diversity",
     "feature",
@@ -49,6 +54,7 @@ __all__ = [
     "resolve",
     "resolve_layers",
     "resolved_layers",
+    "segment",
     "similarity",
     "terms_of",
     "top_classes",

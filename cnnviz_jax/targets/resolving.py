@@ -24,7 +24,7 @@ def resolve(target: Any, model: Model, images: Float[Array | np.ndarray, "n h w 
     """
     if target is None:
         target, _ = top_classes(model, images)
-    return resolve_layers(as_target(target, model), model).batched(len(images))
+    return resolve_layers(as_target(target, model).frozen(model, images), model).batched(len(images))
 
 
 def top_classes(

@@ -72,4 +72,6 @@ def similarity(embedding: Any, layer: str | None = None, of: Literal["cosine", "
     array = np.asarray(embedding, np.float32)
     if array.ndim not in (1, 2) or not np.isfinite(array).all():
         raise TargetError(f"an embedding is one row of finite numbers, or one per image; got shape {array.shape}")
+    if not np.atleast_2d(array).any(-1).all():
+        raise TargetError("an embedding of zeros has no direction, and no cosine with any other")
     return Similarity(jnp.asarray(np.atleast_2d(array)), layer, of)

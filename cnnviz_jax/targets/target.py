@@ -36,6 +36,10 @@ class Target:
     def check(self, model: Model) -> None:
         """Raise `TargetError` if `model` cannot be scored so."""
 
+    def frozen(self, model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> "Target":
+        """Return the target with all fixed that is read off the untouched images, such as the region of a class."""
+        return self
+
     def batched(self, count: int) -> Self:
         """Return this target with one value per image in every leaf."""
         return jax.tree.map(lambda leaf: one_each(leaf, count, "values"), self)
@@ -168,6 +172,10 @@ class WeightedSum(Target):
         """Raise `TargetError` if a term does not fit."""
         for term in self.terms:
             term.check(model)
+
+    def frozen(self, model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> "Target":
+        """Return the sum of the terms, each fixed."""
+        return dataclasses.replace(self, terms=tuple(term.frozen(model, images) for term in self.terms))
 
     def batched(self, count: int) -> Self:
         """Return it with one entry per target in every term."""

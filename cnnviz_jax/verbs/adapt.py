@@ -1,7 +1,7 @@
 """From a native object to a `Model`: choose the adapter, fix size and scale of images, read the program, check it."""
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, get_args
 
 import jax
@@ -12,7 +12,8 @@ from cnnviz_jax.errors import ModelError, PluginError, WeightsError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.pure import AdaptOptions, Axes, PureModel
 from cnnviz_jax.model.scores import Scores, picker
-from cnnviz_jax.model.spaces import space_of
+from cnnviz_jax.model.several_inputs import SeveralInputs
+from cnnviz_jax.model.spaces import Space, space_of
 from cnnviz_jax.model.structure import of_any_batch, structure_of
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.foreign import code_of, title_of
@@ -23,7 +24,7 @@ from cnnviz_jax.plugins.specs import AdapterSpec
 def adapt(
     native: Any,
     *args: Any,
-    input_shape: tuple[int, ...] | None = None,
+    input_shape: tuple[int, ...] | Mapping[str, tuple[int, ...]] | None = None,
     mean: float | Sequence[float] | None = None,
     std: float | Sequence[float] | None = None,
     labels: Sequence[str] | None = None,
@@ -44,7 +45,8 @@ def adapt(
         native: The model in its own framework.
         *args: What that framework needs beside it, such as variables or parameters.
         input_shape: Height, width and channels of one image; of other inputs (k,) numbers, (time, channels), or
-            (depth, height, width, channels).
+            (depth, height, width, channels). Several inputs are a mapping of such, by name: the model is called with a
+            dictionary of arrays.
         mean: Subtracted from images in [0, 1], per channel, before the model sees them.
         std: Divides them after that.
         labels: Class names, in order.
@@ -74,12 +76,18 @@ def adapt(
     shape = input_shape or pure.input_shape
     if shape is None:
         raise ModelError(f"{pure.name} does not tell its input size; say input_shape=(height, width, channels)")
-    if not 1 <= len(shape) <= 4 or not all(isinstance(n, int | np.integer) and n > 0 for n in shape):
+    if not _are_shapes(shape.values() if isinstance(shape, Mapping) else [shape]):
         raise ModelError(
             f"input_shape is (height, width, channels) in whole pixels, or (numbers,), (time, channels) or (depth, "
             f"height, width, channels); got {shape!r}"
         )
-    space = space_of(tuple(map(int, shape)))
+    space: Space | SeveralInputs | None
+    if isinstance(shape, Mapping):
+        space = SeveralInputs.of(shape)
+        if mean is not None or std is not None:
+            raise ModelError("mean and std are of one input's channels; scale several inputs in the function")
+    else:
+        space = space_of(tuple(map(int, shape)))
     size: tuple[int, int, int] = tuple(map(int, shape)) if space is None else space.image  # type: ignore[assignment]
     _check_finite(pure)
     if scores is not None:
@@ -104,6 +112,17 @@ def adapt(
             f"tokens={tokens!r} means {before + rows * columns} tokens, and no layer of {structure.name} has so many"
         )
     return Model(pure.params, of_any_batch(structure, pure.params))
+
+
+def _are_shapes(shapes: Iterable[Any]) -> bool:
+    each = list(shapes)
+    sound = [
+        isinstance(shape, tuple | list)
+        and 1 <= len(shape) <= 4
+        and all(isinstance(n, int | np.integer) and n > 0 for n in shape)
+        for shape in each
+    ]
+    return bool(each) and all(sound)
 
 
 def _choose(native: Any, adapter: str | None) -> AdapterSpec:

@@ -29,7 +29,8 @@ from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_techniqu
 from cnnviz_jax.errors import LayerKindError, ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
-from cnnviz_jax.model.spaces import own_axes
+from cnnviz_jax.model.several_inputs import SeveralInputs
+from cnnviz_jax.model.spaces import Space, own_axes
 from cnnviz_jax.options.arrays import arrays_in
 from cnnviz_jax.options.building import names_of_options
 from cnnviz_jax.plugins.configs import ExplainConfig
@@ -151,7 +152,8 @@ def explain(
         low_res=own_axes(heatmap.low_res, space, volume),
         scores=scores,
         target=plain,
-        images=images if space is None else space.own(images),
+        images=images if space is None else space.flat(images),
+        axes=space.inputs if isinstance(space, SeveralInputs) else (),
         extras=own_axes(heatmap.extras, space, volume),
         probabilities=prepared.probabilities,
         names=() if names is None else image_names(names, len(images)),
@@ -178,6 +180,23 @@ def _class_of(spec: TechniqueSpec) -> type[Attribution]:
     if not (isinstance(found, type) and issubclass(found, Attribution)):
         raise PluginError(f"technique {spec.name!r} says that it returns a {spec.result}, which is no Attribution")
     return found
+
+
+def _held_options(options: Mapping[str, Any], model: Model) -> dict[str, Any]:
+    """Options that are inputs themselves, such as a baseline, as the model's inputs are held."""
+    space = model.structure.space
+
+    def held(value: Any) -> Any:
+        if isinstance(space, SeveralInputs) and isinstance(value, Mapping):
+            found = space.packed(value)
+            return found[0] if len(found) == 1 else found
+        if isinstance(space, Space) and isinstance(value, np.ndarray | jax.Array):
+            if value.shape == space.shape:
+                return value.reshape(space.image)
+            return space.held(value)
+        return value
+
+    return dict(options) if space is None else {name: held(value) for name, value in options.items()}
 
 
 def _volume(model: Model, layer: str | None) -> tuple[int, int, int] | None:
@@ -257,9 +276,14 @@ class Prepared:
     ) -> "Prepared":
         """Return the arguments of `explain` checked, looked up and resolved."""
         require_model(model)
-        own, around = _apart(technique, options)
+        own, around = _apart(technique, _held_options(options, model))
         chosen = resolve_technique(technique, "explain", own, model)
         space = model.structure.space
+        if isinstance(space, SeveralInputs) and 0 not in chosen.built.axes:
+            raise LayerKindError(
+                f"{chosen.spec.name} works on one input; {model.name} takes {space.words}, which saliency, "
+                "integrated-gradients, smoothgrad and input-x-gradient explain together"
+            )
         if space is not None and len(space.spatial) not in chosen.built.axes:
             takes = " or ".join(str(number) for number in chosen.built.axes)
             raise LayerKindError(

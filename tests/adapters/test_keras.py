@@ -92,7 +92,7 @@ def test_what_does_not_fit_is_said():
         cv.adapt(Stubborn(), input_shape=SHAPE)
     first, second = keras.Input(SHAPE), keras.Input((4,))
     several = keras.Model([first, second], layers.Flatten()(first), name="several")
-    with pytest.raises(ModelError, match="several takes 2 inputs; adapt a function of one image"):
+    with pytest.raises(ModelError, match="several takes 2 inputs; where they are a dictionary say input_shape"):
         cv.adapt(several)
     single = keras.Sequential([keras.Input(SHAPE), layers.Flatten()], name="single")
     with pytest.raises(ModelError, match="single holds its own weights"):
@@ -114,3 +114,19 @@ except cv.errors.ModelError as error:
     environment = {**os.environ, "KERAS_BACKEND": "torch"}
     done = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("net runs on Keras's torch backend; set KERAS_BACKEND=jax"), done.stderr
+
+
+def test_series_and_several_inputs_of_a_dictionary():
+    series = keras.Sequential([keras.Input((12, 2)), layers.Conv1D(3, 3), layers.GlobalAveragePooling1D()])
+    model, x = cv.adapt(series), np.random.default_rng(0).random((2, 12, 2), np.float32)
+    assert model.shape == (12, 2)
+    np.testing.assert_allclose(model(x), series(x), atol=1e-5)
+    given = {"image": keras.Input((4, 4, 3), name="image"), "age": keras.Input((1,), name="age")}
+    joined = layers.Concatenate()([layers.GlobalAveragePooling2D()(given["image"]), given["age"]])
+    both = keras.Model(given, layers.Dense(2)(joined))
+    with pytest.raises(ModelError, match=r"takes 2 inputs; where they are a dictionary say input_shape=\{name"):
+        cv.adapt(both)
+    model = cv.adapt(both, input_shape={"image": (4, 4, 3), "age": (1,)})
+    inputs = {"image": np.ones((2, 4, 4, 3), np.float32), "age": np.ones((2, 1), np.float32)}
+    np.testing.assert_allclose(model(inputs), both(inputs), atol=1e-5)
+    assert set(cv.explain("input-x-gradient", model, inputs, target=0).inputs) == {"image", "age"}

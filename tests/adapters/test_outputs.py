@@ -247,6 +247,17 @@ def test_the_default_of_a_dense_output_is_not_the_output():
     assert only.program.default_layer.why == "the last map; the scores rest on no other"
 
 
+def test_attentions_weights_are_not_the_default():
+    def pooled(params, x):
+        patches = conv(params["stem"]["kernel"], x).reshape(x.shape[0], 64, 4)
+        with jax.named_scope("pool"):
+            weights = jax.nn.softmax((patches @ params["first"]["kernel"])[..., 0], -1)
+        return jnp.einsum("bn,bnc->bc", weights, patches) @ params["second"]["kernel"]
+
+    model = cv.adapt(pooled, PARAMS, input_shape=SHAPE, tokens=(0, 8, 8))
+    assert model.layers[model.map_layer().name].kind != "softmax"
+
+
 def test_random_numbers_count_where_the_scores_rest_on_them():
     def vae(params, x, noisy=True):
         mean = conv(params["stem"]["kernel"], x).mean((1, 2))

@@ -40,7 +40,8 @@ def default_layer(
         return None
     reached, own = feeding(graph, results), _one_for_one(graph, analysis, operations, results)
     alive = [s for s in maps if s.value in reached]
-    inner = [s for s in alive if s.value not in own]
+    # Attention's weights over a grid of patches are a map too, but no features.
+    inner = [s for s in alive if s.value not in own and s.kind != "softmax"]
     fit = inner or alive
     if not fit:
         return DefaultLayer(maps[-1].name, "the last map; the scores rest on none")

@@ -10,7 +10,6 @@ from dataclasses import replace
 from typing import Any
 
 import jax
-from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import bound_method, inference_kwargs, with_streams
@@ -44,13 +43,13 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     nameless = "params were not given, so kernels have no names; adapt fn(params, x) with its params for those"
     params, paths, restore = _split(args[0]) if args else ({}, (), None)
 
-    def plain(params: Any, x: Float[Array, "n ..."]) -> Any:
+    def plain(params: Any, x: Any) -> Any:
         keywords = with_streams(kwargs, lambda: jax.random.key(0))
         return call(x, **keywords) if restore is None else call(restore(params), x, **keywords)
 
     within: list[Callable[..., Any]] = []
 
-    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+    def fn(params: Any, x: Any) -> Any:
         if "flax.linen" not in sys.modules:
             return plain(params, x)
         if not within:

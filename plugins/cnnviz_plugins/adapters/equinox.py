@@ -11,7 +11,6 @@ from typing import Any
 
 import equinox as eqx
 import jax
-from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, bound_method, inference_kwargs, with_streams
@@ -40,7 +39,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     moving = [i for i, leaf in enumerate(leaves) if is_array(leaf)]
     params = {names[i]: owned(leaves[i], names[i]) for i in moving}
 
-    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+    def fn(params: Any, x: Any) -> Any:
         full = list(leaves)
         for i in moving:
             full[i] = params[names[i]]

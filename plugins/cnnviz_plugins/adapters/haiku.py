@@ -11,7 +11,6 @@ from typing import Any
 
 import haiku as hk
 import jax
-from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
@@ -59,7 +58,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
                 names[i, module, word] = name
                 params[name] = owned(leaf, name)
 
-    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+    def fn(params: Any, x: Any) -> Any:
         trees: list[dict[str, dict[str, Any]]] = [{module: {} for module in arg} for arg in args]
         for (i, module, word), name in names.items():
             trees[i][module][word] = params[name]

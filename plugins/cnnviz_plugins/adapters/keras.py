@@ -5,12 +5,11 @@ and those of a nested model `nested.layer`.
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import jax
 import keras
-from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, Axes, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import inference_kwargs
@@ -48,7 +47,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     kwargs = inference_kwargs(native.call, options, operands=("x",))
     count = len(trainable)
 
-    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+    def fn(params: Any, x: Any) -> Any:
         values = [params[name] for name in names]
         # Keras promotes numbers by rules of its own; its code is not written for strict promotion.
         with jax.numpy_dtype_promotion("standard"):
@@ -59,7 +58,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     formats = {layer.data_format for layer in _layers(native) if getattr(layer, "data_format", None)}
     is_first = "channels_first" in (formats or {keras.config.image_data_format()})
     axes: Axes = options.axes or ("NCHW" if is_first else "NHWC")
-    shape = _input_shape(native, title, axes)
+    shape = None if isinstance(options.input_shape, Mapping) else _input_shape(native, title, axes)
     return pure_model(fn, params, options, framework="keras", name=title, axes=axes, input_shape=shape)
 
 
@@ -80,8 +79,8 @@ def _layers(native: Any) -> Iterator[Any]:
         yield from _layers(layer)
 
 
-def _input_shape(native: Any, title: str, axes: str) -> tuple[int, int, int] | None:
-    """Return height, width and channels where the model has fixed them.
+def _input_shape(native: Any, title: str, axes: str) -> tuple[int, ...] | None:
+    """Return the axes of one input, channels last, where the model has fixed them.
 
     Raises:
         ModelError: It takes several inputs.
@@ -89,10 +88,10 @@ def _input_shape(native: Any, title: str, axes: str) -> tuple[int, int, int] | N
     shape = getattr(native, "input_shape", None)
     if isinstance(shape, dict | list) or (isinstance(shape, tuple) and shape and not isinstance(shape[-1], int)):
         raise ModelError(
-            f"{title} takes {len(shape)} inputs; adapt a function of one image that fixes the others: "
-            "cv.adapt(lambda params, x: ..., params, ...)"
+            f"{title} takes {len(shape)} inputs; where they are a dictionary say input_shape={{name: (height, width, "
+            "channels), ...}, else adapt a function that fixes all but one: cv.adapt(lambda params, x: ..., params)"
         )
-    if not isinstance(shape, tuple) or len(shape) != 4 or None in shape[1:]:
+    if not isinstance(shape, tuple) or not 2 <= len(shape) <= 5 or None in shape[1:]:
         return None
-    height, width, channels = shape[1:] if axes == "NHWC" else (*shape[2:], shape[1])
-    return int(height), int(width), int(channels)
+    is_last = axes == "NHWC" or len(shape) == 2
+    return tuple(int(n) for n in (shape[1:] if is_last else (*shape[2:], shape[1])))

@@ -15,7 +15,6 @@ import jax
 from flax import errors
 from flax import linen as nn
 from flax.core import meta
-from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, bound_method, inference_kwargs
@@ -40,7 +39,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     module, fixed = _in_inference(module)
     kwargs = inference_kwargs(bound_method(module, method, title), options, operands=("x",), skip=fixed)
 
-    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+    def fn(params: Any, x: Any) -> Any:
         with naming(_paths_of), _without_profiling_names(), nn.intercept_methods(_in_scope), _explained(title, params):
             return module.apply(params, x, method=method, **kwargs)
 

@@ -12,7 +12,6 @@ from typing import Any
 
 import jax
 from flax import nnx
-from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import AdaptOptions, ModelError, PureModel
 from cnnviz_plugins.adapters.call_flags import INFERENCE, bound_method, inference_kwargs, with_streams
@@ -48,7 +47,7 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     params, restore = _parameters(state, twin, places)
     classes = {type(place.node) for place in places.values()}
 
-    def fn(params: Any, x: Float[Array, "n ..."]) -> Any:
+    def fn(params: Any, x: Any) -> Any:
         copy = nnx.merge(graph, restore(params))
         with naming(_paths_of, classes):
             return bound_method(copy, method, title)(x, **with_streams(kwargs, lambda: nnx.Rngs(0)))

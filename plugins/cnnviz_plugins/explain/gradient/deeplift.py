@@ -37,7 +37,7 @@ class Deeplift(WholePath):
     Source: Shrikumar, Greenside, Kundaje 2017, section 3.5.1; max-pools as in Captum.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     config: DeepliftConfig
 
     @classmethod

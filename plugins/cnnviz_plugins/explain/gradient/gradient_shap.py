@@ -36,7 +36,7 @@ class GradientShap(SampledMean):
     Source: Lundberg, Lee 2017; Erion et al. 2019, equation 2 ("expected gradients").
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     config: GradientShapConfig
     site: Site = IMAGE
     distributions = ("baselines",)

@@ -27,7 +27,7 @@ class GuidedIg(WholePath):
     Source: Kapishnikov et al. 2021, algorithm 1, as its authors' code bounds it.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     config: GuidedIgConfig
 
     @classmethod

@@ -25,7 +25,7 @@ class IntegratedGradients(PixelSum):
     Source: Sundararajan, Taly, Yan 2017, section 3, equation 1; completeness is proposition 1.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     config: IntegratedGradientsConfig
     site: Site = IMAGE
 

@@ -34,7 +34,7 @@ class Saliency(Fold):
     Source: Simonyan, Vedaldi, Zisserman 2013, section 3.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     view: View = "pixels"
     method: str = "saliency"
     is_absolute: bool = False
@@ -102,7 +102,7 @@ class InputXGradient(Fold):
     LayerGradientXActivation.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     view: View = "pixels"
     site: Site = IMAGE
 

@@ -33,7 +33,7 @@ class Smoothgrad(SampledMean):
     Source: Smilkov, Thorat, Kim, Viégas, Wattenberg 2017, section 3.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     config: SmoothgradConfig
     view: View = "pixels"
 
@@ -75,7 +75,7 @@ class Vargrad(PixelSum):
     Source: Adebayo et al. 2018, appendix A.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     config: VargradConfig
 
     @classmethod

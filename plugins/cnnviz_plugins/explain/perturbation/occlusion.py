@@ -174,6 +174,8 @@ def _laid_out(config: OcclusionConfig, model: Model) -> Windows | Boxes:
     space, edge = model.structure.space, config.edge or "full"
     if space is None:
         return Windows.over(model.input_shape[:2], config.window, config.stride, edge)
+    if not space.spatial:
+        raise WindowError(f"occlusion moves a window over one input; {model.name} takes {space.words}")
     if len(space.spatial) == 1:
         return Windows.over_series(space.spatial[0], config.window, config.stride, edge)
     depth, height, width = space.spatial

@@ -33,7 +33,7 @@ class Lrp(Fold):
     Source: Bach et al. 2015, sections 3.2 and 3.3; Montavon et al. 2019; composites: Kohlbrenner et al. 2020.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+    axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     view: View = "pixels"
     settings: RelevanceSettings
     site: Site = IMAGE
