@@ -66,10 +66,7 @@ class Model(Copied):
 
     @property
     def shape(self) -> tuple[int, ...] | Mapping[str, tuple[int, ...]]:
-        """The axes of one input as `adapt` was told: (h, w, c) of an image, (k,), (t, c) or (d, h, w, c) of others.
-
-        Of several inputs those of each, by name.
-        """
+        """The axes of one input as `adapt` was told, such as (h, w, c) or (t, c); of several inputs those of each."""
         return self.input_shape if self.structure.space is None else self.structure.space.shape
 
     @property
