@@ -20,7 +20,7 @@ class FieldRow:
     stride_text: str
     padding_text: str
     is_aligned: bool
-    widened_by: str
+    widened_by: str = ""
     """Where units begin to see more than convolutions and pools show them; else empty."""
     box: Box
     """Of the central unit; it leaves the input where padding is seen."""
