@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax.engine.activations import Sampling
 from cnnviz_jax.errors import ResultFileError, UsageError
 
 from .colours import SIZE, images, model
@@ -30,6 +31,15 @@ def test_rows_are_the_layers_values_at_their_positions(tmp_path):
     np.testing.assert_allclose(store.mean, store[:].mean(0), rtol=1e-5)
     np.testing.assert_allclose(store.variance, store[:].var(0), rtol=1e-5)
     np.testing.assert_array_equal(store[np.array([[3, 80], [119, 0]])], store[:][np.array([[3, 80], [119, 0]])])
+
+
+@pytest.mark.parametrize(("shape", "count"), [((5,), 1), ((9, 5), 7), ((6, 4, 5), 8), ((4, 4, 4, 5), 8)])
+def test_positions_of_any_number_of_axes_are_sampled_without_their_borders(shape, count):
+    sampling = Sampling(layer="any", shape=shape, positions=100)
+    assert sampling.each == count
+    values = np.arange(np.prod(shape[:-1]))
+    inside = values if len(shape) == 1 else values.reshape(shape[:-1])[(slice(1, -1),) * (len(shape) - 1)]
+    np.testing.assert_array_equal(sampling.numbers, inside.reshape(-1))
 
 
 def test_half_precision_keeps_eleven_bits_and_half_the_bytes(tmp_path):

@@ -35,15 +35,22 @@ class Sampling:
             raise UsageError(f"positions is 1 or more and margin 0 or more, got {self.positions} and {self.margin}")
 
     @property
-    def places(self) -> Int[np.ndarray, "places 2"]:
-        """Row and column of every position that may be drawn."""
-        if len(self.shape) < 3:
+    def places(self) -> Int[np.ndarray, "places axes"]:
+        """Where each position is that may be drawn, such as row and column; 0, 0 in a layer without a map."""
+        if len(self.shape) == 1:
             return np.zeros((1, 2), np.int64)
         ranges = []
-        for length in self.shape[:2]:
+        for length in self.shape[:-1]:
             cut = min(self.margin, (length - 1) // 2)
             ranges.append(np.arange(cut, length - cut))
-        return np.stack(np.meshgrid(*ranges, indexing="ij"), -1).reshape(-1, 2)
+        return np.stack(np.meshgrid(*ranges, indexing="ij"), -1).reshape(-1, len(ranges))
+
+    @property
+    def numbers(self) -> Int[np.ndarray, " places"]:
+        """Number of each of these positions among all of the layer, the last axis first."""
+        if len(self.shape) == 1:
+            return np.zeros(1, np.int64)
+        return np.ravel_multi_index(tuple(self.places.T), self.shape[:-1])
 
     @property
     def each(self) -> int:
@@ -61,8 +68,8 @@ class Rows:
     """Some rows, those of a batch of images."""
 
     values: Float[np.ndarray, "n c"]
-    index: Int[np.ndarray, "n 3"]
-    """Number of the image, row and column of the position."""
+    index: Int[np.ndarray, "n axes"]
+    """Number of the image, and where the position is: row and column in a map."""
     dropped: int
     """Rows left out because they held values that are not finite."""
     unreadable: dict[int, str]
@@ -135,14 +142,12 @@ def _drawn(
     ids: UInt32[Array, " b"],
     key: Key[Array, ""],
 ) -> tuple[Float[Array, "b s c"], Int[Array, "b s"]]:
-    places = sampling.places
-    width = sampling.shape[1] if len(sampling.shape) == 3 else 1
-    flat = jnp.asarray(places[:, 0] * width + places[:, 1], jnp.int32)
+    flat = jnp.asarray(sampling.numbers, jnp.int32)
 
     def one(image: Array, number: Array) -> tuple[Array, Array]:
         value = model.run(image, read=(sampling.layer,), need_outputs=False)[1][sampling.layer]
         rows = value.reshape(-1, value.shape[-1]).astype(jnp.float32)
-        chosen = jax.random.permutation(jax.random.fold_in(key, number), len(places))[: sampling.each]
+        chosen = jax.random.permutation(jax.random.fold_in(key, number), len(flat))[: sampling.each]
         return rows[flat[chosen]], chosen.astype(jnp.int32)
 
     return jax.vmap(one)(images, ids)

@@ -107,7 +107,7 @@ class ActivationStore:
         return int(self._ends[-1]), int(self.about["shape"][-1])
 
     @property
-    def index(self) -> Int[np.ndarray, "n 3"]:
+    def index(self) -> Int[np.ndarray, "n axes"]:
         """Image, row and column of every row."""
         return np.concatenate([np.load(path, allow_pickle=False) for path in self._paths("index")])
 
