@@ -253,6 +253,8 @@ def test_two_checkpoints_stand_side_by_side(browser, tmp_path):
     wanted = [cv.open_site(tmp_path / name).unit("stem", 2).tiles()[0]["value"] for name in ("after", "before")]
     assert values == wanted
     assert values[1] == pytest.approx(values[0] / 2)
+    theirs = browser.evaluate(f"{every('.side:last-child .panel a')}.map(one => one.getAttribute('href'))")
+    assert all(href.startswith("../before/index.html#/") for href in theirs)
     for elsewhere in ("..", "../x", "http://x", ""):
         browser.go(f"#/compare/stem/2?with={elsewhere}")
         assert text(browser, "h1") == ["Not here"]

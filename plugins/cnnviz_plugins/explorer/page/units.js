@@ -113,8 +113,8 @@ const synthesised = (made, unit) => {
     el("p", {class: "note"}, `by ${made.technique}; a synthesised image may take another way through the network than real ones do`));
 };
 
-const panelSections = (of, panels, sheets, where) => of.panels.filter(({name}) => panels[name]).map(({name, title}) =>
-  section(title, {id: where ? `panel-${name}` : null, class: `panel ${name}`}, panels[name].map((part) => drawPart(part, sheets, where))));
+const panelSections = (of, panels, sheets, where, origin) => of.panels.filter(({name}) => panels[name]).map(({name, title}) =>
+  section(title, {id: where ? `panel-${name}` : null, class: `panel ${name}`}, panels[name].map((part) => drawPart(part, sheets, where, origin))));
 
 // One unit of two sites, such as two checkpoints of a training. The other lies in a folder beside this one: an address
 // names no other place, so that a link cannot make the page run a script from elsewhere.
@@ -128,7 +128,7 @@ const comparePage = async (name, unit, other) => {
     return el("div", {class: "side"}, heading(2, from ? other : "this site"),
       facts([["network", of.title], ["weights", of.identity.weights.slice(0, 16)], ["maximum", about.columns.maximum?.[unit]],
         ["firing rate", about.columns.fire_rate?.[unit]], ["answers most to", label], ["selectivity", about.columns.selectivity?.[unit]], ["state", about.columns.state?.[unit] || null]]),
-      made ? synthesised(made, unit) : null, panelSections(of, found.units[unit], found.sheets, null));
+      made ? synthesised(made, unit) : null, panelSections(of, found.units[unit], found.sheets, null, {from, layers: new Map(of.layers.map((one) => [one.name, one]))}));
   }));
   return [heading(1, `${name}:${unit}, beside ${other}`), el("div", {class: "sides"}, columns)];
 };
