@@ -9,7 +9,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
-from cnnviz_jax.errors import LayerNotFoundError, UsageError
+from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, UsageError
 from cnnviz_jax.plugin import Case
 from cnnviz_plugins.explain.relevance.conditional import build, conditioned
 from cnnviz_plugins.explain.relevance.descent import Descent
@@ -233,6 +233,14 @@ def test_a_condition_without_effect_where_relevance_is_read_is_refused():
         lrp(known.net_c(), at="conv2", conditions={"conv1": [0]})
     with pytest.raises(UsageError, match="read under one condition, got 2"):
         lrp(known.net_c(), at="conv1", conditions=[{"conv2": [0]}, {"conv2": [1]}])
+
+
+def test_codes_of_a_dictionary_are_refused_by_name():
+    net = known.net_c()
+    features = cv.learn_dictionary("nmf", np.abs(drawn(0, (16, 2))[0]), size=3, iterations=2)
+    wider = net.with_dictionary(features, layer="relu2")
+    with pytest.raises(LayerKindError, match="holds a dictionary's codes of 'relu2'"):
+        lrp(wider, conditions={"relu2.dictionary": [0]})
 
 
 @pytest.mark.parametrize(

@@ -149,7 +149,7 @@ def checked_layer(model: Model, name: str, use: str) -> str:
     (own,) = model.own_layers((resolved,))
     if own != resolved:
         raise LayerKindError(
-            f"{resolved!r} holds a dictionary's codes of {own!r}, and relevance has no way through those; {use} is a "
+            f"{resolved!r} holds a dictionary's codes of {own!r}, and relevance has no way through those; name a "
             f"layer of the network, such as {own!r}"
         )
     if resolved == INPUT and INPUT not in model.program.layers:
