@@ -49,6 +49,7 @@ from .verbs.diff import diff as diff
 from .verbs.explain import explain as explain
 from .verbs.explore import explore as explore
 from .verbs.feature_importance import feature_importance as feature_importance
+from .verbs.forgrad import forgrad as forgrad
 from .verbs.inspect import inspect as inspect
 from .verbs.intervene import intervene as intervene
 from .verbs.learn_dictionary import learn_dictionary as learn_dictionary

@@ -6,6 +6,7 @@ program: pure, of one shape, fit for `shard_map`, and the same to the last bit o
 
 from dataclasses import replace
 from functools import partial
+from itertools import groupby, pairwise
 from typing import Any
 
 import jax
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import evenly
-from cnnviz_jax.engine.evaluating import evaluated, finished, prepared, summed
+from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model
@@ -68,27 +69,59 @@ def explain_device_batch(
     Cost: as `run_fold`; memory for `b * inner_chunk` evaluations.
 
     Raises:
-        UsageError: The fold looks at what it gathered in between, which a device batch of images cannot.
+        UsageError: The fold looks at several images together, and each is explained by itself here.
     """
-    if len(fold.rounds) > 1:
-        raise UsageError("this technique decides in rounds what to evaluate; in a sweep, leave its adaptive mode off")
-
     if fold.mixes_images:
         raise UsageError("this technique looks at several images together; a sweep explains each by itself")
     return explained(fold, Case(model, target, keys, images), inner_chunk)
 
 
 def explained(fold: Fold, batch: Case, inner_chunk: int) -> tuple[Heatmap, Float[Array, " b"]]:
-    """Return the results and the untouched scores of a batch, whose one round of evaluations is all there is."""
+    """Return the results and the untouched scores of a batch."""
     scores, contexts = prepared(fold, batch)
     batch = replace(batch, context=contexts)
-    gathered = _gather(fold, partial(evaluated, fold, batch), min(inner_chunk, fold.evaluations))
+    if len(fold.rounds) > 1:
+        batch, gathered = _gather_in_rounds(fold, batch, inner_chunk)
+    else:
+        gathered = _gather(fold, partial(evaluated, fold, batch), 0, fold.evaluations, inner_chunk)
     return finished(fold, batch, gathered), scores
 
 
-def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
-    """Return what the fold gathers over all its evaluations, `chunk` of each image at once."""
-    count = fold.evaluations
+def _gather_in_rounds(fold: Fold, batch: Case, chunk: int) -> tuple[Case, Any]:
+    """Return the batch with its last context, and what all evaluations gathered, `refine` between the rounds."""
+    shapes = jax.eval_shape(partial(evaluated, fold, batch), jax.ShapeDtypeStruct((1,), jnp.int32))
+    slots = (fold.evaluations,) if fold.gather == "stack" else ()
+    empty = jax.tree.map(lambda leaf: jnp.zeros((leaf.shape[0], *slots, *leaf.shape[2:]), leaf.dtype), shapes)
+
+    def round_(state: tuple[Any, Any], begin: Any, size: int) -> tuple[Any, Any]:
+        context, gathered = state
+        found = _gather(fold, partial(evaluated, fold, replace(batch, context=context)), begin, size, chunk)
+        put = partial(jax.lax.dynamic_update_slice_in_dim, start_index=begin, axis=1)
+        return context, jax.tree.map(put if fold.gather == "stack" else jnp.add, gathered, found)
+
+    def next_round(number: Any, state: tuple[Any, Any], begin: int, size: int) -> tuple[Any, Any]:
+        context, gathered = state
+        context = each(fold.refine, replace(batch, key=None, context=context), gathered)
+        return round_((context, gathered), begin + number * size, size)
+
+    state = round_((batch.context, empty), 0, fold.rounds[0])
+    sizes = [end - begin for begin, end in pairwise(fold.rounds)]
+    begin = fold.rounds[0]
+    for size, alike in groupby(sizes):
+        count = len(list(alike))
+        turn = partial(next_round, begin=begin, size=size)
+        if count <= _WRITTEN_OUT:
+            for number in range(count):
+                state = turn(number, state)
+        else:
+            state = jax.lax.fori_loop(0, count, turn, state)
+        begin += count * size
+    return replace(batch, context=state[0]), state[1]
+
+
+def _gather(fold: Fold, evaluate: Any, begin: Any, count: int, chunk: int) -> Any:
+    """Return what the fold gathers over `count` evaluations from `begin` on, `chunk` of each image at once."""
+    chunk = min(chunk, count)
     chunks = -(-count // chunk)
     # All chunks have one shape, and which evaluations share a chunk depends on nothing but `chunk`: XLA sums a chunk's
     # evaluations in an order of its own choice, so other chunks would give other last bits. That is why the inner chunk
@@ -96,7 +129,7 @@ def _gather(fold: Fold, evaluate: Any, chunk: int) -> Any:
     indices = jnp.arange(chunks * chunk, dtype=jnp.int32).reshape(chunks, chunk)
 
     def part(own: Array) -> Any:
-        values = evaluate(jnp.minimum(own, count - 1))
+        values = evaluate(begin + jnp.minimum(own, count - 1))
         if fold.gather == "stack":
             return values
         return jax.tree.map(lambda leaf: summed(leaf, own < count), values)

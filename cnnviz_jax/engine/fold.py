@@ -59,7 +59,11 @@ class Fold:
         return ()
 
     def refine(self, case: Case, gathered: Any) -> Any:
-        """Return the context of the next round, from what the rounds before gathered; of the same shapes."""
+        """Return the context of the next round, from what the rounds before gathered; of the same shapes.
+
+        Called once after every round but the last, in order, also where a run is resumed in a later round; then
+        `gathered` may hold more than the round's.
+        """
         return case.context
 
     def is_over(self, context: Any) -> bool:

@@ -150,7 +150,7 @@ class FoldRun:
         with stoppable(listens=self.cache is not None) as stop:
             # Kept before a chunk is computed, never within: `gathered` then holds exactly the evaluations before
             # `start`. Reading it waits for the chunks in flight.
-            for start, is_fresh in self.chunks(complete):
+            for start, ended in self.chunks(complete):
                 if stop.asked or (self.cache is not None and time.monotonic() - saved_at > _SAVE_EVERY_S):
                     self._keep(first, start, gathered)
                     saved_at = time.monotonic()
@@ -160,13 +160,13 @@ class FoldRun:
                         f"interrupted: {start:,} of {count:,} evaluations of image {first} are done and kept; "
                         f"the same call resumes there"
                     )
-                if is_fresh:
+                for _ in range(ended):
                     refined = compiled(
                         partial(_refine, self.fold), (_refine, self.fold), (batch, gathered), evaluations=self.count
                     )
                     batch = replace(batch, context=refined(batch, gathered))
-                    if self.fold.is_over(batch.context):
-                        break
+                if ended and self.fold.is_over(batch.context):
+                    break
                 gathered, token = self.step(batch, gathered, jnp.int32(start))
                 flight.add(token)
                 # One chunk behind: this one is only under way.
@@ -180,15 +180,19 @@ class FoldRun:
         begin, shapes = partial(_begin, self.fold, self._slots), shapes_of(self.cases, self.batch)
         return compiled(begin, identity, (shapes,), evaluations=self.count)
 
-    def chunks(self, complete: int) -> Iterator[tuple[int, bool]]:
-        """Where each chunk that is left begins, and whether the context is to be refined before it."""
-        begin = 0
+    def chunks(self, complete: int) -> Iterator[tuple[int, int]]:
+        """Where each chunk that is left begins, and how many rounds ended since the one before.
+
+        After each of them the context is refined. Where a run is resumed in its fourth round, three ended: a technique
+        may learn from every round in turn, and what it knew is not kept.
+        """
+        begin = ended = 0
         for stop in self.fold.rounds:
-            is_fresh = begin > 0
+            ended += begin > 0
             for start in range(begin, stop, self.chunk):
                 if min(start + self.chunk, stop) > complete:
-                    yield start, is_fresh
-                    is_fresh = False
+                    yield start, ended
+                    ended = 0
             begin = stop
 
     def _keep(self, first: int, complete: int, gathered: Any) -> None:

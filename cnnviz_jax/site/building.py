@@ -106,7 +106,6 @@ def begin(
         "front": {"sheets": [], "at": []},
         "warnings": list(model.warnings),
         "synthesis": {},
-        "beside": [],
         "identity": dict(identity),
     }  # fmt: skip
     folder.write_summary(summary)

@@ -69,8 +69,7 @@ def write_sheet(
     else:
         for quality in _QUALITIES:
             buffer = io.BytesIO()
-            # Not optimised: for that Pillow holds the file in a buffer of a byte per pixel, which noise overflows.
-            image.save(buffer, "JPEG", quality=quality, subsampling=0)
+            image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
             data = buffer.getvalue()
             if len(data) <= most_bytes:
                 break

@@ -933,6 +933,25 @@ class HiresCam(ExplainConfig):
     of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
 
 @dataclass(frozen=True, kw_only=True)
+class Hsic(ExplainConfig):
+    """How much the score depends on each part of the image being there, whatever the shape of the dependence."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, `pixels`, `channels`, `elements` (every value for itself), a mask of
+    part numbers from 0 as large as the images (height x width, or height x width x channels) or as the vector, series
+    or volume, or superpixels of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`,
+    `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str | None = 'model-mean'
+    """What shows where a part is absent: as for `occlusion`, or `segment-mean`. The paper multiplies the network's
+    own input."""
+    masks: int = 500
+    """Masks per image, the first points of a Sobol sequence; all 2^parts if there are no more."""
+    convention: Literal['paper', 'xplique'] = 'paper'
+    """Width of the kernel over scores. `paper`: the median difference of two scores, so that a constant added to all
+    changes nothing. `xplique`: the median score."""
+
+@dataclass(frozen=True, kw_only=True)
 class IncreaseInConfidence(MeasureConfig):
     """Whether the score rises where only the map's pixels are kept."""
     score: Literal['probability', 'target'] = 'probability'
@@ -1074,18 +1093,24 @@ class JumpRelu(DictionaryConfig):
 @dataclass(frozen=True, kw_only=True)
 class KernelShap(ExplainConfig):
     """The Shapley values of the image's parts."""
-    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
-    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
-    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, `pixels`, `channels`, `elements` (every value for itself), a mask of
+    part numbers from 0 as large as the images (height x width, or height x width x channels) or as the vector, series
+    or volume, or superpixels of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`,
+    `felzenszwalb(at most)`."""
     fill: float | tuple[float, ...] | str | None = None
     """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given
     and no convention says otherwise."""
     samples: int | None = None
-    """Coalitions per image; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
-    many, all are asked and the values are exact."""
-    convention: Literal['paper', 'xplique'] = 'paper'
-    """`xplique`: coalitions are always drawn, one by one, and a plain regression is fitted to them, so that the
-    values only come near those that sum to the difference of scores; occludes by 0.5."""
+    """Coalitions per image; 2048, or the convention's (Captum: 25, Xplique: 800), when not given. If there are no
+    more than so many, all are asked and the values are exact."""
+    convention: Literal['paper', 'captum', 'xplique'] = 'paper'
+    """`captum`: all parts, none, then coalitions drawn one by one, without their complements, never all of them;
+    occludes by 0 in the network's own input. `xplique`: coalitions are always drawn, one by one, and a plain
+    regression is fitted to them, so that the values only come near those that sum to the difference of scores;
+    occludes by 0.5."""
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCam(ExplainConfig):
@@ -1112,24 +1137,34 @@ class LayerCam(ExplainConfig):
 @dataclass(frozen=True, kw_only=True)
 class Lime(ExplainConfig):
     """Weights of a linear model of which parts are occluded, fitted near the image."""
-    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
-    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
-    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, `pixels`, `channels`, `elements` (every value for itself), a mask of
+    part numbers from 0 as large as the images (height x width, or height x width x channels) or as the vector, series
+    or volume, or superpixels of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`,
+    `felzenszwalb(at most)`."""
     fill: float | tuple[float, ...] | str | None = None
     """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given
     and no convention says otherwise."""
     samples: int | None = None
-    """Random images with half of their parts occluded, per image; 1000, or the convention's (Xplique: 150), when not
-    given."""
-    distance: Literal['cosine', 'euclidean'] | None = None
-    """How far a sample is: `cosine` of which parts are kept, or `euclidean` over the pixels, as Xplique has it."""
+    """Random images with half of their parts occluded, per image; 1000, or the convention's (Captum: 25, Xplique:
+    150), when not given."""
+    distance: Literal['cosine', 'euclidean', 'input-cosine'] | None = None
+    """How far a sample is: `cosine` of which parts are kept, `euclidean` over the pixels, as Xplique has it, or
+    `input-cosine` of what the network takes in, after mean and std, as Captum has it."""
     kernel_width: float | None = None
-    """Width of the kernel that weights a sample by its distance; 0.25, or the convention's (Xplique: 45)."""
+    """Width of the kernel that weights a sample by its distance; 0.25, or the convention's (Captum: 1, Xplique:
+    45)."""
     ridge: float | None = None
-    """Penalty on the squared weights of the linear model; 1, or the convention's (Xplique: 2)."""
-    convention: Literal['paper', 'xplique'] = 'paper'
-    """Whose numbers. `paper`: those of the authors' lime_image.py. `xplique`: also occludes by 0.5, takes every
-    sample at random, and does not take the square root of the kernel."""
+    """Penalty on the squared weights of the linear model; 1, or the convention's (Captum: 0, Xplique: 2)."""
+    lasso: float | None = None
+    """Penalty on the sizes of the weights, of scikit-learn's scale, which leaves few of them different from 0; 0, or
+    the convention's (Captum: 0.01)."""
+    convention: Literal['paper', 'captum', 'xplique'] = 'paper'
+    """Whose numbers. `paper`: those of the authors' lime_image.py. `captum` and `xplique`: take every sample at
+    random, occlude by 0 in the network's input or by 0.5, and do not take the square root of the kernel, which is
+    exp(-d^2 / (2 width^2)) in Captum."""
 
 @dataclass(frozen=True, kw_only=True)
 class LocalLipschitzEstimate(MeasureConfig):
@@ -1283,9 +1318,11 @@ class Occlusion(ExplainConfig):
     """How much the score falls when each window of the image is occluded."""
     window: int | tuple[int, ...] | None = None
     """Height and width of a window in pixels (one number for both); a seventh of the short side when not given. Of a
-    series one number, of a volume depth, height and width."""
+    series one number, of a volume depth, height and width. One number more is how many channels it occludes: then
+    windows go over channels too, and every value of the input has a number of its own."""
     stride: int | tuple[int, ...] | None = None
-    """Step between neighbouring windows in pixels; a quarter of the window when not given."""
+    """Step between neighbouring windows in pixels, a quarter of the window when not given; one number more is that in
+    channels, the window's when not given."""
     fill: float | tuple[float, ...] | str = 0.5
     """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
     subtracts), `blur(sigma in pixels)`, `noise` (uniform); in Python an array, (h, w, c) or one per image."""
@@ -1318,6 +1355,47 @@ class ParameterRandomization(MeasureConfig):
     """`normal`: numbers of the same mean and spread as each array's. `permute`: its own numbers in another order."""
     sign: Literal['keep', 'drop'] = 'keep'
     """Whether maps are compared as they are, or by their absolute values."""
+
+@dataclass(frozen=True, kw_only=True)
+class PartitionShap(ExplainConfig):
+    """Owen values: Shapley values in which boxes of the image appear as one before they are split."""
+    segments: str | tuple[int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...] = 'pixels'
+    """The parts at the ends of the tree, known beforehand: `grid(cells along each axis)`, `pixels`, `channels`,
+    `elements` (every value for itself), or a mask of part numbers from 0 as large as the images (height x width, or
+    height x width x channels) or as the vector, series or volume."""
+    fill: float | tuple[float, ...] | str | None = 0.5
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour."""
+    evaluations: int | None = 500
+    """Forward passes per image at most, two for each group that is split; the groups whose halves matter most are
+    split first, and what is left of a group is spread evenly over its pixels. `None` splits the whole tree."""
+    context: Literal['both', 'off', 'on'] = 'both'
+    """Next to what a group's halves are judged: with the other half absent and present, each half the time, which
+    makes them Owen values; or with it always absent (`off`) or always present (`on`), which takes fewer evaluations
+    and gives other values of the same sum."""
+    tree: str | None = None
+    """A tree of your own over the part numbers, such as `((0,1),(2,3))`. Boxes halved along their longer side,
+    channels last, when not given."""
+    at_once: int = 16
+    """Groups that are split together before the next are chosen; 5 is shap's batch_size of 10."""
+
+@dataclass(frozen=True, kw_only=True)
+class PermutationShap(ExplainConfig):
+    """The mean contribution of each part of the image over random orders in which parts appear."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, `pixels`, `channels`, `elements` (every value for itself), a mask of
+    part numbers from 0 as large as the images (height x width, or height x width x channels) or as the vector, series
+    or volume, or superpixels of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`,
+    `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given
+    and no convention says otherwise."""
+    samples: int = 25
+    """Random orders per image."""
+    antithetic: bool = False
+    """Follow each order by its reverse, so that `samples` is even: less noise where contributions grow or shrink with
+    what is there already."""
 
 @dataclass(frozen=True, kw_only=True)
 class PixelFlipping(MeasureConfig):
@@ -1551,6 +1629,20 @@ class SensitivityN(MeasureConfig):
     without channels."""
 
 @dataclass(frozen=True, kw_only=True)
+class Shapley(ExplainConfig):
+    """The Shapley values of up to 16 parts of the image, exactly: all coalitions are asked."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] = 'grid(3)'
+    """The parts, at most 16: `grid(cells along each axis)`, `pixels`, `channels`, `elements` (every value for
+    itself), a mask of part numbers from 0 as large as the images (height x width, or height x width x channels) or as
+    the vector, series or volume, or superpixels of scikit-image, made for each image: `slic(number)`, `quickshift(at
+    most)`, `felzenszwalb(at most)`."""
+    fill: float | tuple[float, ...] | str | None = None
+    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given
+    and no convention says otherwise."""
+
+@dataclass(frozen=True, kw_only=True)
 class SmoothGradCamPlusPlus(ExplainConfig):
     """Grad-CAM++ with derivatives averaged over noisy copies of the image."""
     layer: str | None = None
@@ -1636,9 +1728,13 @@ class SmoothgradSquared(ExplainConfig):
 @dataclass(frozen=True, kw_only=True)
 class Sobol(ExplainConfig):
     """Share of the score's variance in which each part has a hand."""
-    segments: str | tuple[tuple[int, ...], ...] = 'grid(8)'
-    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
-    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
+    segments: str | tuple[
+        int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...
+    ] = 'grid(8)'
+    """The parts: `grid(cells along each axis)`, `pixels`, `channels`, `elements` (every value for itself), a mask of
+    part numbers from 0 as large as the images (height x width, or height x width x channels) or as the vector, series
+    or volume, or superpixels of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`,
+    `felzenszwalb(at most)`."""
     fill: float | tuple[float, ...] | str | None = 'model-mean'
     """What shows as a part fades: as for `occlusion`, or `segment-mean`. The paper multiplies the network's own
     input."""

@@ -33,6 +33,23 @@ def test_it_agrees_with_the_engines_own_loop(name, options, chunk):
     np.testing.assert_allclose(scores, expected_scores, rtol=1e-5)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("occlusion", {"window": (3, 3), "stride": (2, 2), "adaptive": 0.5}),
+        ("partition-shap", {"segments": "grid(6)", "evaluations": 24, "at_once": 1}),  # ten rounds, in a loop
+        ("smoothgrad", {"samples": 40, "tolerance": 0.3}),
+    ],
+)
+def test_rounds_are_run_in_one_program_too(name, options):
+    fold, images = built(name, **options), jnp.asarray(some_images(2))
+    assert len(fold.rounds) > 1
+    target, keys = targets.ClassScore(jnp.asarray([0, 3])), keys_for(root_key(0), range(2))
+    device_batch = jax.jit(lambda model: explain_device_batch(fold, model, images, target, keys, inner_chunk=4))
+    expected, _ = run_fold(fold, model(), images, target, keys, chunk=4)
+    np.testing.assert_allclose(device_batch(model())[0].values, expected.values, rtol=1e-4, atol=1e-6)
+
+
 def test_a_single_evaluation_is_a_fold_too():
     fold, images = built("grad-cam"), jnp.asarray(some_images(2))
     target, keys = targets.ClassScore(jnp.asarray([0, 3])), keys_for(root_key(0), range(2))

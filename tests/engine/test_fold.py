@@ -124,7 +124,7 @@ def test_a_plain_function_is_a_fold_of_one():
         ({"ids": [1, 2]}, UsageError, "ids names 2 numbers for 1 images"),
         ({"technique": "grad-cams"}, cv.errors.UnknownNameError, "Did you mean 'grad-cam'"),
         ({"layer": "conv9", "technique": "grad-cam"}, cv.errors.LayerNotFoundError, "no layer 'conv9' in small"),
-        ({"layer": "head", "technique": "grad-cam"}, cv.errors.LayerKindError, "is no map"),
+        ({"layer": "head", "technique": "hires-cam"}, cv.errors.LayerKindError, "is no map"),
     ],
 )
 def test_a_wrong_argument_gets_a_sentence(arguments, error, text):

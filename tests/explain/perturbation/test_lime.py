@@ -65,6 +65,8 @@ def test_xpliques_numbers_by_name():
         ({"samples": 0}, "samples is positive, got 0"),
         ({"kernel_width": 0.0}, "kernel_width is positive"),
         ({"ridge": -1.0}, "ridge is not negative"),
+        ({"lasso": -1.0}, "lasso is not negative"),
+        ({"lasso": 0.1}, "ridge and lasso are two penalties for one regression; set one of them to 0"),
     ],
 )
 def test_says_what_is_wrong_with_an_option(options, text):

@@ -76,6 +76,36 @@ def test_scores_can_be_read_four_ways():
     np.testing.assert_allclose(result, spread, atol=1e-6)
 
 
+@pytest.mark.parametrize(("gather", "engine"), [("grid", "dense"), ("sum", "incremental"), ("average", "dense")])
+def test_windows_over_channels_are_a_slow_loop(gather, engine):
+    """Three channels in windows of two, one channel apart: the middle one is in both."""
+    net, image = model(), some_images(1)[0]
+    before = np.asarray(net(image))[0, 1]
+    maps = []
+    for first in (0, 1):
+        own = np.zeros(image.shape, bool)
+        own[:, :, first : first + 2] = True
+        grid = np.zeros((2, 2))
+        for r in range(2):
+            for c in range(2):
+                box = np.zeros(image.shape, bool)
+                box[6 * r : 6 * r + 6, 5 * c : 5 * c + 5] = True
+                grid[r, c] = before - np.asarray(net(np.where(own & box, np.float32(0.5), image)))[0, 1]
+        maps.append(grid)
+    options = {"window": (6, 5, 2), "stride": (6, 5, 1), "gather": gather, "engine": engine}
+    result = occlusion(image, **options)
+    np.testing.assert_allclose(result.extras["grid"][0], np.stack(maps, -1), atol=3e-6)
+    assert result.low_res is None
+    assert result.view == "pixels"
+    one, other = (np.repeat(np.repeat(each, 6, 0), 5, 1) for each in maps)
+    if gather == "grid":
+        assert result.values.shape == (1, 12, 10, 3)
+        return
+    middle = one + other if gather == "sum" else (one + other) / 2
+    np.testing.assert_allclose(result.values[0], np.stack([one, middle, other], -1), atol=1e-5)
+    assert dict(result.provenance.notes)["channels"] == ((0, 2), (1, 3))
+
+
 def test_disjoint_windows_of_a_linear_model_sum_to_its_weights_times_the_image():
     weights = np.random.default_rng(4).normal(size=(8, 8, 2)).astype(np.float32)
     net = cv.adapt(lambda p, x: (x * p).sum((1, 2, 3))[:, None], jnp.asarray(weights), input_shape=(8, 8, 2))
@@ -121,9 +151,18 @@ def test_more_images_and_other_classes_do_not_compile_more():
     ("options", "error", "text"),
     [
         ({"window": 40}, WindowError, "a window of 40 x 40 pixels does not fit an image of 12 x 10"),
-        ({"window": 0}, WindowError, "window is one or two positive whole numbers"),
-        ({"stride": (1, 2, 3)}, UsageError, "occlusion: stride is int or tuple"),
-        ({"stride": 1.5}, UsageError, r"occlusion: stride is int or tuple\[int, int\] or None, got 1.5"),
+        ({"window": 0}, WindowError, "window is one to 4 positive whole numbers"),
+        ({"window": (2, 2, 0)}, WindowError, "window is one to 4 positive whole numbers"),
+        ({"stride": (1, 2, 3, 4)}, WindowError, "stride is one number, or one for each of 2 axes"),
+        ({"stride": 1.5}, UsageError, r"occlusion: stride is int or tuple\[int, \.\.\.\] or None, got 1.5"),
+        ({"stride": (1, 2, 3)}, WindowError, "a stride over channels needs a window over channels; got window=None"),
+        ({"window": (2, 2, 4)}, WindowError, "a window of 4 channels does not fit inputs of 3"),
+        ({"window": (2, 2, 1), "channels": (0,)}, UsageError, "a window over channels takes neither channels nor ada"),
+        (
+            {"window": (2, 2, 1), "stride": (1, 1, 2), "convention": "captum"},
+            WindowError,
+            "refuses a stride of 2 channels, larger than the window of 1",
+        ),
         (
             {"window": 2, "stride": 3, "convention": "captum"},
             WindowError,

@@ -99,7 +99,7 @@ def test_says_in_one_sentence_that_scikit_image_is_absent(monkeypatch):
         ("grid", r"segments is one of grid\(number\), slic\(number\)"),
         ("grid(0)", "segments takes a positive whole number"),
         ("grid(2.5)", "segments takes a positive whole number"),
-        (np.zeros((3, 3), int), "segments is a mask of 3 x 3, images are 8 x 4"),
+        (np.zeros((3, 3), int), "segments is a mask of 3 x 3, images are 8 x 4 x 2"),
         (-BLOCKS, "part numbers of segments are whole and count from 0"),
         ([[0, 1], [0]], "segments is a word or a mask of height x width part numbers"),
     ],

@@ -210,6 +210,25 @@ def test_innvestigates_presets_and_epsilon_by_name():
     np.testing.assert_array_equal(named.values, lrp(small.model(), images, epsilon=1e-7).values)
 
 
+def test_numbers_of_captum_and_zennit():
+    """Captum 0.9.0's LRP, and zennit 0.5.1's Gamma(0.25) for convolutions and Epsilon for the rest, with biases and
+    with `zero_params="bias"`, target 2; the average is a module there. Mean and six entries of the map."""
+    from tests.explain.cam import peers_network as peers
+
+    gamma = {"rules": ("kind:conv=gamma(0.25)", "*=epsilon(1e-6)")}
+    for options, mean, entries in (
+        ({"convention": "captum"}, 0.00010875553,
+         [0.000712849, 0.000165405, 0.00176558, 0.000180144, -0.000715375, 0.000485791]),
+        (gamma, -0.00024530568, [0.000242789, 5.44248e-05, -0.00129829, 0.000145398, 0.000612968, 8.5875e-05]),
+        ({**gamma, "bias": False}, -0.00052768370,
+         [0.000688875, 6.06624e-05, -0.00179323, 0.000199338, 0.00110769, 9.63954e-05]),
+    ):  # fmt: skip
+        found = np.asarray(lrp(peers.model(), peers.image(), 2, **options).values[0]).ravel()
+        atol = 5e-6 * np.abs(found).max()
+        np.testing.assert_allclose(found.mean(), mean, atol=atol)
+        np.testing.assert_allclose(found[(37 * np.arange(6) + 5) % found.size], entries, atol=atol)
+
+
 def test_captums_epsilon_by_name():
     images = small.some_images(1)
     named = lrp(small.model(), images, convention="captum")

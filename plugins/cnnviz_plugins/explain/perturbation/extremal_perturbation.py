@@ -10,7 +10,8 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fill, Fold, Heatmap, Model, blurred, word_and_number
 from cnnviz_plugins.explain.perturbation.fills import is_word, occluding_fill, resolved_fill
-from cnnviz_plugins.explain.perturbation.plugin import FILLS, ExtremalPerturbationConfig
+from cnnviz_plugins.explain.perturbation.part_options import FILLS
+from cnnviz_plugins.explain.perturbation.plugin import ExtremalPerturbationConfig
 
 _COLDNESS = 20.0
 

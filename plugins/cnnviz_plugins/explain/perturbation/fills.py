@@ -7,7 +7,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fill, GivenArray, Model, UsageError, word_and_number
-from cnnviz_plugins.explain.perturbation.plugin import SEGMENT_FILLS
+from cnnviz_plugins.explain.perturbation.part_options import SEGMENT_FILLS
 
 
 def resolved_fill(fill: Fill, model: Model) -> Fill:
@@ -30,14 +30,14 @@ def is_word(fill: Fill) -> TypeGuard[str]:
 
 
 def occluding_fill(
-    fill: Fill, case: Case, segments: Int[Array, "h w"] | None = None, count: int = 0
+    fill: Fill, case: Case, segments: Int[Array, "h w *c"] | None = None, count: int = 0
 ) -> Float[Array, "h w c"]:
     """Return the image as it looks where occluded.
 
     Args:
         fill: As `resolved_fill` returns it.
         case: The image, the network that looks at it and, for `noise`, a key.
-        segments: For `segment-mean`: the segment of each pixel.
+        segments: For `segment-mean`: the segment of each pixel, or of each value.
         count: For `segment-mean`: the number of segments.
     """
     if not is_word(fill) or word_and_number(fill, "fill", SEGMENT_FILLS)[0] != "segment-mean":
@@ -45,7 +45,9 @@ def occluding_fill(
     if segments is None:
         raise UsageError("fill 'segment-mean' needs segments")
     image = case.image
-    pixels, numbers = image.reshape(-1, image.shape[-1]), segments.reshape(-1)
-    sums = jax.ops.segment_sum(pixels, numbers, count)
-    sizes = jax.ops.segment_sum(jnp.ones_like(pixels[:, :1]), numbers, count)
-    return (sums / jnp.maximum(sizes, 1))[segments]
+    # A segment has one mean for each channel: segment s of 3 channels has the places 3 s, 3 s + 1 and 3 s + 2.
+    depth = image.shape[-1]
+    numbers = (segments if segments.ndim == 3 else segments[:, :, None]) * depth + jnp.arange(depth)
+    sums = jax.ops.segment_sum(image.reshape(-1), numbers.reshape(-1), count * depth)
+    sizes = jax.ops.segment_sum(jnp.ones(image.size, image.dtype), numbers.reshape(-1), count * depth)
+    return (sums / jnp.maximum(sizes, 1))[numbers]

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
 from cnnviz_jax.plugin import Case, Heatmap
+from cnnviz_plugins.explain.perturbation.game_options import KernelShapConfig
 from cnnviz_plugins.explain.perturbation.least_squares import least_squares, linear_model
 from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
-from cnnviz_plugins.explain.perturbation.plugin import KernelShapConfig
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +26,8 @@ class KernelShap(PartsFold):
     Cost: `samples` forward passes per image, or 2^parts where that is less.
     Randomness: pair i of an image comes from fold_in(image's key, i); none where all coalitions are asked.
     Source: Lundberg, Lee 2017, theorem 2; drawing by the kernel as Captum does; pairs: Covert, Lee 2021; `xplique`:
-    xplique/attributions/kernel_shap.py, a regression without weights on single coalitions, and no constraint.
+    xplique/attributions/kernel_shap.py, a regression without weights on single coalitions, and no constraint; `captum`:
+    captum/attr/_core/kernel_shap.py, single coalitions too; its weight of 1e6 on none and all is the constraint here.
     """
 
     config: KernelShapConfig
@@ -66,13 +67,13 @@ class KernelShap(PartsFold):
 
     def _drawn(self, index: Int[Array, ""], root: Key[Array, ""]) -> Bool[Array, " count"]:
         """No part, all parts, then pairs: a coalition of m parts with chance ~ 1 / (m (count - m)), its complement."""
-        count, is_alone = self.segments.count, self.config.convention == "xplique"
-        number = jax.random.uniform(jax.random.fold_in(root, index if is_alone else index // 2), (count + 1,))
+        count, is_paired = self.segments.count, self.config.convention == "paper"
+        number = jax.random.uniform(jax.random.fold_in(root, index // 2 if is_paired else index), (count + 1,))
         size = 1 + (number[0] > jnp.asarray(_below(count), jnp.float32)).sum()
         rank = jnp.argsort(jnp.argsort(number[1:]))
-        if is_alone:
+        if self.config.convention == "xplique":
             return rank < size
-        drawn = (rank < size) ^ (index % 2 == 1)
+        drawn = (rank < size) ^ (index % 2 == 1) if is_paired else rank < size
         return jnp.where(index < 2, index == 1, drawn)
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:

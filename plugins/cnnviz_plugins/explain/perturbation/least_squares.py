@@ -1,5 +1,8 @@
 """Weighted least squares of a few dozen unknowns, by the normal equations; what data leave open stays 0."""
 
+from typing import Any
+
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -30,13 +33,53 @@ def least_squares(
     return jnp.einsum("kj,j->k", vectors, inverse * along, precision="highest")
 
 
+def lasso_slopes(
+    design: Float[Array, "n k"], outputs: Float[Array, " n"], share: Float[Array, " n"], penalty: float
+) -> Float[Array, " k"]:
+    """Return the u that makes sum of share * (outputs - design u)^2 / 2 + penalty * |u|_1 least.
+
+    Coordinate descent on the normal equations, until nothing moves by more than a millionth of the largest, a thousand
+    rounds at most.
+
+    Args:
+        design: One row per observation, centred.
+        outputs: What is to be met, centred.
+        share: Not negative, of sum 1: scikit-learn's Lasso is this with weights over their mean.
+        penalty: Penalty on the sizes of the unknowns; scikit-learn's alpha.
+    """
+    gram = jnp.einsum("nj,n,nk->jk", design, share, design, precision="highest")
+    right = jnp.einsum("nk,n,n->k", design, share, outputs, precision="highest")
+
+    def move(place: Any, slopes: Array) -> Array:
+        own = gram[place, place]
+        pull = right[place] - gram[place] @ slopes + own * slopes[place]
+        shrunk = jnp.sign(pull) * jnp.maximum(jnp.abs(pull) - penalty, 0)
+        return slopes.at[place].set(jnp.where(own > 0, shrunk / jnp.where(own > 0, own, 1), 0))
+
+    def once(state: tuple[Array, Array, Array]) -> tuple[Array, Array, Array]:
+        slopes, _, number = state
+        moved = jax.lax.fori_loop(0, len(slopes), move, slopes)
+        return moved, jnp.abs(moved - slopes).max() > 1e-6 * jnp.abs(moved).max(), number + 1
+
+    start = (jnp.zeros_like(right), jnp.asarray(True), jnp.int32(0))
+    slopes, _, _ = jax.lax.while_loop(lambda state: state[1] & (state[2] < 1000), once, start)
+    return slopes
+
+
 def linear_model(
-    design: Float[Array, "n k"], outputs: Float[Array, " n"], weights: Float[Array, " n"], ridge: float
+    design: Float[Array, "n k"],
+    outputs: Float[Array, " n"],
+    weights: Float[Array, " n"],
+    ridge: float,
+    lasso: float = 0.0,
 ) -> tuple[Float[Array, " k"], Float[Array, ""], Float[Array, ""]]:
     """Return slopes, intercept (not penalised) and the weighted R^2 of a linear model."""
     share = weights / weights.sum()
     centre, middle = share @ design, share @ outputs
-    slopes = least_squares(design - centre, outputs - middle, weights, ridge)
+    if lasso:
+        slopes = lasso_slopes(design - centre, outputs - middle, share, lasso)
+    else:
+        slopes = least_squares(design - centre, outputs - middle, weights, ridge)
     intercept = middle - centre @ slopes
     error = share @ (outputs - intercept - design @ slopes) ** 2
     spread = share @ (outputs - middle) ** 2

@@ -25,7 +25,8 @@ class Lime(PartsFold):
     Randomness: sample i of an image comes from fold_in(image's key, i).
     Source: Ribeiro, Singh, Guestrin 2016, section 3; numbers and kernel of marcotcr/lime lime_image.py, all parts kept
     in the regression; `xplique`: xplique/attributions/lime.py, whose samples are all random and whose kernel is
-    exp(-d^2 / kernel_width^2) of the distance between images.
+    exp(-d^2 / kernel_width^2) of the distance between images; `captum`: captum/attr/_core/lime.py, a lasso, samples all
+    random, exp(-d^2 / (2 kernel_width^2)) of the cosine distance between the network's inputs.
     """
 
     config: LimeConfig
@@ -33,7 +34,8 @@ class Lime(PartsFold):
     @classmethod
     def facts(cls, config: LimeConfig) -> tuple[tuple[str, Any], ...]:
         """Return the numbers used."""
-        return tuple((name, getattr(config, name)) for name in ("samples", "distance", "kernel_width", "ridge"))
+        names = ("samples", "distance", "kernel_width", "ridge", "lasso")
+        return tuple((name, getattr(config, name)) for name in names if getattr(config, name) is not None)
 
     @property
     def evaluations(self) -> int:
@@ -46,7 +48,12 @@ class Lime(PartsFold):
         is_whole = (case.index == 0) & (self.config.convention == "paper")
         kept = (drawn | is_whole) & case.context.there
         sample = case.context.keeping(case.image, kept)
-        return kept, case.model.score(sample, case.target)[0], ((sample - case.image) ** 2).sum()
+        if self.config.distance == "input-cosine":
+            mean, std = (jnp.asarray(of, sample.dtype) for of in (case.model.structure.mean, case.model.structure.std))
+            apart = _cosine_distance((case.image - mean) / std, (sample - mean) / std) ** 2
+        else:
+            apart = ((sample - case.image) ** 2).sum()
+        return kept, case.model.score(sample, case.target)[0], apart
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the weights as a map."""
@@ -55,7 +62,14 @@ class Lime(PartsFold):
         if self.config.distance == "cosine":
             apart = (1 - jnp.sqrt(design.sum(1) / case.context.there.sum().astype(jnp.float32))) ** 2
         weights = jnp.exp(-apart / (self.config.kernel_width or 1.0) ** 2)
-        if self.config.convention == "paper":
+        if self.config.convention in ("paper", "captum"):  # the paper's root is Captum's half
             weights = jnp.sqrt(weights)
-        slopes, intercept, fit = linear_model(design, scores, weights, self.config.ridge or 0.0)
+        slopes, intercept, fit = linear_model(
+            design, scores, weights, self.config.ridge or 0.0, self.config.lasso or 0.0
+        )
         return self.shown(case.context, slopes, intercept=intercept, fit=fit)
+
+
+def _cosine_distance(one: Float[Array, "h w c"], other: Float[Array, "h w c"]) -> Float[Array, ""]:
+    lengths = [jnp.maximum(jnp.sqrt((each**2).sum()), 1e-8) for each in (one, other)]  # as torch's CosineSimilarity
+    return 1 - (one * other).sum() / (lengths[0] * lengths[1])

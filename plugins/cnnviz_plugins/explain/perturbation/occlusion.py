@@ -6,6 +6,7 @@ from typing import ClassVar, NamedTuple
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, WindowError, WindowPlan, WindowSweep
@@ -44,12 +45,15 @@ class Occlusion(Fold):
     sweep: WindowSweep | None
     """Where only windows are recomputed: the windows."""
     adaptive: CoarseFirst | None
+    channels: tuple[tuple[int, int], ...] = ()
+    """Where windows go over channels: the first channel of each and one past its last."""
 
     @classmethod
     def build(cls, config: OcclusionConfig, model: Model) -> "Occlusion":
         """Return the fold for `model`, its grid of windows laid out."""
         depth = model.input_shape[2]
         config = replace(config.resolved(), fill=resolved_fill(config.fill, model))
+        config, channels = _channels_apart(config, model)
         windows = _laid_out(config, model)
         has_gaps = any(step > side for step, side in zip(windows.step, windows.size, strict=True))
         if config.convention == "captum" and has_gaps:
@@ -77,15 +81,17 @@ class Occlusion(Fold):
             ("gather", config.gather),
             ("engine", "incremental" if is_incremental else "dense"),
             *((("computed", adaptive.count),) if adaptive is not None else ()),
+            *((("channels", channels),) if channels else ()),
         )
         return cls(
-            config=config, windows=windows, sweep=sweep if is_incremental else None, adaptive=adaptive, notes=notes
-        )
+            config=config, windows=windows, sweep=sweep if is_incremental else None, adaptive=adaptive,
+            channels=channels, view="pixels" if channels else "heatmap", notes=notes,
+        )  # fmt: skip
 
     @property
     def evaluations(self) -> int:
         """One per window that is computed."""
-        return self.windows.count if self.adaptive is None else self.adaptive.count
+        return self.windows.count * max(1, len(self.channels)) if self.adaptive is None else self.adaptive.count
 
     @property
     def rounds(self) -> tuple[int, ...]:
@@ -98,6 +104,7 @@ class Occlusion(Fold):
         """Return positions, operations of both engines and the share of each layer."""
         windows, count = self.windows, self.evaluations
         more = f", {windows.count - count:,} of them interpolated" if count < windows.count else ""
+        more += f", over {len(self.channels)} windows of channels" if self.channels else ""
         laid = (
             ("window", f"{_times(windows.size)} px, stride {_times(windows.step)}"),
             ("positions", f"{_times(windows.counts)}{more}"),
@@ -145,11 +152,19 @@ class Occlusion(Fold):
         if self.adaptive is not None and case.context.order is not None:
             grid, extras["computed"] = self.adaptive.filled(gathered, case.context.order)
         else:
-            grid = gathered.reshape(self.windows.rows, self.windows.cols)
+            grid = gathered.reshape(*self.channels and (-1,), self.windows.rows, self.windows.cols)
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}
-        values = gather[self.config.gather or "grid"](grid)
-        own = grid if isinstance(self.windows, Windows) else grid.reshape(self.windows.counts)
-        return Heatmap(values=values, low_res=own, extras=extras)
+        spread = gather[self.config.gather or "grid"]
+        if not self.channels:
+            own = grid if isinstance(self.windows, Windows) else grid.reshape(self.windows.counts)
+            return Heatmap(values=spread(grid), low_res=own, extras=extras)
+        # As over pixels: a channel has the sum, or else the mean, over the windows that occlude it.
+        maps = jnp.stack([spread(each) for each in grid], -1)
+        covering = jnp.asarray(self._covering(case.image.shape[-1]))
+        if self.config.gather != "sum":
+            covering = covering / jnp.maximum(covering.sum(0), 1)
+        values = jnp.einsum("hwp,pc->hwc", maps, covering, precision="highest")
+        return Heatmap(values=values, extras={"grid": jnp.moveaxis(grid, 0, -1)})
 
     def _reading(self, case: Case, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
         """Return what is compared: the score, or the predicted distribution."""
@@ -160,6 +175,10 @@ class Occlusion(Fold):
     def _occluded_reading(self, case: Case, index: Int[Array, ""]) -> Float[Array, " k"]:
         """Return the same with window `index` occluded."""
         occluded = case.context.occluded
+        if self.channels:
+            number, index = index // self.windows.count, index % self.windows.count
+            own = jnp.asarray(self._covering(case.image.shape[-1]), bool)[number]
+            occluded = jnp.where(own, occluded, case.image)
         if self.sweep is None:
             return self._reading(case, jnp.where(self.windows.mask(index), occluded, case.image))
         place = index // self.windows.cols, index % self.windows.cols
@@ -167,6 +186,44 @@ class Occlusion(Fold):
             logits, _ = self.sweep.run(case.model, case.image, occluded, case.context.unchanged, *place)
             return jax.nn.softmax(logits)
         return self.sweep.score(case.model, case.image, occluded, case.context.unchanged, *place, case.target)[None]
+
+    def _covering(self, depth: int) -> Float[np.ndarray, "windows channels"]:
+        """1 where a window occludes a channel."""
+        channel = np.arange(depth)
+        return np.stack([(channel >= first) & (channel < end) for first, end in self.channels]).astype(np.float32)
+
+
+def _channels_apart(config: OcclusionConfig, model: Model) -> tuple[OcclusionConfig, tuple[tuple[int, int], ...]]:
+    """The config with windows over places alone, and the windows over channels: their first and one past their last."""
+    space, depth = model.structure.space, model.input_shape[2]
+    axes = 2 if space is None else len(space.spatial)
+    places, size = _split(config.window, axes)
+    steps, step = _split(config.stride, axes)
+    if size is None and step is not None:
+        raise WindowError(f"a stride over channels needs a window over channels; got window={config.window!r}")
+    config = replace(config, window=places, stride=steps)
+    if size is None:
+        return config, ()
+    if config.channels is not None or config.adaptive is not None:
+        raise UsageError("a window over channels takes neither channels nor adaptive")
+    step = size if step is None else step
+    if size > depth:
+        raise WindowError(f"a window of {size} channels does not fit inputs of {depth}")
+    if config.convention == "captum" and step > size:
+        raise WindowError(
+            f"convention='captum' refuses a stride of {step} channels, larger than the window of {size}: channels "
+            "between windows would have no number; the other conventions take it"
+        )
+    rest = step - 1 if config.edge == "truncate" else 0
+    firsts = range(0, step * ((depth - size + rest) // step + 1), step)
+    return config, tuple((first, min(first + size, depth)) for first in firsts)
+
+
+def _split(sides: int | tuple[int, ...] | None, axes: int) -> tuple[int | tuple[int, ...] | None, int | None]:
+    """Sides along the axes of places, and one over channels where there is one number more."""
+    if isinstance(sides, tuple) and len(sides) == axes + 1 and axes > 0:
+        return sides[:-1], sides[-1]
+    return sides, None
 
 
 def _laid_out(config: OcclusionConfig, model: Model) -> Windows | Boxes:

@@ -7,10 +7,15 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float, Int
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
-from cnnviz_plugins.explain.perturbation.plugin import SegmentConfig
+from cnnviz_plugins.explain.perturbation.part_options import SegmentConfig
 from cnnviz_plugins.explain.perturbation.segments import Segments
+
+_IN_VAIN = (
+    "every part is one pixel, and its own mean colour is itself: fill='segment-mean' occludes nothing; give another "
+    "fill, such as 0.5"
+)
 
 
 @jax.tree_util.register_dataclass
@@ -18,26 +23,36 @@ from cnnviz_plugins.explain.perturbation.segments import Segments
 class Parts:
     """One image's parts and what shows where they are occluded."""
 
-    segments: Int[Array, "h w"]
+    segments: Int[Array, "h w *c"]
+    """The part of each pixel, or of each value where channels are apart."""
     occluding_fill: Float[Array, "h w c"]
     there: Bool[Array, " count"]
     """Which parts have pixels."""
 
     def keeping(self, image: Float[Array, "h w c"], kept: Bool[Array, " count"]) -> Float[Array, "h w c"]:
         """Return the image with the other parts occluded."""
-        return jnp.where(kept[self.segments][:, :, None], image, self.occluding_fill)
+        return jnp.where(self._spread(kept), image, self.occluding_fill)
 
     def fading(self, image: Float[Array, "h w c"], strength: Float[Array, " count"]) -> Float[Array, "h w c"]:
         """Return the image with each part between what occludes it (0) and itself (1)."""
-        return self.occluding_fill + (image - self.occluding_fill) * strength[self.segments][:, :, None]
+        return self.occluding_fill + (image - self.occluding_fill) * self._spread(strength)
+
+    def sizes(self) -> Int[Array, " count"]:
+        """Return how many pixels or values each part has."""
+        return jnp.zeros(self.there.shape, jnp.int32).at[self.segments.reshape(-1)].add(1)
+
+    def _spread(self, per_part: Array) -> Array:
+        spread = per_part[self.segments]
+        return spread if spread.ndim == 3 else spread[:, :, None]
 
 
 @dataclass(frozen=True, kw_only=True)
 class PartsFold(Fold):
     """A fold whose evaluations occlude parts of the image.
 
-    `values` gives every pixel the number of its part; `low_res` is the grid of numbers where the parts are a grid.
-    `extras["per_segment"]` are the numbers, `extras["segments"]` the part of each pixel.
+    `values` gives every pixel, or every value where the parts tell channels apart, the number of its part; `low_res`
+    is the grid of numbers where the parts are a grid. `extras["per_segment"]` are the numbers, `extras["segments"]` the
+    part of each pixel or value.
 
     Raises (when built):
         UsageError: The mask or the fill does not fit the images, or scikit-image is needed and absent.
@@ -52,7 +67,11 @@ class PartsFold(Fold):
         segments = Segments.of(config.segments, model)
         config = config.resolved()
         config = replace(config, fill=resolved_fill(config.fill, model))
-        return cls(config=config, segments=segments, notes=(("parts", segments.count), *cls.facts(config)))
+        view: View = "pixels" if segments.are_of_values else "heatmap"
+        is_in_vain = config.fill in (None, "segment-mean") and segments.is_of_single_values(model.input_shape)
+        warnings = (_IN_VAIN,) if is_in_vain else ()
+        notes = (("parts", segments.count), *cls.facts(config))
+        return cls(config=config, segments=segments, view=view, notes=notes, warnings=warnings)
 
     @classmethod
     def facts(cls, config: Any) -> tuple[tuple[str, Any], ...]:

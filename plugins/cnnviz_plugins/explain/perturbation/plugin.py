@@ -1,48 +1,22 @@
 """The perturbation family: what the score does when parts of the image are occluded, masked or kept."""
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Iterable
+from typing import ClassVar, Literal
 
 from cnnviz_jax.plugin import (
+    TechniqueSpec,
     UsageError,
     WindowError,
     check_at_least,
     check_fill,
     check_positive,
     check_size,
+    hookimpl,
     technique,
-    techniques_hook,
-    word_and_number,
+    techniques_in,
 )
-
-FILLS = {"mean": False, "model-mean": False, "blur": True, "noise": False}
-"""Words that `fill` may be, and whether each takes a number."""
-
-SEGMENT_FILLS = {**FILLS, "segment-mean": False}
-"""The same for techniques that occlude segments."""
-
-SEGMENTERS = {"grid": True, "slic": True, "quickshift": True, "felzenszwalb": True}
-"""Words that `segments` may be, each with a number."""
-
-Usual = dict[str, dict[str, Any]]
-Segmentation = str | tuple[tuple[int, ...], ...]
-
-
-SitePart = str | tuple[int, ...] | tuple[tuple[int, ...], ...] | tuple[tuple[tuple[int, ...], ...], ...]
-"""The parts of the image or of a layer: words, or the number of each value's part."""
-
-
-class Conventional:
-    """A config whose options of `None` take what its convention has."""
-
-    usual: ClassVar[Usual]
-    """By the name of the convention; `paper` where there is no choice."""
-
-    def resolved(self) -> Self:
-        """Return the same with nothing left open."""
-        usual = self.usual[getattr(self, "convention", "paper")]
-        missing = {name: value for name, value in usual.items() if getattr(self, name) is None}
-        return replace(self, **missing)  # type: ignore[type-var]  # every config is a dataclass
+from cnnviz_plugins.explain.perturbation import game_options
+from cnnviz_plugins.explain.perturbation.part_options import FILLS, Conventional, Segmentation, SegmentConfig, Usual
 
 
 @technique("occlusion", "explain", ".occlusion:Occlusion.build", "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2")
@@ -60,9 +34,11 @@ class OcclusionConfig(Conventional):
 
     window: int | tuple[int, ...] | None = None
     """Height and width of a window in pixels (one number for both); a seventh of the short side when not given. Of a
-    series one number, of a volume depth, height and width."""
+    series one number, of a volume depth, height and width. One number more is how many channels it occludes: then
+    windows go over channels too, and every value of the input has a number of its own."""
     stride: int | tuple[int, ...] | None = None
-    """Step between neighbouring windows in pixels; a quarter of the window when not given."""
+    """Step between neighbouring windows in pixels, a quarter of the window when not given; one number more is that in
+    channels, the window's when not given."""
     fill: float | tuple[float, ...] | str = 0.5
     """What occludes: a pixel value, one per channel, or `mean` (of the image), `model-mean` (what the model
     subtracts), `blur(sigma in pixels)`, `noise` (uniform); in Python an array, (h, w, c) or one per image."""
@@ -89,8 +65,8 @@ class OcclusionConfig(Conventional):
     `tf-explain`: truncate, one_minus, grid."""
 
     def __post_init__(self) -> None:
-        check_size("window", self.window, most=3, error=WindowError)
-        check_size("stride", self.stride, most=3, error=WindowError)
+        check_size("window", self.window, most=4, error=WindowError)
+        check_size("stride", self.stride, most=4, error=WindowError)
         check_fill(self.fill, "fill", FILLS, arrays=True)
         if self.adaptive is not None and not 0 < self.adaptive <= 1:
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
@@ -126,30 +102,6 @@ class RiseConfig:
         check_fill(self.fill, "fill", FILLS, arrays=True)
 
 
-@dataclass(frozen=True, kw_only=True)
-class SegmentConfig(Conventional):
-    """What the parts of an image are, and what occludes them."""
-
-    usual: ClassVar[Usual] = {"paper": {"fill": "segment-mean"}}
-
-    segments: str | tuple[tuple[int, ...], ...] = "grid(8)"
-    """The parts: `grid(cells along each axis)`, a mask of part numbers from 0 as large as the images, or superpixels
-    of scikit-image, made for each image: `slic(number)`, `quickshift(at most)`, `felzenszwalb(at most)`."""
-    fill: float | tuple[float, ...] | str | None = None
-    """What occludes: as for `occlusion`, or `segment-mean`, each part's own mean colour, which it is when not given and
-    no convention says otherwise."""
-
-    def __post_init__(self) -> None:
-        if self.fill is not None:
-            check_fill(self.fill, "fill", SEGMENT_FILLS, arrays=True)
-        if not isinstance(self.segments, str):
-            object.__setattr__(self, "segments", _mask(self.segments))
-            return
-        _, number = word_and_number(self.segments, "segments", SEGMENTERS)
-        if not number or number != int(number) or number < 1:
-            raise UsageError(f"segments takes a positive whole number, got {self.segments!r}")
-
-
 @technique("feature-ablation", "explain", ".feature_ablation:FeatureAblation.build",
            "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
            in_report=False)  # fmt: skip
@@ -158,7 +110,7 @@ class FeatureAblationConfig(SegmentConfig):
 
     at: str | None = None
     """Layer whose parts are set to `fill`, with its axes; the image when not given."""
-    segments: SitePart | None = None  # type: ignore[assignment]  # a layer may have numbers along one axis, too
+    segments: Segmentation | None = None  # type: ignore[assignment]  # a layer may have numbers along one axis, too
     """The parts of the image as for `lime`; `grid(8)` when not given. Those of a layer: `channels`, `pixels` (places),
     `elements` (every value for itself), `grid(cells along each axis)`, or numbers as large as the layer; `channels`
     when not given."""
@@ -186,7 +138,7 @@ class FeaturePermutationConfig:
 
     at: str | None = None
     """Layer whose parts are exchanged, with its axes; the image when not given."""
-    segments: SitePart | None = None
+    segments: Segmentation | None = None
     """The parts: `grid(cells along each axis)`, `pixels` (places), `channels`, `elements` (every value for itself), or
     part numbers from 0 as large as the image or the layer; `grid(8)`, at a layer `channels`, when not given."""
     order: Literal["roll", "random"] = "roll"
@@ -201,51 +153,46 @@ class LimeConfig(SegmentConfig):
     usual: ClassVar[Usual] = {
         # marcotcr/lime lime_image.py
         "paper": {"samples": 1000, "distance": "cosine", "kernel_width": 0.25, "ridge": 1.0, "fill": "segment-mean"},
+        # captum/attr/_core/lime.py: SkLearnLasso(alpha=0.01), get_exp_kernel_similarity_function()
+        "captum": {"samples": 25, "distance": "input-cosine", "kernel_width": 1.0, "ridge": 0.0, "lasso": 0.01,
+                   "fill": "model-mean"},
         # xplique/attributions/lime.py, images of three channels
         "xplique": {"samples": 150, "distance": "euclidean", "kernel_width": 45.0, "ridge": 2.0, "fill": 0.5},
-    }
+    }  # fmt: skip
 
     samples: int | None = None
-    """Random images with half of their parts occluded, per image; 1000, or the convention's (Xplique: 150), when
-    not given."""
-    distance: Literal["cosine", "euclidean"] | None = None
-    """How far a sample is: `cosine` of which parts are kept, or `euclidean` over the pixels, as Xplique has it."""
+    """Random images with half of their parts occluded, per image; 1000, or the convention's (Captum: 25, Xplique:
+    150), when not given."""
+    distance: Literal["cosine", "euclidean", "input-cosine"] | None = None
+    """How far a sample is: `cosine` of which parts are kept, `euclidean` over the pixels, as Xplique has it, or
+    `input-cosine` of what the network takes in, after mean and std, as Captum has it."""
     kernel_width: float | None = None
-    """Width of the kernel that weights a sample by its distance; 0.25, or the convention's (Xplique: 45)."""
+    """Width of the kernel that weights a sample by its distance; 0.25, or the convention's (Captum: 1, Xplique: 45)."""
     ridge: float | None = None
-    """Penalty on the squared weights of the linear model; 1, or the convention's (Xplique: 2)."""
-    convention: Literal["paper", "xplique"] = "paper"
-    """Whose numbers. `paper`: those of the authors' lime_image.py. `xplique`: also occludes by 0.5, takes every sample
-    at random, and does not take the square root of the kernel."""
+    """Penalty on the squared weights of the linear model; 1, or the convention's (Captum: 0, Xplique: 2)."""
+    lasso: float | None = None
+    """Penalty on the sizes of the weights, of scikit-learn's scale, which leaves few of them different from 0; 0, or
+    the convention's (Captum: 0.01)."""
+    convention: Literal["paper", "captum", "xplique"] = "paper"
+    """Whose numbers. `paper`: those of the authors' lime_image.py. `captum` and `xplique`: take every sample at random,
+    occlude by 0 in the network's input or by 0.5, and do not take the square root of the kernel, which is
+    exp(-d^2 / (2 width^2)) in Captum."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_positive(samples=self.samples, kernel_width=self.kernel_width)
-        if self.ridge is not None and self.ridge < 0:
-            raise UsageError(f"ridge is not negative, got {self.ridge}")
+        for name, penalty in (("ridge", self.ridge), ("lasso", self.lasso)):
+            if penalty is not None and penalty < 0:
+                raise UsageError(f"{name} is not negative, got {penalty}")
+        if self.resolved_penalties == (True, True):
+            raise UsageError("ridge and lasso are two penalties for one regression; set one of them to 0")
 
-
-@technique(
-    "kernel-shap", "explain", ".kernel_shap:KernelShap.build", "Lundberg, Lee 2017, arXiv:1705.07874", in_report=False
-)
-class KernelShapConfig(SegmentConfig):
-    """The Shapley values of the image's parts."""
-
-    usual: ClassVar[Usual] = {
-        "paper": {"samples": 2048, "fill": "segment-mean"},
-        "xplique": {"samples": 800, "fill": 0.5},
-    }
-
-    samples: int | None = None
-    """Coalitions per image; 2048, or the convention's (Xplique: 800), when not given. If there are no more than so
-    many, all are asked and the values are exact."""
-    convention: Literal["paper", "xplique"] = "paper"
-    """`xplique`: coalitions are always drawn, one by one, and a plain regression is fitted to them, so that the values
-    only come near those that sum to the difference of scores; occludes by 0.5."""
-
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        check_at_least(4, samples=self.samples)
+    @property
+    def resolved_penalties(self) -> tuple[bool, bool]:
+        """Whether weights are penalised squared, and by their size."""
+        usual = self.usual[self.convention]
+        ridge, lasso = usual["ridge"] if self.ridge is None else self.ridge, self.lasso
+        return ridge > 0, (usual.get("lasso", 0.0) if lasso is None else lasso) > 0
 
 
 @technique("sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False)
@@ -315,13 +262,8 @@ class ExtremalPerturbationConfig:
             check_fill(self.fill, "fill", FILLS, arrays=True)
 
 
-def _mask(rows: tuple[tuple[int, ...], ...]) -> tuple[tuple[int, ...], ...]:
-    mask = tuple(tuple(row) if isinstance(row, list | tuple) else () for row in rows)
-    if not mask or not mask[0] or len({len(row) for row in mask}) != 1:
-        raise UsageError("segments is a word or a mask of height x width part numbers")
-    if any(number != int(number) or number < 0 for row in mask for number in row):
-        raise UsageError("the part numbers of segments are whole and count from 0")
-    return tuple(tuple(int(number) for number in row) for row in mask)
-
-
-cnnviz_techniques = techniques_hook(__name__)
+@hookimpl
+def cnnviz_techniques() -> Iterable[TechniqueSpec]:
+    """Yield the techniques of this module and the games over parts."""
+    for module in (__name__, game_options.__name__):
+        yield from techniques_in(module)

@@ -1,4 +1,4 @@
-"""Segments of an image: a regular grid, a given mask, or superpixels of scikit-image made for each image."""
+"""Segments of an image: a regular grid, a given map, channels, or superpixels of scikit-image made for each image."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -9,12 +9,12 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Model, UsageError, WindowSweep, require, word_and_number
-from cnnviz_plugins.explain.perturbation.plugin import SEGMENTERS, Segmentation
+from cnnviz_plugins.explain.perturbation.part_options import SEGMENTERS, Numbering, Segmentation
 
 
 @dataclass(frozen=True)
 class Segments:
-    """Which segment each pixel of an image belongs to, numbered from 0."""
+    """Which segment each pixel, or each value, of an image belongs to, numbered from 0."""
 
     word: str
     number: int
@@ -22,8 +22,8 @@ class Segments:
     """Segments there are at most; a segment of no pixel changes nothing."""
     grid: tuple[int, int] | None
     """Rows and columns of a regular grid."""
-    mask: tuple[tuple[int, ...], ...] | None
-    """A given mask."""
+    mask: Numbering | None
+    """A given map."""
 
     @classmethod
     def of(cls, option: Segmentation, model: Model) -> "Segments":
@@ -32,14 +32,23 @@ class Segments:
         Raises:
             UsageError: A given mask has another size than the images, or scikit-image is not installed.
         """
-        height, width, _ = model.input_shape
+        height, width, depth = model.input_shape
         if not isinstance(option, str):
-            shape = (len(option), len(option[0]))
-            if shape != (height, width):
-                raise UsageError(f"segments is a mask of {shape[0]} x {shape[1]}, images are {height} x {width}")
-            return cls("given", 0, max(map(max, option)) + 1, None, option)
+            given = _held(np.asarray(option), model)
+            if given.shape not in ((height, width), (height, width, depth)):
+                space = model.structure.space
+                own, word = (model.input_shape, "images") if space is None else (space.shape, f"{space.words} here")
+                sizes = [" x ".join(map(str, shape)) for shape in (given.shape, own)]
+                raise UsageError(
+                    f"segments is a mask of {sizes[0]}, {word} {'are' if space is None else 'is'} {sizes[1]}"
+                )
+            return cls("given", 0, int(given.max()) + 1, None, tuple(map(_nested, given.tolist())))
         word, number = word_and_number(option, "segments", SEGMENTERS)
         size = int(number or 0)
+        if word == "pixels":
+            return cls(word, size, height * width, (height, width), None)
+        if word in ("channels", "elements"):
+            return cls(word, size, depth if word == "channels" else height * width * depth, None, None)
         if word == "grid":
             grid = (min(size, height), min(size, width))
             return cls(word, size, grid[0] * grid[1], grid, None)
@@ -47,14 +56,35 @@ class Segments:
         # SLIC drops segments smaller than half the mean, so twice the number asked for is the most there can be.
         return cls(word, size, 2 * size if word == "slic" else size, None, None)
 
-    def __call__(self, image: Float[Array, "h w c"]) -> Int[Array, "h w"]:
-        """Return the segment of each pixel; traceable, superpixels are made on the host."""
-        size = image.shape[:2]
+    @property
+    def are_of_values(self) -> bool:
+        """Whether a pixel's channels may belong to different segments."""
+        return self.word in ("channels", "elements") or (self.mask is not None and np.ndim(self.mask) == 3)
+
+    def numbering(self, shape: tuple[int, ...]) -> Int[np.ndarray, "h w *c"] | None:
+        """Return the segment of each pixel or value of images of a shape; `None` where each image has its own."""
         if self.mask is not None:
-            return jnp.asarray(self.mask, jnp.int32)
-        if self.grid is not None:
-            rows, cols = (jnp.arange(n) * parts // n for n, parts in zip(size, self.grid, strict=True))
-            return (rows[:, None] * self.grid[1] + cols[None, :]).astype(jnp.int32)
+            return np.asarray(self.mask, np.int32)
+        if self.word == "channels":
+            return np.broadcast_to(np.arange(shape[2], dtype=np.int32), shape).copy()
+        if self.word == "elements":
+            return np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
+        if self.grid is None:
+            return None
+        rows, cols = (np.arange(n) * parts // n for n, parts in zip(shape[:2], self.grid, strict=True))
+        return (rows[:, None] * self.grid[1] + cols[None, :]).astype(np.int32)
+
+    def is_of_single_values(self, shape: tuple[int, ...]) -> bool:
+        """Whether no segment has more than one pixel, or one value where channels are apart."""
+        numbers = self.numbering(shape)
+        return numbers is not None and int(np.bincount(numbers.reshape(-1)).max()) == 1
+
+    def __call__(self, image: Float[Array, "h w c"]) -> Int[Array, "h w *c"]:
+        """Return the segment of each pixel or value; traceable, superpixels are made on the host."""
+        numbers = self.numbering(image.shape)
+        if numbers is not None:
+            return jnp.asarray(numbers)
+        size = image.shape[:2]
         shape = jax.ShapeDtypeStruct(size, jnp.int32)
         found = jax.pure_callback(self._superpixels, shape, image, vmap_method="sequential")
         return jnp.asarray(found, jnp.int32)
@@ -93,3 +123,15 @@ class Segments:
         rank = np.empty(len(sizes), np.int32)
         rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
         return np.minimum(rank[numbers.reshape(found.shape)], self.count - 1).astype(np.int32)
+
+
+def _held(given: Int[np.ndarray, "..."], model: Model) -> Int[np.ndarray, "..."]:
+    """Numbers of the user's own shape as the input is held: a vector of 4 as 1 x 4."""
+    space = model.structure.space
+    if space is not None and given.shape == space.spatial:
+        return given.reshape(space.image[:2])
+    return given.reshape(space.image) if space is not None and given.shape == space.shape else given
+
+
+def _nested(rows: Any) -> Any:
+    return tuple(map(_nested, rows)) if isinstance(rows, list) else rows

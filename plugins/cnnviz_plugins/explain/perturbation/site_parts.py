@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fold, GivenArray, Heatmap, Model, UsageError, word_and_number
-from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig, FeaturePermutationConfig, SitePart
+from cnnviz_plugins.explain.perturbation.part_options import Segmentation
+from cnnviz_plugins.explain.perturbation.plugin import FeatureAblationConfig, FeaturePermutationConfig
 from cnnviz_plugins.explain.site import IMAGE, Site
 
 _WORDS = {"channels": False, "pixels": False, "elements": False, "grid": True}
@@ -29,7 +30,7 @@ class SiteParts:
     """Numbers given by the user, as nested tuples."""
 
     @classmethod
-    def of(cls, option: SitePart, site: Site, model: Model) -> "SiteParts":
+    def of(cls, option: Segmentation, site: Site, model: Model) -> "SiteParts":
         """Return the parts that the option `segments` means at a site.
 
         Raises:
