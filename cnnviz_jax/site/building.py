@@ -106,6 +106,7 @@ def begin(
         "front": {"sheets": [], "at": []},
         "warnings": list(model.warnings),
         "synthesis": {},
+        "beside": [],
         "identity": dict(identity),
     }  # fmt: skip
     folder.write_summary(summary)

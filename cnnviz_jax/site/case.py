@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from jaxtyping import Int, UInt8
+from jaxtyping import Float, Int, UInt8
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.site.network import input_of, sources_of
+from cnnviz_jax.site.network import input_of, slices_of, sources_of
 from cnnviz_jax.site.parts import Tile
 from cnnviz_jax.site.sheets import as_bytes, shrunk
 
@@ -97,3 +97,7 @@ class LayerCase:
     def input_of(self, kernel_layer: str) -> str | None:
         """Return the layer with pages whose channels a kernel reads; `None` where there is none."""
         return input_of(self.model, kernel_layer, self.shown)
+
+    def slices_of(self, kernel_layer: str) -> Float[np.ndarray, "h w i o"]:
+        """Return a layer's kernel by channel; of a dense layer behind a flattened map, by that map's channels."""
+        return slices_of(self.model, kernel_layer)

@@ -1,8 +1,11 @@
 """A network as a site shows it: its layers with what each is computed from, and which of them have pages of units."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
+from jaxtyping import Float
 
 from cnnviz_jax.errors import LayerNotFoundError, UsageError
 from cnnviz_jax.model.layers import INPUT
@@ -90,18 +93,46 @@ def sources_of(model: Model, name: str, shown: Sequence[str]) -> tuple[list[str]
 
 def input_of(model: Model, kernel_layer: str, shown: Sequence[str]) -> str | None:
     """Return the layer whose channels a kernel reads, as a site shows it; `None` for the image or where none fits."""
-    sources = model.program.links[kernel_layer]
-    seen: set[str] = set()
-    while len(sources) == 1 and sources[0] in model.layers and sources[0] not in seen:
-        (source,) = sources
+    for source in _way_up(model, kernel_layer):
         if source in shown:
             return source
-        seen.add(source)
-        kind = model.layers[source].kind
-        if kind not in CHANNELWISE and kind not in ACTIVATION_KINDS:
-            return None
-        sources = model.program.links[source]
     return None
+
+
+def slices_of(model: Model, kernel_layer: str) -> Float[np.ndarray, "h w i o"]:
+    """Return a layer's kernel by channel: of a dense layer behind a flattened map, (h, w, channels, out) of that map.
+
+    Any other dense kernel is (1, 1, in, out).
+    """
+    kernel = np.asarray(model.layers[kernel_layer].kernel)
+    if kernel.ndim == 4:
+        return kernel
+    for source in _way_up(model, kernel_layer):
+        node = model.program.layers[source]
+        if node.kind != "flatten" or node.operation is None:
+            continue
+        # Flattening keeps the order of the value that it flattens, which need not be that of any layer with a name.
+        before = node.operation.node.inputs[0]
+        roles = model.program.analysis.values[before].roles
+        sizes = dict(zip(roles, model.program.graph.values[before].shape, strict=True))
+        axes = [role for role in roles if role != "B"]
+        if set(axes) != {0, 1, "C"} or math.prod(sizes[axis] for axis in axes) != len(kernel):
+            break
+        native = kernel.reshape(*(sizes[axis] for axis in axes), -1)
+        return native.transpose(axes.index(0), axes.index(1), axes.index("C"), 3)
+    return kernel[None, None]
+
+
+def _way_up(model: Model, kernel_layer: str) -> Iterator[str]:
+    """Yield the layers in front of a kernel, as long as each channel comes from one: pools, norms, flattenings."""
+    sources = model.program.links[kernel_layer]
+    while len(sources) == 1 and sources[0] in model.layers:
+        (source,) = sources
+        yield source
+        kind = model.layers[source].kind
+        if kind not in CHANNELWISE and kind not in ACTIVATION_KINDS and kind != "flatten":
+            return
+        sources = model.program.links[source]
 
 
 def layer_rows(model: Model) -> list[dict[str, Any]]:

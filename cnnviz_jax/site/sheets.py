@@ -1,5 +1,7 @@
 """Many small images in one file, each at a place of its own, within a number of bytes."""
 
+import bisect
+import functools
 import io
 import math
 from collections.abc import Sequence
@@ -60,19 +62,28 @@ def write_sheet(
             tile, ((0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0)), "edge"
         )
         places.append((left, top, tile.shape[1], tile.shape[0]))
-    image = Image.fromarray(sheet)
-    data = b""
-    if is_exact:
-        buffer = io.BytesIO()
-        image.save(buffer, "PNG", optimize=True)
-        data = buffer.getvalue()
-    else:
-        for quality in _QUALITIES:
-            buffer = io.BytesIO()
-            image.save(buffer, "JPEG", quality=quality, subsampling=0, optimize=True)
-            data = buffer.getvalue()
-            if len(data) <= most_bytes:
-                break
+    data = _png(sheet) if is_exact else _jpeg(sheet, most_bytes)
     name = f"{path.name}.{'png' if is_exact else 'jpg'}"
     write_whole(path.with_name(name), data)
     return name, (columns * width, rows * height), places
+
+
+def _png(sheet: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(sheet).save(buffer, "PNG", optimize=True)
+    return buffer.getvalue()
+
+
+def _jpeg(sheet: UInt8[np.ndarray, "h w 3"], most_bytes: int) -> bytes:
+    """Return the sheet at the best quality that keeps to so many bytes, or at the lowest."""
+
+    @functools.cache
+    def at(place: int) -> bytes:
+        buffer = io.BytesIO()
+        # Not optimised: for that Pillow holds the file in a buffer of a byte per pixel, which noise overflows.
+        Image.fromarray(sheet).save(buffer, "JPEG", quality=_QUALITIES[place], subsampling=0)
+        return buffer.getvalue()
+
+    # Sizes fall with the quality: three files tell which of seven fits, where one after the other takes up to seven.
+    place = bisect.bisect_left(range(len(_QUALITIES)), True, key=lambda place: len(at(place)) <= most_bytes)
+    return at(min(place, len(_QUALITIES) - 1))

@@ -1,6 +1,7 @@
 """`cv.explore`: a folder of pages, one for every layer, unit, image and class of a network."""
 
 import dataclasses
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -47,6 +48,7 @@ def explore(
     detail: Detail = "full",
     synthesis: str = "none",
     recipe: str = "quick",
+    beside: str | Path | None = None,
     names: Sequence[str] | None = None,
     fields: Mapping[str, Any] | None = None,
     key: Any = None,
@@ -71,6 +73,8 @@ def explore(
         synthesis: Images made to excite units: `none`, `top:N` for N units of each layer, or `all`. Each unit takes
             many forward and backward passes.
         recipe: How they are made, as `activation-maximization` has it.
+        beside: A site in a folder beside `out`, of another checkpoint or network: units of equal layers link to a page
+            that shows both.
         names: One name per image, where `images` is an array.
         fields: Further arrays by name, one row per image, that a panel's survey reads.
         key: Seed or key of the synthesised images.
@@ -98,6 +102,8 @@ def explore(
         raise RenderError(f"cannot write in {folder.root}: {error.strerror}") from error
     if not registry.panels:
         raise UsageError("no panel is loaded, so that pages would be empty; `cnnviz plugins` shows why")
+    if beside is not None:
+        _check_beside(Path(beside), folder.root)
     surveys, asked = _surveys(registry, model, chosen)
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
     identity = identity_of(model, dataset, labels, chosen, detail, registry)
@@ -120,8 +126,22 @@ def explore(
         write_pages(folder, summary, model, dataset, registry, surveys, asked, found, pages)
     if most != 0:
         _synthesise(folder, summary, model, most, recipe, key, memory_budget, stage(tell, 2, stages, "synthesis"))
+    if beside is not None and Path(beside).resolve().name not in summary["beside"]:
+        summary["beside"].append(Path(beside).resolve().name)
+        folder.write_summary(summary)
     tell(1000 * stages, 1000 * stages, "done")
     return site_in(folder.root)
+
+
+def _check_beside(other: Path, root: Path) -> None:
+    """Refuse a folder that holds no site, or does not lie beside this one, where the page would not find it."""
+    _ = site_in(other)
+    if other.resolve().parent != root.resolve().parent or other.resolve() == root.resolve():
+        raise UsageError(
+            f"{other} does not lie beside {root}; the page finds another site only in a folder next to its own"
+        )
+    if not re.fullmatch(r"[\w.-]+", other.resolve().name, re.ASCII):
+        raise UsageError(f"the folder {other.resolve().name!r} is not made of letters, digits, `.`, `-` and `_`")
 
 
 def _surveys(

@@ -153,7 +153,7 @@ def test_behind_a_sum_stands_what_is_added_as_it_is():
     stem, behind_sum = made().layers[:2]
     parts = made().unit(behind_sum, 4).panels["connections"]
     assert [part["title"] for part in parts if part["part"] != "text"] == [
-        "Fed by, through branch", "Added as it is from", "Feeds, through deep",
+        "Fed by, through branch", "Channel by channel from", "Feeds, through deep",
     ]  # fmt: skip
     assert parts[1]["rows"] == [[stem, 4, 1.0]]
 

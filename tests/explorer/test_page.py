@@ -6,6 +6,7 @@ from urllib.parse import quote
 
 import pytest
 
+from cnnviz_jax.errors import UsageError
 from tests.explorer.browser import CHROMIUM, Browser
 from tests.explorer.sites import COUNT, HOSTILE, IMAGE, explore, made
 
@@ -226,3 +227,43 @@ def test_a_site_that_grows_says_so_and_opens(browser, tmp_path, monkeypatch):
     assert text(browser, "h1") == ["head:1"]
     browser.go("#/image/3")
     assert text(browser, ".warning") == ["image 3 has no page"]
+
+
+def test_two_checkpoints_stand_side_by_side(browser, tmp_path):
+    import jax
+    import numpy as np
+
+    import cnnviz_jax as cv
+    from tests.explorer.sites import images, labels, model
+
+    before = model().with_params(jax.tree.map(lambda leaf: leaf * np.float32(0.5), model().params))
+    cv.explore(before, images(), tmp_path / "before", labels(), layers="stem", batch=4)
+    after = explore(tmp_path / "after", layers="stem", beside=tmp_path / "before")
+    assert after.summary["beside"] == ["before"]
+    browser.complaints.clear()
+    browser.open((tmp_path / "after" / "index.html").as_uri())
+    browser.go("#/stem/2")
+    links = browser.evaluate(f"{every('.steps a')}.map(one => one.getAttribute('href'))")
+    (link,) = (one for one in links if "compare" in one)
+    browser.go(link)
+    browser.settled()
+    assert text(browser, ".side > h2") == ["this site", "before"]
+    first = every(".side .exemplars figure:first-child [data-value]")
+    values = browser.evaluate(f"{first}.map(one => +one.dataset.value)")
+    wanted = [cv.open_site(tmp_path / name).unit("stem", 2).tiles()[0]["value"] for name in ("after", "before")]
+    assert values == wanted
+    assert values[1] == pytest.approx(values[0] / 2)
+    theirs = browser.evaluate(f"{every('.side:last-child .panel a')}.map(one => one.getAttribute('href'))")
+    assert all(href.startswith("../before/index.html#/") for href in theirs)
+    for elsewhere in ("..", "../x", "http://x", ""):
+        browser.go(f"#/compare/stem/2?with={elsewhere}")
+        assert text(browser, "h1") == ["Not here"]
+    assert browser.complaints == []
+    assert browser.failed == []
+
+
+def test_a_site_elsewhere_is_not_put_beside_one(tmp_path):
+    with pytest.raises(UsageError, match="does not lie beside"):
+        explore(tmp_path / "site", layers="stem", beside=made().folder.root)
+    with pytest.raises(UsageError, match="no site in"):
+        explore(tmp_path / "site", layers="stem", beside=tmp_path / "nothing")

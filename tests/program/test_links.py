@@ -5,9 +5,10 @@ import itertools
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.site.network import chosen_layers, input_of, layer_rows, sources_of
+from cnnviz_jax.site.network import chosen_layers, input_of, layer_rows, slices_of, sources_of
 from tests.explain.small_network import model as small
 
 
@@ -76,3 +77,24 @@ def test_rows_count_parameters_and_operations():
     # A product and a sum for each weight at each of the 12 x 10 places, and the bias.
     assert rows["conv1"]["flops"] == 2 * 3 * 3 * 3 * 6 * 120 + 6 * 120
     assert rows["conv1"]["inputs"] == ("input",)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+def test_a_dense_kernel_behind_a_flattened_map_is_told_by_the_maps_channels(layout):
+    rng = np.random.default_rng(0)
+    params = {"a": jnp.asarray(rng.normal(size=(3, 3, 3, 4)), jnp.float32)}
+    params["head"] = jnp.asarray(rng.normal(size=(3 * 2 * 4, 5)), jnp.float32)
+
+    def forward(params, x):
+        x = jax.nn.relu(conv(x, params["a"], "a"))
+        if layout == "NCHW":
+            x = jnp.transpose(x, (0, 3, 1, 2))
+        with jax.named_scope("head"):
+            return x.reshape(len(x), -1) @ params["head"]
+
+    adapted = cv.adapt(forward, params, input_shape=(3, 2, 3))
+    shown = chosen_layers(adapted, None)
+    found = slices_of(adapted, shown[-1])
+    rows = np.asarray(params["head"]).reshape((3, 2, 4, 5) if layout == "NHWC" else (4, 3, 2, 5))
+    np.testing.assert_array_equal(found, rows if layout == "NHWC" else rows.transpose(1, 2, 0, 3))
+    assert input_of(adapted, shown[-1], shown) == shown[0]

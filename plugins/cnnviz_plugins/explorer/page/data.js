@@ -4,30 +4,38 @@ const waiting = new Map();
 const held = new Map();
 
 window[FUNCTION] = (name, text) => {
+  const key = document.currentScript.getAttribute("src");
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
-  new Response(stream).json().then((content) => waiting.get(name)?.resolve(content), (error) => waiting.get(name)?.reject(error));
+  new Response(stream).json().then((content) => waiting.get(key)?.resolve(content), (error) => waiting.get(key)?.reject(error));
 };
 
-const data = (name) => {
-  if (held.has(name)) {
-    const found = held.get(name);
-    held.delete(name);
-    held.set(name, found);
+// `from` is the folder of another site beside this one, such as "../step-100/"; its sheets lie there, too.
+const data = (name, from = "") => {
+  const key = `${from}data/${name}.js`;
+  if (held.has(key)) {
+    const found = held.get(key);
+    held.delete(key);
+    held.set(key, found);
     return found;
   }
   const found = new Promise((resolve, reject) => {
-    waiting.set(name, {resolve, reject});
+    waiting.set(key, {resolve, reject});
     const script = document.createElement("script");
-    script.src = `data/${name}.js`;
-    script.onerror = () => reject(new Error(`data/${name}.js is not there: the site is not that far, or not whole`));
+    script.setAttribute("src", key);
+    script.onerror = () => reject(new Error(`${key} is not there: the site is not that far, or not whole`));
     document.head.append(script);
     script.onload = () => script.remove();
+  }).then((content) => {
+    for (const sheets of [content.sheets, content.thumbs, content.front?.sheets]) {
+      for (const sheet of sheets || []) sheet[0] = `${from}tiles/${sheet[0]}`;
+    }
+    return content;
   });
-  const settled = () => waiting.delete(name);
-  found.then(settled, () => { settled(); held.delete(name); });
-  held.set(name, found);
-  if (held.size > KEPT) held.delete([...held.keys()].find((key) => key !== "site"));
+  const settled = () => waiting.delete(key);
+  found.then(settled, () => { settled(); held.delete(key); });
+  held.set(key, found);
+  if (held.size > KEPT) held.delete([...held.keys()].find((other) => other !== "data/site.js"));
   return found;
 };
 
@@ -41,11 +49,11 @@ const understood = (found) => {
 };
 const sheetOf = (unit) => Math.floor(unit / site.units_per_sheet);
 const shownLayers = () => site.layers.filter((layer) => layer.is_shown);
-const layerData = (layer) => data(layer.slug);
-const unitData = (layer, unit) => data(`${layer.slug}-u${Math.floor(unit / UNITS_PER_FILE)}`);
-const synthesisData = (layer, unit) => {
-  const group = sheetOf(unit);
-  return (layer.synthesis[group] || []).includes(unit) ? data(`${layer.slug}-s${group}`) : Promise.resolve(null);
+const layerData = (layer, from) => data(layer.slug, from);
+const unitData = (layer, unit, from) => data(`${layer.slug}-u${Math.floor(unit / UNITS_PER_FILE)}`, from);
+const synthesisData = (layer, unit, from, perSheet = site.units_per_sheet) => {
+  const group = Math.floor(unit / perSheet);
+  return (layer.synthesis[group] || []).includes(unit) ? data(`${layer.slug}-s${group}`, from) : Promise.resolve(null);
 };
 const imageData = async (image) => {
   if (!placeOf.has(image)) throw new Error(`image ${image} has no page`);

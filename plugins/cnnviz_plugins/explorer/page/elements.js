@@ -36,7 +36,7 @@ const tile = (sheets, at, alt, attributes) => {
   const side = Math.max(width, height);
   return svg("svg", {viewBox: `0 0 ${side} ${side}`, role: "img", "aria-label": alt, class: side < 96 ? "tile crisp" : "tile", ...attributes},
     svg("svg", {x: (side - width) / 2, y: (side - height) / 2, width, height, viewBox: `${left} ${top} ${width} ${height}`},
-      svg("image", {href: `tiles/${name}`, width: across, height: down, "aria-hidden": true})));
+      svg("image", {href: name, width: across, height: down, "aria-hidden": true})));
 };
 
 const heading = (level, text) => el(`h${level}`, {}, text);

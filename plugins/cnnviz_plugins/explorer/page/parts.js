@@ -1,13 +1,17 @@
-// Parts: what panels are made of, one function for each kind.
-const unitLink = (layer, unit, note) => {
+// Parts: what panels are made of, one function for each kind. `origin` is the site that they come from: this one, or
+// another in a folder beside it, whose links lead there.
+const here = () => ({from: "", layers: byName});
+const within = (origin, address) => (origin.from ? `${origin.from}index.html${address}` : address);
+
+const unitLink = (layer, unit, note, origin = here()) => {
   const holder = el("span", {class: "thumb"});
-  const row = byName.get(layer);
+  const row = origin.layers.get(layer);
   if (row && row.is_done) {
-    whenSeen(holder, () => layerData(row).then((found) => {
+    whenSeen(holder, () => layerData(row, origin.from).then((found) => {
       if (found.at[unit]) holder.append(tile(found.thumbs, found.at[unit], `best crop of ${layer}:${unit}`));
     }, () => {}));
   }
-  return el("a", {href: path(layer, unit), class: "unit"}, holder, el("span", {class: "label"}, `${layer}:${unit}`), note);
+  return el("a", {href: within(origin, path(layer, unit)), class: "unit"}, holder, el("span", {class: "label"}, `${layer}:${unit}`), note);
 };
 
 const boxed = (sheets, told, box, alt) => {
@@ -25,11 +29,11 @@ const context = (figure, one, crop) => {
   imageData(one.image).then(([sheets, told]) => { if (figure.isConnected) crop.replaceWith(boxed(sheets, told, one.box, one.alt)); }, () => {});
 };
 
-const tiles = (part, sheets, where) => {
+const tiles = (part, sheets, where, origin) => {
   const figures = part.tiles.map((one) => {
     const crop = tile(sheets, one.at, one.alt);
     const figure = el("figure", {"data-image": one.image, "data-box": one.box && one.box.join(" ")},
-      one.image === undefined ? crop : link(`#/image/${one.image}${one.box ? `?box=${one.box.join(",")}` : ""}`, crop),
+      one.image === undefined ? crop : link(within(origin, `#/image/${one.image}${one.box ? `?box=${one.box.join(",")}` : ""}`), crop),
       el("figcaption", {}, one.value === undefined ? "" : shown(one.value), one.caption || ""));
     if (where && one.image !== undefined && one.box) where.push([figure, one, crop]);
     return figure;
@@ -60,7 +64,7 @@ const histogram = (part) => {
     el("figcaption", {}, el("span", {}, shown(low)), el("span", {}, "heights are logarithmic, lines the quantiles"), el("span", {}, shown(high))));
 };
 
-const kernels = (part) => {
+const kernels = (part, origin) => {
   const most = Math.max(...part.rows.flatMap(([, , , rows]) => rows.flat().map(Math.abs)), 1e-30);
   return el("div", {class: "kernels"}, part.rows.map(([layer, unit, value, rows]) => {
     const drawn = svg("svg", {viewBox: `0 0 ${rows[0].length} ${rows.length}`, role: "img", class: "kernel",
@@ -68,21 +72,21 @@ const kernels = (part) => {
     rows.map((row, down) => row.map((one, across) => svg("rect", {x: across, y: down, width: 1.02, height: 1.02,
       class: one < 0 ? "minus" : "plus", "fill-opacity": Math.abs(one) / most}))));
     const inside = el("span", {class: "strength"}, drawn, shown(value));
-    return layer && byName.has(layer) ? unitLink(layer, unit, inside)
+    return layer && origin.layers.has(layer) ? unitLink(layer, unit, inside, origin)
       : el("span", {class: "unit"}, el("span", {class: "label"}, `channel ${unit}`), inside);
   }));
 };
 
-const drawPart = (part, sheets, where) => {
+const drawPart = (part, sheets, where, origin = here()) => {
   const title = part.title ? heading(3, part.title) : null;
   const drawn = {
     text: () => el("p", {}, part.text),
     facts: () => facts(part.rows),
-    bars: () => bars(part.rows),
+    bars: () => bars(part.rows.map(([name, value, address]) => [name, value, address && within(origin, address)])),
     histogram: () => histogram(part),
-    tiles: () => tiles(part, sheets, where),
-    units: () => el("div", {class: "units"}, part.rows.map(([layer, unit, value]) => unitLink(layer, unit, shown(value)))),
-    kernels: () => kernels(part),
+    tiles: () => tiles(part, sheets, where, origin),
+    units: () => el("div", {class: "units"}, part.rows.map(([layer, unit, value]) => unitLink(layer, unit, shown(value), origin))),
+    kernels: () => kernels(part, origin),
   }[part.part];
   return drawn ? [title, drawn()] : [];
 };

@@ -21,6 +21,9 @@ const chosen = (steps, asked) => {
   const at = Number(steps[1]);
   if (steps[0] === "image" && Number.isInteger(at)) return [[[`image ${at}`, `#/image/${at}`]], imagePage(at, asked)];
   if (steps[0] === "class" && site.classes[at] !== undefined) return [[[site.classes[at], `#/class/${at}`]], classPage(at)];
+  if (steps[0] === "compare" && steps.length === 3) {
+    return [[[`${steps[1]}:${steps[2]}`, path(steps[1], steps[2])], ["compared", location.hash]], comparePage(steps[1], Number(steps[2]), asked.get("with") || "")];
+  }
   return [[], Promise.reject(new Error(`There is no page ${location.hash}.`))];
 };
 

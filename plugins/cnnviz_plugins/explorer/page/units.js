@@ -77,8 +77,7 @@ const unitPage = async (layer, unit) => {
     event.currentTarget.remove();
     for (const [figure, one, crop] of where) context(figure, one, crop);
   }, {class: "quiet"});
-  const sections = site.panels.filter(({name}) => panels[name]).map(({name, title}) =>
-    section(title, {id: `panel-${name}`, class: `panel ${name}`}, panels[name].map((part) => drawPart(part, found.sheets, where))));
+  const sections = panelSections(site, panels, found.sheets, where);
   const first = sections.find((one) => one.querySelector(".tiles a"));
   if (first && where.length) first.querySelector("h2").append(whole);
   return [
@@ -87,6 +86,7 @@ const unitPage = async (layer, unit) => {
       el("p", {class: "steps"},
         unit > 0 ? el("a", {href: path(layer.name, unit - 1), rel: "prev"}, `← ${unit - 1}`) : null,
         unit < layer.units - 1 ? el("a", {href: path(layer.name, unit + 1), rel: "next"}, `${unit + 1} →`) : null,
+        site.beside.map((other) => link(`${path(layer.name, unit).replace("#/", "#/compare/")}?with=${encodeURIComponent(other)}`, `beside ${other}`)),
         copying("copy address", () => location.href),
         copying("copy Python", () => `cv.open_site("site").unit(${JSON.stringify(layer.name)}, ${unit})`))),
     facts([["layer", link(path(layer.name), `${layer.kind}, ${layer.shape.join(" × ")}`)], ["sees", layer.field],
@@ -111,4 +111,24 @@ const synthesised = (made, unit) => {
     facts([["reaches", one.peak], ["data set's maximum", one.maximum], ["ratio", said]]),
     said !== null && said < 1 ? el("p", {class: "warning"}, "It reaches less than a real image does: do not read it as what the unit wants.") : null,
     el("p", {class: "note"}, `by ${made.technique}; a synthesised image may take another way through the network than real ones do`));
+};
+
+const panelSections = (of, panels, sheets, where, origin) => of.panels.filter(({name}) => panels[name]).map(({name, title}) =>
+  section(title, {id: where ? `panel-${name}` : null, class: `panel ${name}`}, panels[name].map((part) => drawPart(part, sheets, where, origin))));
+
+// One unit of two sites, such as two checkpoints of a training. The other lies in a folder beside this one: an address
+// names no other place, so that a link cannot make the page run a script from elsewhere.
+const comparePage = async (name, unit, other) => {
+  if (!/^[\w.-]+$/.test(other) || /^\.+$/.test(other)) throw new Error("?with= is the name of a folder beside this site's");
+  const columns = await Promise.all([[site, ""], [await data("site", `../${other}/`), `../${other}/`]].map(async ([of, from]) => {
+    const layer = of.layers.find((one) => one.name === name && one.is_shown && one.is_done);
+    if (!layer || !(unit >= 0 && unit < layer.units)) throw new Error(`${of.title} has no page of ${name}:${unit}`);
+    const [found, made, about] = await Promise.all([unitData(layer, unit, from), synthesisData(layer, unit, from, of.units_per_sheet), layerData(layer, from)]);
+    const label = about.columns.class && about.columns.class[unit] >= 0 ? of.classes[about.columns.class[unit]] : null;
+    return el("div", {class: "side"}, heading(2, from ? other : "this site"),
+      facts([["network", of.title], ["weights", of.identity.weights.slice(0, 16)], ["maximum", about.columns.maximum?.[unit]],
+        ["firing rate", about.columns.fire_rate?.[unit]], ["answers most to", label], ["selectivity", about.columns.selectivity?.[unit]], ["state", about.columns.state?.[unit] || null]]),
+      made ? synthesised(made, unit) : null, panelSections(of, found.units[unit], found.sheets, null, {from, layers: new Map(of.layers.map((one) => [one.name, one]))}));
+  }));
+  return [heading(1, `${name}:${unit}, beside ${other}`), el("div", {class: "sides"}, columns)];
 };

@@ -21,9 +21,9 @@ _NOTE = (
 def build(case: LayerCase) -> Callable[[int], list[Part]] | None:
     """Return what shows the kernels around a unit; `None` where no kernel touches the layer."""
     kernels, added = case.sources_of(case.layer.name)
-    into = [(name, _slices(case, name)) for name in kernels]
+    into = [(name, case.slices_of(name)) for name in kernels]
     out_of = [
-        (name, behind, _slices(case, name))
+        (name, behind, case.slices_of(name))
         for name in _read_by(case)
         if (behind := _shown_behind(case, name)) is not None
     ]
@@ -36,7 +36,7 @@ def build(case: LayerCase) -> Callable[[int], list[Part]] | None:
             rows = _feeding(case, name, slices, unit)
             parts.append(Kernels(title=f"Fed by, through {name}", rows=rows))
         if added:
-            parts.append(Units(title="Added as it is from", rows=[(name, unit, 1.0) for name in added]))
+            parts.append(Units(title="Channel by channel from", rows=[(name, unit, 1.0) for name in added]))
         for name, behind, slices in out_of:
             rows = _fed(behind, slices, unit)
             if rows:
@@ -44,11 +44,6 @@ def build(case: LayerCase) -> Callable[[int], list[Part]] | None:
         return [*parts, Text(text=_NOTE)] if parts else []
 
     return of
-
-
-def _slices(case: LayerCase, name: str) -> Float[np.ndarray, "h w i o"]:
-    kernel = np.asarray(case.model.layers[name].kernel)
-    return kernel if kernel.ndim == 4 else kernel[None, None]
 
 
 def _groups(case: LayerCase, name: str) -> int:
@@ -76,13 +71,8 @@ def _feeding(
 def _read_by(case: LayerCase) -> list[str]:
     """Return the layers whose kernels read this layer's channels."""
     layers = case.model.program.layers
-    return [
-        name
-        for name, node in layers.items()
-        if node.kernel is not None
-        and case.input_of(name) == case.layer.name
-        and node.kernel.shape[-2] * node.kernel.groups == case.layer.channels
-    ]
+    read = [name for name, node in layers.items() if node.kernel and case.input_of(name) == case.layer.name]
+    return [name for name in read if case.slices_of(name).shape[2] * _groups(case, name) == case.layer.channels]
 
 
 def _shown_behind(case: LayerCase, name: str) -> tuple[str, int] | None:
