@@ -125,6 +125,7 @@ from .program.incremental.plan import WindowPlan as WindowPlan
 from .program.layers.activations import ACTIVATION_KINDS as ACTIVATION_KINDS
 from .program.layers.nodes import LayerNode as LayerNode
 from .program.layers.operations import Operation as Operation
+from .program.layers.tokens import TokenGrid as TokenGrid
 from .program.program import Handler as Handler
 from .program.rewrites.max_pool import PoolWindows as PoolWindows
 from .program.rewrites.max_pool import window_places as window_places

@@ -181,11 +181,18 @@ def main(asked: list[str]) -> None:
             family(model, page.removeprefix("measures/"))
             print(page, flush=True)
     names = [name for name in names if name not in pages]
+    if {"attention-rollout", "legrad"} & set(names):
+        from tokens import transformer  # beside this file; trained only when it is needed
+
+        tokens = transformer()
+        for name in ("attention-rollout", "legrad"):
+            explanation(name, tokens, images)
+    apart = ("concept-maps", "feature-maps", "attention-rollout", "legrad")
     for name in names:
         if name == "attribution-graph":
             options = {"layers": ("relu4", "relu3", "relu2"), "composite": "epsilon-plus-flat", "names": ["star"]}
             figure(cv.explain(name, model, images[:1], **options), HERE / f"{name}.png", dpi=65)
-        elif kinds[name] == "explain" and name not in ("concept-maps", "feature-maps"):
+        elif kinds[name] == "explain" and name not in apart:
             explanation(name, model, images, **OPTIONS.get(name, {}))
             print(name, flush=True)
     measures(model, [name for name in names if kinds[name] == "measure"])

@@ -82,6 +82,11 @@ REFUSED = {
     ("mobilenet-like", "guided-grad-cam"): "rewrites ReLUs, and mobilenet-like has none",
     ("mobilenet-like", "concept-maps"): "concept-maps needs bank=",
     ("batch norm", "concept-maps"): "concept-maps needs bank=",
+    **{
+        (kind, name): "no attention between tokens that form a grid"
+        for kind in ("mobilenet-like", "batch norm")
+        for name in ("attention-rollout", "legrad")
+    },
     ("mobilenet-like", "deep-taylor"): r"deep-taylor is derived for ReLU networks, and .* has .*relu6",
 }
 """Who refuses which network, and a word of why; nobody else may."""

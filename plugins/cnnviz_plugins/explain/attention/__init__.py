@@ -1,0 +1,1 @@
+"""What attention between tokens tells of the image."""
