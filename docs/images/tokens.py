@@ -10,7 +10,7 @@ import cnnviz_jax as cv
 from cnnviz_plugins.models.shapes.images import draw_images
 from cnnviz_plugins.models.vision_transformer import VisionTransformer
 
-IMAGES, STEPS, BATCH = 4_000, 1_500, 64
+IMAGES, STEPS, BATCH = 2_000, 600, 64
 
 
 def transformer() -> cv.Model:
