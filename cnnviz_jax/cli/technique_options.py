@@ -114,7 +114,8 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
     arguments = [word for word in arguments if word not in flags]
     if "units" in own:
         arguments = with_units_apart(arguments)
-    if taken := own & _RESERVED:
+    # Weights of an inspection draw nothing, so that verb has no seed, and a technique of it may have one of its own.
+    if taken := own & _RESERVED & {"words", *(option.name for option in common)}:
         raise PluginError(f"technique {spec.name!r} cannot be run here: its option {min(taken)!r} is the command's own")
     shown = [option for option in common if option.name not in own]
     words_type = Annotated[

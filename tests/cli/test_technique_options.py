@@ -5,9 +5,12 @@ from typing import Literal
 
 import pytest
 
+from cnnviz_jax.cli import main
+from cnnviz_jax.cli.commands import COMMANDS
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common, read_line
 from cnnviz_jax.cli.values import Leave
 from cnnviz_jax.errors import PluginError
+from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.specs import TechniqueSpec
 
 
@@ -123,3 +126,12 @@ def test_a_config_may_not_claim_the_commands_own_options():
     spec = TechniqueSpec(name="greedy", kind="explain", summary="x", config=Greedy, build=len)
     with pytest.raises(PluginError, match="its option 'out' is the command's own"):
         read("shapes", spec=spec)
+
+
+TECHNIQUES = sorted((spec.kind, spec.name) for spec in plugins().techniques.values() if spec.kind in COMMANDS)
+
+
+@pytest.mark.parametrize(("kind", "name"), TECHNIQUES, ids=[" ".join(pair) for pair in TECHNIQUES])
+def test_every_technique_can_be_run_from_its_command(kind, name, capsys):
+    assert main([kind, name, "--help"]) == 0
+    assert "--out" in capsys.readouterr().out

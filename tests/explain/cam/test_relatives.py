@@ -67,10 +67,10 @@ def test_finer_cam_compares_with_the_three_classes_whose_logits_are_nearest():
 
 
 def test_finer_cam_against_nothing_is_the_map_it_is_made_of():
-    for weights in ("grad-cam", "layer-cam"):
-        plain = cv.explain(weights, small.model(), IMAGE, 1, layer="conv2")
+    for method in ("grad-cam", "layer-cam"):
+        plain = cv.explain(method, small.model(), IMAGE, 1, layer="conv2")
         # With alpha 0 the contrast is the score, less what 1e-9 in the denominator takes.
-        finer = cv.explain("finer-cam", small.model(), IMAGE, 1, layer="conv2", alpha=0.0, weights=weights)
+        finer = cv.explain("finer-cam", small.model(), IMAGE, 1, layer="conv2", alpha=0.0, method=method)
         np.testing.assert_allclose(finer.low_res, plain.low_res, rtol=1e-3, atol=1e-6)
 
 

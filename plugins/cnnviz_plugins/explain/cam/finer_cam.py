@@ -60,7 +60,7 @@ class FinerCam(LayerMaps):
 
     def weigh(self, activation: Map, gradient: Map) -> Map:
         """Return each channel as `weights` has it."""
-        kind: Any = _WEIGHTED[self.config.weights]
+        kind: Any = _WEIGHTED[self.config.method]
         return kind.weigh(self, activation, gradient)
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:

@@ -158,7 +158,7 @@ class FinerCamConfig(MapConfig):
     """Classes to compare with; the three whose logits come nearest when none are given."""
     alpha: float = 1.0
     """How much of their logits is subtracted; 0 is the class alone."""
-    weights: Literal["grad-cam", "grad-cam++", "xgrad-cam", "hires-cam", "layer-cam"] = "grad-cam"
+    method: Literal["grad-cam", "grad-cam++", "xgrad-cam", "hires-cam", "layer-cam"] = "grad-cam"
     """How channels are weighted."""
     convention: Literal["paper", "pytorch-grad-cam"] = "paper"
     """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
