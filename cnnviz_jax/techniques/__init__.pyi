@@ -130,6 +130,17 @@ class Archetypal(DictionaryConfig):
     """Rows whose centres are taken."""
 
 @dataclass(frozen=True, kw_only=True)
+class AttentionRollout(ExplainConfig):
+    """Attention of all layers multiplied up, half of each kept in place for the skip connection."""
+    layers: tuple[str, ...] = ()
+    """Softmax layers of attention, as `cnnviz layers` lists them; all whose tokens are those of the map when not
+    given."""
+    heads: Literal['mean', 'max', 'min'] = 'mean'
+    """How the heads of a layer become one; the paper takes the mean."""
+    discard: float = 0.0
+    """Share of the lowest attention of each layer that is set to 0 before; the paper discards none."""
+
+@dataclass(frozen=True, kw_only=True)
 class AttributionGraph(ExplainConfig[Any]):
     """Which channels a score came from, and which channels below those came from, layer after layer."""
     composite: Literal[
@@ -790,7 +801,7 @@ class FinerCam(ExplainConfig):
     """Classes to compare with; the three whose logits come nearest when none are given."""
     alpha: float = 1.0
     """How much of their logits is subtracted; 0 is the class alone."""
-    weights: Literal['grad-cam', 'grad-cam++', 'xgrad-cam', 'hires-cam', 'layer-cam'] = 'grad-cam'
+    method: Literal['grad-cam', 'grad-cam++', 'xgrad-cam', 'hires-cam', 'layer-cam'] = 'grad-cam'
     """How channels are weighted."""
 
 @dataclass(frozen=True, kw_only=True)
@@ -1133,6 +1144,15 @@ class LayerCam(ExplainConfig):
     smooth: Literal['eigen'] | None = None
     """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
     of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
+
+@dataclass(frozen=True, kw_only=True)
+class Legrad(ExplainConfig):
+    """Gradient of the score by the attention of every layer, as if the network ended there."""
+    layers: tuple[str, ...] = ()
+    """Softmax layers of attention, as `cnnviz layers` lists them; all whose tokens are those of the map when not
+    given."""
+    scale: Literal['none', 'min-max'] = 'none'
+    """`min-max`: run from 0 to 1, as the authors' code does."""
 
 @dataclass(frozen=True, kw_only=True)
 class Lime(ExplainConfig):
