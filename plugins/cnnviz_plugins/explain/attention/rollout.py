@@ -1,6 +1,6 @@
 """Attention rollout: attention of all layers multiplied up (Abnar, Zuidema 2020)."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,7 +11,7 @@ from cnnviz_jax.plugin import Case, Fold, Heatmap, Model
 from cnnviz_plugins.explain.attention.layers import AttentionLayers
 from cnnviz_plugins.explain.attention.plugin import AttentionRolloutConfig
 
-FUSE = {"mean": jnp.mean, "max": jnp.max, "min": jnp.min}
+FUSE: dict[str, Callable[..., Array]] = {"mean": jnp.mean, "max": jnp.max, "min": jnp.min}
 
 
 @dataclass(frozen=True, kw_only=True)
