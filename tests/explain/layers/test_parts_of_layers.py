@@ -5,7 +5,9 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
+from cnnviz_jax.cli.technique_options import read_line
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.plugins import plugins
 from tests.explain.known_networks import FOUR, M_IMAGE, layer_of, net_c, net_m, net_r, wave
 from tests.explain.small_network import model, some_images
 
@@ -145,3 +147,14 @@ def test_says_what_is_wrong(technique, options, text):
 def test_one_image_has_nobody_to_exchange_with():
     with pytest.raises(UsageError, match="feature-permutation exchanges parts between images, and got one"):
         cv.explain("feature-permutation", model(), some_images(1), 1)
+
+
+def test_what_is_not_given_is_that_of_the_place_on_the_command_line_too():
+    spec = plugins().techniques["feature-ablation"]
+    line = read_line(spec, ["small", "--at", "conv2"], common=(), words_help="")
+    found = cv.explain("feature-ablation", model(), some_images(1), 0, **line.options)
+    np.testing.assert_array_equal(found.values, ablated(model(), some_images(1), "conv2").values)
+    assert dict(found.provenance.notes)["fill"] == "0.0"
+    at_image = cv.explain("feature-ablation", model(), some_images(1), 0)
+    given = cv.explain("feature-ablation", model(), some_images(1), 0, segments="grid(8)", fill=0.5)
+    np.testing.assert_array_equal(at_image.values, given.values)

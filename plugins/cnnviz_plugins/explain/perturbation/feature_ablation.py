@@ -35,6 +35,8 @@ class FeatureAblation(PartsFold):
         site = Site.of(config.at, model)
         if site != IMAGE:
             return LayerAblation.build(config, model, site)
+        segments = "grid(8)" if config.segments is None else config.segments
+        config = replace(config, segments=segments, fill=0.5 if config.fill is None else config.fill)
         fold, chosen = super().build(config, model), config.engine
         sweep = fold.segments.boxes(model.input_shape[:2])
         if sweep is None and chosen == "incremental":

@@ -122,13 +122,11 @@ class FeatureAblationConfig(SegmentConfig):
     """As for `occlusion`; `incremental` needs parts that are boxes, as those of `grid(8)` are."""
 
     def __post_init__(self) -> None:
-        is_image = self.at in (None, "input")
-        usual = {"segments": "grid(8)" if is_image else "channels", "fill": 0.5 if is_image else 0.0}
-        for name, value in usual.items():
-            if getattr(self, name) is None:
-                object.__setattr__(self, name, value)
-        if is_image:
+        # What is not given stays open: the image and a layer take different things for it.
+        if self.segments is not None and self.at in (None, "input"):
             super().__post_init__()
+        elif self.fill is not None:
+            check_fill(self.fill, "fill", SEGMENT_FILLS, arrays=True)
 
 
 @technique("feature-permutation", "explain", ".site_parts:FeaturePermutation.build",

@@ -145,6 +145,7 @@ class LayerAblation(ReplacedParts):
         Raises:
             UsageError: The parts or the fill do not fit the layer.
         """
+        config = replace(config, fill=0.0 if config.fill is None else config.fill)
         fill, shape = config.fill, site.shape(model)
         if isinstance(fill, str) and not isinstance(fill, GivenArray):
             raise UsageError(
