@@ -109,7 +109,21 @@ def _as_option(option: str, value: Any, hint: Any) -> Any:
         # A mask of parts is an array of whole numbers that its config takes as nested tuples.
         plain = _plain(value) if str(value.dtype).startswith(("int", "uint", "bool")) else None
         return plain if plain is not None and _fits(plain, hint) else _array_option(value, option)
-    return _plain(value)
+    is_nested = isinstance(value, list | tuple) and len(value) > 0 and isinstance(value[0], list | tuple)
+    plain = _plain(value)
+    if is_nested and not _fits(plain, hint) and _fits(GivenArray(), hint) and _is_of_numbers(plain):
+        return _array_option(value, option)
+    return plain
+
+
+def _is_of_numbers(value: tuple[Any, ...]) -> bool:
+    """Return whether nested tuples hold floating-point numbers, in rows of equal length."""
+    import numpy as np  # the command line builds configs from words, without it
+
+    try:
+        return np.asarray(value).dtype.kind == "f"
+    except ValueError:  # rows of different lengths
+        return False
 
 
 def _array_option(array: Any, option: str) -> GivenArray:
@@ -118,7 +132,7 @@ def _array_option(array: Any, option: str) -> GivenArray:
     Raises:
         UsageError: It does not hold finite floating-point numbers.
     """
-    import numpy as np  # the command line builds configs from words, without it
+    import numpy as np
 
     numbers = np.asarray(array)
     if numbers.dtype.kind != "f" and numbers.dtype.name != "bfloat16":

@@ -153,3 +153,12 @@ def test_vectors_have_baselines_of_their_own_axes():
 def vector_net_m():
     plain = net_m()
     return cv.adapt(m_function, plain.params, input_shape=(4,))
+
+
+def test_nested_lists_of_numbers_are_an_array():
+    options = {"at": "conv2", "nodes": 3}
+    array = cv.explain("integrated-gradients", net_c(), wave(0), 0, baseline=BASELINE, **options)
+    lists = cv.explain("integrated-gradients", net_c(), wave(0), 0, baseline=BASELINE.tolist(), **options)
+    np.testing.assert_array_equal(lists.values, array.values)
+    with pytest.raises(CnnvizError, match="baseline is float or int or tuple"):
+        cv.explain("deeplift", net_c(), wave(0), 0, baseline=[[0.5, 0.1], [0.2]])
