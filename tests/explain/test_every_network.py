@@ -88,6 +88,11 @@ REFUSED = {
         for name in ("attention-rollout", "legrad")
     },
     ("mobilenet-like", "deep-taylor"): r"deep-taylor is derived for ReLU networks, and .* has .*relu6",
+    **{
+        (kind, name): "this technique is of a layer: name one"
+        for kind in ("mobilenet-like", "batch norm")
+        for name in ("conductance", "internal-influence")
+    },
 }
 """Who refuses which network, and a word of why; nobody else may."""
 
