@@ -16,7 +16,14 @@ from cnnviz_jax.plugin import (
     techniques_in,
 )
 from cnnviz_plugins.explain.perturbation import game_options
-from cnnviz_plugins.explain.perturbation.part_options import FILLS, Conventional, Segmentation, SegmentConfig, Usual
+from cnnviz_plugins.explain.perturbation.part_options import (
+    FILLS,
+    SEGMENT_FILLS,
+    Conventional,
+    Segmentation,
+    SegmentConfig,
+    Usual,
+)
 
 
 @technique("occlusion", "explain", ".occlusion:Occlusion.build", "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2")
