@@ -54,8 +54,8 @@ def units_figure(attribution: Attribution, options: HeatOptions) -> Figure:
         axes.grid(axis="x", color=RULE, linewidth=0.5)
         axes.set_axisbelow(True)
         reach = 1.08 * (largest if options.scale == "shared" else float(np.abs(one).max()) or 1.0)
-        shown = one[best]
-        axes.set(xlim=(-reach if shown.min() < 0 else 0, reach if shown.max() > 0 or not shown.any() else 0))
+        drawn = one[best]
+        axes.set(xlim=(-reach if drawn.min() < 0 else 0, reach if drawn.max() > 0 or not drawn.any() else 0))
         axes.set_ylim(count - 0.5, -0.5)
         tidy(axes)
         top += row_h
