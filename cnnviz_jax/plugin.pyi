@@ -139,6 +139,7 @@ from .results.attribution import Heatmap as Heatmap
 from .results.attribution import Prediction as Prediction
 from .results.attribution import View as View
 from .results.dictionary import Dictionary as Dictionary
+from .results.dictionary import FeatureImportance as FeatureImportance
 from .results.difference import Difference as Difference
 from .results.difference import Drift as Drift
 from .results.evolution import Evolution as Evolution

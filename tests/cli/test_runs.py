@@ -100,7 +100,7 @@ def test_precision_reaches_the_model_and_a_wrong_one_is_refused(cnnviz, tmp_path
     assert 0 < np.abs(low - exact).max() < 0.02 * np.abs(exact).max()
     code, _, err = cnnviz(*line, "--out", "3.npz", "--precision", "half")
     assert code == 2
-    assert "precision is one of float32, bfloat16; got 'half'" in err
+    assert "precision is one of float32, tf32, bfloat16; got 'half'" in err
     assert not (tmp_path / "3.npz").exists()
 
 

@@ -46,7 +46,7 @@ def test_every_class_of_options_is_on_the_page():
 @pytest.mark.parametrize("kind", _DRAWN)
 def test_every_figure_declares_its_options_with_words_for_the_help(kind):
     shown = {option.name: option for option in display_options(kind)}
-    assert {"title", "dpi", "limit"} <= set(shown)
+    assert {"title", "dpi"} <= set(shown)
     assert all(option.help.startswith("display: ") and option.metavar for option in shown.values())
     assert len(display_classes(kind)) == 2
 

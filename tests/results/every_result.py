@@ -94,12 +94,19 @@ MAKERS: dict[str, Any] = {
     "UnitNames": lambda: cv.name_units(
         model(), twelve_images(), labels=[0, 1, 2] * 4, permutations=5, draws=5, least=2
     ),
+    "Dictionary": lambda: cv.learn_dictionary("nmf", model(), twelve_images(), layer=_rectified(), size=3, key=0),
+    "FeatureImportance": lambda: cv.feature_importance(model(), made("Dictionary"), images(), 1),
+    "Intervention": lambda: cv.intervene(model(), images(), {_layer(): "zero"}),
     "Report": lambda: cv.report(model(), images(), techniques=["saliency"]),
 }  # fmt: skip
 
 
 def _layer() -> str:
     return next(layer.name for layer in model().layers.values() if layer.kind == "conv")
+
+
+def _rectified() -> str:
+    return next(layer.name for layer in model().layers.values() if layer.kind == "relu" and layer.is_map)
 
 
 @functools.cache

@@ -23,6 +23,7 @@ from cnnviz_plugins.renderers.figures.evolution import evolution_figure
 from cnnviz_plugins.renderers.figures.exemplars import exemplars_figure
 from cnnviz_plugins.renderers.figures.fields import fields_figure, path_figure
 from cnnviz_plugins.renderers.figures.filters import filters_figure
+from cnnviz_plugins.renderers.figures.importance import importance_figure
 from cnnviz_plugins.renderers.figures.intervention import intervention_figure
 from cnnviz_plugins.renderers.figures.layer import effective_field_figure, match_figure, variety_figure
 from cnnviz_plugins.renderers.figures.maps import maps_figure
@@ -136,6 +137,7 @@ _DRAWN: dict[str, Callable[..., Figure]] = {
     "Evolution": evolution_figure,
     "Exemplars": exemplars_figure,
     "Comparison": comparison_figure,
+    "FeatureImportance": importance_figure,
     "FilterBank": filters_figure,
     "FilterMatch": match_figure,
     "Intervention": intervention_figure,

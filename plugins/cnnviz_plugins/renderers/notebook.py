@@ -34,8 +34,9 @@ def fragment(result: Any, *, dpi: int = _DPI, **display: Any) -> str:
         RenderError: The result holds values that are not finite.
         UsageError: An option is unknown or out of range.
     """
-    if "limit" not in display:
-        display["limit"] = min(parse(options_class(result), {}).limit, _MOST)
+    usual = getattr(parse(options_class(result), {}), "limit", None)
+    if "limit" not in display and usual is not None:
+        display["limit"] = min(usual, _MOST)
     with pinned_style():
         drawn = figure(result, **display)
         pixels = png_of(drawn, dpi=dpi)

@@ -150,7 +150,8 @@ BY_RESULT: dict[str, type[FigureOptions]] = {
     **dict.fromkeys(("Comparison", "Measurement"), MeasureOptions),
     **dict.fromkeys(("Difference", "Drift"), DifferenceOptions),
     **dict.fromkeys(
-        ("Convolution", "Dissection", "Distributions", "EffectiveReceptiveField", "Exemplars", "FilterMatch",
+        ("Convolution", "Dissection", "Distributions", "EffectiveReceptiveField", "Exemplars", "FeatureImportance",
+         "FilterMatch",
          "FilterVariety", "UnitNames"),
         UnitOptions,
     ),

@@ -7,7 +7,7 @@ from cnnviz_jax.plugin import RendererSpec, hookimpl
 
 _DRAWN = (
     *("Attribution", "Comparison", "Convolution", "Dictionary", "Difference", "Dissection", "Distributions"),
-    *("Drift", "EffectiveReceptiveField", "Evolution", "Exemplars", "FilterBank", "FilterMatch"),
+    *("Drift", "EffectiveReceptiveField", "Evolution", "Exemplars", "FeatureImportance", "FilterBank", "FilterMatch"),
     *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Report", "Synthesis"),
     "UnitNames",
 )
