@@ -40,7 +40,7 @@ class Attribution(Result):
     """Which parts of each image a score rests on; positive means in favour."""
 
     values: Float[Numbers, "n ..."]
-    """Raw signed values, (n, h, w) or (n, h, w, c), of inputs other than images (n, *axes) or (n, *axes, c); unit:
+    """Raw signed values, (n, h, w) or (n, h, w, c), of inputs other than images with axes of their own; unit:
     score, or score per unit of intensity for gradients. (n, c) are those of a layer that has no map."""
     low_res: Float[Numbers, "n ..."] | None
     """The raw map before upsampling, where the method makes one."""
@@ -49,7 +49,7 @@ class Attribution(Result):
     target: Any
     """Class index per image (int32), or the `cnnviz_jax.targets.Target` that was scored."""
     images: Float[Numbers, "n ..."]
-    """The images (n, h, w, c), in [0, 1], or the other inputs (n, *axes)."""
+    """The images (n, h, w, c), in [0, 1], or other inputs with axes of their own."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further numbers by name."""
     probabilities: Float[Numbers, " n"] | None = None
