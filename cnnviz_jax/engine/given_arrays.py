@@ -58,6 +58,7 @@ def given_arrays(
                 if several
                 else (f"one per image, {(len(images), *own_shape)}")
             )
-            raise UsageError(f"{technique}: as an array {name} is {own_shape}, or {many}; got {given.shape}")
+            got = (given.shape[0], *own_shape) if given.shape[1:] == one else given.shape
+            raise UsageError(f"{technique}: as an array {name} is {own_shape}, or {many}; got {got}")
         (shared if several else own)[name] = found
     return Given(own, shared)

@@ -28,7 +28,7 @@ def image(tmp_path):
             "no renderer of Attribution for the suffix '.foo' of 'x.foo'; .html, .npz, .pdf, .png, .svg can",
         ),
         (f"{IMAGE} --out x", "no renderer of Attribution for the file name without a suffix of 'x'"),
-        (f"{IMAGE} --renderer figrue", "no renderer 'figrue'. Did you mean 'figure'?"),
+        (f"{IMAGE} --renderer figrue", "no renderer 'figrue'. Did you mean 'figure' or 'graph-figure'?"),
         (f"{IMAGE} --seed x", "seed 'x' is not a whole number"),
         (f"{IMAGE} --chunk 0", "chunk '0' is neither auto nor a whole number"),
         (f"{IMAGE} --weights none.pth", "no weights at 'none.pth'"),

@@ -5,7 +5,7 @@ import numpy as np
 
 import cnnviz_jax as cv
 from cnnviz_jax.results.attribution import Heatmap
-from cnnviz_jax.verbs.explain import _not_conserved
+from cnnviz_jax.verbs.findings import _not_conserved
 
 
 def relevance(small, **options):
