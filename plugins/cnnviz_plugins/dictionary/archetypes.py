@@ -2,6 +2,7 @@
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jaxtyping import Array, Float
 
 
@@ -18,10 +19,10 @@ def shortened(moves: Float[Array, "k c"], delta: float) -> Float[Array, "k c"]:
 
 
 def archetypes(
-    weights: Float[Array, "k m"],
-    moves: Float[Array, "k c"],
-    size: Float[Array, ""],
-    centres: Float[Array, "m c"],
+    weights: Float[Array | np.ndarray, "k m"],
+    moves: Float[Array | np.ndarray, "k c"],
+    size: Float[Array | np.ndarray, ""],
+    centres: Float[Array | np.ndarray, "m c"],
 ) -> Float[Array, "k c"]:
     """Return the directions: `exp(size) (weights centres + moves)`.
 
