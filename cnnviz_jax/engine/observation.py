@@ -175,7 +175,7 @@ def _has_classes(model: Model) -> bool:
 
 def _observed(
     models: tuple[Model, ...],
-    images: tuple[Float[Array, "b h w c"], ...],
+    images: tuple[Float[Array, "b _ _ c"], ...],
     layers: tuple[tuple[str, ...], ...],
     shared: tuple[str, ...],
     scored: tuple[bool, ...],
