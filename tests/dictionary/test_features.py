@@ -175,4 +175,4 @@ def test_what_does_not_fit_is_refused():
     with pytest.raises(TargetError, match="the dictionary has 5 channels, layer 'active' of colours 6"):
         cv.explain("saliency", model(), images()[:1], target=cv.targets.feature(other, 0, layer="active"))
     with pytest.raises(LayerKindError, match=r"layer 'active\.dictionary\.pre' is only read"):
-        wider().run(jnp.asarray(images()[0]), add={f"{CODES}.pre": 1.0})
+        wider().run(jnp.asarray(images()[0]), add={f"{CODES}.pre": jnp.float32(1.0)})
