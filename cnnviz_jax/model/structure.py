@@ -77,6 +77,11 @@ class Structure:
         head = (self.head,) if self.head is not None and need_outputs else ()
         return tuple(dict.fromkeys((*own, *head)))
 
+    def read_values(self, read: Sequence[str], need_outputs: bool) -> list[int]:
+        """Return the numbers of the program's values that `Model.run` reads."""
+        ids = [self.program.layer_node(name).value for name in self.program_layers(read, need_outputs)]
+        return [*ids, *self.program.result_ids] if need_outputs and self.head is None else ids
+
 
 def structure_of(
     pure: PureModel,

@@ -77,7 +77,7 @@ class Program(TracedProgram):
         if need_outputs and not (read or add or replace or rules or handlers or overrides or self._pools):
             every = _compat.evaluate(self._open, self._consts, [*leaves, x])
             return jax.tree.unflatten(self._results_tree, every[: len(self.result_ids)]), {}
-        inputs = {**self._numbered(params), self.graph.image_id: x}
+        inputs = {**self.numbered(params), self.graph.image_id: x}
         nodes = {
             name: (places or {}).get(name) or self.layer_node(name) for name in (*read, *(add or {}), *(replace or {}))
         }
@@ -97,7 +97,8 @@ class Program(TracedProgram):
     def _pools(self) -> dict[int, Override]:
         return compared_pools(self.graph)
 
-    def _numbered(self, params: Any) -> dict[int, Any]:
+    def numbered(self, params: Any) -> dict[int, Any]:
+        """Return the parameters by their number in the graph."""
         return dict(zip(self.graph.param_ids, jax.tree.leaves(params), strict=True))
 
     def _changes(
@@ -180,14 +181,14 @@ class Program(TracedProgram):
     def outputs_of(self, params: Any, values: Mapping[int, Any]) -> Any:
         """Return the results as the function gives them, from their values by number; others are computed."""
         missing = [number for number in self.result_ids if number not in values]
-        found = {**self.evaluator.run(self._numbered(params), missing), **values} if missing else values
+        found = {**self.evaluator.run(self.numbered(params), missing), **values} if missing else values
         return jax.tree.unflatten(self._results_tree, [found[number] for number in self.result_ids])
 
     def with_overrides(self, overrides: Mapping[int, Override]) -> Callable[[Any, Float[ArrayLike, "n ..."]], Any]:
         """Return the traced function as `fn(params, x)` for any batch, with values computed by `overrides`."""
 
         def single(params: Any, x: Any) -> Any:
-            inputs = {**self._numbered(params), self.graph.image_id: x}
+            inputs = {**self.numbered(params), self.graph.image_id: x}
             values = self.evaluator.run(inputs, self.graph.output_ids, overrides=overrides)
             return jax.tree.unflatten(self._outputs_tree, [values[number] for number in self.graph.output_ids])
 
@@ -225,4 +226,4 @@ class Program(TracedProgram):
         if layer.kernel is None:
             raise LayerKindError(f"layer {layer.name!r} is of kind {layer.kind!r} and has no kernel of its own")
         number = layer.kernel.value
-        return layer.kernel.turned(self.evaluator.run(self._numbered(params), (number,))[number])
+        return layer.kernel.turned(self.evaluator.run(self.numbered(params), (number,))[number])

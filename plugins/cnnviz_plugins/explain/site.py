@@ -139,9 +139,7 @@ class Site:
         node = model.program.layer_node(self.layer)
         if node.grid is not None and node.shape[node.grid.tokens] > node.grid.count:
             return True
-        program, structure = model.program, model.structure
-        ends = [program.layer_node(name).value for name in structure.program_layers((), True)]
-        ends = ends or list(program.result_ids)
+        program, ends = model.program, model.structure.read_values((), need_outputs=True)
         given = frozenset({*program.graph.param_ids, _node(model, self.layer).value})
         return program.graph.image_id in program.evaluator.plan(given, tuple(ends), frozenset(), {}).needed
 

@@ -40,7 +40,7 @@ class Legrad(Fold):
         layers = AttentionLayers.of(case.model, self.config.layers)
         last = AttentionLayers.of(case.model).tokens[-1]
         program = case.model.program
-        known = dict(zip(program.graph.param_ids, jax.tree.leaves(case.model.params), strict=True))
+        known = program.numbered(case.model.params)
         known[program.graph.image_id] = case.image[None]
         # Native values: those of a layer on a grid, as techniques read them, leave out the class token.
         numbers = [node.value for node in layers.nodes]

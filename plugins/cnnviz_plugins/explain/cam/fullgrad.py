@@ -62,7 +62,7 @@ def bias_values(model: Model, image: Float[Array, "h w c"], sources: Sequence[Bi
     Cost: one forward pass if there are implicit biases, else almost nothing.
     """
     program, graph = model.program, model.program.graph
-    fixed = dict(zip(graph.param_ids, jax.tree.leaves(model.params), strict=True))
+    fixed = program.numbered(model.params)
     needed = tuple(dict.fromkeys(number for bias in sources if bias.how == "implicit" for number in bias.inputs))
     read = program.evaluator.run({**fixed, graph.image_id: image[None]}, needed) if needed else {}
 

@@ -80,11 +80,9 @@ def steps_of(model: Model, target: Target | None = None) -> tuple[Step, ...]:
         RuleError: A step has no mean Jacobian.
     """
     program = model.program
-    params = dict(zip(program.graph.param_ids, jax.tree.leaves(model.params), strict=True))
+    params = program.numbered(model.params)
     layers, needs_outputs = ((), True) if target is None else (target.layers, target.needs_outputs)
-    ends = [program.layer_node(name).value for name in model.structure.program_layers(layers, needs_outputs)]
-    if needs_outputs and model.structure.head is None:
-        ends += program.result_ids
+    ends = model.structure.read_values(layers, needs_outputs)
     names = {layer.value: name for name, layer in program.layers.items()}
     leaves = program.analysis.leaves_below(ends)
     orders = {leaf.order for leaf in leaves}

@@ -10,7 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import INPUT, LayerKindError, LayerNode, Model, Target, UsageError
 from cnnviz_plugins.explain.relevance.plan import RelevancePlan, RelevanceSettings, plan_of
-from cnnviz_plugins.explain.relevance.propagation import parameters_by_number, read_values, root_of, rooted
+from cnnviz_plugins.explain.relevance.propagation import root_of, rooted
 
 Stopped = dict[str, Float[Array, "..."]]
 """Relevance at layers, by name."""
@@ -44,8 +44,8 @@ class Descent:
         Raises:
             RuleError: The rules do not fit the model.
         """
-        params = parameters_by_number(model)
-        ends = read_values(model, target.layers, target.needs_outputs)
+        params = model.program.numbered(model.params)
+        ends = model.structure.read_values(target.layers, target.needs_outputs)
         nodes = {name: model.program.layer_node(name) for name in layers}
         folds = plan_of(model, settings, ends, params).folds
         apart = [node.value for node in nodes.values() if node.value not in folds]
@@ -98,7 +98,7 @@ class Descent:
 
     def may_pass_by(self, layers: Sequence[str]) -> bool:
         """Return whether the score sees the image by a way that leaves out one of the layers."""
-        ends = read_values(self.model, self.target.layers, self.target.needs_outputs)
+        ends = self.model.structure.read_values(self.target.layers, self.target.needs_outputs)
         image = self.model.program.graph.image_id
         return any(image in self._above(set(ends) - {site}, {site}) for site in self._sites(layers))
 

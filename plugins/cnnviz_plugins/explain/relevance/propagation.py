@@ -1,6 +1,5 @@
 """The relevance of an image, or of a layer's units: one backward pass through the program with the rules in place."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -30,7 +29,7 @@ def model_plan(model: Model, settings: RelevanceSettings) -> RelevancePlan:
     Raises:
         RuleError: The rules do not fit the model.
     """
-    return plan_of(model, settings, read_values(model, (), need_outputs=True), {})
+    return plan_of(model, settings, model.structure.read_values((), need_outputs=True), {})
 
 
 def relevance_of(
@@ -54,9 +53,9 @@ def relevance_of(
 
     Cost: one forward and one backward pass, each layer one to four times by its rule.
     """
-    ends = read_values(model, target.layers, target.needs_outputs)
+    ends = model.structure.read_values(target.layers, target.needs_outputs)
     node = None if layer is None else model.program.layer_node(layer)
-    params = parameters_by_number(model)
+    params = model.program.numbered(model.params)
     plan = plan_of(model, settings, ends if node is None else [*ends, node.value], params)
 
     # The image's relevance is the cotangent that arrives at the image. A layer's is the one that arrives at a zero
@@ -94,18 +93,6 @@ def root_of(target: Target, found: Any, settings: RelevanceSettings) -> Float[Ar
         if _is_float(value):
             root += jnp.sum(value * slope if settings.is_rooted else slope).astype(jnp.float32)
     return root
-
-
-def parameters_by_number(model: Model) -> dict[int, Any]:
-    """Return the parameters by their number in the program's graph."""
-    return dict(zip(model.program.graph.param_ids, jax.tree.leaves(model.params), strict=True))
-
-
-def read_values(model: Model, layers: Sequence[str], need_outputs: bool) -> list[int]:
-    """Return the numbers of the values that `Model.run` reads."""
-    structure, program = model.structure, model.program
-    ids = [program.layer_node(name).value for name in structure.program_layers(layers, need_outputs)]
-    return [*ids, *program.result_ids] if need_outputs and structure.head is None else ids
 
 
 def _is_float(value: Any) -> bool:
