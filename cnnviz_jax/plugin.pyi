@@ -14,6 +14,7 @@ from .data.noise import normal_noise as normal_noise
 from .data.noise import uniform_noise as uniform_noise
 from .data.source import Example as Example
 from .data.source import Source as Source
+from .data.unreadable import unread_note as unread_note
 from .downloads import cached_file as cached_file
 from .downloads import packaged_file as packaged_file
 from .engine.case import Case as Case

@@ -11,8 +11,9 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.unreadable import check_some_read, unread_note
 from cnnviz_jax.engine.observation import Observed, in_blocks, observe
-from cnnviz_jax.errors import CnnvizWarning, ImageError, UsageError
+from cnnviz_jax.errors import CnnvizWarning, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.difference import Difference, LayerMatches, Moved
 from cnnviz_jax.results.provenance import Provenance
@@ -75,8 +76,7 @@ def compared(
         answers.add(block)
         squares.append(block.squares)
         kept.append(block.part(np.isin(block.ids, kept_ids)))
-    if len(unreadable) == len(datasets[0]):
-        raise ImageError(f"none of {len(datasets[0])} images can be read; the first: {next(iter(unreadable.values()))}")
+    check_some_read(unreadable, len(datasets[0]))
     if count < LEAST:
         raise UsageError(f"networks are compared over {LEAST} images and more, got {count} that can be used")
     told += _left_out(unreadable, left_out + (sums.left_out if form != "minibatch" else 0))
@@ -127,9 +127,7 @@ def _form(a: Model, b: Model, asked: Asked) -> tuple[str, list[str]]:
 
 
 def _left_out(unreadable: dict[int, str], left_out: int) -> list[str]:
-    told = []
-    if unreadable:
-        told.append(f"{len(unreadable)} images could not be read, such as {next(iter(unreadable.values()))}")
+    told = [*unread_note(unreadable.values())]
     if left_out:
         told.append(f"{left_out} images are left out: values that are not finite, or far beyond all others")
     return told

@@ -9,9 +9,10 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.unreadable import check_some_read, unread_note
 from cnnviz_jax.engine.observation import Observed, joined, observe
 from cnnviz_jax.engine.progress import stage
-from cnnviz_jax.errors import CnnvizWarning, ImageError, ModelError, UsageError
+from cnnviz_jax.errors import CnnvizWarning, ModelError, UsageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.progress.bars import Progress
 from cnnviz_jax.recorder import Recorder, with_weights
@@ -95,8 +96,7 @@ def drifted(
     def rows_of(model: Model, place: int, what: str) -> Observed:
         tick = stage(progress, place, stages, what)
         parts = list(observe((model,), (dataset,), (layers,), unreadable=unreadable, progress=tick, **running))
-        if not parts:
-            raise ImageError(f"none of {len(dataset)} images can be read; the first: {next(iter(unreadable.values()))}")
+        check_some_read(unreadable, len(dataset))
         return joined(parts)
 
     # The end goes first, so that every checkpoint is run once: of the others only two are held at a time.
@@ -128,9 +128,7 @@ def drifted(
     def of_steps(name: str) -> np.ndarray:
         return np.array(table[name]).reshape(models.count - 1, len(layers))
 
-    told = (
-        [f"{len(unreadable)} images could not be read, such as {next(iter(unreadable.values()))}"] if unreadable else []
-    )
+    told = [*unread_note(unreadable.values())]
     to_end = np.array(table["to_end"])
     flat = [name for name, gone in zip(layers, np.isnan(to_end).any(0), strict=True) if gone]
     if flat:

@@ -10,10 +10,11 @@ from typing import Any, get_args
 import numpy as np
 
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.unreadable import check_some_read
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.surveys import Surveyed
-from cnnviz_jax.errors import ImageError, RenderError, UsageError
+from cnnviz_jax.errors import RenderError, UsageError
 from cnnviz_jax.files import check_writable
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
@@ -120,8 +121,7 @@ def explore(
             progress=stage(tell, 0, stages, "images"),
         )
         found = gather(folder.gathered, digest_of(identity), surveys, model, dataset, run)
-        if len(found.unreadable) == len(dataset):
-            raise ImageError(f"none of {len(dataset)} images can be read; the first: {found.unreadable[0]}")
+        check_some_read(found.unreadable, len(dataset))
         pages = stage(tell, 1, stages, "pages")
         write_pages(folder, summary, model, dataset, registry, surveys, asked, found, pages)
     if most != 0:

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.unreadable import unread_note
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
 from cnnviz_jax.engine.observation import Observed, joined, observe
 from cnnviz_jax.engine.survey import surveyed_layer
@@ -132,9 +133,7 @@ def name_units(
         raise ImageError(
             f"units are named over {_FEW_IMAGES} images and more, got {0 if usable is None else usable.sum()}"
         )
-    told = (
-        [f"{len(unreadable)} images could not be read, such as {next(iter(unreadable.values()))}"] if unreadable else []
-    )
+    told = [*unread_note(unreadable.values())]
     if not usable.all():
         told.append(f"{int((~usable).sum())} images are left out: values that are not finite")
     found = found.part(usable)

@@ -6,11 +6,12 @@ from functools import partial
 from typing import Any, TypeVar, overload
 
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.unreadable import check_some_read
 from cnnviz_jax.engine import Chunk, Progress, as_callable
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.surveys import Surveyed, at_layers, gathered
 from cnnviz_jax.engine.techniques import running
-from cnnviz_jax.errors import ImageError, UsageError
+from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.configs import SurveyConfig
@@ -123,7 +124,6 @@ def survey(
     )
     with running(spec):
         found, _, unreadable = gathered(surveys, model, dataset, run)
-    if len(unreadable) == len(dataset):
-        raise ImageError(f"none of {len(dataset)} images can be read; the first: {unreadable[0]}")
+    check_some_read(unreadable, len(dataset))
     results = [each.result(own, dataset, model, unreadable, call) for each, own in zip(surveys, found, strict=True)]
     return results[0] if names_of_layers is None else dict(zip(names_of_layers, results, strict=True))

@@ -24,6 +24,7 @@ from cnnviz_jax.plugin import (
     exact_totals,
     extremes,
     normalised,
+    unread_note,
 )
 
 
@@ -141,5 +142,4 @@ class ImagesFired(LayerReducer):
 
 def unread(provenance: Provenance) -> tuple[str, ...]:
     """Return what is to be said of images that could not be read: nothing where all could."""
-    reasons = dict(provenance.notes)["unreadable"]
-    return (f"{len(reasons)} images could not be read, such as {reasons[0]}",) if reasons else ()
+    return unread_note(dict(provenance.notes)["unreadable"])

@@ -34,6 +34,7 @@ from cnnviz_jax.plugin import (
     places_of,
     surveyed_layer,
     targets,
+    unread_note,
 )
 from cnnviz_plugins.explain.relevance.descent import Descent, checked_layer
 from cnnviz_plugins.explain.relevance.lrp import settings_of
@@ -227,5 +228,4 @@ def _findings(top: Total, provenance: Provenance) -> tuple[str, ...]:
     found = []
     if (top["nonfinite"] > 0).any():
         found.append(f"{int(top['nonfinite'].max())} images were left out: relevance that is not finite")
-    reasons = dict(provenance.notes)["unreadable"]
-    return (*found, *((f"{len(reasons)} images could not be read, such as {reasons[0]}",) if reasons else ()))
+    return (*found, *unread_note(dict(provenance.notes)["unreadable"]))
