@@ -9,9 +9,8 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import UsageError
 from cnnviz_plugins.explain.concepts.results import ConceptBank, ConceptScores
+from cnnviz_plugins.explain.figure_files import DPI, STYLE, write_figure
 
-DPI = 120
-_STYLE = {"svg.hashsalt": "cnnviz", "font.size": 8}
 _GREY = "#9a9a9a"
 
 
@@ -21,12 +20,7 @@ def render(result: ConceptScores | ConceptBank, path: Path, *, dpi: int = DPI, *
     Raises:
         UsageError: An option is unknown or out of range.
     """
-    drawn = figure(result, **display)
-    if not 30 <= dpi <= 1200:
-        raise UsageError(f"dpi is {dpi:g}; it must lie from 30 to 1200")
-    with matplotlib.rc_context(_STYLE):
-        metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
-        drawn.savefig(path, dpi=dpi, metadata=metadata)
+    write_figure(figure(result, **display), path, dpi)
 
 
 def figure(result: ConceptScores | ConceptBank, **display: Any) -> Figure:
@@ -37,7 +31,7 @@ def figure(result: ConceptScores | ConceptBank, **display: Any) -> Figure:
     """
     if display:
         raise UsageError(f"no display option {next(iter(display))!r} for a figure of concepts; there is dpi")
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         return scores_figure(result) if isinstance(result, ConceptScores) else bank_figure(result)
 
 

@@ -10,10 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import RenderError, UsageError
+from cnnviz_plugins.explain.figure_files import DPI, STYLE, write_figure
 from cnnviz_plugins.explain.relevance.results import TARGET, AttributionGraph, Node
 
-DPI = 120
-_STYLE = {"svg.hashsalt": "cnnviz", "font.size": 8}
 _FOR, _AGAINST, _INK, _FAINT = "#b2182b", "#2166ac", "#1b1f24", "#57606a"
 _TILE, _COLUMN, _ROW = 0.8, 1.9, 1.08  # inches
 _HEAD, _FOOT = 0.4, 0.35
@@ -27,12 +26,7 @@ def render(result: AttributionGraph, path: Path, *, dpi: int = DPI, **display: A
         RenderError: A value is not finite.
         UsageError: An option is unknown or out of range.
     """
-    drawn = figure(result, **display)
-    if not 30 <= dpi <= 1200:
-        raise UsageError(f"dpi is {dpi:g}; it must lie from 30 to 1200")
-    with matplotlib.rc_context(_STYLE):
-        metadata: dict[str, Any] = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
-        drawn.savefig(path, dpi=dpi, metadata=metadata)
+    write_figure(figure(result, **display), path, dpi)
 
 
 def figure(result: AttributionGraph, **display: Any) -> Figure:
@@ -51,7 +45,7 @@ def figure(result: AttributionGraph, **display: Any) -> Figure:
     heights = [max(map(len, own)) * _ROW + 0.75 for own in columns]
     width = max(_COLUMN * len(result.layers) + _TILE + 0.6, 5.0)
     total = sum(heights) + _HEAD + _FOOT
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(STYLE):
         drawn = Figure(figsize=(width, total))
         style: dict[str, Any] = {"fontsize": 11, "fontweight": "bold", "va": "center"}
         drawn.text(0.15 / width, 1 - 0.22 / total, f"attribution graph · {result.provenance.model}", **style)

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model
+from cnnviz_plugins.measure.classes_alike import best_classes, share_alike
 from cnnviz_plugins.measure.options.faithfulness import SufficiencyConfig
 
 
@@ -20,8 +21,7 @@ def sufficiency(config: SufficiencyConfig, model: Model) -> HostMetric:
 
     def run(case: HostCase) -> Measured:
         heat = np.abs(np.asarray(case.target.heat, np.float64)).reshape(len(case.images), -1)
-        outputs = np.asarray(case.model(case.images), np.float64)
-        classes = outputs.reshape(len(outputs), -1, outputs.shape[-1]).mean(1).argmax(-1)
+        classes = best_classes(case.model, case.images)
         return Measured(values=sufficiencies(heat, classes, config.threshold).astype(np.float32))
 
     return HostMetric(run=run, better="higher", undefined="no other image has a map as near")
@@ -48,6 +48,4 @@ def sufficiencies(
     largest = distance.max()
     near = distance <= threshold * largest if largest > 0 else np.ones_like(distance, bool)
     np.fill_diagonal(near, val=False)
-    count = near.sum(1)
-    alike = (near & (classes[:, None] == classes[None])).sum(1)
-    return np.where(count > 0, alike / np.maximum(count, 1), np.nan)
+    return share_alike(near, classes)

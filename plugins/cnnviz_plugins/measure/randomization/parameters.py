@@ -1,6 +1,6 @@
 """Parameter randomisation: a map that ignores the weights does not change with them (Adebayo et al. 2018)."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -38,14 +38,7 @@ def parameter_randomization(config: ParameterRandomizationConfig, model: Model) 
         points = np.stack(curve, 1).astype(np.float32)
         return Measured(values=points.mean(1), curve=points)
 
-    return HostMetric(
-        run=run,
-        better="lower",
-        at=tuple(float(number) for number in range(1, len(groups) + 1)),
-        axis="layers randomised, from the top",
-        labels=tuple(name for name, _ in groups),
-        notes=(("arrays kept", arrays_kept(model, groups)),),
-    )
+    return layer_by_layer(run, model, groups, "top")
 
 
 Groups = list[tuple[str, list[int]]]
@@ -79,6 +72,18 @@ def groups_of(model: Model) -> Groups:
 def arrays_kept(model: Model, groups: Groups) -> int:
     """Return how many arrays of the parameters belong to none of the layers."""
     return len(jax.tree.leaves(model.params)) - len({position for _, positions in groups for position in positions})
+
+
+def layer_by_layer(run: Callable[[HostCase], Measured], model: Model, groups: Groups, end: str) -> HostMetric:
+    """Return the measure of a curve with a point for each layer, those randomised first at one `end` of the network."""
+    return HostMetric(
+        run=run,
+        better="lower",
+        at=tuple(float(number) for number in range(1, len(groups) + 1)),
+        axis=f"layers randomised, from the {end}",
+        labels=tuple(name for name, _ in groups),
+        notes=(("arrays kept", arrays_kept(model, groups)),),
+    )
 
 
 def cascade(case: HostCase, groups: Groups, draw: str) -> Iterator[Model]:

@@ -6,7 +6,7 @@ from jaxtyping import Float
 
 from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model
 from cnnviz_plugins.measure.options.randomization import SmoothMprtConfig
-from cnnviz_plugins.measure.randomization.parameters import arrays_kept, cascade, correlation, groups_of, ranks
+from cnnviz_plugins.measure.randomization.parameters import cascade, correlation, groups_of, layer_by_layer, ranks
 from cnnviz_plugins.measure.robustness.copies import drawn
 
 
@@ -49,11 +49,4 @@ def smooth_mprt(config: SmoothMprtConfig, model: Model) -> HostMetric:
         points = np.stack(curve, 1).astype(np.float32)
         return Measured(values=points.mean(1), curve=points)
 
-    return HostMetric(
-        run=run,
-        better="lower",
-        at=tuple(float(number) for number in range(1, len(groups) + 1)),
-        axis="layers randomised, from the bottom",
-        labels=tuple(name for name, _ in groups),
-        notes=(("arrays kept", arrays_kept(model, groups)),),
-    )
+    return layer_by_layer(run, model, groups, "bottom")

@@ -4,6 +4,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model
+from cnnviz_plugins.measure.classes_alike import best_classes, share_alike
 from cnnviz_plugins.measure.options.robustness import ConsistencyConfig
 
 
@@ -19,8 +20,7 @@ def consistency(config: ConsistencyConfig, model: Model) -> HostMetric:
 
     def run(case: HostCase) -> Measured:
         values = np.asarray(case.target.raw).sum(-1).reshape(len(case.images), -1)
-        outputs = np.asarray(case.model(case.images), np.float64)
-        classes = outputs.reshape(len(outputs), -1, outputs.shape[-1]).mean(1).argmax(-1)
+        classes = best_classes(case.model, case.images)
         return Measured(values=consistencies(values, classes, config.first).astype(np.float32))
 
     return HostMetric(run=run, better="higher", undefined="no other image has the same coarse map")
@@ -32,6 +32,4 @@ def consistencies(
     """Return the share of the images with the same first signs that has each one's class; NaN where there is none."""
     signs = np.sign(values[:, :first])
     same = (signs[:, None] == signs[None]).all(-1) & ~np.eye(len(signs), dtype=bool)
-    count = same.sum(1)
-    alike = (same & (classes[:, None] == classes[None])).sum(1)
-    return np.where(count > 0, alike / np.maximum(count, 1), np.nan)
+    return share_alike(same, classes)

@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.plugin import HostCase, HostMetric, Model, capture
+from cnnviz_plugins.measure.classes_alike import best_classes
 from cnnviz_plugins.measure.options.robustness import (
     RelativeInputStabilityConfig,
     RelativeOutputStabilityConfig,
@@ -68,7 +69,7 @@ def _stability(config: Any, below: Callable[[HostCase, np.ndarray], np.ndarray],
 
     def compare(case: HostCase, copies: np.ndarray, maps: np.ndarray) -> Float[np.ndarray, " n"]:
         found = stability(relative(case.target.raw, maps), below(case, copies))
-        return np.where(_top(case.model, case.images) == _top(case.model, copies), found, np.nan)
+        return np.where(best_classes(case.model, case.images) == best_classes(case.model, copies), found, np.nan)
 
     undefined = "every shaken copy has another top class"
     return over_copies(config.samples, change, compare, largest=True, axis="shaken copy", undefined=undefined, **record)
@@ -84,9 +85,3 @@ def stability(above: Float[np.ndarray, "n p"], below: Float[np.ndarray, "n q"]) 
     """Return the norm of one change over that of the other, which counts as 1e-6 at least."""
     found: np.ndarray = np.linalg.norm(above, axis=1) / np.maximum(np.linalg.norm(below, axis=1), LEAST)
     return found
-
-
-def _top(model: Model, images: np.ndarray) -> np.ndarray:
-    outputs = np.asarray(model(images), np.float64)
-    top: np.ndarray = outputs.reshape(len(outputs), -1, outputs.shape[-1]).mean(1).argmax(-1)
-    return top
