@@ -3,7 +3,7 @@
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import Add, GlobalAveragePool, SiLU, batch_norm, convolution, run_through
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, SiLU, batch_norm, convolution, of_a_group, run_through
 
 B0: tuple[tuple[int, int, int, int, int], ...] = (
     (1, 16, 1, 1, 3),
@@ -101,12 +101,12 @@ class EfficientNet(nnx.Module):
         features = [conv_norm(3, stem, 3, stride=2, rngs=rngs)]
         channels = stem
         for expansion, out, count, stride, window in table:
-            blocks = []
-            for number in range(count):
-                own = 1 if number else stride
-                blocks.append(MBConv(channels, out, expansion=expansion, stride=own, window=window, rngs=rngs))
-                channels = out
+            blocks = [
+                MBConv(before, out, expansion=expansion, stride=own, window=window, rngs=rngs)
+                for before, own in of_a_group(channels, out, count, stride)
+            ]
             features.append(nnx.List(blocks))
+            channels = out
         features.append(conv_norm(channels, last, 1, rngs=rngs))
         self.features = nnx.List(features)
         self.avgpool = GlobalAveragePool()

@@ -8,18 +8,8 @@ called as in that code, `blocks.3.depthwise_conv`; files that were converted fro
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, batch_norm, convolution
-
-TABLE: tuple[tuple[int, int, int, int, int], ...] = (
-    (1, 16, 1, 1, 3),
-    (6, 24, 2, 2, 3),
-    (6, 40, 2, 2, 5),
-    (6, 80, 3, 2, 3),
-    (6, 112, 3, 1, 5),
-    (6, 192, 4, 2, 5),
-    (6, 320, 1, 1, 3),
-)
-"""Per group of blocks: expansion, channels, number of blocks, stride of the first, window (Tan and Le 2019, tab. 1)."""
+from cnnviz_plugins.models.efficientnet import B0
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, batch_norm, convolution, of_a_group
 
 _EPSILON = 1e-3  # of TensorFlow's BatchNorm
 
@@ -69,7 +59,7 @@ class EfficientNetLite(nnx.Module):
     """EfficientNet-Lite0 (Tan and Le 2019, in the form that TensorFlow's TPU models published in 2020).
 
     Args:
-        table: Groups of blocks; see `TABLE`.
+        table: Groups of blocks; see `efficientnet.B0`, which it shares.
         stem: Channels of the first convolution.
         head: Channels of the last one.
         classes: Number of classes.
@@ -78,7 +68,7 @@ class EfficientNetLite(nnx.Module):
 
     def __init__(
         self,
-        table: tuple[tuple[int, int, int, int, int], ...] = TABLE,
+        table: tuple[tuple[int, int, int, int, int], ...] = B0,
         *,
         stem: int = 32,
         head: int = 1280,
@@ -90,18 +80,11 @@ class EfficientNetLite(nnx.Module):
         self.relu0 = ReLU6()
         blocks, channels = [], stem
         for expansion, out, count, stride, window in table:
-            for number in range(count):
-                blocks.append(
-                    MBConv(
-                        channels,
-                        out,
-                        expansion=expansion,
-                        stride=1 if number else stride,
-                        window=window,
-                        rngs=rngs,
-                    )
-                )
-                channels = out
+            blocks += [
+                MBConv(before, out, expansion=expansion, stride=own, window=window, rngs=rngs)
+                for before, own in of_a_group(channels, out, count, stride)
+            ]
+            channels = out
         self.blocks = nnx.List(blocks)
         self.conv_head = convolution(channels, head, 1, rngs=rngs)
         self.bn1 = batch_norm(head, epsilon=_EPSILON, rngs=rngs)

@@ -59,6 +59,11 @@ def convolution(
     return nnx.Conv(channels, out, sides, strides=stride, use_bias=use_bias, rngs=rngs, **more)
 
 
+def of_a_group(channels: int, out: int, count: int, stride: int) -> list[tuple[int, int]]:
+    """Return channels coming in and stride of each of `count` blocks: the first alone widens and strides."""
+    return [(channels, stride), *[(out, 1)] * (count - 1)]
+
+
 def batch_norm(channels: int, *, rngs: nnx.Rngs, **more: Any) -> nnx.BatchNorm:
     """BatchNorm with the momentum that torchvision trains with."""
     return nnx.BatchNorm(channels, momentum=0.9, rngs=rngs, **more)

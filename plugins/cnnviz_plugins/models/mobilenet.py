@@ -5,7 +5,7 @@ from typing import Literal
 from flax import nnx
 from jaxtyping import Array, Float
 
-from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, batch_norm, convolution, run_through
+from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, batch_norm, convolution, of_a_group, run_through
 
 TABLE: tuple[tuple[int, int, int, int], ...] = (
     (1, 16, 1, 1),
@@ -90,14 +90,11 @@ class MobileNetV2(nnx.Module):
         layers: list[nnx.Module] = [conv_norm(3, stem, window=3, stride=2, padding=padding, rngs=rngs)]
         channels = stem
         for expansion, out, count, stride in table:
-            for number in range(count):
-                block_stride = 1 if number else stride
-                layers.append(
-                    InvertedResidual(
-                        channels, out, stride=block_stride, expansion=expansion, padding=padding, rngs=rngs
-                    )
-                )
-                channels = out
+            layers += [
+                InvertedResidual(before, out, stride=own, expansion=expansion, padding=padding, rngs=rngs)
+                for before, own in of_a_group(channels, out, count, stride)
+            ]
+            channels = out
         layers.append(conv_norm(channels, last, window=1, padding=padding, rngs=rngs))
         self.features = nnx.List(layers)
         self.average = GlobalAveragePool()

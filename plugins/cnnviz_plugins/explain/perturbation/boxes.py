@@ -7,13 +7,13 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cnnviz_plugins.explain.perturbation.windows import coverage, interpolation, laid_along
+from cnnviz_plugins.explain.perturbation.windows import OccludingGrid, laid_along
 
 Triple = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
-class Boxes:
+class Boxes(OccludingGrid):
     """A grid of equal boxes; box i stands where `i` unravels to in the grid, the last axis fastest.
 
     Maps are held as the volume is, slice below slice: (depth * height, width).
@@ -61,18 +61,6 @@ class Boxes:
             inside.append(along.reshape([-1 if k == axis else 1 for k in range(3)]))
         whole = inside[0] & inside[1] & inside[2]
         return whole.reshape(self.volume[0] * self.volume[1], self.volume[2], 1)
-
-    def enlarged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return the grid read trilinearly between the boxes' centres; the outermost values reach the border."""
-        return self._spread(grid, interpolation)
-
-    def summed(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each entry, the sum over the boxes that occlude it."""
-        return self._spread(grid, coverage)
-
-    def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each entry, the mean over the boxes that occlude it; 0 where none does."""
-        return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
 
     def _spread(self, grid: Float[Array, "rows cols"], along: Callable[..., np.ndarray]) -> Float[Array, "h w"]:
         depth, rows, cols = (

@@ -11,8 +11,28 @@ from jaxtyping import Array, Bool, Float, Int
 from cnnviz_jax.plugin import WindowError, WindowSweep
 
 
+class OccludingGrid:
+    """A grid of places that occlude part of an image or a volume, and its numbers spread over what they occlude."""
+
+    def enlarged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
+        """Return the grid read linearly along each axis between centres; the outermost values reach the border."""
+        return self._spread(grid, interpolation)
+
+    def summed(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
+        """Return, for each pixel, the sum over the places that occlude it."""
+        return self._spread(grid, coverage)
+
+    def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
+        """Return, for each pixel, the mean over the places that occlude it; 0 where none does."""
+        return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
+
+    def _spread(self, grid: Float[Array, "rows cols"], along: Callable[..., np.ndarray]) -> Float[Array, "h w"]:
+        """Return the grid multiplied along each axis by what `along(extent, count, step, side)` gives."""
+        raise TypeError(f"{type(self).__name__} defines no _spread")
+
+
 @dataclass(frozen=True)
-class Windows:
+class Windows(OccludingGrid):
     """A grid of equal windows; window number i stands at row i // cols, column i % cols of the grid."""
 
     height: int
@@ -79,18 +99,6 @@ class Windows:
     def mask(self, index: Int[Array, ""]) -> Bool[Array, "h w 1"]:
         """Return which pixels window `index` occludes."""
         return self.sweep.mask(self.image, index // self.cols, index % self.cols)
-
-    def enlarged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return the grid read bilinearly between the windows' centres; the outermost values reach the border."""
-        return self._spread(grid, interpolation)
-
-    def summed(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each pixel, the sum over the windows that occlude it."""
-        return self._spread(grid, coverage)
-
-    def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each pixel, the mean over the windows that occlude it; 0 where none does."""
-        return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
 
     def _spread(self, grid: Float[Array, "rows cols"], along: Callable[..., np.ndarray]) -> Float[Array, "h w"]:
         rows = along(self.image[0], self.rows, self.step[0], self.height)
