@@ -4,16 +4,14 @@ It runs under a content security policy that allows its own style and script by 
 that lie beside it; names and labels are only ever put in as text.
 """
 
-import base64
-import hashlib
 import json
 from importlib import resources
 from pathlib import Path
 
-import jinja2
 from markupsafe import Markup
 
 from cnnviz_jax.plugin import FUNCTION, Site
+from cnnviz_plugins.pages import quoted_hash, templates
 
 _FOLDER = resources.files("cnnviz_plugins.explorer.page")
 # In the order in which they are read; each is a part of one function.
@@ -27,13 +25,11 @@ def render(site: Site, path: Path) -> None:
         site: Its title is the page's; all else the page reads when it is opened.
         path: The file to write.
     """
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source), autoescape=True, undefined=jinja2.StrictUndefined,
-        trim_blocks=True, lstrip_blocks=True,
-    )  # fmt: skip
     style, script = _source("page.css"), _script()
-    page = environment.get_template("index.html.jinja").render(
-        title=site.title, style=Markup(style), script=Markup(script), policy=_policy(style, script)
+    page = (
+        templates(_source)
+        .get_template("index.html.jinja")
+        .render(title=site.title, style=Markup(style), script=Markup(script), policy=_policy(style, script))
     )
     Path(path).write_text(page, encoding="utf-8", newline="\n")
 
@@ -49,11 +45,7 @@ def _source(name: str) -> str:
 
 def _policy(style: str, script: str) -> str:
     """Return the policy: nothing but what lies beside the page, from a disk or from a server."""
-
-    def quoted(text: str) -> str:
-        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
     return (
-        f"default-src 'none'; img-src 'self' file: data:; style-src {quoted(style)}; "
-        f"script-src 'self' file: {quoted(script)}; base-uri 'none'; form-action 'none'"
+        f"default-src 'none'; img-src 'self' file: data:; style-src {quoted_hash(style)}; "
+        f"script-src 'self' file: {quoted_hash(script)}; base-uri 'none'; form-action 'none'"
     )

@@ -4,16 +4,14 @@ The page names no other file and no address, runs under a content security polic
 its own style and script by their hashes, shows labels as text, and works without its script.
 """
 
-import base64
-import hashlib
 import json
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
+from cnnviz_plugins.pages import quoted_hash, templates
 from cnnviz_plugins.renderers.figures.synthesis import STATUS_WORDS, short_label
 from cnnviz_plugins.renderers.images import channel_note, data_uri, png, rgb
 from cnnviz_plugins.renderers.options import HtmlOptions, parse
@@ -42,13 +40,7 @@ def render(result: Any, path: Path, **display: Any) -> None:
 def page(result: Any, **display: Any) -> str:
     """Return the page as text; see `render`."""
     options = parse(HtmlOptions, display)
-    environment = jinja2.Environment(
-        loader=jinja2.FunctionLoader(_source),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    environment = templates(_source)
     environment.filters |= {
         "number": number, "percent": percent, "seconds": seconds, "size": size, "channel_note": channel_note,
         "cell": lambda value: size(value) if isinstance(value, list | tuple) else "" if value is None else value,
@@ -73,11 +65,7 @@ def _source(name: str) -> str:
 
 def _policy(style: str, script: str) -> str:
     """Return the content security policy: nothing from outside, style and script by hash, images inside."""
-
-    def quoted(text: str) -> str:
-        return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
     return (
-        f"default-src 'none'; img-src data:; style-src {quoted(style)}; script-src {quoted(script)}; "
+        f"default-src 'none'; img-src data:; style-src {quoted_hash(style)}; script-src {quoted_hash(script)}; "
         "base-uri 'none'; form-action 'none'"
     )
