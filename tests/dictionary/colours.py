@@ -7,18 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 import cnnviz_jax as cv
-
-SIZE = 8
-
-
-def forward(params, x):
-    with jax.named_scope("conv"):
-        x = jax.lax.conv_general_dilated(
-            x, params["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
-    with jax.named_scope("active"):
-        x = jax.nn.relu(x)
-    return x.mean((1, 2)) @ params["head"]
+from tests.explain.concepts.colour_dataset import SIZE, forward
 
 
 def forward_nchw(params, x):
