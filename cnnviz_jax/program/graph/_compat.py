@@ -144,6 +144,28 @@ def wrapped_rule(value: Any) -> tuple[Any, ...] | None:
     return (value.f, value.transforms, value.params) if type(value).__name__ == "WrappedFun" else None
 
 
+def wrapped_function(value: Any) -> tuple[Any, ...] | None:
+    """The function that `jax.jit` or a custom derivative wraps, and its options; `None` for anything else.
+
+    A custom derivative's rules are closed over wherever they are used, so that they are looked into there.
+    """
+    if type(value).__name__ not in ("custom_jvp", "custom_vjp", "PjitFunction"):
+        return None
+    function = getattr(value, "__wrapped__", None)
+    return None if function is None else (function, getattr(value, "nondiff_argnums", ()))
+
+
+def batching_mark(value: Any) -> tuple[Any, ...] | None:
+    """What `jax.vmap` leaves in a wrapped rule: the mapped axis, or the tag of its trace, which decides nothing."""
+    kind = type(value).__name__
+    if kind == "TraceTag":
+        return (kind,)
+    if kind != "AxisData":
+        return None
+    name = None if type(value.name) is object else value.name  # an axis without a name has a mark of its own
+    return (kind, name, *(getattr(value, field, None) for field in ("size", "spmd_name", "_ema")))
+
+
 def is_bookkeeping(function: Any, name: str, value: Any) -> bool:
     """Whether JAX's own wrapper of a derivative rule closes over `value` for its bookkeeping: memo, store, trace."""
     if not function.__module__.startswith("jax."):

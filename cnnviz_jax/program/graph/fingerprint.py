@@ -1,13 +1,15 @@
 """A digest of a traced program: equal where two traces compute the same, so that one compiled program serves both.
 
 Everything that decides a result or a name goes in: operations and their parameters, shapes, constants by value, name
-stacks. What cannot be told equal by value (a backward rule that closes over an object, say) goes in by identity: such
-traces are compiled apart, which costs time and is never wrong.
+stacks. What a module holds, such as JAX's mark for "not specified", goes in by its name there. What cannot be told
+equal by value or name (a backward rule that closes over an object, say) goes in by identity: such traces are compiled
+apart, which costs time and is never wrong. Without such a thing, the digest is the same in every process.
 """
 
 import enum
 import functools
 import hashlib
+import sys
 import types
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
@@ -21,12 +23,14 @@ from cnnviz_jax.program.graph import _compat
 _PLAIN = (type(None), bool, int, float, complex, str, bytes, np.dtype, np.generic)
 _DEEPEST = 60
 """Levels of closures and containers that are looked into; deeper ones go in by identity."""
+_NAMED: dict[str, Any] = {}
+"""What each name stood for when it first went into a digest: a name that is bound anew tells nothing any more."""
 
 
 def fingerprint(*values: Any) -> str:
     """Return a digest of programs, constants, functions and plain values.
 
-    Digests of two things are comparable while both exist: some of what goes in is known by its place in memory.
+    Digests of two things are comparable while both exist: some of what goes in may be known by its place in memory.
     """
     digest = hashlib.sha256()
     for word in _words(values, 0):
@@ -61,6 +65,11 @@ def _words(value: Any, depth: int) -> Iterator[str | bytes]:
         yield from _words((value.func, value.args, value.keywords), depth + 1)
     elif (rule := _compat.wrapped_rule(value)) is not None:
         yield from _words(rule, depth + 1)
+    elif (wrapped := _compat.wrapped_function(value)) is not None:
+        yield type(value).__qualname__
+        yield from _words(wrapped, depth + 1)
+    elif (mark := _compat.batching_mark(value)) is not None:
+        yield from _words(mark, depth + 1)
     elif isinstance(value, (jax.core.ShapedArray, jax.tree_util.PyTreeDef)):
         yield f"{value!r}"
     elif isinstance(value, types.CodeType):
@@ -71,7 +80,27 @@ def _words(value: Any, depth: int) -> Iterator[str | bytes]:
 
 
 def _identity(value: Any) -> str:
-    return f"{type(value).__qualname__} at {id(value)}"
+    """Return where a module holds a value, else its place in memory."""
+    kind = type(value)
+    module = sys.modules.get(kind.__module__)
+    if module is not None and kind.__module__ != "__main__":
+        for name, held in tuple(vars(module).items()):
+            if held is value:
+                return f"{kind.__qualname__} {_name(f'{kind.__module__}.{name}', value)}"
+    return f"{kind.__qualname__} at {id(value)}"
+
+
+def _name(name: str, value: Any) -> str:
+    return name if _NAMED.setdefault(name, value) is value else f"{name} at {id(value)}"
+
+
+def _globals_word(function: types.FunctionType) -> str:
+    """Return the module that a function reads its global names from; one made by `exec` has none."""
+    home = function.__globals__.get("__name__", "__main__")
+    module = None if home == "__main__" else sys.modules.get(home)
+    if module is None or vars(module) is not function.__globals__:
+        return f"at {id(function.__globals__)}"
+    return _name(f"{home}.*", function.__globals__)
 
 
 def _array_words(value: Any) -> Iterator[str | bytes]:
@@ -84,7 +113,7 @@ def _array_words(value: Any) -> Iterator[str | bytes]:
 
 
 def _function_words(function: types.FunctionType, depth: int) -> Iterator[str | bytes]:
-    yield f"function {function.__module__}.{function.__qualname__} {id(function.__globals__)}"
+    yield f"function {function.__module__}.{function.__qualname__} {_globals_word(function)}"
     cells = zip(function.__code__.co_freevars, function.__closure__ or (), strict=True)
     try:
         closed_over = {name: cell.cell_contents for name, cell in cells}
