@@ -11,6 +11,7 @@ from .model.model import Model as Model
 from .model.predicting import predictions as predictions
 from .plugins.hookspecs import hookimpl as hookimpl
 from .plugins.specs import AdapterSpec as AdapterSpec
+from .plugins.specs import LauncherSpec as LauncherSpec
 from .plugins.specs import ModelSpec as ModelSpec
 from .plugins.specs import PanelSpec as PanelSpec
 from .plugins.specs import RendererSpec as RendererSpec
@@ -63,6 +64,7 @@ from .verbs.recommend import recommend as recommend
 from .verbs.render import render as render
 from .verbs.report import report as report
 from .verbs.rerun import rerun as rerun
+from .verbs.run_sweep import run_sweep as run_sweep
 from .verbs.save import load as load
 from .verbs.save import save as save
 from .verbs.show import figure as figure

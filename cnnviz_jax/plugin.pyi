@@ -107,6 +107,7 @@ from .plugins.hookspecs import techniques_hook as techniques_hook
 from .plugins.references import import_factory as import_factory
 from .plugins.references import import_reference as import_reference
 from .plugins.specs import AdapterSpec as AdapterSpec
+from .plugins.specs import LauncherSpec as LauncherSpec
 from .plugins.specs import ModelSpec as ModelSpec
 from .plugins.specs import PackagedFile as PackagedFile
 from .plugins.specs import PanelSpec as PanelSpec
@@ -184,6 +185,7 @@ from .site.parts import Tile as Tile
 from .site.parts import Tiles as Tiles
 from .site.parts import Units as Units
 from .site.reading import Site as Site
+from .sweep.launchers import ScriptCase as ScriptCase
 from .targets.classes import ClassScore as ClassScore
 from .targets.combining import TargetWithInputs as TargetWithInputs
 from .targets.combining import group_scores as group_scores

@@ -15,6 +15,7 @@ HOOKS: dict[str, tuple[str, type]] = {
     hookspecs.cnnviz_techniques.__name__: ("technique", specs.TechniqueSpec),
     hookspecs.cnnviz_renderers.__name__: ("renderer", specs.RendererSpec),
     hookspecs.cnnviz_panels.__name__: ("panel", specs.PanelSpec),
+    hookspecs.cnnviz_launchers.__name__: ("launcher", specs.LauncherSpec),
 }
 """Hook name to the sort of thing it yields and the record class of that sort."""
 
@@ -73,9 +74,15 @@ def _fault(record: Any) -> str | None:
         return "name is not letters, digits, `-`, `_`, `+` and `.`"
     if not isinstance(record.summary, str) or not record.summary.strip():
         return "summary is not a line of text"
-    reference = record.render if isinstance(record, specs.RendererSpec) else record.build
-    if not _is_lazy(reference):
-        return f"callable is {_shown(reference)}, which is neither callable nor 'package.module:attribute'"
+    if isinstance(record, specs.LauncherSpec):
+        references = [each for each in (record.connect, record.script) if each is not None]
+        if not references:
+            return "connect and script are both absent; it needs one of them"
+    else:
+        references = [record.render if isinstance(record, specs.RendererSpec) else record.build]
+    for reference in references:
+        if not _is_lazy(reference):
+            return f"callable is {_shown(reference)}, which is neither callable nor 'package.module:attribute'"
     if isinstance(record, specs.ModelSpec) and record.examples is not None and not _is_lazy(record.examples):
         return f"examples is {_shown(record.examples)}, which is neither callable nor 'package.module:attribute'"
     if isinstance(record, specs.TechniqueSpec):
@@ -86,6 +93,7 @@ def _fault(record: Any) -> str | None:
             return f"result is {_shown(result)}, not the name of a class"
         if record.holds and not (_are_strings(record.holds) and all(map(_is_lazy, record.holds))):
             return f"holds is {_shown(record.holds)}, not a tuple of 'package.module:Class'"
+    if isinstance(record, specs.TechniqueSpec | specs.LauncherSpec):
         config: Any = record.config
         if not isinstance(config, type) or not dataclasses.is_dataclass(config):
             return f"config is {_shown(config)}, not a dataclass"

@@ -1,4 +1,4 @@
-"""The five hooks through which plugins enter, the built-in ones included.
+"""The six hooks through which plugins enter, the built-in ones included.
 
 All are registration hooks: they yield frozen records and run on the host before anything is traced. None is
 `firstresult` and order never matters. Light: imports no jax.
@@ -11,7 +11,15 @@ from typing import Any
 
 import pluggy
 
-from cnnviz_jax.plugins.specs import AdapterSpec, ModelSpec, PanelSpec, RendererSpec, TechniqueSpec, techniques_in
+from cnnviz_jax.plugins.specs import (
+    AdapterSpec,
+    LauncherSpec,
+    ModelSpec,
+    PanelSpec,
+    RendererSpec,
+    TechniqueSpec,
+    techniques_in,
+)
 
 PROJECT = "cnnviz_jax"
 """Pluggy project name and entry-point group."""
@@ -91,5 +99,15 @@ def cnnviz_panels() -> Iterable[PanelSpec]:
 
     Example:
         yield PanelSpec(name="norms", summary="Length of the kernel", build="my_plugin.norms:build")
+    """
+    return ()
+
+
+@_hookspec
+def cnnviz_launchers() -> Iterable[LauncherSpec]:
+    """Yield what runs the shards of a sweep elsewhere: engines with an executor, and writers of scripts.
+
+    Example:
+        yield LauncherSpec(name="dask", summary="A Dask cluster", config=DaskConfig, connect="my_plugin.dask:connect")
     """
     return ()

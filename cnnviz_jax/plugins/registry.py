@@ -10,7 +10,16 @@ from cnnviz_jax.errors import PluginError, UnknownNameError, did_you_mean
 from cnnviz_jax.plugins.contract import HOOKS
 from cnnviz_jax.plugins.references import is_reference
 from cnnviz_jax.plugins.reports import Disabled, PluginInfo, Skipped
-from cnnviz_jax.plugins.specs import AdapterSpec, Kind, ModelSpec, PanelSpec, Record, RendererSpec, TechniqueSpec
+from cnnviz_jax.plugins.specs import (
+    AdapterSpec,
+    Kind,
+    LauncherSpec,
+    ModelSpec,
+    PanelSpec,
+    Record,
+    RendererSpec,
+    TechniqueSpec,
+)
 
 
 @dataclass(frozen=True)
@@ -18,7 +27,7 @@ class Conflict:
     """A name that several plugins claim: none of them has it until the user disables all but one."""
 
     sort: str
-    """`adapter`, `model`, `technique`, `renderer` or `panel`."""
+    """`adapter`, `model`, `technique`, `renderer`, `panel` or `launcher`."""
     name: str
     """The name."""
     owners: tuple[str, ...]
@@ -98,6 +107,11 @@ class Plugins:
         )
 
     @property
+    def launchers(self) -> Mapping[str, LauncherSpec]:
+        """The launchers by name, sorted."""
+        return self._uncontested("launcher")
+
+    @property
     def conflicts(self) -> tuple[Conflict, ...]:
         """The names that several plugins claim."""
         return tuple(
@@ -114,6 +128,10 @@ class Plugins:
     def model(self, name: str) -> ModelSpec:
         """Return the model of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
         return self._find("model", name)[1]
+
+    def launcher(self, name: str) -> LauncherSpec:
+        """Return the launcher of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("launcher", name)[1]
 
     def renderer(self, name: str) -> RendererSpec:
         """Return the renderer of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""

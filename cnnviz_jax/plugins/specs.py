@@ -213,4 +213,23 @@ class PanelSpec:
     """Where it stands on the page: lower numbers first, of equal ones by name."""
 
 
-Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec | PanelSpec
+@dataclass(frozen=True, kw_only=True)
+class LauncherSpec:
+    """An engine that runs the shards of a sweep on other processes or machines, or a script that does."""
+
+    name: str
+    """Name for `cnnviz sweep --on`, `--print-launcher` and `cv.run_sweep(on=...)`."""
+    summary: str
+    """One line for `cnnviz launchers`."""
+    config: type
+    """A frozen dataclass of its options; `NAME:REST` on the command line gives the option `address`."""
+    connect: Lazy | None = None
+    """`connect(config)` -> a context manager that gives a `concurrent.futures.Executor`. What is submitted is
+    picklable; a future ends with its result, or with an error where the process was lost. Calls run in the main thread
+    of a process of their own where that can be had. What was started ends with the context."""
+    script: Lazy | None = None
+    """`script(config, case)` -> the text of a file that runs all shards and then merges them; `case` is a
+    `cnnviz_jax.plugin.ScriptCase`."""
+
+
+Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec | PanelSpec | LauncherSpec

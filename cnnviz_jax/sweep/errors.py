@@ -63,6 +63,9 @@ class Interrupted(SweepStop, RuntimeError, code=75):
     """A signal asked for the end, or another process was lost: start the same command again."""
 
 
+FINAL_CODES = (0, 2, 3, 4, 6, 7)
+"""Exit codes after which starting the same command again changes nothing."""
+
 EXIT_CODES = {
     0: "finished, DONE.json written (or it was there)",
     2: "a mistake in the specification",

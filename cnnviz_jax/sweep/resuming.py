@@ -51,7 +51,7 @@ def begin_or_resume(resolved: ResolvedSweep, folder: RunFolder, options: RunOpti
     with storing("the run folder"):
         if options.restart:
             lock = Lock(folder.lock)  # before anything is discarded: a live run may be writing there
-            _discard(folder)
+            discard(folder)
         else:
             # Before the lock, which writes a file: what belongs to another sweep is not touched at all.
             if _is_done(resolved, folder, options):
@@ -155,7 +155,8 @@ def _frozen(resolved: ResolvedSweep, options: RunOptions) -> dict[str, Any]:
     }
 
 
-def _discard(folder: RunFolder) -> None:
+def discard(folder: RunFolder) -> None:
+    """Remove what a run has written; whoever calls this holds its lock."""
     # The proof first: killed half-way, the folder must not look finished, nor like a run that can be resumed.
     written = (folder.checkpoints, folder.finished_checkpoints, folder.examples, folder.digests, folder.results)
     for path in (folder.done, folder.run, *written, folder.root / "errors", folder.root / "log"):

@@ -24,6 +24,7 @@ COMMANDS = {
     "adapters": "list the frameworks whose models are understood",
     "renderers": "list the ways to write results",
     "panels": "list what the pages of `cnnviz explore` show of a unit",
+    "launchers": "list what runs the shards of a sweep elsewhere",
     "plugins": "list the plugins, also those skipped, and why",
     "doctor": "check this installation: versions, devices, memory, compiler",
 }

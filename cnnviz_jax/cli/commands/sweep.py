@@ -8,6 +8,7 @@ import sys
 import traceback
 from pathlib import Path
 
+from cnnviz_jax.cli.commands.sweep_launcher import launcher_of, print_script, run_on
 from cnnviz_jax.cli.dataclass_options import add_options, given_options
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.values import Parser
@@ -15,6 +16,7 @@ from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.files import check_writable
 from cnnviz_jax.sweep.errors import EXIT_CODES, Interrupted, SweepStop, SweepUsageError
 from cnnviz_jax.sweep.launch import Launch
+from cnnviz_jax.sweep.launchers import LauncherOptions
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
 
@@ -57,18 +59,24 @@ def _run(words: list[str], settings: Settings) -> int:
     if found.run is None:
         raise UsageError("say where the run lives: --run DIR; it is made, and resumed, there")
     spec = _spec(found)
+    registry = settings.plugins()
+    launcher = launcher_of(found)
+    if launcher is not None and launcher.print_launcher:
+        return print_script(spec, words, found.run, launcher, settings)
     try:
         check_writable(Path(found.run))
     except OSError as error:
         if error.errno not in (errno.ENOSPC, errno.EDQUOT):  # a full disk has an exit code of its own
             raise UsageError(f"no run can be kept in {found.run}: {error.filename}: {error.strerror}") from error
-    registry = settings.plugins()
 
     from cnnviz_jax.cli.model import check_model, load
     from cnnviz_jax.compiling import use_compile_cache, use_compile_cache_of_commands
     from cnnviz_jax.sweep.launch import simulate_devices, start_processes
 
     check_model(spec.model, spec.weights, registry)
+    options = RunOptions(**given_options(found, RunOptions) | ({"shard": _shard(found.shard)} if found.shard else {}))
+    if launcher is not None and not found.dry_run:
+        return run_on(spec, found, launcher, options, settings)
     launch = Launch.resolved(**given_options(found, Launch))
     if found.devices is not None:
         simulate_devices(found.devices)
@@ -83,7 +91,6 @@ def _run(words: list[str], settings: Settings) -> int:
     from cnnviz_jax.cli.progress import progress_on_stderr
     from cnnviz_jax.sweep.run import run_sweep
 
-    options = RunOptions(**given_options(found, RunOptions) | ({"shard": _shard(found.shard)} if found.shard else {}))
     quiet = settings.quiet or jax.process_index() != 0
     model = load(spec.model, spec.weights, quiet=quiet)
     if found.dry_run:
@@ -133,6 +140,7 @@ def _parser() -> Parser:
         "--dry-run", action="store_true", help="print device batch, memory, steps, sizes and time; write nothing"
     )
     how.add_argument("--measure", action="store_true", help="with --dry-run: time a few steps for the estimate")
+    add_options(parser, "who runs it, where this process does not; changes no result", LauncherOptions)
     where = add_options(
         parser,
         "processes and devices; found unasked under SLURM, Open MPI and on TPU slices",
