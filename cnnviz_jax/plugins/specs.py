@@ -208,7 +208,8 @@ class PanelSpec:
     `cnnviz_jax.plugin.LayerCase`."""
     surveys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Survey techniques by name, with options: what they find at the layer is `case.results[name]`. The surveys of all
-    panels and layers share one pass over the images."""
+    panels and layers share one pass over the images. Results hold one black pixel in place of each image; the images
+    are `case.images[number]`."""
     place: int = 100
     """Where it stands on the page: lower numbers first, of equal ones by name."""
 

@@ -123,7 +123,17 @@ def plain(value: Any) -> Any:
 
     A float32 is its shortest decimal, which gives the same float32 again; what is not finite is None.
     """
+    # Most of a million values per layer are these: asked for first, and by their type.
+    kind = type(value)
+    if kind is int or kind is str or kind is bool or value is None:
+        return value
+    if kind is list or kind is tuple:
+        return [plain(each) for each in value]
+    if kind is dict:
+        return {str(key): plain(each) for key, each in value.items()}
     if isinstance(value, np.ndarray):
+        if value.dtype.kind in "iubU":
+            return value.tolist()
         return [plain(each) for each in value]
     if isinstance(value, np.floating | float):
         if not np.isfinite(value):

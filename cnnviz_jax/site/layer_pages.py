@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from scipy.sparse.linalg import ArpackNoConvergence, eigsh
 
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.foreign import code_of
@@ -21,6 +22,7 @@ _THUMB_PX = 32
 _THUMBS_PER_SHEET = 64
 _THUMB_BYTES = 24_000
 _SPARK = 24
+_SMALL = 300
 
 Panel = tuple[PanelSpec, Callable[[int], Any]]
 
@@ -116,11 +118,25 @@ def unit_map(correlation: Float[np.ndarray, "c c"]) -> Float[np.ndarray, "c 2"]:
     The two principal components of the units' standardised answers, from their correlations; of each, the entry of the
     largest size is positive.
     """
-    values, vectors = np.linalg.eigh(correlation)
-    found = vectors[:, ::-1][:, :2] * np.sqrt(np.maximum(values[::-1][:2], 0))
+    values, vectors = _two_main(np.asarray(correlation, np.float64))
+    found = vectors * np.sqrt(np.maximum(values, 0))
     largest = found[np.abs(found).argmax(0), np.arange(found.shape[1])]
     signed: np.ndarray = found * np.where(largest < 0, -1, 1)
     return signed
+
+
+def _two_main(matrix: Float[np.ndarray, "c c"]) -> tuple[Float[np.ndarray, " 2"], Float[np.ndarray, "c 2"]]:
+    """Return the two largest eigenvalues of a symmetric matrix and their vectors, the largest first."""
+    if len(matrix) > _SMALL:
+        # All 2,048 vectors of a wide layer take seconds, two of them by Lanczos' method hundredths. A given start makes
+        # it the same in every run.
+        try:
+            values, vectors = eigsh(matrix, k=2, v0=np.cos(np.arange(len(matrix))))
+            return values[::-1], vectors[:, ::-1]
+        except ArpackNoConvergence:
+            pass  # eigenvalues that lie too near one another; the way below needs none apart
+    values, vectors = np.linalg.eigh(matrix)
+    return values[::-1][:2], vectors[:, ::-1][:, :2]
 
 
 def _thumbs(folder: SiteFolder, slug: str, case: LayerCase, results: Sequence[Any]) -> dict[str, Any]:

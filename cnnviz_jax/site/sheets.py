@@ -57,10 +57,12 @@ def write_sheet(
     places = []
     for number, tile in enumerate(tiles):
         top, left = number // columns * height, number % columns * width
+        cell = sheet[top : top + height, left : left + width]
+        down, across = tile.shape[:2]
+        cell[:down, :across] = tile
         # A tile smaller than its cell is continued by its last row and column, which costs JPEG nothing.
-        sheet[top : top + height, left : left + width] = np.pad(
-            tile, ((0, height - tile.shape[0]), (0, width - tile.shape[1]), (0, 0)), "edge"
-        )
+        cell[:down, across:] = tile[:, -1:]
+        cell[down:] = cell[down - 1 : down]
         places.append((left, top, tile.shape[1], tile.shape[0]))
     data = _png(sheet) if is_exact else _jpeg(sheet, most_bytes)
     name = f"{path.name}.{'png' if is_exact else 'jpg'}"

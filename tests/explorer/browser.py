@@ -52,10 +52,10 @@ class Browser:
         self._process.terminate()
         self._process.wait(30)
 
-    def send(self, method, **params):
+    def send(self, method, *, of_browser=False, **params):
         number = next(self._numbers)
         message = {"id": number, "method": method, "params": params}
-        if self._session:
+        if self._session and not of_browser:
             message["sessionId"] = self._session
         os.write(self._write, json.dumps(message).encode() + b"\0")
         deadline = time.monotonic() + _WAIT_S

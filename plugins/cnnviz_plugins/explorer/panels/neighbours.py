@@ -49,5 +49,6 @@ def kernel_cosines(case: LayerCase) -> Float[np.ndarray, "c c"] | None:
 
 
 def _nearest(case: LayerCase, title: str, alike: Float[np.ndarray, " c"], unit: int) -> list[Part]:
-    order = [other for other in np.argsort(-alike, kind="stable") if other != unit and alike[other] > 0][:_NEAREST]
-    return [Units(rows=[(case.layer.name, int(other), alike[other]) for other in order], title=title)] if order else []
+    first = np.argsort(-alike, kind="stable")[: _NEAREST + 1].tolist()  # one of them may be the unit itself
+    order = [other for other in first if other != unit and alike[other] > 0][:_NEAREST]
+    return [Units(rows=[(case.layer.name, other, alike[other]) for other in order], title=title)] if order else []
