@@ -53,8 +53,13 @@ class Storm:
     def start(self, site: Path) -> subprocess.Popen[bytes]:
         """Start the command in a process group of its own."""
         words = ["explore", MODEL, str(self.folder / "images.npz"), "--out", str(site), "--layers", "all"]
-        words += ["--synthesis", "top:2", "--compile-cache", str(self.folder / "cache"), "--quiet", "--seed", "1"]
-        env = {**os.environ, "JAX_PLATFORMS": "cpu", "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'plugins'}"}
+        words += ["--synthesis", "top:2", "--quiet", "--seed", "1"]
+        env = {
+            **os.environ,
+            "JAX_PLATFORMS": "cpu",
+            "CNNVIZ_COMPILE_CACHE": str(self.folder / "cache"),
+            "PYTHONPATH": f"{CHECKOUT}:{CHECKOUT / 'plugins'}",
+        }
         return subprocess.Popen(
             [sys.executable, "-m", "cnnviz_jax.cli", *words],
             env=env, cwd=CHECKOUT, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, start_new_session=True,
