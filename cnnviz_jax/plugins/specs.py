@@ -13,6 +13,9 @@ from typing import Any, Literal, TypeVar, dataclass_transform
 from cnnviz_jax.plugins.references import Lazy
 
 Kind = Literal["explain", "synthesize", "inspect", "survey", "measure", "dictionary"]
+Evidence = Literal["removal", "shares", "layer", "slope", "rules", "other"]
+EVIDENCES: tuple[Evidence, ...] = ("removal", "shares", "layer", "slope", "rules", "other")
+"""What an explanation rests on, from what asks the network itself to what hardly depends on its weights."""
 KINDS: tuple[Kind, ...] = ("explain", "synthesize", "inspect", "survey", "measure", "dictionary")
 
 
@@ -108,6 +111,10 @@ class TechniqueSpec:
     """Papers and sources."""
     in_report: bool = True
     """Whether `cv.report` runs it unasked; off for close variants and for those that take long."""
+    evidence: Evidence = "other"
+    """What an explain technique's map rests on; cards of a report stand in this order. `removal`: what the score does
+    without a part; `shares`: shares along a path, which add up to the score's change; `layer`: a layer's map and its
+    weights; `slope`: the gradient; `rules`: other ways back through the network than its gradient."""
     result: str = ""
     """Class name of what an inspect or survey technique returns, such as `FilterBank`, or `package.module:Class` of the
     plugin's own `Result`: for type checkers, for `cv.load`, and so that a file that cannot hold it is refused before
@@ -132,7 +139,8 @@ def technique(name: str, kind: Kind, build: str, *references: str, **others: Any
         kind: Which verb runs it.
         build: `package.module:attribute`, or `.module:attribute` in the package of the class's own module.
         references: Papers and sources.
-        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`, `result`, `holds`.
+        others: Further fields of `TechniqueSpec`: `subject`, `takes`, `in_report`, `evidence`, `result`,
+            `holds`.
 
     Example:
         @technique("edges", "explain", ".edges:Edges.build", "Sobel 1968")

@@ -1,7 +1,7 @@
 """The main job: a model and a few images in, one offline page of everything out."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.predicting import predictions
 from cnnviz_jax.plugins import plugins
+from cnnviz_jax.plugins.specs import EVIDENCES, TechniqueSpec
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
 from cnnviz_jax.verbs.explain import explain
@@ -44,7 +45,8 @@ def report(
     """Return, and write to `out`, predictions and every installed technique's result side by side.
 
     Every technique of the kinds explain, inspect and synthesize whose record says `in_report` runs with its
-    defaults, also those of third parties. One that refuses this model is listed with its reason.
+    defaults, also those of third parties. One that refuses this model is listed with its reason. Explanations stand in
+    the order of what they rest on, as `TechniqueSpec.evidence` says it; those that are named, in the order given.
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
@@ -67,7 +69,7 @@ def report(
     if out is not None:
         check_output(Report.__name__, Path(out))
     known = plugins().techniques
-    asked = techniques if techniques is not None else [name for name, spec in known.items() if spec.in_report]
+    asked = techniques if techniques is not None else usual(known)
     kinds = {name: plugins().technique(name).kind for name in asked}
     attributions = _explanations([name for name in kinds if kinds[name] == "explain"], model, images, target, key)
     syntheses = _syntheses([name for name in kinds if kinds[name] == "synthesize"], model, key)
@@ -105,6 +107,12 @@ def report(
     if out is not None:
         render(page, out)
     return page
+
+
+def usual(known: Mapping[str, TechniqueSpec]) -> list[str]:
+    """Return the names of those that run unasked, explanations in the order of what they rest on."""
+    names = (name for name, spec in known.items() if spec.in_report)
+    return sorted(names, key=lambda name: EVIDENCES.index(known[name].evidence))
 
 
 Task = Callable[..., Any]

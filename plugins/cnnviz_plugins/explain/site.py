@@ -14,6 +14,9 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import INPUT, Handler, Heatmap, LayerKindError, LayerNode, Model, Target, UsageError, View
 
+SHARES: tuple[tuple[str, Any], ...] = (("unit", "score"),)
+"""The note of pixels' values that are shares of a score, not slopes of it."""
+
 
 class SiteFields(TypedDict):
     """The fields of a fold that say where it looks."""
@@ -144,9 +147,10 @@ class Site:
         return program.graph.image_id in program.evaluator.plan(given, tuple(ends), frozenset(), {}).needed
 
     def sum_note(self, model: Model, what: str) -> tuple[tuple[str, Any], ...]:
-        """Return the note that says what the values sum to, and whether all of it passes through the layer."""
+        """Return the notes on shares of a score: of an image's pixels their unit; of a layer what they sum to, and
+        whether all of it passes through the layer."""
         if self.layer is None:
-            return ()
+            return SHARES
         through = f" that passes through {self.layer}; other ways lead round it" if self.is_bypassed(model) else ""
         return (("sum", f"the part of {what}{through}" if through else what),)
 

@@ -39,6 +39,7 @@ class GuidedGradCam(Fold):
         notes, warnings = relu_rule(model, "guided-grad-cam", instead="grad-cam")
         layer = model.map_layer(config.layer).name
         volumes = volumes_of(model, (layer,))
+        notes += (("unit", "guided gradient times Grad-CAM"),)
         return cls(config=config, layer=layer, notes=notes, warnings=warnings, volumes=volumes)
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "rows cols"]]:

@@ -48,7 +48,9 @@ class MapConfig:
         return True if self.relu is None else self.relu
 
 
-@technique("grad-cam", "explain", ".grad_cam:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391")
+@technique(
+    "grad-cam", "explain", ".grad_cam:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391", evidence="layer"
+)
 class GradCamConfig(MapConfig):
     """A layer's channels, weighted by their mean gradient."""
 
@@ -73,7 +75,7 @@ class GradCamConfig(MapConfig):
 
 
 @technique("cam", "explain", ".class_activation_map:ClassActivationMap.build",
-           "Zhou et al. 2016, arXiv:1512.04150", in_report=False)  # fmt: skip
+           "Zhou et al. 2016, arXiv:1512.04150", in_report=False, evidence="layer")  # fmt: skip
 class CamConfig:
     """A layer's channels, weighted by the one linear layer behind their global average."""
 
@@ -82,7 +84,7 @@ class CamConfig:
 
 
 @technique("grad-cam++", "explain", ".grad_cam:GradCamPlusPlus.build",
-           "Chattopadhay et al. 2018, arXiv:1710.11063", in_report=False)  # fmt: skip
+           "Chattopadhay et al. 2018, arXiv:1710.11063", in_report=False, evidence="layer")  # fmt: skip
 class GradCamPlusPlusConfig(MapConfig):
     """A layer's channels, weighted by positive gradients that count each place of evidence once."""
 
@@ -92,12 +94,26 @@ class GradCamPlusPlusConfig(MapConfig):
     denominator, scaled."""
 
 
-@technique("xgrad-cam", "explain", ".grad_cam:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", in_report=False)
+@technique(
+    "xgrad-cam",
+    "explain",
+    ".grad_cam:XGradCam.build",
+    "Fu et al. 2020, arXiv:2008.02312",
+    in_report=False,
+    evidence="layer",
+)
 class XGradCamConfig(MapConfig):
     """A layer's channels, weighted by their gradient where they are active."""
 
 
-@technique("hires-cam", "explain", ".grad_cam:HiresCam.build", "Draelos, Carin 2020, arXiv:2011.08891", in_report=False)
+@technique(
+    "hires-cam",
+    "explain",
+    ".grad_cam:HiresCam.build",
+    "Draelos, Carin 2020, arXiv:2011.08891",
+    in_report=False,
+    evidence="layer",
+)
 class HiresCamConfig(MapConfig):
     """A layer's channels times their gradients, place by place."""
 
@@ -110,6 +126,7 @@ class HiresCamConfig(MapConfig):
     "explain",
     ".grad_cam:LayerCam.build",
     "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
+    evidence="layer",
 )
 class LayerCamConfig(MapConfig):
     """A layer's channels times their positive gradients, place by place."""
@@ -121,7 +138,12 @@ class LayerCamConfig(MapConfig):
 
 
 @technique(
-    "eigen-cam", "explain", ".eigen_cam:EigenCam.build", "Muhammad, Yeasin 2020, arXiv:2008.00299", in_report=False
+    "eigen-cam",
+    "explain",
+    ".eigen_cam:EigenCam.build",
+    "Muhammad, Yeasin 2020, arXiv:2008.00299",
+    in_report=False,
+    evidence="layer",
 )
 class EigenCamConfig(MapConfig):
     """A layer's channels along their first principal direction, whatever the class."""
@@ -137,7 +159,7 @@ class EigenCamConfig(MapConfig):
 
 @technique("eigen-grad-cam", "explain", ".eigen_cam:EigenGradCam.build",
            "Muhammad, Yeasin 2020, arXiv:2008.00299, of activation x gradient as in pytorch-grad-cam",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="layer")  # fmt: skip
 class EigenGradCamConfig(MapConfig):
     """A layer's channels times their gradients, along their first principal direction."""
 
@@ -150,7 +172,14 @@ class EigenGradCamConfig(MapConfig):
         _check_projected(self)
 
 
-@technique("finer-cam", "explain", ".finer_cam:FinerCam.build", "Zhang et al. 2025, arXiv:2501.11309", in_report=False)
+@technique(
+    "finer-cam",
+    "explain",
+    ".finer_cam:FinerCam.build",
+    "Zhang et al. 2025, arXiv:2501.11309",
+    in_report=False,
+    evidence="layer",
+)
 class FinerCamConfig(MapConfig):
     """A layer's channels, weighted by what sets the class apart from those that score alike."""
 
@@ -169,7 +198,14 @@ class FinerCamConfig(MapConfig):
             raise UsageError(f"against names different classes, got {self.against!r}")
 
 
-@technique("score-cam", "explain", ".score_cam:ScoreCam.build", "Wang et al. 2020, arXiv:1910.01279", in_report=False)
+@technique(
+    "score-cam",
+    "explain",
+    ".score_cam:ScoreCam.build",
+    "Wang et al. 2020, arXiv:1910.01279",
+    in_report=False,
+    evidence="layer",
+)
 class ScoreCamConfig(MapConfig):
     """A layer's channels, weighted by the score of the image seen through each."""
 
@@ -180,7 +216,7 @@ class ScoreCamConfig(MapConfig):
 
 @technique("faster-score-cam", "explain", ".score_cam:FasterScoreCam.build",
            "Li 2020, github.com/tabayashi0117/Score-CAM, of Wang et al. 2020, arXiv:1910.01279",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="layer")  # fmt: skip
 class FasterScoreCamConfig(ScoreCamConfig):
     """Score-CAM of the channels that vary most over the map."""
 
@@ -193,7 +229,8 @@ class FasterScoreCamConfig(ScoreCamConfig):
 
 
 @technique("ablation-cam", "explain", ".ablation_cam:AblationCam.build",
-           "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360", in_report=False)  # fmt: skip
+           "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360",
+           in_report=False, evidence="layer")  # fmt: skip
 class AblationCamConfig(MapConfig):
     """A layer's channels, weighted by how far the score falls without each."""
 
@@ -204,7 +241,7 @@ class AblationCamConfig(MapConfig):
 
 
 @technique("smooth-grad-cam++", "explain", ".grad_cam:SmoothGradCamPlusPlus.build",
-           "Omeiza et al. 2019, arXiv:1908.01224", in_report=False)  # fmt: skip
+           "Omeiza et al. 2019, arXiv:1908.01224", in_report=False, evidence="layer")  # fmt: skip
 class SmoothGradCamPlusPlusConfig(MapConfig):
     """Grad-CAM++ with derivatives averaged over noisy copies of the image."""
 
@@ -225,7 +262,7 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
 
 
 @technique("guided-grad-cam", "explain", ".guided_grad_cam:GuidedGradCam.build",
-           "Selvaraju et al. 2017, arXiv:1610.02391, section 3.2", in_report=False)  # fmt: skip
+           "Selvaraju et al. 2017, arXiv:1610.02391, section 3.2", in_report=False, evidence="rules")  # fmt: skip
 class GuidedGradCamConfig:
     """Guided backpropagation, seen through the Grad-CAM map."""
 
@@ -236,7 +273,12 @@ class GuidedGradCamConfig:
 
 
 @technique(
-    "fullgrad", "explain", ".fullgrad:Fullgrad.build", "Srinivas, Fleuret 2019, arXiv:1905.00780", in_report=False
+    "fullgrad",
+    "explain",
+    ".fullgrad:Fullgrad.build",
+    "Srinivas, Fleuret 2019, arXiv:1905.00780",
+    in_report=False,
+    evidence="layer",
 )
 class FullgradConfig:
     """Gradient times input plus gradient times bias, over all layers."""

@@ -13,6 +13,7 @@ from cnnviz_plugins.explain.gradient.path import PathEndpoints
 from cnnviz_plugins.explain.gradient.plugin import BlurIgConfig
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
 from cnnviz_plugins.explain.input_gradient import input_gradient
+from cnnviz_plugins.explain.site import SHARES
 
 _PAIR_STEP = 0.01
 """By how much PAIR's code changes sigma for its derivative."""
@@ -36,9 +37,8 @@ class BlurIg(PixelSum):
     @classmethod
     def build(cls, config: BlurIgConfig, model: Model) -> "BlurIg":
         """Return the fold for `model`."""
-        return cls(
-            config=config, count=config.steps, notes=(("max_sigma_px", config.max_sigma), ("steps", config.steps))
-        )
+        notes = (("max_sigma_px", config.max_sigma), ("steps", config.steps), *SHARES)
+        return cls(config=config, count=config.steps, notes=notes)
 
     def prepare(self, case: Case) -> PathEndpoints:
         """Return the most blurred image and the scores at both ends."""

@@ -12,6 +12,7 @@ from cnnviz_jax.plugin import Case, Model
 from cnnviz_plugins.explain.gradient.path import WholePath
 from cnnviz_plugins.explain.gradient.plugin import GuidedIgConfig
 from cnnviz_plugins.explain.input_gradient import input_gradient
+from cnnviz_plugins.explain.site import SHARES
 
 # A distance this small against the whole path's is rounding.
 _CLOSE = 1e-6
@@ -33,7 +34,7 @@ class GuidedIg(WholePath):
     @classmethod
     def build(cls, config: GuidedIgConfig, model: Model) -> "GuidedIg":
         """Return the fold for `model`."""
-        return cls(config=config, notes=(("baseline", str(config.baseline)), ("steps", config.steps)))
+        return cls(config=config, notes=(("baseline", str(config.baseline)), ("steps", config.steps), *SHARES))
 
     def evaluate(self, case: Case) -> tuple[Float[Array, "h w c"], Float[Array, "h w c"]]:
         """Return the shares, and the baseline."""

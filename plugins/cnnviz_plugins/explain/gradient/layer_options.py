@@ -12,7 +12,7 @@ from cnnviz_plugins.explain.gradient.baseline_options import (
 
 
 @technique("conductance", "explain", ".conductance:Conductance.build",
-           "Dhamdhere, Sundararajan, Yan 2018, arXiv:1805.12233", in_report=False)  # fmt: skip
+           "Dhamdhere, Sundararajan, Yan 2018, arXiv:1805.12233", in_report=False, evidence="shares")  # fmt: skip
 class ConductanceConfig(BaselineConfig):
     """Share of each unit of a layer in the difference of scores, while the image grows out of a baseline.
 
@@ -37,7 +37,7 @@ class ConductanceConfig(BaselineConfig):
 
 
 @technique("internal-influence", "explain", ".conductance:InternalInfluence.build",
-           "Leino, Sen, Datta, Fredrikson, Li 2018, arXiv:1802.03788", in_report=False)  # fmt: skip
+           "Leino, Sen, Datta, Fredrikson, Li 2018, arXiv:1802.03788", in_report=False, evidence="slope")  # fmt: skip
 class InternalInfluenceConfig(BaselineConfig):
     """Gradient at each unit of a layer, averaged while the image grows out of a baseline.
 
@@ -58,7 +58,7 @@ class InternalInfluenceConfig(BaselineConfig):
 
 @technique("deeplift-shap", "explain", ".deeplift_shap:DeepliftShap.build",
            "Lundberg, Lee 2017, arXiv:1705.07874", "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="shares")  # fmt: skip
 class DeepliftShapConfig:
     """DeepLIFT averaged over many references: shares that sum to the difference to their mean score."""
 

@@ -48,7 +48,13 @@ NOISES: dict[str, tuple[int, str]] = {
 """Noisy copies and their noise, by whose convention."""
 
 
-@technique("saliency", "explain", ".saliency:Saliency.build", "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034")
+@technique(
+    "saliency",
+    "explain",
+    ".saliency:Saliency.build",
+    "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034",
+    evidence="slope",
+)
 class SaliencyConfig:
     """Gradient of the score with respect to each pixel.
 
@@ -61,7 +67,13 @@ class SaliencyConfig:
     """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
 
 
-@technique("guided-backprop", "explain", ".saliency:GuidedBackprop.build", "Springenberg et al. 2014, arXiv:1412.6806")
+@technique(
+    "guided-backprop",
+    "explain",
+    ".saliency:GuidedBackprop.build",
+    "Springenberg et al. 2014, arXiv:1412.6806",
+    evidence="rules",
+)
 class GuidedBackpropConfig:
     """Gradient through ReLUs that pass only positive evidence of active units."""
 
@@ -69,7 +81,9 @@ class GuidedBackpropConfig:
     """Layer at whose values the gradient is taken, with its axes; the image when not given."""
 
 
-@technique("deconvnet", "explain", ".saliency:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901")
+@technique(
+    "deconvnet", "explain", ".saliency:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901", evidence="rules"
+)
 class DeconvnetConfig:
     """Gradient through ReLUs that pass only positive evidence."""
 
@@ -78,7 +92,7 @@ class DeconvnetConfig:
 
 
 @technique("input-x-gradient", "explain", ".saliency:InputXGradient.build",
-           "Shrikumar et al. 2016, arXiv:1605.01713", in_report=False)  # fmt: skip
+           "Shrikumar et al. 2016, arXiv:1605.01713", in_report=False, evidence="slope")  # fmt: skip
 class InputXGradientConfig:
     """Image times gradient: a first-order share of each pixel in the score."""
 
@@ -86,7 +100,9 @@ class InputXGradientConfig:
     """Layer whose values are multiplied by their gradients, with its axes; the image when not given."""
 
 
-@technique("smoothgrad", "explain", ".smoothgrad:Smoothgrad.build", "Smilkov et al. 2017, arXiv:1706.03825")
+@technique(
+    "smoothgrad", "explain", ".smoothgrad:Smoothgrad.build", "Smilkov et al. 2017, arXiv:1706.03825", evidence="slope"
+)
 class SmoothgradConfig:
     """Gradient averaged over noisy copies of the image."""
 
@@ -121,13 +137,13 @@ class SmoothgradConfig:
 
 @technique("smoothgrad-squared", "explain", ".smoothgrad:SmoothgradSquared.build",
            "Smilkov et al. 2017, arXiv:1706.03825", "Hooker et al. 2019, arXiv:1806.10758",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="slope")  # fmt: skip
 class SmoothgradSquaredConfig(SmoothgradConfig):
     """Squared gradient averaged over noisy copies of the image."""
 
 
 @technique("vargrad", "explain", ".smoothgrad:Vargrad.build",
-           "Adebayo et al. 2018, arXiv:1810.03292, appendix", in_report=False)  # fmt: skip
+           "Adebayo et al. 2018, arXiv:1810.03292, appendix", in_report=False, evidence="slope")  # fmt: skip
 class VargradConfig(SmoothgradConfig):
     """Variance of the gradient over noisy copies of the image."""
 
@@ -148,7 +164,7 @@ class VargradConfig(SmoothgradConfig):
 
 
 @technique("smoothdiff", "explain", ".smoothdiff:Smoothdiff.build",
-           "Hill et al. 2025, NeurIPS, Smoothed Differentiation", in_report=False)  # fmt: skip
+           "Hill et al. 2025, NeurIPS, Smoothed Differentiation", in_report=False, evidence="slope")  # fmt: skip
 class SmoothdiffConfig:
     """Gradient through the mean Jacobians of noisy copies: SmoothGrad's smoothness by one backward pass."""
 
@@ -168,7 +184,7 @@ class SmoothdiffConfig:
 
 
 @technique("integrated-gradients", "explain", ".integrated_gradients:IntegratedGradients.build",
-           "Sundararajan, Taly, Yan 2017, arXiv:1703.01365")  # fmt: skip
+           "Sundararajan, Taly, Yan 2017, arXiv:1703.01365", evidence="shares")  # fmt: skip
 class IntegratedGradientsConfig(BaselineConfig):
     """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
 
@@ -195,7 +211,8 @@ class IntegratedGradientsConfig(BaselineConfig):
 
 
 @technique("gradient-shap", "explain", ".gradient_shap:GradientShap.build",
-           "Lundberg, Lee 2017, arXiv:1705.07874", "Erion et al. 2019, arXiv:1906.10670", in_report=False)  # fmt: skip
+           "Lundberg, Lee 2017, arXiv:1705.07874", "Erion et al. 2019, arXiv:1906.10670",
+           in_report=False, evidence="shares")  # fmt: skip
 class GradientShapConfig:
     """Gradient at random points between random baselines and the image."""
 
@@ -227,7 +244,7 @@ class GradientShapConfig:
 
 
 @technique("deeplift", "explain", ".deeplift:Deeplift.build",
-           "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685", in_report=False)  # fmt: skip
+           "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685", in_report=False, evidence="shares")  # fmt: skip
 class DeepliftConfig(BaselineConfig):
     """Difference of scores to a reference, shared out by the rescale rule."""
 
@@ -242,7 +259,12 @@ class DeepliftConfig(BaselineConfig):
 
 
 @technique(
-    "guided-ig", "explain", ".guided_ig:GuidedIg.build", "Kapishnikov et al. 2021, arXiv:2106.09788", in_report=False
+    "guided-ig",
+    "explain",
+    ".guided_ig:GuidedIg.build",
+    "Kapishnikov et al. 2021, arXiv:2106.09788",
+    in_report=False,
+    evidence="shares",
 )
 class GuidedIgConfig(BaselineConfig):
     """Integrated gradients along a path that moves the least sensitive values first."""
@@ -264,7 +286,7 @@ class GuidedIgConfig(BaselineConfig):
 
 
 @technique("blur-ig", "explain", ".blur_ig:BlurIg.build",
-           "Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383", in_report=False)  # fmt: skip
+           "Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383", in_report=False, evidence="shares")  # fmt: skip
 class BlurIgConfig:
     """Integrated gradients along a path from a blurred image to the sharp one."""
 
@@ -283,7 +305,14 @@ class BlurIgConfig:
         check_at_least(1, steps=self.steps)
 
 
-@technique("xrai", "explain", ".xrai:Xrai.build", "Kapishnikov et al. 2019, arXiv:1906.02825", in_report=False)
+@technique(
+    "xrai",
+    "explain",
+    ".xrai:Xrai.build",
+    "Kapishnikov et al. 2019, arXiv:1906.02825",
+    in_report=False,
+    evidence="shares",
+)
 class XraiConfig:
     """Regions of the image ranked by their integrated gradients."""
 

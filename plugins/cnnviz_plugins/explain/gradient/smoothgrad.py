@@ -36,11 +36,12 @@ class Smoothgrad(SampledMean):
     axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
     config: SmoothgradConfig
     view: View = "pixels"
+    is_squared: ClassVar[bool] = False
 
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        notes, warnings = noted(config, model)
+        notes, warnings = noted(config, model, is_squared=cls.is_squared)
         return cls(config=config, count=config.copies, tolerance=config.tolerance, notes=notes, warnings=warnings)
 
     def shared(self, case: Case) -> Float[Array, ""]:
@@ -61,6 +62,7 @@ class SmoothgradSquared(Smoothgrad):
     """
 
     config: SmoothgradSquaredConfig
+    is_squared: ClassVar[bool] = True
 
     def draw(self, case: Case) -> tuple[Float[Array, "h w c"], Any]:
         """Return the squared gradient at one noisy copy."""
@@ -81,7 +83,7 @@ class Vargrad(PixelSum):
     @classmethod
     def build(cls, config: Any, model: Model) -> Self:
         """Return the fold for `model`."""
-        notes, warnings = noted(config, model)
+        notes, warnings = noted(config, model, is_squared=True)
         return cls(config=config, count=config.copies, notes=(*notes, ("ddof", config.subtracted)), warnings=warnings)
 
     def prepare(self, case: Case) -> Any:
@@ -103,10 +105,14 @@ class Vargrad(PixelSum):
         return Heatmap(values=spread / (count - self.config.subtracted))
 
 
-def noted(config: SmoothgradConfig, model: Model) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
-    """Return the notes on copies and noise and the rewritten ReLUs, and the warnings of those left as they are."""
+def noted(
+    config: SmoothgradConfig, model: Model, *, is_squared: bool
+) -> tuple[tuple[tuple[str, Any], ...], tuple[str, ...]]:
+    """Return the notes on copies, noise, rewritten ReLUs and the unit, and the warnings of ReLUs left as they are."""
     notes, warnings = relu_rule(model, config.method)
-    return (*notes, ("samples", config.copies), ("noise", str(config.used_noise))), warnings
+    unit = "score per unit of intensity" if config.method in RULES else "score"
+    unit = f"({unit})²" if is_squared else unit
+    return (*notes, ("samples", config.copies), ("noise", str(config.used_noise)), ("unit", unit)), warnings
 
 
 def noisy_map(case: Case, sigma: Float[Array, ""], method: GradientMethod) -> Float[Array, "h w c"]:

@@ -7,7 +7,12 @@ from cnnviz_plugins.explain.perturbation.part_options import SegmentConfig, Usua
 
 
 @technique(
-    "kernel-shap", "explain", ".kernel_shap:KernelShap.build", "Lundberg, Lee 2017, arXiv:1705.07874", in_report=False
+    "kernel-shap",
+    "explain",
+    ".kernel_shap:KernelShap.build",
+    "Lundberg, Lee 2017, arXiv:1705.07874",
+    in_report=False,
+    evidence="removal",
 )
 class KernelShapConfig(SegmentConfig):
     """The Shapley values of the image's parts."""
@@ -33,7 +38,7 @@ class KernelShapConfig(SegmentConfig):
 
 
 @technique("shapley", "explain", ".shapley:Shapley.build", "Shapley 1953; Lundberg, Lee 2017, arXiv:1705.07874",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="removal")  # fmt: skip
 class ShapleyConfig(SegmentConfig):
     """The Shapley values of up to 16 parts of the image, exactly: all coalitions are asked."""
 
@@ -46,7 +51,7 @@ class ShapleyConfig(SegmentConfig):
 
 @technique("permutation-shap", "explain", ".permutation_shap:PermutationShap.build",
            "Castro, Gómez, Tejada 2009, doi:10.1016/j.cor.2008.04.004", "Štrumbelj, Kononenko 2010, JMLR 11",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="removal")  # fmt: skip
 class PermutationShapConfig(SegmentConfig):
     """The mean contribution of each part of the image over random orders in which parts appear."""
 
@@ -65,7 +70,7 @@ class PermutationShapConfig(SegmentConfig):
 
 @technique("partition-shap", "explain", ".partition_shap:PartitionShap.build",
            "Owen 1977, doi:10.1007/978-3-642-45494-3_7", "Lundberg, Lee 2017, arXiv:1705.07874",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="removal")  # fmt: skip
 class PartitionShapConfig(SegmentConfig):
     """Owen values: Shapley values in which boxes of the image appear as one before they are split."""
 
@@ -94,7 +99,14 @@ class PartitionShapConfig(SegmentConfig):
         check_at_least(1, at_once=self.at_once)
 
 
-@technique("hsic", "explain", ".hsic:Hsic.build", "Novello, Fel, Vigouroux 2022, arXiv:2206.06219", in_report=False)
+@technique(
+    "hsic",
+    "explain",
+    ".hsic:Hsic.build",
+    "Novello, Fel, Vigouroux 2022, arXiv:2206.06219",
+    in_report=False,
+    evidence="removal",
+)
 class HsicConfig(SegmentConfig):
     """How much the score depends on each part of the image being there, whatever the shape of the dependence."""
 

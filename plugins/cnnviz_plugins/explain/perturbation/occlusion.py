@@ -15,6 +15,7 @@ from cnnviz_plugins.explain.perturbation.boxes import Boxes
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 from cnnviz_plugins.explain.perturbation.windows import Windows
+from cnnviz_plugins.explain.site import SHARES
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +82,7 @@ class Occlusion(Fold):
             ("gather", config.gather),
             ("engine", "incremental" if is_incremental else "dense"),
             *((("computed", adaptive.count),) if adaptive is not None else ()),
-            *((("channels", channels),) if channels else ()),
+            *((("channels", channels), *SHARES) if channels else ()),
         )
         return cls(
             config=config, windows=windows, sweep=sweep if is_incremental else None, adaptive=adaptive,

@@ -11,6 +11,7 @@ from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.part_options import SegmentConfig
 from cnnviz_plugins.explain.perturbation.segments import Segments
+from cnnviz_plugins.explain.site import SHARES
 
 _IN_VAIN = (
     "every part is one pixel, and its own mean colour is itself: fill='segment-mean' occludes nothing; give another "
@@ -70,7 +71,7 @@ class PartsFold(Fold):
         view: View = "pixels" if segments.are_of_values else "heatmap"
         is_in_vain = config.fill in (None, "segment-mean") and segments.is_of_single_values(model.input_shape)
         warnings = (_IN_VAIN,) if is_in_vain else ()
-        notes = (("parts", segments.count), *cls.facts(config))
+        notes = (("parts", segments.count), *cls.facts(config), *(SHARES if segments.are_of_values else ()))
         return cls(config=config, segments=segments, view=view, notes=notes, warnings=warnings)
 
     @classmethod

@@ -26,7 +26,13 @@ from cnnviz_plugins.explain.perturbation.part_options import (
 )
 
 
-@technique("occlusion", "explain", ".occlusion:Occlusion.build", "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2")
+@technique(
+    "occlusion",
+    "explain",
+    ".occlusion:Occlusion.build",
+    "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",
+    evidence="removal",
+)
 class OcclusionConfig(Conventional):
     """How much the score falls when each window of the image is occluded."""
 
@@ -79,7 +85,14 @@ class OcclusionConfig(Conventional):
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
 
-@technique("rise", "explain", ".rise:Rise.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421", in_report=False)
+@technique(
+    "rise",
+    "explain",
+    ".rise:Rise.build",
+    "Petsiuk, Das, Saenko 2018, arXiv:1806.07421",
+    in_report=False,
+    evidence="removal",
+)
 class RiseConfig:
     """Mean score over random masks that keep a pixel."""
 
@@ -111,7 +124,7 @@ class RiseConfig:
 
 @technique("feature-ablation", "explain", ".feature_ablation:FeatureAblation.build",
            "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
-           in_report=False)  # fmt: skip
+           in_report=False, evidence="removal")  # fmt: skip
 class FeatureAblationConfig(SegmentConfig):
     """How much the score falls when each part of the image, or of a layer, is occluded."""
 
@@ -137,7 +150,7 @@ class FeatureAblationConfig(SegmentConfig):
 
 
 @technique("feature-permutation", "explain", ".site_parts:FeaturePermutation.build",
-           "Breiman 2001, doi:10.1023/A:1010933404324, section 10", in_report=False)  # fmt: skip
+           "Breiman 2001, doi:10.1023/A:1010933404324, section 10", in_report=False, evidence="removal")  # fmt: skip
 class FeaturePermutationConfig:
     """How much the score falls when each part of the image, or of a layer, is that of another image."""
 
@@ -151,7 +164,14 @@ class FeaturePermutationConfig:
     keeps its own."""
 
 
-@technique("lime", "explain", ".lime:Lime.build", "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938", in_report=False)
+@technique(
+    "lime",
+    "explain",
+    ".lime:Lime.build",
+    "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",
+    in_report=False,
+    evidence="removal",
+)
 class LimeConfig(SegmentConfig):
     """Weights of a linear model of which parts are occluded, fitted near the image."""
 
@@ -200,7 +220,9 @@ class LimeConfig(SegmentConfig):
         return ridge > 0, (usual.get("lasso", 0.0) if lasso is None else lasso) > 0
 
 
-@technique("sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False)
+@technique(
+    "sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False, evidence="removal"
+)
 class SobolConfig(SegmentConfig):
     """Share of the score's variance in which each part has a hand."""
 
@@ -220,7 +242,7 @@ class SobolConfig(SegmentConfig):
 
 
 @technique("extremal-perturbation", "explain", ".extremal_perturbation:ExtremalPerturbation.build",
-           "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485", in_report=False)  # fmt: skip
+           "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485", in_report=False, evidence="removal")  # fmt: skip
 class ExtremalPerturbationConfig:
     """The smooth mask of a given area that raises the score most."""
 

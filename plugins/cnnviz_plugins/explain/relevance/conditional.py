@@ -173,6 +173,7 @@ def with_conditions(lrp: Lrp, model: Model, conditions: Sequence[Condition], ski
     if several and at is not None:
         raise UsageError(f"relevance at {at!r} is read under one condition, got {len(named)}; call once for each")
     notes = (("layers", layers), ("skip", skip), *((("unit", "relevance"),) if several else ()))
+    own = tuple(note for note in lrp.notes if not several or note[0] != "unit")
     return ConditionalLrp(
         settings=lrp.settings,
         layers=layers,
@@ -181,7 +182,7 @@ def with_conditions(lrp: Lrp, model: Model, conditions: Sequence[Condition], ski
         site=lrp.site,
         view="maps" if several else lrp.view,
         layer=layers[-1] if several else at,
-        notes=(*lrp.notes, *notes),
+        notes=(*own, *notes),
         warnings=lrp.warnings,
     )
 

@@ -51,7 +51,7 @@ class RulesConfig:
 @technique("lrp", "explain", ".conditional:build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
            "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
            "Kohlbrenner et al. 2020, arXiv:1910.09840",
-           "Achtibat et al. 2023, arXiv:2206.03208 (conditions)")  # fmt: skip
+           "Achtibat et al. 2023, arXiv:2206.03208 (conditions)", evidence="rules")  # fmt: skip
 class LrpConfig(RulesConfig):
     """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
 
@@ -70,7 +70,7 @@ class LrpConfig(RulesConfig):
 
 
 @technique("concept-relevance", "explain", ".decomposition:ConceptRelevance.build",
-           "Achtibat et al. 2023, arXiv:2206.03208")  # fmt: skip
+           "Achtibat et al. 2023, arXiv:2206.03208", in_report=False, evidence="rules")  # fmt: skip
 class ConceptRelevanceConfig(RulesConfig):
     """The score divided among a layer's channels, and where in the image each finds its share."""
 
@@ -89,7 +89,7 @@ class ConceptRelevanceConfig(RulesConfig):
 
 
 @technique("attribution-graph", "explain", ".graph:Graph.build", "Achtibat et al. 2023, arXiv:2206.03208",
-           result=".results:AttributionGraph", in_report=False)  # fmt: skip
+           result=".results:AttributionGraph", in_report=False, evidence="rules")  # fmt: skip
 class AttributionGraphConfig(RulesConfig):
     """Which channels a score came from, and which channels below those came from, layer after layer."""
 
@@ -128,7 +128,7 @@ class RelevanceMaximizationConfig(RulesConfig):
 
 
 @technique("excitation-backprop", "explain", ".excitation_backprop:ExcitationBackprop.build",
-           "Zhang et al. 2016, arXiv:1608.00507")  # fmt: skip
+           "Zhang et al. 2016, arXiv:1608.00507", evidence="rules")  # fmt: skip
 class ExcitationBackpropConfig:
     """Probability that a winner-take-all walk down from the target ends at each pixel or unit."""
 
@@ -139,7 +139,13 @@ class ExcitationBackpropConfig:
     left below 0 removed."""
 
 
-@technique("deep-taylor", "explain", ".deep_taylor:DeepTaylor.build", "Montavon et al. 2017, arXiv:1512.02479")
+@technique(
+    "deep-taylor",
+    "explain",
+    ".deep_taylor:DeepTaylor.build",
+    "Montavon et al. 2017, arXiv:1512.02479",
+    evidence="rules",
+)
 class DeepTaylorConfig:
     """Deep Taylor decomposition of the score for bounded images and ReLU networks.
 
