@@ -6,6 +6,7 @@ from .data.images import load_image as load_image
 from .engine.fold import Fold as Fold
 from .engine.iteration import Iteration as Iteration
 from .errors import CnnvizWarning as CnnvizWarning
+from .model.expanded import expanded_weights as expanded_weights
 from .model.layers import Layer as Layer
 from .model.model import Model as Model
 from .model.predicting import predictions as predictions

@@ -21,6 +21,7 @@ from cnnviz_jax.similarity.independence import hsic1
 from cnnviz_jax.similarity.matching import UnitMatching, chance_correlation, match_units
 from cnnviz_jax.similarity.minibatches import MinibatchSums
 from cnnviz_jax.similarity.orthogonal import procrustes
+from cnnviz_jax.similarity.paths import PathSimilarity, path_similarity
 from cnnviz_jax.similarity.prediction import concept_correlations, lasso, predicted_concepts
 from cnnviz_jax.similarity.reliability import Calibration, calibration
 from cnnviz_jax.similarity.rows import as_rows
@@ -35,6 +36,7 @@ __all__ = [
     "LayerDrift",
     "MinibatchSums",
     "PairSums",
+    "PathSimilarity",
     "UnitMatching",
     "as_rows",
     "calibration",
@@ -55,6 +57,7 @@ __all__ = [
     "merged",
     "most_changed",
     "participation_ratio",
+    "path_similarity",
     "predicted_concepts",
     "procrustes",
     "pruned",
