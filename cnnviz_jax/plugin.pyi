@@ -81,8 +81,8 @@ from .errors import reason_of as reason_of
 from .extras import require as require
 from .files import whole as whole
 from .model.codes import Codec as Codec
-from .model.layers import INPUT as INPUT
 from .model.expanded import expanded_weights as expanded_weights
+from .model.layers import INPUT as INPUT
 from .model.layers import Layer as Layer
 from .model.model import Model as Model
 from .model.pure import AdaptOptions as AdaptOptions

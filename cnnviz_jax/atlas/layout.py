@@ -8,8 +8,8 @@ from jaxtyping import Float
 from cnnviz_jax.errors import UsageError
 
 Margins = Literal["even", "lucid"]
-"""`even`: a tenth of the range between the outer percentiles on either side. `lucid`: its upper margin is a tenth of the
-range with the lower margin in it, 0.11."""
+"""`even`: a tenth of the range between the outer percentiles on either side. `lucid`: its upper margin is a tenth of
+the range with the lower margin in it, 0.11."""
 _MARGIN, _OUTER = 0.1, (1, 99)
 
 

@@ -8,18 +8,18 @@ from jaxtyping import Float
 from cnnviz_jax.errors import UsageError
 
 Objective = Literal["cosine", "lucid"]
-"""`cosine`: dot times max(0.1, cosine)^power. `lucid`: as Lucid's atlas notebooks have it, a mean in place of the dot and
-of the cosine."""
+"""`cosine`: dot times max(0.1, cosine)^power. `lucid`: as Lucid's atlas notebooks have it, a mean in place of the dot
+and of the cosine."""
 _FLOOR = 0.1
 
 
 def whitening(
-    rows: Float[np.ndarray, "n c"], *, ridge: float = 1e-6, centred: bool = False
+    rows: Float[np.ndarray, "..."], *, ridge: float = 1e-6, centred: bool = False
 ) -> Float[np.ndarray, "c c"]:
     """Return the inverse S of the rows' second moment; `direction @ S` is the whitened direction.
 
     Args:
-        rows: Activations, one position each.
+        rows: Activations (n, c), one position each.
         ridge: So much of the mean of the moment's diagonal is added to the diagonal; 0 where channels never agree.
         centred: Whether the mean is taken off first: the inverse covariance.
 
@@ -38,7 +38,9 @@ def whitening(
     try:
         inverse: np.ndarray = np.linalg.inv(moment)
     except np.linalg.LinAlgError as error:
-        raise UsageError(f"{len(moment)} channels of {len(values)} rows have no inverse; ridge=1e-6 gives one") from error
+        raise UsageError(
+            f"{len(moment)} channels of {len(values)} rows have no inverse; ridge=1e-6 gives one"
+        ) from error
     return inverse
 
 
@@ -74,5 +76,4 @@ def alignment(
         angle = dot / (1e-4 + length)
     else:
         raise UsageError(f'objective is "cosine" or "lucid", got {objective!r}')
-    found: np.ndarray = dot * np.maximum(_FLOOR, angle) ** power
-    return found
+    return np.asarray(dot * np.maximum(_FLOOR, angle) ** power)

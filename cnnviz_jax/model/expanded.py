@@ -1,8 +1,8 @@
 """Weights between two layers, expanded through what lies between: the derivative of a linearised program.
 
-Activations become the identity, or a factor; max pools the mean of their window; biases fall away, because they have no
-derivative; norms are their scale, and sums add up. What remains is linear, so that its derivative at the middle of a map
-that is large enough, where no window reaches a border, says all there is to say.
+Activations become the identity, or a factor; max pools the mean of their window; biases fall away, because they have
+no derivative; norms are their scale, and sums add up. What remains is linear, so that its derivative at the middle of a
+map that is large enough, where no window reaches a border, says all there is to say.
 """
 
 import functools
@@ -61,7 +61,7 @@ def expanded_weights(
         source: What they read: a lower layer, or `input`, whose weights are per unit of intensity.
         units: Numbers of the units; `None` for all.
         rates: A factor for each unit of the layers of activations between the two, such as the share of positions at
-            which it fires: `identity overstates paths through units that never fire`. Layers that are not named have 1.
+            which it fires: without it, paths through units that never fire count in full. Layers not named have 1.
 
     Raises:
         LayerNotFoundError: There is no such layer.
@@ -156,9 +156,7 @@ def _place(model: Model, layer: str, lower: str) -> _Place:
         if all(each is not None for each in found):
             (row, rows), (column, columns) = (each for each in found if each is not None)
             return _Place(model, row, column, (rows, columns))
-        height, width = (
-            max(own, _enough(model, layer, axis, extra)) for axis, own in enumerate(model.input_shape[:2])
-        )
+        height, width = (max(own, _enough(model, layer, axis, extra)) for axis, own in enumerate(model.input_shape[:2]))
         layers = [layer] if lower == "input" else [layer, lower]
         model = resized_model(model, height, width, layers, need_outputs=False)
     raise LayerKindError(f"no unit of {layer!r} sees nothing but the inside of an image, at any size that was tried")
@@ -186,7 +184,7 @@ def _enough(model: Model, layer: str, axis: int, extra: int) -> int:
 
 
 def _along(model: Model, layer: str, lower: str, axis: int) -> tuple[int, slice] | None:
-    """Return a unit's place along an axis and what it reads of the lower layer; `None` where every unit sees a border."""
+    """Return a unit's place along an axis and what it reads of the lower layer; `None` where all see a border."""
     jump, low, high = _maps(model, layer, axis)
     step, first, last = _maps(model, lower, axis)
     units, length = model.layers[layer].shape[axis], model.input_shape[axis]

@@ -32,7 +32,7 @@ def test_a_layer_that_does_not_tell_apart_has_no_number_but_a_reason():
 
 
 def test_too_few_images_and_other_sizes_are_refused():
-    with pytest.raises(UsageError, match="two natural ones .* are needed at least, got 1, 1, 4"):
+    with pytest.raises(UsageError, match=r"two natural ones .* are needed at least, got 1, 1, 4"):
         path_similarity(SYNTHETIC, NATURAL[:1], OTHERS)
     with pytest.raises(UsageError, match="of different sizes"):
         path_similarity(SYNTHETIC[:, :5], NATURAL, OTHERS)

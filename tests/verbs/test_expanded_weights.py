@@ -15,9 +15,7 @@ SECOND = s(9, 3, 0.7, 0.9, 0.2, 0).reshape(3, 3, 3, 1).astype(np.float32)
 
 def conv(x, kernel, name, padding="VALID"):
     with jax.named_scope(name):
-        return jax.lax.conv_general_dilated(
-            x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        return jax.lax.conv_general_dilated(x, kernel, (1, 1), padding, dimension_numbers=("NHWC", "HWIO", "NHWC"))
 
 
 def pool(x):
@@ -71,8 +69,7 @@ def test_a_linear_programs_expanded_weights_are_its_derivative(residual):
 
 
 def test_what_is_added_as_it_is_counts(residual):
-    last = next(name for name in reversed(residual.layers) if residual.layers[name].kind == "relu")
-    own = [name for name in residual.layers if residual.layers[name].kind == "relu"][0]
+    own, last = (name for name in residual.layers if residual.layers[name].kind == "relu")
     found = cv.expanded_weights(residual, last, own)
     assert found.shape == (2, 5, 5, 2)
     plain = cv.expanded_weights(residual, "c", own)
