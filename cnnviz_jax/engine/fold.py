@@ -54,6 +54,22 @@ class Fold:
         """After how many evaluations `refine` looks at what is there; the last is `evaluations`."""
         return (self.evaluations,)
 
+    def in_groups(self, model: Model) -> "Fold":
+        """Return the fold as a loop on the host runs it best: itself, or one whose evaluations several programs serve.
+
+        Asked once a run. Device batches of a sweep and noisy copies are one program each, and run the fold as it is.
+        """
+        return self
+
+    @property
+    def group_ends(self) -> tuple[int, ...]:
+        """After how many evaluations another program serves; the last is `evaluations`."""
+        return (self.evaluations,)
+
+    def of_group(self, number: int) -> "Fold":
+        """Return the fold whose `evaluate` serves the evaluations of one of the groups."""
+        return self
+
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return what a run would compute, as names and texts, for `cnnviz explain --plan`."""
         return ()

@@ -1,6 +1,7 @@
 """Running a fold: begin, chunks of evaluations, end; each compiled once, in chunks that fit memory, kept on the way."""
 
 import time
+from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
@@ -95,14 +96,20 @@ class FoldRun:
         cache: ResumeCache | None = None,
     ) -> None:
         """Plan and compile the chunk; arguments as `run_fold`'s, a batch of images in one."""
-        self.fold, self.cases, self.cache = fold, cases, cache
+        self.fold, self.cases, self.cache = fold.in_groups(cases.model), cases, cache
         self.count = len(cases.image)
+        self._steps: dict[int, Executable] = {}
         self.size, self.step = fitting(self._compile_step, chunk, fold.evaluations * self.count, memory_budget)
 
     @property
     def chunk(self) -> int:
-        """Evaluations of one image at once."""
-        return evenly(self.fold.evaluations, self.size)
+        """Evaluations of one image at once; the most of any group."""
+        return max(self._chunk_of(group) for group in range(len(self.fold.group_ends)))
+
+    def _chunk_of(self, group: int) -> int:
+        """Evaluations of one image at once of a group."""
+        begin, end = (0, *self.fold.group_ends)[group : group + 2]
+        return evenly(end - begin, self.size)
 
     @property
     def batch(self) -> int:
@@ -150,7 +157,7 @@ class FoldRun:
         with stoppable(listens=self.cache is not None) as stop:
             # Kept before a chunk is computed, never within: `gathered` then holds exactly the evaluations before
             # `start`. Reading it waits for the chunks in flight.
-            for start, ended in self.chunks(complete):
+            for start, group, ended in self.chunks(complete):
                 if stop.asked or (self.cache is not None and time.monotonic() - saved_at > _SAVE_EVERY_S):
                     self._keep(first, start, gathered)
                     saved_at = time.monotonic()
@@ -167,7 +174,7 @@ class FoldRun:
                     batch = replace(batch, context=refined(batch, gathered))
                 if ended and self.fold.is_over(batch.context):
                     break
-                gathered, token = self.step(batch, gathered, jnp.int32(start))
+                gathered, token = self._step_of(group)(batch, gathered, jnp.int32(start))
                 flight.add(token)
                 # One chunk behind: this one is only under way.
                 done(max(0, start - self.chunk) * self.batch)
@@ -180,20 +187,26 @@ class FoldRun:
         begin, shapes = partial(_begin, self.fold, self._slots), shapes_of(self.cases, self.batch)
         return compiled(begin, identity, (shapes,), evaluations=self.count)
 
-    def chunks(self, complete: int) -> Iterator[tuple[int, int]]:
-        """Where each chunk that is left begins, and how many rounds ended since the one before.
+    def chunks(self, complete: int) -> Iterator[tuple[int, int, int]]:
+        """Where each chunk that is left begins, its group, and how many rounds ended since the one before.
 
         After each of them the context is refined. Where a run is resumed in its fourth round, three ended: a technique
         may learn from every round in turn, and what it knew is not kept.
         """
-        begin = ended = 0
-        for stop in self.fold.rounds:
-            ended += begin > 0
-            for start in range(begin, stop, self.chunk):
-                if min(start + self.chunk, stop) > complete:
-                    yield start, ended
+        ended = 0
+        for begin, stop, group in self._stretches:
+            ended += begin in self.fold.rounds
+            for start in range(begin, stop, self._chunk_of(group)):
+                if min(start + self._chunk_of(group), stop) > complete:
+                    yield start, group, ended
                     ended = 0
-            begin = stop
+
+    @property
+    def _stretches(self) -> list[tuple[int, int, int]]:
+        """Evaluations that share a round and a group: the first, one past the last, and the group."""
+        ends = sorted({*self.fold.rounds, *self.fold.group_ends})
+        groups = self.fold.group_ends
+        return [(a, b, bisect_right(groups, a)) for a, b in zip([0, *ends[:-1]], ends, strict=True)]
 
     def _keep(self, first: int, complete: int, gathered: Any) -> None:
         """Keep what is gathered of one image after `complete` evaluations."""
@@ -212,7 +225,7 @@ class FoldRun:
         if self.fold.gather == "sum":
             # A sum tells not what is in it, and a chunk cannot be added in part: it is of use only where a chunk of
             # this run begins. A sum of 12 evaluations serves chunks of 4 and 6, not of 5. A stack serves all.
-            if all(start != complete for start, _ in self.chunks(0)):
+            if all(start != complete for start, *_ in self.chunks(0)):
                 return gathered, 0
             old = [jnp.asarray(leaf)[None] for leaf in leaves]
         else:
@@ -226,27 +239,39 @@ class FoldRun:
         # Rounds of 10 and 25 in chunks of 4 are written at 0, 4, 8 (up to 12), then at 10, 14, 18, 22 (up to 26): the
         # overhang of one round is overwritten by the next, that of the last needs room. `dynamic_update_slice` would
         # otherwise move a chunk that does not fit back inside, over good evaluations.
-        begins = (0, *self.fold.rounds[:-1])
-        return max(b + -(-(e - b) // self.chunk) * self.chunk for b, e in zip(begins, self.fold.rounds, strict=True))
+        return max(
+            begin + -(-(end - begin) // self._chunk_of(group)) * self._chunk_of(group)
+            for begin, end, group in self._stretches
+        )
 
     def _compile_step(self, size: int) -> Executable:
-        self.size = size
+        self.size, self._steps = size, {}
+        self._steps[0] = self._compiled_step(0)
+        return self._steps[0]
+
+    def _step_of(self, group: int) -> Executable:
+        """The program of a group, compiled when it is first needed."""
+        if group not in self._steps:
+            self._steps[group] = self._compiled_step(group)
+        return self._steps[group]
+
+    def _compiled_step(self, group: int) -> Executable:
         shapes = shapes_of(self.cases, self.batch)
         if self.fold.evaluations == 1:
             return compiled(partial(_whole, self.fold), (_whole, self.fold), (shapes,), evaluations=self.count)
         identity = (_begin, self.fold, self._slots)
         _, context, gathered = shapes_returned(partial(_begin, self.fold, self._slots), identity, (shapes,))
         args = (replace(shapes, context=context), gathered, jax.ShapeDtypeStruct((), jnp.int32))
-        function = partial(_step, self.fold, self.chunk)
+        own = (self.fold.of_group(group), self._chunk_of(group), self.fold.group_ends[group])
         # What is gathered is donated: a stack of all evaluations would otherwise be held twice, and copied every chunk.
         total = self.fold.evaluations * self.count
-        return compiled(function, (_step, self.fold, self.chunk), args, donate=(1,), evaluations=total)
+        return compiled(partial(_step, *own), (_step, *own), args, donate=(1,), evaluations=total)
 
 
 def _begin(fold: Fold, slots: int, batch: Case) -> Any:
     scores, contexts = prepared(fold, batch)
     first = jax.ShapeDtypeStruct((1,), jnp.int32)
-    shapes = jax.eval_shape(partial(evaluated, fold), replace(batch, context=contexts), first)
+    shapes = jax.eval_shape(partial(evaluated, fold.of_group(0)), replace(batch, context=contexts), first)
 
     def empty(leaf: Any) -> Array:
         batch, _, *rest = leaf.shape
@@ -255,17 +280,17 @@ def _begin(fold: Fold, slots: int, batch: Case) -> Any:
     return scores, contexts, jax.tree.map(empty, shapes)
 
 
-def _step(fold: Fold, chunk: int, batch: Case, gathered: Any, start: Array) -> Any:
-    # Every chunk has this one shape. The last one of a round is padded with its last evaluation, computed again and
-    # left out of a sum; in a stack it is written into slots beyond the count, which `_end` cuts off. A sum leaves out
-    # what belongs to the next round as well, which computes it itself.
+def _step(fold: Fold, chunk: int, last: int, batch: Case, gathered: Any, start: Array) -> Any:
+    # Every chunk of a group has this one shape. The last one of a round is padded with its last evaluation, computed
+    # again and left out of a sum; in a stack it is written into slots beyond the count, which `_end` cuts off. A sum
+    # leaves out what belongs to the next round as well, which computes it itself.
     indices = start + jnp.arange(chunk, dtype=jnp.int32)
-    end: Any = fold.evaluations
+    end: Any = last
     if fold.gather == "sum" and len(fold.rounds) > 1:
         ends = jnp.asarray(fold.rounds, jnp.int32)
         end = ends[jnp.searchsorted(ends, start, side="right")]
     valid = indices < end
-    partials = evaluated(fold, batch, jnp.minimum(indices, fold.evaluations - 1))
+    partials = evaluated(fold, batch, jnp.minimum(indices, last - 1))
 
     def put(total: Array, new: Array) -> Array:
         return jax.lax.dynamic_update_slice_in_dim(total, new, start, axis=1)

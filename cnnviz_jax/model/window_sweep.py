@@ -4,9 +4,10 @@ For techniques that occlude, blur or replace rectangles: exact for any model, se
 """
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
@@ -15,12 +16,22 @@ from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure
-from cnnviz_jax.program import ChangedWindows, Interval, WindowPlan
+from cnnviz_jax.program import ChangedWindows, Interval, PlaceGroup, TrueRegions, WindowPlan, place_groups
 
 # Measured on two CPU cores: an operation on a window runs at nine tenths of the pace of one on a whole map, and a
 # number that is cut out and laid over costs as much as some hundred operations.
 _PACE = 1.1
 _CUT_FLOPS = 100.0
+
+# What a further program for a part of a sweep must gain: the time of its compilation, at a pace that is assumed, not
+# measured, so that a sweep is parted alike on every machine. Two cores did 50 to 80 GFLOP in a CPU second, and compiled
+# a program of 93 steps in 2 CPU seconds, one of 284 in 5.
+_FLOPS_PER_S = {"cpu": 1e11}
+_ACCELERATOR_FLOPS_PER_S = 2e13
+_COMPILE_S, _COMPILE_STEP_S = 0.5, 0.015
+# A sweep longer than a minute is parted until what it does is within a tenth of the true regions.
+_LONG_S, _NEAR = 60.0, 1.1
+_MOST_GROUPS = 64
 
 
 @dataclass(frozen=True)
@@ -31,6 +42,8 @@ class WindowSweep:
     """Rows of the image that change together, as (first, one past the last)."""
     cols: tuple[Interval, ...]
     """The same for columns."""
+    beside: "tuple[WindowSweep, ...]" = ()
+    """Where this is one of the groups of a sweep: all of them. What `prepare` of any returns serves every one."""
 
     def plan(self, model: Model, target: Scored | None = None) -> WindowPlan:
         """Return what is recomputed for each window, and why; nothing runs.
@@ -45,6 +58,20 @@ class WindowSweep:
         """Whether windows are predicted to take less time than whole images."""
         plan = self.plan(model, target)
         return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements < plan.dense_flops
+
+    def groups(self, model: Model, target: Scored | None = None) -> "tuple[WindowSweep, ...]":
+        """Return the sweep in groups of windows that need about equally much, each a program of its own.
+
+        One group, the sweep itself, where further programs would take longer to compile than they save. It depends on
+        the network and the windows alone, not on the machine or the number of images. The first group needs the most
+        memory, where groups are run in chunks of one size.
+        """
+        found = _grouped(self, model.structure, *_own(model, target), jax.default_backend())
+        return tuple(replace(group, beside=found) for group in found) if len(found) > 1 else (self,)
+
+    def true_flops(self, model: Model, target: Scored | None = None) -> float:
+        """Return the operations of all windows, were none to pay for the region that another one needs."""
+        return TrueRegions.of(self.plan(model, target)).flops
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Scored | None = None) -> tuple[Array, ...]:
         """Return the unchanged activations that the windows of an image are computed from; traceable.
@@ -115,7 +142,45 @@ def _own(model: Model, target: Scored | None) -> tuple[tuple[str, ...], bool]:
 
 
 @functools.lru_cache(maxsize=16)
+def _grouped(
+    sweep: WindowSweep, structure: Structure, names: tuple[str, ...], need_outputs: bool, backend: str
+) -> tuple[WindowSweep, ...]:
+    plan = _planned(sweep, structure, names, need_outputs).plan
+    regions = TrueRegions.of(plan)
+    pace = _FLOPS_PER_S.get(backend, _ACCELERATOR_FLOPS_PER_S)
+    compile_s = _COMPILE_S + _COMPILE_STEP_S * len(plan.steps)
+
+    is_long = regions.count * plan.flops > _LONG_S * pace
+
+    def pays(saved: float, done: float) -> bool:
+        return (is_long and done > _NEAR * regions.flops) or _PACE * saved > compile_s * pace
+
+    def need(group: PlaceGroup) -> float:
+        at_once = min(group.count, 32)
+        return at_once * float(regions.each(regions.heights[group.rows].max(0), regions.widths[group.cols].max(0)))
+
+    found = place_groups(regions, pays, _MOST_GROUPS)
+    return tuple(
+        WindowSweep(tuple(sweep.rows[i] for i in group.rows), tuple(sweep.cols[i] for i in group.cols))
+        for group in sorted(found, key=need, reverse=True)
+    )
+
+
 def _planned(sweep: WindowSweep, structure: Structure, names: tuple[str, ...], need_outputs: bool) -> ChangedWindows:
+    groups = sweep.beside or (sweep,)
+    alone = replace(sweep, beside=()) if sweep.beside else sweep
+    return _laid_out(groups, structure, names, need_outputs)[groups.index(alone)]
+
+
+@functools.lru_cache(maxsize=16)
+def _laid_out(
+    groups: tuple[WindowSweep, ...], structure: Structure, names: tuple[str, ...], need_outputs: bool
+) -> tuple[ChangedWindows, ...]:
     read = structure.program_layers(names, need_outputs)
     outputs = need_outputs and structure.head is None
-    return structure.program.windows(sweep.rows, sweep.cols, read=read, need_outputs=outputs)
+    found: list[ChangedWindows] = []
+    for group in groups:
+        beside = found[0] if found else None
+        windows = structure.program.windows(group.rows, group.cols, read=read, need_outputs=outputs, beside=beside)
+        found.append(windows)
+    return tuple(found)

@@ -5,7 +5,7 @@ Begin with `Program.trace`; the folder's README says what stands behind it.
 
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.program.graph.evaluator import Override
-from cnnviz_jax.program.incremental import ChangedWindows, Interval, WindowPlan
+from cnnviz_jax.program.incremental import ChangedWindows, Interval, PlaceGroup, TrueRegions, WindowPlan, place_groups
 from cnnviz_jax.program.layers.checks import ProgramCheck
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.program import Handler, Program
@@ -18,9 +18,12 @@ __all__ = [
     "Interval",
     "LayerNode",
     "Override",
+    "PlaceGroup",
     "Program",
     "ProgramCheck",
+    "TrueRegions",
     "WindowPlan",
     "deconv_relu",
     "guided_relu",
+    "place_groups",
 ]

@@ -161,6 +161,7 @@ class Program(TracedProgram):
         *,
         read: Sequence[str] = (),
         need_outputs: bool = True,
+        beside: ChangedWindows | None = None,
     ) -> ChangedWindows:
         """Return what evaluates the program exactly when the image changes in one of `rows` x `cols` at a time.
 
@@ -169,6 +170,7 @@ class Program(TracedProgram):
             cols: The same for columns.
             read: Layers whose values are returned.
             need_outputs: Whether the outputs are too.
+            beside: Windows of the same image that share the unchanged activations.
 
         Raises:
             LayerNotFoundError: A name is unknown.
@@ -176,7 +178,7 @@ class Program(TracedProgram):
         numbers = [self.layer_node(name).value for name in read]
         if need_outputs:
             numbers += [number for number in self.result_ids if self.analysis.depends(number)]
-        return ChangedWindows(plan_windows(self.graph, self.analysis, numbers, rows, cols), self.evaluator)
+        return ChangedWindows(plan_windows(self.graph, self.analysis, numbers, rows, cols), self.evaluator, beside)
 
     def outputs_of(self, params: Any, values: Mapping[int, Any]) -> Any:
         """Return the results as the function gives them, from their values by number; others are computed."""

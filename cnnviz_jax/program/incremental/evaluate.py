@@ -36,11 +36,18 @@ class _Base:
 class ChangedWindows:
     """Exact evaluation of a program whose image changes inside one window at a time."""
 
-    def __init__(self, plan: WindowPlan, evaluator: Evaluator) -> None:
-        """Lay out which unchanged activations are kept; see `plan_windows` for the plan."""
+    def __init__(self, plan: WindowPlan, evaluator: Evaluator, beside: "ChangedWindows | None" = None) -> None:
+        """Lay out which unchanged activations are kept; see `plan_windows` for the plan.
+
+        Args:
+            plan: What is recomputed.
+            evaluator: Runs the program.
+            beside: Other windows of the same image. What `prepare` of either returns serves both, and so on: padded by
+                the most that any of them needs. All must be laid out before the first is prepared.
+        """
         self.plan, self._evaluator = plan, evaluator
         self._cuts: dict[tuple[int, int], tuple[tuple[Cut, Cut], Any]] = {}
-        self._bases: dict[Any, _Base] = {}
+        self._bases: dict[Any, _Base] = {} if beside is None else beside._bases
         for step in plan.steps:
             self._lay_out(step)
         for number in plan.outputs:

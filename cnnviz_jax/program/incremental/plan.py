@@ -22,6 +22,8 @@ _RULE_FILES = (pointwise, sliding)  # importing them fills RULES
 NEARLY_ALL = 0.95
 """From this share of a map on, all of it is recomputed: cutting out the part costs more than it saves."""
 
+_NO_RULE = "no window rule"
+
 
 @dataclass(frozen=True, eq=False)
 class WindowStep:
@@ -38,6 +40,11 @@ class WindowStep:
     """Operations of the whole value."""
     read_elements: int
     """Numbers that are cut out and laid over, at one place."""
+
+    @property
+    def has_no_rule(self) -> bool:
+        """Whether no place of any sweep has a window of it, for want of a rule."""
+        return self.recipe is None and self.reason.startswith(_NO_RULE)
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,7 +140,7 @@ class _Planner:
         rule = RULES.get(node.name)
         recipe = rule(self, node, first) if rule is not None else None
         if recipe is None:
-            return None, f"no window rule for this {node.name}" if rule else f"no window rule for {node.name}", None
+            return None, f"{_NO_RULE} for this {node.name}" if rule else f"{_NO_RULE} for {node.name}", None
         return recipe, "", first
 
 

@@ -45,19 +45,28 @@ class Span:
         return Span(self.start * stride - pad, (self.size - 1) * stride + (size - 1) * dilation + 1)
 
 
-def reached(reach: Reach, units: int, places: Sequence[Interval]) -> Span:
-    """Return the units that see any of the rows (or columns) that change, kept inside the map."""
+def changed(
+    reach: Reach, units: int, places: Sequence[Interval]
+) -> tuple[Int[np.ndarray, " places"], Int[np.ndarray, " places"]]:
+    """Return, for each place, the first unit that sees any of the rows (or columns) that change, and one past the last.
+
+    Where no unit does, the first one stands for them.
+    """
     first, last = reach.spread(units).first, reach.spread(units).last
     # A unit changes if its interval [first, last] meets [start, stop): first < stop and last >= start. The table makes
     # no assumption of order, so mirrored and repeated maps are right as well; the span is from the first to the last.
-    # Its length is that of the worst place: of 16 rows behind a 3 x 3 convolution, rows 4 to 7 reach units 3 to 8, six
+    at = np.asarray(places)
+    sees = (first[None, :] < at[:, 1:]) & (last[None, :] >= at[:, :1]) & (first <= last)[None, :]
+    some = sees.any(1)
+    return np.where(some, sees.argmax(1), 0), np.where(some, units - sees[:, ::-1].argmax(1), 1)
+
+
+def reached(reach: Reach, units: int, places: Sequence[Interval]) -> Span:
+    """Return the units that see any of the rows (or columns) that change, kept inside the map."""
+    # The length is that of the worst place: of 16 rows behind a 3 x 3 convolution, rows 4 to 7 reach units 3 to 8, six
     # of them, but rows 12 to 15 only units 11 to 15. There the span starts at 10, and unit 10 is recomputed to the
     # number it had. A static length lets one compiled program, and `vmap`, serve all places.
-    changed = np.asarray(places)
-    sees = (first[None, :] < changed[:, 1:]) & (last[None, :] >= changed[:, :1]) & (first <= last)[None, :]
-    some = sees.any(1)
-    low = np.where(some, sees.argmax(1), 0)
-    high = np.where(some, units - sees[:, ::-1].argmax(1), 1)
+    low, high = changed(reach, units, places)
     size = int((high - low).max())
     return Span(np.minimum(low, units - size), size)
 

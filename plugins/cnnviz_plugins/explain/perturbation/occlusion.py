@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
+from itertools import accumulate
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -48,6 +49,10 @@ class Occlusion(Fold):
     adaptive: CoarseFirst | None
     channels: tuple[tuple[int, int], ...] = ()
     """Where windows go over channels: the first channel of each and one past its last."""
+    groups: tuple[WindowSweep, ...] = ()
+    """Where a long sweep is parted: windows that need about equally much, computed group by group."""
+    group: int | None = None
+    """Which group `evaluate` serves."""
 
     @classmethod
     def build(cls, config: OcclusionConfig, model: Model) -> "Occlusion":
@@ -101,6 +106,24 @@ class Occlusion(Fold):
             return (self.evaluations,)
         return (len(self.adaptive.coarse), self.evaluations)
 
+    def in_groups(self, model: Model) -> "Occlusion":
+        """Return the fold with its windows in groups, where that is predicted to be faster."""
+        if self.sweep is None or self.channels or self.adaptive is not None:
+            return self
+        groups = self.sweep.groups(model)
+        return replace(self, groups=groups) if len(groups) > 1 else self
+
+    @property
+    def group_ends(self) -> tuple[int, ...]:
+        """The groups, one after another."""
+        if not self.groups:
+            return (self.evaluations,)
+        return tuple(accumulate(len(group.rows) * len(group.cols) for group in self.groups))
+
+    def of_group(self, number: int) -> "Occlusion":
+        """Return the fold that computes the windows of one group."""
+        return replace(self, group=number, sweep=self.groups[number]) if self.groups else self
+
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return positions, operations of both engines and the share of each layer."""
         windows, count = self.windows, self.evaluations
@@ -119,6 +142,7 @@ class Occlusion(Fold):
             ("FLOPs incremental", f"{_billions(plan.flops)} per window, {_billions(count * plan.flops)} in all"),
             ("dense / incremental", f"{plan.dense_flops / max(plan.flops, 1.0):.2f}"),
             ("engine", "dense" if self.sweep is None else "incremental"),
+            *_parted(self.in_groups(model).groups, plan, model),
         )
         return (*rows, *_layers(plan, model))
 
@@ -129,7 +153,8 @@ class Occlusion(Fold):
             chosen = jnp.isin(jnp.arange(case.image.shape[-1]), jnp.asarray(self.config.channels))
             occluded = jnp.where(chosen, occluded, case.image)
         target = None if self.config.score == "distribution" else case.target
-        unchanged = () if self.sweep is None else self.sweep.prepare(case.model, case.image, target)
+        sweep = self.groups[0] if self.groups else self.sweep
+        unchanged = () if sweep is None else sweep.prepare(case.model, case.image, target)
         order = None if self.adaptive is None else self.adaptive.start()
         return _Context(occluded, self._reading(case, case.image), unchanged, order)
 
@@ -153,6 +178,7 @@ class Occlusion(Fold):
         if self.adaptive is not None and case.context.order is not None:
             grid, extras["computed"] = self.adaptive.filled(gathered, case.context.order)
         else:
+            gathered = gathered[self._places] if self.groups else gathered
             grid = gathered.reshape(*self.channels and (-1,), self.windows.rows, self.windows.cols)
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}
         spread = gather[self.config.gather or "grid"]
@@ -182,11 +208,22 @@ class Occlusion(Fold):
             occluded = jnp.where(own, occluded, case.image)
         if self.sweep is None:
             return self._reading(case, jnp.where(self.windows.mask(index), occluded, case.image))
-        place = index // self.windows.cols, index % self.windows.cols
+        if self.group is not None:
+            index = index - (0, *self.group_ends)[self.group]
+        place = index // len(self.sweep.cols), index % len(self.sweep.cols)
         if self.config.score == "distribution":
             logits, _ = self.sweep.run(case.model, case.image, occluded, case.context.unchanged, *place)
             return jax.nn.softmax(logits)
         return self.sweep.score(case.model, case.image, occluded, case.context.unchanged, *place, case.target)[None]
+
+    @property
+    def _places(self) -> Int[np.ndarray, " p"]:
+        """When each window is computed, where that is group by group."""
+        whole = self.windows.sweep
+        rows, cols = ({interval: i for i, interval in enumerate(each)} for each in (whole.rows, whole.cols))
+        wide = self.windows.cols
+        order = [rows[row] * wide + cols[col] for group in self.groups for row in group.rows for col in group.cols]
+        return np.argsort(order)
 
     def _covering(self, depth: int) -> Float[np.ndarray, "windows channels"]:
         """1 where a window occludes a channel."""
@@ -261,6 +298,18 @@ class _Context(NamedTuple):
     """Which window each evaluation computes, where not all are."""
 
 
+def _parted(groups: tuple[WindowSweep, ...], plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
+    """What a sweep in groups computes."""
+    if not groups:
+        return []
+    counts = [len(group.rows) * len(group.cols) for group in groups]
+    total = sum(count * group.plan(model).flops for count, group in zip(counts, groups, strict=True))
+    gain = plan.flops * sum(counts) / max(total, 1.0)
+    return [
+        ("programs", f"{len(groups)}, for windows that need equally much: {_billions(total)} in all, {gain:.2f} less")
+    ]
+
+
 def _layers(plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
     """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
     named: dict[int, str] = {}
@@ -285,7 +334,7 @@ def _layers(plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
     if rest:
         total = sum(dense[name] for name in rest)
         rows.append(("  the rest", f"{_share(sum(done[name] for name in rest), total)} of {_billions(total)}"))
-    unknown = sorted({step.reason for step in plan.steps if step.reason.startswith("no window rule")})
+    unknown = sorted({step.reason for step in plan.steps if step.has_no_rule})
     return [*rows, *(("  falls back", f"{reason}: all of its value is recomputed") for reason in unknown)]
 
 

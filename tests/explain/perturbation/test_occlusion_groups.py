@@ -1,0 +1,124 @@
+"""A long sweep of windows is parted into groups of windows that need equally much, and its map stays what it was."""
+
+import itertools
+import os
+import signal
+
+import numpy as np
+import pytest
+
+import cnnviz_jax as cv
+from cnnviz_jax.compiling import compilations
+from cnnviz_jax.errors import Interrupted
+from cnnviz_jax.model import window_sweep
+from cnnviz_jax.model.window_sweep import WindowSweep
+from cnnviz_jax.program import TrueRegions
+from tests.explain.small_network import model, some_images
+
+OPTIONS = {"target": 1, "window": (4, 3), "stride": (2, 1)}
+
+
+@pytest.fixture
+def at_most(monkeypatch):
+    """Programs that cost nothing to compile, and so many of them."""
+
+    def allow(count):
+        monkeypatch.setattr(window_sweep, "_COMPILE_S", 0.0)
+        monkeypatch.setattr(window_sweep, "_COMPILE_STEP_S", 0.0)
+        monkeypatch.setattr(window_sweep, "_MOST_GROUPS", count)
+        window_sweep._grouped.cache_clear()
+
+    yield allow
+    window_sweep._grouped.cache_clear()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"edge": "truncate", "fill": "noise", "chunk": 3},
+        {"target": cv.targets.channel("conv2", 3), "gather": "sum"},
+    ],
+    ids=["chunks", "channel"],
+)
+def test_groups_give_the_map_of_whole_images(at_most, options):
+    dense = cv.explain("occlusion", model(), some_images(1), **{**OPTIONS, "engine": "dense", **options})
+    at_most(3)
+    parted = cv.explain("occlusion", model(), some_images(1), **{**OPTIONS, "engine": "incremental", **options})
+    np.testing.assert_allclose(parted.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())
+    np.testing.assert_allclose(parted.values, dense.values, atol=1e-5 * np.abs(dense.values).max())
+
+
+def test_every_group_is_one_program_and_a_short_sweep_has_no_more_than_before(at_most):
+    net, images = model(), some_images(1, seed=3)
+    window_sweep._grouped.cache_clear()
+    before = compilations()
+    cv.explain("occlusion", net, images, engine="incremental", fill=0.25, **OPTIONS)
+    assert compilations() - before == 3  # begin, chunks, end
+    at_most(3)
+    for _ in range(2):
+        cv.explain("occlusion", net, images, engine="incremental", fill=0.25, **OPTIONS)
+        assert compilations() - before == 3 + 2 + 3  # begin, end, and a program for each group
+
+
+def test_ctrl_c_between_groups_keeps_what_is_done(at_most, tmp_path):
+    at_most(3)
+    images, options = some_images(1), {"chunk": 4}
+
+    def press(done, total, what):
+        if 24 <= done < total:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    # An image is kept from 64 evaluations on.
+    options |= {"stride": 1, "folder": tmp_path / "unfinished"}
+    with pytest.raises(Interrupted, match="evaluations of image 0 are done and kept"):
+        cv.explain("occlusion", model(), images, progress=press, **{**OPTIONS, "engine": "incremental", **options})
+    again = cv.explain("occlusion", model(), images, **{**OPTIONS, "engine": "incremental", **options})
+    dense = cv.explain("occlusion", model(), images, **{**OPTIONS, "engine": "dense", "stride": 1})
+    np.testing.assert_allclose(again.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())
+
+
+def sweep_of(side, window, stride):
+    intervals = tuple((i, i + window) for i in range(0, side - window + 1, stride))
+    return WindowSweep(intervals, intervals)
+
+
+def test_the_true_regions_are_what_each_window_alone_would_need():
+    net = model()
+    rows, cols = ((i, i + 4) for i in range(0, 9, 2)), ((i, i + 3) for i in range(8))
+    sweep = WindowSweep(tuple(rows), tuple(cols))
+    alone = sum(WindowSweep((row,), (col,)).plan(net).flops for row, col in itertools.product(sweep.rows, sweep.cols))
+    # From 95 % of a map on, a plan computes all of it, which the true regions do not.
+    assert 0.95 * alone <= sweep.true_flops(net) <= alone
+    assert sweep.true_flops(net) < len(sweep.rows) * len(sweep.cols) * sweep.plan(net).flops
+
+
+def test_groups_cover_every_window_once_and_do_less(at_most):
+    at_most(6)
+    net, sweep = model(), WindowSweep(tuple((i, i + 4) for i in range(9)), tuple((i, i + 3) for i in range(8)))
+    groups = sweep.groups(net)
+    pairs = [pair for group in groups for pair in itertools.product(group.rows, group.cols)]
+    assert len(groups) == 6
+    assert sorted(pairs) == sorted(itertools.product(sweep.rows, sweep.cols))
+    done = sum(len(group.rows) * len(group.cols) * group.plan(net).flops for group in groups)
+    assert sweep.true_flops(net) <= done < len(pairs) * sweep.plan(net).flops
+
+
+def test_a_sweep_longer_than_a_minute_is_within_a_tenth_of_the_true_regions(monkeypatch):
+    net, sweep = model(), WindowSweep(tuple((i, i + 4) for i in range(9)), tuple((i, i + 3) for i in range(8)))
+    whole = 72 * sweep.plan(net).flops
+    monkeypatch.setattr(window_sweep, "_FLOPS_PER_S", {"cpu": whole / 61})
+    monkeypatch.setattr(window_sweep, "_COMPILE_S", 1e9)
+    window_sweep._grouped.cache_clear()
+    groups = sweep.groups(net)
+    done = sum(len(group.rows) * len(group.cols) * group.plan(net).flops for group in groups)
+    assert whole > 1.1 * sweep.true_flops(net) >= done
+    monkeypatch.setattr(window_sweep, "_FLOPS_PER_S", {"cpu": whole / 59})
+    window_sweep._grouped.cache_clear()
+    assert sweep.groups(net) == (sweep,)
+    window_sweep._grouped.cache_clear()
+
+
+def test_a_value_without_a_map_costs_as_much_in_every_group():
+    net = model()
+    plan = sweep_of(8, 4, 2).plan(net)
+    assert TrueRegions.of(plan).fixed_flops > 0
