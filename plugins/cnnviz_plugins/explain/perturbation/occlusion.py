@@ -219,8 +219,8 @@ class Occlusion(Fold):
     @property
     def _places(self) -> Int[np.ndarray, " p"]:
         """When each window is computed, where that is group by group."""
-        whole = self.windows.sweep
-        rows, cols = ({interval: i for i, interval in enumerate(each)} for each in (whole.rows, whole.cols))
+        intervals = ((), ()) if self.sweep is None else (self.sweep.rows, self.sweep.cols)
+        rows, cols = ({interval: i for i, interval in enumerate(each)} for each in intervals)
         wide = self.windows.cols
         order = [rows[row] * wide + cols[col] for group in self.groups for row in group.rows for col in group.cols]
         return np.argsort(order)
