@@ -1,6 +1,8 @@
 """How many evaluations run at once: as many as pay off and as memory allows."""
 
+import functools
 import os
+import time
 from collections.abc import Callable
 from typing import Literal, Protocol, TypeVar, runtime_checkable
 
@@ -24,7 +26,13 @@ def budget_bytes(memory_budget: int | None = None) -> int:
             raise UsageError(f"memory_budget is a positive number of bytes, got {memory_budget}")
         return memory_budget
     # The rest is for what the prediction does not see: the allocator's gaps, and programs of others on the device.
-    return int(_BUDGET_SHARE * free_device_bytes())
+    return int(_BUDGET_SHARE * _free_lately(int(time.monotonic())))
+
+
+@functools.lru_cache(maxsize=1)
+def _free_lately(second: int) -> int:
+    # Read once a second at most: a warm call of a small network asks 200 times in it.
+    return free_device_bytes()
 
 
 def free_device_bytes() -> int:

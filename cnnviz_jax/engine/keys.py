@@ -1,5 +1,6 @@
 """Random keys that depend on what is computed, never on how: chunk, batch, order and device do not matter."""
 
+import functools
 import zlib
 from collections.abc import Sequence
 from typing import Any
@@ -21,7 +22,7 @@ def root_key(key: Any = None) -> Key[Array, ""]:
         UsageError: `key` is none of these, or one whose numbers would depend on the batch.
     """
     if key is None or isinstance(key, int | np.integer):
-        return jax.random.key(int(key or 0), impl=_IMPLEMENTATION)
+        return _of_seed(int(key or 0), bool(jax.config.jax_enable_x64))
     if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
         if str(jax.random.key_impl(key)) != _IMPLEMENTATION:
             raise UsageError(
@@ -31,6 +32,14 @@ def root_key(key: Any = None) -> Key[Array, ""]:
     if hasattr(key, "dtype") and key.dtype == jnp.uint32 and key.shape == (2,):
         return jax.random.wrap_key_data(key, impl=_IMPLEMENTATION)
     raise UsageError(f"key is a whole number or a jax.random.key(...), got {key!r}")
+
+
+@functools.lru_cache(maxsize=64)
+def _of_seed(seed: int, has_64_bits: bool) -> Key[Array, ""]:
+    # Kept, as a call without a key has this one: made anew it is three small programs. Inside somebody's own `jit` a
+    # key that was made while tracing must not outlive the trace.
+    with jax.ensure_compile_time_eval():
+        return jax.random.key(seed, impl=_IMPLEMENTATION)
 
 
 def key_text(key: Key[Array, ""]) -> str:

@@ -59,6 +59,7 @@ class Plugins:
         self.remarks: tuple[str, ...] = ()
         self._read_file = read_file
         self._offers: dict[str, dict[str, list[tuple[PluginInfo, Any]]]] = {sort: {} for sort, _ in HOOKS.values()}
+        self._by_name: dict[str, Mapping[str, Any]] = {}
 
     def add(self, plugin: PluginInfo, offered: Mapping[str, list[Record]]) -> None:
         """Take in a plugin and its records by hook; the loader calls this once it has all of them."""
@@ -67,6 +68,7 @@ class Plugins:
             for record in records:
                 claims.setdefault(record.name, []).append((plugin, record))
         self.loaded += (plugin,)
+        self._by_name.clear()
 
     def load_file(self, path: str | Path) -> PluginInfo:
         """Load an unpackaged plugin file and return what it brought.
@@ -171,8 +173,12 @@ class Plugins:
         )
 
     def _uncontested(self, sort: str) -> Mapping[str, Any]:
-        names = self._offers[sort]
-        return MappingProxyType({name: names[name][0][1] for name in sorted(names) if len(names[name]) == 1})
+        # Kept: every call of a verb looks a technique up twice.
+        if sort not in self._by_name:
+            names = self._offers[sort]
+            found = {name: names[name][0][1] for name in sorted(names) if len(names[name]) == 1}
+            self._by_name[sort] = MappingProxyType(found)
+        return self._by_name[sort]
 
     def _find(self, sort: str, name: str, kind: str | None = None) -> tuple[PluginInfo, Any]:
         claims = self._offers[sort].get(name, [])

@@ -173,9 +173,11 @@ def _rows(batched: targets.Target, count: int) -> list[Any]:
 
 
 def _channel_ids(layer: str, channels: Any) -> np.ndarray:
-    root = jax.random.key(word_id(layer), impl="threefry2x32")
-    ids = jax.vmap(lambda c: jax.random.bits(jax.random.fold_in(root, c)))(jnp.asarray(channels))
-    return np.asarray(ids, np.uint32)
+    return np.asarray(_bits_of(root_key(word_id(layer)), jnp.asarray(channels)), np.uint32)
+
+
+# Compiled: traced anew operation by operation in every call, this took longer than a small network's step.
+_bits_of = jax.jit(jax.vmap(lambda root, channel: jax.random.bits(jax.random.fold_in(root, channel)), (None, 0)))
 
 
 def _with_images(
