@@ -24,11 +24,15 @@ def counted(monkeypatch):
                 return _whole(*args, **kwargs)
 
             patched.setattr(jax, name, noted)
-        jax.monitoring.register_event_duration_secs_listener(lambda event, seconds, **more: found.append(event))
+
+        def listen(event, seconds, **more):
+            found.append(event)
+
+        jax.monitoring.register_event_duration_secs_listener(listen)
         try:
             yield found
         finally:
-            jax.monitoring.clear_event_listeners()
+            jax.monitoring.unregister_event_duration_listener(listen)
 
 
 CALLS = {
