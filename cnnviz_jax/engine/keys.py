@@ -22,7 +22,7 @@ def root_key(key: Any = None) -> Key[Array, ""]:
         UsageError: `key` is none of these, or one whose numbers would depend on the batch.
     """
     if key is None or isinstance(key, int | np.integer):
-        return _of_seed(int(key or 0), bool(jax.config.jax_enable_x64))
+        return _of_seed(int(key or 0), bool(jax.config.read("jax_enable_x64")))
     if hasattr(key, "dtype") and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.shape == ():
         if str(jax.random.key_impl(key)) != _IMPLEMENTATION:
             raise UsageError(
