@@ -183,6 +183,22 @@ def test_upsampling_makes_the_stride_a_fraction() -> None:
     assert half.stride == (Fraction(1, 2), Fraction(1, 2))
 
 
+@pytest.mark.parametrize("axis", [0, 1, -1])
+def test_maps_stacked_along_an_axis_of_their_own_keep_theirs_when_it_is_summed_or_taken_apart(axis: int) -> None:
+    def apply(_: Any, x: Any) -> Any:
+        x = conv(x, ones(3, 3, 1, 4), 2)
+        stacked = jnp.stack([x, 2 * x], axis)
+        with named_scope("summed"):
+            summed = stacked.sum(axis) * 1.5
+        with named_scope("apart"):
+            return summed, jnp.unstack(stacked, axis=axis)[1] * 1.5
+
+    layers = traced(apply, (), (9, 7, 1)).layers
+    for name in ("summed", "apart"):
+        assert layers[name].axes == "NHWC"
+        assert layers[name].receptive_field.box(1, 2) == layers["conv"].receptive_field.box(1, 2) == (2, 4, 4, 6)
+
+
 @pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
 @pytest.mark.parametrize("along", ["H", "W"])
 @pytest.mark.parametrize("size", [(2, 6), (6, 2)])

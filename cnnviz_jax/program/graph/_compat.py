@@ -5,12 +5,14 @@ Nothing in the library binds a primitive by hand: `evaluate_equation` hands a on
 `jax.core.eval_jaxpr`, which knows the calling convention of its own release.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import jax
 import jax.api_util
 import jax.extend.core as jex
+from jax import lax
 
 Literal: Any = jex.Literal
 Tracer = jax.core.Tracer
@@ -20,6 +22,22 @@ _DEBUG_INFO: Any = getattr(jax.api_util, "debug_info", None)
 _NOT_CALLS = frozenset(
     {"scan", "while", "cond", "shard_map", "pallas_call", "custom_partitioning", "xla_pmap", "run_state", "smap"}
 )
+
+
+def _stacked(axis: int, *parts: Any) -> Any:
+    return lax.concatenate([lax.expand_dims(part, (axis,)) for part in parts], axis)
+
+
+def _unstacked(axis: int, whole: Any) -> list[Any]:
+    return [lax.index_in_dim(whole, k, axis, keepdims=False) for k in range(whole.shape[axis])]
+
+
+_JOINS: dict[str, Callable[..., Any]] = {"stack": _stacked, "unstack": _unstacked}
+"""Primitives of JAX 0.10 that joins and slices say in more words; every rule knows those."""
+
+
+def _like(equation: Any) -> list[Any]:
+    return [jax.ShapeDtypeStruct(atom.aval.shape, atom.aval.dtype) for atom in equation.invars]
 
 
 def open_program(value: Any) -> tuple[Any, tuple[Any, ...]] | None:
@@ -42,10 +60,14 @@ def called_program(equation: Any) -> tuple[Any, tuple[Any, ...]] | None:
     """The program that a call-like equation runs on its operands, with its constants; `None` for anything else.
 
     Recognised by structure, because names move between releases (`pjit` became `jit`, `remat2`, `checkpoint`, ...):
-    exactly one sub-program whose operands and results have the shapes of the equation's.
+    exactly one sub-program whose operands and results have the shapes of the equation's. `stack` and `unstack` count as
+    calls of joins and slices.
     """
     if equation.primitive.name in _NOT_CALLS:
         return None
+    if equation.primitive.name in _JOINS:
+        program, consts, _ = trace(partial(_JOINS[equation.primitive.name], equation.params["axis"]), *_like(equation))
+        return program, consts
     programs = _programs(equation)
     if len(programs) != 1:
         return None
