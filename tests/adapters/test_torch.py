@@ -57,6 +57,7 @@ class Assorted(nn.Module):
         x = self.inner(self.mean(self.nearest(x)))
         x = F.pad(F.interpolate(F.interpolate(x, size=(11, 7)), size=(9, 8), mode="bicubic"), (1, 2, 0, 1))
         x = F.interpolate(x, size=(7, 7), mode="bilinear", align_corners=True)
+        x = F.interpolate(x, size=(5, 9), mode="bicubic", antialias=True)
         x = F.normalize(F.gelu(x) + F.silu(x) - F.leaky_relu(x, 0.1) * torch.tanh(x), dim=1)
         return self.fc(self.layer(self.bins(x)).flatten(1)).clamp(min=-3)
 

@@ -19,6 +19,12 @@ OPERATIONS |= {
     "upsample_bicubic2d": lambda self, output_size, align_corners, *scales: _interpolated(
         self, output_size, align_corners, scales, _cubic, clamped=False
     ),
+    "_upsample_bilinear2d_aa": lambda self, output_size, align_corners, *scales: _antialiased(
+        self, output_size, align_corners, scales, lambda d: np.maximum(1 - d, 0), reach=1
+    ),
+    "_upsample_bicubic2d_aa": lambda self, output_size, align_corners, *scales: _antialiased(
+        self, output_size, align_corners, scales, _keys, reach=2
+    ),
 }
 
 
@@ -55,8 +61,38 @@ def _interpolated(
         table = np.zeros((out, n))
         for offset, weight in kernel(source - first):
             np.add.at(table, (np.arange(out), np.clip(first + offset, 0, n - 1)), weight)
-        self = jnp.moveaxis(jnp.matmul(jnp.moveaxis(self, axis, -1), jnp.asarray(table.T, self.dtype)), -1, axis)
+        self = _along(self, axis, table)
     return self
+
+
+def _along(self: Any, axis: int, table: Any) -> Any:
+    """Return the values with one axis replaced by sums of its places, a row of the table each."""
+    return jnp.moveaxis(jnp.matmul(jnp.moveaxis(self, axis, -1), jnp.asarray(table.T, self.dtype)), -1, axis)
+
+
+def _antialiased(
+    self: Any, output_size: Any, align_corners: bool, scales: Sequence[Any], kernel: Any, *, reach: int
+) -> Any:
+    """Return the values by a kernel that is as much wider as the result is smaller; at borders its rest counts whole.
+
+    As `aten/src/ATen/native/cpu/UpSampleKernel.cpp` has it, `_compute_indices_min_size_weights_aa`.
+    """
+    for axis, (n, out, step) in zip((-2, -1), _sizes(self, output_size, scales), strict=True):
+        if align_corners:
+            step = (n - 1) / (out - 1) if out > 1 else 0.0
+        wide = max(step, 1.0)
+        centre = (np.arange(out)[:, None] + 0.5) * step
+        places = np.arange(n)[None]
+        first, end = np.trunc(centre - reach * wide + 0.5), np.trunc(centre + reach * wide + 0.5)
+        weight = kernel(np.abs(places - centre + 0.5) / wide) * ((places >= first) & (places < end))
+        self = _along(self, axis, weight / weight.sum(1, keepdims=True))
+    return self
+
+
+def _keys(d: Any) -> Any:
+    """Keys' cubic kernel with a = -0.5, PyTorch's choice where it smooths."""
+    near, far = (1.5 * d - 2.5) * d * d + 1, ((-0.5 * d + 2.5) * d - 4) * d + 2
+    return np.where(d < 1, near, np.where(d < 2, far, 0.0))
 
 
 def _cubic(t: Any) -> list[tuple[int, Any]]:

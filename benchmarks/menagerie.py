@@ -1,0 +1,161 @@
+"""Three hundred architectures that nobody here wrote, each through seven checks; a table of what was found.
+
+Run from the repository's root, with the libraries installed beside this package, or lying in folders:
+
+    python benchmarks/menagerie.py --results menagerie.jsonl --path CHECKOUT --path CHECKOUT
+    python benchmarks/menagerie.py --library keras --only 'MobileNet*'
+    python benchmarks/menagerie.py --results menagerie.jsonl --table menagerie.md
+
+Weights are random and images small. Each network is built and checked in a process of its own, with a limit of memory
+and time, and its line goes to the results at once: the same call resumes. `--again` runs what was not all right.
+"""
+
+import argparse
+import fnmatch
+import importlib.metadata
+import importlib.util
+import json
+import os
+import sys
+import time
+import traceback
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ.setdefault("KERAS_BACKEND", "jax")
+
+from zoos import libraries
+from zoos.network import Architecture
+
+
+def main() -> None:
+    """Run what is asked for and was not run, or write the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--library", nargs="*", default=list(libraries.LIBRARIES), choices=libraries.LIBRARIES)
+    parser.add_argument("--only", default="*", help="pattern of names")
+    parser.add_argument("--path", action="append", default=[], help="folder that holds packages, such as a checkout")
+    parser.add_argument("--results", type=Path, default=Path("menagerie.jsonl"))
+    parser.add_argument("--again", action="store_true", help="run again what was not all right")
+    parser.add_argument("--seconds", type=float, default=400, help="CPU seconds a network may take")
+    parser.add_argument("--mib", type=float, default=2560, help="memory a network may take")
+    parser.add_argument("--count", type=int, default=0, help="at most so many of each library")
+    parser.add_argument("--list", action="store_true", help="print the names")
+    parser.add_argument("--table", type=Path, help="write the results as a page of tables")
+    args = parser.parse_args()
+    sys.path[:0] = args.path
+    if args.table:
+        from zoos import table
+
+        args.table.write_text(table.page(read(args.results)), encoding="utf-8")
+        return
+    done = {(row["library"], row["name"]): row for row in read(args.results)}
+    for library in args.library:
+        found = [each for each in known(library) if fnmatch.fnmatch(each.name, args.only)]
+        for architecture in found[: args.count or None]:
+            if args.list:
+                print(library, architecture.name)
+                continue
+            row = done.get((library, architecture.name))
+            if row is not None and (right(row) or not args.again):
+                continue
+            row = in_a_process(architecture, args.seconds, args.mib)
+            with args.results.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{library} {architecture.name}: {row['cpu']:.1f} s, {row['mib']:.0f} MiB", *wrongs(row), flush=True)
+
+
+def known(library: str) -> Iterator[Architecture]:
+    """Yield a library's architectures; none, with a word, where it is not installed."""
+    missing = [name for name in libraries.LIBRARIES[library].needs if importlib.util.find_spec(name) is None]
+    if missing:
+        print(f"{library}: {', '.join(missing)} is not installed", file=sys.stderr)
+        return
+    yield from libraries.architectures(library)
+
+
+def right(row: dict[str, Any]) -> bool:
+    """Whether all checks held."""
+    return not wrongs(row)
+
+
+def wrongs(row: dict[str, Any]) -> list[str]:
+    """Return what did not hold."""
+    ended = [row["ended"]] if row.get("ended") else []
+    return ended + [f"{name} {text}" for name, text in row.get("checks", {}).items() if text.startswith("wrong")]
+
+
+def read(path: Path) -> list[dict[str, Any]]:
+    """Return the last line of each network, in the order in which they were first run."""
+    rows: dict[tuple[str, str], dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
+        row = json.loads(line)
+        rows[row["library"], row["name"]] = row
+    return list(rows.values())
+
+
+def in_a_process(architecture: Architecture, seconds: float, mib: float) -> dict[str, Any]:
+    """Build and check one network in a fork of this process, which has imported the library and computed nothing."""
+    libraries.preload(architecture.library)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        try:
+            text = json.dumps(in_this_process(architecture))
+        except BaseException as error:
+            text = json.dumps({"ended": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
+            traceback.print_exc()
+        with os.fdopen(writer, "w") as pipe:
+            pipe.write(text)
+        os._exit(0)
+    os.close(writer)
+    ended, peak, cpu = "", 0.0, 0.0
+    while True:
+        pid, _, used = os.wait4(child, os.WNOHANG)
+        if pid:
+            peak, cpu = max(peak, used.ru_maxrss / 1024), used.ru_utime + used.ru_stime
+            break
+        resident, cpu = _used(child)
+        peak = max(peak, resident)
+        if not ended and (peak > mib or cpu > seconds):
+            ended = f"stopped at {peak:.0f} MiB and {cpu:.0f} s"
+            os.kill(child, 9)
+        time.sleep(0.1)
+    with os.fdopen(reader) as pipe:
+        text = pipe.read()
+    row = json.loads(text) if text and not ended else {"ended": ended or "the process died"}
+    versions = {name: _version(name) for name in libraries.LIBRARIES[architecture.library].needs}
+    about = {"library": architecture.library, "name": architecture.name, "versions": versions}
+    return {**about, **row, "cpu": round(cpu, 1), "mib": round(peak)}
+
+
+def in_this_process(architecture: Architecture) -> dict[str, Any]:
+    """Build and check one network."""
+    from zoos import checks
+
+    network = architecture.build()
+    return {"shape": network.shape, **checks.checked(network)}
+
+
+def _used(pid: int) -> tuple[float, float]:
+    """Resident MiB and CPU seconds of a process."""
+    try:
+        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except (OSError, IndexError):
+        return 0.0, 0.0
+    ticks = os.sysconf("SC_CLK_TCK")
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20, (int(fields[11]) + int(fields[12])) / ticks
+
+
+def _version(name: str) -> str:
+    try:
+        return importlib.metadata.version(libraries.DISTRIBUTIONS.get(name, name))
+    except importlib.metadata.PackageNotFoundError:
+        return "a checkout"
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,61 @@
+"""Bonsai, from a checkout: Flax NNX."""
+
+from collections.abc import Iterator
+from functools import partial
+from typing import Any
+
+from zoos.network import Architecture, Network
+
+
+def architectures() -> Iterator[Architecture]:
+    """Yield its networks for images, smallest first."""
+    for name in ("resnet50", "resnet152"):
+        yield Architecture("bonsai", name, partial(_built, "resnet", "ResNet", name))
+    for name in ("densenet_121", "densenet_169", "densenet_201"):
+        yield Architecture("bonsai", name, partial(_built, "densenet121", "DenseNet", name))
+    yield Architecture("bonsai", "vgg_19", partial(_built, "vgg19", "VGG", "vgg_19"))
+    yield Architecture(
+        "bonsai", "vit_p16_224", partial(_built, "vit", "ViTClassificationModel", "vit_p16_224", 224, rngs=None)
+    )
+    for name in ("convnext_tiny_224", "convnext_small_224", "convnext_base_224"):
+        yield Architecture("bonsai", name, partial(_built, "convnext", "ConvNeXt", name, rngs=None, train=False))
+    for n in range(8):
+        yield Architecture("bonsai", f"efficientnet_b{n}", partial(_built, "efficientnet", "EfficientNet", f"b{n}"))
+    yield Architecture("bonsai", "unet", _unet)
+    yield Architecture("bonsai", "vae", _vae)
+
+
+def _built(file: str, name: str, config: str, size: int = 64, **call: Any) -> Network:
+    import importlib
+
+    from flax import nnx
+
+    from zoos.jax_modules import of_nnx
+
+    module = importlib.import_module(f"bonsai.models.{file}.modeling")
+    chosen = getattr(module.ModelConfig, config)()
+    return of_nnx(lambda: getattr(module, name)(chosen, rngs=nnx.Rngs(0)), (size, size, 3), **call)
+
+
+def _unet() -> Network:
+    from bonsai.models.unet.modeling import ModelConfig, UNet
+    from flax import nnx
+
+    from zoos.jax_modules import of_nnx
+
+    config = ModelConfig(in_channels=3, num_classes=4, features=(8, 16, 32, 64, 128))
+    return of_nnx(lambda: UNet(config, rngs=nnx.Rngs(0)), (64, 64, 3), scores=_mean)
+
+
+def _vae() -> Network:
+    from bonsai.models.vae.modeling import VAE, ModelConfig
+    from flax import nnx
+
+    from zoos.jax_modules import of_nnx
+
+    config = ModelConfig.stable_diffusion_v1_5()
+    return of_nnx(lambda: VAE(config, rngs=nnx.Rngs(0)), (32, 32, 3), scores=_mean)
+
+
+def _mean(outputs: Any) -> Any:
+    return outputs.mean((1, 2))
