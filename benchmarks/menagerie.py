@@ -25,6 +25,7 @@ from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("KERAS_BACKEND", "jax")
+os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")  # compiling is most of the work
 
 from zoos import libraries
 from zoos.network import Architecture
@@ -48,7 +49,9 @@ def main() -> None:
     if args.table:
         from zoos import table
 
-        args.table.write_text(table.page(read(args.results)), encoding="utf-8")
+        rows = read(args.results)
+        found = {(row["library"], row["name"]): wrongs(row) for row in rows}
+        args.table.write_text(table.page(rows, found), encoding="utf-8")
         return
     done = {(row["library"], row["name"]): row for row in read(args.results)}
     for library in args.library:

@@ -36,7 +36,8 @@ def network(name: str, size: int = 64, **options: Any) -> Network:
     shape = (size, size, 3)
     init: Callable[..., Any] = transformed.init
     image = jax.ShapeDtypeStruct((1, *shape), np.float32)
-    params, state = filled(jax.eval_shape(lambda x: init(jax.random.key(0), x, True), image))
+    with jax.numpy_dtype_promotion("standard"):
+        params, state = filled(jax.eval_shape(lambda x: init(jax.random.key(0), x, True), image))
     forward = compiled_forward(lambda p, s, x: transformed.apply(p, s, None, x)[0], params, state)
     paths = [".".join(part for part in path.split("/")[1:] if part != "~") for path in params]
     return Network((transformed, params, state), shape, forward, paths_above(paths))

@@ -38,12 +38,12 @@ def _mean(outputs: Any) -> Any:
 
 SEGMENTING = ("lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "fcn_resnet50", "deeplabv3_resnet50")
 NETWORKS = (
-    "alexnet", "squeezenet1_0", "squeezenet1_1", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn", "vgg19",
-    "vgg19_bn", "resnet18", "resnet34", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large", 
-    "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0", "mnasnet0_5", "mnasnet0_75", "mnasnet1_0",
-    "mnasnet1_3", "googlenet", "resnet50", "resnext50_32x4d", "wide_resnet50_2", "convnext_tiny", "vit_b_32",
-    "vit_b_16", "regnet_x_400mf", "regnet_x_800mf", "regnet_y_400mf", "regnet_y_800mf", "regnet_x_1_6gf", "regnet_x_3_2gf",
-    "inception_v3", "densenet121", "efficientnet_b0", "efficientnet_b1", "swin_t", "swin_v2_t",
-    "lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "fcn_resnet50", "deeplabv3_resnet50",
+    "alexnet", "squeezenet1_0", "squeezenet1_1", "vgg11", "vgg11_bn", "vgg13", "vgg13_bn", "vgg16", "vgg16_bn",
+    "vgg19", "vgg19_bn", "resnet18", "resnet34", "mobilenet_v2", "mobilenet_v3_small", "mobilenet_v3_large",
+    "shufflenet_v2_x0_5", "shufflenet_v2_x1_0", "shufflenet_v2_x1_5", "shufflenet_v2_x2_0", "mnasnet0_5",
+    "mnasnet0_75", "mnasnet1_0", "mnasnet1_3", "googlenet", "resnet50", "resnext50_32x4d", "wide_resnet50_2",
+    "convnext_tiny", "vit_b_32", "vit_b_16", "regnet_x_400mf", "regnet_x_800mf", "regnet_y_400mf", "regnet_y_800mf",
+    "regnet_x_1_6gf", "regnet_x_3_2gf", "inception_v3", "densenet121", "efficientnet_b0", "efficientnet_b1", "swin_t",
+    "swin_v2_t", "lraspp_mobilenet_v3_large", "deeplabv3_mobilenet_v3_large", "fcn_resnet50", "deeplabv3_resnet50",
     "efficientnet_b2", "densenet169", "resnet101", "convnext_small", "efficientnet_v2_s", "maxvit_t",
 )  # fmt: skip
