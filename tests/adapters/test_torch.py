@@ -1,5 +1,7 @@
 """PyTorch modules: every operation as PyTorch computes it, and a sentence for what cannot be taken over."""
 
+from collections import OrderedDict
+
 import numpy as np
 import pytest
 
@@ -103,6 +105,31 @@ def test_scores_are_pytorchs_own(kind):
     module = kind()
     model = adapted(module)
     np.testing.assert_allclose(model(some_images()), own(module, some_images()), rtol=1e-5, atol=1e-5)
+
+
+class Answer(OrderedDict):
+    """A mapping of a library's own, as networks of transformers return it."""
+
+
+def test_outputs_in_a_librarys_own_mapping_are_picked_by_name():
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv2d(3, 4, 3)
+
+        def forward(self, x):
+            features = self.conv(x).relu()
+            return Answer(features=features, logits=features.mean((2, 3)))
+
+    torch.utils._pytree.register_pytree_node(
+        Answer, lambda a: (list(a.values()), list(a)), lambda values, names: Answer(zip(names, values, strict=True))
+    )
+    torch.manual_seed(0)
+    module = Net().eval()
+    model = adapted(module)
+    with torch.no_grad():
+        expected = module(torch.from_numpy(some_images()).permute(0, 3, 1, 2))["logits"]
+    np.testing.assert_allclose(model(some_images()), expected, atol=1e-5)
 
 
 class Overwriting(nn.Module):

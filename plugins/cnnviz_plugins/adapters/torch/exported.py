@@ -71,7 +71,16 @@ class Exported:
         values = walk.evaluate(self.program.graph, given)
         kept = [v for v, s in zip(values, signature.output_specs, strict=True) if s.kind == OutputKind.USER_OUTPUT]
         out = self.program.call_spec.out_spec
-        return kept[0] if out is None else torch.utils._pytree.tree_unflatten(kept, out)
+        return kept[0] if out is None else _plain(torch.utils._pytree.tree_unflatten(kept, out))
+
+
+def _plain(outputs: Any) -> Any:
+    """Return outputs in containers that JAX knows: a library's own mappings, as transformers has them, are dicts."""
+    if isinstance(outputs, Mapping):
+        return {name: _plain(value) for name, value in outputs.items()}
+    if type(outputs) in (list, tuple):
+        return type(outputs)(map(_plain, outputs))
+    return outputs
 
 
 def exported(module: torch.nn.Module, shape: tuple[int, ...], title: str) -> Exported:
