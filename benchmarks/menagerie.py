@@ -4,10 +4,11 @@ Run from the repository's root, with the libraries installed beside this package
 
     python benchmarks/menagerie.py --results menagerie.jsonl --path CHECKOUT --path CHECKOUT
     python benchmarks/menagerie.py --library keras --only 'MobileNet*'
-    python benchmarks/menagerie.py --results menagerie.jsonl --table menagerie.md
+    python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.md
 
 Weights are random and images small. Each network is built and checked in a process of its own, with a limit of memory
-and time, and its line goes to the results at once: the same call resumes. `--again` runs what was not all right.
+and time, and its line goes to the results at once: the same call resumes. `--again` runs what was not all right. Two
+calls may append to one file, each with libraries of its own.
 """
 
 import argparse
@@ -43,7 +44,7 @@ def main() -> None:
     parser.add_argument("--mib", type=float, default=2560, help="memory a network may take")
     parser.add_argument("--count", type=int, default=0, help="at most so many of each library")
     parser.add_argument("--list", action="store_true", help="print the names")
-    parser.add_argument("--table", type=Path, help="write the results as a page of tables")
+    parser.add_argument("--table", type=Path, help="write the results as a page of the documentation")
     args = parser.parse_args()
     sys.path[:0] = args.path
     if args.table:

@@ -82,13 +82,17 @@ def equinox(
     shape: Shape,
     *,
     scores: Callable[[Any], Any] | None = None,
-    options: Mapping[str, Any] | None = None,
+    abstract: bool = True,
     **call: Any,
 ) -> Network:
-    """Return an Equinox module of one CHW image as a `Network`; `call` is what its own call needs for inference."""
+    """Return an Equinox module of one CHW image as a `Network`; `call` is what its own call needs for inference.
+
+    A module whose initialiser looks at its key's numbers is made with `abstract=False`, by running it.
+    """
     import equinox as eqx
 
-    module = filled(eqx.filter_eval_shape(make, jax.random.key(0)), inputs_first=False)
+    made = eqx.filter_eval_shape(make, jax.random.key(0)) if abstract else make(jax.random.PRNGKey(0))
+    module = filled(made, inputs_first=False)
     pick = scores or (lambda outputs: outputs)
     arrays, rest = eqx.partition(eqx.nn.inference_mode(module), eqx.is_array_like)
 
@@ -101,5 +105,4 @@ def equinox(
     leaves = jax.tree_util.tree_leaves_with_path(arrays)
     paths = [".".join(_part(key) for key in path[:-1]) for path, _ in leaves]
     modules = paths_above([*paths, *(path.replace(".layers.", ".") for path in paths)])
-    extra = {} if scores is None else {"scores": scores}
-    return Network((module,), shape, forward, modules, {**extra, **(options or {})})
+    return Network((module,), shape, forward, modules, {} if scores is None else {"scores": scores})

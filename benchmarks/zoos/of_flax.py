@@ -5,6 +5,7 @@ from functools import partial
 from typing import Any
 
 from zoos.network import Architecture, Network
+from zoos.stand_ins import stand_ins
 
 SHAPE = (64, 64, 3)
 
@@ -18,12 +19,12 @@ def flaxmodels() -> Iterator[Architecture]:
         from zoos.jax_modules import linen
 
         module = getattr(flaxmodels, name)(output="logits", pretrained=None, num_classes=10, **options)
-        return linen(module, SHAPE, train=False)
+        return linen(module, SHAPE if name.startswith("ResNet") else (224, 224, 3), train=False)  # VGG's head is fixed
 
-    for name in ("VGG16", "VGG19"):
-        yield Architecture("flaxmodels", name, partial(built, name))
     for depth in (18, 34, 50, 101, 152):
         yield Architecture("flaxmodels", f"ResNet{depth}", partial(built, f"ResNet{depth}"))
+    for name in ("VGG16", "VGG19"):
+        yield Architecture("flaxmodels", name, partial(built, name))
 
 
 def jax_resnet() -> Iterator[Architecture]:
@@ -51,7 +52,8 @@ def big_vision() -> Iterator[Architecture]:
 
         from zoos.jax_modules import linen
 
-        module = importlib.import_module(f"big_vision.models.{file}").Model(num_classes=10, **options)
+        with stand_ins("tensorflow"):
+            module = importlib.import_module(f"big_vision.models.{file}").Model(num_classes=10, **options)
         return linen(module, SHAPE, scores=_logits)
 
     for depth in (26, 50, 101):
@@ -84,7 +86,8 @@ def scenic() -> Iterator[Architecture]:
     def made(file: str, name: str, **options: Any) -> Any:
         import importlib
 
-        return getattr(importlib.import_module(f"scenic.projects.baselines.{file}"), name)(**options)
+        with stand_ins("tensorflow", "tensorflow_datasets", "dmvr", "tensorflow_text", "seaborn", "cv2", "pycocotools"):
+            return getattr(importlib.import_module(f"scenic.projects.baselines.{file}"), name)(**options)
 
     def segmented() -> Network:
         from zoos.jax_modules import linen

@@ -6,6 +6,32 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 Row = Mapping[str, Any]
+_INTRODUCTION = """\
+# Menagerie: architectures of other libraries
+
+After this page you know which networks that nobody here wrote were read, and how exactly. `benchmarks/menagerie.py`
+builds each from an installed library or a checkout, with random numbers and small images, in a process of its own, and
+holds it to seven checks. This page is what it wrote:
+
+```text
+python benchmarks/menagerie.py --results menagerie.jsonl --path CHECKOUT --path CHECKOUT
+python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.md
+```
+
+| check | holds where |
+|---|---|
+| adapts | one call of `cv.adapt` reads it; the column `layers` says how many it found |
+| equal | scores equal the framework's own forward pass to 1e-5 of the largest; the column has the difference |
+| names | every layer with a kernel is called as a module of the framework, the rest as one or below one |
+| boxes | the gradient of a unit in the middle, and of a late one, lies in its receptive box and touches all four sides |
+| Grad-CAM | at the default layer it is finite and not zero everywhere, for one of the five best classes |
+| relevance | LRP without biases hands on what it is given to 5 %, else it says that it does not, or refuses with a reason |
+| occlusion | windows recomputed give what the framework's own forward pass of the occluded images gives, to 1e-5 |
+
+Kernels that are constant when they are made (a head of zeros, a layer scale of 1e-6) get random numbers, as they would
+hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers` has small configurations of
+its classes, all else is as published. A row of relevance that "conserves without biases" had sums near zero, which divide
+it, until the biases' numbers were set to zero. Where relevance is lost to a softmax or the like, the result warns."""
 _ORDER = ("equal", "names", "fields", "grad-cam", "lrp", "occlusion")
 
 
@@ -20,6 +46,8 @@ def page(rows: Sequence[Row], wrongs: Mapping[tuple[str, str], Sequence[str]]) -
     good = sum(not wrongs[row["library"], row["name"]] for row in rows)
     kinds = Counter(_lrp_kind(row) for row in rows)
     parts = [
+        *_INTRODUCTION.splitlines(),
+        "",
         f"{len(rows)} networks, {good} of them right in all seven checks ({100 * good / max(1, len(rows)):.1f} %).",
         "",
         "| library | version | networks | all right |",
