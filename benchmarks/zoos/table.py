@@ -23,15 +23,16 @@ python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.
 | adapts | one call of `cv.adapt` reads it; the column `layers` says how many it found |
 | equal | scores equal the framework's own forward pass to 1e-5 of the largest; the column has the difference |
 | names | every layer with a kernel is called as a module of the framework, the rest as one or below one |
-| boxes | the gradient of a unit in the middle, and of a late one, lies in its receptive box and touches all four sides |
+| boxes | the gradient of a middle and of a late unit lies in the unit's receptive box and touches all four sides |
 | Grad-CAM | at the default layer it is finite and not zero everywhere, for one of the five best classes |
-| relevance | LRP without biases hands on what it is given to 5 %, else it says that it does not, or refuses with a reason |
+| relevance | LRP with `bias=False` hands on what it is given to 5 %, or says that it does not, or refuses and says why |
 | occlusion | windows recomputed give what the framework's own forward pass of the occluded images gives, to 1e-5 |
 
-Kernels that are constant when they are made (a head of zeros, a layer scale of 1e-6) get random numbers, as they would
-hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers` has small configurations of
-its classes, all else is as published. A row of relevance that "conserves without biases" had sums near zero, which divide
-it, until the biases' numbers were set to zero. Where relevance is lost to a softmax or the like, the result warns."""
+Parameters that are constant when they are made (a head of zeros, a layer scale of 1e-6) get random numbers, as they would
+hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers`, scenic's Mixer and the
+U-Nets have small configurations of their own classes; all else is as published. A row of relevance that "conserves
+without biases" had sums near zero, which divide it, until the biases' numbers were set to zero. Where relevance is lost
+to a softmax or the like, the result warns."""
 _ORDER = ("equal", "names", "fields", "grad-cam", "lrp", "occlusion")
 
 
