@@ -25,14 +25,14 @@ python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.
 | names | every layer with a kernel is called as a module of the framework, the rest as one or below one |
 | boxes | the gradient of a middle and of a late unit lies in the unit's receptive box and touches all four sides |
 | Grad-CAM | at the default layer it is finite and not zero everywhere, for one of the five best classes |
-| relevance | LRP with `bias=False` hands on what it is given to 5 %, or says that it does not, or refuses and says why |
+| relevance | LRP with `bias=False` hands on what it is given to 5 %, or says that it does not, or why it refuses |
 | occlusion | windows recomputed give what the framework's own forward pass of the occluded images gives, to 1e-5 |
 
-Parameters that are constant when they are made (a head of zeros, a layer scale of 1e-6) get random numbers, as they would
-hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers`, scenic's Mixer and the
-U-Nets have small configurations of their own classes; all else is as published. A row of relevance that "conserves
-without biases" had sums near zero, which divide it, until the biases' numbers were set to zero. Where relevance is lost
-to a softmax or the like, the result warns."""
+Parameters that are constant when they are made (a head of zeros, a layer scale of 1e-6) get random numbers, as they
+would hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers`, scenic's Mixer and
+the U-Nets have small configurations of their own classes; all else is as published. A row of relevance that
+"conserves without biases" had sums near zero, which divide it, until the biases' numbers were set to zero. Where
+relevance is lost to a softmax or the like, the result warns."""
 _ORDER = ("equal", "names", "fields", "grad-cam", "lrp", "occlusion")
 
 
