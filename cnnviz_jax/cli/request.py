@@ -11,12 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from cnnviz_jax.cli.answer import answer
 from cnnviz_jax.cli.display_options import display_options, given_display
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.positionals import ImageFile, image_files, take_model, take_technique
 from cnnviz_jax.cli.progress import progress_on_stderr
-from cnnviz_jax.cli.technique_options import OUTPUT_OPTIONS, Common, Line, read_line, read_plain_line, verb_help
+from cnnviz_jax.cli.tables import print_json
+from cnnviz_jax.cli.technique_options import (
+    JSON_OPTION,
+    OUTPUT_OPTIONS,
+    Common,
+    Line,
+    read_line,
+    read_plain_line,
+    verb_help,
+)
 from cnnviz_jax.cli.values import Leave, evaluations_at_once, seed_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins import Plugins
@@ -90,7 +100,7 @@ class Request:
         technique = None
         if verb.kind is None:
             registry = settings.plugins()
-            common = (*verb.options, *_shown(verb.options, verb.result))
+            common = (*verb.options, JSON_OPTION, *_shown(verb.options, verb.result))
             line = read_plain_line(verb.name, verb.about, arguments, common=common, words_help=verb.words)
         else:
             registry = settings.plugins()
@@ -100,7 +110,7 @@ class Request:
             technique, rest = take_technique(arguments, registry, verb.kind, default=verb.default_technique)
             instead = _INSTEAD_OF_A_MODEL.get(technique.takes)
             common, words_help = (OUTPUT_OPTIONS, instead) if instead else (verb.options, verb.words)
-            common = (*common, *_shown(common, result_of(technique) or verb.result))
+            common = (*common, JSON_OPTION, *_shown(common, result_of(technique) or verb.result))
             line = read_line(technique, rest, common=common, words_help=words_help)
         model, words = _model_and_words(verb, technique, line, registry)
         return cls(
@@ -127,6 +137,11 @@ class Request:
     def result(self) -> str | None:
         """Class name of what is returned, `None` where neither the verb nor the technique's record says."""
         return (result_of(self.technique) if self.technique else None) or self.verb.result
+
+    @property
+    def as_json(self) -> bool:
+        """Whether stdout is for JSON alone."""
+        return self.given["json"] is not None
 
     @property
     def display(self) -> dict[str, Any]:
@@ -205,23 +220,53 @@ class Request:
         """Return what shows progress while its block runs."""
         return progress_on_stderr(quiet=self.settings.quiet)
 
-    def write(self, result: Any, *, quiet: bool = False) -> int:
-        """Render the result, say where it is, and return the exit code 0."""
+    def say(self, text: str) -> None:
+        """Print a line for people; nothing with `--quiet` or `--json`."""
+        if not (self.settings.quiet or self.as_json):
+            print(text)
+
+    def write(self, result: Any, **more: Any) -> int:
+        """Render the result, answer, and return the exit code 0.
+
+        Args:
+            result: What was computed; several as a list, for one figure.
+            **more: What JSON has beside the usual.
+        """
+        self.rendered(result)
+        return self.finish(result, self.out, **more)
+
+    def rendered(self, result: Any) -> None:
+        """Render the result as the line says."""
         import cnnviz_jax as cv
 
         cv.render(result, self.out, renderer=self.given.get("renderer"), **self.display)
-        if not quiet:
-            results = result if isinstance(result, list) else [result]
-            self.announce(warning for each in results for warning in getattr(each, "warnings", ()))
-        return 0
 
-    def announce(self, warnings: Iterable[str]) -> None:
-        """Print the warnings of a result on stderr, then where it was written."""
-        if self.settings.quiet:
-            return
-        for warning in dict.fromkeys(warnings):
-            print(f"cnnviz: warning: {warning}", file=sys.stderr)
-        print(f"wrote {self.out} in {duration(time.monotonic() - self.started_s)}")
+    def finish(self, result: Any, *wrote: Path, warnings: Iterable[str] | None = None, **more: Any) -> int:
+        """Print the answer as JSON, or the warnings on stderr and the first file written; return the exit code 0.
+
+        Args:
+            result: What was computed; several as a list, none as an empty one.
+            *wrote: Files that were written.
+            warnings: In place of those of the results.
+            **more: What JSON has beside the usual.
+        """
+        results = result if isinstance(result, list) else [result]
+        if warnings is None:
+            warnings = [warning for each in results for warning in getattr(each, "warnings", ())]
+        seconds = time.monotonic() - self.started_s
+        if self.as_json:
+            technique = self.technique.name if self.technique else None
+            told = answer(
+                self.verb.name, technique, results, wrote,
+                model=self.model, seconds=seconds, warnings=list(warnings), more=more,
+            )  # fmt: skip
+            print_json(told)
+        elif not self.settings.quiet:
+            for warning in dict.fromkeys(warnings):
+                print(f"cnnviz: warning: {warning}", file=sys.stderr)
+            if wrote:
+                print(f"wrote {wrote[0]} in {duration(seconds)}")
+        return 0
 
 
 def result_of(technique: TechniqueSpec) -> str | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import math
 import os
 import sys
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -14,8 +15,20 @@ _json_stream: list[TextIO] = []
 
 
 def print_json(content: Any, *, indent: int = 2) -> None:
-    """Print JSON on stdout, also within `stdout_for_json`."""
-    print(json.dumps(content, indent=indent), file=_json_stream[-1] if _json_stream else sys.stdout, flush=True)
+    """Print JSON on stdout, also within `stdout_for_json`; a number that is not finite is `null`."""
+    text = json.dumps(_plain(content), indent=indent, allow_nan=False)
+    print(text, file=_json_stream[-1] if _json_stream else sys.stdout, flush=True)
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON has it: arrays and their numbers as lists and numbers."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(one) for name, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 @contextlib.contextmanager

@@ -51,7 +51,7 @@ RUN_OPTIONS = (*OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
 REDUCTION_OPTION = Common("reduction", "NAME", "channels to one number: max_abs (default), sum, sum_abs", "max_abs")
 MASKS_OPTION = Common("masks", "FOLDER", "masks of the objects, white on black, named as the images")
 LAYER_OPTION = Common("layer", "LAYER", "the layer, as `cnnviz layers MODEL` lists it")
-JSON_OPTION = Common("json", "", "print JSON instead of a table")
+JSON_OPTION = Common("json", "", "print JSON on stdout, and nothing else")
 _RESERVED = {"words", *(option.name for option in (*MODEL_OPTIONS, *RUN_OPTIONS))}
 
 

@@ -33,8 +33,13 @@ class Parser(argparse.ArgumentParser):
 def listing_parser(prog: str, description: str) -> Parser:
     """Return the parser of a listing: no words, and `--json`."""
     parser = Parser(prog=prog, description=description, allow_abbrev=False)
-    parser.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    add_json(parser)
     return parser
+
+
+def add_json(parser: Parser) -> None:
+    """Add `--json`, which every command has."""
+    parser.add_argument("--json", action="store_true", help="print JSON on stdout, and nothing else")
 
 
 def indices(text: str, what: str, count: int | None = None) -> list[int]:

@@ -20,7 +20,7 @@ def test_edits_give_a_table_and_a_figure(cnnviz, photo):
     line = ("intervene", "shapes", photo, "--edits", "relu4:1,2=zero; relu3@0,0,2x2=scale(0.5)", "--target", "star")
     code, out, _ = cnnviz(*line, "--json", "--out", "made.png")
     assert code == 0
-    (row,) = json.loads(out)
+    (row,) = json.loads(out)["table"]
     assert row["edit"] == "relu4:1,2=zero; relu3@0,0,2x2=scale(0.5)"
     assert row["change"] == pytest.approx(row["after"] - row["before"])
     assert (photo.parent / "made.png").stat().st_size > 1000

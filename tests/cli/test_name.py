@@ -15,7 +15,7 @@ def test_units_are_named_from_the_masks_that_images_bring(cnnviz, tmp_path):
     assert (tmp_path / "name.png").stat().st_size > 2000
     line = ("name", MODEL, IMAGES, "--masks", "concepts", "--layer", "conv", "--units", "0:2", "--out", "names.npz")
     code, out, _ = cnnviz(*line, "--json")
-    assert [row["name"] for row in json.loads(out)] == ["red", "green"]
+    assert [row["name"] for row in json.loads(out)["table"]] == ["red", "green"]
     assert cv.load("names.npz").names == ("red", "green")
 
 

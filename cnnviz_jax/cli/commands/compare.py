@@ -5,9 +5,8 @@ from typing import Any
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
-from cnnviz_jax.cli.tables import print_json, show
+from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.technique_options import (
-    JSON_OPTION,
     MASKS_OPTION,
     MODEL_OPTIONS,
     REDUCTION_OPTION,
@@ -32,7 +31,6 @@ VERB = Verb(
         MASKS_OPTION,
         REDUCTION_OPTION,
         *RUN_OPTIONS,
-        JSON_OPTION,
     ),
 )
 
@@ -63,10 +61,8 @@ def run(words: list[str], settings: Settings) -> int:
             chunk=request.chunk,
             progress=progress,
         )
-    rows, as_json = result.rows(), request.given["json"] is not None
-    if as_json:
-        print_json({"table": rows, "refused": result.refused})
-    elif not settings.quiet:
+    rows = result.rows()
+    if not (request.as_json or settings.quiet):
         title = f"{model.name}, {len(images)} images; the most faithful first"
         show([_cells(row, result.metrics) for row in rows], as_json=False, empty="", title=title)
         print(
@@ -74,7 +70,7 @@ def run(words: list[str], settings: Settings) -> int:
         )
         for name, reason in result.refused.items():
             print(f"left out: {name}: {reason}")
-    return request.write(result, quiet=as_json)
+    return request.write(result, refused=result.refused)
 
 
 def _cells(row: dict[str, Any], metrics: tuple[str, ...]) -> dict[str, object]:

@@ -60,7 +60,8 @@ def run(words: list[str], settings: Settings) -> int:
         )  # fmt: skip
     if request.given["save"]:
         cv.save(result, request.given["save"])
-    return request.write(result)
+    request.rendered(result)
+    return request.finish(result, request.out, *([Path(request.given["save"])] if request.given["save"] else []))
 
 
 def _method(words: Sequence[str]) -> tuple[str, list[str]]:

@@ -8,8 +8,8 @@ from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.positionals import take_model
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
-from cnnviz_jax.cli.tables import print_json, show
-from cnnviz_jax.cli.technique_options import JSON_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common
+from cnnviz_jax.cli.tables import show
+from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common
 from cnnviz_jax.cli.values import evaluations_at_once
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
@@ -35,7 +35,6 @@ VERB = Verb(
         *OUTPUT_OPTIONS,
         SEED_OPTION,
         Common("batch", "INT", "images at once, in place of what memory allows"),
-        JSON_OPTION,
     ),
 )
 
@@ -76,12 +75,9 @@ def run(words: list[str], settings: Settings) -> int:
             second = load(other, given["other_weights"], quiet=settings.quiet)
             layers = (own, theirs) if own is not None and theirs is not None else None
             result = cv.diff(first, second, images, layers, **options)
-    as_json = given["json"] is not None
-    if as_json:
-        print_json({"table": result.table(), **_answers(result)})
-    elif not settings.quiet:
+    if not (request.as_json or settings.quiet):
         show([_cells(row) for row in result.table()], as_json=False, empty="no layers", title=_title(result))
-    return request.write(result, quiet=as_json)
+    return request.write(result, **_answers(result))
 
 
 def _names(text: str | None) -> list[str] | None:

@@ -54,17 +54,16 @@ def run(words: list[str], settings: Settings) -> int:
 
         rows = explain_plan(request.name, model, images, **options)
         width = max(len(name) for name, _ in rows)
-        print("\n".join(f"{name:<{width}}  {text}" for name, text in rows))
-        return 0
+        request.say("\n".join(f"{name:<{width}}  {text}" for name, text in rows))
+        return request.finish([], plan=dict(rows))
     unfinished = request.out.with_name(f"{request.out.stem}-unfinished")
     with request.progress() as progress, compiling_quickly():
         result = cv.explain(
             request.name, model, images, progress=progress, folder=unfinished, names=[file.name for file in files],
             **options,
         )  # fmt: skip
-    if not settings.quiet:
-        for file, what, score in zip(files, result.provenance.targets, result.scores, strict=True):
-            print(f"{file.name}: {what}, score {float(score):.4g}")
+    for file, what, score in zip(files, result.provenance.targets, result.scores, strict=True):
+        request.say(f"{file.name}: {what}, score {float(score):.4g}")
     return request.write(result)
 
 
@@ -96,7 +95,6 @@ def _several(names: list[str], words: list[str], settings: Settings) -> int:
         shared: dict[str, Any] = {"key": request.key, "chunk": request.chunk, "progress": progress, "names": titles}
         for name in names:
             results.append(cv.explain(name, model, images, target, **shared))
-    if not settings.quiet:
-        for file, what in zip(files, results[0].provenance.targets, strict=True):
-            print(f"{file.name}: {what}")
+    for file, what in zip(files, results[0].provenance.targets, strict=True):
+        request.say(f"{file.name}: {what}")
     return request.write(results if many else results[0])

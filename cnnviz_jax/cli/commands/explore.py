@@ -1,7 +1,5 @@
 """`cnnviz explore MODEL [IMAGES...] --out site`: a folder of pages for every layer, unit, image and class."""
 
-import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,7 +10,6 @@ from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, SEED_OPTION, Common
 from cnnviz_jax.cli.values import evaluations_at_once
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
-from cnnviz_jax.progress.bars import duration
 
 DEFAULT_OUT = "site"
 _EXAMPLES = 200
@@ -84,12 +81,7 @@ def run(words: list[str], settings: Settings) -> int:
             batch=batch,
             progress=progress,
         )
-    if not settings.quiet:
-        for warning in dict.fromkeys(site.summary["warnings"]):
-            print(f"cnnviz: warning: {warning}", file=sys.stderr)
-        page = Path(given["out"]) / "index.html"
-        print(f"wrote {page} in {duration(time.monotonic() - request.started_s)}")
-    return 0
+    return request.finish([], Path(given["out"]) / "index.html", warnings=site.summary["warnings"])
 
 
 def _is_image(word: str) -> bool:

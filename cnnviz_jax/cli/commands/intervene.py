@@ -3,10 +3,9 @@
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.positionals import ImageFile, image_files
 from cnnviz_jax.cli.request import Request, Verb, stacked
-from cnnviz_jax.cli.tables import print_json, show
+from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.technique_options import (
     CHUNK_OPTION,
-    JSON_OPTION,
     MODEL_OPTIONS,
     OUTPUT_OPTIONS,
     TARGET_OPTION,
@@ -31,7 +30,6 @@ VERB = Verb(
         TARGET_OPTION,
         *OUTPUT_OPTIONS,
         CHUNK_OPTION,
-        JSON_OPTION,
     ),
     result="Intervention",
 )
@@ -64,15 +62,13 @@ def run(words: list[str], settings: Settings) -> int:
             progress=progress,
             **given,
         )
-    rows, as_json = result.table(), request.given["json"] is not None
-    if as_json:
-        print_json(rows)
-    elif not settings.quiet:
+    rows = result.table()
+    if not (request.as_json or settings.quiet):
         shown = [{name: format(x, ".4g") if isinstance(x, float) else x for name, x in row.items()} for row in rows]
         show(shown[:_ROWS], as_json=False, empty="", title=f"{model.name}: scores before and after")
         if len(rows) > _ROWS:
             print(f"{len(rows) - _ROWS} more rows; --json prints all")
-    return request.write(result, quiet=as_json)
+    return request.write(result)
 
 
 def edits_in(text: str | None) -> dict[str, str | float]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
 from cnnviz_jax.cli.tables import show
-from cnnviz_jax.cli.technique_options import JSON_OPTION, MODEL_OPTIONS
+from cnnviz_jax.cli.technique_options import MODEL_OPTIONS
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.layers import Layer
@@ -17,7 +17,7 @@ VERB = Verb(
     usage="cnnviz layers MODEL [--weights FILE] [--json]",
     about="List the layers of a model, in the order they run.",
     words="the model, if not given by --model",
-    options=(*MODEL_OPTIONS[:2], JSON_OPTION),
+    options=MODEL_OPTIONS[:2],
 )
 
 
@@ -28,12 +28,11 @@ def run(words: list[str], settings: Settings) -> int:
     model = request.load()
     rows = [_row(layer) for layer in model.layers.values()]
     height, width, channels = model.input_shape
-    as_json = request.given["json"] is not None
     show(
         rows,
-        as_json=as_json,
+        as_json=request.as_json,
         empty=f"{model.name} has no layers that could be told apart.",
-        title=None if as_json else f"{model.name}: {len(rows)} layers, input {height} x {width} x {channels}",
+        title=None if request.as_json else f"{model.name}: {len(rows)} layers, input {height} x {width} x {channels}",
     )
     return 0
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from cnnviz_jax.cli.answer import rows_of
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, stacked
@@ -48,8 +49,8 @@ def run(words: list[str], settings: Settings) -> int:
         maps = cv.explain(technique, model, images, target, **shared)
         options = {"mask": load_masks(masks, model), "reduction": request.given["reduction"], **request.options}
         result = cv.measure(request.name, model, images, maps, **shared, **options)
-    if not settings.quiet:
-        for file, what, value in zip(files, result.provenance.targets, result.values, strict=True):
-            print(f"{file.name}: {what}, {request.name} {float(value):.4g}")
-        print(f"{request.name} of {technique}: mean {result.mean:.4g}, {result.better} is better")
-    return request.write(result)
+    for file, what, value in zip(files, result.provenance.targets, result.values, strict=True):
+        request.say(f"{file.name}: {what}, {request.name} {float(value):.4g}")
+    request.say(f"{request.name} of {technique}: mean {result.mean:.4g}, {result.better} is better")
+    rows = [row | {"image": file.name} for file, row in zip(files, rows_of(result), strict=True)]
+    return request.write(result, table=rows, of=technique, mean=result.mean, better=result.better)

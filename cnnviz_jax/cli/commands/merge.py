@@ -5,7 +5,8 @@ import dataclasses
 import sys
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.values import Parser
+from cnnviz_jax.cli.tables import print_json
+from cnnviz_jax.cli.values import Parser, add_json
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.sweep.errors import SweepStop
 
@@ -25,6 +26,7 @@ def run(words: list[str], settings: Settings) -> int:
     parser.add_argument(
         "--trust", action="store_true", help="import the factories that the folders name, and fetch their weights"
     )
+    add_json(parser)
     found = parser.parse_args(words)
     if found.weights and not found.model:
         raise UsageError("--weights are those of --model: name both")
@@ -60,6 +62,8 @@ def run(words: list[str], settings: Settings) -> int:
     except SweepStop as stop:
         print(f"cnnviz: {stop}", file=sys.stderr)
         return stop.code
-    if not settings.quiet:
+    if found.json:
+        print_json({"command": "merge", "wrote": [str(out.root)]})
+    elif not settings.quiet:
         print(f"done: {out.root}")
     return 0

@@ -5,9 +5,8 @@ from typing import Any
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
-from cnnviz_jax.cli.tables import print_json, show
+from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.technique_options import (
-    JSON_OPTION,
     LAYER_OPTION,
     MODEL_OPTIONS,
     OUTPUT_OPTIONS,
@@ -35,7 +34,6 @@ VERB = Verb(
         *OUTPUT_OPTIONS,
         SEED_OPTION,
         Common("batch", "INT", "images at once, in place of what memory allows"),
-        JSON_OPTION,
     ),
     result="UnitNames",
 )
@@ -67,10 +65,7 @@ def run(words: list[str], settings: Settings) -> int:
     with request.progress() as progress:
         batch = evaluations_at_once(given["batch"])
         result = cv.name_units(model, images, batch=batch, progress=progress, **options)
-    as_json = given["json"] is not None
-    if as_json:
-        print_json(result.table())
-    elif not settings.quiet:
+    if not (request.as_json or settings.quiet):
         rows = [
             {
                 "unit": row["unit"],
@@ -83,4 +78,4 @@ def run(words: list[str], settings: Settings) -> int:
         show(
             rows, as_json=False, empty="no units", title=f"{result.layer} of {model.name}, {result.image_count} images"
         )
-    return request.write(result, quiet=as_json)
+    return request.write(result)

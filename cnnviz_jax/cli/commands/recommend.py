@@ -2,9 +2,7 @@
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
-from cnnviz_jax.cli.tables import print_json
 from cnnviz_jax.cli.technique_options import (
-    JSON_OPTION,
     MODEL_OPTIONS,
     OUTPUT_OPTIONS,
     SEED_OPTION,
@@ -28,7 +26,6 @@ VERB = Verb(
         TARGET_OPTION,
         *OUTPUT_OPTIONS,
         SEED_OPTION,
-        JSON_OPTION,
     ),
     result="Comparison",
 )
@@ -51,12 +48,10 @@ def run(words: list[str], settings: Settings) -> int:
             model, images, techniques, request.target(model), budget_s=budget_s, names=names, key=request.key,
             progress=progress,
         )  # fmt: skip
-    if as_json := request.given["json"] is not None:
-        kept = ("technique", "reasons", "alike", "insensitive", "faithfulness", "control", "weights", "untried")
-        print_json({name: getattr(result, name) for name in kept})
-    else:
-        print(result)
-    return 0 if result.comparison is None else request.write(result.comparison, quiet=as_json)
+    request.say(str(result))
+    kept = ("technique", "reasons", "alike", "insensitive", "faithfulness", "control", "weights", "untried")
+    told = {name: getattr(result, name) for name in kept}
+    return request.finish([], **told) if result.comparison is None else request.write(result.comparison, **told)
 
 
 def _seconds(text: str) -> float:

@@ -76,8 +76,8 @@ def run(words: list[str], settings: Settings) -> int:
                 progress=progress,
             )
         left_out = page.refused
-    request.announce(f"{name} is left out: {reason}" for name, reason in left_out.items())
-    return 0
+    warnings = [f"{name} is left out: {reason}" for name, reason in left_out.items()]
+    return request.finish([], request.out, warnings=warnings, refused=left_out)
 
 
 def page_path(path: Path) -> Path:

@@ -44,7 +44,12 @@ def run(words: list[str], settings: Settings) -> int:
         result = cv.survey(request.name, model, images, labels, batch=batch, progress=progress, **request.options)
     if not isinstance(result, dict):
         return request.write(result)
+    wrote = []
     for layer, found in result.items():
         named = request.out.with_stem(f"{request.out.stem}-{layer.replace('/', '.')}")
-        dataclasses.replace(request, out=named).write(found)
-    return 0
+        dataclasses.replace(request, out=named).rendered(found)
+        wrote.append(named)
+    code = request.finish(list(result.values()), *wrote)
+    for named in wrote[1:]:
+        request.say(f"wrote {named}")
+    return code

@@ -11,7 +11,8 @@ from pathlib import Path
 from cnnviz_jax.cli.commands.sweep_launcher import launcher_of, print_script, run_on
 from cnnviz_jax.cli.dataclass_options import add_options, given_options
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.values import Parser
+from cnnviz_jax.cli.tables import print_json
+from cnnviz_jax.cli.values import Parser, add_json
 from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.files import check_writable
 from cnnviz_jax.sweep.errors import EXIT_CODES, Interrupted, SweepStop, SweepUsageError
@@ -94,13 +95,19 @@ def _run(words: list[str], settings: Settings) -> int:
     quiet = settings.quiet or jax.process_index() != 0
     model = load(spec.model, spec.weights, quiet=quiet)
     if found.dry_run:
-        from cnnviz_jax.cli.commands.sweep_plan import print_plan
+        from cnnviz_jax.cli.commands.sweep_plan import plan_rows, print_plan
 
-        print_plan(spec, model, found.run, options, measured=found.measure)
+        rows, growth = plan_rows(spec, model, found.run, options, measured=found.measure)
+        if found.json:
+            print_json({"command": "sweep", "run": found.run, "plan": rows, "growth": growth})
+        else:
+            print_plan(rows, growth)
         return 0
     with progress_on_stderr(quiet=quiet) as progress:
         folder = run_sweep(spec, model, found.run, options, progress=progress)
-    if not quiet:
+    if found.json and jax.process_index() == 0:
+        print_json({"command": "sweep", "run": found.run, "wrote": [str(folder.root)]})
+    elif not quiet:
         print(f"done: {folder.root}")
     return 0
 
@@ -150,5 +157,6 @@ def _parser() -> Parser:
         heartbeat_s="heartbeat",
         init_timeout_s="init-timeout",
     )
+    add_json(parser)
     where.add_argument("--devices", type=int, metavar="N", help="split this machine's CPU into N devices")
     return parser

@@ -15,8 +15,15 @@ if TYPE_CHECKING:
 _MILLION = 1_000_000
 
 
-def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, measured: bool) -> None:
-    """Resolve the sweep, compile its step, and print what it would do; nothing is written."""
+def plan_rows(
+    spec: SweepSpec, model: Model, run: str, options: RunOptions, *, measured: bool
+) -> tuple[dict[str, str], list[dict[str, int | str]]]:
+    """Resolve the sweep, compile its step, and return what it would do; nothing is written.
+
+    Returns:
+        Each fact in words by name, and what more images and devices would cost, a row each; none where the time of an
+        image is not known.
+    """
     from cnnviz_jax.files import read_lines
     from cnnviz_jax.sweep.layout import RunFolder
     from cnnviz_jax.sweep.planning import costs_of, estimate, free_bytes, measure
@@ -50,16 +57,35 @@ def print_plan(spec: SweepSpec, model: Model, run: str, options: RunOptions, *, 
         "checkpoint": f"{_size(costs.checkpoint_bytes)}, {own.checkpoints} in all",
         "free disk": _size(free_bytes(folder.root)),
     }
+    if not compute_s:
+        return rows, []
+    larger = (estimate(costs, _MILLION, n, checkpoint_every_s=every_s) for n in (1, 8, 256))
+    return rows, [
+        {
+            "images": each.images,
+            "devices": each.devices,
+            "time": duration(each.total_s),
+            "storage": _size(each.storage_bytes),
+            "files": each.files,
+            "checkpoints": each.checkpoints,
+            "limited_by": each.limit,
+        }
+        for each in (own, *larger)
+    ]
+
+
+def print_plan(rows: dict[str, str], growth: list[dict[str, int | str]]) -> None:
+    """Print a plan for people."""
     width = max(map(len, rows))
     for name, text in rows.items():
         print(f"{name:<{width}}  {text}")
-    if compute_s:
+    if growth:
         print(f"\n{'images':>12} {'devices':>8} {'time':>14} {'storage':>10} {'files':>10} {'ckpts':>6}  limited by")
-        for each in (own, *(estimate(costs, _MILLION, n, checkpoint_every_s=every_s) for n in (1, 8, 256))):
-            print(
-                f"{each.images:>12,} {each.devices:>8} {duration(each.total_s):>14} {_size(each.storage_bytes):>10} "
-                f"{each.files:>10,} {each.checkpoints:>6}  {each.limit}"
-            )
+    for each in growth:
+        print(
+            f"{each['images']:>12,} {each['devices']:>8} {each['time']:>14} {each['storage']:>10} "
+            f"{each['files']:>10,} {each['checkpoints']:>6}  {each['limited_by']}"
+        )
 
 
 def _size(count: float) -> str:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import print_json
-from cnnviz_jax.cli.values import Parser
+from cnnviz_jax.cli.values import Parser, add_json
 from cnnviz_jax.progress.bars import duration
 
 
@@ -14,7 +14,7 @@ def run(words: list[str], settings: Settings) -> int:
     description = "Show how far a sweep is, also while it runs."
     parser = Parser(prog="cnnviz sweep-status", description=description, allow_abbrev=False)
     parser.add_argument("run", metavar="DIR", help="the run folder")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    add_json(parser)
     found = parser.parse_args(words)
 
     from cnnviz_jax.sweep.layout import RunFolder

@@ -73,10 +73,9 @@ def run(words: list[str], settings: Settings) -> int:
     display |= {"exemplars": 4} if "exemplar_crops" in result.extras else {}
     cv.render(result, out, renderer="grid", **display)
     written = write_beside(result, out, block=block)
-    request.announce(result.warnings)
-    if not settings.quiet:
-        print(f"beside it: {', '.join(str(path) for path in written)}")
-    return 0
+    code = request.finish(result, out, *written)
+    request.say(f"beside it: {', '.join(str(path) for path in written)}")
+    return code
 
 
 def _images(request: Request) -> list[ImageFile]:

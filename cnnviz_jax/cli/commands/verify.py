@@ -1,11 +1,13 @@
 """`cnnviz verify DIR`: read everything in a run folder back and check it."""
 
+import dataclasses
 import sys
 from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.progress import progress_on_stderr
-from cnnviz_jax.cli.values import Parser
+from cnnviz_jax.cli.tables import print_json
+from cnnviz_jax.cli.values import Parser, add_json
 
 
 def run(words: list[str], settings: Settings) -> int:
@@ -17,6 +19,7 @@ def run(words: list[str], settings: Settings) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("run", metavar="DIR", help="the run folder")
+    add_json(parser)
     found = parser.parse_args(words)
 
     from cnnviz_jax.sweep.layout import RunFolder
@@ -27,6 +30,9 @@ def run(words: list[str], settings: Settings) -> int:
     for fault in verified.faults:
         print(f"cnnviz: {fault}", file=sys.stderr)
     state = "finished" if verified.done else "not finished"
+    if found.json:
+        print_json({"command": "verify", "run": found.run, "state": state, **dataclasses.asdict(verified)})
+        return 1 if verified.faults else 0
     print(
         f"{found.run}: {state}, {verified.written:,} of {verified.images:,} examples written, "
         f"{verified.chunks:,} chunks and {verified.checkpoints} checkpoints read, {len(verified.faults)} faults"
