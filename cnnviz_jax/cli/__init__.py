@@ -51,13 +51,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         argv: The words after `cnnviz`; those of the process by default.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    debug = "--debug" in words
+    own = words[: words.index("--")] if "--" in words else words
+    debug = "--debug" in own
     try:
         # A command prints the warnings of its result as lines of its own.
         with (
             warnings.catch_warnings(),
             _ended_by_signals(),
-            stdout_for_json() if "--json" in words else contextlib.nullcontext(),
+            stdout_for_json() if "--json" in own else contextlib.nullcontext(),
         ):
             warnings.simplefilter("ignore", CnnvizWarning)
             return _dispatch(words)

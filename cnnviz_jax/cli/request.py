@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 import sys
 import time
 from collections.abc import Iterable, Sequence
@@ -101,7 +102,7 @@ class Request:
         if verb.kind is None:
             registry = settings.plugins()
             common = (*verb.options, JSON_OPTION, *_shown(verb.options, verb.result))
-            line = read_plain_line(verb.name, verb.about, arguments, common=common, words_help=verb.words)
+            line = read_plain_line(verb.name, verb.usage, verb.about, arguments, common=common, words_help=verb.words)
         else:
             registry = settings.plugins()
             if list(arguments[:1]) in (["-h"], ["--help"]):
@@ -111,7 +112,10 @@ class Request:
             instead = _INSTEAD_OF_A_MODEL.get(technique.takes)
             common, words_help = (OUTPUT_OPTIONS, instead) if instead else (verb.options, verb.words)
             common = (*common, JSON_OPTION, *_shown(common, result_of(technique) or verb.result))
-            line = read_line(technique, rest, common=common, words_help=words_help)
+            usage = re.sub(r"\[?TECHNIQUE\]?|METRIC", technique.name, verb.usage)
+            if instead:
+                usage = f"cnnviz {verb.name} {technique.name} {words_help.split()[-1].upper()} [--out FILE] [options]"
+            line = read_line(technique, rest, common=common, words_help=words_help, usage=usage)
         model, words = _model_and_words(verb, technique, line, registry)
         return cls(
             verb=verb,

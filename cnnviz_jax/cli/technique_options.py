@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any
 
+from cnnviz_jax.cli.help_style import fault_of, plain_help
 from cnnviz_jax.cli.positionals import resembles_option
 from cnnviz_jax.cli.values import Leave, Parser, indices
-from cnnviz_jax.errors import PluginError
+from cnnviz_jax.errors import PluginError, UsageError
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
 
@@ -79,10 +80,10 @@ def verb_help(kind: Kind, usage: str, description: str, registry: Plugins) -> st
 
 
 def read_plain_line(
-    verb: str, about: str, arguments: Sequence[str], *, common: Sequence[Common], words_help: str
+    verb: str, usage: str, about: str, arguments: Sequence[str], *, common: Sequence[Common], words_help: str
 ) -> Line:
     """Return the line of a verb that runs no technique in particular."""
-    parser = Parser(prog=f"cnnviz {verb}", description=about, allow_abbrev=False)
+    parser = Parser(prog=f"cnnviz {verb}", usage=usage.replace("%", "%%"), description=about, allow_abbrev=False)
     parser.add_argument("words", nargs="*", metavar="WORDS", help=words_help)
     for option in common:
         takes: dict[str, Any] = {"metavar": option.metavar, "default": option.default}
@@ -93,7 +94,14 @@ def read_plain_line(
     return Line(words=tuple(found.pop("words")), common=found, options={})
 
 
-def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence[Common], words_help: str) -> Line:
+def read_line(
+    spec: TechniqueSpec,
+    arguments: Sequence[str],
+    *,
+    common: Sequence[Common],
+    words_help: str,
+    usage: str = "cnnviz VERB TECHNIQUE WORDS [options]",
+) -> Line:
     """Return a technique's command line, read against its config dataclass.
 
     With `--help` this prints the help, made of the docstrings of the config's fields, and leaves.
@@ -103,8 +111,10 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
         arguments: What follows its name.
         common: The options of the verb.
         words_help: What the words are, for the help.
+        usage: The line in one line, for the help.
 
     Raises:
+        UsageError: An option is unknown, or its value is none that it takes.
         PluginError: The technique has an option that the command line needs for itself.
     """
     import tyro
@@ -144,12 +154,17 @@ def read_line(spec: TechniqueSpec, arguments: Sequence[str], *, common: Sequence
     }
 
     def parse(given: Sequence[str]) -> Any:
+        told, fault = io.StringIO(), io.StringIO()
         try:
-            return tyro.cli(line_type, args=list(given), **settings)
+            with contextlib.redirect_stdout(told), contextlib.redirect_stderr(fault):
+                return tyro.cli(line_type, args=list(given), **settings)
         except SystemExit as leaving:  # after --help, or with a fault that it printed
             if leaving.code in (0, None) and not {"-h", "--help"} & set(given):
                 raise PluginError(f"the options of technique {spec.name!r} called sys.exit(0)") from leaving
-            raise Leave(leaving.code if isinstance(leaving.code, int) else 2) from leaving
+            if leaving.code not in (0, None):
+                raise fault_of(fault.getvalue() or told.getvalue(), settings["prog"]) from leaving
+            print(plain_help(told.getvalue(), usage))
+            raise Leave(0) from leaving
 
     # Words behind options tyro alone would refuse or read as values: it is tried first, then given the words last.
     is_help = not {"-h", "--help"}.isdisjoint(arguments)
@@ -186,12 +201,10 @@ def with_units_apart(words: Sequence[str]) -> list[str]:
 
 
 def _quietly(parse: Callable[[Sequence[str]], Any], given: Sequence[str]) -> Any:
-    """Return the line parsed, or `None` where tyro would print what is wrong and leave."""
-    unread = io.StringIO()
+    """Return the line parsed, or `None` where something is wrong with it."""
     try:
-        with contextlib.redirect_stdout(unread), contextlib.redirect_stderr(unread):
-            return parse(given)
-    except Leave:
+        return parse(given)
+    except (Leave, UsageError):
         return None
 
 

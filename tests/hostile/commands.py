@@ -38,7 +38,5 @@ def run(words: list[str]) -> None:
     if code != 2 or "Traceback" in told:
         raise TracedBack(f"exit {code}: {told[-1500:]}")
     if not lines[-1].startswith("cnnviz: "):
-        if "For full helptext" in told:  # the parser of a technique's options draws a box
-            raise CnnvizError("the options are wrong")
         raise TracedBack(f"exit 2 without a sentence: {told[-1500:]!r}")
     raise CnnvizError(lines[-1].removeprefix("cnnviz: "))

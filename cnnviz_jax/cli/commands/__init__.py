@@ -26,6 +26,7 @@ COMMANDS = {
     "panels": "list what the pages of `cnnviz explore` show of a unit",
     "launchers": "list what runs the shards of a sweep elsewhere",
     "plugins": "list the plugins, also those skipped, and why",
+    "completion": "print the script that lets bash, zsh or fish complete lines",
     "doctor": "check this installation: versions, devices, memory, compiler",
 }
 """Verb to its summary; verb `x-y` lives in `cnnviz_jax.cli.commands.x_y` as `run(words, settings) -> int`."""
