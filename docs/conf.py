@@ -18,6 +18,8 @@ extensions = [
     "sphinx.ext.napoleon",
     "command_help",
     "docstring_style",
+    "gallery",
+    "notebook_pages",
     "plugin_names",
 ]
 exclude_patterns = ["_build", "tutorial/cnnviz-shifted-saliency"]
@@ -47,4 +49,5 @@ nitpick_ignore_regex = [
 
 html_theme = "sphinx_book_theme"
 html_title = "cnnviz_jax"
+html_static_path = ["static"]
 html_theme_options = {"show_toc_level": 2}

@@ -8,8 +8,8 @@ import sys
 import pytest
 
 from cnnviz_jax.cli.commands import COMMANDS
+from cnnviz_jax.cli.commands.candidates import candidates, help_of, options_in
 from cnnviz_jax.cli.commands.completion import SCRIPTS
-from cnnviz_jax.cli.completion import candidates, help_of, options_in
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.plugins import plugins
 
@@ -98,7 +98,7 @@ def test_a_help_is_read_line_by_line():
 
 def test_nothing_heavy_is_imported():
     code = (
-        "import sys; from cnnviz_jax.cli.completion import candidates\n"
+        "import sys; from cnnviz_jax.cli.commands.candidates import candidates\n"
         "assert candidates(['explain', 'occlusion', 'shapes', '--w'])\n"
         "print({'jax', 'numpy', 'matplotlib', 'flax'} & set(sys.modules))"
     )

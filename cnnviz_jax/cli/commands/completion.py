@@ -1,6 +1,6 @@
 """`cnnviz completion SHELL`: the script that lets a shell complete lines of `cnnviz`."""
 
-from cnnviz_jax.cli.completion import candidates
+from cnnviz_jax.cli.commands.candidates import candidates
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import print_json
 from cnnviz_jax.cli.values import Parser, add_json

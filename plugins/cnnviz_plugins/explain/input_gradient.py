@@ -1,5 +1,6 @@
 """The gradient of a score with respect to the image, its ReLUs rewritten where a method asks for it."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import jax
@@ -43,7 +44,13 @@ def relu_rule(
         return (), ()
     names, others = model.program.rewritten(rules), model.program.unruled_activations()
     if not names:
-        met = f" (it has {', '.join(sorted(set(others)))})" if others else ""
+        met = f" (it has {_few(sorted(set(others)))})" if others else ""
         raise RuleError(f"{method} rewrites ReLUs, and {model.name} has none{met}; {instead} needs none")
-    left = f"{method} has no agreed rule for these activations and leaves them as they are: {', '.join(others)}"
+    left = f"{method} has no agreed rule for these activations and leaves them as they are: {_few(others)}"
     return (("rewritten", tuple(names)),), (left,) if others else ()
+
+
+def _few(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
