@@ -50,6 +50,10 @@ class Evolution(Result):
     """What each image reaches, in the units of the layer."""
     status: tuple[tuple[Status, ...], ...] = ()
     """Per step and unit, `ok` or why there is no image to believe."""
+    points: Float[np.ndarray, "p 2"] | None = None
+    """Of a kernel with two inputs, points that are drawn below its lines."""
+    classes: Int[np.ndarray, " p"] | None = None
+    """The class of each point."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
 

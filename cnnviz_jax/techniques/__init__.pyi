@@ -573,6 +573,8 @@ class Evolution(InspectConfig[evolution.Evolution]):
     """Recorded kernel that is drawn, such as `conv1`; the first convolution, or dense layer, when not given."""
     shape: tuple[int, int] | None = None
     """Height and width that a dense kernel's inputs stand for."""
+    points: str | None = None
+    """An .npz of points in the plane, `x` (n, 2), and their classes, `y` (n,): drawn below decision lines."""
     network: str | None = None
     """`package.module:factory` of the network, or a name that `cnnviz models` lists; the recorder's own when not
     given. Needed for `images` and `synthesised`."""

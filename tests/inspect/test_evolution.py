@@ -165,6 +165,28 @@ def test_the_lines_of_a_layer_with_two_inputs(tmp_path):
         assert animation.n_frames == 3
 
 
+def test_points_of_the_data_are_drawn_below_the_lines(tmp_path):
+    recorder = cv.Recorder(tmp_path / "lines")
+    for step in range(2):
+        recorder.save(step, {"first": {"kernel": (step + 1) * jnp.eye(2)}, "last": {"kernel": jnp.ones((3, 1))}})
+    x = np.array([[0, 1], [1, 0], [-1, 0.5]])
+    np.savez(tmp_path / "points.npz", x=x, y=[0, 1, 1])
+    found = cv.inspect("evolution", tmp_path / "lines", points=str(tmp_path / "points.npz"))
+    np.testing.assert_array_equal(found.points, x)
+    np.testing.assert_array_equal(found.classes, [0, 1, 1])
+    first, second, *_ = cv.figure(found).axes
+    np.testing.assert_array_equal(first.collections[0].get_offsets(), x)
+    assert [label.get_text() for label in first.get_xticklabels()] == ["-2", "0", "2"]
+    assert len(first.get_yticks()) == 3
+    assert len(second.get_yticks()) == 0
+    assert cv.load(cv.save(found, tmp_path / "kept.npz")) == found
+    with pytest.raises(UsageError, match=r"points lie in a plane, and last\.kernel has 3 inputs"):
+        cv.inspect("evolution", tmp_path / "lines", layer="last", points=str(tmp_path / "points.npz"))
+    np.savez(tmp_path / "odd.npz", x=x, y=[0])
+    with pytest.raises(UsageError, match=r"got \(3, 2\) and \(1,\)"):
+        cv.inspect("evolution", tmp_path / "lines", points=str(tmp_path / "odd.npz"))
+
+
 def test_a_line_ends_at_the_border_of_the_square_or_is_not_in_it():
     np.testing.assert_allclose(line_of(np.array([1.0, 0]), -0.5, 2.0), [[0.5, -2], [0.5, 2]])
     assert len(line_of(np.array([1.0, 0]), 9.0, 2.0)) == 0

@@ -27,3 +27,14 @@ def test_two_layers_make_two_blocks_with_files_beside(tmp_path, monkeypatch, cap
     found = json.loads((tmp_path / "grid.json").read_text())
     assert [len(image["curve"]) for image in found["images"]] == [3] * 4
     assert len(list((tmp_path / "grid-units" / "finished").glob("*.npz"))) == 4
+
+
+def test_one_layer_makes_a_figure_with_labels_and_the_grid_where_it_is_asked_for(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([*LINE, "--layer", "conv1", "--out", "a.png"]) == 0, capsys.readouterr().err
+    assert main([*LINE, "--layer", "conv1", "--out", "b.png", "--renderer", "grid"]) == 0, capsys.readouterr().err
+    with Image.open("a.png") as labelled, Image.open("b.png") as grid:
+        assert labelled.width > 400
+        assert grid.size == (12 + 5 + 12, 12)
+    for name in ("a", "b"):
+        assert {f"{name}.json", f"{name}.gif", f"{name}-units"} <= {path.name for path in tmp_path.iterdir()}

@@ -40,38 +40,45 @@ def run(words: list[str], settings: Settings) -> int:
     files = _images(request)
     _check_units(request)
     suffix = out.suffix.lower()
-    renderer = given["renderer"] or ("grid" if suffix == ".png" else None)
-    request.check_output("Synthesis", renderer=renderer)
     best, snapshots = _count(given["best"], "best"), _count(given["snapshots"], "snapshots")
     exemplars = image_files([given["exemplars"]]) if given["exemplars"] else []
+    layers = [None] if given["layer"] is None else [layer.strip() for layer in given["layer"].split(",")]
+    has_files_beside = suffix == ".png" and given["renderer"] in (None, "grid")
+    # What only the grid can show is stitched without labels; all else is a figure that says what it shows.
+    is_grid = has_files_beside and bool(given["renderer"] or best or exemplars or len(layers) > 1)
+    renderer = "grid" if is_grid else given["renderer"]
+    request.check_output("Synthesis", renderer=renderer)
 
     import cnnviz_jax as cv
 
     model = request.load()
     if snapshots is None:
-        snapshots = _SNAPSHOTS if renderer == "grid" or suffix == ".gif" else 0
+        snapshots = _SNAPSHOTS if has_files_beside or suffix == ".gif" else 0
     options: dict[str, Any] = {"snapshots": snapshots, **request.options, "key": request.key, "chunk": request.chunk}
     options |= {"images": stacked(files, model)} if files else {}
     options |= {"exemplars": stacked(exemplars, model)} if exemplars else {}
     options |= {"target": request.target(model)} if given["target"] is not None else {}
-    options |= {"folder": folder_beside(out) / "finished"} if renderer == "grid" else {}
+    options |= {"folder": folder_beside(out) / "finished"} if has_files_beside else {}
     results = []
     with request.progress() as progress:
-        for layer in [None] if given["layer"] is None else given["layer"].split(","):
-            named: dict[str, Any] = {} if layer is None else {"layer": layer.strip()}
+        for layer in layers:
+            named: dict[str, Any] = {} if layer is None else {"layer": layer}
             if given["channels"] is not None:
                 whole = named.get("layer", options.get("layer"))
                 count = model.layers[whole].channels if whole else None
                 named["channels"] = indices(given["channels"], "channels", count)
             results.append(cv.synthesize(request.name, model, progress=progress, **options, **named))
     result = joined(results)
-    if renderer != "grid":
+    if not has_files_beside:
         return request.write(result)
     block = len(results[0].status) if len(results) > 1 else None
     display: dict[str, Any] = {"best": best} if best else {}
     display |= {"block": block} if block else {}
     display |= {"exemplars": 4} if "exemplar_crops" in result.extras else {}
-    cv.render(result, out, renderer="grid", **display)
+    if is_grid:
+        cv.render(result, out, renderer="grid", **display)
+    else:
+        request.rendered(result)
     written = write_beside(result, out, block=block)
     code = request.finish(result, out, *written)
     request.say(f"beside it: {', '.join(str(path) for path in written)}")

@@ -53,6 +53,8 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
     if (config.images is not None or config.synthesised is not None) and network is None:
         raise UsageError(f"{wanted} need the network: network=package.module:factory, or Recorder(network=)")
 
+    points, classes = (None, None) if config.points is None else points_in(Path(config.points))
+
     def read(provenance: Provenance) -> Evolution:
         kept = [recorder.load(step) for step in steps]
         names = tuple(name for name in kept[0] if np.issubdtype(kept[0][name].dtype, np.floating))
@@ -65,6 +67,9 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         biases = np.zeros((len(steps), shown.shape[-1]), np.float32)
         if bias is not None and kept[0][bias].shape == biases.shape[1:]:
             biases = np.stack([one[bias] for one in kept]).astype(np.float32)
+        is_plane = kernel.ndim == 3 and kernel.shape[1] == 2
+        if points is not None and not is_plane:
+            raise UsageError(f"points lie in a plane, and {layer} has {kernel.shape[-2]} inputs")
         model = load_model(network) if network and (config.images or config.synthesised) else None
         answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept)
         found = Evolution(
@@ -75,17 +80,37 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
             quantiles=np.stack([np.quantile(table[name], _SHARES, axis=1).T for name in names]),
             shares=_SHARES,
             layer=layer,
-            view="lines" if kernel.ndim == 3 and kernel.shape[1] == 2 else "filters",
+            view="lines" if is_plane else "filters",
             kernel=shown,
             bias=biases,
             answers=answers,
             fire_rate=rates,
             surveyed=surveyed,
+            points=points,
+            classes=classes,
             provenance=provenance,
         )
         return found if model is None or config.synthesised is None else with_units(found, config, model, kept)
 
     return read
+
+
+def points_in(path: Path) -> tuple[np.ndarray, np.ndarray]:
+    """Return the points (n, 2) of an .npz and their classes (n,), which are 0 where it has none.
+
+    Raises:
+        UsageError: There is no such file, or it holds no points in a plane.
+    """
+    try:
+        with np.load(path) as file:
+            found = {name: file[name] for name in ("x", "y") if name in file.files}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"points {str(path)!r} is no .npz that can be read: {error}") from error
+    x = np.asarray(found.get("x", ()))
+    y = np.asarray(found.get("y", np.zeros(len(x))))
+    if x.ndim != 2 or x.shape[1] != 2 or y.shape != x.shape[:1]:
+        raise UsageError(f"points are x (n, 2) and y (n,) in {str(path)!r}, got {x.shape} and {y.shape}")
+    return x.astype(np.float32), y.astype(np.int32)
 
 
 def _moved(rows: Float[np.ndarray, "s n"], since: np.ndarray) -> Float[np.ndarray, " s"]:

@@ -57,7 +57,7 @@ def _frame(result: Evolution, step: int, options: EvolutionOptions, dpi: int) ->
     words = f"{options.title or result.layer} · step {result.steps[step]}"
     sheet.text(_EDGE, _EDGE, plain(words, int(width * 11)), size=TITLE_PT if is_lines else SMALL_PT + 1)
     if is_lines:
-        draw_lines(sheet.axes(_EDGE, top, side, side, frame=True), result, step, options.extent)
+        draw_lines(sheet.axes(_EDGE, top, side, side, frame=True), result, step, options.extent, is_first=False)
     for unit in range(0 if is_lines else units):
         x, y = _EDGE + unit % columns * (side + _GAP), top + unit // columns * (side + _GAP)
         sheet.axes(x, y, side, side).imshow(tile(result, step, unit), aspect="auto")

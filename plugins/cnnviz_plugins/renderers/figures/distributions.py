@@ -7,11 +7,12 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Distributions
 from cnnviz_plugins.renderers.colormaps import palette
+from cnnviz_plugins.renderers.display import Scale
 from cnnviz_plugins.renderers.figures.sheet import EDGE, INK, RULE, SMALL_PT, Sheet, tidy
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
 
-_RIDGES, _ROW, _SIDE, _LABEL = 3.4, 0.28, 3.6, 0.95
+_RIDGES, _ROW, _SIDE, _LABEL, _BAR = 3.4, 0.28, 3.6, 0.95, 0.75
 _DEAD, _ALWAYS, _NORMAL = "#cf222e", "#bf8700", "#316dca"
 
 
@@ -22,7 +23,7 @@ def distributions_figure(result: Distributions, options: UnitOptions) -> Figure:
     rates_h = 1.7
     classes_h = 0.35 + min(max(0.16 * len(result.class_names), 0.8), 4.0) + 0.45 if has_classes else 0.0
     body_h = max((len(units) + 1.2) * _ROW + 0.5, rates_h + 0.65 + classes_h)
-    sheet_w = 2 * EDGE + _LABEL + _RIDGES + 1.15 + 0.75 + _SIDE
+    sheet_w = 2 * EDGE + _LABEL + _RIDGES + 1.15 + 0.75 + _SIDE + (_BAR if has_classes else 0.0)
     top = EDGE + 0.42
     heading = f"distributions of {result.layer} · {result.provenance.model} · {result.image_count} images"
     sheet = Sheet.with_caption(heading, _words(result), result.warnings, width=sheet_w, top=top, body=body_h + 0.1)
@@ -105,6 +106,8 @@ def _classes(sheet: Sheet, result: Distributions, x: float, y: float, height: fl
     if len(means) <= 30:
         axes.set_yticks(range(len(means)), [plain(name, 14) for name in result.class_names])
     axes.tick_params(length=2, pad=2)
+    share = Scale(policy="positive", low=0.0, high=1.0)
+    sheet.color_bar(x + _SIDE + 0.1, y, 0.1, height, share, "viridis", "of the unit's largest")
 
 
 def _words(result: Distributions) -> list[str]:

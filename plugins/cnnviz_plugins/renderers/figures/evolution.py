@@ -1,5 +1,7 @@
 """A training: strips of filters, decision lines and synthesised units, how far the weights moved, how units answer."""
 
+from typing import Literal
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -49,7 +51,8 @@ def reached(result: Evolution, step: int, unit: int) -> str:
     return number(float(result.activation[step, unit]))
 
 
-_TILE, _LINES, _PLOT, _PLOT_H = 0.6, 1.25, 2.6, 1.6
+_TILE, _LINES, _PLOT, _PLOT_H, _KEY = 0.6, 1.25, 2.6, 1.6, 0.85
+_CLASSES = ("#0b66c3", "#d1242f", "#1a7f37", "#8250df", "#9a6700", "#57606a")
 _IMAGE = 0.8
 
 
@@ -63,7 +66,7 @@ def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
     plots = 2 if result.answers is None else 3
     sheet_w = max(2 * EDGE + 0.4 + len(picked) * (size + _GAP), 2 * EDGE + plots * (_PLOT + 0.75))
     top = EDGE + 0.65
-    units_top = top + rows * (size + _GAP) + 0.35
+    units_top = top + rows * (size + _GAP) + (_KEY if result.view == "lines" else 0.35)
     made, image_h = unit_size(result, options, size)
     plots_top = units_top + 0.15 + made * unit_row_in(image_h) + (0.2 if made else 0)
     heading = f"{result.provenance.model} · {result.layer} · {len(result.steps)} steps"
@@ -78,9 +81,11 @@ def evolution_figure(result: Evolution, options: EvolutionOptions) -> Figure:
                 sheet.note(EDGE, y + 0.2, f"{row}")
             axes = sheet.axes(x, y, size, size, frame=result.view == "lines")
             if result.view == "lines":
-                draw_lines(axes, result, int(column), options.extent)
+                draw_lines(axes, result, int(column), options.extent, is_first=place == 0)
             else:
                 axes.imshow(tile(result, int(column), row), aspect="auto")
+    if result.view == "lines":
+        _unit_key(sheet, result.kernel.shape[-1], top + size + 0.32)
     if made:
         sheet.text(EDGE, units_top - 0.17, plain(units_title(result), int(sheet_w * 12)))
     for row in range(made):
@@ -115,21 +120,53 @@ def tile(result: Evolution, step: int, unit: int) -> np.ndarray:
     return painted((flat / most + 1) / 2, "RdBu_r")
 
 
-def draw_lines(axes: Axes, result: Evolution, step: int, extent: float) -> None:
-    """Draw where each unit is zero, with a tick towards its positive side."""
-    colours = palette("viridis")
+def unit_colours(units: int) -> np.ndarray:
+    """Return a colour per unit, (units, 3) in [0, 1]."""
+    return palette("viridis")[np.linspace(0, 230, max(units, 1)).astype(int)] / 255
+
+
+def _unit_key(sheet: Sheet, units: int, top: float) -> None:
+    """Draw which colour is which unit."""
+    sheet.note(EDGE + 0.4, top + 0.01, "unit")
+    axes = sheet.axes(EDGE + 0.85, top, min(0.24 * units, 5.0), 0.13, frame=True)
+    axes.imshow(unit_colours(units)[None], aspect="auto")
+    step = max(1, -(-units // 20))
+    axes.set(yticks=[], xticks=range(0, units, step))
+    axes.tick_params(length=0, pad=2, labelsize=SMALL_PT)
+
+
+def draw_lines(axes: Axes, result: Evolution, step: int, extent: float, *, is_first: bool = True) -> None:
+    """Draw where each unit is zero, with a tick towards its positive side, over the points if there are some.
+
+    Args:
+        axes: Where.
+        result: The training.
+        step: Which of its steps, by number.
+        extent: Half the width of the square.
+        is_first: Whether numbers stand at the left side, too.
+    """
     units = result.kernel.shape[-1]
+    colours = unit_colours(units)
+    if result.points is not None and result.classes is not None:
+        marks = [_CLASSES[each % len(_CLASSES)] for each in result.classes]
+        axes.scatter(result.points[:, 0], result.points[:, 1], s=2.5, c=marks, alpha=0.5, linewidths=0, zorder=0)
     for unit in range(units):
         weights = result.kernel[step, 0, 0, :, unit].astype(np.float64)
         ends = line_of(weights, float(result.bias[step, unit]), extent)
         if len(ends) < 2:
             continue
-        colour = colours[int(230 * unit / max(units - 1, 1))] / 255
+        colour = colours[unit]
         axes.plot(ends[:, 0], ends[:, 1], color=colour, linewidth=1.1)
         middle = ends.mean(0)
         tick = middle + 0.12 * extent * weights / max(float(np.hypot(*weights)), 1e-12)
         axes.plot([middle[0], tick[0]], [middle[1], tick[1]], color=colour, linewidth=0.8)
-    axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=[], yticks=[])
+    numbers = [-extent, 0.0, extent]
+    axes.set(xlim=(-extent, extent), ylim=(-extent, extent), xticks=numbers, yticks=numbers if is_first else [])
+    axes.set_xticklabels([f"{each:g}" for each in numbers])
+    sides: tuple[Literal["left", "center", "right"], ...] = ("left", "center", "right")
+    for label, side in zip(axes.get_xticklabels(), sides, strict=True):
+        label.set_horizontalalignment(side)
+    axes.tick_params(length=2, pad=2, labelsize=SMALL_PT - 1)
 
 
 def _drift(axes: Axes, result: Evolution) -> None:
@@ -163,6 +200,8 @@ def _words(result: Evolution, rows: int, options: EvolutionOptions) -> list[str]
     if result.view == "lines":
         what = f"Each line is where one of {units} units is zero, over ±{options.extent:g}; "
         what += "the tick points to above zero."
+        if result.points is not None:
+            what += f" Dots are {len(result.points)} points, a colour per class."
     else:
         what = f"{rows} of {units} filters, w / ‖w‖, each on its own scale, the mean over inputs unless they are three."
     words = [f"{what} Bands hold the middle half and the middle 98 %, the line is the median."]
