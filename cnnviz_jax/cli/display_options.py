@@ -15,15 +15,17 @@ from cnnviz_jax.plugins.rendering import display_classes
 
 def display_options(kind: str | None) -> tuple[Common, ...]:
     """Return the display options for results of that class name; none where the class is not known."""
-    found = []
+    found: dict[str, Common] = {}
     for declared in display_classes(kind) if kind else ():
         docs, hints = field_docs(declared), typing.get_type_hints(declared)
         for field in dataclasses.fields(declared):
+            if field.name in found:  # several renderers have it
+                continue
             words = _words(hints[field.name])
             takes = "|".join(words) if words else field.name.upper()
             default = "" if field.default == "" else f" (default: {field.default})"
-            found.append(Common(field.name, takes, f"display: {docs[field.name]}{default}"))
-    return tuple(found)
+            found[field.name] = Common(field.name, takes, f"display: {docs[field.name]}{default}")
+    return tuple(found.values())
 
 
 def given_display(kind: str | None, given: Mapping[str, str | None]) -> dict[str, Any]:

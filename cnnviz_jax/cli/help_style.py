@@ -5,8 +5,9 @@ import re
 from cnnviz_jax.errors import UsageError
 
 _RULE = re.compile(r"^ *-{20,} *$")
-_NONE = re.compile(r"\{None\}\||(?<=\{)None,| \(default: None\)|, 'None'")
+_NONE = re.compile(r"\{None\}\||(?<=\{)None,|, 'None'|'None', ")
 """What leaves an option out, which nobody writes."""
+_DEFAULT_NONE = re.compile(r"\s+\(default:\s+None\)")
 _SERIES = re.compile(r"\{\[(\w+) \[\1 \.\.\.\]\]\}")
 
 
@@ -26,7 +27,7 @@ def plain_help(text: str, usage: str) -> str:
             lines.append(f"  {_option(line[2:])}")
         elif line and not _RULE.match(line):
             lines += ["", line]
-    return "\n".join([f"usage: {usage}", *lines]).rstrip()
+    return _DEFAULT_NONE.sub("", "\n".join([f"usage: {usage}", *lines])).rstrip()
 
 
 def _option(line: str) -> str:

@@ -98,12 +98,12 @@ def required(form: Form, result: Any) -> Callable[..., Any]:
 
 
 def display_classes(kind: str) -> tuple[type, ...]:
-    """Return the dataclasses of the display options for results of that class name; none where no renderer says so."""
+    """Return the dataclasses of the display options for results of that class name, of all renderers that say so."""
+    found: dict[type, None] = {}
     for spec in plugins().renderers.values():
         if spec.display is not None and kind in spec.accepts:
-            found: tuple[type, ...] = load(spec.display)(kind)
-            return found
-    return ()
+            found |= dict.fromkeys(load(spec.display)(kind))
+    return tuple(found)
 
 
 def is_drawn(result: Any) -> bool:
