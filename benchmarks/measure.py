@@ -11,6 +11,8 @@ from typing import Any
 
 import jax
 import numpy as np
+from timing import judged, spent
+from timing import load as machine_load
 
 import cnnviz_jax as cv
 
@@ -45,11 +47,8 @@ def report(name: str, options: argparse.Namespace, run: Callable[[], Any], image
     begun = time.perf_counter()
     run()
     cold_s = time.perf_counter() - begun
-    times = []
-    for _ in range(options.repeats):
-        begun = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - begun)
+    rounds = [spent(run) for _ in range(options.repeats)]
+    times = [each.wall_s for each in rounds]
     median = statistics.median(times)
     line = {
         "benchmark": name,
@@ -59,6 +58,9 @@ def report(name: str, options: argparse.Namespace, run: Callable[[], Any], image
         "evaluations_per_s": round(evaluations / median, 1),
         "median_s": round(median, 4),
         "spread_s": [round(min(times), 4), round(max(times), 4)],
+        "cpu_s": round(statistics.median(each.cpu_s for each in rounds), 4),
+        "final": judged(times)["final"],
+        "load": machine_load(),
         "first_run_s": round(cold_s, 3),
         "peak_memory_mib": _peak_mib(),
         "device": jax.devices()[0].device_kind,

@@ -1,10 +1,11 @@
-"""Two ways to the same numbers, run in turn in one process: A B A B, medians, the ratio and its spread."""
+"""Two ways to the same numbers, run in turn in one process: A B A B, wall and CPU time, the ratio and its spread."""
 
 import os
 import platform
 import statistics
-import time
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -12,11 +13,14 @@ import numpy as np
 import torch
 from jaxtyping import Float
 
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+from timing import Spent, judged, load, pinned, spent
+
 Run = Callable[[], Float[np.ndarray, "..."]]
 
 
 def alternate(peer: Run, ours: Run, *, repeats: int, peer_per: float = 1.0, ours_per: float = 1.0) -> dict[str, Any]:
-    """Return the times of both after one uncounted run of each, and their ratio.
+    """Return the times of both after one uncounted run of each, and their ratio; `final` says whether it is one.
 
     Args:
         peer: Does the peer's work and returns when it is done.
@@ -26,18 +30,25 @@ def alternate(peer: Run, ours: Run, *, repeats: int, peer_per: float = 1.0, ours
         ours_per: The same of this project's run.
     """
     peer(), ours()
-    times: dict[str, list[float]] = {"peer": [], "ours": []}
-    for _ in range(repeats):
-        for name, run, work in (("peer", peer, peer_per), ("ours", ours, ours_per)):
-            begun = time.perf_counter()
-            run()
-            times[name].append((time.perf_counter() - begun) / work)
-    ratios = [a / b for a, b in zip(times["peer"], times["ours"], strict=True)]
+    rounds: dict[str, list[Spent]] = {"peer": [], "ours": []}
+    with pinned() as cores:
+        # One process, so one set of cores; PyTorch keeps a number of threads of its own, which is set to theirs.
+        torch.set_num_threads(cores)
+        for _ in range(repeats):
+            for name, run, work in (("peer", peer, peer_per), ("ours", ours, ours_per)):
+                found = spent(run)
+                rounds[name].append(Spent(found.wall_s / work, found.cpu_s / work))
+    pairs = list(zip(rounds["peer"], rounds["ours"], strict=True))
+    wall = judged([a.wall_s / b.wall_s for a, b in pairs])
     return {
-        "peer_s": round(statistics.median(times["peer"]), 4),
-        "ours_s": round(statistics.median(times["ours"]), 4),
-        "peer_over_ours": round(statistics.median(ratios), 3),
-        "spread": [round(min(ratios), 3), round(max(ratios), 3)],
+        "peer_s": round(statistics.median(each.wall_s for each in rounds["peer"]), 4),
+        "ours_s": round(statistics.median(each.wall_s for each in rounds["ours"]), 4),
+        "peer_cpu_s": round(statistics.median(each.cpu_s for each in rounds["peer"]), 4),
+        "ours_cpu_s": round(statistics.median(each.cpu_s for each in rounds["ours"]), 4),
+        "peer_over_ours": wall["ratio"],
+        "spread": wall["spread"],
+        "final": wall["final"],
+        "cpu": judged([a.cpu_s / max(b.cpu_s, 1e-9) for a, b in pairs]),
         "rounds": repeats,
     }
 
@@ -62,7 +73,7 @@ def machine() -> dict[str, Any]:
     return {
         "device": jax.devices()[0].device_kind,
         "cores": cores,
-        "load": [round(value, 2) for value in os.getloadavg()],
+        "load": load(),
         "jax": jax.__version__,
         "torch": torch.__version__,
         "python": platform.python_version(),

@@ -2,7 +2,7 @@
 
 from typing import ClassVar, Literal
 
-from cnnviz_jax.plugin import UsageError, check_at_least, technique
+from cnnviz_jax.plugin import UsageError, check_at_least, check_positive, technique
 from cnnviz_plugins.explain.perturbation.part_options import SegmentConfig, Usual
 
 
@@ -31,10 +31,15 @@ class KernelShapConfig(SegmentConfig):
     occludes by 0 in the network's own input. `xplique`: coalitions are always drawn, one by one, and a plain regression
     is fitted to them, so that the values only come near those that sum to the difference of scores; occludes by
     0.5."""
+    tolerance: float | None = None
+    """Stop each image after 4, 8, 16, ... times as many coalitions as there are parts, `samples` at most, once the
+    values' standard error is at most this share of their size, both as root mean squares over the parts; all `samples`
+    when not given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(4, samples=self.samples)
+        check_positive(tolerance=self.tolerance)
 
 
 @technique("shapley", "explain", ".shapley:Shapley.build", "Shapley 1953; Lundberg, Lee 2017, arXiv:1705.07874",

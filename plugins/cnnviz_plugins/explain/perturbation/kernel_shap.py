@@ -9,19 +9,21 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, Key
 
-from cnnviz_jax.plugin import Case, Heatmap
+from cnnviz_jax.plugin import Case
 from cnnviz_plugins.explain.perturbation.game_options import KernelShapConfig
-from cnnviz_plugins.explain.perturbation.least_squares import least_squares, linear_model
-from cnnviz_plugins.explain.perturbation.parts import Parts, PartsFold
+from cnnviz_plugins.explain.perturbation.least_squares import least_squares, linear_model, slope_errors
+from cnnviz_plugins.explain.perturbation.parts import Parts
+from cnnviz_plugins.explain.perturbation.sampled_parts import SampledParts, Told
 
 
 @dataclass(frozen=True, kw_only=True)
-class KernelShap(PartsFold):
+class KernelShap(SampledParts):
     """The Shapley value of every part: its mean contribution over all orders in which parts may appear.
 
     They sum to score - score of the image with all parts occluded (`extras["base"]`), exactly: the sum is a
     constraint, not an observation of large weight. Where all coalitions are asked (2^parts <= samples) the values
-    are exact; otherwise coalitions are drawn by the Shapley kernel in pairs with their complements.
+    are exact; otherwise coalitions are drawn by the Shapley kernel in pairs with their complements, and the standard
+    error is over draws of pairs.
 
     Cost: `samples` forward passes per image, or 2^parts where that is less.
     Randomness: pair i of an image comes from fold_in(image's key, i); none where all coalitions are asked.
@@ -52,11 +54,11 @@ class KernelShap(PartsFold):
         """One per coalition."""
         return 2**self.segments.count if self.is_exact else self._samples
 
-    def prepare(self, case: Case) -> tuple[Parts, Key[Array, ""]]:
+    def shared(self, case: Case) -> tuple[Parts, Key[Array, ""]]:
         """Return the image's parts and its key, which both coalitions of a pair need."""
         return self.parts(case), case.key
 
-    def evaluate(self, case: Case) -> tuple[Bool[Array, " count"], Float[Array, ""]]:
+    def ask(self, case: Case) -> tuple[Bool[Array, " count"], Float[Array, ""]]:
         """Return coalition `index` and its score."""
         parts, root = case.context
         kept = self._every(case.index) if self.is_exact else self._drawn(case.index, root)
@@ -76,13 +78,15 @@ class KernelShap(PartsFold):
         drawn = (rank < size) ^ (index % 2 == 1) if is_paired else rank < size
         return jnp.where(index < 2, index == 1, drawn)
 
-    def finish(self, case: Case, gathered: Any) -> Heatmap:
-        """Return the Shapley values as a map."""
+    def tell(self, own: tuple[Parts, Key[Array, ""]], gathered: Any, counts: Bool[Array, " n"]) -> Told:
+        """Return the Shapley values, and their standard errors where coalitions were drawn."""
         kept, scores = gathered
         if self.config.convention == "xplique":
-            plain = jnp.ones_like(scores)
-            slopes, intercept, _ = linear_model(kept.astype(jnp.float32), scores, plain, 0.0)
-            return self.shown(case.context[0], slopes, base=intercept)
+            plain, design = counts.astype(jnp.float32), kept.astype(jnp.float32)
+            slopes, intercept, _ = linear_model(design, scores, plain, 0.0)
+            residuals = scores - intercept - design @ slopes
+            off = slope_errors(design - (plain / plain.sum()) @ design, residuals, plain)
+            return Told(own[0], slopes, off, {"base": intercept})
         count = self.segments.count
         sizes = kept.sum(1)
         base = scores[0]
@@ -90,13 +94,25 @@ class KernelShap(PartsFold):
         if self.is_exact:
             weights = jnp.asarray(_kernel(count), jnp.float32)[sizes]
         else:
-            weights = ((sizes > 0) & (sizes < count)).astype(jnp.float32)
+            weights = ((sizes > 0) & (sizes < count) & counts).astype(jnp.float32)
         # Values are rise / count each plus something that sums to 0: the constraint holds whatever the data.
         centred = kept.astype(jnp.float32) - (sizes / count)[:, None].astype(jnp.float32)
         outputs = scores - base - rise * (sizes / count).astype(jnp.float32)
         apart = least_squares(centred, outputs, weights)
         values = rise / count + apart - apart.mean()
-        return self.shown(case.context[0], values, base=base)
+        error = None
+        if not self.is_exact:
+            residuals = outputs - jnp.einsum("nk,k->n", centred, apart, precision="highest")
+            if len(scores) % self._pairs:  # the last coalition stands without its complement
+                centred = jnp.concatenate([centred, jnp.zeros_like(centred[:1])])
+                residuals, weights = (jnp.append(each, 0.0) for each in (residuals, weights))
+            error = slope_errors(centred, residuals, weights, together=self._pairs, sum_to_zero=True)
+        return Told(own[0], values, error, {"base": base})
+
+    @property
+    def _pairs(self) -> int:
+        """How many coalitions are one draw."""
+        return 2 if self.config.convention == "paper" else 1
 
 
 def _below(count: int) -> Float[np.ndarray, " sizes"]:

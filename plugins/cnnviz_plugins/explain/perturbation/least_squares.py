@@ -33,6 +33,48 @@ def least_squares(
     return jnp.einsum("kj,j->k", vectors, inverse * along, precision="highest")
 
 
+def slope_errors(
+    design: Float[Array, "n k"],
+    residuals: Float[Array, " n"],
+    weights: Float[Array, " n"],
+    ridge: float = 0.0,
+    *,
+    together: int = 1,
+    sum_to_zero: bool = False,
+) -> Float[Array, " k"]:
+    """Return the standard errors of the slopes that `least_squares` finds, over draws of the observations.
+
+    The sandwich estimator: no assumption on how the score varies, only that observations were drawn independently. It
+    is that of the slopes of endlessly many samples, not of how well a linear model fits. NaN where there are no more
+    draws than unknowns.
+
+    Args:
+        design: One row per observation, centred where there was an intercept.
+        residuals: What the model leaves.
+        weights: Not negative; an observation of weight 0 was not drawn.
+        ridge: The penalty.
+        together: So many neighbouring observations are one draw, such as a coalition and its complement.
+        sum_to_zero: Whether the slopes' mean is taken off them.
+
+    Source: White 1980, Econometrica 48; Liang, Zeger 1986 for draws of several observations.
+    """
+    weighted = design * weights[:, None]
+    gram = jnp.einsum("nj,nk->jk", weighted, design, precision="highest")
+    gram = gram + ridge * jnp.eye(design.shape[1], dtype=design.dtype)
+    values, vectors = jnp.linalg.eigh(gram)
+    kept = values > jnp.maximum(values.max(), 0) * design.shape[1] * float(np.finfo(np.float32).eps)
+    inverse = jnp.einsum(
+        "kj,j,mj->km", vectors, jnp.where(kept, 1 / jnp.where(kept, values, 1), 0), vectors, precision="highest"
+    )
+    pulls = (weighted * residuals[:, None]).reshape(-1, together, design.shape[1]).sum(1)
+    moves = jnp.einsum("nk,km->nm", pulls, inverse, precision="highest")
+    if sum_to_zero:
+        moves = moves - moves.mean(1, keepdims=True)
+    draws = (weights.reshape(-1, together) > 0).any(1).sum().astype(jnp.float32)
+    left = draws - kept.sum().astype(jnp.float32)
+    return jnp.where(left > 0, jnp.sqrt((moves**2).sum(0) * draws / jnp.maximum(left, 1)), jnp.nan)
+
+
 def lasso_slopes(
     design: Float[Array, "n k"], outputs: Float[Array, " n"], share: Float[Array, " n"], penalty: float
 ) -> Float[Array, " k"]:

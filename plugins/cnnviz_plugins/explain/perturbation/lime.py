@@ -7,19 +7,21 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.plugin import Case, Heatmap
-from cnnviz_plugins.explain.perturbation.least_squares import linear_model
-from cnnviz_plugins.explain.perturbation.parts import PartsFold
+from cnnviz_jax.plugin import Case
+from cnnviz_plugins.explain.perturbation.least_squares import linear_model, slope_errors
+from cnnviz_plugins.explain.perturbation.parts import Parts
 from cnnviz_plugins.explain.perturbation.plugin import LimeConfig
+from cnnviz_plugins.explain.perturbation.sampled_parts import SampledParts, Told
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lime(PartsFold):
+class Lime(SampledParts):
     """The weights of the parts in a ridge regression of the score on which parts are kept.
 
     Sample 0 is the image itself; in every other each part is kept with chance 1/2. A sample counts with
     sqrt(exp(-d^2 / kernel_width^2)), d its cosine distance from the image. `extras["fit"]` is the regression's
-    weighted R^2: a low one says that the weights mean little. `extras["intercept"]` is the constant.
+    weighted R^2: a low one says that the weights mean little. `extras["intercept"]` is the constant. The standard error
+    is over draws of the samples; a lasso has none.
 
     Cost: `samples` forward passes per image.
     Randomness: sample i of an image comes from fold_in(image's key, i).
@@ -42,7 +44,7 @@ class Lime(PartsFold):
         """One per sample."""
         return int(self.config.samples or 0)
 
-    def evaluate(self, case: Case) -> tuple[Bool[Array, " count"], Float[Array, ""], Float[Array, ""]]:
+    def ask(self, case: Case) -> tuple[Bool[Array, " count"], Float[Array, ""], Float[Array, ""]]:
         """Return which parts sample `index` keeps, its score, and its squared distance from the image."""
         drawn = jax.random.bernoulli(case.key, 0.5, (self.segments.count,))
         is_whole = (case.index == 0) & (self.config.convention == "paper")
@@ -55,19 +57,23 @@ class Lime(PartsFold):
             apart = ((sample - case.image) ** 2).sum()
         return kept, case.model.score(sample, case.target)[0], apart
 
-    def finish(self, case: Case, gathered: Any) -> Heatmap:
-        """Return the weights as a map."""
+    def tell(self, own: Parts, gathered: Any, counts: Bool[Array, " n"]) -> Told:
+        """Return the weights, and their standard errors where the regression is no lasso."""
         kept, scores, apart = gathered
         design = kept.astype(jnp.float32)
         if self.config.distance == "cosine":
-            apart = (1 - jnp.sqrt(design.sum(1) / case.context.there.sum().astype(jnp.float32))) ** 2
+            apart = (1 - jnp.sqrt(design.sum(1) / own.there.sum().astype(jnp.float32))) ** 2
         weights = jnp.exp(-apart / (self.config.kernel_width or 1.0) ** 2)
         if self.config.convention in ("paper", "captum"):  # the paper's root is Captum's half
             weights = jnp.sqrt(weights)
-        slopes, intercept, fit = linear_model(
-            design, scores, weights, self.config.ridge or 0.0, self.config.lasso or 0.0
-        )
-        return self.shown(case.context, slopes, intercept=intercept, fit=fit)
+        weights = jnp.where(counts, weights, 0)
+        ridge, lasso = self.config.ridge or 0.0, self.config.lasso or 0.0
+        slopes, intercept, fit = linear_model(design, scores, weights, ridge, lasso)
+        error = None
+        if not lasso:
+            residuals = scores - intercept - design @ slopes
+            error = slope_errors(design - (weights / weights.sum()) @ design, residuals, weights, ridge)
+        return Told(own, slopes, error, {"intercept": intercept, "fit": fit})
 
 
 def _cosine_distance(one: Float[Array, "h w c"], other: Float[Array, "h w c"]) -> Float[Array, ""]:

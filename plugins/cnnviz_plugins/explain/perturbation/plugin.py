@@ -202,15 +202,21 @@ class LimeConfig(SegmentConfig):
     """Whose numbers. `paper`: those of the authors' lime_image.py. `captum` and `xplique`: take every sample at random,
     occlude by 0 in the network's input or by 0.5, and do not take the square root of the kernel, which is
     exp(-d^2 / (2 width^2)) in Captum."""
+    tolerance: float | None = None
+    """Stop each image after 4, 8, 16, ... times as many samples as there are parts, `samples` at most, once the
+    weights' standard error is at most this share of their size, both as root mean squares over the parts; all
+    `samples` when not given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        check_positive(samples=self.samples, kernel_width=self.kernel_width)
+        check_positive(samples=self.samples, kernel_width=self.kernel_width, tolerance=self.tolerance)
         for name, penalty in (("ridge", self.ridge), ("lasso", self.lasso)):
             if penalty is not None and penalty < 0:
                 raise UsageError(f"{name} is not negative, got {penalty}")
         if self.resolved_penalties == (True, True):
             raise UsageError("ridge and lasso are two penalties for one regression; set one of them to 0")
+        if self.tolerance is not None and self.resolved_penalties[1]:
+            raise UsageError("lime takes a tolerance without a lasso only: a lasso's weights have no standard errors")
 
     @property
     def resolved_penalties(self) -> tuple[bool, bool]:
@@ -233,10 +239,14 @@ class SobolConfig(SegmentConfig):
     """Rows of each sampling matrix; a power of two for `sampler="sobol"`."""
     sampler: Literal["sobol", "random"] = "sobol"
     """`sobol`: the same low-discrepancy points for every image. `random`: uniform from the key."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... rows, `designs` at most, once the indices' standard error is at most this
+    share of their size, both as root mean squares over the parts; all `designs` when not given."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
         check_at_least(2, designs=self.designs)
+        check_positive(tolerance=self.tolerance)
         if self.sampler == "sobol" and self.designs & (self.designs - 1):
             raise UsageError(f"designs is a power of two for sampler='sobol', got {self.designs}")
 
