@@ -1124,6 +1124,10 @@ class KernelShap(ExplainConfig):
     occludes by 0 in the network's own input. `xplique`: coalitions are always drawn, one by one, and a plain
     regression is fitted to them, so that the values only come near those that sum to the difference of scores;
     occludes by 0.5."""
+    tolerance: float | None = None
+    """Stop each image after 4, 8, 16, ... times as many coalitions as there are parts, `samples` at most, once the
+    values' standard error is at most this share of their size, both as root mean squares over the parts; all
+    `samples` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCam(ExplainConfig):
@@ -1187,6 +1191,10 @@ class Lime(ExplainConfig):
     """Whose numbers. `paper`: those of the authors' lime_image.py. `captum` and `xplique`: take every sample at
     random, occlude by 0 in the network's input or by 0.5, and do not take the square root of the kernel, which is
     exp(-d^2 / (2 width^2)) in Captum."""
+    tolerance: float | None = None
+    """Stop each image after 4, 8, 16, ... times as many samples as there are parts, `samples` at most, once the
+    weights' standard error is at most this share of their size, both as root mean squares over the parts; all
+    `samples` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class LocalLipschitzEstimate(MeasureConfig):
@@ -1764,6 +1772,9 @@ class Sobol(ExplainConfig):
     """Rows of each sampling matrix; a power of two for `sampler="sobol"`."""
     sampler: Literal['sobol', 'random'] = 'sobol'
     """`sobol`: the same low-discrepancy points for every image. `random`: uniform from the key."""
+    tolerance: float | None = None
+    """Stop each image after 16, 32, 64, ... rows, `designs` at most, once the indices' standard error is at most this
+    share of their size, both as root mean squares over the parts; all `designs` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
 class Sparseness(MeasureConfig):
