@@ -4,6 +4,7 @@ Light: JAX is imported when the first program is compiled, because it reads wher
 (`use_compile_cache`) when it is imported.
 """
 
+from cnnviz_jax.compiling.collection import without_collection
 from cnnviz_jax.compiling.on_disk import held_bytes, use_compile_cache, use_compile_cache_of_commands
 from cnnviz_jax.compiling.options import compiler_options, compiling_quickly
 from cnnviz_jax.compiling.programs import (
@@ -27,4 +28,5 @@ __all__ = [
     "shapes_returned",
     "use_compile_cache",
     "use_compile_cache_of_commands",
+    "without_collection",
 ]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass
 from typing import Any
 
+from cnnviz_jax.compiling.collection import without_collection
 from cnnviz_jax.compiling.options import compiler_options, pays_to_compile_quickly, quick_options
 
 _KEPT = 256
@@ -72,7 +73,8 @@ def compiled(
     key = (same, is_quick)
     if key not in _cache:
         traced = _traces.pop(same, None) or _traced(function, shapes, donate)
-        lowered = traced.lower()
+        with without_collection():
+            lowered = traced.lower()
         options = quick_options() if is_quick and not _has_loop(traced.jaxpr) else compiler_options()
         program = lowered.compile(compiler_options=options) if options else lowered.compile()
         _count += 1
@@ -116,7 +118,8 @@ def _keyed(identity: Hashable, args: tuple[Any, ...], donate: tuple[int, ...]) -
 def _traced(function: Callable[..., Any], shapes: tuple[Any, ...], donate: tuple[int, ...]) -> Any:
     import jax
 
-    return jax.jit(function, donate_argnums=donate).trace(*shapes)
+    with without_collection():
+        return jax.jit(function, donate_argnums=donate).trace(*shapes)
 
 
 def _has_loop(jaxpr: Any) -> bool:

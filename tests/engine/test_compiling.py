@@ -1,5 +1,7 @@
 """Everything is compiled in one place: `model(images)` as the engine's programs, and one shape for many images."""
 
+from collections import OrderedDict
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -14,6 +16,7 @@ from tests.explain.small_network import model, some_images
 def test_the_logits_are_compiled_with_the_options_of_the_engine(monkeypatch):
     net = model()
     seen = []
+    monkeypatch.setattr(programs, "_cache", OrderedDict())  # another test may have compiled the same
     real = programs.compiler_options
     monkeypatch.setattr(programs, "compiler_options", lambda: seen.append(real()) or seen[-1])
     images = some_images(7)

@@ -14,6 +14,8 @@ import jax.api_util
 import jax.extend.core as jex
 from jax import lax
 
+from cnnviz_jax.compiling import without_collection
+
 Literal: Any = jex.Literal
 Tracer = jax.core.Tracer
 _DEBUG_INFO: Any = getattr(jax.api_util, "debug_info", None)
@@ -148,7 +150,8 @@ def one_equation(equation: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
 
 def trace(function: Any, *examples: Any) -> tuple[Any, tuple[Any, ...], Any]:
     """`(open program, constants, shapes of the outputs as a pytree)` of a function."""
-    closed, shapes = jax.make_jaxpr(function, return_shape=True)(*examples)
+    with without_collection():
+        closed, shapes = jax.make_jaxpr(function, return_shape=True)(*examples)
     return closed.jaxpr, tuple(closed.consts), shapes
 
 
