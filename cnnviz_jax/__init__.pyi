@@ -68,6 +68,7 @@ from .verbs.rerun import rerun as rerun
 from .verbs.run_sweep import run_sweep as run_sweep
 from .verbs.save import load as load
 from .verbs.save import save as save
+from .verbs.serve import serve as serve
 from .verbs.show import figure as figure
 from .verbs.show import show as show
 from .verbs.store_activations import open_activations as open_activations

@@ -185,6 +185,7 @@ from .site.parts import Text as Text
 from .site.parts import Tile as Tile
 from .site.parts import Tiles as Tiles
 from .site.parts import Units as Units
+from .site.reading import LiveSite as LiveSite
 from .site.reading import Site as Site
 from .sweep.launchers import ScriptCase as ScriptCase
 from .targets.classes import ClassScore as ClassScore

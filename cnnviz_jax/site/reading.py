@@ -119,6 +119,10 @@ class Site:
         )
 
 
+class LiveSite(Site):
+    """A site that is being served with its network: the page has a place to drop an image, which is explained."""
+
+
 class SiteUnit:
     """The page of one unit."""
 

@@ -1,6 +1,6 @@
 """`cnnviz explore MODEL [IMAGES...] --out site`: a folder of pages for every layer, unit, image and class."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,11 +16,13 @@ _EXAMPLES = 200
 """How many of a network's own images are read."""
 VERB = Verb(
     name="explore",
-    usage="cnnviz explore MODEL [IMAGES...] [--out FOLDER] [--synthesis none|top:N|all]",
+    usage="cnnviz explore MODEL [IMAGES...|SITE] [--out FOLDER] [--synthesis none|top:N|all] [--serve]",
     about="Make a folder of pages in which every layer, unit, image and class has an address. It opens from the disk;"
     " the same command continues one that was interrupted, and adds synthesised images to one that is complete. Without"
-    " images, those that come with the network.",
-    words="the model, then one folder, .npz, .zarr or package.module:factory of images, or image files",
+    " images, those that come with the network. With --serve, the pages are shown by a server of this machine alone,"
+    " and an image dropped there is explained.",
+    words="the model, then one folder, .npz, .zarr or package.module:factory of images, or image files; with --serve"
+    " also a site that is there",
     options=(
         *MODEL_OPTIONS,
         Common("out", "FOLDER", f"where to write (default: {DEFAULT_OUT})", DEFAULT_OUT),
@@ -31,6 +33,8 @@ VERB = Verb(
         Common("synthesis", "none|top:N|all", "images made to excite N units of each layer, or all", "none"),
         Common("recipe", "NAME", "how they are made, as `cnnviz synthesize --help` lists it", "quick"),
         Common("beside", "FOLDER", "a site next to this one, of another checkpoint: pages that show units of both"),
+        Common("serve", "", "then serve the site on 127.0.0.1 until Ctrl-C: an image dropped on its page is explained"),
+        Common("port", "INT", "where to listen; a free port if left out"),
         Common("batch", "INT", "images at once, in place of what memory allows"),
         SEED_OPTION,
     ),
@@ -40,7 +44,9 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Write the site and say where it is and how long it took."""
     request = Request.read(VERB, words, settings)
-    given = request.given
+    given, port = request.given, _port(request.given)
+    if given["serve"] and len(request.words) == 1 and (Path(request.words[0]) / "site.json").is_file():
+        return _serve(request.words[0], request.load(), port)
     names: Sequence[str] | None = None
     is_source = len(request.words) == 1 and not _is_image(request.words[0])
     files = [] if is_source else request.image_files(examples=True)
@@ -81,7 +87,28 @@ def run(words: list[str], settings: Settings) -> int:
             batch=batch,
             progress=progress,
         )
-    return request.finish([], Path(given["out"]) / "index.html", warnings=site.summary["warnings"])
+    code = request.finish([], Path(given["out"]) / "index.html", warnings=site.summary["warnings"])
+    return _serve(given["out"], model, port) if given["serve"] else code
+
+
+def _port(given: Mapping[str, Any]) -> int:
+    text = given["port"] or "0"
+    if not text.isdigit() or int(text) > 65535:
+        raise UsageError(f"--port is a number up to 65535, got {text!r}")
+    if given["port"] and not given["serve"]:
+        raise UsageError("--port says where --serve listens; give both")
+    return int(text)
+
+
+def _serve(folder: str, model: Any, port: int) -> int:
+    import cnnviz_jax as cv
+
+    try:
+        cv.serve(folder, model, port=port)
+    except KeyboardInterrupt as stopped:
+        if type(stopped) is not KeyboardInterrupt:
+            raise  # a signal that ends the process
+    return 0
 
 
 def _is_image(word: str) -> bool:

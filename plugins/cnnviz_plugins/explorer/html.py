@@ -5,17 +5,20 @@ that lie beside it; names and labels are only ever put in as text.
 """
 
 import json
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
 from markupsafe import Markup
 
-from cnnviz_jax.plugin import FUNCTION, Site
+from cnnviz_jax.plugin import FUNCTION, LiveSite, Site
 from cnnviz_plugins.pages import quoted_hash, templates
 
 _FOLDER = resources.files("cnnviz_plugins.explorer.page")
 # In the order in which they are read; each is a part of one function.
 _SCRIPTS = ("elements.js", "data.js", "parts.js", "units.js", "pages.js", "routes.js")
+_LIVE_SCRIPTS = (*_SCRIPTS[:-1], "live.js", _SCRIPTS[-1])
+"""Those of a page that is served: an image is dropped, explained and painted over."""
 
 
 def render(site: Site, path: Path) -> None:
@@ -25,17 +28,24 @@ def render(site: Site, path: Path) -> None:
         site: Its title is the page's; all else the page reads when it is opened.
         path: The file to write.
     """
-    style, script = _source("page.css"), _script()
+    is_live = isinstance(site, LiveSite)
+    style, script = _source("page.css"), _script(_LIVE_SCRIPTS if is_live else _SCRIPTS)
     page = (
         templates(_source)
         .get_template("index.html.jinja")
-        .render(title=site.title, style=Markup(style), script=Markup(script), policy=_policy(style, script))
+        .render(
+            title=site.title,
+            style=Markup(style),
+            script=Markup(script),
+            is_live=is_live,
+            policy=_policy(style, script, is_live=is_live),
+        )
     )
     Path(path).write_text(page, encoding="utf-8", newline="\n")
 
 
-def _script() -> str:
-    parts = "\n".join(_source(name) for name in _SCRIPTS)
+def _script(names: Sequence[str]) -> str:
+    parts = "\n".join(_source(name) for name in names)
     return f'"use strict";\n(() => {{\nconst FUNCTION = {json.dumps(FUNCTION)};\n{parts}}})();\n'
 
 
@@ -43,9 +53,13 @@ def _source(name: str) -> str:
     return _FOLDER.joinpath(name).read_text(encoding="utf-8")
 
 
-def _policy(style: str, script: str) -> str:
-    """Return the policy: nothing but what lies beside the page, from a disk or from a server."""
+def _policy(style: str, script: str, *, is_live: bool) -> str:
+    """Return the policy: nothing but what lies beside the page, from a disk or from a server.
+
+    A page that is served may send an image to that server.
+    """
+    sent = "connect-src 'self'; " if is_live else ""
     return (
-        f"default-src 'none'; img-src 'self' file: data:; style-src {quoted_hash(style)}; "
+        f"default-src 'none'; {sent}img-src 'self' file: data:; style-src {quoted_hash(style)}; "
         f"script-src 'self' file: {quoted_hash(script)}; base-uri 'none'; form-action 'none'"
     )

@@ -33,7 +33,7 @@ def cnnviz_renderers() -> Iterable[RendererSpec]:
     yield RendererSpec(
         name="site",
         summary="the page of a site that `cnnviz explore` makes; its data lie beside it",
-        accepts=("Site",),
+        accepts=("Site", "LiveSite"),
         suffixes=(".html",),
         render="cnnviz_plugins.explorer.html:render",
     )
