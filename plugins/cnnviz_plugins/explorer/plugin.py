@@ -14,6 +14,7 @@ _PANELS: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]]], ...] = (
     ("distribution", "How its values are spread", _DISTRIBUTIONS),
     ("classes", "What it answers to, by class", _EXEMPLARS),
     ("connections", "What feeds it and what it feeds", {}),
+    ("expanded", "What it reads and what reads it, through layers between", {}),
     ("neighbours", "Units like it", _DISTRIBUTIONS),
 )
 """Name, which is also the module's, heading, surveys; in the order of the page."""
