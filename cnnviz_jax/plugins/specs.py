@@ -220,6 +220,8 @@ class PanelSpec:
     are `case.images[number]`."""
     place: int = 100
     """Where it stands on the page: lower numbers first, of equal ones by name."""
+    on_request: bool = False
+    """Whether it is left out unless `cv.explore(panels=["NAME"])` or `--panels NAME` names it: it takes long."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -30,7 +30,13 @@ Asked = Mapping[tuple[str, str, str], int]
 
 
 def identity_of(
-    model: Model, dataset: Dataset, labels: Any, layers: Sequence[str], detail: Detail, registry: Plugins
+    model: Model,
+    dataset: Dataset,
+    labels: Any,
+    layers: Sequence[str],
+    detail: Detail,
+    registry: Plugins,
+    panels: Sequence[str],
 ) -> dict[str, Any]:
     """Return what decides a site's bytes, images made later aside; two that are equal are one site."""
     structure = model.structure
@@ -48,7 +54,7 @@ def identity_of(
         "image_count": len(dataset),
         "layers": list(layers),
         "detail": detail,
-        "panels": {name: registry.owner("panel", name) for name in registry.panels},
+        "panels": {name: registry.owner("panel", name) for name in panels},
         "versions": dict(versions()),
     }
 
@@ -144,7 +150,8 @@ def write_pages(
         if row["is_done"]:
             continue
         cases: list[tuple[PanelSpec, LayerCase]] = []
-        for panel, spec in registry.panels.items():
+        for panel in summary["identity"]["panels"]:
+            spec = registry.panels[panel]
             results = {technique: made[asked[name, panel, technique]] for technique in spec.surveys}
             case = LayerCase(
                 model=model, layer=model.layers[name], dataset=dataset, results=results, shown=tuple(layers),

@@ -14,7 +14,7 @@ from cnnviz_jax.data.unreadable import check_some_read
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.surveys import Surveyed
-from cnnviz_jax.errors import RenderError, UsageError
+from cnnviz_jax.errors import RenderError, UsageError, did_you_mean
 from cnnviz_jax.files import check_writable
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import technique_and_config
@@ -50,6 +50,7 @@ def explore(
     synthesis: str = "none",
     recipe: str = "quick",
     beside: str | Path | None = None,
+    panels: Sequence[str] = (),
     names: Sequence[str] | None = None,
     fields: Mapping[str, Any] | None = None,
     key: Any = None,
@@ -76,6 +77,8 @@ def explore(
         recipe: How they are made, as `activation-maximization` has it.
         beside: A site in a folder beside `out`, of another checkpoint or network: units of equal layers link to a page
             that shows both.
+        panels: Names of panels that are shown on request, beside all others, as `cnnviz panels` lists them, such as
+            `relevance`.
         names: One name per image, where `images` is an array.
         fields: Further arrays by name, one row per image, that a panel's survey reads.
         key: Seed or key of the synthesised images.
@@ -105,10 +108,11 @@ def explore(
         raise UsageError("no panel is loaded, so that pages would be empty; `cnnviz plugins` shows why")
     if beside is not None:
         _check_beside(Path(beside), folder.root)
-    surveys, asked = _surveys(registry, model, chosen)
+    chosen_panels = _panels(registry, panels)
+    surveys, asked = _surveys(registry, model, chosen, chosen_panels)
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
-    identity = identity_of(model, dataset, labels, chosen, detail, registry)
-    summary = begin(folder, identity, model, dataset, list(registry.panels.values()))
+    identity = identity_of(model, dataset, labels, chosen, detail, registry, chosen_panels)
+    summary = begin(folder, identity, model, dataset, [registry.panels[name] for name in chosen_panels])
     render(site_in(folder.root), page)
     tell, stages = as_callable(progress), 3 if most != 0 else 2
     if not summary["is_complete"]:
@@ -144,16 +148,24 @@ def _check_beside(other: Path, root: Path) -> None:
         raise UsageError(f"the folder {other.resolve().name!r} is not made of letters, digits, `.`, `-` and `_`")
 
 
+def _panels(registry: Plugins, asked: Sequence[str]) -> list[str]:
+    """Return the names of the panels to show, in the order of the page."""
+    for name in asked:
+        if name not in registry.panels:
+            raise UsageError(f"no panel {name!r}.{did_you_mean(name, registry.panels)} `cnnviz panels` lists them")
+    return [name for name, spec in registry.panels.items() if not spec.on_request or name in asked]
+
+
 def _surveys(
-    registry: Plugins, model: Model, layers: Sequence[str]
+    registry: Plugins, model: Model, layers: Sequence[str], panels: Sequence[str]
 ) -> tuple[list[Surveyed], dict[tuple[str, str, str], int]]:
     """Return what the panels ask for at each layer, each survey once, and which is whose."""
     surveys: list[Surveyed] = []
     numbers: dict[tuple[str, Any], int] = {}
     asked: dict[tuple[str, str, str], int] = {}
     for layer in layers:
-        for panel, spec in registry.panels.items():
-            for technique, options in spec.surveys.items():
+        for panel in panels:
+            for technique, options in registry.panels[panel].surveys.items():
                 found, config = technique_and_config(technique, "survey", {**options, "layer": layer})
                 if (technique, config) not in numbers:
                     numbers[technique, config] = len(surveys)

@@ -15,4 +15,4 @@ def run(words: list[str], settings: Settings) -> int:
 
 
 def _columns(spec: PanelSpec) -> dict[str, object]:
-    return {"surveys": list(spec.surveys)}
+    return {"surveys": list(spec.surveys), "on request": spec.on_request}

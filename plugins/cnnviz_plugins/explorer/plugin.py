@@ -20,9 +20,20 @@ _PANELS: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]]], ...] = (
 """Name, which is also the module's, heading, surveys; in the order of the page."""
 
 
+_RELEVANCE: dict[str, dict[str, Any]] = {"relevance-maximization": {"k": 9}}
+
+
 @hookimpl
 def cnnviz_panels() -> Iterable[PanelSpec]:
     """Yield the panels of a unit's page."""
+    yield PanelSpec(
+        name="relevance",
+        summary="Images in which it mattered most",
+        build="cnnviz_plugins.explorer.panels.relevance:build",
+        surveys=_RELEVANCE,
+        place=15,
+        on_request=True,
+    )
     for place, (name, summary, surveys) in enumerate(_PANELS, 1):
         build = f"cnnviz_plugins.explorer.panels.{name}:build"
         yield PanelSpec(name=name, summary=summary, build=build, surveys=surveys, place=10 * place)
