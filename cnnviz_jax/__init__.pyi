@@ -13,6 +13,7 @@ from .model.predicting import predictions as predictions
 from .plugins.hookspecs import hookimpl as hookimpl
 from .plugins.specs import AdapterSpec as AdapterSpec
 from .plugins.specs import LauncherSpec as LauncherSpec
+from .plugins.specs import LogSpec as LogSpec
 from .plugins.specs import ModelSpec as ModelSpec
 from .plugins.specs import PanelSpec as PanelSpec
 from .plugins.specs import RendererSpec as RendererSpec
@@ -58,6 +59,7 @@ from .verbs.learn_dictionary import learn_dictionary as learn_dictionary
 from .verbs.load_model import example_images as example_images
 from .verbs.load_model import load_model as load_model
 from .verbs.measure import measure as measure
+from .verbs.monitor import Monitor as Monitor
 from .verbs.name_units import name_units as name_units
 from .verbs.open_run import open_run as open_run
 from .verbs.open_site import open_site as open_site

@@ -105,10 +105,12 @@ from .options.values import number_in as number_in
 from .options.values import word_and_number as word_and_number
 from .plugins.hookspecs import hookimpl as hookimpl
 from .plugins.hookspecs import techniques_hook as techniques_hook
+from .plugins.logs import TrainingLog as TrainingLog
 from .plugins.references import import_factory as import_factory
 from .plugins.references import import_reference as import_reference
 from .plugins.specs import AdapterSpec as AdapterSpec
 from .plugins.specs import LauncherSpec as LauncherSpec
+from .plugins.specs import LogSpec as LogSpec
 from .plugins.specs import ModelSpec as ModelSpec
 from .plugins.specs import PackagedFile as PackagedFile
 from .plugins.specs import PanelSpec as PanelSpec

@@ -25,18 +25,34 @@ class Recorder:
             params = update(params)
             if step % 100 == 0:
                 recorder.save(step, params)
+
+    As a callback, `recorder = cv.Recorder("my-training", every=100)` and `recorder(step, params)` at every step do the
+    same.
     """
 
-    def __init__(self, folder: str | Path, *, network: str | None = None) -> None:
+    def __init__(self, folder: str | Path, *, network: str | None = None, every: int = 1) -> None:
         """Open the folder of a training; `save` makes it where there is none.
 
         Args:
             folder: Where the steps are, or will be.
             network: `package.module:factory` that returns the network (anything that `cv.adapt` or a `cv.Model`
                 is), for what needs more than its weights; kept with the first step.
+            every: Steps from one that a call keeps to the next.
+
+        Raises:
+            UsageError: `every` is below 1.
         """
+        if every < 1:
+            raise UsageError(f"every is a number of steps, 1 or more, got {every}")
         self.folder = Path(folder)
-        self._network = network
+        self._network, self._every = network, every
+
+    def __call__(self, step: int, params: Any) -> bool:
+        """Keep the parameters if the step is a multiple of `every`; return whether it was. See `save`."""
+        if step % self._every:
+            return False
+        self.save(step, params)
+        return True
 
     def save(self, step: int, params: Any) -> None:
         """Keep the parameters of a step: any pytree of arrays, such as `nnx.state(model, nnx.Param)`.

@@ -16,6 +16,7 @@ HOOKS: dict[str, tuple[str, type]] = {
     hookspecs.cnnviz_renderers.__name__: ("renderer", specs.RendererSpec),
     hookspecs.cnnviz_panels.__name__: ("panel", specs.PanelSpec),
     hookspecs.cnnviz_launchers.__name__: ("launcher", specs.LauncherSpec),
+    hookspecs.cnnviz_logs.__name__: ("log", specs.LogSpec),
 }
 """Hook name to the sort of thing it yields and the record class of that sort."""
 
@@ -117,7 +118,7 @@ def _fault(record: Any) -> str | None:
             return "accepts or suffixes is not a tuple of strings"
         if not all(re.fullmatch(r"\.\S+", suffix) for suffix in record.suffixes):
             return "suffixes do not all begin with a dot"
-        for field in ("figure", "fragment", "display", "overlay"):
+        for field in ("figure", "fragment", "display", "overlay", "sheet"):
             if (given := getattr(record, field)) is not None and not _is_lazy(given):
                 return f"{field} is {_shown(given)}, which is neither callable nor 'package.module:attribute'"
         if record.many and not _are_strings(record.many):

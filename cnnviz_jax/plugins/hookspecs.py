@@ -1,4 +1,4 @@
-"""The six hooks through which plugins enter, the built-in ones included.
+"""The seven hooks through which plugins enter, the built-in ones included.
 
 All are registration hooks: they yield frozen records and run on the host before anything is traced. None is
 `firstresult` and order never matters. Light: imports no jax.
@@ -14,6 +14,7 @@ import pluggy
 from cnnviz_jax.plugins.specs import (
     AdapterSpec,
     LauncherSpec,
+    LogSpec,
     ModelSpec,
     PanelSpec,
     RendererSpec,
@@ -109,5 +110,15 @@ def cnnviz_launchers() -> Iterable[LauncherSpec]:
 
     Example:
         yield LauncherSpec(name="dask", summary="A Dask cluster", config=DaskConfig, connect="my_plugin.dask:connect")
+    """
+    return ()
+
+
+@_hookspec
+def cnnviz_logs() -> Iterable[LogSpec]:
+    """Yield the logs of trainings that `cv.Monitor` can write to.
+
+    Example:
+        yield LogSpec(name="mlflow", summary="A run of MLflow", build="my_plugin.mlflow:build")
     """
     return ()

@@ -14,6 +14,7 @@ from cnnviz_jax.plugins.specs import (
     AdapterSpec,
     Kind,
     LauncherSpec,
+    LogSpec,
     ModelSpec,
     PanelSpec,
     Record,
@@ -27,7 +28,7 @@ class Conflict:
     """A name that several plugins claim: none of them has it until the user disables all but one."""
 
     sort: str
-    """`adapter`, `model`, `technique`, `renderer`, `panel` or `launcher`."""
+    """`adapter`, `model`, `technique`, `renderer`, `panel`, `launcher` or `log`."""
     name: str
     """The name."""
     owners: tuple[str, ...]
@@ -114,6 +115,11 @@ class Plugins:
         return self._uncontested("launcher")
 
     @property
+    def logs(self) -> Mapping[str, LogSpec]:
+        """The logs of trainings by name, sorted."""
+        return self._uncontested("log")
+
+    @property
     def conflicts(self) -> tuple[Conflict, ...]:
         """The names that several plugins claim."""
         return tuple(
@@ -134,6 +140,10 @@ class Plugins:
     def launcher(self, name: str) -> LauncherSpec:
         """Return the launcher of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
         return self._find("launcher", name)[1]
+
+    def log(self, name: str) -> LogSpec:
+        """Return the log of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("log", name)[1]
 
     def renderer(self, name: str) -> RendererSpec:
         """Return the renderer of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""

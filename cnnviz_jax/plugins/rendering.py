@@ -14,7 +14,7 @@ from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import RendererSpec
 
-Form = Literal["figure", "fragment", "overlay"]
+Form = Literal["figure", "fragment", "overlay", "sheet"]
 """What a renderer may offer beside files: a field of its record."""
 
 

@@ -200,6 +200,8 @@ class RendererSpec:
     of the command line."""
     overlay: Lazy | None = None
     """`overlay(attribution, **display)`: maps over their images, (n, h, w, 3) in [0, 1], for `result.overlay()`."""
+    sheet: Lazy | None = None
+    """`sheet(result)`: (rows, columns, 3) bytes, drawn in milliseconds, for the log of a training."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -243,4 +245,16 @@ class LauncherSpec:
     `cnnviz_jax.plugin.ScriptCase`."""
 
 
-Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec | PanelSpec | LauncherSpec
+@dataclass(frozen=True, kw_only=True)
+class LogSpec:
+    """The log of a training that another tool shows."""
+
+    name: str
+    """Name for `cv.Monitor("NAME:PLACE", ...)` and `cnnviz logs`."""
+    summary: str
+    """One line for `cnnviz logs`."""
+    build: Lazy
+    """`build(place)` -> a `cnnviz_jax.plugin.TrainingLog`; `place` is what stands behind the name, or empty."""
+
+
+Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec | PanelSpec | LauncherSpec | LogSpec

@@ -114,6 +114,24 @@ def adapt(
     return Model(pure.params, of_any_batch(structure, pure.params))
 
 
+def with_numbers_of(model: Model, native: Any, *args: Any, **options: Any) -> Model:
+    """Return a model with the numbers that its native object holds now; nothing is traced.
+
+    Args:
+        model: What `adapt` returned.
+        native: The same network, later in its training, and `args` what stands beside it.
+        **options: As `adapt` was given them.
+
+    Raises:
+        ModelError: It is another network.
+    """
+    given = {name: options.get(name) for name in ("input_shape", "axes", "call_kwargs", "method")}
+    spec = _choose(native, options.get("adapter"))
+    with code_of(plugins(), "adapter", spec):
+        pure = load(spec.build)(native, args, AdaptOptions(**given))
+    return model.with_params(pure.params)
+
+
 def _are_shapes(shapes: Iterable[Any]) -> bool:
     each = list(shapes)
     sound = [

@@ -30,8 +30,8 @@ COMMANDS = {
 }
 """Each command once, with the first page that has it."""
 WEIGHTS = "squeezenet1_1.safetensors"
-OPTIONAL = ("equinox", "haiku", "keras", "torch")
-"""Frameworks without which pages that import them are skipped."""
+OPTIONAL = ("equinox", "haiku", "keras", "torch", "tensorboardX")
+"""Packages without which pages that import them are skipped."""
 
 
 @pytest.fixture

@@ -25,6 +25,7 @@ COMMANDS = {
     "renderers": "list the ways to write results",
     "panels": "list what the pages of `cnnviz explore` show of a unit",
     "launchers": "list what runs the shards of a sweep elsewhere",
+    "logs": "list the logs of trainings that `cv.Monitor` writes to",
     "plugins": "list the plugins, also those skipped, and why",
     "completion": "print the script that lets bash, zsh or fish complete lines",
     "doctor": "check this installation: versions, devices, memory, compiler",

@@ -27,6 +27,7 @@ _FORMS: dict[str, Any] = {
     "fragment": "cnnviz_plugins.renderers.notebook:fragment",
     "display": "cnnviz_plugins.renderers.options:display",
     "overlay": "cnnviz_plugins.renderers.notebook:overlay",
+    "sheet": "cnnviz_plugins.renderers.sheets:sheet",
 }
 """What the renderer of figures offers beside files."""
 

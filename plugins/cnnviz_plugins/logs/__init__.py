@@ -1,0 +1,1 @@
+"""Logs of a training that other tools show: TensorBoard and Weights & Biases."""
