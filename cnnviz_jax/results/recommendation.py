@@ -3,10 +3,11 @@
 from dataclasses import dataclass, field
 
 from cnnviz_jax.results.measurement import Comparison
+from cnnviz_jax.results.result import Result
 
 
-@dataclass(frozen=True, kw_only=True)
-class Recommendation:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Recommendation(Result):
     """Which technique to use on these images, or why none is recommended; `str` of it is the answer in words."""
 
     technique: str | None

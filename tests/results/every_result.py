@@ -76,6 +76,7 @@ MAKERS: dict[str, Any] = {
     ),
     "Measurement": lambda: cv.measure("sparseness", model(), images(), made("Attribution")),
     "Comparison": lambda: cv.compare(model(), images(), ["saliency"], ["sparseness"], 1),
+    "Recommendation": lambda: cv.recommend(model(), images(), ["saliency", "input-x-gradient"], 1, key=0),
     "Exemplars": lambda: cv.survey("exemplars", model(), images(), [0, 1, 2], layer=_layer(), k=2),
     "Distributions": lambda: cv.survey("distributions", model(), images(), layer=_layer()),
     "Dissection": lambda: cv.survey(

@@ -147,7 +147,7 @@ class HtmlOptions(HeatOptions):
 
 BY_RESULT: dict[str, type[FigureOptions]] = {
     **dict.fromkeys(("Attribution", "Report"), HeatOptions),
-    **dict.fromkeys(("Comparison", "Measurement"), MeasureOptions),
+    **dict.fromkeys(("Comparison", "Measurement", "Recommendation"), MeasureOptions),
     **dict.fromkeys(("Difference", "Drift"), DifferenceOptions),
     **dict.fromkeys(
         ("Convolution", "Dissection", "Distributions", "EffectiveReceptiveField", "Exemplars", "FeatureImportance",

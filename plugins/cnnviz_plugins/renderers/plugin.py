@@ -8,7 +8,7 @@ from cnnviz_jax.plugin import RendererSpec, hookimpl
 _DRAWN = (
     *("Attribution", "Comparison", "Convolution", "Dictionary", "Difference", "Dissection", "Distributions"),
     *("Drift", "EffectiveReceptiveField", "Evolution", "Exemplars", "FeatureImportance", "FilterBank", "FilterMatch"),
-    *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Report", "Synthesis"),
+    *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Recommendation", "Report", "Synthesis"),
     "UnitNames",
 )
 _RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
