@@ -1,8 +1,8 @@
 """Fetches files of weights into a cache folder: resumed, checked by SHA-256, whole under their name or not there.
 
 Nothing is fetched unless the user asks for a download or gives a URL. What a server answers is not believed: where it
-redirects to, how long the file is and what it says of ranges are checked. Files that came by pip are found here too.
-Light: imports only the standard library.
+redirects to, how long the file is and what it says of ranges are checked, and one that sends a byte a second is given
+up. Files that came by pip are found here too. Light: imports only the standard library.
 """
 
 from __future__ import annotations
@@ -12,10 +12,12 @@ import errno
 import hashlib
 import http.client
 import importlib.metadata
+import io
 import os
 import re
 import shutil
 import ssl
+import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -33,6 +35,9 @@ CACHE_VARIABLE = "CNNVIZ_CACHE"
 
 _CHUNK_BYTES = 1 << 18
 _TIMEOUT_S = 30.0
+_WINDOW_S = 60.0
+_LEAST_BYTES_PER_S = 1_000
+_MOST_HEAD_S = 60.0
 _MB = 1_000_000
 _MOST_BYTES_UNTOLD = 8_000_000_000
 """Of a file whose length the server does not tell; the largest published network has some 3 GB."""
@@ -198,12 +203,99 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
     """Follows an answer to https, and to http from http: not to ftp, to files, or out of an encrypted connection."""
 
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
+        fp.close()  # else what comes with the redirect would be read, and it may have no end
         old, new = (urllib.parse.urlsplit(url).scheme.lower() for url in (req.full_url, newurl))
         if new != "https" and (old, new) != ("http", "http"):
-            fp.close()
             raise WeightsError(f"{shown(req.full_url)} leads on to {shown(newurl)}, which is not followed")
         check_address(newurl)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
+
+
+class _GivenUpError(Exception):
+    """What a server does that never ends; its text goes on from the address."""
+
+
+class _Paced(io.RawIOBase):
+    """The bytes of a connection, headers included: given up where they come too slowly, or are too many.
+
+    A time-out alone is no bound: each byte may come within it.
+    """
+
+    def __init__(self, raw: io.RawIOBase) -> None:
+        self._raw = raw
+        self._waited_s = self._came = 0.0
+        self._left = float(_MOST_BYTES_UNTOLD)
+        self._ends_s: float | None = None
+
+    def begin_head(self) -> None:
+        """Give the headers so much time."""
+        self._ends_s = time.monotonic() + _MOST_HEAD_S
+
+    def begin_body(self, *, is_told: bool) -> None:
+        """Let the body come, as long as it was told to be."""
+        self._ends_s = None
+        self._left = float("inf") if is_told else float(_MOST_BYTES_UNTOLD)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int | None:
+        begun_s = time.monotonic()
+        count = self._raw.readinto(buffer) or 0
+        now_s = time.monotonic()
+        # Only what is waited for here: a process that was stopped, or writes to a slow disk, is no slow server.
+        self._waited_s, self._came, self._left = self._waited_s + now_s - begun_s, self._came + count, self._left - count
+        if self._left < 0:
+            raise _GivenUpError(
+                f"does not say how long the file is and has sent {_MOST_BYTES_UNTOLD / _MB:,.0f} MB without an end"
+            )
+        if self._ends_s is not None and now_s > self._ends_s:
+            raise _GivenUpError(f"has not come to the end of its headers in {_MOST_HEAD_S:.0f} seconds")
+        if self._waited_s >= _WINDOW_S:
+            if self._came < _LEAST_BYTES_PER_S * self._waited_s:
+                raise _GivenUpError(
+                    f"sent {self._came:,.0f} bytes in {self._waited_s:.0f} seconds, and {_LEAST_BYTES_PER_S:,} bytes a "
+                    "second are the least that is waited for"
+                )
+            self._waited_s = self._came = 0.0
+        return count
+
+    def close(self) -> None:
+        self._raw.close()
+        super().close()
+
+
+class _Response(http.client.HTTPResponse):
+    """An answer whose bytes are paced."""
+
+    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
+        super().__init__(sock, *args, **kwargs)
+        self.fp.close()
+        self._paced = _Paced(sock.makefile("rb", buffering=0))
+        self.fp = io.BufferedReader(self._paced, _CHUNK_BYTES)
+
+    def begin(self) -> None:
+        self._paced.begin_head()
+        super().begin()
+        self._paced.begin_body(is_told=self.length is not None)
+
+
+class _Connection(http.client.HTTPConnection):
+    response_class = _Response
+
+
+class _SecureConnection(http.client.HTTPSConnection):
+    response_class = _Response
+
+
+class _Http(urllib.request.HTTPHandler):
+    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_Connection, req)
+
+
+class _Https(urllib.request.HTTPSHandler):
+    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
+        return self.do_open(_SecureConnection, req)
 
 
 def _opener() -> urllib.request.OpenerDirector:
@@ -212,8 +304,8 @@ def _opener() -> urllib.request.OpenerDirector:
     for handler in (
         urllib.request.ProxyHandler,
         urllib.request.UnknownHandler,
-        urllib.request.HTTPHandler,
-        urllib.request.HTTPSHandler,
+        _Http,
+        _Https,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPErrorProcessor,
         _Redirects,
@@ -268,6 +360,8 @@ class _Download:
             raise WeightsError(self._unreachable(reason)) from error
         except (TimeoutError, http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
             raise WeightsError(self._unreachable(reason_of(error))) from error
+        except _GivenUpError as error:
+            raise WeightsError(f"{shown(self.url)} {error}; it was given up.{self._kept}") from error
         except (OSError, WeightsError):
             raise
         except Exception as error:  # what the parsers of headers and addresses raise
@@ -275,13 +369,16 @@ class _Download:
 
     def _unreachable(self, reason: str) -> str:
         host = urllib.parse.urlsplit(self.url).netloc
-        kept = f" The {self.there / _MB:.1f} MB that came are kept, and the next try resumes from there." * (
-            self.there > 0
-        )
         return (
             f"cannot download {shown(self.url)}: {host} cannot be reached ({reason}). Where there is no network, fetch"
-            f" the file elsewhere and pass it by --weights FILE.{kept}"
+            f" the file elsewhere and pass it by --weights FILE.{self._kept}"
         )
+
+    @property
+    def _kept(self) -> str:
+        # Without a digest nobody could tell whether the halves belong together, and the next try begins anew.
+        text = f" The {self.there / _MB:.1f} MB that came are kept, and the next try resumes from there."
+        return text * (self.there > 0 and self.is_checked)
 
     def _open(self) -> http.client.HTTPResponse:
         try:
@@ -313,7 +410,7 @@ class _Download:
 
     def _receive(self, response: http.client.HTTPResponse) -> str:
         length = response.headers.get("Content-Length", "")
-        total = self.there + int(length) if length.isdecimal() else None
+        total = self.there + int(length) if length.isdecimal() and not response.chunked else None
         if total is not None and shutil.disk_usage(self.part.parent).free < total - self.there:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         name = self.part.name.removesuffix(".part")
@@ -325,12 +422,8 @@ class _Download:
             )
         digest = _digest_of(self.part) if self.there else hashlib.sha256()
         with self._opened_part() as out:
-            while chunk := response.read(_CHUNK_BYTES):
-                if total is None and self.there + len(chunk) > _MOST_BYTES_UNTOLD:
-                    raise WeightsError(
-                        f"{shown(self.url)} does not say how long {name} is and has sent {self.there / _MB:,.0f} MB; it"
-                        " was given up"
-                    )
+            # What is there, not a whole chunk: what a slow server sent is not lost. Beyond the length nothing is read.
+            while chunk := response.read1(min(_CHUNK_BYTES, _CHUNK_BYTES if total is None else total - self.there)):
                 out.write(chunk)
                 digest.update(chunk)
                 self.there += len(chunk)

@@ -5,6 +5,7 @@ import hashlib
 import os
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -209,6 +210,42 @@ def other_bytes(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
     yield BODY[1:] + b"!"
 
 
+def _dripped(start: bytes) -> Iterator[bytes]:
+    yield start
+    while True:
+        time.sleep(0.02)
+        yield b"a"
+
+
+def dripping(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
+    """A byte now and then, each in time: of the status, a header, the body, a chunk's size, or what a redirect brings."""
+    starts = (
+        b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\nA: ", _head(f"Content-Length: {len(BODY)}"), _head(),
+        _head("Transfer-Encoding: chunked"), _head("Transfer-Encoding: chunked") + b"2800\r\n",
+        _head("Location: /w.pth", f"Content-Length: {len(BODY)}", status="302 Found"), _head(status="500 no"),
+    )  # fmt: skip
+    yield from _dripped(starts[rng.integers(len(starts))])
+
+
+def headers_without_end(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
+    """Answers that another answer will come, or lines behind the last chunk, fast and for ever."""
+    part = b"HTTP/1.1 100 Continue\r\n\r\n"
+    if rng.random() < 0.5:
+        yield _head("Transfer-Encoding: chunked") + b"2800\r\n" + BODY + b"\r\n0\r\n"
+        part = b"A: b\r\n"
+    while True:
+        yield part * 10_000
+
+
+def endless_redirect(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
+    """A redirect with a body that has no end, or is said to be exabytes long."""
+    more = ("Content-Length: 9" + "0" * 18, "", "Transfer-Encoding: chunked")[rng.integers(3)]
+    yield _head("Location: /w.pth", *([more] if more else []), status="302 Found")
+    part = bytes(1 << 20)
+    while True:
+        yield b"%x\r\n" % len(part) + part + b"\r\n" if "chunked" in more else part
+
+
 def honest(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
     """The file."""
     yield _head(f"Content-Length: {len(BODY)}")
@@ -226,8 +263,13 @@ _ANSWERS = (
     led_astray,
     strange_status,
     other_bytes,
+    dripping,
+    headers_without_end,
+    endless_redirect,
     honest,
 )
 
-downloads._MOST_BYTES_UNTOLD = 50_000_000  # the real bound would take a minute for each endless answer
+# The real bounds would take a minute for each endless answer.
+downloads._MOST_BYTES_UNTOLD = 50_000_000
+downloads._WINDOW_S = downloads._MOST_HEAD_S = 1.0
 FAMILY = Family(make=make, share=8)

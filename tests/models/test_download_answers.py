@@ -62,6 +62,62 @@ def test_a_link_in_place_of_the_unfinished_file_is_not_written_through(tmp_path)
     assert (tmp_path / "w.pth").read_bytes() == hostile.BODY
 
 
+@pytest.mark.parametrize(
+    ("start", "sentence"),
+    {
+        b"HTTP/1.1 2": "has not come to the end of its headers in 0 seconds",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 10240\r\n\r\n": "1,000 bytes a second are the least that is waited for",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n": "bytes a second are the least",
+    }.items(),
+)
+def test_a_server_that_sends_a_byte_now_and_then_is_given_up(start, sentence, tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "_WINDOW_S", 0.2)
+    monkeypatch.setattr(downloads, "_MOST_HEAD_S", 0.2)
+    with served(lambda rng, asked: hostile._dripped(start)) as address:
+        assert sentence in told(f"{address}/w.pth", tmp_path)
+    assert not (tmp_path / "w.pth").exists()
+
+
+def test_what_a_slow_server_sent_is_kept_where_a_digest_can_tell_that_it_fits(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "_WINDOW_S", 0.2)
+    start = hostile._head(f"Content-Length: {len(hostile.BODY)}")
+    with served(lambda rng, asked: hostile._dripped(start)) as address:
+        assert "that came are kept" not in told(f"{address}/w.pth", tmp_path / "a")
+        assert "that came are kept" in told(f"{address}/w.pth", tmp_path / "b", sha256=hostile.DIGEST)
+    assert (tmp_path / "b" / "w.pth.part").exists()
+
+
+def test_answers_and_lines_without_end_are_given_up(tmp_path, monkeypatch):
+    monkeypatch.setattr(downloads, "_MOST_HEAD_S", 0.2)
+    monkeypatch.setattr(downloads, "_MOST_BYTES_UNTOLD", 1_000_000)
+
+    def lines(rng, asked):
+        yield hostile._head("Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n"
+        while True:
+            yield b"A: b\r\n" * 1_000
+
+    def answers(rng, asked):
+        while True:
+            yield b"HTTP/1.1 100 Continue\r\n\r\n" * 1_000
+
+    for answer in (answers, lines):
+        with served(answer) as address:
+            assert "it was given up" in told(f"{address}/w.pth", tmp_path)
+
+
+def test_what_comes_with_a_redirect_is_not_read(tmp_path):
+    def redirect(rng, asked):
+        if b"other" in asked:
+            yield from hostile.honest(rng, asked)
+            return
+        yield hostile._head("Location: /other/w.pth", "Content-Length: 9" + "0" * 18, status="302 Found")
+        while True:
+            yield bytes(1 << 20)
+
+    with served(redirect) as address:
+        assert fetch(f"{address}/w.pth", tmp_path).read_bytes() == hostile.BODY
+
+
 @pytest.mark.parametrize("place", ["ftp://127.0.0.1/w.pth", "file:///etc/passwd", "data:,x"])
 def test_a_redirect_out_of_http_is_not_followed(place, tmp_path):
     def astray(rng, asked):
