@@ -457,7 +457,8 @@ def _alone_in(folder: Path) -> Iterator[None]:
 
 def _file_name(url: str) -> str:
     name = urllib.parse.unquote(urllib.parse.urlsplit(url).path).rpartition("/")[2]
-    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", name):
+    # Beside it lies `NAME.part`, and file systems take 255 bytes.
+    if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]{,199}", name):
         raise WeightsError(f"the address {shown(url)!r} does not end in a file's name")
     return name
 

@@ -40,8 +40,8 @@ from cnnviz_jax.cli.tables import stdout_for_json
 from cnnviz_jax.cli.values import Leave
 from cnnviz_jax.errors import CnnvizError, CnnvizWarning, UsageError, did_you_mean, printable
 
-_SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
-"""Faults of disk or permissions, which the user can mend and we cannot."""
+_SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
+"""Faults of disk, permissions or names of files, which the user can mend and we cannot."""
 _LONGEST_SENTENCE = 3_000
 
 
@@ -77,7 +77,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         if error.errno in _SURROUNDINGS:
-            return _refused(f"{error.strerror}: {error.filename}" if error.filename else str(error), error, debug)
+            named = f": {printable(str(error.filename))}" if error.filename else ""
+            return _refused(f"{error.strerror}{named}" if named else str(error), error, debug)
         return _broken()
     except Leave as leaving:
         return leaving.code

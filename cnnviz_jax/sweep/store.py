@@ -14,7 +14,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +25,7 @@ from cnnviz_jax.extras import require
 from cnnviz_jax.files import read_json, write_json
 from cnnviz_jax.sweep.errors import StorageError, SweepStop, one_line
 from cnnviz_jax.sweep.layout import DIGESTS, irregular
+from cnnviz_jax.sweep.zstd_frames import check_frame
 
 STATUS = "status"
 _CHUNK_BYTES = 8 << 20
@@ -112,7 +113,7 @@ class ExampleStore:
         with storing("the arrays"):
             arrays = {name: _open(folder / name, spec, rows, device_batch, create) for name, spec in specs.items()}
             store = cls(folder, arrays, specs, rows, device_batch)
-            spec = ArraySpec((len(specs),), "uint64")
+            spec = _digest_spec(specs)
             store._digests = _open(folder.with_name(DIGESTS) / "digests", spec, rows // device_batch, 1, create)
         return store
 
@@ -187,6 +188,8 @@ class ExampleStore:
             StorageError: A chunk is damaged.
         """
         with storing(f"the array {name}"):
+            if self.device_batch:
+                self._check_chunks(self.folder / name, self.specs[name], rows, self.rows, self.device_batch)
             return np.asarray(self.arrays[name][rows].read().result())
 
     def digests(self, start: int, stop: int) -> np.ndarray:
@@ -197,6 +200,8 @@ class ExampleStore:
         """
         rows = slice(start // self.device_batch, -(-stop // self.device_batch))
         with storing("the digests"):
+            count = self.rows // self.device_batch
+            self._check_chunks(self.folder.with_name(DIGESTS) / "digests", _digest_spec(self.specs), rows, count, 1)
             return np.asarray(self._digests[rows].read().result())
 
     def chunk_rows(self, name: str) -> int:
@@ -205,13 +210,10 @@ class ExampleStore:
 
     def chunks(self, name: str) -> set[int]:
         """Return the numbers of the chunks of an array that lie on the disk."""
-        folder = self.folder / name / "c"
-        if not self.specs[name].shape:
-            found = folder.iterdir() if folder.is_dir() else ()
-            return {int(path.name) for path in found if _NUMBER.fullmatch(path.name) and path.is_file()}
-        inner = "/".join("0" for _ in self.specs[name].shape)
-        found = folder.iterdir() if folder.is_dir() else ()
-        return {int(path.name) for path in found if _NUMBER.fullmatch(path.name) and (path / inner).is_file()}
+        folder, spec = self.folder / name, self.specs[name]
+        found = (folder / "c").iterdir() if (folder / "c").is_dir() else ()
+        numbers = {int(path.name) for path in found if _NUMBER.fullmatch(path.name)}
+        return {number for number in numbers if chunk_file(folder, number, spec).is_file()}
 
     def damaged_groups(self) -> list[Path]:
         """Return the files that make folders groups and do not, or are not there: other readers need them."""
@@ -230,10 +232,21 @@ class ExampleStore:
                 if begin < (end := min((number + 1) * rows, self.rows)):
                     self.arrays[STATUS][begin:end].write(np.zeros(end - begin, np.uint8)).result()
             for name in self.names:
-                depth = len(self.specs[name].shape)
                 for number in self.chunks(name):
                     if number * self.chunk_rows(name) >= start:
-                        self.folder.joinpath(name, "c", str(number), *("0" for _ in range(depth))).unlink()
+                        chunk_file(self.folder / name, number, self.specs[name]).unlink()
+
+    @staticmethod
+    def _check_chunks(folder: Path, spec: ArraySpec, rows: Any, count: int, device_batch: int) -> None:
+        """Refuse chunks that would unpack to more than their array needs: the decoder looks when it has done so."""
+        per_chunk = spec.chunk_rows(device_batch)
+        if isinstance(rows, slice):
+            first, stop, _ = rows.indices(count)
+            numbers: Iterable[int] = range(first // per_chunk, -(-stop // per_chunk))
+        else:
+            numbers = np.unique(np.asarray(rows) // per_chunk).tolist()
+        for number in numbers:
+            check_frame(chunk_file(folder, number, spec), per_chunk * spec.row_bytes)
 
     def _begin_write(self) -> None:
         """Begin to write what is held; whole chunks are written once, while the devices compute."""
@@ -258,6 +271,15 @@ class ExampleStore:
             self.arrays[STATUS].with_transaction(stating)[start : start + len(statuses)].write(statuses).result()
         digesting.commit_async().result()
         stating.commit_async().result()
+
+
+def chunk_file(folder: Path, number: int, spec: ArraySpec) -> Path:
+    """Return where a chunk of an array lies: only axis 0 is cut."""
+    return folder.joinpath("c", str(number), *("0" for _ in spec.shape))
+
+
+def _digest_spec(specs: Mapping[str, ArraySpec]) -> ArraySpec:
+    return ArraySpec((len(specs),), "uint64")
 
 
 def drop_unfinished(folder: Path) -> None:

@@ -255,7 +255,42 @@ def a_strange_name(rng: np.random.Generator, folder: Path) -> None:
         path.mkdir() if rng.random() < 0.5 else path.write_bytes(rng.bytes(20))
 
 
+def zstd_bomb(content_bytes: int, blocks: int, window: int | None = None) -> bytes:
+    """Return a zstd frame that says how long its content is, of blocks that each repeat one byte 128 Ki times."""
+    head = b"\xa0" if window is None else bytes([0x80, window])
+    block = (128 << 10 << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
+    last = bytes([block[0] | 1]) + block[1:]
+    return b"\x28\xb5\x2f\xfd" + head + content_bytes.to_bytes(4, "little") + block * (blocks - 1) + last
+
+
+def sealed(data: bytes) -> bytes:
+    """Return a chunk with the CRC-32C that its readers want."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _crc_table()[(crc ^ byte) & 0xFF]
+    return data + (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
+
+
+@functools.cache
+def _crc_table() -> list[int]:
+    def entry(number: int) -> int:
+        for _ in range(8):
+            number = number >> 1 ^ (0x82F63B78 if number & 1 else 0)
+        return number
+
+    return [entry(number) for number in range(256)]
+
+
+def a_compressed_bomb(rng: np.random.Generator, folder: Path) -> None:
+    """A chunk that unpacks to a gigabyte, under a checksum that is right; or a checkpoint's."""
+    chunks = [path for path in _files(folder, "*") if "c" in path.parts and path.name.isdigit()]
+    path = chunks[rng.integers(len(chunks))]
+    size = int.from_bytes(path.read_bytes()[5:7], "little") + 256 if rng.random() < 0.5 else int(rng.integers(1 << 31))
+    path.write_bytes(sealed(zstd_bomb(size, blocks=8_000)))
+
+
 CHANGES = (
     an_edited_entry, an_edited_entry, a_resealed_run, a_resealed_run, an_edited_line, a_damaged_file, a_damaged_file,
     a_deleted_file, a_deleted_folder, a_foreign_file, a_strange_file, a_strange_folder, a_strange_name,
+    a_compressed_bomb,
 )  # fmt: skip
