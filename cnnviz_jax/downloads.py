@@ -244,7 +244,11 @@ class _Paced(io.RawIOBase):
         count = self._raw.readinto(buffer) or 0
         now_s = time.monotonic()
         # Only what is waited for here: a process that was stopped, or writes to a slow disk, is no slow server.
-        self._waited_s, self._came, self._left = self._waited_s + now_s - begun_s, self._came + count, self._left - count
+        self._waited_s, self._came, self._left = (
+            self._waited_s + now_s - begun_s,
+            self._came + count,
+            self._left - count,
+        )
         if self._left < 0:
             raise _GivenUpError(
                 f"does not say how long the file is and has sent {_MOST_BYTES_UNTOLD / _MB:,.0f} MB without an end"

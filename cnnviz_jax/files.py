@@ -98,8 +98,19 @@ def write_json(path: Path, content: Any, *, sort_keys: bool = True) -> None:
 
 
 def read_json(path: Path) -> Any:
-    """Return what a JSON file holds."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return what a JSON file holds.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is no file, or holds no JSON.
+    """
+    if not is_plain(path):  # a named pipe would be waited for
+        path.stat()
+        raise ValueError(f"{path} is no file")
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except RecursionError as error:
+        raise ValueError("its brackets are nested too deep") from error
 
 
 def append_json(path: Path, content: Any) -> None:

@@ -136,6 +136,8 @@ from .program.rewrites.max_pool import PoolWindows as PoolWindows
 from .program.rewrites.max_pool import window_places as window_places
 from .progress.bars import Progress as Progress
 from .progress.bars import silent as silent
+from .reading.numpy_files import NpzFile as NpzFile
+from .reading.numpy_files import read_npy as read_npy
 from .recorder import Recorder as Recorder
 from .recorder import Weights as Weights
 from .recorder import with_weights as with_weights

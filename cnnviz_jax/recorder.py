@@ -1,14 +1,17 @@
 """A recorder that a training loop calls: parameters step by step in one folder, for `cnnviz inspect evolution`."""
 
+import math
 from pathlib import Path
 from typing import Any
 
 import jax
 import numpy as np
 from jaxtyping import Shaped
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
-from cnnviz_jax.errors import UsageError, WeightsError
+from cnnviz_jax.errors import UsageError, WeightsError, reason_of
 from cnnviz_jax.files import read_json, write_json
+from cnnviz_jax.reading.bounds import check_total, folder_bytes, told
 
 _ABOUT = "recorder.json"
 
@@ -105,20 +108,37 @@ class Recorder:
         if step not in self.steps:
             listed = ", ".join(map(str, self.steps)) or "none"
             raise UsageError(f"no step {step} in {self.folder}; there are {listed}")
+        shapes, place = self._about().get("shapes", {}), (self.folder / str(step)).absolute()
         try:
-            with ocp.PyTreeCheckpointer() as checkpointer:
-                place = (self.folder / str(step)).absolute()
-                names = list(self._about()["shapes"])
-                as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in names}
+            with told(), ocp.PyTreeCheckpointer() as checkpointer:
+                size = folder_bytes(place)
+                promised = checkpointer.metadata(place).item_metadata.tree
+                check_total(sum(_promised_bytes(promised[name]) for name in shapes), size)
+                as_numpy = {name: ocp.RestoreArgs(restore_type=np.ndarray) for name in shapes}
                 restored = checkpointer.restore(place, restore_args=as_numpy)
-        except Exception as error:  # Orbax lets errors of its many storage layers through as they are
-            reason = str(error).strip().splitlines() or [type(error).__name__]
-            raise WeightsError(f"step {step} of {self.folder} is damaged: {reason[0]}") from error
-        return {name: np.asarray(restored[name]) for name in names}
+                return {name: np.asarray(restored[name]) for name in shapes}
+        except (OSError, ValueError) as error:
+            raise WeightsError(f"step {step} of {self.folder} is damaged: {reason_of(error)}") from error
 
     def _about(self) -> dict[str, Any]:
         path = self.folder / _ABOUT
-        return read_json(path) if path.exists() else {}
+        if not path.exists():
+            return {}
+        try:
+            about = read_json(path)
+            check_type(
+                about["shapes"], dict[str, list[int]], collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS
+            )
+            check_type(about["network"], str | None)
+        except (OSError, ValueError, LookupError, TypeError, TypeCheckError) as error:
+            raise WeightsError(f"{path} is none of a recorder's: {reason_of(error)}") from error
+        return dict(about)
+
+
+def _promised_bytes(leaf: Any) -> int:
+    """Return what an array takes that Orbax describes so."""
+    chunks = getattr(getattr(leaf, "storage", None), "chunk_shape", None) or ()
+    return max(math.prod(leaf.shape), math.prod(chunks)) * np.dtype(leaf.dtype).itemsize
 
 
 def weights_of(params: Any) -> Weights:

@@ -6,15 +6,17 @@ with one tag: `array`, `tuple`, `dict`, `class`, `config`. An array's name is th
 
 import dataclasses
 import json
+import typing
 from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
 import ml_dtypes
 import numpy as np
+from typeguard import TypeCheckError, check_type
 
 from cnnviz_jax.archive.classes import storable
-from cnnviz_jax.errors import ResultFileError, UsageError
+from cnnviz_jax.errors import ResultFileError, UsageError, printable, reason_of
 from cnnviz_jax.options.arrays import GivenArray
 from cnnviz_jax.options.building import config_from
 from cnnviz_jax.plugins import plugins
@@ -25,6 +27,7 @@ STRUCTURE = "structure"
 """The name of the JSON text among the arrays."""
 FORMAT = 1
 """Grows when older versions could not read what is written."""
+_OF_RESULTS = "cnnviz_jax.results."
 
 
 class _NotStorableError(Exception):
@@ -66,10 +69,12 @@ def decoded(structure: str, arrays: Mapping[str, np.ndarray], where: str) -> Res
         if found["format"] > FORMAT:
             raise ResultFileError(f"{where} was written by a later version of cnnviz_jax; update it to read the file")
         result = _decode(found["result"], arrays)
-    except ResultFileError:
-        raise
-    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        raise ResultFileError(f"{where} does not hold a whole result: {type(error).__name__}: {error}") from error
+    except ResultFileError as error:
+        raise ResultFileError(f"{where}: {error}") if not str(error).startswith(where) else error from error
+    except Exception as error:  # whatever a stranger's values make the classes raise
+        raise ResultFileError(
+            f"{where} does not hold a whole result: {type(error).__name__}: {reason_of(error)}"
+        ) from error
     if not isinstance(result, Result):
         raise ResultFileError(f"{where} holds a {type(result).__name__}, which is no result")
     return result
@@ -167,8 +172,23 @@ def _decode(found: Any, arrays: Mapping[str, np.ndarray]) -> Any:
         return _decode_config(found["config"], _decode(found["options"], arrays))
     kind = found["class"]
     if kind not in storable():
-        raise ResultFileError(f"the file names a class {kind!r}, which no result holds")
-    return storable()[kind](**{name: _decode(each, arrays) for name, each in found["fields"].items()})
+        raise ResultFileError(f"the file names a class {printable(repr(kind))}, which no result holds")
+    made = storable()[kind](**{name: _decode(each, arrays) for name, each in found["fields"].items()})
+    if isinstance(made, Result) or type(made).__module__.startswith(_OF_RESULTS):  # targets hold numbers of any kind
+        _check_fields(made)
+    return made
+
+
+def _check_fields(made: Any) -> None:
+    """Refuse a value that its class never holds: readers of results rely on what fields are said to be."""
+    for name, hint in typing.get_type_hints(type(made)).items():
+        # Whatever a target or an argument was: a function of the user's came back as its words.
+        if name in _fields(made) and name not in ("target", "arguments", "config"):
+            try:
+                check_type(getattr(made, name), hint)
+            except TypeCheckError as error:
+                reason = f"`{name}` of a {type(made).__name__} is no such thing: {reason_of(error)}"
+                raise ResultFileError(reason) from error
 
 
 def _decode_config(technique: str, options: dict[str, Any]) -> Any:

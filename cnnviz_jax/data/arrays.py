@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.data.source import Example, to_float
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.errors import UsageError, reason_of
 from cnnviz_jax.files import content_marks, file_sha256
+from cnnviz_jax.reading.numpy_files import NpzFile
+from cnnviz_jax.reading.zarr_folders import ZarrFolder, ZarrNumbers
 
 _KEPT_BLOCKS = 8
 
@@ -25,10 +27,10 @@ class NpzSource:
 
     def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
         try:
-            with np.load(path, allow_pickle=False) as archive:
-                arrays = {_field_name(name): archive[name] for name in archive.files}
-        except (OSError, ValueError, KeyError) as error:
-            raise UsageError(f"{path} cannot be read as .npz: {error}") from error
+            with NpzFile(path) as archive:
+                arrays = {_field_name(name): archive[name] for name in archive}
+        except (OSError, ValueError) as error:
+            raise UsageError(f"{path} cannot be read as .npz: {reason_of(error)}") from error
         self._images = _checked_images(arrays, path, input_shape)
         self.concept_names = tuple(map(str, arrays.pop("concept_names", ())))
         self._more = {n: a for n, a in arrays.items() if n != "images" and a.ndim and len(a) == len(self._images)}
@@ -57,7 +59,7 @@ class ZarrSource:
 
     def __init__(self, path: Path, input_shape: tuple[int, int, int], *, full_digest: bool = False) -> None:
         self._path, self._shape, self._full = path, input_shape, full_digest
-        self._arrays: dict[str, Any] = {}
+        self._arrays: dict[str, ZarrNumbers] = {}
         self._open()
         _checked_images({"images": self._arrays["images"]}, path, input_shape)
         count = self._arrays["images"].shape[0]
@@ -65,15 +67,13 @@ class ZarrSource:
         self.fields = {n: (a.shape[1:], _plain(a.dtype)) for n, a in self._arrays.items() if n != "images"}
 
     def _open(self) -> None:
-        from cnnviz_jax.extras import require
-
-        zarr = require("zarr")
         try:
-            found = zarr.open(str(self._path), mode="r")
-            arrays = {"images": found} if hasattr(found, "shape") else {_field_name(n): a for n, a in found.arrays()}
-        except Exception as error:
-            raise UsageError(f"{self._path} cannot be read as zarr: {error}") from error
-        self._arrays = arrays
+            found = ZarrFolder(self._path)
+        except (OSError, ValueError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{self._path} cannot be read as zarr: {reason_of(error)}") from error
+        self._arrays = {_field_name(name or "images"): array for name, array in found.items() if "/" not in name}
         self._blocks: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._guard = threading.Lock()
 
@@ -92,17 +92,17 @@ class ZarrSource:
         try:
             fields = {name: np.asarray(self._row(name, index), kind) for name, (_, kind) in self.fields.items()}
             return Example(image=to_float(self._row("images", index), self._shape), fields=fields)
-        except Exception as error:
+        except (OSError, ValueError) as error:
             empty = {name: np.zeros(shape, kind) for name, (shape, kind) in self.fields.items()}
-            return Example(image=None, error=f"{type(error).__name__}: {error}", fields=empty)
+            return Example(image=None, error=reason_of(error), fields=empty)
 
     def _row(self, name: str, index: int) -> np.ndarray:
         array = self._arrays[name]
-        rows = int(array.chunks[0])
+        rows = array.rows
         key = (name, index // rows)
         with self._guard:
             if key not in self._blocks:
-                self._blocks[key] = np.asarray(array[key[1] * rows : (key[1] + 1) * rows])
+                self._blocks[key] = array[key[1] * rows : (key[1] + 1) * rows]
                 while len(self._blocks) > _KEPT_BLOCKS:
                     self._blocks.popitem(last=False)
             block = self._blocks[key]

@@ -17,6 +17,8 @@ import numpy as np
 
 from cnnviz_jax.errors import ResultFileError, UsageError
 from cnnviz_jax.files import drop_temporaries, read_json, write_json, write_whole
+from cnnviz_jax.reading.bounds import check_plain, most_bytes, told
+from cnnviz_jax.site.form import NAME, check_summary
 
 FUNCTION = "cnnviz_site"
 """What the page defines and every data file calls."""
@@ -73,13 +75,22 @@ class SiteFolder:
         """
         path = self.data / f"{name}.js"
         try:
-            found = _CALL.fullmatch(path.read_text(encoding="ascii"))
-            if found is None or found[1] != name:
-                raise ValueError("it is no data file of a site")
-            return json.loads(zlib.decompress(base64.b64decode(found[2])))
+            with told():
+                if not NAME.fullmatch(name):
+                    raise ValueError("no data file has such a name")
+                check_plain(path)
+                found = _CALL.fullmatch(path.read_text(encoding="ascii"))
+                if found is None or found[1] != name:
+                    raise ValueError("it is no data file of a site")
+                packed = base64.b64decode(found[2])
+                inflater = zlib.decompressobj()
+                text = inflater.decompress(packed, most_bytes(len(packed)))
+                if not inflater.eof:
+                    raise ValueError("its text is cut short, or far longer than its file")
+                return json.loads(text)
         except FileNotFoundError as error:
             raise ResultFileError(f"no file {path}: the site is not that far, or not whole") from error
-        except (OSError, ValueError, zlib.error) as error:
+        except (OSError, ValueError) as error:
             raise ResultFileError(f"{path} cannot be read: {error}") from error
 
     def read_summary(self) -> dict[str, Any]:
@@ -95,7 +106,7 @@ class SiteFolder:
                 raise ResultFileError(
                     f"{self.root} was made by a later version of cnnviz_jax; update it to read the site"
                 )
-            return dict(found)
+            return check_summary(found)
         except (FileNotFoundError, NotADirectoryError) as error:
             raise UsageError(f"no site in {self.root}; give the folder that `cnnviz explore --out` wrote") from error
         except (OSError, ValueError, KeyError, TypeError) as error:

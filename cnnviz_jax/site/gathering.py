@@ -1,7 +1,6 @@
 """The one pass over the images, kept in a file until every page is written: what is killed then begins behind it."""
 
 import json
-import zipfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from cnnviz_jax.engine.reducers import Reducer, Total
 from cnnviz_jax.engine.surveys import Found, Surveyed, gathered
 from cnnviz_jax.files import whole
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.reading.numpy_files import NpzFile
 from cnnviz_jax.site.answers import Answers, Labels
 
 _ANSWERS = 5
@@ -90,13 +90,13 @@ def _write(path: Path, identity: str, found: Gathered) -> None:
 
 def _read(path: Path, identity: str, surveys: int) -> Gathered | None:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with NpzFile(path) as archive:
             told: dict[str, Any] = json.loads(str(archive["told"]))
             if told["identity"] != identity:
                 return None
             found: list[Found] = [{} for _ in range(surveys)]
             answers: Total = {}
-            for entry in archive.files:
+            for entry in archive:
                 place, *names = entry.split("/")
                 if place == "answers":
                     answers[names[0]] = archive[entry]
@@ -104,5 +104,5 @@ def _read(path: Path, identity: str, surveys: int) -> Gathered | None:
                     found[int(place)].setdefault(names[0], {})[names[1]] = archive[entry]
             unreadable = {int(number): reason for number, reason in told["unreadable"].items()}
             return Gathered(found, archive["labels"], answers or None, unreadable)
-    except (OSError, ValueError, KeyError, IndexError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError):
         return None  # not there, or damaged: it is gathered again

@@ -2,16 +2,48 @@
 
 import functools
 import html
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 import numpy as np
 from jaxtyping import UInt8
-from PIL import Image
 
-from cnnviz_jax.errors import LayerNotFoundError, UsageError, did_you_mean
+from cnnviz_jax.data.images import open_image
+from cnnviz_jax.errors import (
+    CnnvizError,
+    LayerNotFoundError,
+    ResultFileError,
+    UsageError,
+    did_you_mean,
+    printable,
+    reason_of,
+)
 from cnnviz_jax.site.folder import CLASSES_PER_FILE, IMAGES_PER_FILE, UNITS_PER_FILE, SiteFolder
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+_Owner = TypeVar("_Owner", bound="Site | SiteUnit")
+_SHEET = re.compile(r"[\w-]{1,100}\.(png|jpg)", re.ASCII)
+
+
+def _of_its_form(method: Callable[Concatenate[_Owner, _P], _R]) -> Callable[Concatenate[_Owner, _P], _R]:
+    """Turn what a method raises where data have another form than is written into a `ResultFileError`."""
+
+    @functools.wraps(method)
+    def checked(self: _Owner, /, *args: _P.args, **kwargs: _P.kwargs) -> _R:
+        try:
+            return method(self, *args, **kwargs)
+        except CnnvizError:
+            raise
+        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+            raise ResultFileError(
+                f"a data file of the site in {self.folder.root} has another form than is written: "
+                f"{type(error).__name__}: {reason_of(error)}"
+            ) from error
+
+    return checked
 
 
 class Site:
@@ -51,6 +83,7 @@ class Site:
         """The layers whose units have pages, in execution order."""
         return tuple(self.summary["identity"]["layers"])
 
+    @_of_its_form
     def layer(self, name: str) -> dict[str, Any]:
         """Return a layer's row with the columns of its grid: `maximum`, `fire_rate`, `state`, `selectivity`, ...
 
@@ -61,6 +94,7 @@ class Site:
         row = self._row(name)
         return {**row, **self.folder.read(row["slug"])["columns"]}
 
+    @_of_its_form
     def unit(self, layer: str, unit: int) -> "SiteUnit":
         """Return what the page `#/LAYER/UNIT` shows.
 
@@ -86,6 +120,7 @@ class Site:
             for unit in range(row["units"] if row["is_shown"] and row["is_done"] else 0):
                 yield row["name"], unit
 
+    @_of_its_form
     def image(self, number: int) -> dict[str, Any]:
         """Return what the page `#/image/NUMBER` shows: name, label, answers, the units that fire most.
 
@@ -98,6 +133,7 @@ class Site:
         found = self.folder.read(f"images-{places[number] // IMAGES_PER_FILE}")["images"][str(number)]
         return dict(found)
 
+    @_of_its_form
     def class_page(self, index: int) -> dict[str, Any]:
         """Return what the page `#/class/INDEX` shows: its units, its images, what is mistaken.
 
@@ -135,14 +171,16 @@ class SiteUnit:
         """What each panel shows: its parts in order, as in the site's data."""
         self.synthesis = None if synthesis is None else dict(synthesis)
         """The image made to excite it: `status`, `peak`, `maximum`, `ratio`; `None` where none was made."""
-        self._folder, self._sheets, self._own_sheets = folder, sheets, synthesis_sheets
+        self.folder = folder
+        """Where the site lies."""
+        self._sheets, self._own_sheets = sheets, synthesis_sheets
 
     def __repr__(self) -> str:
         return f"SiteUnit({self.address}: {', '.join(self.panels)})"
 
     def _repr_html_(self) -> str:
         """Return the unit's facts and a link to its page, for notebooks."""
-        page = (self._folder.root / "index.html").resolve().as_uri() + self.address
+        page = (self.folder.root / "index.html").resolve().as_uri() + self.address
         rows = "".join(
             f"<tr><th>{html.escape(str(name))}</th><td>{html.escape(str(value))}</td></tr>"
             for name, value in self.facts.items()
@@ -155,6 +193,7 @@ class SiteUnit:
         return f"#/{self.layer}/{self.unit}"
 
     @property
+    @_of_its_form
     def facts(self) -> dict[str, Any]:
         """Every named value on the page, by name."""
         found: dict[str, Any] = {}
@@ -164,16 +203,20 @@ class SiteUnit:
                     found |= dict(part["rows"])
         return found
 
+    @_of_its_form
     def tiles(self, panel: str = "exemplars") -> list[dict[str, Any]]:
         """Return the tiles of a panel: `image`, `box`, `value`, and `at`, the place in the sheet."""
         return [tile for part in self.panels.get(panel, ()) if part["part"] == "tiles" for tile in part["tiles"]]
 
+    @_of_its_form
     def pixels(self, tile: Mapping[str, Any]) -> UInt8[np.ndarray, "h w 3"]:
         """Return the pixels of a tile as the page shows them, or of `synthesis`."""
         sheets = self._own_sheets if tile is self.synthesis else self._sheets
         sheet, left, top, width, height = tile["at"]
-        with Image.open(self._folder.tiles / sheets[sheet][0]) as image:
-            return np.asarray(image.convert("RGB"))[top : top + height, left : left + width]
+        name = sheets[sheet][0]
+        if not _SHEET.fullmatch(name):
+            raise ResultFileError(f"{self.folder.root} names the sheet {printable(name)!r}, which is none of its own")
+        return np.asarray(open_image(self.folder.tiles / name, 3))[top : top + height, left : left + width]
 
 
 def site_in(folder: str | Path) -> Site:

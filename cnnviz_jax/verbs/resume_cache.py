@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from cnnviz_jax.errors import RenderError
 from cnnviz_jax.files import whole
 from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.reading.numpy_files import NpzFile
 from cnnviz_jax.results.provenance import versions
 
 
@@ -37,9 +37,9 @@ class ResumeFolder:
     def load(self, index: int) -> list[np.ndarray] | None:
         """Return the arrays of a finished target; `None` if it is not there or its file is broken."""
         try:
-            with np.load(self.paths[index], allow_pickle=False) as archive:
-                return [archive[f"a{k}"] for k in range(len(archive.files))]
-        except (OSError, ValueError, KeyError, EOFError, zlib.error):
+            with NpzFile(self.paths[index]) as archive:
+                return [archive[f"a{k}"] for k in range(len(archive))]
+        except (OSError, ValueError, KeyError):
             return None
 
     def save(self, index: int, arrays: list[np.ndarray]) -> None:

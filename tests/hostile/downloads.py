@@ -218,7 +218,7 @@ def _dripped(start: bytes) -> Iterator[bytes]:
 
 
 def dripping(rng: np.random.Generator, asked: bytes) -> Iterator[bytes]:
-    """A byte now and then, each in time: of the status, a header, the body, a chunk's size, or what a redirect brings."""
+    """A byte now and then, each in time: of status, header, body, a chunk's size, or what a redirect brings."""
     starts = (
         b"HTTP/1.1 ", b"HTTP/1.1 200 OK\r\nA: ", _head(f"Content-Length: {len(BODY)}"), _head(),
         _head("Transfer-Encoding: chunked"), _head("Transfer-Encoding: chunked") + b"2800\r\n",

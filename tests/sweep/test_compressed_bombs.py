@@ -6,10 +6,10 @@ import struct
 import numpy as np
 import pytest
 
+from cnnviz_jax.reading.zstd import check_frames
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.store import ArraySpec, ExampleStore, chunk_file
 from cnnviz_jax.sweep.verify import verify
-from cnnviz_jax.sweep.zstd_frames import check_frame
 from tests.hostile.run_folders import base, sealed, zstd_bomb
 from tests.sweep import small
 
@@ -36,9 +36,10 @@ def test_what_the_store_writes_passes_whatever_is_in_it(tmp_path, kind, shape):
 
 BOMBS = {
     "more than it promises": (lambda size: sealed(zstd_bomb(size, blocks=1_000)), "would unpack to more than"),
-    "another length": (lambda size: sealed(zstd_bomb(size + 1, blocks=1)), "and its array needs"),
+    "another length": (lambda size: sealed(zstd_bomb(size + 1, blocks=1)), "its array needs 4,096"),
     "a large window": (lambda size: sealed(zstd_bomb(size, blocks=1, window=0xF8)), "would unpack to more than"),
-    "two frames": (lambda size: sealed(zstd_bomb(size, blocks=1) * 2), "does not end where"),
+    "two frames": (lambda size: sealed(zstd_bomb(size, blocks=1) * 2), "says that it has 8,192 bytes"),
+    "more behind it": (lambda size: sealed(zstd_bomb(size, blocks=1) + b"more"), "not compressed by zstd"),
     "no frame": (lambda size: b"\x1f\x8b" * 10, "not compressed by zstd"),
     "nothing": (lambda size: b"", "not compressed by zstd"),
     "a block that is not there": (lambda size: zstd_bomb(size, blocks=2)[:-4], "cut short"),
@@ -51,7 +52,7 @@ def test_a_chunk_of_another_form_is_refused_by_its_headers(tmp_path, bomb):
     path = tmp_path / "0"
     path.write_bytes(make(4096))
     with pytest.raises(ValueError, match=sentence):
-        check_frame(path, 4096)
+        check_frames(path, 4096, trailer_bytes=4)
     assert path.stat().st_size < 10_000
 
 

@@ -17,18 +17,24 @@ from typing import Any, Literal
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.activations.sampling import Sampling, sampled
 from cnnviz_jax.engine.chunk_planning import Chunk
 from cnnviz_jax.engine.keys import key_text
-from cnnviz_jax.errors import ResultFileError, UsageError
+from cnnviz_jax.errors import ResultFileError, UsageError, reason_of
 from cnnviz_jax.files import drop_temporaries, read_json, whole, write_json
 from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.progress.bars import Progress, silent
+from cnnviz_jax.reading.numpy_files import read_npy
 
 _ABOUT = "store.json"
+_FORM: dict[str, Any] = {
+    "layer": str, "shape": list[int], "shards": int, "scale": float | int, "dtype": str, "counts": dict[str, list[int]],
+}  # fmt: skip
+_MOST_SHARDS = 100_000
 StoredAs = Literal["float16", "float32"]
 
 
@@ -94,7 +100,7 @@ class ActivationStore:
     @cached_property
     def about(self) -> dict[str, Any]:
         """What it is of: model, weights, layer, source of the images, positions, seed, and how rows are stored."""
-        return read_json(self.folder / _ABOUT)
+        return _checked(self.folder, _told_by(self.folder))
 
     @property
     def layer(self) -> str:
@@ -109,7 +115,7 @@ class ActivationStore:
     @property
     def index(self) -> Int[np.ndarray, "n axes"]:
         """Image, row and column of every row."""
-        return np.concatenate([np.load(path, allow_pickle=False) for path in self._paths("index")])
+        return np.concatenate([_shard(path, "iu") for path in self._paths("index")])
 
     @property
     def mean(self) -> Float[np.ndarray, " c"]:
@@ -149,7 +155,7 @@ class ActivationStore:
 
     @cached_property
     def _shards(self) -> list[np.ndarray]:
-        return [np.load(path, mmap_mode="r", allow_pickle=False) for path in self._paths("rows")]
+        return [_shard(path, "f", self.about["shape"][-1]) for path in self._paths("rows")]
 
     @cached_property
     def _ends(self) -> Int[np.ndarray, " shards"]:
@@ -168,7 +174,55 @@ def open_store(folder: str | Path) -> ActivationStore:
     store = ActivationStore(folder)
     if "mean" not in store.about:
         raise ResultFileError(f"the activations in {str(folder)!r} are not complete; write them again to go on")
+    _ = store.shape  # its files are there, of the sizes that it tells of
     return store
+
+
+def _told_by(folder: Path) -> dict[str, Any]:
+    """Return what a store says of itself, whatever that is.
+
+    Raises:
+        ResultFileError: It is no JSON object.
+    """
+    path = folder / _ABOUT
+    try:
+        return dict(read_json(path))
+    except (OSError, ValueError, TypeError) as error:
+        raise ResultFileError(f"{str(path)!r} is none of cv.store_activations: {reason_of(error)}") from error
+
+
+def _checked(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
+    """Return what a store says of itself.
+
+    Raises:
+        ResultFileError: It has another form than `write_store` gives it.
+    """
+    try:
+        for name, hint in _FORM.items():
+            check_type(about[name], hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+        if not about["shape"] or min(about["shape"]) < 1 or not 0 <= about["shards"] <= _MOST_SHARDS:
+            raise ValueError("its sizes are none")
+        if "mean" in about and {np.shape(about["mean"]), np.shape(about["variance"])} != {(about["shape"][-1],)}:
+            raise ValueError("its moments are not those of its channels")
+    except (ValueError, LookupError, TypeError, TypeCheckError) as error:
+        path = str(folder / _ABOUT)
+        raise ResultFileError(f"{path!r} is none of cv.store_activations: {reason_of(error)}") from error
+    return about
+
+
+def _shard(path: Path, kinds: str, columns: int | None = None) -> np.ndarray:
+    """Return the table of one file, of numbers of these kinds; rows are left on the disk.
+
+    Raises:
+        ResultFileError: It is missing, damaged or another's.
+    """
+    try:
+        table = read_npy(path, in_memory=columns is None)
+        if table.ndim != 2 or table.dtype.kind not in kinds or (columns is not None and table.shape[1] != columns):
+            raise ValueError(f"it holds {table.dtype} {table.shape}")
+    except (OSError, ValueError) as error:
+        raise ResultFileError(f"{str(path)!r} is no file of activations: {reason_of(error)}") from error
+    return table
 
 
 def write_store(
@@ -189,10 +243,11 @@ def write_store(
     """
     folder = Path(folder)
     about = _identity(plan, model, dataset, key)
-    known = read_json(folder / _ABOUT) if (folder / _ABOUT).is_file() else {}
+    known = _told_by(folder) if (folder / _ABOUT).is_file() else {}
     if known and any(known.get(name) != value for name, value in about.items()):
         differ = next(name for name, value in about.items() if known.get(name) != value)
         raise UsageError(f"{str(folder)!r} holds activations of another {differ}; name another folder")
+    known = _checked(folder, known) if known else {}
     if "mean" in known:
         return ActivationStore(folder)
     folder.mkdir(parents=True, exist_ok=True)

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jaxtyping import Array, Int, Key
 
-from cnnviz_jax.plugin import LearnerCase, UsageError, whole, write_entries
+from cnnviz_jax.plugin import LearnerCase, NpzFile, UsageError, reason_of, whole, write_entries
 from cnnviz_plugins.dictionary.plugin import TrainedConfig
 from cnnviz_plugins.dictionary.starting import generator
 
@@ -59,12 +59,22 @@ class Kept:
         if self.path is None or not self.path.exists():
             return None
         leaves, tree = jax.tree.flatten(state)
-        with np.load(self.path, allow_pickle=False) as found:
-            if str(found["about"]) != self.about:
-                raise UsageError(f"{self.path} is the state of another training; name another folder or remove it")
-            own = [jax.numpy.asarray(found[f"state{i}"]) for i in range(len(leaves))]
-            noted = {name[5:]: found[name] for name in found.files if name.startswith("note_")}
-            return int(found["done"]), jax.tree.unflatten(tree, own), [noted]
+        try:
+            with NpzFile(self.path) as found:
+                if str(found["about"]) != self.about:
+                    raise UsageError(f"{self.path} is the state of another training; name another folder or remove it")
+                own = [jax.numpy.asarray(found[f"state{i}"]) for i in range(len(leaves))]
+                noted = {name[5:]: found[name] for name in found if name.startswith("note_")}
+                if [each.shape for each in own] != [np.shape(leaf) for leaf in leaves]:
+                    raise ValueError("its state is not that of this training")
+                return int(found["done"]), jax.tree.unflatten(tree, own), [noted]
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(
+                f"{self.path} cannot be read ({reason_of(error)}), and the training would begin anew; remove it where"
+                " that is meant"
+            ) from error
 
     def write(self, done: int, state: Any, notes: list[Notes]) -> None:
         """Write the state after so many steps; the file is whole or as it was."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.plugin import Convolution, Provenance, UsageError, did_you_mean
+from cnnviz_jax.plugin import Convolution, Provenance, UsageError, did_you_mean, read_npy, reason_of
 from cnnviz_plugins.inspect.plugin import ConvolveConfig
 
 
@@ -94,12 +94,12 @@ def kernel_named(word: str) -> Float[np.ndarray, "k l"]:
         )
     try:
         if path.suffix == ".npy":
-            kernel = np.load(path, allow_pickle=False).astype(np.float64)
+            kernel = read_npy(path).astype(np.float64)
         else:
             lines = path.read_text(encoding="utf-8").replace(",", " ").splitlines()
             kernel = np.array([[float(number) for number in line.split()] for line in lines if line.strip()])
     except (ValueError, OSError) as error:
-        raise UsageError(f"{word} is no table of numbers: {error}") from error
+        raise UsageError(f"{word} is no table of numbers: {reason_of(error)}") from error
     if kernel.ndim != 2 or not kernel.size or not np.isfinite(kernel).all():
         raise UsageError(f"{word} holds {kernel.dtype} {kernel.shape}; a kernel is a table of finite numbers")
     return kernel

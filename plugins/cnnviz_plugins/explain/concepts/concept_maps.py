@@ -1,7 +1,6 @@
 """Concept maps: where in an image each concept of a survey is (Fel et al. 2023; Kim et al. 2018)."""
 
 import json
-import zipfile
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, NpzFile, UsageError, reason_of
 from cnnviz_plugins.explain.concepts.directions import Directions
 from cnnviz_plugins.explain.concepts.plugin import ConceptMapsConfig
 from cnnviz_plugins.explain.layer_values import values_and_gradients, values_of
@@ -84,12 +83,17 @@ def build(config: ConceptMapsConfig, model: Model) -> ConceptMaps:
 def _read(path: str) -> tuple[str, dict[str, Any], Float[np.ndarray, "k ..."]]:
     """Return the kind of survey, its words and its directions."""
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with NpzFile(path) as archive:
             about = json.loads(str(archive["about"]))
             kind = str(about["result"])
             name = {"ConceptBank": "bank", "ConceptScores": "vectors"}[kind]
-            return kind, about, np.asarray(archive[name], np.float32)
+            directions = np.asarray(archive[name], np.float32)
+            if directions.ndim < 2 or not isinstance(about.get("concepts", []), list):
+                raise ValueError("its concepts are no table of directions")
+            return kind, about, directions
     except FileNotFoundError as error:
         raise UsageError(f"no bank {path!r}; write one with cv.render(survey, {path!r})") from error
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, zipfile.BadZipFile) as error:
-        raise UsageError(f"{path} is no .npz of a survey tcav or craft: {type(error).__name__} {error}") from error
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UsageError(
+            f"{path} is no .npz of a survey tcav or craft: {type(error).__name__} {reason_of(error)}"
+        ) from error
