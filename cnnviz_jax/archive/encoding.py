@@ -13,7 +13,8 @@ from typing import Any
 
 import ml_dtypes
 import numpy as np
-from typeguard import TypeCheckError, check_type
+from jaxtyping import jaxtyped
+from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from cnnviz_jax.archive.classes import storable
 from cnnviz_jax.errors import ResultFileError, UsageError, printable, reason_of
@@ -181,14 +182,15 @@ def _decode(found: Any, arrays: Mapping[str, np.ndarray]) -> Any:
 
 def _check_fields(made: Any) -> None:
     """Refuse a value that its class never holds: readers of results rely on what fields are said to be."""
-    for name, hint in typing.get_type_hints(type(made)).items():
-        # Whatever a target or an argument was: a function of the user's came back as its words.
-        if name in _fields(made) and name not in ("target", "arguments", "config"):
-            try:
-                check_type(getattr(made, name), hint)
-            except TypeCheckError as error:
-                reason = f"`{name}` of a {type(made).__name__} is no such thing: {reason_of(error)}"
-                raise ResultFileError(reason) from error
+    with jaxtyped("context"):  # an axis of one name has one length in all fields
+        for name, hint in typing.get_type_hints(type(made)).items():
+            # Whatever a target or an argument was: a function of the user's came back as its words.
+            if name in _fields(made) and name not in ("target", "arguments", "config"):
+                try:
+                    check_type(getattr(made, name), hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+                except TypeCheckError as error:
+                    reason = f"`{name}` of a {type(made).__name__} is no such thing: {reason_of(error)}"
+                    raise ResultFileError(reason) from error
 
 
 def _decode_config(technique: str, options: dict[str, Any]) -> Any:

@@ -1,6 +1,7 @@
 """Where stored results lie: one `.npz` file, or a `.zarr` folder where zarr is installed."""
 
 import contextlib
+import os
 import shutil
 import zipfile
 from collections.abc import Iterator, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.archive.encoding import STRUCTURE
-from cnnviz_jax.errors import ResultFileError, UsageError, reason_of
+from cnnviz_jax.errors import ResultFileError, UsageError, printable, reason_of
 from cnnviz_jax.extras import require
 from cnnviz_jax.files import whole
 from cnnviz_jax.reading.bounds import most_bytes
@@ -70,7 +71,9 @@ def read_npz(path: Path) -> Iterator[tuple[str, Mapping[str, np.ndarray]]]:
             yield str(archive[STRUCTURE]), archive
     except FileNotFoundError as error:
         raise ResultFileError(f"no file {path}") from error
-    except (OSError, ValueError) as error:
+    except OSError as error:
+        raise ResultFileError(f"{printable(str(path))} cannot be read: {error.strerror}") from error
+    except ValueError as error:
         if isinstance(error, ResultFileError):
             raise
         raise ResultFileError(f"{path} is not a whole .npz file: {reason_of(error)}") from error
@@ -115,8 +118,8 @@ def read_zarr(path: Path) -> tuple[str, Mapping[str, np.ndarray]]:
         ResultFileError: It is missing or holds no stored result.
     """
     require("zarr", what="a .zarr folder")
-    if not path.is_dir():
-        raise ResultFileError(f"no folder {path}")
+    if not os.path.isdir(path):  # not `Path.is_dir`, which raises for names that no file can have
+        raise ResultFileError(f"no folder {printable(str(path))}")
     try:
         folder = ZarrFolder(path)
         if _ATTRIBUTE not in folder.attributes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ import numpy as np
 from cnnviz_jax.data.formats import IMAGE_SUFFIXES, images_below
 from cnnviz_jax.data.images import crop_share_for, fit, open_image
 from cnnviz_jax.data.source import Example
-from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean
+from cnnviz_jax.errors import CnnvizError, UsageError, did_you_mean, reason_of
 from cnnviz_jax.files import content_marks
+from cnnviz_jax.options.checks import in_short
+from cnnviz_jax.reading.bounds import told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -110,16 +113,24 @@ def _from_folders(paths: tuple[str, ...], root: Path) -> tuple[tuple[int, ...], 
 def _from_csv(table: Path, paths: tuple[str, ...]) -> tuple[int, ...]:
     if not table.is_file():
         raise UsageError(f'no labels at {str(table)!r}; give a CSV with a path and a label a line, or "folders"')
-    with open(table, newline="") as file:
-        rows = [row for row in csv.reader(file) if row]
-    if rows and (len(rows[0]) < 2 or not rows[0][1].strip().lstrip("-").isdigit()):
+    try:
+        with told(), open(table, newline="", encoding="utf-8") as file:
+            rows = [row for row in csv.reader(file) if row]
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{table} cannot be read as CSV: {reason_of(error)}") from error
+    if rows and not _is_row(rows[0]):
         rows = rows[1:]  # a heading
     known = {}
     for number, row in enumerate(rows, 1):
-        if len(row) < 2 or not row[1].strip().lstrip("-").isdigit():
-            raise UsageError(f"{table}: row {number} is no path and whole number: {','.join(row)!r}")
+        if not _is_row(row):
+            raise UsageError(f"{table}: row {number} is no path and whole number: {in_short(','.join(row))}")
         known[row[0].strip()] = int(row[1])
     if not any(path in known for path in paths):
         near = did_you_mean(paths[0], known)
         raise UsageError(f"{table} names none of the images, such as {paths[0]!r}.{near}")
     return tuple(known.get(path, -1) for path in paths)
+
+
+def _is_row(row: list[str]) -> bool:
+    """Return whether a row holds a path and a label: a whole number, which an array of 32 bits can hold."""
+    return len(row) > 1 and re.fullmatch(r"\s*-?[0-9]{1,9}\s*", row[1]) is not None

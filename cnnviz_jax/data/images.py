@@ -143,6 +143,25 @@ def open_image(path: str | Path, channels: int, *, least_px: int | None = None) 
         raise ImageError(f"{path} is broken or cut short: {cause}") from error
 
 
+def check_image_size(path: Path, size: Sequence[int], *, most_pixels: int) -> None:
+    """Refuse an image file that is not of the width and height that it should have, before it is decoded.
+
+    Raises:
+        ImageError: It is of another size, of more pixels than so many, or cannot be read.
+    """
+    from PIL import Image
+
+    if not is_plain(path):
+        raise ImageError(f"{path} is missing, or no file that holds an image")
+    try:
+        with Image.open(path, formats=_formats()) as opened:
+            found = opened.size
+    except Exception as error:  # readers of damaged bytes raise whatever their insides do
+        raise ImageError(f"{path} is broken or cut short: {reason_of(error)}") from error
+    if list(found) != list(size) or found[0] * found[1] > most_pixels:
+        raise ImageError(f"{path} has {found[0]} x {found[1]} pixels, and should not")
+
+
 def _formats() -> list[str]:
     """Return the names under which Pillow knows the formats of `IMAGE_SUFFIXES`; import its readers.
 

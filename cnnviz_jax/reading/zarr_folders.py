@@ -6,6 +6,7 @@ says. And a chunk of a few kilobytes may unpack to gigabytes, which is looked at
 
 import itertools
 import math
+import os
 import zlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.extras import require
+from cnnviz_jax.files import read_json
 from cnnviz_jax.reading.bounds import MOST_ARRAYS, check_total, folder_bytes, most_bytes, told
 from cnnviz_jax.reading.zstd import check_frames
 
@@ -50,7 +52,7 @@ class ZarrFolder(Mapping[str, "ZarrNumbers"]):
             size = folder_bytes(path)
             found = zarr.open(str(path), mode="r")
             is_array = hasattr(found, "shape")
-            arrays = [("", found)] if is_array else _arrays(found)
+            arrays = [("", found)] if is_array else _arrays(found, path)
             self.attributes: dict[str, Any] = dict(found.attrs)
             self._arrays = {name: ZarrNumbers(array, path, size) for name, array in arrays}
 
@@ -108,15 +110,16 @@ class ZarrNumbers:
                 _check_packed(path, self._codecs, needed, is_exact=self.dtype.kind != "T")
 
 
-def _arrays(group: Any) -> list[tuple[str, Any]]:
+def _arrays(group: Any, root: Path) -> list[tuple[str, Any]]:
     """Return all arrays of a group and of the groups in it, by the way to them."""
+    # Not `group.members()`, which opens many at once and complains on stderr, later, of those that cannot be.
     found = []
-    for name, member in group.members(max_depth=None):
-        if hasattr(member, "shape"):
-            found.append((name, member))
+    for place, _, names in os.walk(root):
+        if ".zarray" in names or ("zarr.json" in names and read_json(Path(place, "zarr.json"))["node_type"] == "array"):
+            found.append(Path(place).relative_to(root).as_posix())
         if len(found) > MOST_ARRAYS:
             raise ValueError(f"a group of more than {MOST_ARRAYS:,} arrays")
-    return found
+    return [(name, group[name]) for name in sorted(found)]
 
 
 def _codecs_of(array: Any) -> tuple[str, ...]:

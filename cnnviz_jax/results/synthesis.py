@@ -26,7 +26,7 @@ class Synthesis(Result):
 
     images: Float[Numbers, "n h w c"]
     """As the recipe shows them, in [0, 1]."""
-    raw: Float[Numbers, "n h w c"]
+    raw: Float[Numbers, "n rows cols c"]
     """In the model's input units, before any display step."""
     curves: Float[Numbers, "n steps"]
     """The objective at every step."""

@@ -10,7 +10,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar
 import numpy as np
 from jaxtyping import UInt8
 
-from cnnviz_jax.data.images import open_image
+from cnnviz_jax.data.images import check_image_size, open_image
 from cnnviz_jax.errors import (
     CnnvizError,
     LayerNotFoundError,
@@ -25,6 +25,7 @@ from cnnviz_jax.site.folder import CLASSES_PER_FILE, IMAGES_PER_FILE, UNITS_PER_
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 _Owner = TypeVar("_Owner", bound="Site | SiteUnit")
+_MOST_PIXELS = 1 << 24
 _SHEET = re.compile(r"[\w-]{1,100}\.(png|jpg)", re.ASCII)
 
 
@@ -37,7 +38,7 @@ def _of_its_form(method: Callable[Concatenate[_Owner, _P], _R]) -> Callable[Conc
             return method(self, *args, **kwargs)
         except CnnvizError:
             raise
-        except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
+        except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, RuntimeError, OSError) as error:
             raise ResultFileError(
                 f"a data file of the site in {self.folder.root} has another form than is written: "
                 f"{type(error).__name__}: {reason_of(error)}"
@@ -58,6 +59,7 @@ class Site:
         units = sum(row["units"] for row in self.summary["layers"] if row["is_shown"])
         return f"Site({self.folder.root}: {self.title}, {len(self.layers)} layers, {units} units, {state})"
 
+    @_of_its_form
     def _repr_html_(self) -> str:
         """Return a link to the site and what is in it, for notebooks."""
         page = html.escape((self.folder.root / "index.html").resolve().as_uri(), quote=True)
@@ -178,6 +180,7 @@ class SiteUnit:
     def __repr__(self) -> str:
         return f"SiteUnit({self.address}: {', '.join(self.panels)})"
 
+    @_of_its_form
     def _repr_html_(self) -> str:
         """Return the unit's facts and a link to its page, for notebooks."""
         page = (self.folder.root / "index.html").resolve().as_uri() + self.address
@@ -213,9 +216,10 @@ class SiteUnit:
         """Return the pixels of a tile as the page shows them, or of `synthesis`."""
         sheets = self._own_sheets if tile is self.synthesis else self._sheets
         sheet, left, top, width, height = tile["at"]
-        name = sheets[sheet][0]
+        name, *size = sheets[sheet]
         if not _SHEET.fullmatch(name):
             raise ResultFileError(f"{self.folder.root} names the sheet {printable(name)!r}, which is none of its own")
+        check_image_size(self.folder.tiles / name, size, most_pixels=_MOST_PIXELS)
         return np.asarray(open_image(self.folder.tiles / name, 3))[top : top + height, left : left + width]
 
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cnnviz_jax.errors import did_you_mean
+from cnnviz_jax.options.checks import in_short
+from cnnviz_jax.reading.bounds import check_plain, told
 from cnnviz_jax.sweep.errors import SweepUsageError
 
 Keep = Literal["auto", "values", "low_res"]
@@ -85,19 +87,21 @@ class SweepSpec:
             raise SweepUsageError("nothing to do: name an [[explain]] technique or a [[survey]] (--explain, --survey)")
         names = [each.name for each in self.explain] + [each.name for each in self.survey]
         for name in names:
-            if not _NAME.fullmatch(name):
-                raise SweepUsageError(f"name {name!r} is not made of letters, digits, dots, dashes and underscores")
+            if not isinstance(name, str) or not _NAME.fullmatch(name):
+                raise SweepUsageError(
+                    f"name {in_short(name)} is not made of letters, digits, dots, dashes and underscores"
+                )
             if names.count(name) > 1:
                 raise SweepUsageError(f"two parts of the sweep are called {name!r}; give one of them another `name`")
         for word, value in (("device_batch", self.device_batch), ("inner_chunk", self.inner_chunk)):
             if value != "auto" and (not _is_whole(value) or value < 1):
-                raise SweepUsageError(f'{word} is "auto" or a whole number, 1 or more, got {value!r}')
+                raise SweepUsageError(f'{word} is "auto" or a whole number, 1 or more, got {in_short(value)}')
         if not _is_whole(self.seed) or not 0 <= self.seed < 2**32:
-            raise SweepUsageError(f"seed is a whole number from 0 to 2**32 - 1, got {self.seed!r}")
+            raise SweepUsageError(f"seed is a whole number from 0 to 2**32 - 1, got {in_short(self.seed)}")
         if self.limit is not None and (not _is_whole(self.limit) or self.limit < 1):
-            raise SweepUsageError(f"limit is a whole number of images, 1 or more, got {self.limit!r}")
+            raise SweepUsageError(f"limit is a whole number of images, 1 or more, got {in_short(self.limit)}")
         if self.digest not in ("ends", "full"):
-            raise SweepUsageError(f"digest is ends or full, got {self.digest!r}")
+            raise SweepUsageError(f"digest is ends or full, got {in_short(self.digest)}")
         self.allowed_bad(100)  # refuses a wrong text before any work
 
     def allowed_bad(self, count: int) -> int:
@@ -107,8 +111,14 @@ class SweepSpec:
             number = float(text.removesuffix("%"))
         except ValueError:
             number = -1.0
-        if number < 0 or (text.endswith("%") and number > 100) or (not text.endswith("%") and number != int(number)):
-            raise SweepUsageError(f"max_bad is a number of images or a share such as 0.1%, got {self.max_bad!r}")
+        if (
+            not 0 <= number < 2**63
+            or (text.endswith("%") and number > 100)
+            or (not text.endswith("%") and number != int(number))
+        ):
+            raise SweepUsageError(
+                f"max_bad is a number of images or a share such as 0.1%, got {in_short(self.max_bad)}"
+            )
         # "5" is five images and "5%" a twentieth of them; half an image is neither.
         return int(count * number / 100) if text.endswith("%") else int(number)
 
@@ -122,10 +132,12 @@ class SweepSpec:
         table: dict[str, Any] = {}
         if path is not None:
             try:
-                table = tomllib.loads(Path(path).read_text())
+                with told():
+                    check_plain(Path(path))
+                    table = tomllib.loads(Path(path).read_text(encoding="utf-8"))
             except OSError as error:
-                raise SweepUsageError(f"no specification at {str(path)!r}: {error.strerror}") from error
-            except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+                raise SweepUsageError(f"no specification at {in_short(str(path))}: {error.strerror}") from error
+            except ValueError as error:
                 raise SweepUsageError(f"{path} is not TOML: {error}") from error
         return cls.from_mapping({**table, **{name: value for name, value in overrides.items() if value is not None}})
 
@@ -136,7 +148,7 @@ class SweepSpec:
         for key in table:
             if key not in known:
                 raise SweepUsageError(
-                    f"a sweep has no {key!r}.{did_you_mean(key, known)} It has: {', '.join(sorted(known))}"
+                    f"a sweep has no {in_short(key)}.{did_you_mean(key, known)} It has: {', '.join(sorted(known))}"
                 )
         if "source" not in table:
             raise SweepUsageError("which images? name a source: a folder, an .npz or .zarr, or package.module:factory")
@@ -145,7 +157,9 @@ class SweepSpec:
         values["survey"] = tuple(_survey(part) for part in _parts(table, "survey"))
         for name in ("model", "weights", "source", "labels"):
             if name in values and not isinstance(values[name], str | None):
-                raise SweepUsageError(f"{name} is a text, got {values[name]!r}")
+                raise SweepUsageError(f"{name} is a text, got {in_short(values[name])}")
+        if not isinstance(values.get("crop_share"), float | int | None):
+            raise SweepUsageError(f"crop_share is a number, got {in_short(values['crop_share'])}")
         return cls(**values)
 
     def as_dict(self) -> dict[str, Any]:
@@ -162,14 +176,17 @@ def part_from_words(text: str) -> dict[str, Any]:
 
     Values are read as TOML where they are TOML, and as text otherwise; `layers=conv1,conv2` is a list.
     """
-    words = shlex.split(text)
+    try:
+        words = shlex.split(text)
+    except ValueError as error:  # a quotation mark without another
+        raise SweepUsageError(f"{in_short(text)} cannot be read: {error}") from error
     if not words or "=" in words[0]:
-        raise SweepUsageError(f"{text!r} does not begin with a technique's name; write 'NAME option=value ...'")
+        raise SweepUsageError(f"{in_short(text)} does not begin with a technique's name; write 'NAME option=value ...'")
     part: dict[str, Any] = {"technique": words[0]}
     for word in words[1:]:
         option, equals, value = word.partition("=")
         if not equals:
-            raise SweepUsageError(f"{word!r} in {text!r} is no option=value")
+            raise SweepUsageError(f"{in_short(word)} in {in_short(text)} is no option=value")
         # `samples=10`, `relu=false` and `window=[8, 4]` are TOML; `name=a` is not, and is the text that it looks like.
         try:
             part[option] = tomllib.loads(f"value = {value}")["value"]
@@ -180,11 +197,13 @@ def part_from_words(text: str) -> dict[str, Any]:
 
 def _parts(table: Mapping[str, Any], key: str) -> list[dict[str, Any]]:
     parts = table.get(key, ())
-    if isinstance(parts, Mapping) or not all(isinstance(part, Mapping) for part in parts):
+    if not isinstance(parts, list | tuple) or not all(isinstance(part, Mapping) for part in parts):
         raise SweepUsageError(f"{key} is a list of tables: begin each with [[{key}]]")
     for part in parts:
         if not isinstance(part.get("technique"), str):
-            raise SweepUsageError(f'every [[{key}]] names its technique, as in technique = "..."; got {dict(part)}')
+            raise SweepUsageError(
+                f'every [[{key}]] names its technique, as in technique = "..."; got {in_short(dict(part))}'
+            )
     return [dict(part) for part in parts]
 
 
@@ -192,9 +211,9 @@ def _explanation(part: dict[str, Any]) -> Explanation:
     technique = part.pop("technique")
     keep, dtype = part.pop("keep", "auto"), part.pop("dtype", "float16")
     if keep not in ("auto", "values", "low_res"):
-        raise SweepUsageError(f"{technique}: keep is auto, values or low_res, got {keep!r}")
+        raise SweepUsageError(f"{technique}: keep is auto, values or low_res, got {in_short(keep)}")
     if dtype not in ("float16", "float32"):
-        raise SweepUsageError(f"{technique}: dtype is float16 or float32, got {dtype!r}")
+        raise SweepUsageError(f"{technique}: dtype is float16 or float32, got {in_short(dtype)}")
     name, target = part.pop("name", technique), part.pop("target", None)
     return Explanation(technique=technique, name=name, target=target, keep=keep, dtype=dtype, options=_options(part))
 

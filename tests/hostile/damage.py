@@ -1,9 +1,16 @@
-"""Ways to damage bytes, alike for all kinds of files."""
+"""Ways to damage bytes and JSON, alike for all kinds of files, and chunks that unpack to gigabytes."""
 
+import functools
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
+JUNK: tuple[Any, ...] = (
+    None, True, -1, 0, 1, 4, 2**31, 2**63, 10**400, 1e308, -0.5, "", "x", "x" * 100_000, "../../etc/passwd",
+    "/dev/zero", "evil:build", "http://192.0.2.1/w", "\0", "\u202e\x1b[2J", "float16", [], [None], [0, 0], [[]], {},
+    {"a": 1}, {"": []}, [2**40, 2**40], ["uint8"], [[1], "float64"], [1, 2, 3],
+)  # fmt: skip
 _EXTREMES = (0, 1, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF, (1 << 63) - 1, (1 << 64) - 1)
 
 
@@ -82,3 +89,49 @@ def _noise(data: bytearray, rng: np.random.Generator) -> bytes:
 _DAMAGES: tuple[Callable[[bytearray, np.random.Generator], bytes], ...] = (
     _flip_bits, _cut, _extend, _zero, _remove, _repeat, _swap, _extreme_number, _noise,
 )  # fmt: skip
+
+
+def edited(rng: np.random.Generator, content: Any) -> Any:
+    """Return JSON with one entry, anywhere in it, of another form or gone."""
+    nodes: list[tuple[Any, Any]] = []
+
+    def visit(node: Any) -> None:
+        for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
+            nodes.append((node, key))
+            visit(node[key])
+
+    visit(content)
+    if not nodes or rng.random() < 0.1:
+        return JUNK[rng.integers(len(JUNK))]
+    node, key = nodes[rng.integers(len(nodes))]
+    if rng.random() < 0.25:
+        del node[key]
+    else:
+        node[key] = JUNK[rng.integers(len(JUNK))]
+    return content
+
+
+def zstd_bomb(content_bytes: int, blocks: int, window: int | None = None) -> bytes:
+    """Return a zstd frame that says how long its content is, of blocks that each repeat one byte 128 Ki times."""
+    head = b"\xa0" if window is None else bytes([0x80, window])
+    block = (128 << 10 << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
+    last = bytes([block[0] | 1]) + block[1:]
+    return b"\x28\xb5\x2f\xfd" + head + content_bytes.to_bytes(4, "little") + block * (blocks - 1) + last
+
+
+def sealed(data: bytes) -> bytes:
+    """Return a chunk with the CRC-32C that its readers want."""
+    crc = 0xFFFFFFFF
+    for byte in data:
+        crc = crc >> 8 ^ _crc_table()[(crc ^ byte) & 0xFF]
+    return data + (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
+
+
+@functools.cache
+def _crc_table() -> list[int]:
+    def entry(number: int) -> int:
+        for _ in range(8):
+            number = number >> 1 ^ (0x82F63B78 if number & 1 else 0)
+        return number
+
+    return [entry(number) for number in range(256)]

@@ -14,7 +14,6 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -24,6 +23,7 @@ from cnnviz_jax.sweep.identity import fingerprint
 from cnnviz_jax.sweep.layout import RunFolder, remove
 from cnnviz_jax.sweep.run_file import write_run
 from cnnviz_jax.sweep.verify import verify
+from tests.hostile.damage import edited, sealed, zstd_bomb
 from tests.sweep import harness, small
 
 CODES = {
@@ -34,11 +34,6 @@ CODES = {
     "sweep": {*EXIT_CODES},
 }
 """Exit codes that each command documents."""
-JUNK: tuple[Any, ...] = (
-    None, True, -1, 0, 1, 4, 2**31, 2**63, 10**400, 1e308, -0.5, "", "x", "x" * 100_000, "../../etc/passwd",
-    "/dev/zero", "evil:build", "http://192.0.2.1/w", "\0", "\u202e\x1b[2J", "float16", [], [None], [0, 0], [[]], {},
-    {"a": 1}, {"": []}, [2**40, 2**40], ["uint8"], [[1], "float64"], [1, 2, 3],
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -136,38 +131,18 @@ def _any_file(rng: np.random.Generator, folder: Path) -> Path:
     return own[rng.integers(len(own))]
 
 
-def _edited(rng: np.random.Generator, content: Any) -> Any:
-    """Return JSON with one entry, anywhere in it, of another form or gone."""
-    nodes: list[tuple[Any, Any]] = []
-
-    def visit(node: Any) -> None:
-        for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
-            nodes.append((node, key))
-            visit(node[key])
-
-    visit(content)
-    if not nodes or rng.random() < 0.1:
-        return JUNK[rng.integers(len(JUNK))]
-    node, key = nodes[rng.integers(len(nodes))]
-    if rng.random() < 0.25:
-        del node[key]
-    else:
-        node[key] = JUNK[rng.integers(len(JUNK))]
-    return content
-
-
 def an_edited_entry(rng: np.random.Generator, folder: Path) -> None:
     """One entry of a JSON file of another form."""
     names = ["run.json", "DONE.json", "manifest.json", "zarr.json", "metadata", "_METADATA"]
     files = [path for name in names for path in _files(folder, name)]
     path = files[rng.integers(len(files))]
     with contextlib.suppress(ValueError):
-        path.write_text(json.dumps(_edited(rng, json.loads(path.read_text()))))
+        path.write_text(json.dumps(edited(rng, json.loads(path.read_text()))))
 
 
 def a_resealed_run(rng: np.random.Generator, folder: Path) -> None:
     """One entry of run.json of another form, and its hashes made anew."""
-    content = _edited(rng, json.loads((folder / "run.json").read_text()))
+    content = edited(rng, json.loads((folder / "run.json").read_text()))
     if isinstance(content, dict):
         if isinstance(content.get("identity"), dict) and rng.random() < 0.8:
             content["fingerprint"] = fingerprint(content["identity"])
@@ -183,7 +158,7 @@ def an_edited_line(rng: np.random.Generator, folder: Path) -> None:
     before = place.read_text().splitlines() if place.exists() else ['{"id": 1, "path": "a", "error": "b"}']
     line = before[rng.integers(len(before))]
     for _ in range(int(rng.integers(1, 4))):
-        before.append(json.dumps(_edited(rng, json.loads(line))))
+        before.append(json.dumps(edited(rng, json.loads(line))))
     place.write_bytes("\n".join(before).encode() + bytes(rng.integers(0, 256, rng.integers(0, 9), np.uint8)))
 
 
@@ -253,32 +228,6 @@ def a_strange_name(rng: np.random.Generator, folder: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.mkdir() if rng.random() < 0.5 else path.write_bytes(rng.bytes(20))
-
-
-def zstd_bomb(content_bytes: int, blocks: int, window: int | None = None) -> bytes:
-    """Return a zstd frame that says how long its content is, of blocks that each repeat one byte 128 Ki times."""
-    head = b"\xa0" if window is None else bytes([0x80, window])
-    block = (128 << 10 << 3 | 1 << 1).to_bytes(3, "little") + b"\0"
-    last = bytes([block[0] | 1]) + block[1:]
-    return b"\x28\xb5\x2f\xfd" + head + content_bytes.to_bytes(4, "little") + block * (blocks - 1) + last
-
-
-def sealed(data: bytes) -> bytes:
-    """Return a chunk with the CRC-32C that its readers want."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc = crc >> 8 ^ _crc_table()[(crc ^ byte) & 0xFF]
-    return data + (crc ^ 0xFFFFFFFF).to_bytes(4, "little")
-
-
-@functools.cache
-def _crc_table() -> list[int]:
-    def entry(number: int) -> int:
-        for _ in range(8):
-            number = number >> 1 ^ (0x82F63B78 if number & 1 else 0)
-        return number
-
-    return [entry(number) for number in range(256)]
 
 
 def a_compressed_bomb(rng: np.random.Generator, folder: Path) -> None:

@@ -10,7 +10,8 @@ from cnnviz_jax.reading.zstd import check_frames
 from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.store import ArraySpec, ExampleStore, chunk_file
 from cnnviz_jax.sweep.verify import verify
-from tests.hostile.run_folders import base, sealed, zstd_bomb
+from tests.hostile.damage import sealed, zstd_bomb
+from tests.hostile.run_folders import base
 from tests.sweep import small
 
 
