@@ -7,7 +7,15 @@ import pytest
 from tests.hostile.family import families
 from tests.hostile.worker import Worker
 
-_CASES = {"images": 60, "weights": 110, "downloads": 90, "plugins": 12, "command_lines": 50}
+_CASES = {
+    "images": 60,
+    "weights": 110,
+    "downloads": 90,
+    "plugins": 12,
+    "command_lines": 50,
+    "results": 40,
+    "arrays": 40,
+}
 _FIRST = 1_000_000
 """Seeds from here on are the suite's; the benchmark's begin at 0."""
 
