@@ -12,12 +12,10 @@ import errno
 import hashlib
 import http.client
 import importlib.metadata
-import io
 import os
 import re
 import shutil
 import ssl
-import time
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -29,18 +27,13 @@ from typing import IO, Any
 from cnnviz_jax.errors import WeightsError, printable, reason_of
 from cnnviz_jax.files import lock, put_in_place
 from cnnviz_jax.plugins.specs import WeightsSpec
+from cnnviz_jax.reading.connections import CHUNK_BYTES, GivenUpError, PacedHttp, PacedHttps
 
 CACHE_VARIABLE = "CNNVIZ_CACHE"
 """Environment variable that names another cache folder."""
 
-_CHUNK_BYTES = 1 << 18
 _TIMEOUT_S = 30.0
-_WINDOW_S = 60.0
-_LEAST_BYTES_PER_S = 1_000
-_MOST_HEAD_S = 60.0
 _MB = 1_000_000
-_MOST_BYTES_UNTOLD = 8_000_000_000
-"""Of a file whose length the server does not tell; the largest published network has some 3 GB."""
 
 
 def cache_folder() -> Path:
@@ -211,105 +204,14 @@ class _Redirects(urllib.request.HTTPRedirectHandler):
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 
-class _GivenUpError(Exception):
-    """What a server does that never ends; its text goes on from the address."""
-
-
-class _Paced(io.RawIOBase):
-    """The bytes of a connection, headers included: given up where they come too slowly, or are too many.
-
-    A time-out alone is no bound: each byte may come within it.
-    """
-
-    def __init__(self, raw: io.RawIOBase) -> None:
-        self._raw = raw
-        self._waited_s = self._came = 0.0
-        self._left = float(_MOST_BYTES_UNTOLD)
-        self._ends_s: float | None = None
-
-    def begin_head(self) -> None:
-        """Give the headers so much time."""
-        self._ends_s = time.monotonic() + _MOST_HEAD_S
-
-    def begin_body(self, *, is_told: bool) -> None:
-        """Let the body come, as long as it was told to be."""
-        self._ends_s = None
-        self._left = float("inf") if is_told else float(_MOST_BYTES_UNTOLD)
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int | None:
-        begun_s = time.monotonic()
-        count = self._raw.readinto(buffer) or 0
-        now_s = time.monotonic()
-        # Only what is waited for here: a process that was stopped, or writes to a slow disk, is no slow server.
-        self._waited_s, self._came, self._left = (
-            self._waited_s + now_s - begun_s,
-            self._came + count,
-            self._left - count,
-        )
-        if self._left < 0:
-            raise _GivenUpError(
-                f"does not say how long the file is and has sent {_MOST_BYTES_UNTOLD / _MB:,.0f} MB without an end"
-            )
-        if self._ends_s is not None and now_s > self._ends_s:
-            raise _GivenUpError(f"has not come to the end of its headers in {_MOST_HEAD_S:.0f} seconds")
-        if self._waited_s >= _WINDOW_S:
-            if self._came < _LEAST_BYTES_PER_S * self._waited_s:
-                raise _GivenUpError(
-                    f"sent {self._came:,.0f} bytes in {self._waited_s:.0f} seconds, and {_LEAST_BYTES_PER_S:,} bytes a "
-                    "second are the least that is waited for"
-                )
-            self._waited_s = self._came = 0.0
-        return count
-
-    def close(self) -> None:
-        self._raw.close()
-        super().close()
-
-
-class _Response(http.client.HTTPResponse):
-    """An answer whose bytes are paced."""
-
-    def __init__(self, sock: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(sock, *args, **kwargs)
-        self.fp.close()
-        self._paced = _Paced(sock.makefile("rb", buffering=0))
-        self.fp = io.BufferedReader(self._paced, _CHUNK_BYTES)
-
-    def begin(self) -> None:
-        self._paced.begin_head()
-        super().begin()
-        self._paced.begin_body(is_told=self.length is not None)
-
-
-class _Connection(http.client.HTTPConnection):
-    response_class = _Response
-
-
-class _SecureConnection(http.client.HTTPSConnection):
-    response_class = _Response
-
-
-class _Http(urllib.request.HTTPHandler):
-    def http_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_Connection, req)
-
-
-class _Https(urllib.request.HTTPSHandler):
-    def https_open(self, req: urllib.request.Request) -> http.client.HTTPResponse:
-        return self.do_open(_SecureConnection, req)
-
-
 def _opener() -> urllib.request.OpenerDirector:
     """Return what opens http and https only; the usual opener knows ftp, files and data too."""
     opener = urllib.request.OpenerDirector()
     for handler in (
         urllib.request.ProxyHandler,
         urllib.request.UnknownHandler,
-        _Http,
-        _Https,
+        PacedHttp,
+        PacedHttps,
         urllib.request.HTTPDefaultErrorHandler,
         urllib.request.HTTPErrorProcessor,
         _Redirects,
@@ -364,7 +266,7 @@ class _Download:
             raise WeightsError(self._unreachable(reason)) from error
         except (TimeoutError, http.client.HTTPException, ConnectionError, ssl.SSLError) as error:
             raise WeightsError(self._unreachable(reason_of(error))) from error
-        except _GivenUpError as error:
+        except GivenUpError as error:
             raise WeightsError(f"{shown(self.url)} {error}; it was given up.{self._kept}") from error
         except (OSError, WeightsError):
             raise
@@ -427,7 +329,7 @@ class _Download:
         digest = _digest_of(self.part) if self.there else hashlib.sha256()
         with self._opened_part() as out:
             # What is there, not a whole chunk: what a slow server sent is not lost. Beyond the length nothing is read.
-            while chunk := response.read1(min(_CHUNK_BYTES, _CHUNK_BYTES if total is None else total - self.there)):
+            while chunk := response.read1(min(CHUNK_BYTES, CHUNK_BYTES if total is None else total - self.there)):
                 out.write(chunk)
                 digest.update(chunk)
                 self.there += len(chunk)

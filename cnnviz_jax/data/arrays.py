@@ -61,7 +61,7 @@ class ZarrSource:
         self._path, self._shape, self._full = path, input_shape, full_digest
         self._arrays: dict[str, ZarrNumbers] = {}
         self._open()
-        _checked_images({"images": self._arrays["images"]}, path, input_shape)
+        _checked_images(self._arrays, path, input_shape)
         count = self._arrays["images"].shape[0]
         self._arrays = {n: a for n, a in self._arrays.items() if n == "images" or (a.ndim and a.shape[0] == count)}
         self.fields = {n: (a.shape[1:], _plain(a.dtype)) for n, a in self._arrays.items() if n != "images"}

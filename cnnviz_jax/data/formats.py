@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm")
@@ -14,5 +15,7 @@ def images_below(folder: Path) -> dict[str, Path]:
     What is called an image and is none, such as a named pipe or a link that leads nowhere, is among them: who reads it
     is to say so, and to count it.
     """
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
+    # Not `Path.rglob`, which raises where a folder goes while it is read.
+    every = (Path(place, name) for place, _, names in os.walk(folder) for name in names)
+    files = sorted(path for path in every if path.suffix.lower() in IMAGE_SUFFIXES and not path.is_dir())
     return {path.relative_to(folder).as_posix(): path for path in files}

@@ -1,1 +1,1 @@
-"""Arrays of files that a stranger may have written: sizes before numbers, numbers and texts only, no code."""
+"""What a stranger may have written or sends: sizes before numbers, numbers and texts only, no wait without end."""

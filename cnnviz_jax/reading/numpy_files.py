@@ -3,6 +3,7 @@
 import math
 import zipfile
 from collections.abc import Iterator, Mapping
+from io import BufferedIOBase
 from pathlib import Path
 from typing import IO, Any, Self
 
@@ -93,7 +94,7 @@ def _members(archive: zipfile.ZipFile, size_bytes: int) -> dict[str, zipfile.Zip
     return {member.filename.removesuffix(_SUFFIX): member for member in members if member.filename.endswith(_SUFFIX)}
 
 
-def _read(file: IO[bytes], size_bytes: int) -> np.ndarray:
+def _read(file: IO[bytes] | BufferedIOBase, size_bytes: int) -> np.ndarray:
     """Read one array of a file of so many bytes, which are known not to be too many."""
     shape, is_fortran, dtype = _header(file)
     needed = math.prod(shape) * dtype.itemsize
@@ -109,7 +110,7 @@ def _read(file: IO[bytes], size_bytes: int) -> np.ndarray:
     return array.reshape(shape, order="F" if is_fortran else "C")
 
 
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+def _header(file: IO[bytes] | BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     version = np.lib.format.read_magic(file)
     if version not in _HEADERS:
         raise ValueError(f"an array in version {version} of NumPy's format, which only names of fields need")

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cnnviz_jax import downloads
+from cnnviz_jax.reading import connections
 from tests.hostile.family import Case, Family
 
 BODY = bytes(range(256)) * 40
@@ -270,6 +271,6 @@ _ANSWERS = (
 )
 
 # The real bounds would take a minute for each endless answer.
-downloads._MOST_BYTES_UNTOLD = 50_000_000
-downloads._WINDOW_S = downloads._MOST_HEAD_S = 1.0
+connections._MOST_BYTES_UNTOLD = 50_000_000
+connections._WINDOW_S = connections._MOST_HEAD_S = 1.0
 FAMILY = Family(make=make, share=8)

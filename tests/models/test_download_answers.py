@@ -11,6 +11,7 @@ import pytest
 from cnnviz_jax import downloads
 from cnnviz_jax.downloads import check_address, fetch, local_file, shown
 from cnnviz_jax.errors import WeightsError
+from cnnviz_jax.reading import connections
 from tests.hostile import downloads as hostile
 
 
@@ -71,15 +72,15 @@ def test_a_link_in_place_of_the_unfinished_file_is_not_written_through(tmp_path)
     }.items(),
 )
 def test_a_server_that_sends_a_byte_now_and_then_is_given_up(start, sentence, tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "_WINDOW_S", 0.2)
-    monkeypatch.setattr(downloads, "_MOST_HEAD_S", 0.2)
+    monkeypatch.setattr(connections, "_WINDOW_S", 0.2)
+    monkeypatch.setattr(connections, "_MOST_HEAD_S", 0.2)
     with served(lambda rng, asked: hostile._dripped(start)) as address:
         assert sentence in told(f"{address}/w.pth", tmp_path)
     assert not (tmp_path / "w.pth").exists()
 
 
 def test_what_a_slow_server_sent_is_kept_where_a_digest_can_tell_that_it_fits(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "_WINDOW_S", 0.2)
+    monkeypatch.setattr(connections, "_WINDOW_S", 0.2)
     start = hostile._head(f"Content-Length: {len(hostile.BODY)}")
     with served(lambda rng, asked: hostile._dripped(start)) as address:
         assert "that came are kept" not in told(f"{address}/w.pth", tmp_path / "a")
@@ -88,8 +89,8 @@ def test_what_a_slow_server_sent_is_kept_where_a_digest_can_tell_that_it_fits(tm
 
 
 def test_answers_and_lines_without_end_are_given_up(tmp_path, monkeypatch):
-    monkeypatch.setattr(downloads, "_MOST_HEAD_S", 0.2)
-    monkeypatch.setattr(downloads, "_MOST_BYTES_UNTOLD", 1_000_000)
+    monkeypatch.setattr(connections, "_MOST_HEAD_S", 0.2)
+    monkeypatch.setattr(connections, "_MOST_BYTES_UNTOLD", 1_000_000)
 
     def lines(rng, asked):
         yield hostile._head("Transfer-Encoding: chunked") + b"1\r\na\r\n0\r\n"

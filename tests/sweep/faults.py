@@ -1,8 +1,9 @@
 """Faults at the n-th write below a folder: of Python's own files and folders, and of TensorStore's arrays.
 
 `Faults` stands between a sweep and the system, counts everything that changes what lies below one folder, and from the
-n-th call on lets it fail: as a full disk does (everything that needs space), as a bad block does (that call alone), or
-as the death of the process does (nothing is written any more, not even by what tidies up).
+n-th call on lets it fail: as a full disk does (everything that needs space), as a bad block does (that call alone), as
+a disk does that turned read-only (everything), or as the death of the process does (nothing is written any more, not
+even by what tidies up).
 """
 
 import builtins
@@ -25,7 +26,7 @@ from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.verify import verify
 from tests.sweep import harness, small
 
-KINDS = ("ENOSPC", "EIO", "death")
+KINDS = ("ENOSPC", "EIO", "EROFS", "death")
 _FREES = {"unlink", "remove", "rmdir", "rename", "replace", "close"}
 """Calls that a full disk does not refuse."""
 
@@ -65,7 +66,7 @@ class Faults:
             if self.really:
                 os.kill(os.getpid(), signal.SIGKILL)
             raise Death(f"call {number}, {name}")
-        code = errno.ENOSPC if self.kind == "ENOSPC" else errno.EIO
+        code = {"ENOSPC": errno.ENOSPC, "EIO": errno.EIO, "EROFS": errno.EROFS}[self.kind]
         return None if self.kind == "ENOSPC" and name in _FREES else OSError(code, os.strerror(code))
 
     def check(self, name: str) -> None:

@@ -48,6 +48,16 @@ def test_finding_11_a_full_disk_is_told_in_our_sentence_alone(tmp_path, monkeypa
     assert "thread of the library" not in told.out + told.err
 
 
+def test_a_run_that_is_stopped_while_it_resumes_resumes_to_the_same_bits(tmp_path):
+    whole = harness.content(small.sweep(tmp_path / "whole").root)
+    for step in (1, 2):
+        small.stop_after(1, tmp_path / "run")
+        assert (harness.statuses(tmp_path / "run") != 0).sum() == 4 * step
+    small.sweep(tmp_path / "run")
+    harness.assert_equal(tmp_path / "run", whole)
+    assert verify(RunFolder(tmp_path / "run")).faults == []
+
+
 @pytest.fixture
 def images(tmp_path):
     folder = tmp_path / "images"
