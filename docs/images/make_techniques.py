@@ -181,13 +181,14 @@ def main(asked: list[str]) -> None:
             family(model, page.removeprefix("measures/"))
             print(page, flush=True)
     names = [name for name in names if name not in pages]
-    if {"attention-rollout", "legrad"} & set(names):
+    of_tokens = ("attention-rollout", "legrad", "attn-lrp")
+    if set(of_tokens) & set(names):
         from tokens import transformer  # beside this file; trained only when it is needed
 
         tokens = transformer()
-        for name in ("attention-rollout", "legrad"):
+        for name in of_tokens:
             explanation(name, tokens, images)
-    apart = ("concept-maps", "feature-maps", "attention-rollout", "legrad")
+    apart = ("concept-maps", "feature-maps", *of_tokens)
     for name in names:
         if name == "attribution-graph":
             options = {"layers": ("relu4", "relu3", "relu2"), "composite": "epsilon-plus-flat", "names": ["star"]}

@@ -88,7 +88,13 @@ def _unshifted(view: ProgramView, number: int) -> int:
     shift = view.producer(view.behind_glue(node.inputs[1]))
     while shift is not None and shift.name == "max" and len(view.sources(shift)) == 1:
         shift = view.producer(view.behind_glue(view.sources(shift)[0]))
-    return node.inputs[0] if shift is not None and shift.name == "reduce_max" else number
+    if shift is None or shift.name != "reduce_max":
+        return number
+    # In jax.nn.dot_product_attention the maximum is of the scores before they are turned: the logits are what both see.
+    logits, peaked = node.inputs[0], shift.inputs[0]
+    return (
+        logits if peaked == logits or view.behind_glue(logits) != view.behind_glue(peaked) else view.behind_glue(peaked)
+    )
 
 
 def _gates(view: ProgramView) -> Iterator[Operation]:

@@ -11,8 +11,7 @@ from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, UsageError
 from cnnviz_plugins.explain.attention.legrad import weighed
 from cnnviz_plugins.explain.attention.rollout import rollout
 from cnnviz_plugins.models.vision_transformer import VisionTransformer
-
-SIDE, PATCH, HEADS, WIDTH = 12, 4, 2, 8
+from tests.explain.attention.transformer import HEADS, IMAGE, PATCH, SIDE, WIDTH, transformer
 
 
 def vit():
@@ -95,6 +94,16 @@ def test_legrad_equals_a_loop_through_the_network(model):
     np.testing.assert_allclose(found.extras["per_layer"][0].reshape(2, -1), rows, rtol=1e-3, atol=1e-8)
     scaled = cv.explain("legrad", model, image, 2, scale="min-max").values
     np.testing.assert_allclose((scaled.min(), scaled.max()), (0, 1), atol=1e-6)
+
+
+def test_legrad_of_mean_tokens_gives_torch_cams_numbers():
+    # torch-cam 0.5.0, LeGrad of both blocks, not normalised, run once in float64 on this network.
+    expected = [
+        [0.02973438, 0.03265881, 0.03296291], [0.0352691, 0.03137184, 0.0232125], [0.02422655, 0.01908294, 0.00904748]
+    ]  # fmt: skip
+    net = cv.adapt(transformer(), input_shape=(SIDE, SIDE, 3))
+    found = cv.explain("legrad", net, IMAGE, 2, pooling="mean").low_res[0]
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.max(expected))
 
 
 def test_rollout_is_the_same_for_every_class_and_legrad_is_not(model):

@@ -16,9 +16,10 @@ from cnnviz_plugins.explain.attention.plugin import LegradConfig
 class Legrad(Fold):
     """How strongly attention to each token speaks for the target, (h, w), never negative.
 
-    The tokens that a block hands on are put in the place of the last block's, and the score that comes out is
-    differentiated by the block's attention. Negative gradients become 0, heads and the tokens that attend are averaged,
-    and so are the layers. `low_res` is the map at the tokens' grid, `extras["per_layer"]` the same for every layer.
+    The tokens that a block hands on, or with `pooling="mean"` their mean in place of each, are put in the place of the
+    last block's, and the score that comes out is differentiated by the block's attention. Negative gradients become 0,
+    heads and the tokens that attend are averaged, and so are the layers. `low_res` is the map at the tokens' grid,
+    `extras["per_layer"]` the same for every layer.
 
     Raises (when built):
         LayerKindError: The model has no attention between tokens that form a grid.
@@ -51,6 +52,8 @@ class Legrad(Fold):
 
             def score(weights: Any, node: Any = node, block: Any = block) -> Float[Array, ""]:
                 tokens = program.evaluator.run({**known, node.value: weights}, [block.value])[block.value]
+                if self.config.pooling == "mean":
+                    tokens = jnp.broadcast_to(tokens.mean(layers.grid.tokens, keepdims=True), tokens.shape)
                 found = case.model.run(
                     case.image,
                     read=case.target.layers,

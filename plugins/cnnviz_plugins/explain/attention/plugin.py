@@ -35,6 +35,9 @@ class AttentionRolloutConfig(AttentionConfig):
 class LegradConfig(AttentionConfig):
     """Gradient of the score by the attention of every layer, as if the network ended there."""
 
+    pooling: Literal["head", "mean"] = "head"
+    """What the head reads of a layer's tokens: what it always reads, such as the class token, or their mean, as the
+    authors' code and torch-cam have it."""
     scale: Literal["none", "min-max"] = "none"
     """`min-max`: run from 0 to 1, as the authors' code does."""
 

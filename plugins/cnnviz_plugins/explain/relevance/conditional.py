@@ -13,13 +13,13 @@ from cnnviz_plugins.explain.relevance.conditions import Condition, condition_of
 from cnnviz_plugins.explain.relevance.descent import Descent, checked_layer
 from cnnviz_plugins.explain.relevance.lrp import Lrp
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
-from cnnviz_plugins.explain.relevance.plugin import LrpConfig
+from cnnviz_plugins.explain.relevance.plugin import PassingConfig
 from cnnviz_plugins.explain.site import IMAGE, Site
 
 Skip = Literal["exclude", "keep"]
 
 
-def build(config: LrpConfig, model: Model) -> Fold:
+def build(config: PassingConfig, model: Model) -> Fold:
     """Return LRP, under the conditions that are asked for.
 
     Raises:

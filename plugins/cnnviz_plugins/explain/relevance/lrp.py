@@ -8,16 +8,22 @@ import jax.numpy as jnp
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, View
 from cnnviz_plugins.explain.relevance.composites import COMPOSITES, row_of, rule_of
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
-from cnnviz_plugins.explain.relevance.plugin import LrpConfig, RulesConfig
+from cnnviz_plugins.explain.relevance.plugin import PassingConfig, SharingConfig
 from cnnviz_plugins.explain.relevance.propagation import Relevance, model_plan, relevance_of
 from cnnviz_plugins.explain.site import IMAGE, Site
 
 
-def settings_of(config: RulesConfig) -> RelevanceSettings:
+def settings_of(config: SharingConfig) -> RelevanceSettings:
     """Return the rules that options name."""
     own = tuple(row_of(text, config.stabiliser) for text in config.rules)
     rows = tuple((pattern, rule_of(rule, config.stabiliser)) for pattern, rule in COMPOSITES[config.composite])
-    return RelevanceSettings(rows=own + rows, own=len(own), epsilon=config.stabiliser, bias=config.bias)
+    return RelevanceSettings(
+        rows=own + rows,
+        own=len(own),
+        epsilon=config.stabiliser,
+        bias=config.bias,
+        is_attentive=config.is_attentive,
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +36,8 @@ class Lrp(Fold):
     which take any share of a small score, a thousand: more comes from denominators near zero, not from the network.
 
     Cost: one forward and one backward pass per image; a layer counts up to four times by its rule.
-    Source: Bach et al. 2015, sections 3.2 and 3.3; Montavon et al. 2019; composites: Kohlbrenner et al. 2020.
+    Source: Bach et al. 2015, sections 3.2 and 3.3; Montavon et al. 2019; composites: Kohlbrenner et al. 2020; through
+    attention: Achtibat et al. 2024, section 3.3.
     """
 
     axes: ClassVar[tuple[int, ...]] = (0, 1, 2, 3)
@@ -39,7 +46,7 @@ class Lrp(Fold):
     site: Site = IMAGE
 
     @classmethod
-    def build(cls, config: LrpConfig, model: Model) -> "Lrp":
+    def build(cls, config: PassingConfig, model: Model) -> "Lrp":
         """Return the fold for `model`, every layer with its rule.
 
         Raises:
@@ -51,7 +58,12 @@ class Lrp(Fold):
         plan = model_plan(model, settings)
         notes = (("rules", plan.rules), ("epsilon", config.stabiliser))
         notes += site.sum_note(model, "the score, less what biases and stabilisers above took")
-        return cls(settings=settings, notes=notes, warnings=plan.warnings("lrp"), **site.fields())
+        return cls(
+            settings=settings,
+            notes=notes,
+            warnings=plan.warnings("attn-lrp" if config.is_attentive else "lrp"),
+            **site.fields(),
+        )
 
     def evaluate(self, case: Case) -> Relevance:
         """Return the relevance of the image, or of the layer."""

@@ -28,9 +28,10 @@ from cnnviz_plugins.explain.relevance.primitives import (
     sees_the_image,
 )
 from cnnviz_plugins.explain.relevance.rules import ruled
-from cnnviz_plugins.explain.relevance.sharing import passed, shared
+from cnnviz_plugins.explain.relevance.sharing import passed, shared, softmaxed
 
 _UNRULED_KINDS = frozenset({"softmax", "log_softmax"})
+_SUMS = frozenset({"add", "add_any", "sub"})
 
 Rows = tuple[tuple[str, Rule], ...]
 
@@ -47,6 +48,9 @@ class RelevanceSettings:
     """Stabiliser of every denominator but that of the rule epsilon, which brings its own."""
     bias: bool = True
     """Whether biases take their share of relevance."""
+    is_attentive: bool = False
+    """Whether softmax layers have AttnLRP's rule, products hand half to each factor, gates too, and what a norm or a
+    sum adds or subtracts takes its share."""
     is_rooted: bool = True
     """Whether propagation begins with value times gradient of the score, or with its gradient alone."""
 
@@ -60,6 +64,8 @@ class RelevancePlan:
     """`layer: rule` for each layer with weights."""
     unruled: tuple[str, ...]
     """Operations without a rule: they share by gradient times input."""
+    has_softmax: bool
+    """Whether a softmax is among them."""
     folds: Mapping[int, int]
     """Values inside a folded layer, each with the one behind all that is folded in, which has the same units: relevance
     stands there."""
@@ -68,7 +74,10 @@ class RelevancePlan:
         """Return a warning that names the operations without a rule, if there are any."""
         if not self.unruled:
             return ()
-        return (f"{technique} has no rule for {'; '.join(self.unruled)}: gradient times input stands in for one",)
+        other = "; attn-lrp has one for softmax layers" if technique == "lrp" and self.has_softmax else ""
+        return (
+            f"{technique} has no rule for {'; '.join(self.unruled)}: gradient times input stands in for one{other}",
+        )
 
 
 def plan_of(model: Model, settings: RelevanceSettings, ends: Sequence[int], params: Mapping[int, Any]) -> RelevancePlan:
@@ -88,7 +97,8 @@ def plan_of(model: Model, settings: RelevanceSettings, ends: Sequence[int], para
     for node in planner.needed:
         if node.order not in planner.claimed:
             planner.leaf(node)
-    return RelevancePlan(planner.overrides, tuple(planner.rules), tuple(planner.unruled), planner.folds)
+    names, unruled = tuple(planner.rules), tuple(planner.unruled)
+    return RelevancePlan(planner.overrides, names, unruled, planner.has_softmax, planner.folds)
 
 
 @dataclass(eq=False)
@@ -101,6 +111,7 @@ class _Planner:
     claimed: set[int] = field(default_factory=set)
     rules: list[str] = field(default_factory=list)
     unruled: list[str] = field(default_factory=list)
+    has_softmax: bool = False
     folds: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -122,8 +133,11 @@ class _Planner:
             is_alike = len(inputs) == 1 and values[inputs[0]].shape == values[operation.value].shape
             if operation.kind in ACTIVATION_KINDS and is_alike:
                 self.define(operation.value, inputs, lambda x, run=plainly: passed(run(lax.stop_gradient(x)), x))
+            elif operation.kind == "softmax" and self.settings.is_attentive:
+                self.define(operation.value, inputs, lambda x, run=plainly: softmaxed(run, x))
             elif operation.kind in _UNRULED_KINDS:
                 self.unruled.append(self.name(operation))
+                self.has_softmax |= operation.kind == "softmax"
                 self.define(operation.value, inputs, lambda *given, run=plainly: shared(run, given, epsilon))
             else:
                 continue
@@ -230,7 +244,7 @@ class _Planner:
         # y = a b, both from the image (a gate's product, attention): each factor's product with its gradient is all of
         # y, a dy/da + b dy/db = 2 y, so half of it each conserves. A sum gives each summand its own share, once.
         is_product = node.name in ("mul", "dot_general", "conv_general_dilated") and len(moving) == 2
-        if not is_product and node.name not in LINEAR | {"add", "add_any", "sub"}:
+        if not is_product and node.name not in LINEAR | _SUMS:
             self.unruled.append(f"{node.name}, {_where(node)}")
         places = [k for k, number in enumerate(node.inputs) if number in moving]
         self.define(
@@ -242,13 +256,19 @@ class _Planner:
         # Of (x - mean) / sqrt(var + eps) in a layer norm, x takes all: mean and divisor count as constants, as through
         # the divisor relevance would not be conserved (Ali et al. 2022, arXiv 2202.07304). Of a gate times a signal,
         # the signal takes all (Arras et al. 2017, arXiv 1706.07206).
+        # AttnLRP keeps the divisor alone constant, and lets what is added, as places are to tokens, take its share as
+        # biases do (Achtibat et al. 2024, section 3.3).
         first, last = moving[0], moving[-1]
+        attentive = self.settings.is_attentive
         if len(set(moving)) == 1:
-            return first if node.name in ELEMENTWISE else None
-        if node.name == "div" or (node.name == "sub" and is_mean_of(self.model, last, first)):
+            absorbs = attentive and self.settings.bias and node.name in _SUMS
+            is_shared = absorbs and not sees_the_image(self.model, node.outputs[0])
+            return first if node.name in ELEMENTWISE and not is_shared else None
+        if node.name == "div" or (node.name == "sub" and not attentive and is_mean_of(self.model, last, first)):
             return first
         if node.name == "mul":
-            weighs = [is_divisor(self.model, each) or is_gate(self.model, each, self.gates) for each in moving]
+            gates = frozenset() if attentive else self.gates
+            weighs = [is_divisor(self.model, each) or is_gate(self.model, each, gates) for each in moving]
             if weighs == [False, True]:
                 return first
             if weighs == [True, False]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 from cnnviz_jax.plugin import RendererSpec, UsageError, check_at_least, hookimpl, technique, techniques_hook
 
@@ -15,9 +15,11 @@ STABILISERS = {"paper": 1e-6, "innvestigate": 1e-7, "captum": 1e-9}
 
 
 @dataclass(frozen=True, kw_only=True)
-class RulesConfig:
+class SharingConfig:
     """Which layer shares relevance by which rule."""
 
+    is_attentive: ClassVar[bool] = False
+    """Whether products, softmax layers and norms share as AttnLRP has it."""
     composite: Literal[
         "epsilon", "z+", "epsilon-plus", "epsilon-plus-flat", "epsilon-alpha2-beta1", "epsilon-alpha2-beta1-flat",
         "epsilon-gamma-box", "sequential-preset-a", "sequential-preset-a-flat", "sequential-preset-b",
@@ -33,6 +35,22 @@ class RulesConfig:
     convention's (iNNvestigate: 1e-7, Captum: 1e-9), when not given."""
     bias: bool = True
     """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
+
+    @property
+    def stabiliser(self) -> float:
+        """The epsilon that is used."""
+        return STABILISERS["paper"] if self.epsilon is None else self.epsilon
+
+    def __post_init__(self) -> None:
+        _check_epsilon(self.stabiliser)
+        for text in self.rules:
+            row_of(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RulesConfig(SharingConfig):
+    """The same, by a convention."""
+
     convention: Literal["paper", "innvestigate", "captum"] = "paper"
     """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts twice
     where ours is shared."""
@@ -42,18 +60,10 @@ class RulesConfig:
         """The epsilon that is used."""
         return STABILISERS[self.convention] if self.epsilon is None else self.epsilon
 
-    def __post_init__(self) -> None:
-        _check_epsilon(self.stabiliser)
-        for text in self.rules:
-            row_of(text)
 
-
-@technique("lrp", "explain", ".conditional:build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
-           "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
-           "Kohlbrenner et al. 2020, arXiv:1910.09840",
-           "Achtibat et al. 2023, arXiv:2206.03208 (conditions)", evidence="rules")  # fmt: skip
-class LrpConfig(RulesConfig):
-    """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
+@dataclass(frozen=True, kw_only=True)
+class PassingConfig(SharingConfig):
+    """Where relevance is read, and by which channels it passes."""
 
     at: str | None = None
     """Layer whose units' relevance is returned, with its axes; the image when not given."""
@@ -67,6 +77,24 @@ class LrpConfig(RulesConfig):
         super().__post_init__()
         for text in self.conditions:
             condition_of(text)
+
+
+@technique("lrp", "explain", ".conditional:build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
+           "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
+           "Kohlbrenner et al. 2020, arXiv:1910.09840",
+           "Achtibat et al. 2023, arXiv:2206.03208 (conditions)", evidence="rules")  # fmt: skip
+class LrpConfig(RulesConfig, PassingConfig):
+    """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
+
+
+@technique("attn-lrp", "explain", ".conditional:build", "Achtibat et al. 2024, arXiv:2402.05602",
+           in_report=False, evidence="rules")  # fmt: skip
+class AttnLrpConfig(PassingConfig):
+    """LRP for transformers: relevance through attention too, its softmax, products and norms."""
+
+    is_attentive = True
+    epsilon: float = 1e-9
+    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0."""
 
 
 @technique("concept-relevance", "explain", ".decomposition:ConceptRelevance.build",

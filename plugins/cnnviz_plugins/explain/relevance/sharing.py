@@ -68,3 +68,14 @@ def shared(
     # b with a = 3, b = 1, R = 8: 6 and 2.
     value = function(*(taken(each, each) for each in inputs))
     return scaled(value, portion * inverse(lax.stop_gradient(value), epsilon))
+
+
+def softmaxed(function: Callable[..., Array], x: Float[Array, "..."]) -> Float[Array, "..."]:
+    """Return `function(x)`, a softmax p of x; each x_i gets x_i (R_i - p_i sum R), what is left is a bias' share.
+
+    It is the Taylor expansion at x (Achtibat et al. 2024, arXiv:2402.05602, proposition 3.1). Minus infinity, as masks
+    have it, gets nothing.
+    """
+    # x_i sum_j R_j / p_j dp_j / dx_i, as dp_j / dx_i = p_j (1[i = j] - p_i). A lowest finite number is 0 in the softmax
+    # too, and 0 times it is 0.
+    return shared(function, [jnp.maximum(x, jnp.finfo(x.dtype).min)], 0.0)
