@@ -1,4 +1,5 @@
-"""Later architectures in PyTorch, for comparison: EfficientNet, ConvNeXt, the vision transformer, Inception v3."""
+"""Later architectures in PyTorch, for comparison: EfficientNet, ConvNeXt, the vision transformer, Inception v3,
+Inception v1 as Lucid has it, and U-Net."""
 
 import torch
 from torch import nn
@@ -218,10 +219,108 @@ class InceptionV3(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
+class LucidInception(nn.Module):
+    rows = (
+        "3a 64 96 128 16 32 32, 3b 128 128 192 32 96 64, 4a 192 96 204 16 48 64, 4b 160 112 224 24 64 64, "
+        "4c 128 128 256 24 64 64, 4d 112 144 288 32 64 64, 4e 256 160 320 32 128 128, 5a 256 160 320 48 128 128, "
+        "5b 384 192 384 48 128 128"
+    )
+
+    def __init__(self, rows=rows, stem=(64, 64, 192), outputs=1008):
+        super().__init__()
+        self.names = []
+        self.conv("conv2d0", 3, stem[0], 7)
+        self.conv("conv2d1", stem[0], stem[1], 1)
+        self.conv("conv2d2", stem[1], stem[2], 3)
+        channels = stem[2]
+        for row in rows.split(", "):
+            name, *widths = row.split()
+            one, before, three, squeezed, five, pooled = map(int, widths)
+            self.names.append(f"mixed{name}")
+            for word, given, out, window in (
+                ("1x1", channels, one, 1), ("3x3_bottleneck", channels, before, 1), ("3x3", before, three, 3),
+                ("5x5_bottleneck", channels, squeezed, 1), ("5x5", squeezed, five, 5),
+                ("pool_reduce", channels, pooled, 1),
+            ):  # fmt: skip
+                self.conv(f"mixed{name}_{word}", given, out, window)
+            channels = one + three + five + pooled
+        self.softmax2_pre_activation_matmul = nn.Linear(channels, outputs)
+
+    def conv(self, name, channels, out, window):
+        setattr(self, f"{name}_pre_relu_conv", nn.Conv2d(channels, out, window))
+
+    def forward(self, x):
+        def run(name, x, *pad):
+            return getattr(self, f"{name}_pre_relu_conv")(functional.pad(x, pad) if pad else x).relu()
+
+        def pooled(x):
+            return functional.max_pool2d(functional.pad(x, (0, 1, 0, 1), value=float("-inf")), 3, 2)
+
+        def normed(x):
+            return functional.local_response_norm(x, 9, alpha=1e-4, beta=0.5, k=1)
+
+        self.conv2d0_pre_relu_conv.stride = 2
+        x = run("conv2d1", normed(pooled(run("conv2d0", x, 2, 3, 2, 3))))
+        x = pooled(normed(run("conv2d2", x, 1, 1, 1, 1)))
+        before = "3"
+        for name in self.names:
+            x = pooled(x) if name[5] != before else x
+            before = name[5]
+            maximum = functional.max_pool2d(x, 3, 1, 1)
+            three = run(f"{name}_3x3", run(f"{name}_3x3_bottleneck", x), 1, 1, 1, 1)
+            five = run(f"{name}_5x5", run(f"{name}_5x5_bottleneck", x), 2, 2, 2, 2)
+            x = torch.cat([run(f"{name}_1x1", x), three, five, run(f"{name}_pool_reduce", maximum)], 1)
+        return self.softmax2_pre_activation_matmul(x.mean((2, 3)))
+
+
+class Twice(nn.Module):
+    def __init__(self, channels, out):
+        super().__init__()
+        layers = []
+        for given in (channels, out):
+            layers += [nn.Conv2d(given, out, 3, padding=1, bias=False), nn.BatchNorm2d(out), nn.ReLU()]
+        self.double_conv = nn.Sequential(*layers)
+
+    def forward(self, x):
+        return self.double_conv(x)
+
+
+class UNet(nn.Module):
+    def __init__(self, width=64, classes=2):
+        super().__init__()
+        self.inc = Twice(3, width)
+        for k in range(1, 5):
+            down = nn.Module()
+            down.maxpool_conv = nn.Sequential(nn.MaxPool2d(2), Twice(width << k - 1, width << k))
+            setattr(self, f"down{k}", down)
+        for k in range(1, 5):
+            up, channels = nn.Module(), width << 5 - k
+            up.up = nn.ConvTranspose2d(channels, channels // 2, 2, 2)
+            up.conv = Twice(channels, channels // 2)
+            setattr(self, f"up{k}", up)
+        self.outc = nn.Module()
+        self.outc.conv = nn.Conv2d(width, classes, 1)
+
+    def forward(self, x):
+        maps = [self.inc(x)]
+        for k in range(1, 5):
+            maps.append(getattr(self, f"down{k}").maxpool_conv(maps[-1]))
+        x = maps.pop()
+        for k in range(1, 5):
+            up, beside = getattr(self, f"up{k}"), maps.pop()
+            x = up.up(x)
+            rows, cols = beside.shape[2] - x.shape[2], beside.shape[3] - x.shape[3]
+            x = functional.pad(x, (cols // 2, cols - cols // 2, rows // 2, rows - rows // 2))
+            x = up.conv(torch.cat([beside, x], 1))
+        return self.outc.conv(x).movedim(1, -1)
+
+
 PUBLISHED = {
     "efficientnet_b0": EfficientNet,
     "inception_v3": InceptionV3,
     "convnext_tiny": ConvNeXt,
     "vit_b_16": VisionTransformer,
+    "inception_v1": LucidInception,
+    "unet": UNet,
 }
 """Every named network of these at its published size."""

@@ -16,12 +16,14 @@ from cnnviz_plugins.models.efficientnet_lite import EfficientNetLite, without_un
 from cnnviz_plugins.models.googlenet import TABLE as GOOGLENET
 from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.inception import InceptionV3
+from cnnviz_plugins.models.inception_v1 import InceptionV1
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
 from cnnviz_plugins.models.naming import abstract, load_arrays, torch_slots
 from cnnviz_plugins.models.published import PUBLISHED, load_network
 from cnnviz_plugins.models.resnet import CifarResNet, ResNet
 from cnnviz_plugins.models.squeezenet import SqueezeNet
+from cnnviz_plugins.models.unet import UNet
 from cnnviz_plugins.models.vgg import VGG
 from cnnviz_plugins.models.vision_transformer import VisionTransformer
 
@@ -96,6 +98,14 @@ NARROW = {
         24,
     ),
     "inception_v3": (InceptionV3, recent.InceptionV3, 75),
+    "inception_v1": (
+        partial(
+            InceptionV1, (("mixed3a", 4, 2, 6, 2, 4, 2), ("maxpool4",), ("mixed4a", 4, 2, 4, 2, 2, 4)), stem=(4, 4, 12)
+        ),
+        lambda: recent.LucidInception("3a 4 2 6 2 4 2, 4a 4 2 4 2 2 4", stem=(4, 4, 12)),
+        64,
+    ),
+    "unet": (partial(UNet, 4), lambda: recent.UNet(4), 37),
     "mobilenet_v2_tf": (
         partial(MobileNetV2, GROUPS, stem=8, last=16, padding="tensorflow"),
         lambda: references.MobileNetV2(GROUPS, stem=8, last=16, same=True),

@@ -39,13 +39,16 @@ PARAMETERS = {
     "efficientnet_b0": 5_288_548,
     "googlenet": 6_624_904,
     "inception_v3": 23_834_568,
+    "inception_v1": 7_066_380,
+    "unet": 31_037_698,
     "convnext_tiny": 28_589_128,
     "vit_b_16": 86_567_656,
     "densenet121": 7_978_856,
     "cifar_resnet20": 269_722,
     "cifar_resnet56": 853_018,
 }
-"""From torchvision's table of weights, Inception v3 without its auxiliary head; efficientnet_lite0 from TensorFlow's;
+"""From torchvision's table of weights, Inception v3 without its auxiliary head; inception_v1 and unet as
+their references in PyTorch count; efficientnet_lite0 from TensorFlow's;
 lenet from its prototxt; the last two from akamaster/pytorch_resnet_cifar10."""
 
 
@@ -78,6 +81,8 @@ def test_parameter_counts_are_the_published_ones(name):
             "inception_v3",
             {"Mixed_6b.branch7x7_2.conv.weight": (128, 128, 1, 7), "Mixed_7c.branch_pool.bn.bias": (192,)},
         ),
+        ("inception_v1", {"mixed4a_3x3_pre_relu_conv.weight": (204, 96, 3, 3), "conv2d2_pre_relu_conv.bias": (192,)}),
+        ("unet", {"up1.up.weight": (1024, 512, 2, 2), "down4.maxpool_conv.1.double_conv.4.running_var": (1024,)}),
         ("convnext_tiny", {"features.1.0.layer_scale": (96, 1, 1), "features.3.2.block.3.weight": (768, 192)}),
         ("vit_b_16", {"encoder.layers.encoder_layer_11.self_attention.in_proj_weight": (2304, 768)}),
         ("densenet121", {"features.denseblock4.denselayer16.conv1.weight": (128, 992, 1, 1)}),

@@ -22,6 +22,7 @@ _DENSENET = "Huang et al. 2017, arXiv 1608.06993"
 _EFFICIENTNET = "Tan and Le 2019, arXiv 1905.11946"
 _INCEPTION = "Szegedy et al. 2016, arXiv 1512.00567"
 _CONVNEXT = "Liu et al. 2022, arXiv 2201.03545"
+_UNET = "Ronneberger et al. 2015, arXiv 1505.04597"
 _VIT = "Dosovitskiy et al. 2021, arXiv 2010.11929"
 
 PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
@@ -52,6 +53,8 @@ PUBLISHED: tuple[tuple[str, str, str, str | None], ...] = (
         f"{_TORCHVISION}efficientnet_b0_rwightman-7f5810bc.pth",
     ),
     ("inception_v3", "Inception v3 for ImageNet", _INCEPTION, f"{_TORCHVISION}inception_v3_google-0cc3c7bd.pth"),
+    ("inception_v1", "Inception v1 with the layer names of the literature on circuits, 1008 outputs", _GOOGLENET, None),
+    ("unet", "U-Net for scores of every pixel, as trained for cars in Carvana's images", _UNET, None),
     ("convnext_tiny", "ConvNeXt-Tiny for ImageNet", _CONVNEXT, f"{_TORCHVISION}convnext_tiny-983f1562.pth"),
     ("vit_b_16", "Vision transformer B/16 for ImageNet", _VIT, f"{_TORCHVISION}vit_b_16-c867db91.pth"),
     ("cifar_resnet20", "ResNet of 20 layers for CIFAR-10", _RESNET, f"{_CIFAR}resnet20-12fca82f.th"),

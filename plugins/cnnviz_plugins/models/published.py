@@ -16,6 +16,7 @@ from cnnviz_plugins.models.efficientnet import EfficientNet
 from cnnviz_plugins.models.efficientnet_lite import EfficientNetLite, without_underscores
 from cnnviz_plugins.models.googlenet import GoogLeNet
 from cnnviz_plugins.models.inception import InceptionV3
+from cnnviz_plugins.models.inception_v1 import InceptionV1
 from cnnviz_plugins.models.labels import imagenet_classes, labels_beside
 from cnnviz_plugins.models.lenet import LeNet
 from cnnviz_plugins.models.mobilenet import MobileNetV2
@@ -24,6 +25,7 @@ from cnnviz_plugins.models.resnet import BLOCKS, CifarResNet, ResNet
 from cnnviz_plugins.models.resnet import TABLES as RESNETS
 from cnnviz_plugins.models.squeezenet import TABLES as SQUEEZENETS
 from cnnviz_plugins.models.squeezenet import SqueezeNet
+from cnnviz_plugins.models.unet import UNet
 from cnnviz_plugins.models.vgg import TABLES as VGGS
 from cnnviz_plugins.models.vgg import VGG
 from cnnviz_plugins.models.vision_transformer import VisionTransformer, published_block
@@ -76,6 +78,19 @@ PUBLISHED: dict[str, Published] = {
     "efficientnet_b0": _imagenet(network=EfficientNet),
     "googlenet": _from_tensorflow(network=GoogLeNet, left_out=("aux1.", "aux2.")),
     "inception_v3": _from_tensorflow(network=InceptionV3, input_shape=(299, 299, 3), left_out=("AuxLogits.",)),
+    # Lucid feeds bytes less 117; its 1008 outputs are in an order of their own, so the thousand names do not fit.
+    "inception_v1": Published(
+        network=InceptionV1, input_shape=(224, 224, 3), mean=(117 / 255,) * 3, std=(1 / 255,) * 3, classes=1008
+    ),
+    "unet": Published(
+        network=UNet,
+        input_shape=(256, 256, 3),
+        mean=(0.0,) * 3,
+        std=(1.0,) * 3,
+        classes=2,
+        labels=("background", "car"),
+        left_out=("mask_values",),
+    ),
     "convnext_tiny": _imagenet(network=ConvNeXt),
     "vit_b_16": _imagenet(network=VisionTransformer, name_in_file=published_block),
     **{

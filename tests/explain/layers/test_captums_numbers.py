@@ -123,8 +123,8 @@ def test_lrp_shares_a_mean_however_it_is_written_as_captum_does_a_module():
 
 
 def test_captum_hands_every_place_of_a_functional_mean_the_same():
-    # Between modules Captum hands on gradients, and that of a mean over N places is 1 / N: each gets R / N, silent units
-    # too, in place of the share x / sum x. So written out in NumPy it gives Captum's numbers.
+    # Between modules Captum hands on gradients, and that of a mean over N places is 1 / N: each gets R / N, silent
+    # units too, in place of the share x / sum x. So written out it gives Captum's numbers.
     net = ruled(Averaged("function"))
     x = torch.tensor(IMAGE.transpose(2, 0, 1)[None])
     hidden = net.body(x)
