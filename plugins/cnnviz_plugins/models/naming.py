@@ -5,7 +5,7 @@ word of a name and the order of a kernel's axes differ: `weight` OIHW there, `ke
 A file with any name that ends in `kernel` is taken to be in Flax's names.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,8 @@ from jaxtyping import Key, Shaped
 from cnnviz_jax.plugin import WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.checkpoints.faults import faults
-from cnnviz_plugins.models.checkpoints.headers import Headers
+from cnnviz_plugins.models.checkpoints.headers import ArrayHeader, Headers
+from cnnviz_plugins.models.zoo_names import Naming, gathered, naming_of, placed, placed_shape
 
 TORCH_WORDS: dict[str, str] = {
     "kernel": "weight",
@@ -94,6 +95,7 @@ def load_file(
     *,
     name_in_file: Callable[[str], str] = str,
     left_out: tuple[str, ...] = (),
+    namings: Sequence[Naming] = (),
 ) -> None:
     """Put the arrays of a file into `network` by name, all or nothing; none is read unless all fit.
 
@@ -102,17 +104,40 @@ def load_file(
         weights: Any file or folder that `read_weights` reads.
         name_in_file: Turns a name of the file into the one that torchvision has now.
         left_out: Beginnings of names in the file that only training uses.
+        namings: Other libraries whose names the file may have.
 
     Raises:
         WeightsError: The file cannot be read, does not fit, or holds a value that is not finite.
     """
+    slots: Mapping[str, Slot] = torch_slots(network)
+    naming: Naming | None = None
 
     def choose(headers: Headers) -> Iterable[str]:
-        names = {name_in_file(key): key for key in headers if not key.startswith(left_out)}
-        slots = fitting(network, {name: headers[key] for name, key in names.items()}, source=str(weights))
-        return [names[name] for name in slots]
+        nonlocal naming
+        naming = naming_of(namings, headers)
+        if naming is None:
+            names = {name_in_file(key): key for key in headers if not key.startswith(left_out)}
+            found = fitting(network, {name: headers[key] for name, key in names.items()}, source=str(weights))
+            return [names[name] for name in found]
+        groups = gathered(naming, (key for key in headers if not key.endswith(_TRAINING_ONLY)))
+        shown = {name: _header(naming, name, [headers[key] for key in keys]) for name, keys in groups.items()}
+        fitting(network, shown, source=f"{weights} (names of {naming.library})")
+        return [key for keys in groups.values() for key in keys]
 
-    arrays = {name_in_file(key): array for key, array in read_weights(weights, choose).items()}
+    def _header(naming: Naming, name: str, headers: list[ArrayHeader]) -> ArrayHeader:
+        shapes = [header.shape for header in headers]
+        wanted = slots[name].shape if name in slots else shapes[0]
+        return ArrayHeader(placed_shape(naming, name, shapes, wanted), headers[0].dtype)
+
+    arrays = read_weights(weights, choose)
+    if naming is None:
+        arrays = {name_in_file(key): array for key, array in arrays.items()}
+    else:
+        groups = gathered(naming, arrays)
+        arrays = {
+            name: placed(naming, name, [arrays[key] for key in keys], slots[name].shape)
+            for name, keys in groups.items()
+        }
     load_arrays(network, arrays, source=str(weights))
 
 

@@ -29,6 +29,19 @@ from cnnviz_plugins.models.unet import UNet
 from cnnviz_plugins.models.vgg import TABLES as VGGS
 from cnnviz_plugins.models.vgg import VGG
 from cnnviz_plugins.models.vision_transformer import VisionTransformer, published_block
+from cnnviz_plugins.models.zoo_names import (
+    HF_CONVNEXT,
+    HF_MOBILE,
+    HF_RESNET,
+    HF_TRANSFORMER,
+    TIMM_CONVNEXT,
+    TIMM_EFFICIENT,
+    TIMM_LITE,
+    TIMM_MOBILE,
+    TIMM_TRANSFORMER,
+    TIMM_VGG,
+    Naming,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +64,8 @@ class Published:
     """Turns a name of the published file into the one that torchvision has now."""
     left_out: tuple[str, ...] = ()
     """Beginnings of names in the published file that only training uses."""
+    namings: tuple[Naming, ...] = ()
+    """Other libraries that have this network and whose names of parameters are known."""
 
 
 _torchvision = partial(Published, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
@@ -63,19 +78,31 @@ _cifar = partial(
     labels=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
 )
 
+_VGG = (TIMM_VGG,)
+
 PUBLISHED: dict[str, Published] = {
     "alexnet": _imagenet(network=AlexNet),
-    **{name: _imagenet(network=partial(VGG, table)) for name, table in VGGS.items()},
-    **{f"{name}_bn": _imagenet(network=partial(VGG, table, batch_norm=True)) for name, table in VGGS.items()},
+    **{name: _imagenet(network=partial(VGG, table), namings=_VGG) for name, table in VGGS.items()},
+    **{
+        f"{name}_bn": _imagenet(network=partial(VGG, table, batch_norm=True), namings=_VGG)
+        for name, table in VGGS.items()
+    },
     **{name: _imagenet(network=partial(SqueezeNet, name)) for name in SQUEEZENETS},
-    **{name: _imagenet(network=partial(ResNet, kind, counts)) for name, (kind, counts) in RESNETS.items()},
-    "mobilenet_v2": _imagenet(network=MobileNetV2),
-    "mobilenet_v2_tf": _from_tensorflow(network=partial(MobileNetV2, padding="tensorflow")),
+    **{
+        name: _imagenet(network=partial(ResNet, kind, counts), namings=(HF_RESNET,))
+        for name, (kind, counts) in RESNETS.items()
+    },
+    "mobilenet_v2": _imagenet(network=MobileNetV2, namings=(TIMM_MOBILE,)),
+    "mobilenet_v2_tf": _from_tensorflow(network=partial(MobileNetV2, padding="tensorflow"), namings=(HF_MOBILE,)),
     # The lite networks were trained on bytes less 127, divided by 128, which integer arithmetic has exactly.
     "efficientnet_lite0": _imagenet(
-        network=EfficientNetLite, mean=(127 / 255,) * 3, std=(128 / 255,) * 3, name_in_file=without_underscores
+        network=EfficientNetLite,
+        mean=(127 / 255,) * 3,
+        std=(128 / 255,) * 3,
+        name_in_file=without_underscores,
+        namings=(TIMM_LITE,),
     ),
-    "efficientnet_b0": _imagenet(network=EfficientNet),
+    "efficientnet_b0": _imagenet(network=EfficientNet, namings=(TIMM_EFFICIENT,)),
     "googlenet": _from_tensorflow(network=GoogLeNet, left_out=("aux1.", "aux2.")),
     "inception_v3": _from_tensorflow(network=InceptionV3, input_shape=(299, 299, 3), left_out=("AuxLogits.",)),
     # Lucid feeds bytes less 117; its 1008 outputs are in an order of their own, so the thousand names do not fit.
@@ -91,8 +118,10 @@ PUBLISHED: dict[str, Published] = {
         labels=("background", "car"),
         left_out=("mask_values",),
     ),
-    "convnext_tiny": _imagenet(network=ConvNeXt),
-    "vit_b_16": _imagenet(network=VisionTransformer, name_in_file=published_block),
+    "convnext_tiny": _imagenet(network=ConvNeXt, namings=(TIMM_CONVNEXT, HF_CONVNEXT)),
+    "vit_b_16": _imagenet(
+        network=VisionTransformer, name_in_file=published_block, namings=(TIMM_TRANSFORMER, HF_TRANSFORMER)
+    ),
     **{
         name: _imagenet(network=partial(DenseNet, growth, counts), name_in_file=published_name)
         for name, (growth, counts) in DENSENETS.items()
@@ -121,7 +150,7 @@ def load_network(name: str, weights: str | Path) -> nnx.Module:
     entry = PUBLISHED[name]
     # Abstract first: initial values that the file replaces would cost seconds to draw.
     network = abstract(entry.network)
-    load_file(network, weights, name_in_file=entry.name_in_file, left_out=entry.left_out)
+    load_file(network, weights, name_in_file=entry.name_in_file, left_out=entry.left_out, namings=entry.namings)
     network.eval()
     return network
 
