@@ -85,13 +85,16 @@ def placed(
 
 
 def _blocks(counts: tuple[int, ...], place: str, first: dict[str, str], others: dict[str, str]) -> Rule:
-    """timm's `blocks.STAGE.NUMBER.WORD`; `place` is filled with stage, number and the number over all stages."""
+    """timm's `blocks.STAGE.NUMBER.WORD`; `place` takes the stage from 1 on, the number, and the number over all stages,
+    from 0 on (`block`) and from 1 on (`feature`)."""
 
     def new(found: re.Match[str]) -> str:
         stage, number = int(found[1]), int(found[2])
         words = first if stage == 0 else others
-        over_all = sum(counts[:stage]) + number
-        return place.format(stage=stage + 1, number=number, block=over_all) + words.get(found[3], found[3])
+        block = sum(counts[:stage]) + number
+        return place.format(stage=stage + 1, number=number, block=block, feature=block + 1) + words.get(
+            found[3], found[3]
+        )
 
     words = "|".join(sorted(map(re.escape, {*first, *others}), key=len, reverse=True))
     return rf"blocks\.(\d+)\.(\d+)\.({words})(?=\.)", new
@@ -118,7 +121,7 @@ TIMM_MOBILE = Naming(
         (r"classifier\.", "classifier.1."),
         _blocks(
             (1, 2, 3, 4, 3, 3, 1),
-            "features.{block}.conv.",
+            "features.{feature}.conv.",
             {"conv_dw": "0.0", "bn1": "0.1", "conv_pw": "1", "bn2": "2"},
             _INVERTED | {"conv_pwl": "2", "bn3": "3"},
         ),
