@@ -148,6 +148,17 @@ def one_equation(equation: Any) -> tuple[Any, tuple[int, ...], tuple[int, ...]]:
     return program, tuple(positions.values()), kept
 
 
+def refers(program: Any) -> bool:
+    """Whether an open program reads or writes references (`jax.Ref`) at any depth."""
+    atoms = [*program.invars, *program.constvars]
+    atoms += [atom for equation in program.eqns for atom in (*equation.invars, *equation.outvars)]
+    if any("Ref" in type(atom.aval).__name__ for atom in atoms):
+        return True
+    values = [value for equation in program.eqns for value in equation.params.values()]
+    items = [item for value in values for item in (value if isinstance(value, tuple | list) else (value,))]
+    return any(refers(inner[0]) for item in items if (inner := open_program(item)) is not None)
+
+
 def trace(function: Any, *examples: Any) -> tuple[Any, tuple[Any, ...], Any]:
     """`(open program, constants, shapes of the outputs as a pytree)` of a function."""
     with without_collection():

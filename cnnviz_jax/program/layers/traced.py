@@ -131,6 +131,12 @@ class TracedProgram:
         except Exception as error:
             shape = getattr(example, "shape", None)
             raise ModelError(f"the model fails on images of shape {shape}: {_first_line(error)}") from error
+        if _compat.refers(open_program):
+            # A reference is read and written in an order that no value tells, so parts of the program cannot be run.
+            raise ModelError(
+                "the model keeps numbers in a jax.Ref while it computes, whose reads and writes cannot be taken apart "
+                "into layers; return what it computes, and read a reference that it only reads before: ref[...]"
+            )
         return cls(
             open_program, consts, params, outputs,
             paths=paths, scope_root=scope_root, scope_hints=scope_hints, tokens=tokens, has_more=has_more,

@@ -38,6 +38,8 @@ def build(native: Any, args: tuple[Any, ...], options: AdaptOptions) -> PureMode
     kwargs = inference_kwargs(bound_method(module, method, title), options, operands=("x",), streams=True)
 
     twin = nnx.merge(*nnx.split(module))
+    if (with_vars := getattr(nnx, "with_vars", getattr(nnx, "vars_as", None))) is not None:
+        twin = with_vars(twin, hijax=False)  # variables that are hijax objects are plain ones in the copy
     places = _places(twin, order=module)
     for place in places.values():
         if isinstance(place.node, nnx.Module):

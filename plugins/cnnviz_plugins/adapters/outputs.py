@@ -18,8 +18,8 @@ def check_names(names: Sequence[str]) -> None:
 
 
 def is_array(leaf: Any) -> bool:
-    """Whether a leaf is a number or array of JAX or NumPy, not a Python object."""
-    return isinstance(leaf, jax.Array | np.ndarray | np.generic)
+    """Whether a leaf is a number, an array or a reference of JAX or NumPy, not a Python object."""
+    return isinstance(leaf, jax.Array | np.ndarray | np.generic | jax.Ref)
 
 
 def owned(leaf: Any, path: str) -> jax.Array:
@@ -28,6 +28,8 @@ def owned(leaf: Any, path: str) -> jax.Array:
     Raises:
         ModelError: The leaf is a shape without numbers, or an array of objects.
     """
+    if isinstance(leaf, jax.Ref):
+        leaf = leaf[...]  # what it holds now; later writes do not reach it
     if isinstance(leaf, jax.Array):
         return leaf
     if isinstance(leaf, jax.ShapeDtypeStruct):
