@@ -141,6 +141,31 @@ class AttentionRollout(ExplainConfig):
     """Share of the lowest attention of each layer that is set to 0 before; the paper discards none."""
 
 @dataclass(frozen=True, kw_only=True)
+class AttnLrp(ExplainConfig):
+    """LRP for transformers: relevance through attention too, its softmax, products and norms."""
+    composite: Literal[
+        'epsilon', 'z+', 'epsilon-plus', 'epsilon-plus-flat', 'epsilon-alpha2-beta1', 'epsilon-alpha2-beta1-flat',
+        'epsilon-gamma-box', 'sequential-preset-a', 'sequential-preset-a-flat', 'sequential-preset-b',
+        'sequential-preset-b-flat', 'deep-taylor'
+    ] = 'epsilon'
+    """Rules for all layers, by a published name; `sequential-preset-...` are iNNvestigate's."""
+    rules: tuple[str, ...] = ()
+    """Rules that go first, each `pattern=rule`: a layer's name (with `*`), `first`, `kind:conv` or `kind:dense`, and
+    one of epsilon(e), gamma(g), z+, alpha-beta(a), z^B, flat, w^2, identity; beta is a - 1. `identity` passes
+    relevance on place by place, for a layer whose output has its input's shape."""
+    epsilon: float = 1e-09
+    """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0."""
+    bias: bool = True
+    """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
+    at: str | None = None
+    """Layer whose units' relevance is returned, with its axes; the image when not given."""
+    conditions: tuple[str, ...] = ()
+    """Channels by which relevance may pass, `layer=channels`, such as `conv3=31,5` or, for two layers, `conv3=31;
+    conv1=2`; in Python also `{"conv3": [31, 5]}`. Several conditions, all of the same layers, give one map each."""
+    skip: Literal['exclude', 'keep'] = 'exclude'
+    """What becomes of relevance that passes by a condition's layer, as through a skip connection."""
+
+@dataclass(frozen=True, kw_only=True)
 class AttributionGraph(ExplainConfig[Any]):
     """Which channels a score came from, and which channels below those came from, layer after layer."""
     composite: Literal[
@@ -1157,6 +1182,9 @@ class Legrad(ExplainConfig):
     layers: tuple[str, ...] = ()
     """Softmax layers of attention, as `cnnviz layers` lists them; all whose tokens are those of the map when not
     given."""
+    pooling: Literal['head', 'mean'] = 'head'
+    """What the head reads of a layer's tokens: what it always reads, such as the class token, or their mean, as the
+    authors' code and torch-cam have it."""
     scale: Literal['none', 'min-max'] = 'none'
     """`min-max`: run from 0 to 1, as the authors' code does."""
 
@@ -1224,9 +1252,6 @@ class Lrp(ExplainConfig):
     convention's (iNNvestigate: 1e-7, Captum: 1e-9), when not given."""
     bias: bool = True
     """Whether biases take their share of relevance, as in Bach et al.; without, layers conserve all of it."""
-    convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
-    """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
-    twice where ours is shared."""
     at: str | None = None
     """Layer whose units' relevance is returned, with its axes; the image when not given."""
     conditions: tuple[str, ...] = ()
@@ -1234,6 +1259,9 @@ class Lrp(ExplainConfig):
     conv1=2`; in Python also `{"conv3": [31, 5]}`. Several conditions, all of the same layers, give one map each."""
     skip: Literal['exclude', 'keep'] = 'exclude'
     """What becomes of relevance that passes by a condition's layer, as through a skip connection."""
+    convention: Literal['paper', 'innvestigate', 'captum'] = 'paper'
+    """Whose epsilon. Captum's numbers are these for networks without skip connections, whose relevance it counts
+    twice where ours is shared."""
 
 @dataclass(frozen=True, kw_only=True)
 class MatchingPursuit(DictionaryConfig):
