@@ -78,4 +78,4 @@ def softmaxed(function: Callable[..., Array], x: Float[Array, "..."]) -> Float[A
     """
     # x_i sum_j R_j / p_j dp_j / dx_i, as dp_j / dx_i = p_j (1[i = j] - p_i). A lowest finite number is 0 in the softmax
     # too, and 0 times it is 0.
-    return shared(function, [jnp.maximum(x, jnp.finfo(x.dtype).min)], 0.0)
+    return shared(function, [jnp.nan_to_num(x, nan=jnp.nan, posinf=jnp.inf)], 0.0)
