@@ -120,3 +120,17 @@ def test_a_primitive_that_nobody_knows_is_run_and_differentiated_as_it_says():
     for technique, options in (("input-x-gradient", {}), ("occlusion", {"window": 2, "engine": "incremental"})):
         found, expected = (cv.explain(technique, net, IMAGES, 1, **options).values for net in (model, known))
         np.testing.assert_allclose(found, expected, atol=1e-5)
+
+
+def test_parts_that_are_stacked_and_taken_apart_again_keep_their_layers():
+    def network(params, x):
+        left, right = jnp.unstack(jnp.stack([features(params, x), features(params, -x)]))
+        return (left - right).mean((1, 2)) @ params["head"]
+
+    def plainly(params, x):
+        return (features(params, x) - features(params, -x)).mean((1, 2)) @ params["head"]
+
+    stacked, plain = (cv.adapt(function, PARAMS, input_shape=(6, 6, 3)) for function in (network, plainly))
+    assert stacked.layers["relu#1"].receptive_field.is_map
+    found, expected = (cv.explain("lrp", net, IMAGES, 1, epsilon=0.0).values for net in (stacked, plain))
+    np.testing.assert_allclose(found, expected, atol=1e-5 * np.abs(expected).max())

@@ -27,6 +27,9 @@ def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRe
     padding = [(int(low), int(high)) for low, high in params["padding"]]
     regions: list[Span] = []
     for k in (0, 1):
+        if source.axes[k] == spec.lhs_spec[0] and result.axes[k] == spec.out_spec[0]:  # a series' row
+            regions.append(result.spans[k])
+            continue
         if source.axes[k] not in spec.lhs_spec[2:]:
             return None
         place = spec.lhs_spec.index(source.axes[k]) - 2

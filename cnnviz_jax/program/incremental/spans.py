@@ -102,12 +102,17 @@ class Window:
 
 
 def map_axes(abstract: AbstractValue, shape: Sequence[int]) -> tuple[int, int] | None:
-    """Return which axes of a value are its rows and columns, each alone in its axis; `None` if they are not."""
+    """Return which axes of a value are its rows and columns, each alone in its axis; `None` if they are not.
+
+    A series has columns alone: the batch of one, which is as long, stands for its row.
+    """
     found = [
         next((position for position, axis in enumerate(abstract.axes) if axis == ((k, shape[position]),)), None)
         for k in SPATIAL
     ]
     rows, cols = found
+    if rows is None and abstract.carrier(0) is None and abstract.axes[:1] == ((("B", 1),),):
+        rows = 0
     return None if rows is None or cols is None else (rows, cols)
 
 
