@@ -27,7 +27,8 @@ def equimo() -> Iterator[Architecture]:
              "lowformer_backbone_b1", "lowformer_backbone_b2", "lowformer_backbone_b3", "reduceformer_backbone_b1",
              "reduceformer_backbone_b2", "reduceformer_backbone_b3")  # fmt: skip
     for name in plain:
-        yield Architecture("equimo", name, partial(built, name, 64, {}))
+        options = {"attention_type": "softmax"} if name.startswith("lowformer") else {}
+        yield Architecture("equimo", name, partial(built, name, 64, options))
     for name in ("vit_tiny_patch16_224", "vit_tiny_patch32_224", "vit_small_patch32_224", "vit_base_patch32_224",
                  "dinov2_vits14", "dinov2_vits14_reg", "dinov3_vits16_pretrain_lvd1689m", "eupe_vitt16",
                  "siglip2_vitb32_256", "tips_vits14_hr", "vit5_small"):  # fmt: skip

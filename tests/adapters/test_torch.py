@@ -80,7 +80,8 @@ class Rest(nn.Module):
         j = F.max_pool2d(F.pad(x, (1, 1, 1, 1), mode="replicate"), 3, 1) + F.avg_pool2d(x, 3, 1, 1, divisor_override=7)
         k = torch.stack([x, x.square()], -1).sum(-1) / 2 + x.masked_fill(x < 0.3, 0.0) + torch.rsqrt(x + 1)
         m = F.adaptive_max_pool2d(x, (5, 5)).mean((2, 3), keepdim=True) + torch.arange(3.0).view(1, 3, 1, 1)
-        y = (a + b + e + f + g + i + j + k + m).softmax(1)
+        o = F.adaptive_avg_pool1d(x.flatten(2), 1) + F.adaptive_avg_pool1d(x.flatten(2), 7).amax(2, keepdim=True)
+        y = (a + b + e + f + g + i + j + k + m + o.unsqueeze(3)).softmax(1)
         return torch.addmm(torch.zeros(2), y.flatten(2).mean(2), torch.ones(3, 2)) + y.log().sum((1, 2, 3)).unsqueeze(1)
 
 

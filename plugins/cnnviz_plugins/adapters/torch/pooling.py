@@ -60,6 +60,15 @@ def adaptive_avg_pool(self: Any, output_size: Sequence[int]) -> Any:
     return _adaptive(self, sizes, jnp.mean)
 
 
+@op("adaptive_avg_pool1d")
+def adaptive_avg_pool1d(self: Any, output_size: Sequence[int]) -> Any:
+    """Return means along the last axis, as transformers take them over their tokens."""
+    (count,) = output_size if isinstance(output_size, Sequence) else (output_size,)
+    if count == 1:
+        return self.mean(-1, keepdims=True)
+    return jnp.squeeze(adaptive_avg_pool(jnp.expand_dims(self, -2), (1, count)), -2)
+
+
 # Where the largest values stood is not told.
 OPERATIONS |= {
     "max_pool2d_with_indices": lambda *args, **kwargs: (max_pool(*args, **kwargs), None),
