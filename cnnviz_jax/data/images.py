@@ -4,6 +4,7 @@ Greyscale, palette, RGBA, CMYK, 16-bit and EXIF-rotated files are converted wher
 everything else is refused in a sentence.
 """
 
+import io
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
@@ -114,8 +115,6 @@ def open_image(path: str | Path, channels: int, *, least_px: int | None = None) 
     Raises:
         ImageError: See `load_image`.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
-
     path = Path(path)
     if channels not in (1, 3):
         raise ImageError(f"{path.name}: image files have 1 or 3 channels, the model takes {channels}; pass arrays")
@@ -125,13 +124,34 @@ def open_image(path: str | Path, channels: int, *, least_px: int | None = None) 
         raise ImageError(f"no image at {path}")
     if not is_plain(path):
         raise ImageError(f"{path} is no file that holds an image, but a pipe or a device")
+    return _decoded(path, path, channels, least_px)
+
+
+def image_in(data: bytes, title: str, channels: int, *, least_px: int | None = None) -> "Image.Image":
+    """Return what the bytes of an image file hold, decoded and upright; see `open_image`.
+
+    Args:
+        data: The whole file.
+        title: What to call it in errors.
+        channels: 1 or 3.
+        least_px: As for `open_image`.
+
+    Raises:
+        ImageError: See `load_image`.
+    """
+    return _decoded(io.BytesIO(data), Path(title), channels, least_px)
+
+
+def _decoded(file: Path | io.BytesIO, path: Path, channels: int, least_px: int | None) -> "Image.Image":
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
     try:
-        with Image.open(path, formats=_formats()) as opened:
+        with Image.open(file, formats=_formats()) as opened:
             if least_px is not None and opened.width * opened.height > (Image.MAX_IMAGE_PIXELS or _LARGE):
                 _decode_smaller(opened, 8 * least_px)
             opened.load()
             ImageOps.exif_transpose(opened, in_place=True)
-            return _to_channels(opened, path, channels)
+            return to_channels(opened, path, channels)
     except ImageError:
         raise
     except UnidentifiedImageError as error:
@@ -187,7 +207,12 @@ def _decode_smaller(image: "Image.Image", least_px: int) -> None:
     image.draft(None, (round(image.width * share), round(image.height * share)))
 
 
-def _to_channels(image: "Image.Image", path: Path, channels: int) -> "Image.Image":
+def to_channels(image: "Image.Image", path: Path | str, channels: int) -> "Image.Image":
+    """Return a decoded image in as many channels as a model takes: L or F for 1, RGB for 3.
+
+    Raises:
+        ImageError: Its numbers have no one right scale.
+    """
     if image.mode in ("I;16", "I;16B", "I;16L", "I", "I;16N"):
         # 16-bit greyscale: Pillow's own convert() clips to 8 bits; scale instead.
         numbers = np.asarray(image)

@@ -8,7 +8,9 @@ from typing import Literal
 from cnnviz_jax.data.arrays import NpzSource, ZarrSource
 from cnnviz_jax.data.factory import FactorySource
 from cnnviz_jax.data.folder import FolderSource
+from cnnviz_jax.data.records import is_record_word, open_records
 from cnnviz_jax.data.source import Source
+from cnnviz_jax.data.tars import TarSource, is_tar
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
 
@@ -26,7 +28,8 @@ def open_source(
     """Return the source that a word names.
 
     Args:
-        word: A folder of images, an `.npz` or `.zarr` with `images`, or `package.module:factory`.
+        word: A folder of images, an `.npz` or `.zarr` with `images`, a `.tar` of WebDataset's or several of them
+            (`images-{000..009}.tar`), `hf:NAME@SPLIT`, an `.array_record`, or `package.module:factory`.
         input_shape: Height, width, channels that the model takes.
         labels: `folders`, or a CSV file with a path and a label a line; for folders of images.
         crop_share: See `cnnviz_jax.load_image`; for folders of images.
@@ -37,11 +40,18 @@ def open_source(
         UsageError: There is no such source, or its images do not fit the model.
     """
     path, full = Path(word), digest == "full"
+    if is_tar(word) or is_record_word(word):
+        if labels is not None:
+            raise UsageError(f"labels {labels!r} are for folders of images; {word} brings its own")
+        if is_tar(word):
+            return TarSource.open(word, input_shape, crop_share=crop_share, full_digest=full)
+        return open_records(word, input_shape, crop_share=crop_share, full_digest=full)
     is_there, is_npz = path.exists(), path.suffix == ".npz"
     is_zarr = path.is_dir() and any((path / mark).exists() for mark in ("zarr.json", ".zgroup", ".zarray"))
     if not is_there and not is_reference(word):
         raise UsageError(
-            f"no source {word!r}; name a folder of images, an .npz or .zarr file, or package.module:factory"
+            f"no source {word!r}; name a folder of images, an .npz, .zarr or .tar file, hf:NAME@SPLIT, "
+            "or package.module:factory"
         )
     if path.is_dir() and not is_npz and not is_zarr:
         return FolderSource.open(path, input_shape, labels=labels, crop_share=crop_share, full_digest=full)
