@@ -115,7 +115,7 @@ _WORDS = (
 )
 _LONG = {"sweep", "doctor"}
 """Verbs that are not tried: their shortest sound line does a minute's work."""
-_ON_EXAMPLES = {"compare", "report", "synthesize"}
+_ON_EXAMPLES = {"compare", "recommend", "report", "synthesize"}
 """Verbs that work without images; here with weights that are not there, so that no sound work is begun."""
 
 
