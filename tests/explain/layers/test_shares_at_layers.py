@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from tests.explain.known_networks import M_IMAGE, channels_first, layer_of, net_c, net_m, net_r, wave
+from tests.explain.known_networks import M_IMAGE, channels_first, layer_of, m_function, net_c, net_m, net_r, wave
 from tests.explain.small_network import model, some_images
 
 CLOSED = [[[0.2643635, 0], [0.3448734, 0.1209828]], [[-0.3805471, 0], [-0.1959584, 0]]]
@@ -38,6 +38,19 @@ def test_deeplift_at_a_dense_layer(baseline, expected):
     np.testing.assert_allclose(
         explained("deeplift", net_m(), "first", M_IMAGE, baseline=baseline).values[0], expected, atol=1e-5
     )
+
+
+def test_relevance_of_a_vector_is_that_of_its_numbers():
+    # Captum 0.9.0, LRP with epsilon to 0, of net M at [1, 2, -1, 3].
+    params = {
+        "first": {
+            "kernel": jnp.float32([[1, 0, 2], [-2, 1, 0], [1, -1, 1], [0, 2, -1]]), "bias": jnp.float32([0, -1, 0.5])
+        },
+        "last": {"kernel": jnp.float32([[1, -1], [-1, 2], [2, 0.5]]), "bias": jnp.float32([0.5, 0])},
+    }  # fmt: skip
+    vector = cv.adapt(m_function, params, input_shape=(4,))
+    found = cv.explain("lrp", vector, M_IMAGE.reshape(1, 4), 0, epsilon=0.0).values
+    np.testing.assert_allclose(found, [[0, -2, -1, -6]], atol=1e-5)
 
 
 def test_deeplift_sums_to_the_difference_of_scores_at_every_layer():
