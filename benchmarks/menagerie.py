@@ -1,4 +1,4 @@
-"""Three hundred architectures that nobody here wrote, each through seven checks; a table of what was found.
+"""Architectures by the hundred that nobody here wrote, each through seven checks; a table of what was found.
 
 Run from the repository's root, with the libraries installed beside this package, or lying in folders:
 
