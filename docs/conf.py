@@ -40,7 +40,10 @@ nitpick_ignore_regex = [
     ("py:.*", r"(?!cnnviz_(jax|plugins)\.).*"),
     # Behind the public names, or a protocol that public classes satisfy.
     ("py:class", r"cnnviz_jax\.(model\.(Structure|scored\.Scored)|program\..*)"),
-    ("py:class", r"cnnviz_jax\.(sweep\.(layout\.RunFolder|spec\.SweepSpec)|site\.folder\.SiteFolder)"),
+    (
+        "py:class",
+        r"cnnviz_jax\.(sweep\.(layout\.RunFolder|spec\.SweepSpec)|site\.(folder\.SiteFolder|serving\.SiteServer))",
+    ),
     ("py:class", r"cnnviz_jax\.(data\.(noise\.Noise|images\.ImageTaker|source\.Source))"),
     ("py:class", r"cnnviz_jax\.(results\.provenance\.(Described|Named)|verbs\.outermost\.Returned)"),
     # What every option class is, and all display options as a dictionary: the pages show the options themselves.
