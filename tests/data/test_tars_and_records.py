@@ -173,6 +173,8 @@ def test_an_array_record_of_encoded_images_is_read_by_index(tmp_path):
         open_source(str(tmp_path / "b.array_record"), SHAPE)
 
 
+# Its writer pickles what dill warns of, depending on the version of pyarrow.
+@pytest.mark.filterwarnings("ignore")
 def test_a_data_set_of_hugging_faces_is_read_from_disk_and_never_downloaded(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets", reason="the extra hf is not installed")
     monkeypatch.setenv("HF_HOME", str(tmp_path / "home"))
