@@ -101,7 +101,7 @@ def works(model: cv.Model, pooled: cv.Model, sizes: Sizes, peer: bool) -> Iterat
     yield Work(
         "smoothgrad", partial(cv.explain, "smoothgrad", model, image, 3, samples=sizes.samples), per=sizes.samples
     )
-    paths = partial(cv.explain, "integrated-gradients", model, image, 3, steps=sizes.samples)
+    paths = partial(cv.explain, "integrated-gradients", model, image, 3, nodes=sizes.samples)
     yield Work("integrated gradients", paths, per=sizes.samples)
     diff = partial(cv.explain, "smoothdiff", model, image, 3, samples=max(1, sizes.samples // 5))
     yield Work("smoothdiff", diff, against="smoothgrad")
