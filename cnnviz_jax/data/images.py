@@ -1,18 +1,16 @@
-"""Image files to float32 in [0, 1], and the check that arrays are what the model takes.
+"""Image files to float32 in [0, 1].
 
 Greyscale, palette, RGBA, CMYK, 16-bit and EXIF-rotated files are converted where one right way exists;
 everything else is refused in a sentence.
 """
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, overload
+from typing import TYPE_CHECKING, Protocol
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float
+from jaxtyping import Float
 
 from cnnviz_jax.data.formats import IMAGE_SUFFIXES
 from cnnviz_jax.errors import ImageError, UsageError, reason_of
@@ -20,39 +18,6 @@ from cnnviz_jax.files import is_plain
 
 if TYPE_CHECKING:
     from PIL import Image
-
-Images = Array | np.ndarray | Sequence[Any] | Mapping[str, Any]
-"""What public functions take and `check_images` judges: images (n, h, w, c) in [0, 1], or one of them.
-
-For models of several inputs a mapping of arrays by name.
-"""
-
-
-class Held(Protocol):
-    """How inputs that are no images are held as such: a `cnnviz_jax.model.spaces.Space`."""
-
-    @property
-    def shape(self) -> Any:
-        """Of one input, or of each of several."""
-        ...
-
-    @property
-    def image(self) -> tuple[int, int, int]:
-        """Height, width and channels as it is held."""
-        ...
-
-    @property
-    def words(self) -> str:
-        """What it is called."""
-        ...
-
-    def packed(self, inputs: Any) -> Any:
-        """Return several inputs put together; others as they are."""
-        ...
-
-    def held(self, inputs: Any) -> Any:
-        """Return inputs as images."""
-        ...
 
 
 class ImageTaker(Protocol):
@@ -298,108 +263,3 @@ def fit(image: "Image.Image", height: int, width: int, crop_share: float = 1.0) 
 
 _MOST_RESIZED = 8
 """Pixels that are resized in vain for one that is kept; an image six times as long as wide has no more."""
-
-
-def image_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
-    """Return one name per image: those given, or `image 0` and so on.
-
-    Raises:
-        ImageError: There are more or fewer names than images.
-    """
-    found = tuple(names) if names is not None else tuple(f"image {i}" for i in range(count))
-    if len(found) != count:
-        raise ImageError(f"{len(found)} names for {count} images; give one for each")
-    return found
-
-
-@overload
-def check_images(
-    images: Any, input_shape: tuple[int, int, int], *, space: Held | None = None
-) -> Float[np.ndarray, "n h w c"]: ...
-
-
-@overload
-def check_images(
-    images: Any, input_shape: tuple[int, int, int], *, on_device: Literal[True], space: Held | None = None
-) -> Float[Array | np.ndarray, "n h w c"]: ...
-
-
-def check_images(
-    images: Any, input_shape: tuple[int, int, int], *, on_device: bool = False, space: Held | None = None
-) -> Float[Array | np.ndarray, "n h w c"]:
-    """Return images as float32 (n, h, w, c); one image gets a leading axis, and bytes are divided by 255.
-
-    Args:
-        images: Any array, or images in a sequence.
-        input_shape: Height, width and channels that the model takes.
-        space: How inputs that are no images are held as such.
-        on_device: Leave images that are a JAX array where they are; else they come as a NumPy array.
-
-    Raises:
-        ImageError: Wrong number of axes, size or channels, whole numbers of no known scale, or NaN.
-        UsageError: The images are traced.
-    """
-    if isinstance(images, jax.core.Tracer):
-        raise UsageError(
-            "the images are traced by jit, vmap or grad, and this function looks at their numbers; call it outside, or "
-            "transform what it differentiates: jax.grad(lambda image: model.score(image, target)[0]), model.run or "
-            "model(images)"
-        )
-    images = images if space is None else space.packed(images)
-    if isinstance(images, Mapping):
-        raise ImageError(f"the model takes one input, got a mapping of {', '.join(map(str, images))}")
-    array = _on_default_device(images) if on_device and isinstance(images, jax.Array) else np.asarray(images)
-    numbers: Any = jnp if isinstance(array, jax.Array) else np
-    kind = jnp.issubdtype
-    if array.dtype == np.uint8:
-        array = of_bytes(array)
-    elif array.dtype.kind in "iu" and isinstance(images, Sequence):  # zeros and ones, typed in
-        array = array.astype(np.float32)
-    if not kind(array.dtype, jnp.floating):
-        raise ImageError(
-            f"images are floats in [0, 1] or bytes (uint8), got {array.dtype}; divide whole numbers by their largest"
-        )
-    array = array.astype(np.float32)
-    if space is not None:
-        single, many = array.shape == space.shape, array.shape[1:] == space.shape
-        if not single and not many and array.shape[1:] != space.image:
-            raise ImageError(
-                f"the model takes {space.words} of shape {space.shape}, or several (n, *shape); got an array of shape "
-                f"{array.shape}"
-            )
-        array = space.held(array[None] if single else array)
-    if array.ndim == 3:
-        array = array[None]
-    if array.ndim != 4 or array.shape[1:] != tuple(input_shape):
-        raise ImageError(
-            f"the model takes images of (height, width, channels) = {tuple(input_shape)}, got an array of shape "
-            f"{np.shape(images)}; cv.load_image(file, model) makes them fit"
-        )
-    if len(array) == 0:
-        raise ImageError("no images: the first axis is empty")
-    finite = np.asarray(numbers.isfinite(array).reshape(len(array), -1).all(1))
-    if not finite.all():
-        raise ImageError(f"image {int(np.argmin(finite))} has values that are not finite")
-    return array
-
-
-def of_bytes(images: Any) -> Any:
-    """Return bytes, of NumPy or JAX or traced, divided by 255, to the same bits wherever that happens."""
-    # By a table: XLA turns a division by a constant into a product with its reciprocal, which may differ by a last bit.
-    levels = np.arange(256, dtype=np.float32) / np.float32(255)
-    return jnp.asarray(levels)[images] if isinstance(images, jax.Array) else levels[images]
-
-
-def scale_note(images: Any) -> tuple[tuple[str, str], ...]:
-    """Return the note for a result's provenance that says how `check_images` scales these images; none if it does not.
-
-    Values are left as they are but for bytes.
-    """
-    dtype = getattr(images, "dtype", None) or (np.asarray(images).dtype if isinstance(images, Sequence) else None)
-    return (("images", "uint8, divided by 255"),) if dtype == np.uint8 else ()
-
-
-def _on_default_device(images: jax.Array) -> jax.Array:
-    """The images where programs expect them: they do not move where they lie there or nowhere in particular."""
-    here = jax.local_devices()[0]
-    return images if images.devices() == {here} else jax.device_put(images, here)

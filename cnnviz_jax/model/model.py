@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.compiling import abstract, in_batches, shapes_returned
-from cnnviz_jax.data.images import Images, check_images, of_bytes
+from cnnviz_jax.data.given import Images, check_images, of_bytes
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError, UsageError
 from cnnviz_jax.model.codes import CodeLayer, change_codes, code_layer, layers_below, read_codes, with_code_rows
 from cnnviz_jax.model.copying import Copied

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from cnnviz_jax.data.images import Images
+from cnnviz_jax.data.given import Images
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.attribution import Prediction
 

@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.compiling import in_batches
-from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.data.given import Images, check_images
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.spaces import own_axes

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Array
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images, image_names
+from cnnviz_jax.data.given import Images, check_images, image_names
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
 from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.model.model import Model

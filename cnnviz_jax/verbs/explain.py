@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Array, Float, Key, UInt32
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images, image_names, scale_note
+from cnnviz_jax.data.given import Images, check_images, image_names, scale_note
 from cnnviz_jax.engine import (
     Chunk,
     Progress,

@@ -4,7 +4,7 @@ from typing import Any
 
 import jax.numpy as jnp
 
-from cnnviz_jax.data.images import Images
+from cnnviz_jax.data.given import Images
 from cnnviz_jax.engine import Chunk, preview
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.fold_run import FoldRun

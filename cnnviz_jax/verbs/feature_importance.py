@@ -8,7 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.data.given import Images, check_images
 from cnnviz_jax.engine import Progress, as_callable
 from cnnviz_jax.engine.dictionary import shares_of
 from cnnviz_jax.errors import UsageError

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images, image_names
+from cnnviz_jax.data.given import Images, check_images, image_names
 from cnnviz_jax.engine import Chunk, Progress, as_callable, image_ids, keys_for, root_key, run_fold
 from cnnviz_jax.engine.interventions import Each, EditedTarget, EditFold, EditNumbers, EditOf
 from cnnviz_jax.errors import ModelError, TargetError, UsageError

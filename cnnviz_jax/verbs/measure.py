@@ -9,7 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.data.given import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Progress,

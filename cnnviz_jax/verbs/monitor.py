@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.data.given import Images, check_images
 from cnnviz_jax.errors import CnnvizError, CnnvizWarning, PluginError, UsageError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import plugins

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.data.images import Images
+from cnnviz_jax.data.given import Images
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.downloads import is_url
 from cnnviz_jax.engine.reducers import Total

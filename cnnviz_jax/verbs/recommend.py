@@ -10,7 +10,7 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images, image_names
+from cnnviz_jax.data.given import Images, check_images, image_names
 from cnnviz_jax.engine import Progress, as_callable, root_key
 from cnnviz_jax.errors import CnnvizError, UsageError
 from cnnviz_jax.model.model import Model

@@ -9,7 +9,7 @@ from typing import Any
 import jax
 import numpy as np
 
-from cnnviz_jax.data.images import Images, check_images, image_names
+from cnnviz_jax.data.given import Images, check_images, image_names
 from cnnviz_jax.engine import Progress, as_callable, stage
 from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import CnnvizError

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable
 from typing import Any
 
-from cnnviz_jax.data.images import Images
+from cnnviz_jax.data.given import Images
 from cnnviz_jax.engine import Progress, as_callable, key_of
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins import plugins

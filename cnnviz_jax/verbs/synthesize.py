@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.images import Images, check_images
+from cnnviz_jax.data.given import Images, check_images
 from cnnviz_jax.engine import (
     Chunk,
     Progress,

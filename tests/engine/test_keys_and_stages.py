@@ -4,7 +4,7 @@ import jax
 import numpy as np
 import pytest
 
-from cnnviz_jax.data.images import image_names
+from cnnviz_jax.data.given import image_names
 from cnnviz_jax.engine import key_of, key_text, root_key, stage
 from cnnviz_jax.errors import ImageError
 

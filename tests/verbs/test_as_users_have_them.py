@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.data.images import check_images
+from cnnviz_jax.data.given import check_images
 from cnnviz_jax.errors import ImageError, ModelError, UsageError
 
 SHAPE = (6, 6, 3)
