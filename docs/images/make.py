@@ -93,6 +93,7 @@ def names(path: Path, count: int = 300) -> None:
 def weights(folder: Path) -> None:
     """Write what the bundled network's weights say of themselves."""
     model = cv.load_model("shapes")
+    cv.render(cv.inspect("filters", model, layer="conv1"), folder / "filters.png", dpi=90)
     cv.render(cv.inspect("filter-variety", model), folder / "filter-variety.png", dpi=90)
     images, _ = cv.example_images("shapes", 2)
     maps = cv.explain("feature-maps", model, images, layer="conv3", select="strongest", count=8)
