@@ -50,9 +50,8 @@ def _drawn(block: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return np.stack([one.image for one in drawn]), np.array([one.label for one in drawn]), masks
 
 
-CHOSEN = (3, 78, 14, 36, 25, 19, 12, 7, 21, 0)
-"""Numbers of test images that the network names rightly, one of each class, picked by eye for different colours and
-backgrounds."""
+CHOSEN = (3, 78, 14, 36, 25, 19, 12, 87, 21, 0)
+"""Numbers of test images, one of each class, picked by eye for different colours and backgrounds."""
 
 
 def examples(number: int) -> tuple[Float[np.ndarray, "n 64 64 3"], tuple[str, ...]]:
