@@ -26,6 +26,7 @@ def test_ctrl_c_leaves_nothing_half(line, tmp_path, monkeypatch, capsys):
         os.kill(os.getpid(), signal.SIGINT)
         return real()
 
+    chunk_planning._free_lately.cache_clear()  # what a test before this one read
     monkeypatch.setattr(chunk_planning, "free_device_bytes", interrupted)  # asked for when a program is planned
     code = main([*LINES[line], "--quiet"])
     assert code == 130, capsys.readouterr().err

@@ -32,6 +32,7 @@ def test_every_notebook_is_named_and_linked_on_their_page():
 
 
 CELLS = """
+import time
 import warnings
 
 import jax
@@ -47,7 +48,12 @@ cv.show(result, result)
 ---
 cv.show([result, result])
 ---
-heat = cv.explain("occlusion", model, jnp.ones((1, 8, 8, 3)) / 2, 0, window=2, stride=2, progress=True)
+def slow(scores):
+    time.sleep(0.7)  # while it is traced: a bar is shown for work of more than half a second
+    return scores[0]
+
+
+heat = cv.explain("occlusion", model, jnp.ones((1, 8, 8, 3)) / 2, slow, window=2, stride=2, chunk=2, progress=True)
 ---
 print(cv.figure(result).axes != [], result.overlay().shape, repr(result)[:12])
 ---

@@ -112,7 +112,10 @@ def check_refusal(refusal: CnnvizError) -> str:
 
 def check_contract(result: cv.Attribution, name: str, net: cv.Model) -> None:
     """Fail unless a result is finite, of the right shape, and says what decided it."""
-    for leaf in jax.tree.leaves((result.values, result.low_res, result.scores, result.extras)):
+    extras = dict(result.extras)
+    error = np.asarray(extras.pop("standard_error", 0.0), np.float64)
+    assert not np.isinf(error).any()  # NaN where so few samples do not tell it
+    for leaf in jax.tree.leaves((result.values, result.low_res, result.scores, extras)):
         assert np.isfinite(np.asarray(leaf, np.float64)).all()
         assert len(leaf) == len(result.images)
     height, width, _ = net.input_shape

@@ -39,7 +39,7 @@ def test_the_layer_sees_every_kind_of_write(tmp_path):
     assert seen.calls > 150
 
 
-@pytest.mark.parametrize("first", range(0, SHARE, 4))
+@pytest.mark.parametrize("first", range(0, SHARE, 8))
 @pytest.mark.parametrize("kind", faults.KINDS)
 def test_a_fault_at_any_write_loses_nothing(tmp_path, run, kind, first):
     calls, expected = run
