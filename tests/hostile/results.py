@@ -169,8 +169,13 @@ def edited_zarr(rng: np.random.Generator, folder: Path, kind: str) -> Path:
     files = sorted(file for file in path.rglob("*") if file.is_file())
     for _ in range(rng.integers(1, 3)):
         file = files[rng.integers(len(files))]
-        if file.name == "zarr.json" and rng.random() < 0.8:
-            file.write_text(json.dumps(edited(rng, json.loads(file.read_text()))))
+        is_edited = file.name == "zarr.json" and rng.random() < 0.8
+        try:
+            told = json.loads(file.read_text(encoding="utf-8")) if is_edited else None
+        except ValueError:  # damaged a round before
+            is_edited = False
+        if is_edited:
+            file.write_text(json.dumps(edited(rng, told)))
         else:
             file.write_bytes(damaged(file.read_bytes(), rng)[0])
     return path
