@@ -24,7 +24,7 @@ from cnnviz_jax.site.folder import CLASSES_PER_FILE, IMAGES_PER_FILE, UNITS_PER_
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_Owner = TypeVar("_Owner", bound="Site | SiteUnit")
+_Owner = TypeVar("_Owner", "Site", "SiteUnit")
 _MOST_PIXELS = 1 << 24
 _SHEET = re.compile(r"[\w-]{1,100}\.(png|jpg)", re.ASCII)
 
