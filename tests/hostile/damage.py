@@ -95,12 +95,14 @@ def edited(rng: np.random.Generator, content: Any) -> Any:
     """Return JSON with one entry, anywhere in it, of another form or gone."""
     nodes: list[tuple[Any, Any]] = []
 
-    def visit(node: Any) -> None:
-        for key in list(node) if isinstance(node, dict) else range(len(node)) if isinstance(node, list) else ():
-            nodes.append((node, key))
-            visit(node[key])
+    def keys(node: Any) -> list[Any]:
+        return list(node) if isinstance(node, dict) else list(range(len(node))) if isinstance(node, list) else []
 
-    visit(content)
+    waiting = [(content, key) for key in reversed(keys(content))]
+    while waiting:  # in no function that calls itself: what is read may be nested deeply by an edit before
+        node, key = waiting.pop()
+        nodes.append((node, key))
+        waiting += [(node[key], inner) for inner in reversed(keys(node[key]))]
     if not nodes or rng.random() < 0.1:
         return JUNK[rng.integers(len(JUNK))]
     node, key = nodes[rng.integers(len(nodes))]
