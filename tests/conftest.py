@@ -25,7 +25,9 @@ os.environ["JAX_ENABLE_COMPILATION_CACHE"] = "false"
 os.environ["MPLBACKEND"] = "Agg"
 os.environ.setdefault("KERAS_BACKEND", "jax")
 
+import signal
 import socket
+import threading
 import zlib
 from pathlib import Path
 
@@ -70,13 +72,16 @@ def no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Look for garbage seldom, and leave out what results warn of: tests of that ask for the warning or read it.
+    """Look for garbage seldom, hear Ctrl-C, and leave out what results warn of: tests of that ask for the warning.
 
     Here and not in pyproject.toml, whose filters import their classes before the import hook stands.
     """
     config.addinivalue_line("filterwarnings", "ignore::cnnviz_jax.errors.CnnvizWarning")
     # Looking for garbage after every 700 new objects takes an eighth of the time of tests that trace networks.
     gc.set_threshold(50_000, 20, 50)
+    # A shell starts what it puts into the background with SIGINT ignored, and children inherit that.
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
