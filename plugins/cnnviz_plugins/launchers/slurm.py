@@ -59,9 +59,11 @@ if [[ $task == merge ]]; then
 fi
 
 # SLURM signals this shell alone: hand it on, and wait until the sweep has saved what it has.
+told= sweep=
+trap 'told=1; [[ -z $sweep ]] || kill -TERM "$sweep" 2>/dev/null' TERM INT
 {_line("cnnviz", *case.words, "--shard")} "$SLURM_ARRAY_TASK_ID/{case.shards}" &
 sweep=$!
-trap 'kill -TERM "$sweep" 2>/dev/null' TERM INT
+[[ -z $told ]] || kill -TERM "$sweep" 2>/dev/null
 code=0
 wait "$sweep" || code=$?
 while kill -0 "$sweep" 2>/dev/null; do
