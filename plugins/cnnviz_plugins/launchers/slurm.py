@@ -70,6 +70,10 @@ while kill -0 "$sweep" 2>/dev/null; do
   code=0
   wait "$sweep" || code=$?
 done
+if (( code > 128 )); then  # the signal may have ended the waiting, and the sweep itself since
+  wait "$sweep" 2>/dev/null && last=0 || last=$?
+  (( last == 127 )) || code=$last
+fi
 
 case $code in
   0 | {final.replace("|", " | ")}) exit "$code" ;;  # starting again changes nothing
