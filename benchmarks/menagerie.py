@@ -7,8 +7,8 @@ Run from the repository's root, with the libraries installed beside this package
     python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.md
 
 Weights are random and images small. Each network is built and checked in a process of its own, with a limit of memory
-and time, and its line goes to the results at once: the same call resumes. `--again` runs what was not all right. Two
-calls may append to one file, each with libraries of its own.
+and time, and its line goes to the results at once: the same call resumes. `--again` runs what was not all right, and
+`--turn 4` some of every library before the rest. Two calls may append to one file, each with libraries of its own.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import os
 import sys
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -43,6 +43,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=400, help="CPU seconds a network may take")
     parser.add_argument("--mib", type=float, default=2560, help="memory a network may take")
     parser.add_argument("--count", type=int, default=0, help="at most so many of each library")
+    parser.add_argument("--turn", type=int, default=0, help="run so many of a library, then of the next, and again")
     parser.add_argument("--list", action="store_true", help="print the names")
     parser.add_argument("--table", type=Path, help="write the results as a page of the documentation")
     args = parser.parse_args()
@@ -55,19 +56,27 @@ def main() -> None:
         args.table.write_text(table.page(rows, found), encoding="utf-8")
         return
     done = {(row["library"], row["name"]): row for row in read(args.results)}
-    for library in args.library:
-        found = [each for each in known(library) if fnmatch.fnmatch(each.name, args.only)]
-        for architecture in found[: args.count or None]:
-            if args.list:
-                print(library, architecture.name)
-                continue
-            row = done.get((library, architecture.name))
-            if row is not None and (right(row) or not args.again):
-                continue
-            row = in_a_process(architecture, args.seconds, args.mib)
-            with args.results.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(row) + "\n")
-            print(f"{library} {architecture.name}: {row['cpu']:.1f} s, {row['mib']:.0f} MiB", *wrongs(row), flush=True)
+    for architecture in chosen(args.library, args.only, args.count, args.turn):
+        if args.list:
+            print(architecture.library, architecture.name)
+            continue
+        row = done.get((architecture.library, architecture.name))
+        if row is not None and (right(row) or not args.again):
+            continue
+        row = in_a_process(architecture, args.seconds, args.mib)
+        with args.results.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(row) + "\n")
+        told = f"{row['cpu']:.1f} s, {row['mib']:.0f} MiB"
+        print(f"{architecture.library} {architecture.name}: {told}", *wrongs(row), flush=True)
+
+
+def chosen(names: Iterable[str], pattern: str, count: int, turn: int) -> list[Architecture]:
+    """Return architectures of libraries: one library after the other, or `turn` of each, then the next of each."""
+    ranked = []
+    for library in names:
+        found = [each for each in known(library) if fnmatch.fnmatch(each.name, pattern)][: count or None]
+        ranked += [(place // (turn or len(found)), each) for place, each in enumerate(found)]
+    return [each for _, each in sorted(ranked, key=lambda pair: pair[0])]
 
 
 def known(library: str) -> Iterator[Architecture]:

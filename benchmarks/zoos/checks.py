@@ -139,6 +139,8 @@ def _fields(case: _Case) -> str:
             rows, columns = np.flatnonzero(support.any(1)), np.flatnonzero(support.any(0))
             if len(rows) and (rows[0], columns[0], rows[-1], columns[-1]) == (top, left, bottom, right):
                 break
+            if not len(rows) and (top > bottom or left > right):  # padding and nothing else
+                break
         else:
             seen = (rows[0], columns[0], rows[-1], columns[-1]) if len(rows) else "nothing"
             raise Wrong(

@@ -1,6 +1,6 @@
 """Bonsai, from a checkout: Flax NNX."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -8,7 +8,26 @@ from zoos.network import Architecture, Network
 
 
 def architectures() -> Iterator[Architecture]:
-    """Yield its networks for images, smallest first."""
+    """Yield its networks for images, smallest first; of every family one with few blocks."""
+    yield Architecture(
+        "bonsai",
+        "resnet50(block_layers=[1, 1, 1, 1])",
+        partial(_built, "resnet", "ResNet", "resnet50", few={"block_layers": [1, 1, 1, 1]}),
+    )
+    yield Architecture(
+        "bonsai",
+        "densenet_121(dense_block_layers=[2, 2, 2, 2])",
+        partial(_built, "densenet121", "DenseNet", "densenet_121", few={"dense_block_layers": [2, 2, 2, 2]}),
+    )
+    yield Architecture(
+        "bonsai",
+        "vit_p16_224(num_layers=2)",
+        partial(_built, "vit", "ViTClassificationModel", "vit_p16_224", 224, few={"num_layers": 2}, rngs=None),
+    )
+    yield Architecture("bonsai", "convnext_tiny_224(stage_depths=(1, 1, 1, 1))", partial(
+        _built, "convnext", "ConvNeXt", "convnext_tiny_224", few={"stage_depths": (1, 1, 1, 1)}, rngs=None,
+        train=False))  # fmt: skip
+    yield Architecture("bonsai", "unet", _unet)
     for name in ("resnet50", "resnet152"):
         yield Architecture("bonsai", name, partial(_built, "resnet", "ResNet", name))
     for name in ("densenet_121", "densenet_169", "densenet_201"):
@@ -21,11 +40,13 @@ def architectures() -> Iterator[Architecture]:
         yield Architecture("bonsai", name, partial(_built, "convnext", "ConvNeXt", name, rngs=None, train=False))
     for n in range(8):
         yield Architecture("bonsai", f"efficientnet_b{n}", partial(_built, "efficientnet", "EfficientNet", f"b{n}"))
-    yield Architecture("bonsai", "unet", _unet)
     yield Architecture("bonsai", "vae", _vae)
 
 
-def _built(file: str, name: str, config: str, size: int = 64, **call: Any) -> Network:
+def _built(
+    file: str, name: str, config: str, size: int = 64, *, few: Mapping[str, Any] | None = None, **call: Any
+) -> Network:
+    import dataclasses
     import importlib
 
     from flax import nnx
@@ -33,7 +54,7 @@ def _built(file: str, name: str, config: str, size: int = 64, **call: Any) -> Ne
     from zoos.jax_modules import of_nnx
 
     module = importlib.import_module(f"bonsai.models.{file}.modeling")
-    chosen = getattr(module.ModelConfig, config)()
+    chosen = dataclasses.replace(getattr(module.ModelConfig, config)(), **(few or {}))
     return of_nnx(lambda: getattr(module, name)(chosen, rngs=nnx.Rngs(0)), (size, size, 3), **call)
 
 

@@ -103,7 +103,7 @@ class Exemplars(Tabular, Result):
         return image
 
     def crop(self, unit: int, rank: int) -> Float[np.ndarray, "rows cols ch"]:
-        """Return the part of the image that the unit sees there.
+        """Return the part of the image that the unit sees there; without a pixel where it sees only padding.
 
         Raises:
             UsageError: The image is not kept.

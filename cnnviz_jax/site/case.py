@@ -63,7 +63,8 @@ class LayerCase:
 
         Args:
             number: Of the image in the data set.
-            box: Top, left, bottom, right, inclusive.
+            box: Top, left, bottom, right, inclusive. Of an empty one, where a unit sees only padding, the tile is one
+                grey pixel.
             value: A number to stand below it.
             of: What it is, for readers who do not see it.
         """
@@ -71,9 +72,12 @@ class LayerCase:
         crop = self.images[number][top : bottom + 1, left : right + 1]
         name = self.dataset.source.name(number)
         words = f"{of} " if of else ""
+        place = f"rows {top} to {bottom}, columns {left} to {right}"
+        if not crop.size:
+            crop, place = np.full((1, 1, 3), 128, np.uint8), "the padding"
         return Tile(
             pixels=shrunk(crop, TILE_PX[self.detail] / max(self._largest, 1)),
-            alt=f"{words}rows {top} to {bottom}, columns {left} to {right} of {name}",
+            alt=f"{words}{place} of {name}",
             value=value,
             image=number,
             box=(top, left, bottom, right),

@@ -1,11 +1,14 @@
 """Exemplars: the k best images of each unit, streamed, equal to sorting the whole table."""
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
-from cnnviz_jax.errors import ImageError, LayerNotFoundError, UsageError
+from cnnviz_jax.errors import CnnvizWarning, ImageError, LayerNotFoundError, UsageError
+from cnnviz_plugins.renderers.figure import figure
 from tests.explain.small_network import model, some_images
 
 COUNT, K = 23, 5
@@ -76,8 +79,6 @@ def test_the_box_holds_what_the_unit_sees(result):
 
 def test_the_crop_of_an_interior_unit_alone_gives_the_recorded_value():
     """conv1 and conv2 with SAME padding see 8 x 8; the crop goes through a network without padding."""
-    import jax
-
     from tests.explain.small_network import parameters
 
     images = some_images(40, 24, 24)
@@ -225,3 +226,30 @@ def test_wrong_levels_are_refused(images):
         cv.survey("exemplars", model(), images, levels=(90.0,))
     with pytest.raises(UsageError, match="level_k is at least 1, got 0"):
         cv.survey("exemplars", model(), images, levels=(0.9,), level_k=0)
+
+
+def padding_network(params, x):
+    """A convolution whose values are negative, so that the zeros put around its map are the strongest units."""
+    with jax.named_scope("conv"):
+        x = jax.lax.conv_general_dilated(x, params["conv"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+    with jax.named_scope("pad"):
+        x = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)))
+    return x.mean((1, 2))
+
+
+def test_units_that_see_only_padding_have_an_empty_crop_that_every_figure_says_in_words(images, tmp_path):
+    padded = cv.adapt(padding_network, {"conv": -jnp.ones((3, 3, 3, 2))}, input_shape=images.shape[1:])
+    with pytest.warns(CnnvizWarning, match="2 of 2 units of pad never exceed 0"):
+        found = cv.survey("exemplars", padded, images, layer="pad", k=2)
+    top, left, bottom, right = found.box[0, 0]
+    assert found.place[0, 0].tolist() == [0, 0]
+    assert (top > bottom, left > right, found.crop(0, 0).size) == (True, True, 0)
+    (axes,) = [axes for axes in figure(found, limit=1).axes if axes.texts and "padding" in axes.texts[0].get_text()][:1]
+    assert not axes.images
+    site = cv.explore(padded, images, tmp_path / "site", layers="pad", detail="light")
+    tile = site.unit("pad", 0).tiles("exemplars")[0]
+    assert tile["alt"].startswith("strongest image 1: the padding of ")
+    assert tile["box"] == found.box[0, 0].tolist()
+    assert (site.unit("pad", 0).pixels(tile) == 128).all()
+    field = figure(cv.inspect("receptive-field", padded, layer="pad", unit=(0, 0)))
+    assert "only padding" in [text.get_text() for text in field.texts]

@@ -115,6 +115,9 @@ class Field:
     def box(self, row: int = 0, column: int = 0, clip: bool = True) -> tuple[int, int, int, int]:
         """Inclusive box `(top, left, bottom, right)` of the pixels that a unit sees.
 
+        A unit that sees only padding, as at the border of a layer that pads, has an empty box: `top > bottom` or
+        `left > right`.
+
         Args:
             row: Row of the unit.
             column: Column of the unit.

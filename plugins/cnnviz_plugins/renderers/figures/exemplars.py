@@ -54,13 +54,16 @@ def _entry(sheet: Sheet, result: Exemplars, at: tuple[int, int], x: float, y: fl
     fires = value > result.threshold
     sheet.note(x, y, number(value) + ("" if fires else " silent"))
     axes.imshow(rgb(result.image(*at)), aspect="auto")
-    top, left, bottom, right = (int(edge) for edge in result.box[at])
-    corner, wide, high = (left - 0.5, top - 0.5), right - left + 1, bottom - top + 1
-    outlined(axes, corner, wide, high, YELLOW if fires else _SILENT, width=1.1)
-    crop = rgb(result.crop(*at))
-    scale = min(_IMAGE / crop.shape[1], image_h / crop.shape[0])
-    below = sheet.axes(x, y + _WORD + image_h + 0.06, crop.shape[1] * scale, crop.shape[0] * scale)
-    below.imshow(crop, aspect="auto")
+    crop = result.crop(*at)
+    if crop.size:
+        top, left, bottom, right = (int(edge) for edge in result.box[at])
+        corner, wide, high = (left - 0.5, top - 0.5), right - left + 1, bottom - top + 1
+        outlined(axes, corner, wide, high, YELLOW if fires else _SILENT, width=1.1)
+        scale = min(_IMAGE / crop.shape[1], image_h / crop.shape[0])
+        below = sheet.axes(x, y + _WORD + image_h + 0.06, crop.shape[1] * scale, crop.shape[0] * scale)
+        below.imshow(rgb(crop), aspect="auto")
+    else:
+        empty_cell(sheet.axes(x, y + _WORD + image_h + 0.06, _IMAGE, image_h), "sees only\npadding")
     label = _label(result, at)
     if label:
         sheet.note(x, y + _WORD + 2 * image_h + 0.07, plain(label, 16))

@@ -145,11 +145,14 @@ def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
         axes.add_patch(Rectangle((0, 0), shape[1], shape[0], facecolor=EMPTY, edgecolor=FAINT, linewidth=0.9))
         first, left, last, right = box
         seen = (right - left + 1, last - first + 1)
-        axes.add_patch(Rectangle((left, first), *seen, facecolor=colour, alpha=0.75, edgecolor="black", linewidth=0.9))
+        if min(seen) > 0:
+            style = {"facecolor": colour, "alpha": 0.75, "edgecolor": "black", "linewidth": 0.9}
+            axes.add_patch(Rectangle((left, first), *seen, **style))
         if max(shape) <= _GRID:
             axes.hlines(range(1, shape[0]), 0, shape[1], color="white", linewidth=0.4)
             axes.vlines(range(1, shape[1]), 0, shape[0], color="white", linewidth=0.4)
-        sheet.text(x, top + size[0] + 0.06, f"{seen[1]} × {seen[0]}", size=SMALL_PT)
+        told = f"{seen[1]} × {seen[0]}" if min(seen) > 0 else "only padding"
+        sheet.text(x, top + size[0] + 0.06, told, size=SMALL_PT)
         x += max(size[1], 0.8) + _GAP
     return sheet.figure
 
