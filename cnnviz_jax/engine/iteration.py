@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
+from cnnviz_jax.engine.dispatches import dispatches, steps_at_once
 from cnnviz_jax.engine.evaluating import each, rows_of, shapes_of
 from cnnviz_jax.engine.progress import InFlight
 from cnnviz_jax.errors import MemoryBudgetError
@@ -105,6 +106,7 @@ def run_iteration(
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
     progress: Progress = silent,
+    at_once: int | None = None,
 ) -> tuple[Any, Float[np.ndarray, "n steps ..."], Float[np.ndarray, "n frames ..."] | None]:
     """Return what `finish` makes of every target, the objective at every step, and the snapshots.
 
@@ -118,11 +120,12 @@ def run_iteration(
         chunk: Targets at once; `"auto"` plans from the compiled program's memory.
         memory_budget: Bytes one program may need; `None` for a share of what is free.
         progress: Told how many of targets x steps are done.
+        at_once: Steps that one dispatch takes at most; `None` for 16 on accelerators and 1 on the CPU.
 
     Raises:
         MemoryBudgetError: Not even one target at a time fits.
     """
-    run = _IterationRun(iteration, Case(model, target, keys), tuple(snapshots))
+    run = _IterationRun(iteration, Case(model, target, keys), tuple(snapshots), at_once)
     count = len(keys)
     found = {i: arrays for i in range(count) if cache is not None and (arrays := cache.load(i)) is not None}
     tree = run.shapes_of_one() if found else None
@@ -169,19 +172,22 @@ def run_iteration(
 
 
 class _IterationRun:
-    """The compiled programs of one iteration: start, step, snapshot, finish."""
+    """The compiled programs of one iteration: start, some steps, snapshot, finish."""
 
-    def __init__(self, iteration: Iteration, cases: Case, snapshots: tuple[int, ...]) -> None:
+    def __init__(self, iteration: Iteration, cases: Case, snapshots: tuple[int, ...], at_once: int | None) -> None:
         self.iteration, self.cases, self.snapshots = iteration, cases, snapshots
+        self.length = steps_at_once(iteration.steps, snapshots, at_once)
         self.step: Executable
 
     def compile_step(self, size: int) -> Executable:
-        """The step for so many targets."""
+        """The steps of one dispatch for so many targets."""
         cases = shapes_of(self.cases, size)
         state = shapes_returned(partial(_start, self.iteration), (_start, self.iteration), (cases,))
-        args = (cases, state, jax.ShapeDtypeStruct((), jnp.int32))
+        number = jax.ShapeDtypeStruct((), jnp.int32)
         total = self.iteration.steps * len(self.cases.key)
-        return compiled(partial(_step, self.iteration), (_step, self.iteration), args, donate=(1,), evaluations=total)
+        own = (self.iteration, self.length)
+        args = (cases, state, number, number)
+        return compiled(partial(_steps, *own), (_steps, *own), args, donate=(1,), evaluations=total)
 
     def shapes_of_one(self) -> Any:
         """The shapes of everything that is kept of a chunk of one target."""
@@ -208,18 +214,20 @@ class _IterationRun:
             program = compiled(partial(look, iteration), (look, iteration), (cases, state), evaluations=count)
             return program(cases, state)
 
-        for index in range(iteration.steps):
-            if index in self.snapshots:
+        before = 0
+        for begin, end in dispatches(iteration.steps, self.snapshots, self.length):
+            if begin in self.snapshots:
                 frames.append(np.asarray(seen(_snapshot)))
-            state, value = self.step(cases, state, jnp.int32(index))
-            curve.append(value)
-            # The state itself cannot be waited for: it is donated to the next step.
-            flight.add(value)
-            report(max(0, index - 1))
+            state, values = self.step(cases, state, jnp.int32(begin), jnp.int32(end))
+            curve.append((values, end - begin))
+            # The state itself cannot be waited for: it is donated to the next dispatch.
+            flight.add(values)
+            report(before)  # the dispatch before this one may be under way still
+            before = begin
         flight.drain()
         if iteration.steps in self.snapshots:
             frames.append(np.asarray(seen(_snapshot)))
-        curves = np.stack([np.asarray(value) for value in curve], axis=1)
+        curves = np.concatenate([np.asarray(values)[:, :taken] for values, taken in curve], axis=1)
         return jax.tree.map(np.asarray, (seen(_finish), curves, np.stack(frames, axis=1) if frames else None))
 
 
@@ -234,6 +242,20 @@ def _step(iteration: Iteration, cases: Case, state: Any, index: Array) -> Any:
         return iteration.step(replace(case, key=jax.random.fold_in(case.key, index + 1), index=index), state)
 
     return _single(each(one, cases, state))
+
+
+def _steps(iteration: Iteration, length: int, cases: Case, state: Any, begin: Array, end: Array) -> Any:
+    """The state `length` steps on, and their objectives, n length ...; past step `end` the state stays as it is."""
+    if length == 1:
+        state, value = _step(iteration, cases, state, begin)
+        return state, value[:, None]
+
+    def one(state: Any, index: Array) -> Any:
+        new, value = _step(iteration, cases, state, index)
+        return jax.tree.map(lambda new, old: jnp.where(index < end, new, old), new, state), value
+
+    state, values = jax.lax.scan(one, state, begin + jnp.arange(length, dtype=jnp.int32))
+    return state, jnp.moveaxis(values, 0, 1)
 
 
 def _single(state: Any) -> Any:
