@@ -1155,6 +1155,34 @@ class KernelShap(ExplainConfig):
     `samples` when not given."""
 
 @dataclass(frozen=True, kw_only=True)
+class KpcaCam(ExplainConfig):
+    """A layer's channels along their first kernel principal component, whatever the class."""
+    layer: str | None = None
+    """Layer whose map is weighted; the last one with more than one position when not given."""
+    layers: tuple[str, ...] = ()
+    """Several layers whose maps are fused, in place of one."""
+    fuse: Literal['mean', 'max', 'tanh-max'] | None = None
+    """How several maps become one. `mean`: of the maps scaled to run from 0 to 1, as pytorch-grad-cam does. `max`:
+    their maximum, as torch-cam does. `tanh-max`: the maximum of tanh(2 map / its maximum), Layer-CAM's equation 9.
+    When not given: `tanh-max` for layer-cam, `max` for the convention torchcam, else `mean`."""
+    relu: bool | None = None
+    """Whether only what speaks for the target is kept; as the paper or the convention does when not given."""
+    convention: Literal['paper', 'pytorch-grad-cam'] = 'paper'
+    """Whose numbers: as they are, or pytorch-grad-cam's, which scales its maps to run from 0 to 1. There the largest
+    number of an eigenvector is positive; here the map agrees with the sum over channels by either name."""
+    augment: bool = False
+    """Explain six views of each image, as it is and mirrored, each 0.9, 1 and 1.1 times the network's input, and
+    return the mean of their maps, mirrored back: `aug_smooth` of pytorch-grad-cam."""
+    smooth: Literal['eigen'] | None = None
+    """`eigen`: the weighted channels along their first principal direction, each channel's mean taken off, in place
+    of their sum: `eigen_smooth` of pytorch-grad-cam, turned so that it agrees with the sum."""
+    kernel: Literal['sigmoid', 'rbf', 'polynomial', 'linear'] = 'sigmoid'
+    """How alike two places are, x and y their channels less each channel's mean. `sigmoid`: tanh(gamma x.y + 1).
+    `rbf`: exp(-gamma |x - y|^2). `polynomial`: (gamma x.y + 1)^3. `linear`: x.y, which is Eigen-CAM, centred."""
+    gamma: float | None = None
+    """Scale of the kernel; one over the number of channels when not given."""
+
+@dataclass(frozen=True, kw_only=True)
 class LayerCam(ExplainConfig):
     """A layer's channels times their positive gradients, place by place."""
     layer: str | None = None

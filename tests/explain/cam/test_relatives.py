@@ -1,4 +1,4 @@
-"""Relatives of the CAMs: FinerCAM, EigenGrad-CAM, Faster-Score-CAM, six views, principal directions."""
+"""Relatives of the CAMs: FinerCAM, EigenGrad-CAM, KPCA-CAM, Faster-Score-CAM, six views, principal directions."""
 
 import jax
 import numpy as np
@@ -98,6 +98,60 @@ def test_eigen_grad_cam_is_numpys_first_direction_turned_towards_the_sum():
     np.testing.assert_allclose(found.ravel(), line, atol=1e-4 * np.abs(line).max())
 
 
+KPCA = {
+    "sigmoid": [-0.2688109, -0.6107706, 0.680214, 0.0147502, -0.5180562, 0.371776, 0.3741789, -0.255506, 0.2122246],
+    "rbf": [0.4601235, 0.5783076, -0.6206524, 0.0424961, 0.6400474, -0.6021122, -0.4959842, 0.4514062, -0.4536322],
+    "polynomial": [
+        0.6455244, 1.8747123, -1.845027, -0.0561679, 1.4282125, -1.0782891, -0.9352161, 0.5889697, -0.6227188,
+    ],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kernel", KPCA)
+def test_kernel_components_of_a_known_network(kernel):
+    """pytorch-grad-cam 1.5.7 (scikit-learn's KernelPCA), float64, before ReLU and scaling."""
+    found = at_pool("kpca-cam", "nhwc", kernel=kernel)
+    close_up_to_sign(found.extras["before_relu"][0], KPCA[kernel])
+    others = at_pool("kpca-cam", "linen", kernel=kernel)
+    np.testing.assert_allclose(others.low_res, found.low_res, atol=1e-4 * np.abs(found.low_res).max())
+
+
+def test_a_kernel_component_is_numpys_of_the_matrix_written_out():
+    values = np.asarray(cv.explain("feature-maps", small.model(), IMAGE, layer="conv2").values[0], np.float64)
+    rows = values.reshape(-1, values.shape[-1])
+    centred = rows - rows.mean(0)
+    alike = np.array(
+        [[np.tanh(0.3 * sum(a * b for a, b in zip(x, y, strict=True)) + 1) for y in centred] for x in centred]
+    )
+    n = len(rows)
+    middle = np.eye(n) - np.ones((n, n)) / n
+    sizes, vectors = np.linalg.eigh(middle @ alike @ middle)
+    line = vectors[:, -1] * np.sqrt(sizes[-1])
+    line *= np.sign(line @ rows.sum(1))
+    found = cv.explain("kpca-cam", small.model(), IMAGE, 1, layer="conv2", gamma=0.3).extras["before_relu"][0]
+    np.testing.assert_allclose(found.ravel(), line, atol=1e-4 * np.abs(line).max())
+
+
+def test_the_linear_kernel_is_eigen_cam_and_the_class_counts_in_neither():
+    shared = {"layer": "conv2", "convention": "pytorch-grad-cam"}
+    linear = cv.explain("kpca-cam", small.model(), IMAGE, 1, kernel="linear", **shared)
+    plain = cv.explain("eigen-cam", small.model(), IMAGE, 1, **shared)
+    raw = plain.extras["before_relu"][0]
+    np.testing.assert_allclose(linear.extras["before_relu"][0], raw, atol=2e-4 * np.abs(raw).max())
+    other = cv.explain("kpca-cam", small.model(), IMAGE, 2, kernel="linear", **shared)
+    np.testing.assert_array_equal(other.values, linear.values)
+
+
+def test_places_that_are_all_alike_have_no_component():
+    flat = cv.adapt(lambda p, x: (jax.nn.relu(x) * p).mean((1, 2)), np.ones(2, np.float32), input_shape=(5, 4, 2))
+    for kernel in KPCA:
+        with pytest.warns(cv.CnnvizWarning, match="zero"):
+            result = cv.explain(
+                "kpca-cam", flat, np.full((1, 5, 4, 2), 0.3, np.float32), 0, layer="relu", kernel=kernel
+            )
+        np.testing.assert_array_equal(result.values, 0)
+
+
 @pytest.mark.parametrize("masked", ["image", "layer"])
 def test_faster_score_cam_looks_through_the_most_variable_channels(masked):
     net, layer = small.model(), "conv2"
@@ -148,9 +202,13 @@ def test_views_depend_on_neither_chunk_nor_batch_and_compile_once():
 
 
 def test_options_that_contradict_each_other():
-    for technique in ("eigen-cam", "eigen-grad-cam"):
+    for technique in ("eigen-cam", "eigen-grad-cam", "kpca-cam"):
         with pytest.raises(UsageError, match="channels along a principal direction are what smooth='eigen' makes"):
             cv.explain(technique, small.model(), IMAGE, 1, smooth="eigen")
+    with pytest.raises(UsageError, match="kernel='linear' has no gamma; leave it out"):
+        cv.explain("kpca-cam", small.model(), IMAGE, 1, kernel="linear", gamma=0.1)
+    with pytest.raises(UsageError, match="gamma is positive, got 0"):
+        cv.explain("kpca-cam", small.model(), IMAGE, 1, gamma=0.0)
     with pytest.raises(UsageError, match="channels='each' adds no channels up, which smooth='eigen' does"):
         cv.explain("grad-cam", small.model(), IMAGE, 1, smooth="eigen", channels="each")
     with pytest.raises(UsageError, match="convention='pytorch-grad-cam' decides about signed and rescale"):

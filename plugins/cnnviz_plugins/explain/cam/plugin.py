@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import Noise, UsageError, check_at_least, technique, techniques_hook
+from cnnviz_jax.plugin import Noise, UsageError, check_at_least, check_positive, technique, techniques_hook
 
 Fuse = Literal["mean", "max", "tanh-max"]
 
@@ -170,6 +170,35 @@ class EigenGradCamConfig(MapConfig):
     def __post_init__(self) -> None:
         super().__post_init__()
         _check_projected(self)
+
+
+@technique(
+    "kpca-cam",
+    "explain",
+    ".kpca_cam:KpcaCam.build",
+    "Karmani et al. 2024, arXiv:2410.00267",
+    in_report=False,
+    evidence="layer",
+)
+class KpcaCamConfig(MapConfig):
+    """A layer's channels along their first kernel principal component, whatever the class."""
+
+    kernel: Literal["sigmoid", "rbf", "polynomial", "linear"] = "sigmoid"
+    """How alike two places are, x and y their channels less each channel's mean. `sigmoid`: tanh(gamma x.y + 1).
+    `rbf`: exp(-gamma |x - y|^2). `polynomial`: (gamma x.y + 1)^3. `linear`: x.y, which is Eigen-CAM, centred."""
+    gamma: float | None = None
+    """Scale of the kernel; one over the number of channels when not given."""
+    convention: Literal["paper", "pytorch-grad-cam"] = "paper"
+    """Whose numbers: as they are, or pytorch-grad-cam's, which scales its maps to run from 0 to 1. There the largest
+    number of an eigenvector is positive; here the map agrees with the sum over channels by either name."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _check_projected(self)
+        if self.gamma is not None:
+            if self.kernel == "linear":
+                raise UsageError("kernel='linear' has no gamma; leave it out")
+            check_positive(gamma=self.gamma)
 
 
 @technique(
