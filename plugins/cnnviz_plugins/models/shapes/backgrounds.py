@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from cnnviz_plugins.models.shapes.colours import background_colours, litter_colours
 from cnnviz_plugins.models.shapes.outlines import Plane
@@ -61,9 +61,19 @@ def scribbles(x: Plane, y: Plane, rng: Rng) -> Images:
     return images
 
 
-def litter(images: Images, rng: Rng) -> Images:
-    """`images` with up to a dozen sprinkles in the colours of objects, so that colour alone finds no object."""
-    count, patch = 12, np.arange(11)
+SPRINKLES = 12
+"""The most sprinkles an image has."""
+
+
+def litter(images: Images, rng: Rng, kept: Bool[np.ndarray, "n 12"] | None = None) -> Images:
+    """`images` with up to a dozen sprinkles in the colours of objects, so that colour alone finds no object.
+
+    Args:
+        images: What lies behind.
+        rng: Decides how many there are, where, and how they look, whichever are kept.
+        kept: Which of them are drawn; all where not given.
+    """
+    count, patch = SPRINKLES, np.arange(11)
     room = images.shape[1] - len(patch) + 1
     # Each sprinkle is mixed into the patch around it only; whole planes would take longer than all else.
     rows = rng.integers(room, count, 1, 1) + patch[:, None]
@@ -73,6 +83,8 @@ def litter(images: Images, rng: Rng) -> Images:
     along, away = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
     distance = np.hypot(np.maximum(np.abs(along) - length, 0), away) - rng.uniform(0.5, 1.2, count, 1, 1)
     shown = 0.9 * (rng.uniform(0, 1, count, 1, 1) < 0.6) * coverage(distance)  # n count 11 11
+    if kept is not None:
+        shown = shown * kept[:, :, None, None]
     colours = litter_colours(count, rng)
     images, each = images.copy(), np.arange(len(images))[:, None, None]
     for sprinkle in range(count):

@@ -54,6 +54,18 @@ class Scene:
 
 
 @dataclass(frozen=True)
+class Kept:
+    """What of some images is drawn; what is not leaves to be seen what lies behind it."""
+
+    quarters: Bool[np.ndarray, "n 4"]
+    """Of the object: right below, left below, left above and right above its centre, in its own axes."""
+    sprinkles: Bool[np.ndarray, "n 12"]
+    """Of the litter, those that the image does not have included."""
+    scenery: Bool[np.ndarray, " n"]
+    """Where false, another kind of scenery stands behind the same litter and object."""
+
+
+@dataclass(frozen=True)
 class _Block:
     """Some images as arrays."""
 
@@ -91,14 +103,30 @@ def draw_images(
     return np.concatenate([block.images for block in blocks]), np.concatenate([block.labels for block in blocks])
 
 
+def draw_kept(indices: Sequence[int], kept: Kept, *, split: Split = "test") -> Float[np.ndarray, "n h w 3"]:
+    """The images with these numbers, drawn from the same random numbers with only a part of what they show.
+
+    Cost: about 1.5 ms an image on one core.
+    """
+    blocks = [
+        _draw(indices[part], _SEEDS[split], Kept(kept.quarters[part], kept.sprinkles[part], kept.scenery[part]))
+        for part in (slice(start, start + _BLOCK) for start in range(0, len(indices), _BLOCK))
+    ]
+    return np.concatenate([block.images for block in blocks])
+
+
 def _blocks(indices: Sequence[int], split: Split) -> list[_Block]:
     return [_draw(indices[start : start + _BLOCK], _SEEDS[split]) for start in range(0, len(indices), _BLOCK)]
 
 
-def _draw(indices: Sequence[int], seed: int) -> _Block:
+def _draw(indices: Sequence[int], seed: int, kept: Kept | None = None) -> _Block:
     numbers, pose = np.array(indices), Rng(seed, indices, purpose=0)
     labels, backgrounds = numbers % len(CLASSES), pose.integers(len(BACKGROUNDS))
-    images = litter(_scenery(backgrounds, numbers, seed), Rng(seed, indices, purpose=2))
+    images = _scenery(backgrounds, numbers, seed)
+    if kept is not None and not kept.scenery.all():
+        other = ~kept.scenery
+        images[other] = _scenery((backgrounds[other] + 1) % len(BACKGROUNDS), numbers[other], seed, purpose=4)
+    images = litter(images, Rng(seed, indices, purpose=2), None if kept is None else kept.sprinkles)
 
     radius_px = pose.uniform(12, 22, 1, 1)
     room_px = SIZE_PX / 2 - 1 - radius_px
@@ -116,7 +144,12 @@ def _draw(indices: Sequence[int], seed: int) -> _Block:
     paint = paint * (1 + 0.16 * slope)[..., None]
     rim = coverage(-distance_px - 1.2) * coverage(distance_px)
     paint = paint * (1 - 0.5 * rim)[..., None]  # a darker edge sets the object off from any background
-    images = images + (paint - images) * coverage(distance_px)[..., None]
+    opaque = coverage(distance_px)
+    if kept is not None:
+        opaque = opaque * np.take_along_axis(kept.quarters, _quarter(along, down).reshape(len(numbers), -1), 1).reshape(
+            opaque.shape
+        )
+    images = images + (paint - images) * opaque[..., None]
     grain = pose.uniform(0.005, 0.04, 1, 1, 1) * pose.normal(SIZE_PX, SIZE_PX, 3)
     masks = distance_px <= 0
     return _Block(np.clip(images + grain, 0, 1), labels, masks, masks & (second > 0.5), names, backgrounds)
@@ -127,12 +160,17 @@ def _pixels(count: int) -> tuple[Plane, Plane]:
     return np.broadcast_to(cols, (count, *cols.shape)), np.broadcast_to(rows, (count, *rows.shape))
 
 
-def _scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int) -> Images:
+def _quarter(along: Plane, down: Plane) -> Int[np.ndarray, "n h w"]:
+    """In which quarter of the object's own plane each pixel lies: 0 and 1 below, 2 and 3 above, turning clockwise."""
+    return np.where(down >= 0, np.where(along >= 0, 0, 1), np.where(along >= 0, 3, 2))
+
+
+def _scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int, purpose: int = 1) -> Images:
     images = np.empty((len(numbers), SIZE_PX, SIZE_PX, 3), np.float32)
     for kind, scenery in enumerate(BACKGROUNDS.values()):
         chosen = np.flatnonzero(backgrounds == kind)
         if chosen.size:
-            images[chosen] = scenery(*_pixels(len(chosen)), Rng(seed, numbers[chosen].tolist(), purpose=1))
+            images[chosen] = scenery(*_pixels(len(chosen)), Rng(seed, numbers[chosen].tolist(), purpose))
     return images
 
 
