@@ -14,6 +14,7 @@ from cnnviz_plugins.measure.truth.parts import (
     sufficient_share,
     wilson,
 )
+from cnnviz_plugins.measure.truth.protocol import parts_report, target_sensitivity
 
 
 def waves(n, m, a, b, c, d):
@@ -106,3 +107,64 @@ def test_random_masks_come_near_the_expectation_and_are_the_same_again():
     assert fidelity(share, w, 0.5) == fidelity(share, w, 0.5)
     with pytest.raises(UsageError, match=r"share leaves cells on both sides, got 1\.0 of 40"):
         fidelity(share, w, 1.0)
+
+
+def linear_case(weights, use):
+    def logits(kept):
+        asked.append(len(kept))
+        return (kept * use) @ weights.T + [0, 0.1]  # with nothing left it is class 1
+
+    asked = []
+    return logits, asked
+
+
+def test_thresholds_are_chosen_on_the_other_images():
+    """Two classes; parts 0 and 1 carry class 0, part 2 hardly anything, part 3 speaks for the other class."""
+    weights = np.array([[2.0, 1.0, 0.05, 0.0], [0.5, 0.2, 0.05, 0.6]])
+    networks, importances = [], []
+    for number in range(4):
+        networks.append(linear_case(weights, np.ones(4))[0])
+        # Even images call the irrelevant part as important as a fifth, odd ones do not.
+        importances.append(np.array([2.0, 1.0, 0.8 if number % 2 == 0 else 0.0, 0.0]))
+    report = parts_report(networks, importances)
+    even, odd = report.thresholds[1], report.thresholds[0]
+    assert even > 0.8 / 3.8 - 1e-9  # leaves the irrelevant part out where it was seen
+    assert odd == 0.01  # the first of the equally good ones
+    # So images of even places, scored with what the others chose, are distracted; the others are not.
+    np.testing.assert_array_equal(report.distracted < 1, [True, False, True, False])
+    np.testing.assert_array_equal(report.preserved, 1)
+    np.testing.assert_array_equal(report.deleted, 1)
+    np.testing.assert_allclose(report.complete, (1 + report.distracted) / 2)
+
+
+def test_drops_as_importances_are_the_ceiling_and_their_negative_is_not():
+    random = np.random.default_rng(0)
+    networks, true, false = [], [], []
+    for _ in range(6):
+        weights, use = np.vstack([random.uniform(0.5, 2, 6), random.uniform(0, 0.3, 6)]), np.ones(6)
+        networks.append(linear_case(weights, use)[0])
+        true.append(weights[0] * use)
+        false.append(-weights[0] * use)
+    report, other = parts_report(networks, true), parts_report(networks, false)
+    np.testing.assert_allclose(report.ordered, 1)
+    np.testing.assert_allclose(other.ordered, 0, atol=1e-12)
+    assert report.deleted.mean() == 1
+    assert other.deleted.mean() == 0  # a negative sum: nothing is important, and nothing goes
+
+
+def test_each_set_of_parts_is_asked_once():
+    logits, asked = linear_case(np.array([[3.0, 2.0, 1.0], [0, 0, 0]]), np.ones(3))
+    parts_report([logits, logits], [np.array([3.0, 2.0, 1.0])] * 2)
+    # The whole and what is left without each part; then of the nested sets {0, 1, 2}, {0, 1}, {0} and none, and of
+    # what they leave, only {0}, {2} and none were not asked before. Each image asks for itself.
+    assert sum(asked) == 2 * (4 + 3)
+    with pytest.raises(UsageError, match="takes two images or more, each with its network and importances; got 1 net"):
+        parts_report([logits], [np.ones(3)])
+
+
+def test_a_map_favours_its_own_classs_parts_where_removal_bears_them_out():
+    falls = np.array([[2.0, 0.1], [0.2, 3.0]])
+    assert target_sensitivity(np.array([[0.9, 0.1], [0.2, 0.8]]), falls) == 1
+    assert target_sensitivity(np.array([[0.9, 0.9], [0.2, 0.8]]), falls) == 0.5
+    assert target_sensitivity(np.array([[0.5, 0.5], [0.5, 0.5]]), falls) == 0  # one map for both classes
+    assert np.isnan(target_sensitivity(np.eye(2), falls.T[::-1]))
