@@ -11,6 +11,7 @@ from cnnviz_plugins.explain.cam.plugin import KpcaCamConfig
 from cnnviz_plugins.explain.layer_values import Map, values_of
 
 Rows = Float[Array, "places channels"]
+_EPS = 2.0**-23
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,6 +55,6 @@ def _first_component(alike: Float[Array, "places places"]) -> Float[Array, " pla
     unit = alike / jnp.where(scale > 0, scale, 1)
     centred = unit - unit.mean(0) - unit.mean(1)[:, None] + unit.mean()
     values, vectors = jnp.linalg.eigh(centred)
-    # Places that are all alike leave rounding alone: some eps for each of them.
-    told_apart = values[-1] > len(unit) * jnp.finfo(unit.dtype).eps
+    # Places that are all alike leave rounding alone: some eps (1.2e-7 in float32) for each of them.
+    told_apart = values[-1] > len(unit) * _EPS
     return jnp.where(told_apart, vectors[:, -1] * jnp.sqrt(jnp.maximum(values[-1], 0) * scale), 0)

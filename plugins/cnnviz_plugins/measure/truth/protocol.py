@@ -60,7 +60,8 @@ def parts_report(
     """Return what images say of a technique whose maps give their parts these importances.
 
     Args:
-        networks: For each image what `part_scores` asks: the logits with only some parts.
+        networks: For each image what `part_scores` asks: the logits with only some parts; `Remembered` where several
+            techniques ask the same.
         importances: For each image the importance of its parts, as `part_importance` returns it.
         totals: Sum of each whole map; that of the parts where not given.
         thresholds: Shares that are tried; of equally good ones the first is taken.
@@ -78,7 +79,7 @@ def parts_report(
     sums = [None] * len(importances) if totals is None else totals
     table: list[list[PartScores]] = []  # images x thresholds
     for logits, importance, total in zip(networks, importances, sums, strict=True):
-        asked = Remembered(logits)
+        asked = logits if isinstance(logits, Remembered) else Remembered(logits)
         table.append([part_scores(asked, importance, float(share), total=total) for share in thresholds])
     odd, even = _best(table[1::2]), _best(table[::2])
     scored = [row[even if place % 2 else odd] for place, row in enumerate(table)]

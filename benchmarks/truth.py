@@ -1,0 +1,296 @@
+"""Explanations against what is known: parts taken away exactly, mosaics, and shares of cells that a network can spare.
+
+`python benchmarks/truth.py --results runs.jsonl --networks DIR --table table.md` explains images of the bundled family
+three times over and writes the table of `docs/truth.md`; one JSON line per technique, so that the same command goes on
+where it stopped.
+
+- *Parts*: `--images` test images that a network, fine-tuned with parts left out, names rightly. Their parts are the
+  quarters of the object, every sprinkle and the scenery; each is taken away by drawing the image again.
+- *Mosaics*: `--mosaics` of 2 x 2 images of different classes, each of them named with a probability above 0.9 alone.
+  Two of the four classes are explained; a class's object is taken away by drawing its image again without it.
+- *Cells*: F-Fidelity on `--cells` images, of a network fine-tuned with up to a tenth of 8 x 8 cells gone.
+
+The fine-tuned networks are kept in `--networks`, and made there where they are not: about 170 CPU seconds. Two maps are
+always in the table: `random`, one number for each of 8 x 8 cells, and `drops`, the falls of the score themselves.
+"""
+
+import argparse
+import json
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import cnnviz_jax as cv
+from cnnviz_jax.errors import CnnvizError
+from cnnviz_jax.results.intervals import interval, resampled_means
+from cnnviz_plugins.measure.localization.grid import cell_mask, cell_shares, mosaic
+from cnnviz_plugins.measure.truth.fidelity import fidelity
+from cnnviz_plugins.measure.truth.parts import part_importance
+from cnnviz_plugins.measure.truth.protocol import Remembered, parts_report, target_sensitivity
+from cnnviz_plugins.models.shapes import bundled, fine_tuning
+from cnnviz_plugins.models.shapes.images import SIZE_PX, draw_images
+from cnnviz_plugins.models.shapes.parts import QUARTERS, PartedImage, parted
+from cnnviz_plugins.models.shapes.train import save
+
+TECHNIQUES: dict[str, dict[str, Any]] = {
+    "saliency": {},
+    "smoothgrad": {"samples": 20},
+    "smoothdiff": {},
+    "input-x-gradient": {},
+    "integrated-gradients": {"nodes": 20},
+    "gradient-shap": {"samples": 20},
+    "deeplift": {},
+    "lrp": {},
+    "deep-taylor": {},
+    "excitation-backprop": {},
+    "guided-backprop": {},
+    "deconvnet": {},
+    "grad-cam": {},
+    "hires-cam": {},
+    "layer-cam": {},
+    "finer-cam": {},
+    "eigen-cam": {},
+    "kpca-cam": {},
+    "feature-ablation": {},
+    "occlusion": {"window": 16, "stride": 8},
+}
+STEPS = {"parts": 400, "cells": 150}
+CELLS, SHARES, DRAWS = 8, (0.1, 0.3, 0.5, 0.7, 0.9), 20
+SURE = 0.9
+CONTROLS = ("random", "drops")
+
+
+def main() -> None:
+    """Measure what is missing, then write the table."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--results", type=Path, required=True, help="JSON lines; what is there is not measured again")
+    parser.add_argument("--networks", type=Path, required=True, help="folder of the fine-tuned networks")
+    parser.add_argument("--images", type=int, default=500)
+    parser.add_argument("--mosaics", type=int, default=100)
+    parser.add_argument("--cells", type=int, default=100)
+    parser.add_argument("--techniques", nargs="+", default=[*CONTROLS, *TECHNIQUES])
+    parser.add_argument("--table", type=Path, default=None, help="Markdown file to write")
+    asked = parser.parse_args()
+    for section in (_parts, _mosaics, _cells):
+        name = section.__name__[1:]
+        missing = [each for each in asked.techniques if (name, each) not in _read(asked.results)]
+        if missing:
+            for row in section(missing, asked):
+                with asked.results.open("a", encoding="utf-8") as file:
+                    file.write(json.dumps({"section": name} | row) + "\n")
+                print(name, row["technique"], row.get("refused", f"{time.process_time():.0f} CPU s"), flush=True)
+    if asked.table:
+        asked.table.write_text(_table(_read(asked.results)), encoding="utf-8")
+
+
+def _read(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    return {(row["section"], row["technique"]): row for row in map(json.loads, lines)}
+
+
+def _network(kind: str, folder: Path) -> cv.Model:
+    """Return the bundled network, fine-tuned so that it knows what the section does to images."""
+    if not (folder / kind).exists():
+        network = bundled.load_shapes()
+        batches = fine_tuning.part_batches if kind == "parts" else fine_tuning.cell_batches
+        loss = fine_tuning.fine_tuned(network, batches(STEPS[kind]), STEPS[kind])
+        folder.mkdir(parents=True, exist_ok=True)
+        save(network, folder / kind)
+        print(f"fine-tuned for {kind}: loss {loss:.3f}", flush=True)
+    return bundled.build(folder / kind)
+
+
+def _explained(name: str, model: cv.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return maps (n, h, w), summed over channels, signs kept."""
+    result = cv.explain(name, model, images, labels, key=0, progress=False, **TECHNIQUES[name])
+    values = np.asarray(result.values, np.float64)
+    return values.sum(-1) if values.ndim == 4 else values
+
+
+def _random(count: int, seed: int = 5) -> np.ndarray:
+    cells = np.random.default_rng(seed).normal(size=(count, CELLS, CELLS))
+    return cells.repeat(SIZE_PX // CELLS, 1).repeat(SIZE_PX // CELLS, 2)
+
+
+def _parts(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
+    model = _network("parts", asked.networks)
+    own: list[PartedImage] = []
+    number = 0
+    while len(own) < asked.images:
+        image = parted(number)
+        if np.asarray(model(image.image[None])).argmax() == image.label:
+            own.append(image)
+        number += 1
+    images, labels = np.stack([one.image for one in own]), np.array([one.label for one in own])
+    networks = [Remembered(lambda kept, one=one: np.asarray(model(one.redrawn(kept)))) for one in own]
+    for name in names:
+        try:
+            if name == "drops":
+                importances = [_falls(ask, one) for ask, one in zip(networks, own, strict=True)]
+                totals = [float(each.sum()) for each in importances]
+            else:
+                maps = _random(len(own)) if name == "random" else _explained(name, model, images, labels)
+                importances = [part_importance(heat, one.masks) for heat, one in zip(maps, own, strict=True)]
+                totals = [float(heat.sum()) for heat in maps]
+            found = parts_report(networks, importances, totals)
+            row = {field: getattr(found, field).tolist() for field in ("preserved", "deleted", "distracted", "ordered")}
+            yield {"technique": name, "tried": number, "thresholds": found.thresholds, **row}
+        except CnnvizError as reason:
+            yield {"technique": name, "refused": str(reason)}
+
+
+def _falls(ask: Remembered, own: PartedImage) -> np.ndarray:
+    count = len(own.names)
+    found = ask(np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)]))[:, own.label]
+    return found[0] - found[1:]
+
+
+def _mosaics(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
+    model = cv.load_model("shapes")
+    wide = model.at_size(2 * SIZE_PX, 2 * SIZE_PX)
+    whole, masks, labels, falls = [], [], [], []
+    for own in _fours(model, asked.mosaics):
+        whole.append(mosaic(np.stack([one.image for one in own])))
+        pair = (0, 3)  # two corners, as the source
+        labels.append([own[at].label for at in pair])
+        objects = np.zeros((2, 2 * SIZE_PX, 2 * SIZE_PX), bool)
+        fallen = np.zeros((2, 2))
+        for column, at in enumerate(pair):
+            objects[column][cell_mask(2 * SIZE_PX, 2 * SIZE_PX, 2, at)] = own[at].masks[:QUARTERS].any(0).ravel()
+            images = [one.image for one in own]
+            bare = np.arange(len(own[at].names)) >= QUARTERS
+            images[at] = own[at].redrawn(bare[None])[0]
+            scores = np.asarray(wide(np.stack([whole[-1], mosaic(np.stack(images))])))[:, labels[-1]]
+            fallen[:, column] = scores[0] - scores[1]
+        masks.append(objects)
+        falls.append(fallen)
+    images, targets = np.stack(whole), np.array(labels)
+    for name in names:
+        try:
+            shares, sensitive = [], []
+            if name == "random":
+                maps = _random(2 * len(images), seed=6).repeat(2, 1).repeat(2, 2).reshape(2, *images.shape[:3])
+            elif name == "drops":
+                maps = np.einsum("nab,nbhw->anhw", np.stack(falls), np.stack(masks).astype(np.float64))
+            else:
+                maps = np.stack([_explained(name, wide, images, targets[:, which]) for which in (0, 1)])
+            for at in range(len(images)):
+                both = maps[:, at]
+                cells = [np.asarray(cell_shares(heat.astype(np.float32), 2)) for heat in both]
+                shares.append(float((cells[0][0, 0] + cells[1][1, 1]) / 2))
+                importances = np.stack([part_importance(heat, masks[at]) for heat in both])
+                sensitive.append(target_sensitivity(importances, falls[at]))
+            yield {"technique": name, "cell": shares, "sensitive": sensitive}
+        except CnnvizError as reason:
+            yield {"technique": name, "refused": str(reason)}
+
+
+def _fours(model: cv.Model, count: int) -> Iterator[list[PartedImage]]:
+    """Yield four images of different classes each, all of which the network is sure of."""
+    random, number = np.random.default_rng(0), 50_000
+    for _ in range(count):
+        labels, found = random.permutation(10)[:4], []
+        for label in labels:
+            while True:
+                number += 1
+                if number % 10 != label:
+                    continue
+                image = parted(number)
+                scores = np.asarray(model(image.image[None]), np.float64)[0]
+                odds = np.exp(scores - scores.max())
+                if odds[label] / odds.sum() > SURE:
+                    found.append(image)
+                    break
+        yield found
+
+
+def _cells(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
+    model = _network("cells", asked.networks)
+    images, labels = draw_images(range(20_000, 20_000 + asked.cells))
+    right = np.asarray(model(images)).argmax(1) == labels
+    images, labels = images[right], labels[right]
+    fill, wide = draw_images(range(256), split="train")[0].mean((0, 1, 2)), SIZE_PX // CELLS
+
+    def asking(image: np.ndarray, label: int) -> Any:
+        def right(kept: np.ndarray) -> np.ndarray:
+            seen = kept.reshape(-1, CELLS, CELLS).repeat(wide, 1).repeat(wide, 2)[..., None]
+            return np.asarray(model(np.where(seen, image, fill).astype(np.float32))).argmax(-1) == label
+
+        return right
+
+    for name in names:
+        try:
+            plus, minus = [], []
+            if name == "random":
+                maps = _random(len(images))
+            elif name == "drops":
+                maps = _cell_drops(model, images, labels, fill)
+            else:
+                maps = _explained(name, model, images, labels)
+            for heat, image, label in zip(maps, images, labels, strict=True):
+                cells = heat.reshape(CELLS, wide, CELLS, wide).sum((1, 3)).ravel()
+                found = [fidelity(asking(image, label), cells, share, draws=DRAWS) for share in SHARES]
+                plus.append(float(np.mean([each.plus for each in found])))
+                minus.append(float(np.mean([each.minus for each in found])))
+            yield {"technique": name, "plus": plus, "minus": minus}
+        except CnnvizError as reason:
+            yield {"technique": name, "refused": str(reason)}
+
+
+def _cell_drops(model: cv.Model, images: np.ndarray, labels: np.ndarray, fill: np.ndarray) -> np.ndarray:
+    """How far the score of each image falls without each cell alone."""
+    wide, maps = SIZE_PX // CELLS, []
+    gone = np.eye(CELLS**2, dtype=bool).reshape(-1, CELLS, CELLS).repeat(wide, 1).repeat(wide, 2)[..., None]
+    for image, label in zip(images, labels, strict=True):
+        scores = np.asarray(model(np.concatenate([image[None], np.where(gone, fill, image)]).astype(np.float32)))
+        falls = (scores[0] - scores[1:])[:, label].astype(np.float64)
+        maps.append(falls.reshape(CELLS, CELLS).repeat(wide, 0).repeat(wide, 1))
+    return np.stack(maps)
+
+
+def _table(rows: dict[tuple[str, str], dict[str, Any]]) -> str:
+    """Write every technique that all sections have, the most complete first."""
+    names = [name for section, name in rows if section == "parts"]
+    names = [name for name in names if all("refused" not in rows.get((s, name), {"refused": 1}) for s in _SECTIONS)]
+    lines = ["| technique | Com | PC | DC | D | Cor | Con | grid | F+ | F- |", "|" + "---|" * 10]
+    scored = []
+    for name in names:
+        parts, mosaics, cells = (rows[section, name] for section in _SECTIONS)
+        kept, gone, apart, order = (
+            np.array(parts[key], float) for key in ("preserved", "deleted", "distracted", "ordered")
+        )
+        complete = ((kept + gone) / 2 + apart) / 2
+        scored.append((
+            float(np.nanmean(complete)),
+            [
+                f"[{name}](techniques/{name}.md)" if name not in CONTROLS else f"*{name}*",
+                _with_interval(complete),
+                *(f"{np.nanmean(each):.2f}" for each in (kept, gone, apart)),
+                *map(_with_interval, (order, mosaics["sensitive"], mosaics["cell"], cells["plus"], cells["minus"])),
+            ],
+        ))  # fmt: skip
+    lines += ["| " + " | ".join(cells) + " |" for _, cells in sorted(scored, key=lambda each: -each[0])]
+    counts = {section: len(rows[section, names[0]][key]) for section, key in _COUNTED}
+    refused = [f"`{name}` ({row['refused']})" for (_, name), row in rows.items() if "refused" in row]
+    notes = [
+        f"{counts['parts']} images by their parts, {counts['mosaics']} mosaics, {counts['cells']} images by cells.",
+        f"Left out: {'; '.join(sorted(set(refused))) or 'none'}.",
+    ]
+    return "\n".join([*lines, "", *notes]) + "\n"
+
+
+_SECTIONS = ("parts", "mosaics", "cells")
+_COUNTED = (("parts", "preserved"), ("mosaics", "cell"), ("cells", "plus"))
+
+
+def _with_interval(values: Any) -> str:
+    known = np.asarray(values, float)
+    low, high = interval(resampled_means(known[None])[0]) or (np.nan, np.nan)
+    return f"{np.nanmean(known):.2f} ({low:.2f} to {high:.2f})"
+
+
+if __name__ == "__main__":
+    main()
