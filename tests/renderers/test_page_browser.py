@@ -60,3 +60,15 @@ def test_images_and_colour_bars_of_cards_in_a_row_stand_at_one_height(page, widt
     assert len(rows) > (1 if width > 500 else 2)
     assert all(place == rows[place[0]] for place in places)
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize("width", [1400, 700, 400])
+def test_nothing_in_a_card_is_wider_than_the_card(page, width):
+    page.resize(width)
+    beyond = page.evaluate(
+        "[...document.querySelectorAll('.card')].flatMap(card => [...card.querySelectorAll('*')]"
+        ".filter(one => !one.closest('.sr, defs')"
+        " && one.getBoundingClientRect().right > card.getBoundingClientRect().right + 1)"
+        ".map(one => `${one.tagName}.${one.className.baseVal ?? one.className}`))"
+    )
+    assert beyond == []
