@@ -49,9 +49,7 @@ class Settings:
             quiet: Leave out the notes on plugins skipped, because the command itself shows them.
         """
         registry = plugins(builtins_only=self.builtins_only, quiet=True)
-        for path in self.plugin_files:
-            if path not in {plugin.name for plugin in registry.loaded}:
-                registry.load_file(path)
+        registry.load_files(self.plugin_files)
         if not (quiet or self.quiet):
             for note in registry.notes():
                 print(f"cnnviz: {note}", file=sys.stderr)

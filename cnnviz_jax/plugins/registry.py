@@ -1,6 +1,6 @@
 """The registry: what the loaded plugins offer, looked up by name, with errors that lead on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -80,6 +80,12 @@ class Plugins:
         plugin, offered = self._read_file(Path(path))
         self.add(plugin, offered)
         return plugin
+
+    def load_files(self, paths: Iterable[str]) -> None:
+        """Load the unpackaged plugin files among these that were not loaded before; see `load_file`."""
+        for path in paths:
+            if path not in {plugin.name for plugin in self.loaded}:
+                self.load_file(path)
 
     @property
     def adapters(self) -> Mapping[str, AdapterSpec]:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.progress.bars import Progress
@@ -113,25 +113,23 @@ def prepare_shards(folder: RunFolder, shards: int, *, restart: bool) -> None:
         )
 
 
+@dataclass
 class _Shards:
     """What runs, what waits and what has been given up."""
 
-    def __init__(
-        self,
-        attempt: Attempt,
-        executor: Executor,
-        folder: RunFolder,
-        options: RunOptions,
-        sharding: Sharding,
-        progress: Progress,
-        note: Callable[[str], None],
-    ) -> None:
-        self.attempt, self.executor, self.folder, self.options = attempt, executor, folder, options
-        self.sharding, self.progress, self.note = sharding, progress, note
-        self.due_s = dict.fromkeys(range(sharding.shards), 0.0)
-        self.tries = dict.fromkeys(range(sharding.shards), 0)
-        self.running: dict[Future[Ended], int] = {}
-        self.given_up: SweepStop | None = None
+    attempt: Attempt
+    executor: Executor
+    folder: RunFolder
+    options: RunOptions
+    sharding: Sharding
+    progress: Progress
+    note: Callable[[str], None]
+    running: dict[Future[Ended], int] = field(default_factory=dict)
+    given_up: SweepStop | None = None
+
+    def __post_init__(self) -> None:
+        self.due_s = dict.fromkeys(range(self.sharding.shards), 0.0)
+        self.tries = dict.fromkeys(range(self.sharding.shards), 0)
         self._looked_s = 0.0
 
     @property

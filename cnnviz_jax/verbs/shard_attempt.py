@@ -39,10 +39,7 @@ class ShardAttempt:
         """
         try:
             self._move()
-            registry = plugins(builtins_only=self.builtins_only, quiet=True)
-            for path in self.plugin_files:
-                if path not in {plugin.name for plugin in registry.loaded}:
-                    registry.load_file(path)
+            plugins(builtins_only=self.builtins_only, quiet=True).load_files(self.plugin_files)
             use_compile_cache(self.compile_cache)
             table = self.spec if device_batch is None else {**self.spec, "device_batch": device_batch}
             spec = SweepSpec.from_mapping(table)

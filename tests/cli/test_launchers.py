@@ -1,5 +1,7 @@
 """Sweeps whose shards something else runs, from the command line and from Python."""
 
+import json
+
 import pytest
 
 import cnnviz_jax as cv
@@ -40,6 +42,8 @@ def test_a_strangers_launcher_runs_a_sweep_from_the_command_line_and_from_python
     assert (code, out) == (0, "at there\ndone: cut\n"), err
     assert "there" not in cnnviz("--plugin", "launcher.py", "sweep", *words, "--on", "inline:there")[1]  # done already
     parts = {"explain": [{"technique": "saliency"}], "survey": []}
+    code, out, err = cnnviz("--plugin", "launcher.py", "sweep", *words, "--on", "inline:there", "--json")
+    assert json.loads(out) == {"command": "sweep", "run": "cut", "wrote": ["cut"]}, err
     whole = harness.sweep(tmp_path / "whole", limit=12, **parts)
     harness.assert_equal(tmp_path / "cut", harness.content(whole.root))
 

@@ -18,6 +18,7 @@ from cnnviz_jax.files import check_writable
 from cnnviz_jax.sweep.errors import EXIT_CODES, Interrupted, SweepStop, SweepUsageError
 from cnnviz_jax.sweep.launch import Launch
 from cnnviz_jax.sweep.launchers import LauncherOptions
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec, part_from_words
 
@@ -71,20 +72,17 @@ def _run(words: list[str], settings: Settings) -> int:
             raise UsageError(f"no run can be kept in {found.run}: {error.filename}: {error.strerror}") from error
 
     from cnnviz_jax.cli.model import check_model, load
-    from cnnviz_jax.compiling import use_compile_cache, use_compile_cache_of_commands
     from cnnviz_jax.sweep.launch import simulate_devices, start_processes
 
     check_model(spec.model, spec.weights, registry)
     options = RunOptions(**given_options(found, RunOptions) | ({"shard": _shard(found.shard)} if found.shard else {}))
     if launcher is not None and not found.dry_run:
-        return run_on(spec, found, launcher, options, settings)
+        _keep_programs(found)
+        return _done(run_on(spec, found, launcher, options, settings), found, settings)
     launch = Launch.resolved(**given_options(found, Launch))
     if found.devices is not None:
         simulate_devices(found.devices)
-    if found.compile_cache is None:
-        use_compile_cache_of_commands()
-    else:
-        use_compile_cache(found.compile_cache)
+    _keep_programs(found)
     start_processes(launch)
 
     import jax
@@ -105,11 +103,26 @@ def _run(words: list[str], settings: Settings) -> int:
         return 0
     with progress_on_stderr(quiet=quiet) as progress:
         folder = run_sweep(spec, model, found.run, options, progress=progress)
-    if found.json and jax.process_index() == 0:
+    return 0 if jax.process_index() else _done(folder, found, settings)
+
+
+def _done(folder: RunFolder, found: argparse.Namespace, settings: Settings) -> int:
+    """Say where the results lie."""
+    if found.json:
         print_json({"command": "sweep", "run": found.run, "wrote": [str(folder.root)]})
-    elif not quiet:
+    elif not settings.quiet:
         print(f"done: {folder.root}")
     return 0
+
+
+def _keep_programs(found: argparse.Namespace) -> None:
+    """Keep compiled programs where the command line says, else where commands keep them."""
+    from cnnviz_jax.compiling import use_compile_cache, use_compile_cache_of_commands
+
+    if found.compile_cache is None:
+        use_compile_cache_of_commands()
+    else:
+        use_compile_cache(found.compile_cache)
 
 
 def _spec(found: argparse.Namespace) -> SweepSpec:

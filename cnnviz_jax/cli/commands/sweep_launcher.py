@@ -6,6 +6,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 from cnnviz_jax.cli.dataclass_options import given_options
@@ -15,10 +16,11 @@ from cnnviz_jax.plugins.references import load
 from cnnviz_jax.sweep.errors import FINAL_CODES, Interrupted, SweepUsageError
 from cnnviz_jax.sweep.launch import Launch
 from cnnviz_jax.sweep.launchers import LauncherOptions, ScriptCase, launcher_and_config, merge_words, without_flags
+from cnnviz_jax.sweep.layout import RunFolder
 from cnnviz_jax.sweep.run_options import RunOptions
 from cnnviz_jax.sweep.spec import SweepSpec
 
-_OWN = ("--on", "--print-launcher", "--shards", "--retries")
+_OWN = tuple(f"--{option.name}".replace("_", "-") for option in fields(LauncherOptions))
 
 
 def launcher_of(found: argparse.Namespace) -> LauncherOptions | None:
@@ -45,11 +47,10 @@ def launcher_of(found: argparse.Namespace) -> LauncherOptions | None:
 
 def run_on(
     spec: SweepSpec, found: argparse.Namespace, launcher: LauncherOptions, run: RunOptions, settings: Settings
-) -> int:
-    """Run the shards on an engine and merge them."""
+) -> RunFolder:
+    """Run the shards on an engine and merge them; returns the folder."""
     from cnnviz_jax.cli.model import load as load_model
     from cnnviz_jax.cli.progress import progress_on_stderr
-    from cnnviz_jax.compiling import use_compile_cache, use_compile_cache_of_commands
     from cnnviz_jax.verbs.run_sweep import run_sweep_on
     from cnnviz_jax.verbs.shard_attempt import ShardAttempt
 
@@ -66,12 +67,8 @@ def run_on(
     def note(sentence: str) -> None:
         print(f"cnnviz: {sentence}", file=sys.stderr, flush=True)
 
-    if found.compile_cache is None:
-        use_compile_cache_of_commands()
-    else:
-        use_compile_cache(found.compile_cache)
     with progress_on_stderr(quiet=settings.quiet) as progress:
-        folder = run_sweep_on(
+        return run_sweep_on(
             spec,
             attempt,
             run,
@@ -80,9 +77,6 @@ def run_on(
             note=note,
             load_it=lambda: load_model(spec.model, spec.weights, quiet=settings.quiet),
         )
-    if not settings.quiet:
-        print(f"done: {folder.root}")
-    return 0
 
 
 def print_script(spec: SweepSpec, words: Sequence[str], run: str, launcher: LauncherOptions, settings: Settings) -> int:
