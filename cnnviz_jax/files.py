@@ -104,9 +104,7 @@ def read_json(path: Path) -> Any:
         OSError: It cannot be read.
         ValueError: It is no file, or holds no JSON.
     """
-    if not is_plain(path):  # a named pipe would be waited for
-        path.stat()
-        raise ValueError(f"{path} is no file")
+    check_plain(path)
     try:
         return json.loads(path.read_text(encoding="utf-8"))
     except RecursionError as error:
@@ -126,6 +124,18 @@ def is_plain(path: Path) -> bool:
         return stat.S_ISREG(path.stat().st_mode)
     except (OSError, ValueError):
         return False
+
+
+def check_plain(path: Path) -> None:
+    """Refuse what is no file; see `is_plain`.
+
+    Raises:
+        OSError: Nothing is there, or the system does not say what.
+        ValueError: Something else is there.
+    """
+    if not is_plain(path):
+        path.stat()  # the system's own words where nothing is there
+        raise ValueError("it is no file")
 
 
 def read_lines(folder: Path) -> Iterator[dict[str, Any]]:

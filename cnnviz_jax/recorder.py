@@ -7,13 +7,14 @@ from typing import Any
 import jax
 import numpy as np
 from jaxtyping import Shaped
-from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from cnnviz_jax.errors import UsageError, WeightsError, reason_of
 from cnnviz_jax.files import read_json, write_json
 from cnnviz_jax.reading.bounds import check_total, folder_bytes, told
+from cnnviz_jax.reading.forms import check_entries
 
 _ABOUT = "recorder.json"
+_FORM = {"shapes": dict[str, list[int]], "network": str | None}
 
 Weights = dict[str, Shaped[np.ndarray, "..."]]
 """Arrays by the way to them, joined by dots, such as `conv1.kernel`."""
@@ -126,11 +127,8 @@ class Recorder:
             return {}
         try:
             about = read_json(path)
-            check_type(
-                about["shapes"], dict[str, list[int]], collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS
-            )
-            check_type(about["network"], str | None)
-        except (OSError, ValueError, LookupError, TypeError, TypeCheckError) as error:
+            check_entries(about, _FORM, "it")
+        except (OSError, ValueError) as error:
             raise WeightsError(f"{path} is none of a recorder's: {reason_of(error)}") from error
         return dict(about)
 

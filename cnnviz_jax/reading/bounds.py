@@ -31,18 +31,6 @@ def check_total(promised: int, size_bytes: int) -> None:
         )
 
 
-def check_plain(path: Path) -> None:
-    """Refuse what is no file: a named pipe would be waited for, for ever.
-
-    Raises:
-        FileNotFoundError: Nothing is there.
-        ValueError: Something else is there.
-    """
-    if not is_plain(path):
-        path.stat()  # the system's own words where nothing is there
-        raise ValueError("it is no file")
-
-
 def folder_bytes(folder: Path) -> int:
     """Return the bytes below a folder, refused where something in it is no file or leads out of it.
 

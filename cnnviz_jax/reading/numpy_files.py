@@ -9,7 +9,8 @@ from typing import IO, Any, Self
 
 import numpy as np
 
-from cnnviz_jax.reading.bounds import MOST_ARRAYS, check_plain, check_total, told
+from cnnviz_jax.files import check_plain
+from cnnviz_jax.reading.bounds import MOST_ARRAYS, check_total, told
 
 _KINDS = "biufcUS"
 _HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}

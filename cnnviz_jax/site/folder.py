@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.errors import ResultFileError, UsageError
-from cnnviz_jax.files import drop_temporaries, read_json, write_json, write_whole
-from cnnviz_jax.reading.bounds import check_plain, most_bytes, told
+from cnnviz_jax.files import check_plain, drop_temporaries, read_json, write_json, write_whole
+from cnnviz_jax.reading.bounds import most_bytes, told
 from cnnviz_jax.site.form import NAME, check_summary
 
 FUNCTION = "cnnviz_site"

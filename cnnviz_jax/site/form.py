@@ -1,10 +1,9 @@
 """The form of `site.json`, which may be a stranger's: what reads a site, and what continues one, relies on it."""
 
 import re
-from collections.abc import Mapping
 from typing import Any
 
-from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
+from cnnviz_jax.reading.forms import check_entries
 
 NAME = re.compile(r"[\w-]{1,100}", re.ASCII)
 """What a data file may be called, without its suffix."""
@@ -24,24 +23,12 @@ def check_summary(summary: Any) -> dict[str, Any]:
     Raises:
         ValueError: It has another form than is written.
     """
-    _check(summary, _SUMMARY, "it")
-    _check(summary["identity"], {"layers": list[str], "detail": str}, "`identity`")
+    check_entries(summary, _SUMMARY, "it")
+    check_entries(summary["identity"], {"layers": list[str], "detail": str}, "`identity`")
     for row in summary["layers"]:
-        _check(row, _ROW, "a layer")
+        check_entries(row, _ROW, "a layer")
         if not NAME.fullmatch(row["slug"]) or row["units"] < 0:
             raise ValueError("a layer has a slug or a number of units that none has")
     if summary["units_per_sheet"] < 1:
         raise ValueError("`units_per_sheet` is below 1")
     return dict(summary)
-
-
-def _check(found: Any, form: Mapping[str, Any], what: str) -> None:
-    if not isinstance(found, dict):
-        raise ValueError(f"{what} is no object")
-    for name, hint in form.items():
-        try:
-            check_type(found[name], hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
-        except KeyError as error:
-            raise ValueError(f"{what} has no `{name}`") from error
-        except TypeCheckError as error:
-            raise ValueError(f"`{name}` has another form than is written") from error

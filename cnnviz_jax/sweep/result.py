@@ -12,6 +12,7 @@ import numpy as np
 
 from cnnviz_jax.engine.reducers import Reducer, Total
 from cnnviz_jax.files import file_sha256, is_plain, write_json, write_whole
+from cnnviz_jax.reading.numpy_files import NpzFile
 from cnnviz_jax.sweep.errors import DamagedRunError, one_line
 from cnnviz_jax.sweep.identity import part_of_run
 from cnnviz_jax.sweep.layout import RunFolder
@@ -153,10 +154,10 @@ def _nested(folder: RunFolder, name: str) -> dict[str, dict[str, np.ndarray]]:
         raise DamagedRunError(f"{path} is missing or damaged; `cnnviz verify` says more")
     found: dict[str, dict[str, np.ndarray]] = {}
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            for key in archive.files:
+        with NpzFile(path) as archive:
+            for key in archive:
                 outer, _, inner = key.rpartition(_SEPARATOR)
                 found.setdefault(outer, {})[inner] = archive[key]
-    except Exception as error:  # whatever zipfile and NumPy raise for what is none of ours
+    except (OSError, ValueError) as error:
         raise DamagedRunError(f"{path} cannot be read: {one_line(error, 120)}") from error
     return found

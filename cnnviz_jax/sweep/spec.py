@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cnnviz_jax.errors import did_you_mean
+from cnnviz_jax.files import check_plain
 from cnnviz_jax.options.checks import in_short
-from cnnviz_jax.reading.bounds import check_plain, told
+from cnnviz_jax.reading.bounds import told
 from cnnviz_jax.sweep.errors import SweepUsageError
 
 Keep = Literal["auto", "values", "low_res"]

@@ -185,6 +185,9 @@ def test_points_of_the_data_are_drawn_below_the_lines(tmp_path):
     np.savez(tmp_path / "odd.npz", x=x, y=[0])
     with pytest.raises(UsageError, match=r"got \(3, 2\) and \(1,\)"):
         cv.inspect("evolution", tmp_path / "lines", points=str(tmp_path / "odd.npz"))
+    (tmp_path / "cut.npz").write_bytes((tmp_path / "points.npz").read_bytes()[:-30])
+    with pytest.raises(UsageError, match=r"cut\.npz' is no \.npz that can be read"):
+        cv.inspect("evolution", tmp_path / "lines", points=str(tmp_path / "cut.npz"))
 
 
 def test_a_line_ends_at_the_border_of_the_square_or_is_not_in_it():

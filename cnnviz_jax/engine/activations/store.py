@@ -17,7 +17,6 @@ from typing import Any, Literal
 import jax
 import numpy as np
 from jaxtyping import Array, Float, Int, Key
-from typeguard import CollectionCheckStrategy, TypeCheckError, check_type
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.activations.sampling import Sampling, sampled
@@ -28,6 +27,7 @@ from cnnviz_jax.files import drop_temporaries, read_json, whole, write_json
 from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.progress.bars import Progress, silent
+from cnnviz_jax.reading.forms import check_entries
 from cnnviz_jax.reading.numpy_files import read_npy
 
 _ABOUT = "store.json"
@@ -198,13 +198,12 @@ def _checked(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
         ResultFileError: It has another form than `write_store` gives it.
     """
     try:
-        for name, hint in _FORM.items():
-            check_type(about[name], hint, collection_check_strategy=CollectionCheckStrategy.ALL_ITEMS)
+        check_entries(about, _FORM, "it")
         if not about["shape"] or min(about["shape"]) < 1 or not 0 <= about["shards"] <= _MOST_SHARDS:
             raise ValueError("its sizes are none")
         if "mean" in about and {np.shape(about["mean"]), np.shape(about["variance"])} != {(about["shape"][-1],)}:
             raise ValueError("its moments are not those of its channels")
-    except (ValueError, LookupError, TypeError, TypeCheckError) as error:
+    except (ValueError, LookupError, TypeError) as error:
         path = str(folder / _ABOUT)
         raise ResultFileError(f"{path!r} is none of cv.store_activations: {reason_of(error)}") from error
     return about

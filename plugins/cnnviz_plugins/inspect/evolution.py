@@ -12,6 +12,7 @@ from cnnviz_jax.plugin import (
     Evolution,
     LayerNotFoundError,
     Model,
+    NpzFile,
     Provenance,
     Recorder,
     UsageError,
@@ -102,8 +103,8 @@ def points_in(path: Path) -> tuple[np.ndarray, np.ndarray]:
         UsageError: There is no such file, or it holds no points in a plane.
     """
     try:
-        with np.load(path) as file:
-            found = {name: file[name] for name in ("x", "y") if name in file.files}
+        with NpzFile(path) as file:
+            found = {name: file[name] for name in ("x", "y") if name in file}
     except (OSError, ValueError) as error:
         raise UsageError(f"points {str(path)!r} is no .npz that can be read: {error}") from error
     x = np.asarray(found.get("x", ()))
