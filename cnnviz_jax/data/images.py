@@ -81,8 +81,7 @@ def open_image(path: str | Path, channels: int, *, least_px: int | None = None) 
         ImageError: See `load_image`.
     """
     path = Path(path)
-    if channels not in (1, 3):
-        raise ImageError(f"{path.name}: image files have 1 or 3 channels, the model takes {channels}; pass arrays")
+    _check_channels(path.name, channels)
     if path.is_dir():
         raise ImageError(f"{path} is a folder; name image files")
     if not path.exists():
@@ -104,7 +103,13 @@ def image_in(data: bytes, title: str, channels: int, *, least_px: int | None = N
     Raises:
         ImageError: See `load_image`.
     """
+    _check_channels(title, channels)
     return _decoded(io.BytesIO(data), Path(title), channels, least_px)
+
+
+def _check_channels(title: str, channels: int) -> None:
+    if channels not in (1, 3):
+        raise ImageError(f"{title}: image files have 1 or 3 channels, the model takes {channels}; pass arrays")
 
 
 def _decoded(file: Path | io.BytesIO, path: Path, channels: int, least_px: int | None) -> "Image.Image":

@@ -11,6 +11,7 @@ import os
 import re
 import tarfile
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,7 @@ class TarSource:
         share = crop_share_for(input_shape, crop_share)
         return cls(files=files, members=members, input_shape=input_shape, crop_share=share, full_digest=full_digest)
 
-    @property
+    @cached_property
     def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """The label, where any image has one."""
         return {"label": ((), "int32")} if any(member.label for member in self.members) else {}

@@ -64,13 +64,14 @@ def write_sheet(
         cell[:down, across:] = tile[:, -1:]
         cell[down:] = cell[down - 1 : down]
         places.append((left, top, tile.shape[1], tile.shape[0]))
-    data = _png(sheet) if is_exact else _jpeg(sheet, most_bytes)
+    data = png(sheet) if is_exact else _jpeg(sheet, most_bytes)
     name = f"{path.name}.{'png' if is_exact else 'jpg'}"
     write_whole(path.with_name(name), data)
     return name, (columns * width, rows * height), places
 
 
-def _png(sheet: UInt8[np.ndarray, "h w 3"]) -> bytes:
+def png(sheet: UInt8[np.ndarray, "h w 3"]) -> bytes:
+    """Return a PNG file of colours, as small as Pillow makes it."""
     buffer = io.BytesIO()
     Image.fromarray(sheet).save(buffer, "PNG", optimize=True)
     return buffer.getvalue()

@@ -1,7 +1,6 @@
 """`cv.serve`: a site on this machine's browsers, with its network behind it."""
 
 import base64
-import io
 import tempfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,9 +10,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
-from cnnviz_jax.data.images import load_image
+from cnnviz_jax.data.images import crop_share_for, fit, image_in
 from cnnviz_jax.engine import compiled
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.digests import weights_digest
@@ -24,7 +22,7 @@ from cnnviz_jax.site.folder import SiteFolder
 from cnnviz_jax.site.gathering import class_count
 from cnnviz_jax.site.reading import LiveSite, Site, site_in
 from cnnviz_jax.site.serving import SiteServer
-from cnnviz_jax.site.sheets import as_bytes
+from cnnviz_jax.site.sheets import as_bytes, png
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.render import render
 
@@ -85,13 +83,11 @@ class _Live:
         """Return answers, the units that fire most beside their maximum, and, where one is asked for, a map."""
         image = self._image(data)
         told = predictions(self._model, image[None], _ANSWERS)[0]
-        buffer = io.BytesIO()
-        Image.fromarray(as_bytes(image)).save(buffer, "PNG")
         found: dict[str, Any] = {
             "techniques": self._techniques,
             "answers": list(zip(told.classes, told.labels, told.scores, told.probabilities, strict=True)),
             "units": self._units(image),
-            "image": base64.b64encode(buffer.getvalue()).decode(),
+            "image": base64.b64encode(png(as_bytes(image))).decode(),
             "size": image.shape[:2],
         }
         if technique := words.get("technique"):
@@ -99,16 +95,11 @@ class _Live:
         return found
 
     def _image(self, data: bytes) -> Float[np.ndarray, "h w c"]:
-        with tempfile.TemporaryDirectory(prefix="cnnviz-") as place:
-            file = Path(place) / "image.png"
-            file.write_bytes(data)
-            try:
-                with Image.open(file) as opened:
-                    is_own = opened.size == (self._model.input_shape[1], self._model.input_shape[0])
-            except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):
-                is_own = False  # what is wrong with it is said below
-            # Painted over, it comes back at the network's own size: nothing is cut off then.
-            return load_image(file, self._model, crop_share=1 if is_own else None)
+        height, width, channels = self._model.input_shape
+        opened = image_in(data, "the image", channels, least_px=max(height, width))
+        # Painted over, it comes back at the network's own size: nothing is cut off then.
+        asked = 1 if opened.size == (width, height) else None
+        return fit(opened, height, width, crop_share_for(self._model.input_shape, asked))
 
     def _map(self, technique: str, image: Float[np.ndarray, "h w c"], index: str) -> dict[str, Any]:
         if technique not in self._techniques:
