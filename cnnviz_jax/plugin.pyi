@@ -76,6 +76,7 @@ from .errors import UsageError as UsageError
 from .errors import WeightsError as WeightsError
 from .errors import WindowError as WindowError
 from .errors import did_you_mean as did_you_mean
+from .errors import in_few as in_few
 from .errors import printable as printable
 from .errors import reason_of as reason_of
 from .extras import require as require

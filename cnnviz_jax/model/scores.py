@@ -6,7 +6,7 @@ from typing import Any
 
 import jax
 
-from cnnviz_jax.errors import ModelError, did_you_mean, reason_of
+from cnnviz_jax.errors import ModelError, did_you_mean, in_few, reason_of
 
 Scores = str | int | Callable[[Any], Any]
 """How a user says which output is explained: its name, its place, or a function of all outputs."""
@@ -151,6 +151,5 @@ def _described(outputs: Any, most: int = 12) -> str:
     listed = list(_listed(outputs))
     if not listed or listed == [("", outputs)]:
         return f"a {type(outputs).__name__}"
-    each = [f"{path} {getattr(value, 'shape', type(value).__name__)}" for path, value in listed[:most]]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return f"a {type(outputs).__name__} of {', '.join(each)}{more}"
+    each = [f"{path} {getattr(value, 'shape', type(value).__name__)}" for path, value in listed]
+    return f"a {type(outputs).__name__} of {in_few(each, most)}"

@@ -6,6 +6,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.similarity.rows import centred_ranks
 
 MapDistance = Literal["spearman", "total_variation"]
 """`spearman`: 1 less the rank correlation, 0 to 2. `total_variation`: of the sizes as shares of their sum, 0 to 1."""
@@ -35,10 +36,7 @@ def map_distance(
         return np.abs(shares[0] - shares[1]).sum(1) / 2
     if kind != "spearman":
         raise UsageError(f'kind is "spearman" or "total_variation", got {kind!r}')
-    from scipy.stats import rankdata
-
-    ranks = [rankdata(each, axis=1) for each in (first, second)]
-    ranks = [each - each.mean(1, keepdims=True) for each in ranks]
+    ranks = [centred_ranks(each) for each in (first, second)]
     below = np.sqrt((ranks[0] ** 2).sum(1) * (ranks[1] ** 2).sum(1))
     return 1 - np.where(below > 0, (ranks[0] * ranks[1]).sum(1) / np.where(below > 0, below, 1), 0)
 

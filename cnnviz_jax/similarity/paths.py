@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy.stats import rankdata
 
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.similarity.rows import centred_ranks
 
 LEAST_APART = 0.05
 """Below this difference of `same` and `other` the layer does not tell a unit's images from others'."""
@@ -70,8 +70,7 @@ def path_similarity(
 
 def _standardised_ranks(rows: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
     """Return ranks whose products of rows are Spearman correlations; a constant row is alike to none."""
-    ranks = rankdata(rows, axis=1)
-    ranks = ranks - ranks.mean(1, keepdims=True)
+    ranks = centred_ranks(rows)
     size = np.linalg.norm(ranks, axis=1, keepdims=True)
     standardised: np.ndarray = ranks / np.where(size > 0, size, 1)
     return standardised

@@ -58,6 +58,14 @@ def paired_rows(
     return first, second
 
 
+def centred_ranks(rows: Float[np.ndarray, "n k"]) -> Float[np.ndarray, "n k"]:
+    """Return the ranks within each row, less their mean: their products, over their lengths, are Spearman's."""
+    from scipy.stats import rankdata
+
+    ranks: np.ndarray = rankdata(rows, axis=1)
+    return ranks - ranks.mean(1, keepdims=True)
+
+
 def centred(x: Float[np.ndarray, "n c"]) -> Float[np.ndarray, "n c"]:
     """Return the rows with the mean of each column subtracted."""
     return x - x.mean(0)

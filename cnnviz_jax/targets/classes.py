@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.errors import TargetError
+from cnnviz_jax.errors import TargetError, in_few
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.pytrees import static
 from cnnviz_jax.targets.target import Target, check_numbers
@@ -58,9 +58,8 @@ class ClassScore(Target):
         sure = np.flatnonzero(is_flat)
         if not sure.size:
             return ()
-        which = ", ".join(map(str, sure[:5])) + (", ..." if len(sure) > 5 else "")
         warning = (
-            f"the softmax is saturated for image {which} (probability {float(probability[sure[0]]):.4g}): "
+            f"the softmax is saturated for image {in_few(sure)} (probability {float(probability[sure[0]]):.4g}): "
             f"what is left of its gradient says little; explain the logit or the margin"
         )
         return (warning,)

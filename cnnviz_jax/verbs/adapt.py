@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_jax.errors import ModelError, PluginError, WeightsError
+from cnnviz_jax.errors import ModelError, PluginError, WeightsError, in_few
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.pure import AdaptOptions, Axes, PureModel
 from cnnviz_jax.model.scores import Scores, picker
@@ -188,5 +188,4 @@ def _check_finite(pure: PureModel) -> None:
         if not finite:
             bad.append(path)
     if bad:
-        more = f" and {len(bad) - 3} more" if len(bad) > 3 else ""
-        raise WeightsError(f"{pure.name} has parameters that are not finite: {', '.join(bad[:3])}{more}")
+        raise WeightsError(f"{pure.name} has parameters that are not finite: {in_few(bad, 3)}")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.errors import LayerNotFoundError, ModelError
+from cnnviz_jax.errors import LayerNotFoundError, ModelError, in_few
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.attribution import Heatmap
@@ -32,7 +32,7 @@ def findings(
         raise ModelError(f"{technique} gave values that are not finite for image {int(np.argmin(finite))}")
     zero = [i for i, value in enumerate(heatmap.values) if not value.any()]
     if zero:
-        found.append(f"all zero for image {_first_of(zero)}: {_why_zero(heatmap, model, target, layer, zero)}")
+        found.append(f"all zero for image {in_few(zero)}: {_why_zero(heatmap, model, target, layer, zero)}")
     found += _incomplete(heatmap, scores)
     found += _not_conserved(heatmap)
     low, top = float(images.min()), float(images.max())
@@ -71,7 +71,7 @@ def _incomplete(heatmap: Heatmap, scores: Float[np.ndarray, " n"]) -> list[str]:
     off = np.flatnonzero(gap > 0.05 * difference + 1e-4 * np.maximum(1, np.abs(scores)))
     if not off.size:
         return []
-    which, i = _first_of(off), off[0]
+    which, i = in_few(off), off[0]
     return [f"the shares of image {which} miss the difference of scores (by {gap[i]:.3g} of {difference[i]:.3g})"]
 
 
@@ -83,7 +83,7 @@ def _not_conserved(heatmap: Heatmap) -> list[str]:
     off = np.flatnonzero(np.abs(gap) > heatmap.extras["conservation_tolerance"] * np.maximum(np.abs(root), 0.01))
     if not off.size:
         return []
-    which, i = _first_of(off), off[0]
+    which, i = in_few(off), off[0]
     came = root[i] + gap[i]
     cause = (
         "sums near zero divide it; a larger epsilon or a composite such as epsilon-plus holds it together"
@@ -91,7 +91,3 @@ def _not_conserved(heatmap: Heatmap) -> list[str]:
         else "its epsilon took some; a smaller one takes less"
     )
     return [f"relevance is not conserved for image {which}: {root[i]:.3g} went in and {came:.3g} came out: {cause}"]
-
-
-def _first_of(numbers: Sequence[int] | np.ndarray) -> str:
-    return ", ".join(map(str, numbers[:5])) + (", ..." if len(numbers) > 5 else "")

@@ -23,7 +23,7 @@ from cnnviz_jax.engine import (
 )
 from cnnviz_jax.engine.measure import EvaluatedMap, HostCase, MetricFold, map_of
 from cnnviz_jax.engine.techniques import build, running
-from cnnviz_jax.errors import ModelError, PluginError, UsageError
+from cnnviz_jax.errors import ModelError, PluginError, UsageError, in_few
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import technique_and_config
 from cnnviz_jax.plugins.configs import MeasureConfig
@@ -161,8 +161,7 @@ def _undefined(metric: str, values: Float[np.ndarray, " n"], reason: str) -> tup
     which = np.flatnonzero(np.isnan(values))
     if not which.size:
         return ()
-    names = ", ".join(map(str, which[:5])) + (", ..." if len(which) > 5 else "")
-    return (f"{metric} is undefined for image {names}: {reason}",)
+    return (f"{metric} is undefined for image {in_few(which)}: {reason}",)
 
 
 def _call(

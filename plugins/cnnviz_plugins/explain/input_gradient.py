@@ -1,12 +1,11 @@
 """The gradient of a score with respect to the image, its ReLUs rewritten where a method asks for it."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import jax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Model, RuleError, Target
+from cnnviz_jax.plugin import Model, RuleError, Target, in_few
 
 RULES: dict[str, dict[str, str] | None] = {
     "saliency": None,
@@ -44,13 +43,7 @@ def relu_rule(
         return (), ()
     names, others = model.program.rewritten(rules), model.program.unruled_activations()
     if not names:
-        met = f" (it has {_few(sorted(set(others)))})" if others else ""
+        met = f" (it has {in_few(sorted(set(others)), 3)})" if others else ""
         raise RuleError(f"{method} rewrites ReLUs, and {model.name} has none{met}; {instead} needs none")
-    left = f"{method} has no agreed rule for these activations and leaves them as they are: {_few(others)}"
+    left = f"{method} has no agreed rule for these activations and leaves them as they are: {in_few(others, 3)}"
     return (("rewritten", tuple(names)),), (left,) if others else ()
-
-
-def _few(names: Sequence[str], most: int = 3) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

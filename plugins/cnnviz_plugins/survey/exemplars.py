@@ -15,6 +15,7 @@ from cnnviz_jax.plugin import (
     TopK,
     Total,
     boxes_of,
+    in_few,
     kept_images,
     places_of,
     surveyed_layer,
@@ -101,9 +102,9 @@ def _findings(
     found = []
     silent = np.flatnonzero(fired["fired"] == 0)
     if len(silent):
-        listed = ", ".join(map(str, silent[:8])) + (", ..." if len(silent) > 8 else "")
         found.append(
-            f"{len(silent)} of {len(fired['fired'])} units of {layer.name} never exceed {config.threshold:g}: {listed}"
+            f"{len(silent)} of {len(fired['fired'])} units of {layer.name} never exceed {config.threshold:g}: "
+            f"{in_few(silent, 8)}"
         )
     if (top["nonfinite"] > 0).any():
         found.append(f"{int(top['nonfinite'].max())} images were left out: values that are not finite")

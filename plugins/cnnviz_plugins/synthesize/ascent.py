@@ -23,6 +23,7 @@ from cnnviz_jax.plugin import (
     TargetWithInputs,
     UsageError,
     group_scores,
+    in_few,
     terms_of,
 )
 from cnnviz_plugins.synthesize.activations import tapped
@@ -305,9 +306,7 @@ def mean_colour(model: Model) -> tuple[float, ...]:
 
 
 def _some(names: tuple[str, ...], marked: Bool[np.ndarray, " n"]) -> str:
-    """The first five names that are marked, and whether there are more."""
-    chosen = [name for name, mark in zip(names, marked, strict=True) if mark]
-    return ", ".join(chosen[:5]) + (", ..." if len(chosen) > 5 else "")
+    return in_few([name for name, mark in zip(names, marked, strict=True) if mark])
 
 
 def _peak(target: Target, activations: dict[str, Array], count: int) -> Float[Array, " k"]:

@@ -22,13 +22,8 @@ def least_squares(
     Cost: the eigenvectors of one k x k matrix.
     """
     weighted = design * weights[:, None]
-    gram = jnp.einsum("nj,nk->jk", weighted, design, precision="highest")
-    gram = gram + ridge * jnp.eye(design.shape[1], dtype=design.dtype)
+    vectors, inverse = _inverted(weighted, design, ridge)
     right = jnp.einsum("nk,n->k", weighted, outputs, precision="highest")
-    values, vectors = jnp.linalg.eigh(gram)
-    cut = jnp.maximum(values.max(), 0) * design.shape[1] * float(np.finfo(np.float32).eps)
-    kept = values > cut
-    inverse = jnp.where(kept, 1 / jnp.where(kept, values, 1), 0)
     along = jnp.einsum("kj,k->j", vectors, right, precision="highest")
     return jnp.einsum("kj,j->k", vectors, inverse * along, precision="highest")
 
@@ -59,20 +54,25 @@ def slope_errors(
     Source: White 1980, Econometrica 48; Liang, Zeger 1986 for draws of several observations.
     """
     weighted = design * weights[:, None]
-    gram = jnp.einsum("nj,nk->jk", weighted, design, precision="highest")
-    gram = gram + ridge * jnp.eye(design.shape[1], dtype=design.dtype)
-    values, vectors = jnp.linalg.eigh(gram)
-    kept = values > jnp.maximum(values.max(), 0) * design.shape[1] * float(np.finfo(np.float32).eps)
-    inverse = jnp.einsum(
-        "kj,j,mj->km", vectors, jnp.where(kept, 1 / jnp.where(kept, values, 1), 0), vectors, precision="highest"
-    )
+    vectors, eigenvalues = _inverted(weighted, design, ridge)
+    inverse = jnp.einsum("kj,j,mj->km", vectors, eigenvalues, vectors, precision="highest")
     pulls = (weighted * residuals[:, None]).reshape(-1, together, design.shape[1]).sum(1)
     moves = jnp.einsum("nk,km->nm", pulls, inverse, precision="highest")
     if sum_to_zero:
         moves = moves - moves.mean(1, keepdims=True)
     draws = (weights.reshape(-1, together) > 0).any(1).sum().astype(jnp.float32)
-    left = draws - kept.sum().astype(jnp.float32)
+    left = draws - (eigenvalues > 0).sum().astype(jnp.float32)
     return jnp.where(left > 0, jnp.sqrt((moves**2).sum(0) * draws / jnp.maximum(left, 1)), jnp.nan)
+
+
+def _inverted(
+    weighted: Float[Array, "n k"], design: Float[Array, "n k"], ridge: float
+) -> tuple[Float[Array, "k k"], Float[Array, " k"]]:
+    """Return eigenvectors of the normal equations, and one over each eigenvalue; 0 where the data leave it open."""
+    gram = jnp.einsum("nj,nk->jk", weighted, design, precision="highest")
+    values, vectors = jnp.linalg.eigh(gram + ridge * jnp.eye(design.shape[1], dtype=design.dtype))
+    kept = values > jnp.maximum(values.max(), 0) * design.shape[1] * float(np.finfo(np.float32).eps)
+    return vectors, jnp.where(kept, 1 / jnp.where(kept, values, 1), 0)
 
 
 def lasso_slopes(

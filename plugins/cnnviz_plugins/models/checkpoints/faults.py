@@ -6,6 +6,8 @@ from typing import Any
 
 import jax.numpy as jnp
 
+from cnnviz_jax.plugin import in_few
+
 _SHOWN = 8
 
 
@@ -28,16 +30,11 @@ def faults(places: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
         if name in given and _is_real(place.dtype) and not _is_real(given[name].dtype)
     ]
     groups = {"missing": missing, "extra": extra, "misshaped": misshaped, "not real numbers": not_numbers}
-    return [f"{len(names)} {fault}: {_listed(names)}" for fault, names in groups.items() if names]
+    return [f"{len(names)} {fault}: {in_few(names, _SHOWN)}" for fault, names in groups.items() if names]
 
 
 def _is_real(dtype: Any) -> bool:
     return bool(jnp.issubdtype(dtype, jnp.floating))
-
-
-def _listed(names: list[str]) -> str:
-    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return ", ".join(names[:_SHOWN]) + more
 
 
 def _nearest_first(missing: Iterable[str], extra: Iterable[str]) -> tuple[list[str], list[str]]:

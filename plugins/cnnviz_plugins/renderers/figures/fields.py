@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from cnnviz_jax.plugin import Field, ReceptiveFields
+from cnnviz_jax.plugin import Field, ReceptiveFields, in_few
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.figures.sheet import (
     EDGE,
@@ -39,8 +39,9 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     words += ["misaligned: paths differ in stride or centre."] if any(not row.is_aligned for row in rows) else []
     widening = list(dict.fromkeys(row.widened_by for row in rows if row.widened_by))
     if widening:
-        places = ", ".join(widening[:3]) + (", ..." if len(widening) > 3 else "")
-        words.append(f"In brackets: along convolutions and pools; by {places} units see the whole input as well.")
+        words.append(
+            f"In brackets: along convolutions and pools; by {in_few(widening, 3)} units see the whole input as well."
+        )
     if listed != rows:
         absent = f"{len(rows) - len(listed)} layers are not listed (limit={options.limit})"
         words.append(f"{absent}: first those that see what an earlier one sees, then the middle ones.")
