@@ -5,7 +5,7 @@ command line prints that sentence and leaves the traceback out. Light: imports n
 """
 
 import difflib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 
 class CnnvizError(Exception):
@@ -80,10 +80,11 @@ class Interrupted(KeyboardInterrupt):
     """Ctrl-C during work whose finished part is kept; its text says how much that is and how to go on."""
 
 
-def in_few(things: Sequence[object], most: int = 5) -> str:
+def in_few(things: Iterable[object], most: int = 5) -> str:
     """Return the first things of a list, and how many more there are: `0, 1, 2 and 7 more`."""
-    more = f" and {len(things) - most} more" if len(things) > most else ""
-    return ", ".join(map(str, things[:most])) + more
+    listed = list(map(str, things))
+    more = f" and {len(listed) - most} more" if len(listed) > most else ""
+    return ", ".join(listed[:most]) + more
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
