@@ -21,8 +21,16 @@ def architectures() -> Iterator[Architecture]:
     )
     yield Architecture(
         "bonsai",
-        "vit_p16_224(num_layers=2)",
-        partial(_built, "vit", "ViTClassificationModel", "vit_p16_224", 224, few={"num_layers": 2}, rngs=None),
+        "vit_p16_224(num_layers=2, hidden_dim=192, mlp_dim=768)",
+        partial(
+            _built,
+            "vit",
+            "ViTClassificationModel",
+            "vit_p16_224",
+            64,
+            rngs=None,
+            few={"num_layers": 2, "hidden_dim": 192, "mlp_dim": 768, "image_size": (64, 64)},
+        ),
     )
     yield Architecture("bonsai", "convnext_tiny_224(stage_depths=(1, 1, 1, 1))", partial(
         _built, "convnext", "ConvNeXt", "convnext_tiny_224", few={"stage_depths": (1, 1, 1, 1)}, rngs=None,

@@ -22,8 +22,8 @@ def equimo() -> Iterator[Architecture]:
         make = getattr(equimo.models, name)
         return equinox(lambda key: make(key=key, num_classes=10, **options), (size, size, 3), key=jax.random.key(0))
 
-    shallow = {"convnext_t": [1, 1, 1, 1], "attnet_xxs": [1, 1, 1, 1], "iformer_t": [1, 1, 1, 1],
-               "lowformer_backbone_b0": [0, 1, 1, 1, 1], "reduceformer_backbone_b1": [1, 1, 1, 1, 1],
+    shallow = {"convnext_t": [1, 1, 1, 1], "lowformer_backbone_b0": [0, 1, 1, 1, 1],
+               "reduceformer_backbone_b1": [1, 1, 1, 1, 1],
                "vit_tiny_patch16_224": [2], "dinov2_vits14": [2], "dinov2_vits14_reg": [2],
                "dinov3_vits16_pretrain_lvd1689m": [2], "eupe_vitt16": [2], "siglip2_vitb32_256": [2],
                "tips_vits14_hr": [2], "vit5_small": [2]}  # fmt: skip

@@ -40,11 +40,6 @@ def _built(name: str, own: dict[str, Any]) -> Network:
 
 
 SHALLOW: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
-    ("layers", (1, 1, 1, 1), (
-        "resnet34d", "resnetaa34d", "seresnet18", "ecaresnet26t", "seresnext26t_32x4d",
-        "seresnext26d_32x4d", "skresnet18", "legacy_seresnet18", "resnest26d", "res2net50_48w_2s",
-        "res2next50", "fastvit_t8", "fastvit_sa12", "sequencer2d_s", "swiftformer_xs", "tresnet_m",
-    )),
     ("depths", (1, 1, 1, 1), (
         "inception_next_atto", "nf_regnet_b0", "nfnet_l0", "eca_nfnet_l0", "nf_seresnet26",
         "nf_ecaresnet26", "convnext_atto", "convnext_atto_ols", "convnext_atto_rms", "convnext_zepto_rms",
@@ -65,6 +60,11 @@ SHALLOW: tuple[tuple[str, Any, tuple[str, ...]], ...] = (
     )),
     ("depths", (1, 1, 1), (
         "efficientvim_m1",
+    )),
+    ("layers", (1, 1, 1, 1), (
+        "resnet34d", "resnetaa34d", "seresnet18", "ecaresnet26t", "seresnext26t_32x4d",
+        "seresnext26d_32x4d", "skresnet18", "legacy_seresnet18", "resnest26d", "res2net50_48w_2s",
+        "res2next50", "fastvit_t8", "fastvit_sa12", "sequencer2d_s", "swiftformer_xs", "tresnet_m",
     )),
 )  # fmt: skip
 """An option of `create_model`, what leaves one block in each stage or two in all, and the networks that take it."""

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.data.source import Example, to_float
+from cnnviz_jax.data.source import Example, as_image, dtype_kept
 from cnnviz_jax.errors import UsageError, reason_of
 from cnnviz_jax.files import content_marks, file_sha256
 from cnnviz_jax.reading.numpy_files import NpzFile
@@ -35,6 +35,7 @@ class NpzSource:
         self.concept_names = tuple(map(str, arrays.pop("concept_names", ())))
         self._more = {n: a for n, a in arrays.items() if n != "images" and a.ndim and len(a) == len(self._images)}
         self._shape, self._digest = input_shape, file_sha256(path)
+        self.image_dtype = dtype_kept(self._images.dtype)
         self.fields = {name: (array.shape[1:], _plain(array.dtype)) for name, array in self._more.items()}
 
     def __len__(self) -> int:
@@ -43,7 +44,7 @@ class NpzSource:
     def __getitem__(self, index: int) -> Example:
         """Return an image and its fields."""
         fields = {name: np.asarray(a[index], self.fields[name][1]) for name, a in self._more.items()}
-        return Example(image=to_float(self._images[index], self._shape), fields=fields)
+        return Example(image=as_image(self._images[index], self._shape, self.image_dtype), fields=fields)
 
     def digest(self) -> str:
         """Return the file's SHA-256."""
@@ -62,6 +63,7 @@ class ZarrSource:
         self._arrays: dict[str, ZarrNumbers] = {}
         self._open()
         _checked_images(self._arrays, path, input_shape)
+        self.image_dtype = dtype_kept(self._arrays["images"].dtype)
         count = self._arrays["images"].shape[0]
         self._arrays = {n: a for n, a in self._arrays.items() if n == "images" or (a.ndim and a.shape[0] == count)}
         self.fields = {n: (a.shape[1:], _plain(a.dtype)) for n, a in self._arrays.items() if n != "images"}
@@ -78,7 +80,8 @@ class ZarrSource:
         self._guard = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_path": self._path, "_shape": self._shape, "_full": self._full, "fields": self.fields}
+        kept = ("_path", "_shape", "_full", "fields", "image_dtype")
+        return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -91,7 +94,8 @@ class ZarrSource:
         """Return an image and its fields, or why its chunk cannot be read."""
         try:
             fields = {name: np.asarray(self._row(name, index), kind) for name, (_, kind) in self.fields.items()}
-            return Example(image=to_float(self._row("images", index), self._shape), fields=fields)
+            image = as_image(self._row("images", index), self._shape, self.image_dtype)
+            return Example(image=image, fields=fields)
         except (OSError, ValueError) as error:
             empty = {name: np.zeros(shape, kind) for name, (shape, kind) in self.fields.items()}
             return Example(image=None, error=reason_of(error), fields=empty)

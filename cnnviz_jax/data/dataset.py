@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 
+from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.data.opening import open_source
-from cnnviz_jax.data.source import Example
+from cnnviz_jax.data.source import Example, dtype_kept, image_dtype
 from cnnviz_jax.errors import ImageError, UsageError
 
 _THREADS = 2
@@ -20,7 +21,7 @@ _THREADS = 2
 class _ArraySource:
     """Images in memory as a source; values that are not finite stay, reducers leave them out and count them."""
 
-    images: Float[np.ndarray, "n h w c"]
+    images: Float[np.ndarray, "n h w c"] | UInt8[np.ndarray, "n h w c"]
     names: tuple[str, ...] | None
     rows: Mapping[str, np.ndarray]
     """The fields of all images, labels among them, one row per image."""
@@ -28,6 +29,10 @@ class _ArraySource:
     @property
     def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
         return {name: (array.shape[1:], str(array.dtype)) for name, array in self.rows.items()}
+
+    @property
+    def image_dtype(self) -> str:
+        return str(self.images.dtype)
 
     def __len__(self) -> int:
         return len(self.images)
@@ -65,7 +70,8 @@ class Dataset:
         """Return the data set that a user means by `images` and `labels`.
 
         Args:
-            images: Images (n, h, w, c) in [0, 1]; a folder, an `.npz` or `.zarr`; or a source with `__getitem__`.
+            images: Images (n, h, w, c) in [0, 1], or bytes (uint8), which are divided by 255 where they are used; a
+                folder, an `.npz` or `.zarr`; or a source with `__getitem__`.
             input_shape: Height, width, channels that the model takes.
             labels: One class index per image, -1 where unknown; for a folder also `"folders"` or a CSV file.
             names: One name per image, for arrays.
@@ -88,10 +94,11 @@ class Dataset:
             return cls(source=images, class_names=_named(images, known))
         array = np.asarray(images)
         array = array[None] if array.ndim == 3 else array
-        if array.dtype.kind != "f" or array.shape[1:] != tuple(input_shape) or array.ndim != 4 or not len(array):
+        known_kind = array.dtype.kind == "f" or array.dtype == np.uint8
+        if not known_kind or array.shape[1:] != tuple(input_shape) or array.ndim != 4 or not len(array):
             raise ImageError(
-                f"a survey takes images (n, h, w, c) of floats in [0, 1] with (h, w, c) = {tuple(input_shape)}, "
-                f"got {array.dtype} {array.shape}"
+                "a survey takes images (n, h, w, c) of floats in [0, 1] or bytes (uint8) with (h, w, c) = "
+                f"{tuple(input_shape)}, got {array.dtype} {array.shape}"
             )
         numbers = None
         if labels is not None:
@@ -112,7 +119,7 @@ class Dataset:
             if rows.ndim == 0 or len(rows) != len(array):
                 raise UsageError(f"the field {name!r} has shape {rows.shape}; {len(array)} images need as many rows")
         more = more if numbers is None else {"label": numbers, **more}
-        arrays = _ArraySource(array.astype(np.float32), None if names is None else tuple(names), more)
+        arrays = _ArraySource(array.astype(dtype_kept(array.dtype)), None if names is None else tuple(names), more)
         return cls(source=arrays, class_names=known if numbers is not None else ())
 
     def __len__(self) -> int:
@@ -127,8 +134,13 @@ class Dataset:
         """Return the class index of an image, -1 where unknown."""
         return int(self.source[index].fields["label"]) if self.is_labelled else -1
 
+    @property
+    def image_dtype(self) -> np.dtype:
+        """What the images of batches are: float32 in [0, 1], or bytes."""
+        return np.dtype(image_dtype(self.source))
+
     def image(self, index: int) -> Float[np.ndarray, "h w c"]:
-        """Return an image.
+        """Return an image in [0, 1].
 
         Raises:
             ImageError: It cannot be read.
@@ -136,7 +148,7 @@ class Dataset:
         example = self.source[index]
         if example.image is None:
             raise ImageError(f"{self.source.name(index)} cannot be read: {example.error}")
-        return example.image
+        return in_unit_range(example.image)
 
     def described(self, names: Sequence[str]) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return shape and dtype of these fields of one image, and of `label`, which every batch has.
@@ -166,7 +178,7 @@ class Dataset:
     def _batch(
         self, first: int, size: int, shape: tuple[int, int, int], kinds: Mapping[str, Any], examples: list[Example]
     ) -> "ImageBatch":
-        images, valid = np.zeros((size, *shape), np.float32), np.zeros(size, bool)
+        images, valid = np.zeros((size, *shape), self.image_dtype), np.zeros(size, bool)
         fields = {name: np.zeros((size, *each), kind) for name, (each, kind) in kinds.items()}
         fields["label"][:] = -1
         unreadable = {}
@@ -187,7 +199,8 @@ class ImageBatch:
 
     ids: np.ndarray
     """Number of each row, uint32."""
-    images: Float[np.ndarray, "b h w c"]
+    images: Float[np.ndarray, "b h w c"] | UInt8[np.ndarray, "b h w c"]
+    """In the data set's `image_dtype`."""
     valid: Bool[np.ndarray, " b"]
     """False for padding and for images that could not be read."""
     fields: dict[str, np.ndarray]

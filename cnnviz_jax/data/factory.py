@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.data.source import Example, to_float
+from cnnviz_jax.data.source import Example, as_image, dtype_kept, to_float
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import import_factory
 
@@ -18,7 +18,8 @@ _SAMPLED = 16
 class FactorySource:
     """What `package.module:factory` returns: `len()`, and `[i]` to an array or a dict with `image`.
 
-    Other entries of the dict, such as `label` and `mask`, become fields; the first image says which. The digest
+    Other entries of the dict, such as `label` and `mask`, become fields; the first image says which, and whether images
+    are bytes: then all must be. The digest
     is that of the source itself if it has a method `digest`; otherwise it covers the length, the source's repr and
     the pixels of some images spread over the list, or of all of them.
     """
@@ -29,6 +30,7 @@ class FactorySource:
         if not len(self):
             raise UsageError(f"the source {word!r} has no images")
         first = self._entry(0)
+        self.image_dtype = dtype_kept(np.asarray(_image_of(first)).dtype)
         self.fields = {
             name: (np.shape(value), _kind(value, name, word))
             for name, value in (first.items() if isinstance(first, Mapping) else ())
@@ -51,7 +53,8 @@ class FactorySource:
         return entry
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_word": self._word, "_shape": self._shape, "_full": self._full, "fields": self.fields}
+        kept = ("_word", "_shape", "_full", "fields", "image_dtype")
+        return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -70,7 +73,7 @@ class FactorySource:
         try:
             entry = self._inner[index]
             fields = {name: np.asarray(entry[name], kind) for name, (_, kind) in self.fields.items()}
-            return Example(image=to_float(_image_of(entry), self._shape), fields=fields)
+            return Example(image=as_image(_image_of(entry), self._shape, self.image_dtype), fields=fields)
         except Exception as error:
             empty = {name: np.zeros(shape, kind) for name, (shape, kind) in self.fields.items()}
             return Example(image=None, error=f"{type(error).__name__}: {error}", fields=empty)

@@ -127,6 +127,11 @@ def check_images(
     return array
 
 
+def in_unit_range(images: Any) -> Any:
+    """Return images in [0, 1], of NumPy or JAX or traced: bytes divided by 255, others as they are."""
+    return of_bytes(images) if images.dtype == np.uint8 else images
+
+
 def of_bytes(images: Any) -> Any:
     """Return bytes, of NumPy or JAX or traced, divided by 255, to the same bits wherever that happens."""
     # By a table: XLA turns a division by a constant into a product with its reciprocal, which may differ by a last bit.

@@ -9,15 +9,15 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, UInt8
 
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
     """One image as the model takes it, or the reason why there is none."""
 
-    image: Float[np.ndarray, "h w c"] | None
-    """Float32 in [0, 1]; `None` where it could not be read."""
+    image: Float[np.ndarray, "h w c"] | UInt8[np.ndarray, "h w c"] | None
+    """Float32 in [0, 1], or bytes where the source's `image_dtype` is `uint8`; `None` where it could not be read."""
     error: str | None = None
     """Why it could not be read."""
     fields: dict[str, Any] = field(default_factory=dict)
@@ -26,7 +26,11 @@ class Example:
 
 @runtime_checkable
 class Source(Protocol):
-    """A list of images with random access; must be picklable for `--workers`."""
+    """A list of images with random access; must be picklable for `--workers`.
+
+    An attribute `image_dtype` of `"uint8"` says that all images are bytes, which are divided by 255 on the device;
+    without it they are float32.
+    """
 
     @property
     def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
@@ -50,19 +54,50 @@ class Source(Protocol):
         ...
 
 
+def image_dtype(source: Source) -> str:
+    """Return what a source's images are: `float32`, or `uint8` where it says so."""
+    return str(getattr(source, "image_dtype", "float32"))
+
+
+def dtype_kept(dtype: Any) -> str:
+    """Return the dtype in which images of an array are handed on: bytes stay bytes, a quarter of what moves."""
+    return "uint8" if dtype == np.uint8 else "float32"
+
+
+def as_image(
+    image: Any, input_shape: tuple[int, int, int], dtype: str
+) -> Float[np.ndarray, "h w c"] | UInt8[np.ndarray, "h w c"]:
+    """Return an array as an image of a source whose images have that dtype; see `dtype_kept`.
+
+    Raises:
+        ValueError: Another shape or kind of number, or no bytes where the other images are.
+    """
+    if dtype != "uint8":
+        return to_float(image, input_shape)
+    array = _shaped(image, input_shape)
+    if array.dtype != np.uint8:
+        raise ValueError(f"an image of {array.dtype}; the first one was uint8")
+    return array
+
+
 def to_float(image: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray, "h w c"]:
     """Return an array as an image: bytes are divided by 255, floats are taken as they are.
 
     Raises:
         ValueError: Another shape or kind of number.
     """
-    array = np.asarray(image)
-    if array.ndim == 2 and input_shape[2] == 1:
-        array = array[:, :, None]
-    if array.shape != tuple(input_shape):
-        raise ValueError(f"an image of shape {array.shape}; the model takes {tuple(input_shape)}")
+    array = _shaped(image, input_shape)
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     if array.dtype.kind != "f":
         raise ValueError(f"an image of {array.dtype}; floats in [0, 1] or uint8 are taken")
     return array.astype(np.float32)
+
+
+def _shaped(image: Any, input_shape: tuple[int, int, int]) -> np.ndarray:
+    array = np.asarray(image)
+    if array.ndim == 2 and input_shape[2] == 1:
+        array = array[:, :, None]
+    if array.shape != tuple(input_shape):
+        raise ValueError(f"an image of shape {array.shape}; the model takes {tuple(input_shape)}")
+    return array

@@ -12,6 +12,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset, ImageBatch
+from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
 from cnnviz_jax.engine.reducers.reducer import by_position
 from cnnviz_jax.errors import TargetError
@@ -131,10 +132,10 @@ def observe(
     apart = len(datasets) > 1 and datasets[1] is not datasets[0]
 
     def step(models: Any, images: Any) -> Any:
-        return _observed(models, images, tuple(layers), shared, scored, pool)
+        return _observed(models, tuple(map(in_unit_range, images)), tuple(layers), shared, scored, pool)
 
     def compile_for(size: int) -> Any:
-        images = tuple(jax.ShapeDtypeStruct((size, *shape), np.float32) for shape in shapes[: 1 + apart])
+        images = tuple(jax.ShapeDtypeStruct((size, *shapes[k]), datasets[k].image_dtype) for k in range(1 + apart))
         return compiled(step, ("observe", tuple(layers), shared, scored, pool, apart), (tuple(models), images))
 
     size, program = fitting(compile_for, batch, count, memory_budget)

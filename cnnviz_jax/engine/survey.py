@@ -10,6 +10,7 @@ from jaxtyping import Int
 
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
 from cnnviz_jax.errors import UsageError
@@ -54,11 +55,12 @@ def run_survey(
     fields = dataset.described(fields_of(each))
 
     def step(model: Any, deltas: Any, images: Any, ids: Any, valid: Any, fields: Any) -> Any:
-        return list(update_all(each, deltas, read_batch(each, model, images, ids, valid, fields)))
+        batch = read_batch(each, model, in_unit_range(images), ids, valid, fields)
+        return list(update_all(each, deltas, batch))
 
     def compile_for(size: int) -> Any:
         shapes = (
-            jax.ShapeDtypeStruct((size, *model.input_shape), np.float32),
+            jax.ShapeDtypeStruct((size, *model.input_shape), dataset.image_dtype),
             jax.ShapeDtypeStruct((size,), np.uint32),
             jax.ShapeDtypeStruct((size,), np.bool_),
             {name: jax.ShapeDtypeStruct((size, *shape), kind) for name, (shape, kind) in fields.items()},

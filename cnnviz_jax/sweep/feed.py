@@ -12,7 +12,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
-from cnnviz_jax.data.source import Source
+from cnnviz_jax.data.source import Source, image_dtype
 from cnnviz_jax.extras import require
 
 
@@ -76,7 +76,7 @@ class _Rows:
         }
         return {
             # Zeros for what is missing: the shape never changes, and `readable` keeps them out of every result.
-            "image": np.zeros(self._shape, np.float32) if image is None else image,
+            "image": np.zeros(self._shape, image_dtype(self._source)) if image is None else image,
             "id": np.uint32(index),
             "inside": np.bool_(inside),
             "readable": np.bool_(image is not None),

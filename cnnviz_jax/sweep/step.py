@@ -10,6 +10,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from jaxtyping import Array, Bool
 
 from cnnviz_jax.compiling import Executable, compiled
+from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.engine.chunk_planning import is_exhausted
 from cnnviz_jax.engine.device_batch import explain_device_batch
 from cnnviz_jax.engine.reducers import Batch, derived_values, layers_of, update_all
@@ -124,7 +125,7 @@ def input_shapes(work: Work, rows: int) -> dict[str, Any]:
         name: jax.ShapeDtypeStruct((rows, *shape), jnp.dtype(kind)) for name, (shape, kind) in work.fields.items()
     }
     return {
-        "image": jax.ShapeDtypeStruct((rows, *work.model.input_shape), jnp.float32),
+        "image": jax.ShapeDtypeStruct((rows, *work.model.input_shape), jnp.dtype(work.image_dtype)),
         "id": jax.ShapeDtypeStruct((rows,), jnp.uint32),
         "inside": jax.ShapeDtypeStruct((rows,), jnp.bool_),
         "readable": jax.ShapeDtypeStruct((rows,), jnp.bool_),
@@ -150,7 +151,7 @@ def device_batch_outputs(
     work: Work, inner_chunks: tuple[int, ...], model: Model, deltas: Any, inputs: Any, seed: Any
 ) -> tuple[dict[str, Any], dict[str, Array]]:
     """Return the deltas with a device batch folded in, and what is stored for each of its images; traceable."""
-    images, ids, fields = inputs["image"], inputs["id"], inputs["fields"]
+    images, ids, fields = in_unit_range(inputs["image"]), inputs["id"], inputs["fields"]
     inside, readable = inputs["inside"], inputs["inside"] & inputs["readable"]
     reducers = tuple(work.reducers.values())
     read = layers_of(reducers)

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Int
 
 from cnnviz_jax import targets
-from cnnviz_jax.data.source import Source
+from cnnviz_jax.data.source import Source, image_dtype
 from cnnviz_jax.engine import Fold
 from cnnviz_jax.engine.device_batch import inner_chunk_for
 from cnnviz_jax.engine.reducers import Reducer, fields_of
@@ -59,6 +59,8 @@ class Work:
     """Shape and dtype of the source's fields that are fed to the step."""
     has_classes: bool
     """Whether the model returns class scores, so that there are predictions."""
+    image_dtype: str
+    """What images are fed to the step as: `float32` in [0, 1], or `uint8`, which the step divides by 255."""
 
     @classmethod
     def plan(cls, spec: SweepSpec, model: Model, source: Source) -> "Work":
@@ -93,7 +95,8 @@ class Work:
             wanted["label"] = None  # costs nothing, and results can be read by class
         if len(source) - 1 > _LARGEST_ID:
             raise SweepUsageError(f"{len(source)} images; a sweep takes at most {_LARGEST_ID + 1}")
-        return cls(model, explanations, reducers, {name: source.fields[name] for name in wanted}, has_classes)
+        fields = {name: source.fields[name] for name in wanted}
+        return cls(model, explanations, reducers, fields, has_classes, image_dtype(source))
 
     @property
     def key(self) -> Any:
@@ -101,7 +104,8 @@ class Work:
         # repr, because options may be lists and dicts, which have no hash.
         explanations = tuple((repr(planned.asked), planned.fold) for planned in self.explanations)
         fields = tuple(sorted(self.fields.items()))
-        return self.model.structure, explanations, tuple(self.reducers.items()), fields, self.has_classes
+        reducers = tuple(self.reducers.items())
+        return self.model.structure, explanations, reducers, fields, self.has_classes, self.image_dtype
 
     @property
     def capacity(self) -> int:

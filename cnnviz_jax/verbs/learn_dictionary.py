@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int, Key
 
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.engine import Chunk, Progress, as_callable, root_key
 from cnnviz_jax.engine.activations import ActivationStore, Sampling, sampled
 from cnnviz_jax.engine.dictionary import Fitted, LearnerCase, coherence, measured, network_with, stability
@@ -251,7 +252,7 @@ def _with_measures(
     if isinstance(model, Model):
         dataset = Dataset.of(images, model.input_shape)
         some = [dataset.source[i].image for i in range(min(len(dataset), _SHOWN_IMAGES))]
-        shown = np.stack([image for image in some if image is not None])
+        shown = np.stack([in_unit_range(image) for image in some if image is not None])
         measures |= network_with(made.layer, jax.tree.map(jnp.asarray, made.codec), model, shown)
     warnings = [text for each in fitted for text in each.warnings]
     if measures["r2"] < measures["pca_r2"]:

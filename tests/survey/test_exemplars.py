@@ -125,6 +125,14 @@ def test_selectivity_is_one_for_a_unit_of_one_class_and_zero_for_one_of_all():
     np.testing.assert_allclose(selectivity(np.array([[2.0, 1, 0], [0, 1, 0], [0, 1, 0]])), [1, 0, 0])
 
 
+def test_bytes_give_the_entries_of_the_same_images_as_floats(images):
+    pixels = np.round(images * 255).astype(np.uint8)
+    of_bytes = cv.survey("exemplars", model(), pixels, layer="conv2", k=K)
+    of_floats = cv.survey("exemplars", model(), pixels.astype(np.float32) / np.float32(255), layer="conv2", k=K)
+    for name in ("value", "id", "place", "images"):
+        np.testing.assert_array_equal(getattr(of_bytes, name), getattr(of_floats, name))
+
+
 def test_images_that_are_not_finite_are_left_out_and_counted(images):
     broken = images.copy()
     broken[4, 0, 0, 0] = np.nan

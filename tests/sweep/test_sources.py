@@ -8,9 +8,13 @@ import pytest
 import zarr
 from PIL import Image
 
+from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.data.opening import open_source
+from cnnviz_jax.data.source import image_dtype
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.files import read_lines
+from cnnviz_jax.sweep import step
 from cnnviz_jax.sweep.errors import BadImagesError, FingerprintError
 from cnnviz_jax.sweep.result import read_manifest
 from cnnviz_jax.sweep.run_options import RunOptions
@@ -64,12 +68,42 @@ def test_npz_zarr_and_a_factory_give_the_same_images_and_the_same_run(tmp_path):
     assert contents[0] == contents[1] == contents[2]
 
 
-def test_bytes_are_divided_by_255_and_grey_images_get_their_channel(tmp_path):
+def test_bytes_go_to_the_devices_as_bytes_and_give_the_run_of_the_same_images_as_floats(tmp_path, monkeypatch):
+    fed = []
+    monkeypatch.setattr(step, "in_unit_range", lambda images: fed.append(images.dtype) or in_unit_range(images))
+    pixels = np.random.default_rng(0).integers(0, 256, (13, *fixtures.SHAPE), dtype=np.uint8)
+    labels = np.arange(13, dtype=np.int32) % fixtures.CLASSES
+    contents = []
+    for images in (pixels, pixels.astype(np.float32) / np.float32(255)):
+        path = tmp_path / f"{images.dtype}.npz"
+        np.savez(path, images=images, labels=labels)
+        folder = harness.sweep(tmp_path / str(images.dtype), source=str(path), limit=13)
+        contents.append(harness.content(folder.root))
+    assert contents[0] == contents[1]
+    assert np.dtype(np.uint8) in fed
+
+
+def test_grey_bytes_get_their_channel_and_stay_bytes(tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (3, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "grey.npz", images=images, masks=images > 100)
     source = open_source(str(tmp_path / "grey.npz"), (8, 8, 1))
-    np.testing.assert_array_equal(source[2].image[..., 0], images[2].astype(np.float32) / np.float32(255))
+    np.testing.assert_array_equal(source[2].image, images[2][..., None])
+    np.testing.assert_array_equal(
+        Dataset(source=source).image(2)[..., 0], images[2].astype(np.float32) / np.float32(255)
+    )
     assert source.fields == {"masks": ((8, 8), "bool")}
+
+
+def test_a_factory_that_begins_with_bytes_gives_bytes_throughout(monkeypatch):
+    entries = [np.full(fixtures.SHAPE, 51, np.uint8), np.full(fixtures.SHAPE, 0.2, np.float32)]
+    monkeypatch.setattr(fixtures, "mixed", lambda: entries, raising=False)
+    source = open_source("tests.sweep.fixtures:mixed", fixtures.SHAPE)
+    assert (image_dtype(source), source[0].image.dtype) == ("uint8", np.uint8)
+    assert (source[1].image, source[1].error) == (None, "ValueError: an image of float32; the first one was uint8")
+    entries.reverse()
+    source = open_source("tests.sweep.fixtures:mixed", fixtures.SHAPE)
+    assert image_dtype(source) == "float32"
+    np.testing.assert_array_equal(source[0].image, source[1].image)
 
 
 def test_a_grain_source_is_read_through_a_factory(monkeypatch):

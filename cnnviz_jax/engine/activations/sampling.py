@@ -8,11 +8,12 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Array, Float, Int, Key, UInt32
+from jaxtyping import Array, Float, Int, Key, UInt8, UInt32
 
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.data.source import Example
+from cnnviz_jax.data.given import in_unit_range
+from cnnviz_jax.data.source import Example, image_dtype
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model
@@ -93,7 +94,7 @@ def sampled(
 
     def compile_for(size: int) -> Any:
         shapes = (
-            jax.ShapeDtypeStruct((size, *model.input_shape), np.float32),
+            jax.ShapeDtypeStruct((size, *model.input_shape), dataset.image_dtype),
             jax.ShapeDtypeStruct((size,), np.uint32),
         )
         return compiled(partial(_drawn, sampling), ("sampled", sampling), (model, *shapes, key))
@@ -121,6 +122,10 @@ class _Stretch:
     def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
         return {}
 
+    @property
+    def image_dtype(self) -> str:
+        return image_dtype(self.source)
+
     def __len__(self) -> int:
         return len(self.images)
 
@@ -138,7 +143,7 @@ class _Stretch:
 def _drawn(
     sampling: Sampling,
     model: Model,
-    images: Float[Array, "b h w ch"],
+    images: Float[Array, "b h w ch"] | UInt8[Array, "b h w ch"],
     ids: UInt32[Array, " b"],
     key: Key[Array, ""],
 ) -> tuple[Float[Array, "b s c"], Int[Array, "b s"]]:
@@ -150,4 +155,4 @@ def _drawn(
         chosen = jax.random.permutation(jax.random.fold_in(key, number), len(flat))[: sampling.each]
         return rows[flat[chosen]], chosen.astype(jnp.int32)
 
-    return jax.vmap(one)(images, ids)
+    return jax.vmap(one)(in_unit_range(images), ids)
