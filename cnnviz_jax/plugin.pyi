@@ -82,6 +82,7 @@ from .errors import reason_of as reason_of
 from .extras import require as require
 from .files import whole as whole
 from .model.codes import Codec as Codec
+from .model.codes import CodeLayer as CodeLayer
 from .model.expanded import expanded_weights as expanded_weights
 from .model.layers import INPUT as INPUT
 from .model.layers import Layer as Layer

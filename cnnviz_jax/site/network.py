@@ -4,10 +4,12 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import jax
 import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.errors import LayerNotFoundError, UsageError
+from cnnviz_jax.model.codes import CodeLayer
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.program.incremental.flops import flops_of
@@ -22,7 +24,7 @@ def chosen_layers(model: Model, asked: Layers) -> tuple[str, ...]:
     """Return the layers whose units get pages, in execution order.
 
     The usual ones are those where units answer: each convolution and dense layer behind its norm, its residual sum and
-    its activation, as far as these follow without a branch.
+    its activation, as far as these follow without a branch; and the features of dictionaries.
 
     Raises:
         LayerNotFoundError: No layer has that name, or fits that pattern.
@@ -30,7 +32,7 @@ def chosen_layers(model: Model, asked: Layers) -> tuple[str, ...]:
     """
     if asked is None:
         found = {_behind(model, name) for name, layer in model.program.layers.items() if layer.kernel is not None}
-        found = found or set(model.layers)
+        found = (found or set(model.layers)) | {codes.name for codes in model.codes}
     else:
         found = set()
         for word in [asked] if isinstance(asked, str) else asked:
@@ -159,4 +161,20 @@ def layer_rows(model: Model) -> list[dict[str, Any]]:
                 "inputs": model.program.links[name],
             }
         )
+        rows += [_code_row(model, codes, each) for codes in model.codes if codes.layer == name for each in codes.names]
     return rows
+
+
+def _code_row(model: Model, codes: CodeLayer, name: str) -> dict[str, Any]:
+    layer, field = model.layers[name], model.layers[name].receptive_field
+    numbers = sum(int(np.size(leaf)) for leaf in jax.tree.leaves(codes.codec))
+    return {
+        "name": name,
+        "kind": layer.kind,
+        "shape": layer.shape,
+        "units": layer.channels,
+        "field": None if field is None else str(field),
+        "parameters": numbers if name == codes.name else 0,
+        "flops": 2 * math.prod(layer.shape) * model.layers[codes.layer].channels,
+        "inputs": [codes.layer],
+    }

@@ -16,6 +16,7 @@ _PANELS: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]]], ...] = (
     ("connections", "What feeds it and what it feeds", {}),
     ("expanded", "What it reads and what reads it, through layers between", {}),
     ("neighbours", "Units like it", _DISTRIBUTIONS),
+    ("dictionary", "Features of a dictionary", {}),
 )
 """Name, which is also the module's, heading, surveys; in the order of the page."""
 

@@ -18,6 +18,8 @@ const chosen = (steps, asked) => {
     if (steps.length === 1) return [[up], layerPage(layer, asked)];
     return [[up, [steps[1], path(layer.name, steps[1])]], unitPage(layer, /^\d+$/.test(steps[1]) ? Number(steps[1]) : -1)];
   }
+  const features = steps[0] === "dictionary" && byName.get(`${steps[1]}.dictionary`);
+  if (features && features.is_shown) return chosen([features.name, ...steps.slice(2)], asked);
   if (steps[0] === "live" && typeof livePage === "function") return [[["an image of your own", "#/live"]], livePage()];
   const at = Number(steps[1]);
   if (steps[0] === "image" && Number.isInteger(at)) return [[[`image ${at}`, `#/image/${at}`]], imagePage(at, asked)];

@@ -80,6 +80,8 @@ def _small(pattern: Float[np.ndarray, "h w"]) -> Float[np.ndarray, "rows columns
 def _joined(case: LayerCase, name: str) -> list[str]:
     """Return the layers with pages that a layer is computed from through more than one kernel alone, nearest ones."""
     links, layers = case.model.program.links, case.model.program.layers
+    if name not in layers:
+        return []  # features of a dictionary, which no kernel of the network makes
     waiting, seen, between, found = [name], {name}, [name], []
     while waiting:
         for source in links.get(waiting.pop(), ()):
