@@ -36,6 +36,7 @@ from .engine.reducers.exact_sum import ADDITIONS as ADDITIONS
 from .engine.reducers.exact_sum import LIMBS as LIMBS
 from .engine.reducers.exact_sum import UNIT_EXPONENT as UNIT_EXPONENT
 from .engine.reducers.exact_sum import exact_limbs as exact_limbs
+from .engine.reducers.exact_sum import exact_means as exact_means
 from .engine.reducers.exact_sum import exact_totals as exact_totals
 from .engine.reducers.exact_sum import normalised as normalised
 from .engine.reducers.histogram import LogHistogram as LogHistogram

@@ -69,7 +69,7 @@ def run_survey(
 
     size, program = fitting(compile_for, batch, len(dataset), memory_budget)
     capacity = max(size, min((reducer.capacity for reducer in each), default=size))
-    totals = [reducer.empty() for reducer in each]
+    totals: list[Total] | None = None
     unreadable: dict[int, str] = {}
     deltas: Any = empty
     since = done = 0
@@ -90,11 +90,12 @@ def run_survey(
     )
 
 
-def _merged(reducers: tuple[Reducer, ...], totals: list[Total], deltas: Any) -> list[Total]:
-    return [
-        reducer.merge([total, reducer.lift(delta)])
-        for reducer, total, delta in zip(reducers, totals, jax.device_get(deltas), strict=True)
-    ]
+def _merged(reducers: tuple[Reducer, ...], totals: list[Total] | None, deltas: Any) -> list[Total]:
+    """Return what was found so far; a first delta is merged with nothing, which copies no table of zeros."""
+    lifted = (reducer.lift(delta) for reducer, delta in zip(reducers, jax.device_get(deltas), strict=True))
+    if totals is None:
+        return [reducer.merge([total]) for reducer, total in zip(reducers, lifted, strict=True)]
+    return [reducer.merge([*pair]) for reducer, *pair in zip(reducers, totals, lifted, strict=True)]
 
 
 def surveyed_layer(model: Model, name: str | None, units: tuple[int, ...] | None) -> Layer:

@@ -5,7 +5,7 @@ on one device (`survey`) and on many (`sweep`). README.md in this folder lists i
 """
 
 from cnnviz_jax.engine.reducers.counts import Confusion, FireCounts
-from cnnviz_jax.engine.reducers.exact_sum import exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers.exact_sum import exact_limbs, exact_means, exact_totals, normalised
 from cnnviz_jax.engine.reducers.histogram import LogHistogram, quantiles
 from cnnviz_jax.engine.reducers.moments import Moments
 from cnnviz_jax.engine.reducers.reducer import Batch, Reducer, Total
@@ -23,6 +23,7 @@ __all__ = [
     "Total",
     "derived_values",
     "exact_limbs",
+    "exact_means",
     "exact_totals",
     "fields_of",
     "layers_of",

@@ -15,6 +15,8 @@ LIMBS = 18
 """Digits of base 2**16 that hold every finite float32 in units of 2**-149."""
 
 _BITS = 16
+_BLOCK = 1 << 13
+"""Numbers whose digits are looked at together."""
 UNIT_EXPONENT = -149
 """The sum is the digits' number times 2 to this."""
 
@@ -53,10 +55,50 @@ def normalised(limbs: Int[np.ndarray, "*shape limbs"]) -> Int[np.ndarray, "*shap
     # Many digit strings are one number: 2 * 2**16 + -3 is 1 * 2**16 + 65533. Results are compared byte by byte, so
     # carries are passed on, from the lowest up, until only one string is left; >> rounds down, and so borrows too.
     out = np.array(limbs, np.int64)
-    for i in range(LIMBS - 1):
-        out[..., i + 1] += out[..., i] >> _BITS
-        out[..., i] &= (1 << _BITS) - 1
+    rows = out.reshape(-1, LIMBS)
+    # Rows that fit a core's cache go through all digits before the next are read: of class means of a ResNet-50 there
+    # are 26 million, 4 GB, most of them still zero.
+    for first in range(0, len(rows), _BLOCK):
+        block = rows[first : first + _BLOCK]
+        if block.any():
+            for i in range(LIMBS - 1):
+                block[:, i + 1] += block[:, i] >> _BITS
+                block[:, i] &= (1 << _BITS) - 1
     return out
+
+
+def exact_means(
+    limbs: Int[np.ndarray, "*shape limbs"], count: Int[np.ndarray, "*shape"]
+) -> Float[np.ndarray, "*shape"]:
+    """Return sums that are `normalised` over counts, each rounded once to float64; 0 where the count is 0."""
+    digits, counts = limbs.reshape(-1, LIMBS), np.ravel(count)
+    mean = np.zeros(len(digits))
+    for first in range(0, len(digits), _BLOCK):
+        at = first + np.flatnonzero(counts[first : first + _BLOCK] > 0)
+        if len(at):
+            mean[at] = _rounded_means(digits[at], counts[at])
+    return mean.reshape(count.shape)
+
+
+def _rounded_means(digits: Int[np.ndarray, "n limbs"], count: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    # Sums of a few activations have their digits in at most four neighbouring places, most of them with 53 bits from the
+    # first that is set to the last: exact as float64, as the count is, and a division of exact numbers rounds once. All
+    # others, negative sums among them, are divided as Python's whole numbers, which takes a hundred times as long.
+    there = digits != 0
+    base = np.maximum(LIMBS - 4 - there[:, ::-1].argmax(1), 0)
+    rows = np.arange(len(digits))
+    four = sum(digits[rows, base + k].astype(np.uint64) << np.uint64(_BITS * k) for k in range(4))
+    whole = np.asarray(four, np.uint64)
+    lowest = whole & (~whole + np.uint64(1))
+    is_exact = whole // np.maximum(lowest, np.uint64(1)) < np.uint64(1 << 53)
+    below = np.take_along_axis(np.cumsum(there, 1), base[:, None], 1)[:, 0] - there[rows, base]
+    mean = np.ldexp(whole.astype(np.float64) / count, _BITS * base + UNIT_EXPONENT)
+    # The highest digit carries the sign.
+    slow = np.flatnonzero(~is_exact | (below > 0) | there[:, LIMBS - 1])
+    totals = exact_totals(digits[slow])
+    for row, total in zip(slow, totals, strict=True):
+        mean[row] = int(total) / (int(count[row]) << -UNIT_EXPONENT)
+    return mean
 
 
 def exact_totals(limbs: Int[np.ndarray, "*shape limbs"]) -> np.ndarray:

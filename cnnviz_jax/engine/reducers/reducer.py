@@ -137,6 +137,8 @@ def _wide(leaf: np.ndarray) -> np.ndarray:
 
 def added(totals: Sequence[Total]) -> Total:
     """Return every array of the totals summed: the `merge` of reducers that count."""
+    if len(totals) == 1:
+        return dict(totals[0])
     return {name: np.sum([total[name] for total in totals], 0) for name in totals[0]}
 
 

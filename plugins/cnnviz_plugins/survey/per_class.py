@@ -11,7 +11,6 @@ from jaxtyping import Float
 from cnnviz_jax.plugin import (
     ADDITIONS,
     LIMBS,
-    UNIT_EXPONENT,
     Batch,
     Dataset,
     Delta,
@@ -21,7 +20,7 @@ from cnnviz_jax.plugin import (
     added,
     by_position,
     exact_limbs,
-    exact_totals,
+    exact_means,
     extremes,
     normalised,
     unread_note,
@@ -76,13 +75,7 @@ class ClassMeans(LayerReducer):
 
     def finish(self, total: Total) -> Total:
         """Return the means, each rounded once."""
-        sums, count = exact_totals(total["sum"]), total["count"]
-        unit = 1 << -UNIT_EXPONENT
-        mean = np.zeros(count.shape)
-        for at in np.argwhere(count > 0):
-            place = tuple(at)
-            mean[place] = sums[place] / (int(count[place]) * unit)
-        return {"mean": mean, "count": count}
+        return {"mean": exact_means(total["sum"], total["count"]), "count": total["count"]}
 
 
 def selectivity(mean: Float[np.ndarray, "classes c"]) -> Float[np.ndarray, " c"]:

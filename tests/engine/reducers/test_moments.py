@@ -4,7 +4,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_jax.engine.reducers import Moments, exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers import Moments, exact_limbs, exact_means, exact_totals, normalised
 from tests.engine.reducers.datasets import LAYER, SHAPE, gathered, same, table
 
 REDUCER = Moments(layer=LAYER, shape=SHAPE)
@@ -75,3 +75,13 @@ def test_nothing_seen_is_zero_and_not_nan():
     found = REDUCER.finish(REDUCER.empty())
     np.testing.assert_array_equal(found["mean"], 0)
     np.testing.assert_array_equal(found["variance"], 0)
+
+
+def test_means_of_exact_sums_are_rounded_once_whatever_their_size():
+    rng = np.random.default_rng(2)
+    alike = np.exp(rng.normal(size=(400, 5))).astype(np.float32)
+    x = np.concatenate([alike, np.resize(every_size(), (120, 5)).astype(np.float32), -alike[:20]])
+    sums = normalised(np.asarray(exact_limbs(jnp.asarray(x)), np.int64).sum(1))
+    count = rng.integers(0, 7, len(x))
+    wanted = [int(total) / (int(n) << 149) if n else 0.0 for total, n in zip(exact_totals(sums), count, strict=True)]
+    np.testing.assert_array_equal(exact_means(sums, count), wanted)
