@@ -81,9 +81,9 @@ def exact_means(
 
 
 def _rounded_means(digits: Int[np.ndarray, "n limbs"], count: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    # Sums of a few activations have their digits in at most four neighbouring places, most of them with 53 bits from the
-    # first that is set to the last: exact as float64, as the count is, and a division of exact numbers rounds once. All
-    # others, negative sums among them, are divided as Python's whole numbers, which takes a hundred times as long.
+    # Sums of a few activations have their digits in at most four neighbouring places, most of them with 53 bits from
+    # the first that is set to the last: exact as float64, as the count is, and a division of exact numbers rounds once.
+    # All others, negative sums among them, are divided as Python's whole numbers, which takes a hundred times as long.
     there = digits != 0
     base = np.maximum(LIMBS - 4 - there[:, ::-1].argmax(1), 0)
     rows = np.arange(len(digits))

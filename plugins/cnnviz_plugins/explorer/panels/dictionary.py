@@ -1,4 +1,4 @@
-"""What a feature of a dictionary adds to the layer that it stands for, and which features add to a unit of that layer."""
+"""What a feature of a dictionary adds to the layer below, and which features add most to a unit of that layer."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ _NOTE = (
 
 
 def build(case: LayerCase) -> Callable[[int], list[Part]] | None:
-    """Return what shows a feature's direction, or the features of a unit; `None` where no dictionary is at the layer."""
+    """Return what shows a feature's direction, or the features of a unit; `None` where there is no dictionary."""
     own = next((codes for codes in case.model.codes if codes.name == case.layer.name), None)
     if own is not None:
         return _of_feature(own)
