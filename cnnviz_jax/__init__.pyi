@@ -32,6 +32,7 @@ from .results.measurement import Measurement as Measurement
 from .results.naming import UnitNames as UnitNames
 from .results.recommendation import Recommendation as Recommendation
 from .results.report import Report as Report
+from .results.shortcuts import Shortcuts as Shortcuts
 from .results.synthesis import Synthesis as Synthesis
 from .results.units import Dissection as Dissection
 from .results.units import Distributions as Distributions
@@ -52,6 +53,7 @@ from .verbs.diff import diff as diff
 from .verbs.explain import explain as explain
 from .verbs.explore import explore as explore
 from .verbs.feature_importance import feature_importance as feature_importance
+from .verbs.find_shortcuts import find_shortcuts as find_shortcuts
 from .verbs.forgrad import forgrad as forgrad
 from .verbs.inspect import inspect as inspect
 from .verbs.intervene import intervene as intervene

@@ -166,6 +166,7 @@ from .results.pytrees import Numbers as Numbers
 from .results.pytrees import static as static
 from .results.report import Report as Report
 from .results.result import Result as Result
+from .results.shortcuts import Shortcuts as Shortcuts
 from .results.synthesis import Status as Status
 from .results.synthesis import Synthesis as Synthesis
 from .results.tables import Tabular as Tabular

@@ -13,6 +13,7 @@ from cnnviz_jax.results.provenance import Call, Provenance, Unstored
 from cnnviz_jax.verbs.compare import compare
 from cnnviz_jax.verbs.diff import diff
 from cnnviz_jax.verbs.explain import explain
+from cnnviz_jax.verbs.find_shortcuts import find_shortcuts
 from cnnviz_jax.verbs.inspect import inspect
 from cnnviz_jax.verbs.intervene import intervene
 from cnnviz_jax.verbs.learn_dictionary import learn_dictionary
@@ -65,6 +66,9 @@ def rerun(
         return diff(model, data.pop("b", None), images, progress=as_callable(progress), **arguments, **data)
     if provenance.technique == "intervene" and isinstance(provenance.config, dict):
         return intervene(model, images, progress=as_callable(progress), **dict(call.arguments), **data)  # type: ignore[arg-type]
+    if provenance.technique == "find_shortcuts" and isinstance(provenance.config, dict):
+        arguments = {**call.arguments, **provenance.config, **data}
+        return find_shortcuts(model, images=images, progress=as_callable(progress), **arguments)  # type: ignore[arg-type]
     if provenance.technique == "name_units" and isinstance(provenance.config, dict):
         arguments = {**provenance.config, "key": key_of(provenance.seed), **data}
         return name_units(model, images, progress=as_callable(progress), **arguments)

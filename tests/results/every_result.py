@@ -97,6 +97,9 @@ MAKERS: dict[str, Any] = {
     ),
     "Dictionary": lambda: cv.learn_dictionary("nmf", model(), twelve_images(), layer=_rectified(), size=3, key=0),
     "FeatureImportance": lambda: cv.feature_importance(model(), made("Dictionary"), images(), 1),
+    "Shortcuts": lambda: cv.find_shortcuts(
+        model(), made("Dictionary"), np.tile(twelve_images(), (2, 1, 1, 1)), [0, 1, 2] * 8, candidates=2, most=2
+    ),
     "Intervention": lambda: cv.intervene(model(), images(), {_layer(): "zero"}),
     "Report": lambda: cv.report(model(), images(), techniques=["saliency"]),
 }  # fmt: skip

@@ -34,6 +34,9 @@ AGAIN = {
         provenance, [model(), other_model(), model()], six_images(), labels=[0, 1, 2, 0, 1, 2]
     ),
     "UnitNames": lambda provenance: cv.rerun(provenance, model(), twelve_images(), labels=[0, 1, 2] * 4),
+    "Shortcuts": lambda provenance: cv.rerun(
+        provenance, model(), np.tile(twelve_images(), (2, 1, 1, 1)), dictionary=made("Dictionary"), labels=[0, 1, 2] * 8
+    ),
     "Evolution": lambda provenance: cv.rerun(provenance, training()),
 }
 

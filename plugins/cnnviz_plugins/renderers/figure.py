@@ -32,6 +32,7 @@ from cnnviz_plugins.renderers.figures.naming import names_figure
 from cnnviz_plugins.renderers.figures.other_inputs import other_inputs_figure
 from cnnviz_plugins.renderers.figures.recommendation import recommendation_figure
 from cnnviz_plugins.renderers.figures.sheet import CAPTION, HEADING, entitle, pinned_style, save
+from cnnviz_plugins.renderers.figures.shortcuts import shortcuts_figure
 from cnnviz_plugins.renderers.figures.side_by_side import report_figure, side_by_side
 from cnnviz_plugins.renderers.figures.synthesis import curves_figure, synthesis_figure
 from cnnviz_plugins.renderers.figures.units import units_figure
@@ -147,6 +148,7 @@ _DRAWN: dict[str, Callable[..., Figure]] = {
     "ReceptiveFields": _fields,
     "Recommendation": recommendation_figure,
     "Report": report_figure,
+    "Shortcuts": shortcuts_figure,
     "Synthesis": _synthesis,
     "UnitNames": names_figure,
 }

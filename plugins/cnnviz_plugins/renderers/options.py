@@ -151,8 +151,7 @@ BY_RESULT: dict[str, type[FigureOptions]] = {
     **dict.fromkeys(("Difference", "Drift"), DifferenceOptions),
     **dict.fromkeys(
         ("Convolution", "Dissection", "Distributions", "EffectiveReceptiveField", "Exemplars", "FeatureImportance",
-         "FilterMatch",
-         "FilterVariety", "UnitNames"),
+         "FilterMatch", "FilterVariety", "Shortcuts", "UnitNames"),
         UnitOptions,
     ),
     "Dictionary": FigureOptions,

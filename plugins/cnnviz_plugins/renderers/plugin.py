@@ -8,8 +8,8 @@ from cnnviz_jax.plugin import RendererSpec, hookimpl
 _DRAWN = (
     *("Attribution", "Comparison", "Convolution", "Dictionary", "Difference", "Dissection", "Distributions"),
     *("Drift", "EffectiveReceptiveField", "Evolution", "Exemplars", "FeatureImportance", "FilterBank", "FilterMatch"),
-    *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Recommendation", "Report", "Synthesis"),
-    "UnitNames",
+    *("FilterVariety", "Intervention", "Measurement", "ReceptiveFields", "Recommendation", "Report", "Shortcuts"),
+    *("Synthesis", "UnitNames"),
 )
 _RENDERERS: tuple[tuple[str, tuple[str, ...], tuple[str, ...], str], ...] = (
     ("figure", (".png", ".svg", ".pdf"), _DRAWN,

@@ -1,0 +1,210 @@
+"""Features removed from a layer, and the network's scores then: how sets of features are found that decide a class."""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Array, Bool, Float, Int
+
+from cnnviz_jax.compiling import compiled
+from cnnviz_jax.model.model import Model
+
+_AT_ONCE = 32
+Images = Float[np.ndarray, "n h w c"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Looked:
+    """What the network makes of images, and which features its answers rest on by their gradients."""
+
+    logits: Float[np.ndarray, "n classes"]
+    values: Float[np.ndarray, "n ... c"]
+    """Of the layer."""
+    erased: Float[np.ndarray, "n ... c"]
+    """Of the layer with the object painted out; the same where it is not."""
+    shares: Float[np.ndarray, "n k"]
+    """Code times slope of the label's margin, summed over places: of the part of the code that counts."""
+
+    def part(self, rows: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"]) -> "Looked":
+        """Return the same of some of the images."""
+        return Looked(
+            logits=self.logits[rows], values=self.values[rows], erased=self.erased[rows], shares=self.shares[rows]
+        )
+
+
+def looked(
+    layer: str,
+    codec: Any,
+    model: Model,
+    images: Images,
+    labels: Int[np.ndarray, " n"],
+    outside: Bool[np.ndarray, "n ..."] | None,
+    erased: Images,
+) -> Looked:
+    """Return what the network makes of images.
+
+    Args:
+        layer: The layer that the codec stands for.
+        codec: Encodes and decodes.
+        model: The model.
+        images: Images in [0, 1].
+        labels: A class for each.
+        outside: Places of the layer that count; all where `None`.
+        erased: The same images with the object painted out.
+
+    Cost: two forward passes and one backward pass per image.
+    """
+    step = partial(_looked, layer)
+    counts = np.ones((len(images), *model.layers[layer].shape[:-1]), bool) if outside is None else outside
+    parts = []
+    for rows in _batches(len(images)):
+        args = (model, codec, images[rows], erased[rows], labels[rows], counts[rows])
+        parts.append(jax.device_get(compiled(step, ("looked", layer), args)(*args)))
+    logits, values, without_object, shares = (np.concatenate(each)[: len(images)] for each in zip(*parts, strict=True))
+    return Looked(logits=logits, values=values, erased=without_object, shares=shares)
+
+
+def _looked(layer: str, model: Model, codec: Any, images: Array, erased: Array, labels: Array, counts: Array) -> Any:
+    def one(image: Array, other: Array, label: Array, own: Array) -> Any:
+        def margin_of(delta: Array) -> Any:
+            outputs, values = model.run(image, read=(layer,), add={layer: delta})
+            return margins(outputs[None], label[None])[0], (outputs, values[layer])
+
+        slope, (outputs, value) = jax.grad(margin_of, has_aux=True)(jnp.zeros(model.layers[layer].shape))
+        empty = model.run(other, read=(layer,), need_outputs=False)[1][layer]
+        codes = _counted(codec.encode(value.astype(jnp.float32)), codec.encode(empty.astype(jnp.float32)), own)
+        by_code = jnp.einsum("...c,kc->...k", slope, jnp.asarray(codec.directions), precision="highest")
+        return outputs, value, empty, (codes * by_code).sum(tuple(range(codes.ndim - 1)))
+
+    return jax.vmap(one)(images, erased, labels, counts)
+
+
+def _counted(codes: Any, empty: Any, counts: Any) -> Any:
+    """Return the part of codes that is no object's: outside of it, and no more than where it is painted out."""
+    return jnp.where(counts[..., None], jnp.minimum(codes, empty), 0.0)
+
+
+def margins(logits: Any, labels: Any) -> Any:
+    """Return by how much each label's logit lies above all others together: the log-odds of the label."""
+    is_own = jnp.arange(logits.shape[-1]) == labels[..., None]
+    own = jnp.where(is_own, logits, 0.0).sum(-1)
+    return own - jax.nn.logsumexp(jnp.where(is_own, -jnp.inf, logits), axis=-1)
+
+
+def without(
+    layer: str,
+    model: Model,
+    images: Images,
+    values: Float[np.ndarray, "n ... c"],
+    codes: Float[np.ndarray, "n ... m"],
+    directions: Float[np.ndarray, "m c"],
+    removed: Bool[np.ndarray, "sets m"],
+) -> Float[np.ndarray, "sets n classes"]:
+    """Return the logits of images without each set of features; what they leave of the layer's value stays.
+
+    Args:
+        layer: The layer.
+        model: The model.
+        images: Images in [0, 1]; only what does not pass through the layer is computed of them.
+        values: Of the layer.
+        codes: Of those features that are removed in some set, as much of them as is removed.
+        directions: Of the same features.
+        removed: Which of them each set removes.
+
+    Cost: a forward pass from the layer on for each image and set.
+    """
+    step = partial(_without, layer)
+    found = np.zeros((len(removed), len(images), model.class_count), np.float32)
+    for number, gone in enumerate(removed):
+        parts = []
+        for rows in _batches(len(images)):
+            args = (model, images[rows], values[rows], codes[rows], directions, gone.astype(np.float32))
+            parts.append(np.asarray(compiled(step, ("without features", layer), args)(*args)))
+        found[number] = np.concatenate(parts)[: len(images)]
+    return found
+
+
+def _without(
+    layer: str, model: Model, images: Array, values: Array, codes: Array, directions: Array, gone: Array
+) -> Array:
+    taken = jnp.einsum("n...m,mc->n...c", codes * gone, directions, precision="highest")
+
+    def one(image: Array, value: Array) -> Array:
+        return model.run(image, replace={layer: value})[0]
+
+    return jax.vmap(one)(images, (values - taken).astype(values.dtype))
+
+
+def deciding(
+    layer: str,
+    codec: Any,
+    model: Model,
+    images: Images,
+    label: int,
+    seen: Looked,
+    outside: Bool[np.ndarray, "n ..."] | None,
+    *,
+    candidates: int,
+    most: int,
+) -> Int[np.ndarray, " most"]:
+    """Return features of one class, in the order in which their removal lowers the class's margin most.
+
+    Of the `candidates` with the largest gradient shares, the one whose removal costs most is taken first, then the one
+    that costs most beside it, and so on: a set of features may stand for one thing.
+
+    Args:
+        layer: The layer.
+        codec: Encodes and decodes.
+        model: The model.
+        images: Of the class.
+        label: The class.
+        seen: What `looked` says of them.
+        outside: Places of the layer at which features are removed, as far as they are no object's; all of them,
+            everywhere, where `None`.
+        candidates: Features that are removed at all.
+        most: How many are taken.
+
+    Cost: `candidates` x `most` forward passes from the layer on, for each image.
+    """
+    order = np.argsort(-seen.shares.mean(0), kind="stable")[:candidates]
+    codes = codes_of(codec, seen, order, outside)
+    directions = np.asarray(codec.directions)[order]
+    labels = np.full(len(images), label)
+    taken: list[int] = []
+    for _ in range(min(most, len(order))):
+        rest = [k for k in range(len(order)) if k not in taken]
+        removed = np.zeros((len(rest), len(order)), bool)
+        removed[:, taken] = True
+        removed[np.arange(len(rest)), rest] = True
+        logits = without(layer, model, images, seen.values, codes, directions, removed)
+        left = np.asarray(margins(jnp.asarray(logits), jnp.asarray(labels))).mean(1)
+        taken.append(rest[int(left.argmin())])
+    return order[taken]
+
+
+def codes_of(
+    codec: Any, seen: Looked, features: Int[np.ndarray, " m"], outside: Bool[np.ndarray, "n ..."] | None
+) -> Float[np.ndarray, "n ... m"]:
+    """Return the codes of some features in all images; with `outside`, the part of them that is no object's."""
+    everywhere = np.ones(seen.values.shape[:-1], bool)
+    codes = []
+    for rows in _batches(len(seen.values)):
+        pair = (seen.values[rows], (seen.values if outside is None else seen.erased)[rows])
+        args = (codec, features, *pair, (everywhere if outside is None else outside)[rows])
+        codes.append(np.asarray(compiled(_encoded, ("codes of features",), args)(*args)))
+    return np.concatenate(codes)[: len(seen.values)]
+
+
+def _encoded(codec: Any, features: Array, values: Array, erased: Array, counts: Array) -> Array:
+    own, empty = (codec.encode(each.astype(jnp.float32))[..., features] for each in (values, erased))
+    found: Array = _counted(own, empty, counts)
+    return found
+
+
+def _batches(count: int) -> list[Int[np.ndarray, " b"]]:
+    """Return rows of batches of one size; the last one repeats the last row, and what it gives is cut off."""
+    size = min(_AT_ONCE, count)
+    return [np.minimum(np.arange(first, first + size), count - 1) for first in range(0, count, size)]
