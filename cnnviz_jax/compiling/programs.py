@@ -9,6 +9,7 @@ from typing import Any
 
 from cnnviz_jax.compiling.collection import without_collection
 from cnnviz_jax.compiling.options import compiler_options, pays_to_compile_quickly, quick_options
+from cnnviz_jax.errors import ModelError, reason_of
 
 _KEPT = 256
 _cache: collections.OrderedDict[Hashable, Executable] = collections.OrderedDict()
@@ -16,6 +17,13 @@ _cache: collections.OrderedDict[Hashable, Executable] = collections.OrderedDict(
 _traces: collections.OrderedDict[Hashable, Any] = collections.OrderedDict()
 _TRACES_KEPT = 8
 _count = 0
+_NO_GRADIENT = (
+    "do not support JVP",  # callbacks
+    "cannot be differentiated",  # foreign functions
+    "Reverse-mode differentiation does not work",  # loops whose length is known at run time only
+    "Differentiation rule for",
+)
+"""What JAX says of a function that it cannot differentiate; it has no exception of its own for that."""
 
 
 @dataclass(frozen=True)
@@ -118,8 +126,16 @@ def _keyed(identity: Hashable, args: tuple[Any, ...], donate: tuple[int, ...]) -
 def _traced(function: Callable[..., Any], shapes: tuple[Any, ...], donate: tuple[int, ...]) -> Any:
     import jax
 
-    with without_collection():
-        return jax.jit(function, donate_argnums=donate).trace(*shapes)
+    try:
+        with without_collection():
+            return jax.jit(function, donate_argnums=donate).trace(*shapes)
+    except (ValueError, NotImplementedError) as error:
+        if any(words in str(error) for words in _NO_GRADIENT):
+            raise ModelError(
+                f"a part of the model has no gradient: {reason_of(error)} Techniques that only evaluate the model, "
+                "such as occlusion and rise, need none"
+            ) from error
+        raise
 
 
 def _has_loop(jaxpr: Any) -> bool:

@@ -76,3 +76,11 @@ def test_several_scores_are_said_in_a_sentence() -> None:
 def test_control_flow_on_numbers_is_said_in_a_sentence() -> None:
     with pytest.raises(ModelError, match="needs the numbers inside an array"):
         cv.adapt(lambda params, x: x if x.sum() > 0 else -x, {}, input_shape=SHAPE)
+
+
+@pytest.mark.parametrize("title", ["a call to the host", "a loop of unknown length"])
+def test_what_has_no_gradient_is_told_in_a_sentence_and_evaluations_need_none(title: str) -> None:
+    model = cv.adapt(MODELS[title].fn, MODELS[title].params, input_shape=SHAPE)
+    with pytest.raises(ModelError, match=r"a part of the model has no gradient: .* as occlusion and rise, need none"):
+        cv.explain("saliency", model, some_images(1), 0)
+    assert np.isfinite(cv.explain("occlusion", model, some_images(1), 0, window=4).values).all()

@@ -80,6 +80,7 @@ def test_a_strangers_launcher_runs_a_sweep_from_the_command_line_and_from_python
         ),
         (["--print-launcher", "slurm time=soon", "--device-batch", "4"], "time is as sbatch takes it"),
         (["--print-launcher", "slurm partition='a b'", "--device-batch", "4"], "partition is one word"),
+        (["--print-launcher", "slurm at_once=0", "--device-batch", "4"], "at_once is at least 1, got 0"),
         (["--print-launcher", "slurm", "--device-batch", "4", "--restart"], "would begin anew at every start"),
     ],
 )

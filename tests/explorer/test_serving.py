@@ -205,5 +205,3 @@ def test_in_a_browser_an_image_is_dropped_and_painted_over(served, tmp_path):
         assert after != before
         assert page.evaluate("document.querySelectorAll('.units a').length") > 0
         assert page.complaints == []
-        if os.environ.get("SHOT"):
-            page.screenshot(os.environ["SHOT"])

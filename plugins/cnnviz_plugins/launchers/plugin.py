@@ -54,9 +54,8 @@ class SlurmConfig:
     """A line that runs first on every node, such as `source venv/bin/activate`."""
 
     def __post_init__(self) -> None:
-        check_at_least(1, cpus=self.cpus)
         check_at_least(0, gpus=self.gpus)
-        check_at_least(1, notice=self.notice)
+        check_at_least(1, cpus=self.cpus, notice=self.notice, at_once=self.at_once)
         if not re.fullmatch(r"(\d+-)?\d+(:\d{2}){0,2}", self.time):
             raise UsageError(f"time is as sbatch takes it, such as 04:00:00 or 2-00:00:00, got {self.time!r}")
         for name, value in (("partition", self.partition), ("account", self.account), ("memory", self.memory)):
