@@ -88,6 +88,9 @@ class Moved:
     kernel_cosine: Float[np.ndarray, " k"]
     kernel_newly_zero: Float[np.ndarray, " k"]
     """Share of weights that are 0 in b and not in a."""
+    swap_churn: Float[np.ndarray, " l"] | None = None
+    """Share of images whose best class differs between a and b run on from a's value at the layer; `None` where it was
+    not asked for. Where it comes to 0, nothing behind that layer acts any more."""
 
     @property
     def first(self) -> str | None:
@@ -134,6 +137,8 @@ class Difference(Result):
         """Return one row per layer of a: its partner, their CKA, and how well their units match."""
         place = {name: k for k, name in enumerate(self.layers_b)}
         moved = dict(zip(self.moved.layers, self.moved.sqnr_db.tolist(), strict=True))
+        given = self.moved.swap_churn
+        swapped = {} if given is None else dict(zip(self.moved.layers, given.tolist(), strict=True))
         return [
             {
                 "layer": match.layer_a,
@@ -145,6 +150,7 @@ class Difference(Result):
                 "only_a": len(match.only_a),
                 "only_b": len(match.only_b),
                 "sqnr_db": moved.get(match.layer_a) if match.layer_a == match.layer_b else None,
+                **({} if given is None else {"swap_churn": swapped.get(match.layer_a)}),
             }
             for k, match in enumerate(self.matches)
         ]

@@ -35,6 +35,7 @@ def diff(
     minibatch: int = MINIBATCH,
     bins: int = 15,
     shown: int = 6,
+    swap: bool = False,
     key: Any = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
@@ -55,6 +56,7 @@ def diff(
     minibatch: int = MINIBATCH,
     bins: int = 15,
     shown: int = 6,
+    swap: bool = False,
     key: Any = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
@@ -75,6 +77,7 @@ def diff(
     minibatch: int = MINIBATCH,
     bins: int = 15,
     shown: int = 6,
+    swap: bool = False,
     key: Any = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
@@ -103,6 +106,8 @@ def diff(
         minibatch: Images of a minibatch.
         bins: Bins of the calibration.
         shown: How many of the most changed images the result keeps.
+        swap: Whether the second network is also run on from the first one's value at each layer of one name and shape:
+            where the answers become the first one's, the change has acted.
         key: Seed or key of everything random.
         batch: Images at once; decides speed and memory.
         memory_budget: Bytes the compiled program may need.
@@ -115,7 +120,8 @@ def diff(
         UsageError: Fewer than 4 images, labels beyond the classes, or options that cannot mean anything.
 
     Cost: one forward pass per network and image, for a training one per checkpoint and image; one compiled program, for
-    a training of any length too. Memory: what `form` says; of a training, the rows of three checkpoints.
+    a training of any length too. With `swap` one pass more, one from each layer on, and one program more. Memory: what
+    `form` says; of a training, the rows of three checkpoints.
 
     Randomness: where there are more than 2,048 images, which of them tell matches by chance and outliers.
 
@@ -127,7 +133,8 @@ def diff(
     for name, value, least in (("minibatch", minibatch, 4), ("bins", bins, 1), ("shown", shown, 0)):
         if value < least:
             raise UsageError(f"{name} is {least} or more, got {value}")
-    options = {"form": form, "minibatch": minibatch, "bins": bins, "shown": shown}
+    options: dict[str, Any] = {"form": form, "minibatch": minibatch, "bins": bins, "shown": shown}
+    options |= {"swap": True} if swap else {}
     seed = root_key(key)
     data = {"images": images, "labels": labels, "names": names}
     running: dict[str, Any] = {"batch": batch, "memory_budget": memory_budget, "progress": as_callable(progress)}
@@ -140,7 +147,7 @@ def diff(
         require_model(b)
         chosen = _named(a, b, layers)
         datasets = _datasets((a, b), images, labels, names)
-        asked = Asked(layers=chosen, form=form, minibatch=minibatch, bins=bins, shown=shown, seed=seed)
+        asked = Asked(layers=chosen, form=form, minibatch=minibatch, bins=bins, shown=shown, swap=swap, seed=seed)
         facts: list[tuple[str, Any]] = [
             (f"weights {side}", weights_digest(each)) for side, each in (("a", a), ("b", b))
         ]
@@ -149,6 +156,8 @@ def diff(
         ]
         told = provenance(a, ("other", b.name), *facts, ("dataset", datasets[0].source.digest()), b=b)
         return compared(a, b, datasets, asked, told, **running)
+    if swap:
+        raise UsageError("swap=True compares two networks; give two of the checkpoints")
     steps, models, end = checkpoints_of(a, b)
     first = models.first
     (one, other) = _named(first, end or first, layers)

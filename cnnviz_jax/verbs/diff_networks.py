@@ -1,5 +1,6 @@
 """Two networks over the same images, in one pass: gathered block by block, and made into a `Difference`."""
 
+import dataclasses
 import math
 import warnings
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from cnnviz_jax.similarity.matching import chance_correlation, match_units
 from cnnviz_jax.similarity.minibatches import MinibatchSums
 from cnnviz_jax.similarity.streaming import PairSums
 from cnnviz_jax.verbs.diff_answers import Gathered
+from cnnviz_jax.verbs.diff_swap import swap_churn
 
 _WIDEST = 1024
 _LARGEST_BYTES = 256 << 20
@@ -41,6 +43,7 @@ class Asked:
     minibatch: int
     bins: int
     shown: int
+    swap: bool
     seed: Any
 
 
@@ -92,6 +95,7 @@ def compared(
     if flat:
         told.append(f"CKA is not defined where a layer hardly changes from image to image: {', '.join(flat[:6])}")
     found = answers.finish(asked.bins, asked.shown)
+    ends = swap_churn(a, b, datasets[0], shared, **running) if asked.swap else None
     if found is None:
         told.append(f"predictions are not compared: {answers.reason}")
     spread = [np.array([_participation(sums, rows, side, k) for k in range(len(rows[side]))]) for side in (0, 1)]
@@ -106,7 +110,7 @@ def compared(
         participation_b=spread[1],
         matches=matches,
         answers=found,
-        moved=_moved(a, b, shared, np.concatenate(squares)),
+        moved=dataclasses.replace(_moved(a, b, shared, np.concatenate(squares)), swap_churn=ends),
         image_count=count,
         provenance=provenance,
         warnings=tuple(dict.fromkeys((*a.warnings, *b.warnings, *told))),

@@ -15,7 +15,7 @@ from cnnviz_plugins.dictionary.plugin import TopkConfig
 from .colours import features, images, model
 from .waves import DIRECTIONS, MEAN, PRE, ROWS
 
-NAMES = ("archetypal", "batch-topk", "jump-relu", "matching-pursuit", "nmf", "semi-nmf", "topk")
+NAMES = ("archetypal", "batch-topk", "convex-nmf", "jump-relu", "matching-pursuit", "nmf", "semi-nmf", "topk")
 
 
 def planted(rows, atoms, channels, active, seed=0):

@@ -9,9 +9,9 @@ from scipy.optimize import nnls
 from cnnviz_jax.engine.dictionary.measures import coherence, explained, mean_max, principal, stability
 from cnnviz_plugins.dictionary.activations import active, batch_topk_codes, jump_relu, kth_largest, topk_codes
 from cnnviz_plugins.dictionary.archetypes import archetypes, mixtures, shortened
-from cnnviz_plugins.dictionary.factorising import loss, nmf_step, semi_nmf_step
+from cnnviz_plugins.dictionary.factorising import convex_nmf_step, loss, nmf_step, semi_nmf_step
 from cnnviz_plugins.dictionary.losses import auxiliary, squared_error
-from cnnviz_plugins.dictionary.pursuit import pursued
+from cnnviz_plugins.dictionary.pursuit import pursued, refitted
 from cnnviz_plugins.factors import presence
 
 from .waves import BIAS, DIRECTIONS, MEAN, PRE, ROWS, sines, unit
@@ -105,6 +105,28 @@ def test_matching_pursuit_takes_one_direction_after_the_other():
     near(explained(ROWS, rebuilt(codes)), 0.71888487)
 
 
+def test_orthogonal_pursuit_fits_all_it_took_anew_after_each():
+    rows = (ROWS - MEAN).astype(np.float32)
+    codes, left = refitted(jnp.asarray(rows), jnp.asarray(DIRECTIONS, jnp.float32), 3)
+    for row, found, rest in zip(rows.astype(np.float64), np.asarray(codes), np.asarray(left), strict=True):
+        taken: list[int] = []
+        amounts, residual = np.zeros(0), row
+        for _ in range(3):
+            products = DIRECTIONS @ residual
+            products[taken] = -np.inf
+            if products.max() <= 1e-6:
+                break
+            taken.append(int(products.argmax()))
+            amounts, _ = nnls(DIRECTIONS[taken].T, row)
+            residual = row - amounts @ DIRECTIONS[taken]
+        wanted = np.zeros(len(DIRECTIONS))
+        wanted[taken] = amounts
+        np.testing.assert_allclose(found, wanted, atol=2e-3)
+        np.testing.assert_allclose(rest, residual, atol=2e-3)
+    plain = pursued(jnp.asarray(rows), jnp.asarray(DIRECTIONS, jnp.float32), 3)[1]
+    assert float(jnp.square(left).sum()) <= float(jnp.square(plain).sum())
+
+
 def test_matching_pursuit_stops_where_no_direction_helps():
     codes, left, picks = pursued(jnp.asarray([[-1.0, 0], [2, 0]]), jnp.asarray([[1.0, 0]]), 3)
     np.testing.assert_array_equal(codes, [[0], [2]])
@@ -174,6 +196,18 @@ def test_semi_nmf_takes_any_sign_and_never_raises_the_error():
     assert (np.diff(losses) <= 1e-9).all()
     assert codes.min() >= 0
     assert directions.min() < 0
+
+
+def test_convex_nmf_sees_rows_by_their_products_alone_and_never_raises_the_error():
+    rows = sines(10, 4, 0.9, 1.7, 0.3, 0)
+    codes, weights = np.abs(sines(10, 2, 0.5, 1.2, 0.1, 0)) + 0.1, np.abs(sines(2, 10, 0.6, 0.9, 0.2, 0)) + 0.1
+    losses = [loss(rows, codes, weights @ rows)]
+    for _ in range(40):
+        codes, weights = convex_nmf_step(rows @ rows.T, codes, weights)
+        losses.append(loss(rows, codes, weights @ rows))
+    near(losses[:4], [117.20018, 36.816068, 27.764727, 24.162156], rtol=1e-6)
+    assert (np.diff(losses) <= 1e-12).all()
+    assert min(codes.min(), weights.min()) >= 0
 
 
 def test_codes_of_a_factorisation_are_the_non_negative_least_squares():

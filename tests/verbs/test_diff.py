@@ -144,6 +144,24 @@ def test_where_a_change_begins_is_named(pair):
     np.testing.assert_allclose(moved.kernel_error[1:], 0)
 
 
+def test_a_change_acts_up_to_the_layer_behind_which_answers_are_the_first_networks(pair):
+    def other_second(name, leaf):
+        return pair[1].params[name] if name == "second" else leaf
+
+    found = cv.diff(pair[0], changed(pair[0], other_second), IMAGES, swap=True)
+    assert found.moved.layers == ("conv1", "conv2", "fc")
+    assert found.moved.swap_churn[0] == found.churn > 0  # before the change nothing helps
+    assert found.moved.swap_churn[1:].tolist() == [0, 0]
+    assert [row["swap_churn"] for row in found.table()] == found.moved.swap_churn.tolist()
+    assert "swap_churn" not in cv.diff(*pair, IMAGES).table()[0]
+    again = cv.rerun(found.provenance, pair[0], IMAGES, b=changed(pair[0], other_second))
+    np.testing.assert_array_equal(again.moved.swap_churn, found.moved.swap_churn)
+    with pytest.raises(UsageError, match="they share 0 layers"):
+        cv.diff(pair[0], permuted(), IMAGES, swap=True)
+    with pytest.raises(UsageError, match="swap=True compares two networks"):
+        cv.diff([*pair], None, IMAGES, swap=True)
+
+
 def test_networks_of_two_frameworks_are_compared(pair):
     class Net(linen.Module):
         @linen.compact

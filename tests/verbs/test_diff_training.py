@@ -21,7 +21,7 @@ def training(count):
     return [changed(start, lambda name, leaf, w=w: (1 - w) * leaf + w * end.params[name]) for w in share]
 
 
-def test_twenty_checkpoints_take_one_program_and_one_forward_pass_each(monkeypatch):
+def test_a_hundred_checkpoints_take_one_program_and_one_forward_pass_each(monkeypatch):
     calls = []
     plain = Executable.__call__
 
@@ -31,9 +31,9 @@ def test_twenty_checkpoints_take_one_program_and_one_forward_pass_each(monkeypat
 
     monkeypatch.setattr(Executable, "__call__", counted)
     before = compilations()
-    cv.diff(training(20), None, IMAGES, batch=10)
+    cv.diff(training(100), None, IMAGES, batch=10)
     assert compilations() - before <= 1
-    assert sum(calls) == 20 * len(IMAGES)
+    assert sum(calls) == 100 * len(IMAGES)
 
 
 def test_every_number_is_that_of_the_plain_functions():

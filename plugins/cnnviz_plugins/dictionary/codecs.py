@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Codec, Numbers, static
 from cnnviz_plugins.dictionary.activations import topk_codes
-from cnnviz_plugins.dictionary.pursuit import pursued
+from cnnviz_plugins.dictionary.pursuit import pursued, refitted
 from cnnviz_plugins.factors import presence
 
 
@@ -56,6 +56,8 @@ class PursuitCodec(Codec):
     offset: Float[Numbers, " c"]
     k: int = static(default=1)
     """Steps: codes of a row, at most."""
+    refit: bool = static(default=False)
+    """Whether all codes are fitted anew after each step."""
 
     @property
     def affine(self) -> tuple[Float[Array, "k c"], Float[Array, " k"]]:
@@ -65,7 +67,8 @@ class PursuitCodec(Codec):
 
     def encode(self, values: Float[Array, "*n c"]) -> Float[Array, "*n k"]:
         """Return the codes of `k` steps."""
-        return pursued(values - self.offset, jnp.asarray(self.directions), self.k)[0]
+        near, directions = values - self.offset, jnp.asarray(self.directions)
+        return refitted(near, directions, self.k)[0] if self.refit else pursued(near, directions, self.k)[0]
 
 
 @jax.tree_util.register_dataclass

@@ -9,7 +9,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Fitted, Learner, LearnerCase, UsageError
 from cnnviz_plugins.dictionary.codecs import FactorCodec
-from cnnviz_plugins.dictionary.plugin import FactorConfig, NmfConfig, SemiNmfConfig, size_of
+from cnnviz_plugins.dictionary.plugin import ConvexNmfConfig, FactorConfig, NmfConfig, SemiNmfConfig, size_of
 from cnnviz_plugins.dictionary.starting import centres, generator
 from cnnviz_plugins.factors import improved, presence, started
 
@@ -42,6 +42,23 @@ def semi_nmf_step(rows: Rows, codes: Codes, directions: Directions) -> tuple[Cod
     return codes, np.linalg.pinv(codes.T @ codes) @ codes.T @ rows
 
 
+def convex_nmf_step(
+    products: Float[np.ndarray, "n n"], codes: Codes, weights: Float[np.ndarray, "k n"]
+) -> tuple[Codes, Float[np.ndarray, "k n"]]:
+    """Return both factors after one step: codes, then rows' weights in directions, each times what lowers the error.
+
+    Directions are `weights @ rows`, so that rows enter by their `products` with each other alone.
+
+    Source: Ding, Li, Jordan 2010, section 4.
+    """
+    up, down = _positive(products), _positive(-products)
+    rise, fall = up @ weights.T, down @ weights.T
+    mixed = codes @ weights
+    codes = codes * np.sqrt((rise + mixed @ fall) / np.maximum(fall + mixed @ rise, _TINY))
+    rise, fall, mixed = codes.T @ up, codes.T @ down, codes.T @ codes @ weights
+    return codes, weights * np.sqrt((rise + mixed @ down) / np.maximum(fall + mixed @ up, _TINY))
+
+
 def _positive(values: Float[np.ndarray, "..."]) -> Float[np.ndarray, "..."]:
     return np.maximum(values, 0)
 
@@ -59,6 +76,11 @@ def build_nmf(config: NmfConfig) -> Learner:
 def build_semi_nmf(config: SemiNmfConfig) -> Learner:
     """Return the learner of directions of any sign with codes that are not negative."""
     return lambda case: _factorised(config, case, semi_nmf_step)
+
+
+def build_convex_nmf(config: ConvexNmfConfig) -> Learner:
+    """Return the learner of directions that are sums of rows, with codes and weights that are not negative."""
+    return lambda case: _factorised(config, case, convex_nmf_step)
 
 
 def _factorised(config: FactorConfig, case: LearnerCase, step: Step) -> Fitted:
@@ -81,10 +103,18 @@ def _factorised(config: FactorConfig, case: LearnerCase, step: Step) -> Fitted:
         directions = centres(rows.astype(np.float32), count, case.key).astype(np.float64)
         own = ((rows**2).sum(1)[:, None] - 2 * rows @ directions.T + (directions**2).sum(1)).argmin(1)
         codes = np.eye(count)[own] + 0.2  # the authors' start: membership, and a little of all others
+    products, weights = np.zeros((0, 0)), np.zeros((0, 0))
+    if isinstance(config, ConvexNmfConfig):
+        products, weights = rows @ rows.T, codes.T / codes.sum(0)[:, None]
+        directions = weights @ rows
     losses = [loss(rows, codes, directions)]
     for sweep in range(config.iterations):
         before = codes
-        codes, directions = step(rows, codes, directions)
+        if isinstance(config, ConvexNmfConfig):
+            codes, weights = convex_nmf_step(products, codes, weights)
+            directions = weights @ rows
+        else:
+            codes, directions = step(rows, codes, directions)
         losses.append(loss(rows, codes, directions))
         case.progress(sweep + 1, config.iterations, "sweeps")
         if np.linalg.norm(codes - before) <= config.tolerance * max(float(np.linalg.norm(codes)), _TINY):

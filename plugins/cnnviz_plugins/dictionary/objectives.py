@@ -19,7 +19,7 @@ from cnnviz_plugins.dictionary.plugin import (
     TrainedConfig,
     count_of,
 )
-from cnnviz_plugins.dictionary.pursuit import pursued
+from cnnviz_plugins.dictionary.pursuit import pursued, refitted
 
 Parameters = dict[str, Array]
 _AUXILIARY_SHARE = 1 / 32
@@ -63,7 +63,12 @@ class Objective:
         cost: Any = 0.0
         if isinstance(self.config, MatchingPursuitConfig):
             pre = near @ directions.T
-            codes, left, _ = pursued(near, directions, self.k)
+            if self.config.refit:
+                # Fitted amounts are where the error is least, so its slope by them is 0 and they are taken as given.
+                codes = jax.lax.stop_gradient(refitted(near, directions, self.k)[0])
+                left = near - codes @ directions
+            else:
+                codes, left, _ = pursued(near, directions, self.k)
             error = jnp.square(left).sum(-1).mean()
         else:
             pre = near @ parameters["encoder"].T + parameters["bias"]

@@ -58,6 +58,15 @@ class SemiNmfConfig(FactorConfig):
     """Factors whose codes are not negative and whose directions may have any sign."""
 
 
+@technique("convex-nmf", "dictionary", ".factorising:build_convex_nmf", "Ding, Li, Jordan 2010, TPAMI 32(1), section 4",
+           holds=(f"{_CODECS}:FactorCodec",))  # fmt: skip
+class ConvexNmfConfig(FactorConfig):
+    """Factors whose directions are sums of the layer's own values, weighted by numbers that are not negative."""
+
+    rows: int = 2048
+    """Rows that are factorised, drawn by the seed; their products with each other are held, rows x rows."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class TrainedConfig(DictionaryConfig):
     """How a dictionary is trained."""
@@ -153,6 +162,9 @@ class JumpReluConfig(TrainedConfig):
            holds=(f"{_CODECS}:PursuitCodec",))  # fmt: skip
 class MatchingPursuitConfig(CountedConfig):
     """A dictionary that takes a row apart one feature after the other, each the one that what is left points along."""
+
+    refit: bool = False
+    """Whether the amounts of all features of a row are fitted anew after each (orthogonal matching pursuit)."""
 
 
 @technique("archetypal", "dictionary", ".training:build", "Fel et al. 2025, arXiv:2502.12892, section 4",

@@ -74,7 +74,7 @@ class Scaling:
         directions = _plain(learned["directions"])
         offset = _plain(self.size * learned["offset"] + self.mean)
         if isinstance(config, MatchingPursuitConfig):
-            return PursuitCodec(directions=directions, offset=offset, k=objective.k)
+            return PursuitCodec(directions=directions, offset=offset, k=objective.k, refit=config.refit)
         threshold = np.zeros(len(directions))
         rule: Literal["topk", "above", "from"] = "topk"
         if isinstance(config, JumpReluConfig):
