@@ -387,6 +387,20 @@ class Continuity(MeasureConfig):
     """What comes in: a number, one per channel, or `zero`, `value(v)`, `mean`, `model-mean`, `blur(sigma)`."""
 
 @dataclass(frozen=True, kw_only=True)
+class ConvexNmf(DictionaryConfig):
+    """Factors whose directions are sums of the layer's own values, weighted by numbers that are not negative."""
+    layer: str | None = None
+    """Layer whose values are taken apart; the last one with more than one position when not given."""
+    size: int | None = None
+    """Features; 8 times the layer's channels, at most 16384, when not given."""
+    rows: int = 2048
+    """Rows that are factorised, drawn by the seed; their products with each other are held, rows x rows."""
+    iterations: int = 500
+    """Sweeps, at most."""
+    tolerance: float = 0.0001
+    """Change of the codes by a sweep, as a share of their size, below which it stops."""
+
+@dataclass(frozen=True, kw_only=True)
 class Convolve(InspectConfig[weights.Convolution]):
     """A kernel over an image: response, pooled response, the numbers of one window."""
     kernel: str = 'vertical-edge'
@@ -1320,6 +1334,8 @@ class MatchingPursuit(DictionaryConfig):
     units."""
     k: int | None = None
     """Features of a row; 32, at most a quarter of the channels, when not given."""
+    refit: bool = False
+    """Whether the amounts of all features of a row are fitted anew after each (orthogonal matching pursuit)."""
 
 @dataclass(frozen=True, kw_only=True)
 class MaxSensitivity(MeasureConfig):
