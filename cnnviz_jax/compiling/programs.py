@@ -88,7 +88,7 @@ def compiled(
         _count += 1
         is_spread = any(leaf.sharding for leaf in jax.tree.leaves(shapes))
         # Over several processes, arrays cannot be moved from one of them: a sweep places its own.
-        places = program.input_shardings[0] if is_spread and jax.process_count() == 1 else None
+        places = _places(program, shapes) if is_spread and jax.process_count() == 1 else None
         _cache[key] = Executable(program, _need_bytes(program), lowered.out_info, _flops(program), places)
         while len(_cache) > _KEPT:
             _cache.popitem(last=False)
@@ -110,6 +110,18 @@ def shapes_returned(function: Callable[..., Any], identity: Hashable, args: tupl
         while len(_traces) > _TRACES_KEPT:
             _traces.popitem(last=False)
     return _traces[key].out_info
+
+
+def _places(program: Any, shapes: tuple[Any, ...]) -> Any:
+    """Where a program on several devices wants its arguments; what it does not read, where it is asked for."""
+    import jax
+
+    anywhere = jax.sharding.SingleDeviceSharding(jax.local_devices()[0])
+
+    def place(shape: Any, wanted: Any) -> Any:
+        return wanted if shape is None or wanted is not None else shape.sharding or anywhere
+
+    return jax.tree.map(place, shapes, program.input_shardings[0], is_leaf=lambda leaf: leaf is None)
 
 
 def _keyed(identity: Hashable, args: tuple[Any, ...], donate: tuple[int, ...]) -> tuple[Hashable, tuple[Any, ...]]:

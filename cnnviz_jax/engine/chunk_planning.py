@@ -16,6 +16,10 @@ Chunk = int | Literal["auto"]
 # More at once gains nothing on two to sixteen CPU cores and costs memory; accelerators want more.
 _PREFERRED = {"cpu": 32}
 _PREFERRED_ACCELERATOR = 128
+# A small network's 128 evaluations take an accelerator less time than handing them over. So a chunk is to be worth 5 ms
+# at a pace that is assumed: measured, it would let a sum's last bits depend on how busy the machine was.
+_WORTH_FLOPS = 0.005 * 2e13
+_MOST_ACCELERATOR = 2048
 _BUDGET_SHARE = 0.6
 
 
@@ -72,7 +76,8 @@ def fitting(
     """Return the chunk to use and the program compiled for it.
 
     An explicit chunk is taken as it is. `"auto"` compiles the size that pays off on this backend, reads
-    the program's predicted memory, and only if that is above the budget compiles smaller ones.
+    the program's predicted memory, and only if that is above the budget compiles smaller ones; on an accelerator, where
+    the operations that the compiler counts are few, one larger one.
 
     Args:
         compile_for: Compiles the program that runs so many evaluations at once.
@@ -89,13 +94,18 @@ def fitting(
         size = min(int(chunk), most)
         return size, compile_for(size)
     budget = budget_bytes(memory_budget)
-    size, program = largest_fitting(
-        compile_for,
-        evenly(most, _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR)),
-        budget,
+
+    def smaller(size: int, need: int) -> int:
         # A tenth below what proportion says: parameters do not shrink with the chunk, so proportion is a little high.
-        smaller=lambda size, need: evenly(most, max(1, min(size // 2, int(0.9 * size * budget / need)))),
-    )
+        return evenly(most, max(1, min(size // 2, int(0.9 * size * budget / need))))
+
+    preferred = _PREFERRED.get(jax.default_backend(), _PREFERRED_ACCELERATOR)
+    size, program = largest_fitting(compile_for, evenly(most, preferred), budget, smaller=smaller)
+    if jax.default_backend() != "cpu" and size < most and program.flops and program.need_bytes <= budget:
+        worth = _WORTH_FLOPS * size / program.flops
+        larger = int(min(worth, 0.9 * size * budget / max(program.need_bytes, 1), _MOST_ACCELERATOR))
+        if larger >= 2 * size:
+            size, program = largest_fitting(compile_for, evenly(most, larger), budget, smaller=smaller)
     if program.need_bytes > budget and memory_budget is not None:
         raise MemoryBudgetError(
             f"one evaluation needs about {program.need_bytes / 2**20:.0f} MiB, "

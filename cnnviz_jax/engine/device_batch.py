@@ -73,7 +73,7 @@ def explain_device_batch(
     """
     if fold.mixes_images:
         raise UsageError("this technique looks at several images together; a sweep explains each by itself")
-    return explained(fold, Case(model, target, keys, images), inner_chunk)
+    return explained(fold.in_groups(model), Case(model, target, keys, images), inner_chunk)
 
 
 def explained(fold: Fold, batch: Case, inner_chunk: int) -> tuple[Heatmap, Float[Array, " b"]]:
@@ -83,8 +83,19 @@ def explained(fold: Fold, batch: Case, inner_chunk: int) -> tuple[Heatmap, Float
     if len(fold.rounds) > 1:
         batch, gathered = _gather_in_rounds(fold, batch, inner_chunk)
     else:
-        gathered = _gather(fold, partial(evaluated, fold, batch), 0, fold.evaluations, inner_chunk)
+        gathered = _gather_by_groups(fold, batch, inner_chunk)
     return finished(fold, batch, gathered), scores
+
+
+def _gather_by_groups(fold: Fold, batch: Case, chunk: int) -> Any:
+    """Return what all evaluations gathered, group after group, each in chunks of its own."""
+    found = []
+    for number, (begin, end) in enumerate(pairwise((0, *fold.group_ends))):
+        evaluate = partial(evaluated, fold.of_group(number), batch)
+        found.append(_gather(fold, evaluate, begin, end - begin, evenly(end - begin, chunk)))
+    if fold.gather == "sum":
+        return jax.tree.map(lambda *leaves: sum(leaves[1:], leaves[0]), *found)
+    return jax.tree.map(lambda *leaves: leaves[0] if len(leaves) == 1 else jnp.concatenate(leaves, 1), *found)
 
 
 def _gather_in_rounds(fold: Fold, batch: Case, chunk: int) -> tuple[Case, Any]:

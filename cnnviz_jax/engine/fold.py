@@ -57,7 +57,8 @@ class Fold:
     def in_groups(self, model: Model) -> "Fold":
         """Return the fold as a loop on the host runs it best: itself, or one whose evaluations several programs serve.
 
-        Asked once a run. Device batches of a sweep and noisy copies are one program each, and run the fold as it is.
+        Asked once a run. A sweep's step is one program, in which the groups stand one after another; noisy copies run
+        the fold as it is.
         """
         return self
 
@@ -69,6 +70,10 @@ class Fold:
     def of_group(self, number: int) -> "Fold":
         """Return the fold whose `evaluate` serves the evaluations of one of the groups."""
         return self
+
+    def group_costs(self, model: Model) -> tuple[float, ...]:
+        """Return how long one evaluation of each group takes, in any unit, for `cnnviz explain --plan`."""
+        return (1.0,) * len(self.group_ends)
 
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return what a run would compute, as names and texts, for `cnnviz explain --plan`."""

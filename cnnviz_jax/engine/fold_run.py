@@ -2,7 +2,7 @@
 
 import time
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -19,6 +19,7 @@ from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, ro
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
 from cnnviz_jax.engine.progress import InFlight
+from cnnviz_jax.engine.spreading import ALIKE, BY_IMAGE, Spread, first_of, joined
 from cnnviz_jax.engine.stopping import stoppable
 from cnnviz_jax.errors import Interrupted, MemoryBudgetError
 from cnnviz_jax.model.model import Model
@@ -42,6 +43,7 @@ def run_fold(
     cache: ResumeCache | None = None,
     given: Mapping[str, Any] | None = None,
     shared: Mapping[str, Any] | None = None,
+    devices: Sequence[Any] = (),
 ) -> tuple[Any, Float[np.ndarray, " n"]]:
     """Return the fold's results and the untouched scores of all images.
 
@@ -51,19 +53,20 @@ def run_fold(
         images: Images in [0, 1].
         target: Batched: every leaf has one entry per image.
         keys: One key per image.
-        chunk: Evaluations at once; `"auto"` plans from the compiled program's memory.
-        memory_budget: Bytes one program may need; `None` for a share of what is free.
+        chunk: Evaluations at once on each device; `"auto"` plans from the compiled program's memory.
+        memory_budget: Bytes one program may need on a device; `None` for a share of what is free.
         progress: Told how many of images x evaluations are done.
         cache: Where evaluations of unfinished images are kept and found again, image by image.
         given: Arrays by name, a row for each image; see `Case`.
         shared: Arrays by name, the same for all.
+        devices: Over which images, and the evaluations of each, are spread; the default device where there are none.
 
     Raises:
         MemoryBudgetError: Not even one evaluation at a time fits.
         Interrupted: Ctrl-C was pressed, and what was done is kept.
     """
     cases = Case(model, target, keys, jax.device_put(images), given=dict(given or {}), shared=dict(shared or {}))
-    run = FoldRun(fold, cases, chunk, memory_budget, cache)
+    run = FoldRun(fold, cases, chunk, memory_budget, cache, devices)
     parts: list[Any] = []  # on the host: a thousand maps are read back while later images are computed
     total = len(images) * fold.evaluations
     first = 0
@@ -94,29 +97,45 @@ class FoldRun:
         chunk: Chunk = "auto",
         memory_budget: int | None = None,
         cache: ResumeCache | None = None,
+        devices: Sequence[Any] = (),
     ) -> None:
         """Plan and compile the chunk; arguments as `run_fold`'s, a batch of images in one."""
-        self.fold, self.cases, self.cache = fold.in_groups(cases.model), cases, cache
-        self.count = len(cases.image)
+        self.fold, self.cache, self.count = fold.in_groups(cases.model), cache, len(cases.image)
+        self.spread = Spread.over(devices, cases, self.count if cache is None else 1, fold.evaluations)
+        self.cases = cases if self.spread is None else self.spread.placed(cases)
         self._steps: dict[int, Executable] = {}
-        self.size, self.step = fitting(self._compile_step, chunk, fold.evaluations * self.count, memory_budget)
+        most = -(-fold.evaluations // self._columns) * -(-self.count // self._rows_of_devices)
+        self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget)
 
     @property
     def chunk(self) -> int:
-        """Evaluations of one image at once; the most of any group."""
+        """Evaluations of one image at once, on all devices together; the most of any group."""
         return max(self._chunk_of(group) for group in range(len(self.fold.group_ends)))
 
     def _chunk_of(self, group: int) -> int:
         """Evaluations of one image at once of a group."""
+        return self._columns * self._own_chunk_of(group)
+
+    def _own_chunk_of(self, group: int) -> int:
+        """Those of them that one device does."""
         begin, end = (0, *self.fold.group_ends)[group : group + 2]
-        return evenly(end - begin, self.size)
+        return evenly(-(-(end - begin) // self._columns), self.size)
 
     @property
     def batch(self) -> int:
-        """Images at once; one where each is kept on its own."""
+        """Images at once, on all devices together; one where each is kept on its own."""
         if self.cache is not None:
             return 1
-        return evenly(self.count, max(1, self.size // self.chunk))
+        devices = self._rows_of_devices
+        return devices * evenly(-(-self.count // devices), max(1, self.size // (self.chunk // self._columns)))
+
+    @property
+    def _rows_of_devices(self) -> int:
+        return 1 if self.spread is None else self.spread.rows
+
+    @property
+    def _columns(self) -> int:
+        return 1 if self.spread is None else self.spread.columns
 
     def once(self) -> tuple[Callable[[], Any], Callable[[], Any]]:
         """Return the beginning and one chunk of the first batch as two calls, to be timed."""
@@ -168,10 +187,7 @@ class FoldRun:
                         f"the same call resumes there"
                     )
                 for _ in range(ended):
-                    refined = compiled(
-                        partial(_refine, self.fold), (_refine, self.fold), (batch, gathered), evaluations=self.count
-                    )
-                    batch = replace(batch, context=refined(batch, gathered))
+                    batch = replace(batch, context=self._of_gathered(_refine, batch, gathered))
                 if ended and self.fold.is_over(batch.context):
                     break
                 gathered, token = self._step_of(group)(batch, gathered, jnp.int32(start))
@@ -179,13 +195,29 @@ class FoldRun:
                 # One chunk behind: this one is only under way.
                 done(max(0, start - self.chunk) * self.batch)
         flight.drain()
-        end = compiled(partial(_end, self.fold), (_end, self.fold), (batch, gathered), evaluations=self.count)
-        return end(batch, gathered), scores
+        return self._of_gathered(_end, batch, gathered), scores
+
+    def _of_gathered(self, function: Callable[..., Any], batch: Case, gathered: Any) -> Any:
+        """What the fold makes of what is gathered."""
+        run, identity = self._over_devices(function, (self.fold,), BY_IMAGE)
+        return compiled(run, identity, (batch, gathered), evaluations=self.count)(batch, gathered)
 
     def _begin_program(self) -> Executable:
-        identity = (_begin, self.fold, self._slots)
-        begin, shapes = partial(_begin, self.fold, self._slots), shapes_of(self.cases, self.batch)
-        return compiled(begin, identity, (shapes,), evaluations=self.count)
+        begin, identity = self._over_devices(_begin, (self.fold, self._slots))
+        return compiled(begin, identity, (self._shapes,), evaluations=self.count)
+
+    def _over_devices(
+        self, function: Callable[..., Any], own: tuple[Any, ...], *more: Any, out: Any = BY_IMAGE
+    ) -> tuple[Callable[..., Any], Any]:
+        """A function of cases on every device that serves, `own` given to it, and what it is known by."""
+        run = partial(function, *own)
+        return run if self.spread is None else self.spread.mapped(run, *more, out=out), (function, *own, self.spread)
+
+    @property
+    def _shapes(self) -> Case:
+        """Those of a batch."""
+        shapes = shapes_of(self.cases, self.batch)
+        return shapes if self.spread is None else self.spread.shapes(shapes)
 
     def chunks(self, complete: int) -> Iterator[tuple[int, int, int]]:
         """Where each chunk that is left begins, its group, and how many rounds ended since the one before.
@@ -200,6 +232,12 @@ class FoldRun:
                 if min(start + self._chunk_of(group), stop) > complete:
                     yield start, group, ended
                     ended = 0
+
+    def chunk_costs(self) -> Iterator[float]:
+        """Yield how long each chunk is predicted to take, in chunks of the first group."""
+        costs = self.fold.group_costs(self.cases.model)
+        for _, group, _ in self.chunks(0):
+            yield costs[group] * self._chunk_of(group) / (costs[0] * self._chunk_of(0))
 
     @property
     def _stretches(self) -> list[tuple[int, int, int]]:
@@ -256,16 +294,16 @@ class FoldRun:
         return self._steps[group]
 
     def _compiled_step(self, group: int) -> Executable:
-        shapes = shapes_of(self.cases, self.batch)
+        shapes = self._shapes
         if self.fold.evaluations == 1:
-            return compiled(partial(_whole, self.fold), (_whole, self.fold), (shapes,), evaluations=self.count)
-        identity = (_begin, self.fold, self._slots)
-        _, context, gathered = shapes_returned(partial(_begin, self.fold, self._slots), identity, (shapes,))
+            return compiled(*self._over_devices(_whole, (self.fold,)), (shapes,), evaluations=self.count)
+        _, context, gathered = shapes_returned(*self._over_devices(_begin, (self.fold, self._slots)), (shapes,))
         args = (replace(shapes, context=context), gathered, jax.ShapeDtypeStruct((), jnp.int32))
-        own = (self.fold.of_group(group), self._chunk_of(group), self.fold.group_ends[group])
+        own = (self.fold.of_group(group), self._own_chunk_of(group), self.fold.group_ends[group], self.spread)
+        step = self._over_devices(_step, own, BY_IMAGE, ALIKE, out=(BY_IMAGE, ALIKE))
         # What is gathered is donated: a stack of all evaluations would otherwise be held twice, and copied every chunk.
         total = self.fold.evaluations * self.count
-        return compiled(partial(_step, *own), (_step, *own), args, donate=(1,), evaluations=total)
+        return compiled(*step, args, donate=(1,), evaluations=total)
 
 
 def _begin(fold: Fold, slots: int, batch: Case) -> Any:
@@ -280,11 +318,11 @@ def _begin(fold: Fold, slots: int, batch: Case) -> Any:
     return scores, contexts, jax.tree.map(empty, shapes)
 
 
-def _step(fold: Fold, chunk: int, last: int, batch: Case, gathered: Any, start: Array) -> Any:
+def _step(fold: Fold, chunk: int, last: int, spread: Spread | None, batch: Case, gathered: Any, start: Array) -> Any:
     # Every chunk of a group has this one shape. The last one of a round is padded with its last evaluation, computed
     # again and left out of a sum; in a stack it is written into slots beyond the count, which `_end` cuts off. A sum
     # leaves out what belongs to the next round as well, which computes it itself.
-    indices = start + jnp.arange(chunk, dtype=jnp.int32)
+    indices = first_of(spread, start, chunk) + jnp.arange(chunk, dtype=jnp.int32)
     end: Any = last
     if fold.gather == "sum" and len(fold.rounds) > 1:
         ends = jnp.asarray(fold.rounds, jnp.int32)
@@ -293,10 +331,10 @@ def _step(fold: Fold, chunk: int, last: int, batch: Case, gathered: Any, start: 
     partials = evaluated(fold, batch, jnp.minimum(indices, last - 1))
 
     def put(total: Array, new: Array) -> Array:
-        return jax.lax.dynamic_update_slice_in_dim(total, new, start, axis=1)
+        return jax.lax.dynamic_update_slice_in_dim(total, joined(spread, new, "stack"), start, axis=1)
 
     def add(total: Array, new: Array) -> Array:
-        return total + summed(new, valid)
+        return total + joined(spread, summed(new, valid), "sum")
 
     # The second is a token to wait for: `gathered` itself is donated to the next chunk and gone by then.
     return jax.tree.map(add if fold.gather == "sum" else put, gathered, partials), start + chunk

@@ -23,7 +23,8 @@ class Preview:
     chunk_s: float
     """Seconds of one chunk: the quickest of a few that were run."""
     expected_s: float
-    """Seconds of all evaluations of all images, compilation left out."""
+    """Seconds of all evaluations of all images, compilation left out; chunks of other groups than the first, which is
+    timed, by what the fold predicts of them."""
 
 
 def preview(run: FoldRun) -> Preview:
@@ -33,7 +34,7 @@ def preview(run: FoldRun) -> Preview:
     """
     begin_s, chunk_s = map(_quickest, run.once())
     batches = -(-run.count // run.batch)
-    chunks = sum(1 for _ in run.chunks(0)) if run.fold.evaluations > 1 else 1
+    chunks = sum(run.chunk_costs()) if run.fold.evaluations > 1 else 1
     return Preview(run.chunk, run.step.need_bytes, chunk_s, batches * (begin_s + chunks * chunk_s))
 
 

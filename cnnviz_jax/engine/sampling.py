@@ -30,7 +30,14 @@ class Sums(NamedTuple):
     @property
     def mean(self) -> Float[Array, "..."]:
         """The mean of the draws."""
-        return self.values / self.draws
+        return self.values * self.share
+
+    @property
+    def share(self) -> Float[Array, ""]:
+        """One over the number of draws."""
+        # Of a map divided by a number XLA makes a product with its inverse in some programs and not in others, so that
+        # last bits would depend on how images are spread over devices. Written as a product it is one everywhere.
+        return 1 / self.draws
 
     @property
     def standard_error(self) -> Float[Array, "..."]:
@@ -39,7 +46,8 @@ class Sums(NamedTuple):
         # difference, and what comes out is rounding, of at most 3e-4 of the mean.
         spread = jnp.maximum(self.squares - self.values * self.mean, 0)
         single = self.draws < 2
-        return jnp.where(single, jnp.nan, jnp.sqrt(spread / jnp.where(single, 1, self.draws - 1) / self.draws))
+        variance = spread * (1 / jnp.where(single, 1, self.draws - 1))
+        return jnp.where(single, jnp.nan, jnp.sqrt(variance * self.share))
 
 
 class Sampling(NamedTuple):
@@ -129,7 +137,7 @@ class SampledMean(Fold):
     def finish(self, case: Case, gathered: Sums) -> Heatmap:
         """Return the result, with the standard error and the number of draws."""
         own = replace(case, context=case.context.own)
-        more = jax.tree.map(lambda total: total / gathered.draws, gathered.more)
+        more = jax.tree.map(lambda total: total * gathered.share, gathered.more)
         found = self.of_mean(own, gathered.mean, more)
         extras = {"standard_error": gathered.standard_error} if self.is_plain else {}
         if self.tolerance is not None:

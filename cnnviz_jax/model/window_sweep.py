@@ -56,8 +56,12 @@ class WindowSweep:
 
     def is_faster(self, model: Model, target: Scored | None = None) -> bool:
         """Whether windows are predicted to take less time than whole images."""
+        return self.work(model, target) < self.plan(model, target).dense_flops
+
+    def work(self, model: Model, target: Scored | None = None) -> float:
+        """Return the operations on whole images that are predicted to take as long as one window."""
         plan = self.plan(model, target)
-        return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements < plan.dense_flops
+        return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements
 
     def groups(self, model: Model, target: Scored | None = None) -> "tuple[WindowSweep, ...]":
         """Return the sweep in groups of windows that need about equally much, each a program of its own.
@@ -68,10 +72,6 @@ class WindowSweep:
         """
         found = _grouped(self, model.structure, *_own(model, target), jax.default_backend())
         return tuple(replace(group, beside=found) for group in found) if len(found) > 1 else (self,)
-
-    def true_flops(self, model: Model, target: Scored | None = None) -> float:
-        """Return the operations of all windows, were none to pay for the region that another one needs."""
-        return TrueRegions.of(self.plan(model, target)).flops
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Scored | None = None) -> tuple[Array, ...]:
         """Return the unchanged activations that the windows of an image are computed from; traceable.

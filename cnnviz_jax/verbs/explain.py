@@ -25,6 +25,7 @@ from cnnviz_jax.engine import (
 )
 from cnnviz_jax.engine.given_arrays import Given, given_arrays
 from cnnviz_jax.engine.smoothing import NoiseKind, Smoothed
+from cnnviz_jax.engine.spreading import devices_to_use
 from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
 from cnnviz_jax.errors import LayerKindError, ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
@@ -58,6 +59,7 @@ def explain(
     names: Sequence[str] | None = None,
     chunk: Chunk = "auto",
     memory_budget: int | None = None,
+    devices: int | None = None,
     progress: Progress | bool | None = None,
     folder: str | Path | None = None,
     noise: str | None = None,
@@ -77,8 +79,11 @@ def explain(
         ids: One number per image that, with `key`, decides its noise; from its pixels when not given, which are read
             on the host for it.
         names: One name per image, such as its file's, for figures.
-        chunk: Evaluations at once; results do not depend on it.
-        memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
+        chunk: Evaluations at once on each device; results do not depend on it.
+        memory_budget: Bytes one compiled program may need on a device; `None` for a share of what is free.
+        devices: How many devices of this process share the images and, where there are more devices than images, the
+            evaluations of each; all of an accelerator and one of a CPU when not given. Where images alone are shared,
+            the numbers are those of one device to the last bit.
         progress: Called as `progress(done, total, what)`.
             Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
         folder: Evaluations of unfinished images are kept there, on Ctrl-C too, and the same call resumes from them.
@@ -98,7 +103,7 @@ def explain(
     around = {"noise": noise, "noise_samples": noise_samples, "noise_kind": noise_kind}
     prepared = Prepared.of(technique, model, images, target, key, ids, {**options, **_present(around)})
     spec, config, fold = prepared.technique.spec, prepared.technique.config, prepared.technique.built
-    scaled = scale_note(images)
+    scaled, used = scale_note(images), devices_to_use(devices)
     images, resolved, keys, given = prepared.images, prepared.target, prepared.keys, prepared.given
     cache = None
     if folder is not None and fold.evaluations >= _WORTH_RESUMING:
@@ -111,6 +116,7 @@ def explain(
         heatmap, scores = run_fold(
             fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget,
             progress=as_callable(progress), cache=cache, given=given.own, shared=given.shared,
+            devices=used,
         )  # fmt: skip
     if cache is not None:
         cache.forget()

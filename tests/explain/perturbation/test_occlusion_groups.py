@@ -4,18 +4,28 @@ import itertools
 import os
 import signal
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.compiling import compilations
+from cnnviz_jax.engine import keys_for, root_key
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.device_batch import explain_device_batch
+from cnnviz_jax.engine.fold_run import FoldRun
+from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import Interrupted
 from cnnviz_jax.model import window_sweep
 from cnnviz_jax.model.window_sweep import WindowSweep
 from cnnviz_jax.program import TrueRegions
+from cnnviz_jax.targets import ClassScore
+from cnnviz_jax.verbs.explain import Prepared
 from tests.explain.small_network import model, some_images
 
-OPTIONS = {"target": 1, "window": (4, 3), "stride": (2, 1)}
+WINDOWS = {"window": (4, 3), "stride": (2, 1)}
+OPTIONS = {"target": 1, **WINDOWS}
 
 
 @pytest.fixture
@@ -60,6 +70,39 @@ def test_every_group_is_one_program_and_a_short_sweep_has_no_more_than_before(at
         assert compilations() - before == 3 + 2 + 3  # begin, end, and a program for each group
 
 
+def test_a_sweeps_device_batch_runs_the_groups_too(at_most):
+    images, net = jnp.asarray(some_images(2, seed=5)), model()
+    target, keys = ClassScore(jnp.asarray([0, 3])), keys_for(root_key(0), range(2))
+    fold = resolve_technique("occlusion", "explain", {**WINDOWS, "engine": "incremental"}, net)
+
+    def program():
+        def step(net):
+            # So many at once that nothing is a loop, of which the compiler counts one turn.
+            return explain_device_batch(fold.built, net, images, target, keys, inner_chunk=10)
+
+        return jax.jit(step).lower(net).compile()
+
+    window_sweep._grouped.cache_clear()
+    alone = program()
+    at_most(3)
+    parted = program()
+    np.testing.assert_allclose(parted(net)[0].low_res, alone(net)[0].low_res, atol=1e-5)
+    assert parted.cost_analysis()["flops"] < alone.cost_analysis()["flops"]
+
+
+def test_the_expected_time_counts_the_light_groups_as_lighter(at_most):
+    at_most(3)
+    net = model()
+    made = Prepared.of("occlusion", net, some_images(1), 1, 0, None, {**WINDOWS, "engine": "incremental"})
+    run = FoldRun(made.technique.built, Case(net, made.target, made.keys, made.images), chunk=4)
+    costs = list(run.chunk_costs())
+    assert len(costs) == sum(1 for _ in run.chunks(0))
+    assert costs[0] == max(costs) == 1.0
+    done = sum(group.work(net) * len(group.rows) * len(group.cols) for group in run.fold.groups)
+    # The last chunk of each group is padded.
+    assert done <= sum(costs) * run.fold.groups[0].work(net) * 4 <= 1.25 * done
+
+
 def test_ctrl_c_between_groups_keeps_what_is_done(at_most, tmp_path):
     at_most(3)
     images, options = some_images(1), {"chunk": 4}
@@ -77,6 +120,11 @@ def test_ctrl_c_between_groups_keeps_what_is_done(at_most, tmp_path):
     np.testing.assert_allclose(again.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())
 
 
+def true_flops(sweep, net):
+    """The operations of all windows, were none to pay for the region that another one needs."""
+    return TrueRegions.of(sweep.plan(net)).flops
+
+
 def sweep_of(side, window, stride):
     intervals = tuple((i, i + window) for i in range(0, side - window + 1, stride))
     return WindowSweep(intervals, intervals)
@@ -88,8 +136,8 @@ def test_the_true_regions_are_what_each_window_alone_would_need():
     sweep = WindowSweep(tuple(rows), tuple(cols))
     alone = sum(WindowSweep((row,), (col,)).plan(net).flops for row, col in itertools.product(sweep.rows, sweep.cols))
     # From 95 % of a map on, a plan computes all of it, which the true regions do not.
-    assert 0.95 * alone <= sweep.true_flops(net) <= alone
-    assert sweep.true_flops(net) < len(sweep.rows) * len(sweep.cols) * sweep.plan(net).flops
+    assert 0.95 * alone <= true_flops(sweep, net) <= alone
+    assert true_flops(sweep, net) < len(sweep.rows) * len(sweep.cols) * sweep.plan(net).flops
 
 
 def test_groups_cover_every_window_once_and_do_less(at_most):
@@ -100,7 +148,7 @@ def test_groups_cover_every_window_once_and_do_less(at_most):
     assert len(groups) == 6
     assert sorted(pairs) == sorted(itertools.product(sweep.rows, sweep.cols))
     done = sum(len(group.rows) * len(group.cols) * group.plan(net).flops for group in groups)
-    assert sweep.true_flops(net) <= done < len(pairs) * sweep.plan(net).flops
+    assert true_flops(sweep, net) <= done < len(pairs) * sweep.plan(net).flops
 
 
 def test_a_sweep_longer_than_a_minute_is_within_a_tenth_of_the_true_regions(monkeypatch):
@@ -111,7 +159,7 @@ def test_a_sweep_longer_than_a_minute_is_within_a_tenth_of_the_true_regions(monk
     window_sweep._grouped.cache_clear()
     groups = sweep.groups(net)
     done = sum(len(group.rows) * len(group.cols) * group.plan(net).flops for group in groups)
-    assert whole > 1.1 * sweep.true_flops(net) >= done
+    assert whole > 1.1 * true_flops(sweep, net) >= done
     monkeypatch.setattr(window_sweep, "_FLOPS_PER_S", {"cpu": whole / 59})
     window_sweep._grouped.cache_clear()
     assert sweep.groups(net) == (sweep,)

@@ -124,6 +124,10 @@ class Occlusion(Fold):
         """Return the fold that computes the windows of one group."""
         return replace(self, group=number, sweep=self.groups[number]) if self.groups else self
 
+    def group_costs(self, model: Model) -> tuple[float, ...]:
+        """Return the predicted work of one window of each group."""
+        return tuple(group.work(model) for group in self.groups) or (1.0,)
+
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return positions, operations of both engines and the share of each layer."""
         windows, count = self.windows, self.evaluations
