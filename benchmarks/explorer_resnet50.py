@@ -5,16 +5,18 @@
 
 The first makes the site and prints JSON: images that went through the network, bytes and files, CPU and wall seconds of
 the pass and of the pages, the peak of memory. The second runs the site's pass and the plain one, which gathers the
-answers alone, in turn over fewer images, and prints CPU seconds of both and their ratio; compiling is not in it.
+answers alone, in turn over fewer images, and prints both and their ratio (`timing.py`); compiling is not in it.
 """
 
 import argparse
 import json
 import os
 import resource
+import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,9 @@ from cnnviz_jax.site.answers import Answers, Labels
 from cnnviz_jax.verbs import explore
 from cnnviz_plugins.models.naming import abstract
 from cnnviz_plugins.models.resnet import ResNet
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from timing import compared, in_turn
 
 CLASSES = 1000
 
@@ -135,19 +140,10 @@ def ratio(options: argparse.Namespace) -> dict[str, Any]:
     def run(reducers: dict[str, Reducer]) -> Any:
         return run_survey(reducers, model, dataset, batch=options.batch, progress=lambda *_: None)
 
-    rounds: dict[str, list[float]] = {name: [] for name in passes}
-    for turn in range(options.rounds + 1):
-        for name, made in passes.items():
-            cpu_s = time.process_time()
-            made(run)
-            if turn:  # the first compiles
-                rounds[name].append(time.process_time() - cpu_s)
-    ratios = sorted(site / plain for site, plain in zip(rounds["site"], rounds["plain"], strict=True))
-    return {
-        "size": options.size, "images": len(data), "batch": options.batch,
-        **{f"{name}, CPU s": [round(each, 2) for each in own] for name, own in rounds.items()},
-        "site / plain": round(ratios[len(ratios) // 2], 3), "spread": [round(ratios[0], 3), round(ratios[-1], 3)],
-    }  # fmt: skip
+    sides = {name: partial(made, run) for name, made in passes.items()}
+    in_turn(sides, 1)  # compiles
+    found = compared(in_turn(sides, options.rounds), "site", "plain")
+    return {"size": options.size, "images": len(data), "batch": options.batch, **found}
 
 
 def main() -> None:

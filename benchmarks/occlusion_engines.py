@@ -1,7 +1,7 @@
 """Occlusion by windows against occlusion by whole images: A B A B in one process, random networks at 224 px.
 
-Prints one JSON line for each network and window: seconds per position of both engines, their ratio and its spread,
-operations as the compiler counts them, and the peak of memory against what was predicted.
+Prints one JSON line for each network and window: seconds of both engines for as many positions, wall and CPU, their
+ratios (`timing.py`), operations as the compiler counts them, and the peak of memory against what was predicted.
 """
 
 import argparse
@@ -9,7 +9,6 @@ import json
 import os
 import platform
 import resource
-import statistics
 import sys
 import time
 from pathlib import Path
@@ -28,6 +27,9 @@ from cnnviz_plugins.explain.perturbation.occlusion import Occlusion
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from timing import Spent, compared, in_turn
+
 from tests.program.incremental.networks import forward_of, random_params, resnet50, shapes_of, vgg19
 
 NETWORKS = {"vgg19": vgg19, "resnet50": resnet50}
@@ -94,13 +96,14 @@ def compare(name: str, window: int, options: argparse.Namespace) -> dict[str, An
     model = network(name, options.size, options.layout)
     image = np.random.default_rng(0).uniform(size=(1, options.size, options.size, 3)).astype(np.float32)
     engines = {kind: Engine(model, image, window, options.stride, kind, options) for kind in ("dense", "incremental")}
-    times: dict[str, list[float]] = {kind: [] for kind in engines}
-    for _ in range(options.repeats):
-        for kind, engine in engines.items():
-            times[kind].append(engine.seconds_per_position())
+    measured = in_turn({kind: engine.seconds_per_position for kind, engine in engines.items()}, options.repeats)
+    counts = {kind: engine.chunks * engine.run.chunk for kind, engine in engines.items()}
+    times = {
+        kind: [Spent(each.wall_s / counts[kind], each.cpu_s / counts[kind]) for each in own]
+        for kind, own in measured.items()
+    }
     plan = engines["dense"].fold.windows.sweep.plan(model)
-    ratios = [a / b for a, b in zip(times["dense"], times["incremental"], strict=True)]
-    medians = {kind: statistics.median(values) for kind, values in times.items()}
+    fastest = {kind: min(each.wall_s for each in own) for kind, own in times.items()}
     flops = {kind: (engine.run.step.flops or 0.0) / engine.run.chunk for kind, engine in engines.items()}
     return {
         "benchmark": "occlusion_engines",
@@ -111,16 +114,14 @@ def compare(name: str, window: int, options: argparse.Namespace) -> dict[str, An
         "positions_timed": engines["dense"].chunks * engines["dense"].run.chunk,
         "positions": engines["dense"].fold.evaluations,
         "chunk": {kind: engine.run.chunk for kind, engine in engines.items()},
-        "ms_per_position": {kind: round(1e3 * seconds, 3) for kind, seconds in medians.items()},
-        "gflops_per_s": {kind: round(flops[kind] / medians[kind] / 1e9, 1) for kind in engines},
-        "dense_over_incremental": round(statistics.median(ratios), 3),
-        "spread": [round(min(ratios), 3), round(max(ratios), 3)],
+        "fastest_ms_per_position": {kind: round(1e3 * seconds, 3) for kind, seconds in fastest.items()},
+        "gflops_per_s": {kind: round(flops[kind] / fastest[kind] / 1e9, 1) for kind in engines},
+        "per_position": compared(times, "dense", "incremental"),
         "flops_ratio_compiled": round(flops["dense"] / max(flops["incremental"], 1.0), 3),
         "flops_ratio_planned": round(plan.dense_flops / plan.flops, 3),
         "predicted_mib": {kind: round(engine.run.step.need_bytes / 2**20) for kind, engine in engines.items()},
         "resident_mib": round(resident_mib()),
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "load": [round(value, 2) for value in os.getloadavg()],
         "device": jax.devices()[0].device_kind,
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "jax": jax.__version__,

@@ -1,16 +1,13 @@
 """How near SmoothDiff and SmoothGrad come to SmoothGrad with very many samples (SSIM), and the CPU time of both.
 
 Prints one JSON line for each network and image. SSIM (Wang et al. 2004, Gaussian window of 1.5 pixels) is of what maps
-show: absolute values, summed over channels, over their own 99th percentile. CPU time is of this process, all threads,
-both in turn, after one warm call of each. Weights and images are read from a folder like `../shared/data`.
+show: absolute values, summed over channels, over their own 99th percentile. Times are those of `timing.py`, both sides
+in turn, after one warm call of each. Weights and images are read from a folder like `../shared/data`.
 """
 
 import argparse
 import json
-import os
-import statistics
-import time
-from collections.abc import Callable
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +20,9 @@ from cnnviz_jax.data.images import load_image
 from cnnviz_jax.downloads import packaged_file
 from cnnviz_jax.plugins import plugins
 from cnnviz_plugins.models.published import PUBLISHED, load_network
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from timing import compared, in_turn
 
 
 def network(name: str, data: Path, pixels: int) -> cv.Model:
@@ -53,14 +53,7 @@ def ssim(one: Float[np.ndarray, "h w"], other: Float[np.ndarray, "h w"]) -> floa
     return float((likeness / ((means[0] ** 2 + means[1] ** 2 + small) * (spreads[0] + spreads[1] + smaller))).mean())
 
 
-def cpu_s(call: Callable[[], Any]) -> float:
-    """Return the CPU seconds of a call, all threads."""
-    begun = time.process_time()
-    call()
-    return time.process_time() - begun
-
-
-def compared(name: str, model: cv.Model, file: Path, reference: int, repeats: int) -> dict[str, Any]:
+def line_of(name: str, model: cv.Model, file: Path, reference: int, repeats: int) -> dict[str, Any]:
     """Return the line of one network and image."""
     image = load_image(file, model)[None]
     target = int(np.argmax(model(image)))
@@ -69,8 +62,7 @@ def compared(name: str, model: cv.Model, file: Path, reference: int, repeats: in
         "smoothgrad_50": lambda: cv.explain("smoothgrad", model, image, target, samples=50, key=1),
     }
     maps = {what: shown(call().values) for what, call in calls.items()}
-    times = [{what: cpu_s(call) for what, call in calls.items()} for _ in range(repeats)]
-    ratios = [each["smoothgrad_50"] / each["smoothdiff_10"] for each in times]
+    times = in_turn(calls, repeats)
     truth = shown(cv.explain("smoothgrad", model, image, target, samples=reference, key=2).values)
     return {
         "benchmark": "smoothdiff",
@@ -79,10 +71,7 @@ def compared(name: str, model: cv.Model, file: Path, reference: int, repeats: in
         "pixels": model.input_shape[0],
         "reference_samples": reference,
         "ssim": {what: round(ssim(each, truth), 4) for what, each in maps.items()},
-        "cpu_s": {what: round(statistics.median(each[what] for each in times), 3) for what in calls},
-        "smoothgrad_over_smoothdiff": round(statistics.median(ratios), 2),
-        "spread": [round(min(ratios), 2), round(max(ratios), 2)],
-        "load": [round(each, 1) for each in os.getloadavg()],
+        **compared(times, "smoothgrad_50", "smoothdiff_10"),
     }
 
 
@@ -99,4 +88,4 @@ if __name__ == "__main__":
         model = network(name, options.data, options.pixels)
         for image in options.images:
             file = options.data / "images" / image
-            print(json.dumps(compared(name, model, file, options.reference, options.repeats)), flush=True)
+            print(json.dumps(line_of(name, model, file, options.reference, options.repeats)), flush=True)

@@ -6,14 +6,14 @@ Run from the repository's root; `--peer` is a Python with `torch==2.13.0`, `capt
     python benchmarks/start.py --weights squeezenet1_1.pth --image photo.jpg --peer .venv-captum/bin/python
 
 The runs alternate: first ever (an empty compile cache), again (the cache of the run before), Captum. CPU seconds are
-those of the whole process tree, user and system, wall seconds stand beside them; `over_peer` is a ratio of medians of
-CPU seconds. `where` says where the CPU time of an own run goes, measured in a process of its own.
+those of the whole process tree, user and system, wall seconds stand beside them; `over_peer` is the median over rounds
+of the ratio of CPU seconds, and says whether it is final (`timing.py`). `where` says where the CPU time of an own run
+goes, measured in a process of its own.
 """
 
 import argparse
 import json
 import os
-import resource
 import statistics
 import subprocess
 import sys
@@ -22,16 +22,16 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
+from timing import Spent, judged, load
+from timing import spent as spent_on
+
 SCRIPT = Path(__file__).parent / "peers" / "saliency_script.py"
 
 
-def spent(command: Sequence[str], **environment: str) -> tuple[float, float]:
-    """Return the CPU and wall seconds of a command and its children."""
+def spent(command: Sequence[str], **environment: str) -> Spent:
+    """Return what a command and its children took."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
-    before, begun = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run(command, check=True, env=kept | environment, capture_output=True)
-    after, wall = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter() - begun
-    return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime, wall
+    return spent_on(lambda: subprocess.run(command, check=True, env=kept | environment, capture_output=True))
 
 
 def where(model: str, image: str, weights: str | None) -> None:
@@ -97,7 +97,7 @@ def main() -> None:
             f"{folder}/own.png",
         ]
         own += ["--weights", options.weights] if options.weights else []
-        sides: dict[str, list[tuple[float, float]]] = {"first": [], "again": [], "peer": []}
+        sides: dict[str, list[Spent]] = {"first": [], "again": [], "peer": []}
         for number in range(options.rounds):
             cache = {"CNNVIZ_COMPILE_CACHE": f"{folder}/cache{number}"}
             sides["first"].append(spent(own, **cache))
@@ -107,21 +107,21 @@ def main() -> None:
         line: dict[str, object] = {"benchmark": "start", "model": model, "rounds": options.rounds}
         for side, runs in sides.items():
             if runs:
-                cpu, wall = zip(*runs, strict=True)
+                cpu, wall = [run.cpu_s for run in runs], [run.wall_s for run in runs]
                 line[f"{side}_cpu_s"] = round(statistics.median(cpu), 2)
                 line[f"{side}_cpu_spread_s"] = [round(min(cpu), 2), round(max(cpu), 2)]
                 line[f"{side}_wall_s"] = round(statistics.median(wall), 2)
         if options.peer:
-            peer = statistics.median(cpu for cpu, _ in sides["peer"])
             for side in ("first", "again"):
-                line[f"{side}_over_peer"] = round(statistics.median(cpu for cpu, _ in sides[side]) / peer, 2)
+                pairs = zip(sides[side], sides["peer"], strict=True)
+                line[f"{side}_over_peer"] = judged([own.cpu_s / peer.cpu_s for own, peer in pairs])
         parts = [sys.executable, __file__, "--where", "--image", image]
         parts += ["--weights", options.weights] if options.weights else []
         told = os.environ | {"CNNVIZ_COMPILE_CACHE": f"{folder}/cache_where"}
         for side in ("first", "again"):
             found = subprocess.run(parts, check=True, stdout=subprocess.PIPE, env=told)
             line[f"where_{side}"] = json.loads(found.stdout.splitlines()[-1])
-        line |= {"load": [round(value, 2) for value in os.getloadavg()], "python": sys.version.split()[0]}
+        line |= {"load": load(), "python": sys.version.split()[0]}
         print(json.dumps(line))
 
 

@@ -7,7 +7,7 @@ fifth of their median is reported with `final: false`: it was measured, and says
 import os
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -68,6 +68,35 @@ def judged(ratios: Sequence[float]) -> dict[str, Any]:
         "ratio": round(middle, 3),
         "spread": [round(min(ratios), 3), round(max(ratios), 3)],
         "final": len(ratios) > 2 and width <= FINAL_SPREAD,
+    }
+
+
+def in_turn(sides: Mapping[str, Callable[[], Any]], rounds: int) -> dict[str, list[Spent]]:
+    """Run some sides one after another, round after round on the same cores, and return what each took every time.
+
+    Args:
+        sides: What is compared, each run before or warm already.
+        rounds: How often each runs.
+    """
+    found: dict[str, list[Spent]] = {name: [] for name in sides}
+    with pinned():
+        for _ in range(rounds):
+            for name, work in sides.items():
+                found[name].append(spent(work))
+    return found
+
+
+def compared(found: Mapping[str, Sequence[Spent]], slower: str, faster: str) -> dict[str, Any]:
+    """Return the medians of two sides and both ratios, of CPU and of wall time, `slower` over `faster`."""
+    pairs = list(zip(found[slower], found[faster], strict=True))
+    return {
+        **{f"{name}_cpu_s": round(statistics.median(each.cpu_s for each in found[name]), 4) for name in found},
+        **{f"{name}_wall_s": round(statistics.median(each.wall_s for each in found[name]), 4) for name in found},
+        f"{slower}_over_{faster}": {
+            "cpu": judged([a.cpu_s / max(b.cpu_s, 1e-9) for a, b in pairs]),
+            "wall": judged([a.wall_s / max(b.wall_s, 1e-9) for a, b in pairs]),
+        },
+        "load": load(),
     }
 
 

@@ -3,6 +3,7 @@
 Run from the repository's root, with `torch==2.13.0` and `captum` installed beside this package:
 
     python benchmarks/peers/explanations.py --networks vgg19 --techniques occlusion smoothgrad
+    python benchmarks/peers/explanations.py --networks squeezenet1_1 --techniques saliency lrp deeplift
     python benchmarks/peers/explanations.py                      # all of both, hours on two cores
     python benchmarks/peers/explanations.py --device cuda        # where PyTorch and JAX both have the GPU
     python benchmarks/peers/explanations.py --size 64 --slim 8   # to see that it runs
@@ -30,7 +31,8 @@ import numpy as np
 import torch
 from alternating import Run, alternate, difference, machine
 from captum import attr
-from networks import Pair, images, pair
+from further import FORWARD_ONLY, FURTHER, ONE_IMAGE
+from networks import NAMES, Pair, images, pair
 from torch_setting import FORMATS, Setting, best, check_device, tensor, wait
 
 import cnnviz_jax as cv
@@ -158,14 +160,15 @@ TECHNIQUES: dict[str, Callable[[Sides], dict[str, Any]]] = {
     "integrated-gradients": integrated_gradients,
     "guided-backprop": guided_backprop,
     "grad-cam": grad_cam,
+    **FURTHER,
 }
-SINGLE = ("guided-backprop", "grad-cam")
+SINGLE = ("guided-backprop", "grad-cam", *ONE_IMAGE)
 """Techniques of one evaluation an image: their batch is the image."""
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--networks", nargs="+", default=["vgg19", "resnet50"], choices=["vgg19", "resnet50"])
+    parser.add_argument("--networks", nargs="+", default=["vgg19", "resnet50"], choices=NAMES)
     parser.add_argument("--techniques", nargs="+", default=list(TECHNIQUES), choices=list(TECHNIQUES))
     parser.add_argument("--size", type=int, default=224, help="pixels of the image's side")
     parser.add_argument("--window", type=int, default=32, help="side of occlusion's window")
@@ -186,7 +189,7 @@ def main() -> None:
         network.torch.to(options.device)
         settings: dict[tuple[bool, bool], Setting] = {}
         for technique in options.techniques:
-            kind = (technique != "occlusion", technique in SINGLE)
+            kind = (technique not in ("occlusion", *FORWARD_ONLY), technique in SINGLE)
             if kind not in settings:
                 batches = [1] if kind[1] else options.batches
                 settings[kind] = best(network.torch, image, batches, options.device, backward=kind[0])

@@ -1,4 +1,4 @@
-"""VGG19 and ResNet-50 twice with equal weights: in PyTorch, written here, and in Flax NNX, from our builders.
+"""VGG19, ResNet-50 and SqueezeNet 1.1 twice with equal weights: in PyTorch, written here, and in NNX, by our builders.
 
 Both have torchvision's module paths, so one dictionary of seeded arrays in torchvision's names fills either.
 """
@@ -14,7 +14,11 @@ from torch import nn
 import cnnviz_jax as cv
 from cnnviz_plugins.models.naming import abstract, load_arrays
 from cnnviz_plugins.models.resnet import ResNet
+from cnnviz_plugins.models.squeezenet import TABLES as TABLES_OF_SQUEEZENET
+from cnnviz_plugins.models.squeezenet import SqueezeNet
 from cnnviz_plugins.models.vgg import TABLES, VGG
+
+NAMES = ("vgg19", "resnet50", "squeezenet1_1")
 
 
 @dataclass(frozen=True)
@@ -97,13 +101,51 @@ class TorchVGG(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
+class Fire(nn.Module):
+    """Squeezes by 1 x 1, then expands by 1 x 1 and 3 x 3; a ReLU of its own each, named as in our builder."""
+
+    def __init__(self, channels: int, squeezed: int, expanded: int) -> None:
+        super().__init__()
+        self.squeeze, self.squeeze_activation = nn.Conv2d(channels, squeezed, 1), nn.ReLU()
+        self.expand1x1, self.expand1x1_activation = nn.Conv2d(squeezed, expanded, 1), nn.ReLU()
+        self.expand3x3, self.expand3x3_activation = nn.Conv2d(squeezed, expanded, 3, padding=1), nn.ReLU()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """The maps of both halves."""
+        x = self.squeeze_activation(self.squeeze(x))
+        halves = self.expand1x1_activation(self.expand1x1(x)), self.expand3x3_activation(self.expand3x3(x))
+        return torch.cat(halves, 1)
+
+
+class TorchSqueezeNet(nn.Module):
+    """SqueezeNet 1.1 (Iandola et al. 2016)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        channels = 64
+        layers: list[nn.Module] = [nn.Conv2d(3, channels, 3, 2), nn.ReLU()]
+        for row in TABLES_OF_SQUEEZENET["squeezenet1_1"][1]:
+            if isinstance(row, str):
+                layers.append(nn.MaxPool2d(3, 2, ceil_mode=True))
+                continue
+            squeezed, expanded = row
+            layers.append(Fire(channels, squeezed, expanded))
+            channels = 2 * expanded
+        self.features = nn.Sequential(*layers)
+        self.classifier = nn.Sequential(nn.Dropout(), nn.Conv2d(channels, 1000, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Scores."""
+        return self.classifier(self.features(x)).flatten(1)
+
+
 def pair(name: str, size: int, slim: int = 1) -> Pair:
     """Return the network `name` in both frameworks.
 
     Args:
-        name: `vgg19` or `resnet50`.
+        name: One of `NAMES`.
         size: Pixels of the image's side.
-        slim: Divides the number of channels; more than 1 to try a script out.
+        slim: Divides the number of channels; more than 1 to try a script out. SqueezeNet stays as it is.
     """
     native, builder, layer = _built(name, slim)
     arrays = seeded(native)
@@ -128,7 +170,10 @@ def _built(name: str, slim: int) -> tuple[nn.Module, Callable[..., object], str]
             lambda rngs: ResNet("bottleneck", counts, width=width, rngs=rngs),
             "layer4.2.relu3",
         )
-    raise ValueError(f"network is vgg19 or resnet50, got {name!r}")
+    if name == "squeezenet1_1":
+        layer = "features.12.expand3x3_activation"
+        return TorchSqueezeNet(), lambda rngs: SqueezeNet("squeezenet1_1", rngs=rngs), layer
+    raise ValueError(f"network is one of {', '.join(NAMES)}, got {name!r}")
 
 
 def seeded(network: nn.Module) -> dict[str, Float[np.ndarray, "..."]]:
