@@ -40,7 +40,7 @@ class Storm:
         pixels = np.random.default_rng(3).uniform(size=(24, 12, 10, 3))
         np.savez(folder / "images.npz", images=np.round(pixels * 255).astype(np.uint8), labels=np.arange(24) % 3)
         self.run(folder / "first")  # compiles
-        begun_s, process = time.monotonic(), self.start(folder / "undisturbed")
+        process = self.start(folder / "undisturbed")
         self.appeared(folder / "undisturbed", process)
         begun_s = time.monotonic()
         process.wait()
@@ -73,12 +73,11 @@ class Storm:
             raise RuntimeError(f"it ended with {process.returncode}: {told.decode()[-500:]}")
 
     def appeared(self, site: Path, process: subprocess.Popen[bytes]) -> None:
-        """Wait until a running command has made the folder."""
-        before = (site / "site.json").stat().st_mtime_ns if (site / "site.json").exists() else 0
+        """Wait until a running command has rendered the page."""
+        page = site / "index.html"
+        before = page.stat().st_mtime_ns if page.exists() else 0
         while process.poll() is None:
-            # A run that continues renders the page anew first.
-            page = site / "index.html"
-            if page.exists() and page.stat().st_mtime_ns > before:
+            if page.exists() and page.stat().st_mtime_ns > before:  # a run that continues renders it anew first
                 return
             time.sleep(0.005)
 
@@ -104,19 +103,16 @@ class Storm:
 
     def state(self, site: Path) -> str:
         """Open what is there, read all that it names, and return how far it is."""
-        if not (site / "site.json").exists():
-            return "before the first summary"
         opened = cv.open_site(site)
         for layer, unit in opened.units():
-            if not opened.unit(layer, unit).panels and not (site / "index.html").exists():
-                raise RuntimeError(f"{layer}:{unit} has no page")
+            if not opened.unit(layer, unit).panels:
+                raise RuntimeError(f"{layer}:{unit} has no panels")
         if opened.is_complete:
             for image, _, _ in opened.summary["images"]:
                 opened.image(image)
             made = sum(len(group) for row in opened.summary["layers"] for group in row["synthesis"].values())
-            return "complete" if made == 0 else "complete, some images made"
-        done = sum(row["is_done"] for row in opened.summary["layers"])
-        return f"{done} layers written" if done else "nothing written yet"
+            return f"complete, {made} images made"
+        return f"{sum(row['is_done'] for row in opened.summary['layers'])} layers written"
 
 
 def main() -> int:
