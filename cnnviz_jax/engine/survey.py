@@ -1,6 +1,6 @@
 """The survey engine: one streaming pass over a data set of images, reducers in, exact totals out."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,25 +77,27 @@ def run_survey(
         # Device counters are int32. A histogram over maps of 56 x 56 counts 3,136 values per image and unit, and
         # overflows after 684,784 images at the earliest; totals on the host are int64.
         if since + size > capacity:
-            totals, deltas, since = _merged(each, totals, deltas), empty, 0
+            totals, deltas, since = list(_merging(each, totals, list(deltas))), empty, 0
         # The call returns at once: the next batch is read from disk while this one is computed.
         deltas = program(model, deltas, part.images, part.ids, part.valid, part.fields)
         unreadable |= part.unreadable
         since += size
         done = min(done + size, len(dataset))
         progress(done, len(dataset), "images")
-    totals = _merged(each, totals, deltas)
-    return {name: reducer.finish(total) for (name, reducer), total in zip(reducers.items(), totals, strict=True)}, (
-        unreadable
+    # One reducer after the other, each total gone once it is finished: those of class means are tens of times as large
+    # as what they come to.
+    finished = (
+        reducer.finish(total) for reducer, total in zip(each, _merging(each, totals, list(deltas)), strict=True)
     )
+    return dict(zip(reducers, finished, strict=True)), unreadable
 
 
-def _merged(reducers: tuple[Reducer, ...], totals: list[Total] | None, deltas: Any) -> list[Total]:
-    """Return what was found so far; a first delta is merged with nothing, which copies no table of zeros."""
-    lifted = (reducer.lift(delta) for reducer, delta in zip(reducers, jax.device_get(deltas), strict=True))
-    if totals is None:
-        return [reducer.merge([total]) for reducer, total in zip(reducers, lifted, strict=True)]
-    return [reducer.merge([*pair]) for reducer, *pair in zip(reducers, totals, lifted, strict=True)]
+def _merging(reducers: tuple[Reducer, ...], totals: list[Total] | None, deltas: list[Any]) -> Iterator[Total]:
+    """Yield what each reducer found so far; a first delta is merged with nothing, which copies no table of zeros."""
+    for place, reducer in enumerate(reducers):
+        last = reducer.lift(jax.device_get(deltas[place]))
+        deltas[place] = None
+        yield reducer.merge([last] if totals is None else [totals[place], last])
 
 
 def surveyed_layer(model: Model, name: str | None, units: tuple[int, ...] | None) -> Layer:
