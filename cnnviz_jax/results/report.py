@@ -36,3 +36,7 @@ class Report(Result):
     versions: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...] = ()
     """What was found when the model was read."""
+    site: str = ""
+    """Address of the page of a site of the same network, seen from the report's; empty for none."""
+    site_layers: tuple[str, ...] = ()
+    """The layers whose units have pages there."""

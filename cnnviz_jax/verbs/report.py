@@ -1,10 +1,12 @@
 """The main job: a model and a few images in, one offline page of everything out."""
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 import jax
 import numpy as np
@@ -12,7 +14,8 @@ import numpy as np
 from cnnviz_jax.data.given import Images, check_images, image_names
 from cnnviz_jax.engine import Progress, as_callable, stage
 from cnnviz_jax.engine.techniques import resolve_technique
-from cnnviz_jax.errors import CnnvizError
+from cnnviz_jax.errors import CnnvizError, UsageError
+from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.predicting import predictions
@@ -20,6 +23,7 @@ from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.specs import EVIDENCES, TechniqueSpec
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
+from cnnviz_jax.site.reading import site_in
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
 from cnnviz_jax.verbs.outermost import verb
@@ -39,6 +43,7 @@ def report(
     target: Any = None,
     techniques: Sequence[str] | None = None,
     names: Sequence[str] | None = None,
+    site: str | Path | None = None,
     key: Any = None,
     progress: Progress | bool | None = None,
 ) -> Report:
@@ -55,6 +60,7 @@ def report(
         target: What is explained; each image's top class when not given.
         techniques: Names of the techniques to run; all whose record says `in_report` when not given.
         names: One name per image.
+        site: A site that `cv.explore` made of the same network: layers and units link to their pages there.
         key: Seed or key of everything random.
         progress: Called as `progress(done, total, what)`, in thousandths of a technique.
             Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
@@ -62,12 +68,14 @@ def report(
     Raises:
         ImageError: The images do not fit the model.
         RenderError: `out` cannot be written; said before any work.
+        UsageError: There is no site in the folder, or it is of other weights.
     """
     require_model(model)
     images = check_images(images, model.input_shape)
     titles = image_names(names, len(images))
     if out is not None:
         check_output(Report.__name__, Path(out))
+    linked = {} if site is None else _site(site, model, Path.cwd() if out is None else Path(out).parent)
     known = plugins().techniques
     asked = techniques if techniques is not None else usual(known)
     kinds = {name: plugins().technique(name).kind for name in asked}
@@ -103,10 +111,28 @@ def report(
         elapsed_s=elapsed_s,
         versions=versions(),
         warnings=model.warnings,
+        **linked,
     )
     if out is not None:
         render(page, out)
     return page
+
+
+def _site(folder: str | Path, model: Model, beside: Path) -> dict[str, Any]:
+    """Return the fields of a report that say where a site is, as seen from the page's folder.
+
+    Raises:
+        UsageError: There is no site in the folder, or it is of other weights.
+    """
+    found = site_in(folder)
+    if found.summary["identity"]["weights"] != weights_digest(model):
+        raise UsageError(f"the site in {folder} is of other weights than {model.name}; give one of the same network")
+    page = (found.folder.root / "index.html").resolve()
+    try:
+        address = quote(Path(os.path.relpath(page, beside.resolve())).as_posix())
+    except ValueError:  # on another drive
+        address = page.as_uri()
+    return {"site": address, "site_layers": found.layers}
 
 
 def usual(known: Mapping[str, TechniqueSpec]) -> list[str]:

@@ -1,6 +1,7 @@
 """The page: nothing from outside, labels as text, everything of a report in its place."""
 
 import base64
+import dataclasses
 import hashlib
 import io
 import re
@@ -178,3 +179,12 @@ def test_a_curve_becomes_points_in_its_box():
     assert spark(np.array([3.0, 3.0])) == "0.0,22.0 100.0,22.0"
     assert spark(np.array([0.0, np.nan])) == ""
     assert len(spark(np.arange(5000.0)).split()) == 100
+
+
+def test_layers_and_units_link_into_a_site_that_is_given():
+    report = dataclasses.replace(factories.report(), site="../a%20site/index.html", site_layers=("conv1",))
+    read = Reader(page(report))
+    outside = {address for address in read.addresses if not address.startswith(("#", "data:"))}
+    units = {f"../a%20site/index.html#/conv1/{k}" for k in range(5)}
+    assert outside == {"../a%20site/index.html", "../a%20site/index.html#/conv1", *units}
+    assert "../a%20site" not in page(dataclasses.replace(report, site="", site_layers=()))

@@ -25,6 +25,7 @@ VERB = Verb(
         *MODEL_OPTIONS[:2],
         TARGET_OPTION,
         Common("techniques", "NAMES", "names joined by commas, in place of the usual ones"),
+        Common("site", "FOLDER", "a site that `cnnviz explore` made of the same network, for links to its units"),
         SEED_OPTION,
         dataclasses.replace(OUTPUT_OPTIONS[0], default=DEFAULT_OUT, help=f"the page (default: {DEFAULT_OUT})"),
         Common("run", "DIR", "show what `cnnviz sweep` left in its run folder instead"),
@@ -72,6 +73,7 @@ def run(words: list[str], settings: Settings) -> int:
                 target=request.target(model),
                 techniques=techniques,
                 names=names,
+                site=request.given["site"],
                 key=request.key,
                 progress=progress,
             )

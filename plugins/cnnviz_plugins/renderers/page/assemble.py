@@ -1,6 +1,8 @@
 """The whole page as what its template shows: a report, or one result on its own."""
 
+import re
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 
@@ -67,7 +69,20 @@ def page_values(result: Any, options: HtmlOptions) -> dict[str, Any]:
         "warnings": report.warnings,
         "elapsed_s": list(report.elapsed_s.values()),
         "embedded": embedded.images,
+        "site": report.site,
+        "in_site": lambda layer, label=None: _in_site(report, layer, label),
     }
+
+
+def _in_site(report: Report, layer: str, label: str | None) -> str:
+    """Return the address of a layer's page in the site, or of a unit's by its label; empty where there is none."""
+    if not report.site or layer not in report.site_layers:
+        return ""
+    own = f"{report.site}#/{quote(layer, safe='')}"
+    if label is None:
+        return own
+    unit = re.fullmatch(r"(?::|channel )?(\d+)", label)
+    return f"{own}/{unit[1]}" if unit else ""
 
 
 def _alone(result: Any) -> Report:
