@@ -130,7 +130,8 @@ def ratio(options: argparse.Namespace) -> dict[str, Any]:
     """Return CPU seconds of the plain pass and of the site's, in turn."""
     model, data = network(options.size), images(options.images, options.size)
     dataset = Dataset.of(data, model.input_shape, labels=np.arange(len(data)) % CLASSES, class_names=None)
-    surveys, _ = explore._surveys(plugins(), model, convolutions(model), explore._panels(plugins(), ()))
+    asked = {name: plugins().panels[name].surveys for name in explore._panels(plugins(), (), None)}
+    surveys, _ = explore._surveys(model, convolutions(model), asked, None)
     plain = {"labels": Labels(count=len(data)), "answers": Answers(count=len(data), k=5)}
     passes: dict[str, Callable[[Any], Any]] = {
         "plain": lambda run: run(plain),

@@ -1,3 +1,4 @@
+from . import atlas as atlas
 from . import targets as targets
 from .archive.encoding import STRUCTURE as STRUCTURE
 from .archive.encoding import encoded as encoded
@@ -17,6 +18,8 @@ from .data.source import Source as Source
 from .data.unreadable import unread_note as unread_note
 from .downloads import cached_file as cached_file
 from .downloads import packaged_file as packaged_file
+from .engine.activations.sampling import Sampling as Sampling
+from .engine.activations.sampling import sampled as sampled
 from .engine.case import Case as Case
 from .engine.dictionary.fitting import Fitted as Fitted
 from .engine.dictionary.fitting import Learner as Learner
@@ -112,6 +115,7 @@ from .plugins.logs import TrainingLog as TrainingLog
 from .plugins.references import import_factory as import_factory
 from .plugins.references import import_reference as import_reference
 from .plugins.specs import AdapterSpec as AdapterSpec
+from .plugins.specs import CollectionSpec as CollectionSpec
 from .plugins.specs import LauncherSpec as LauncherSpec
 from .plugins.specs import LogSpec as LogSpec
 from .plugins.specs import ModelSpec as ModelSpec
@@ -182,9 +186,13 @@ from .results.weights import FilterVariety as FilterVariety
 from .results.weights import LayerVariety as LayerVariety
 from .results.weights import ReceptiveFields as ReceptiveFields
 from .site.case import LayerCase as LayerCase
+from .site.collections import Collection as Collection
+from .site.collections import SiteCase as SiteCase
 from .site.folder import FUNCTION as FUNCTION
 from .site.folder import plain as plain
 from .site.parts import Bars as Bars
+from .site.parts import Cell as Cell
+from .site.parts import Cells as Cells
 from .site.parts import Facts as Facts
 from .site.parts import Histogram as Histogram
 from .site.parts import Kernels as Kernels
@@ -195,6 +203,7 @@ from .site.parts import Tiles as Tiles
 from .site.parts import Units as Units
 from .site.reading import LiveSite as LiveSite
 from .site.reading import Site as Site
+from .site.sheets import as_bytes as as_bytes
 from .sweep.launchers import ScriptCase as ScriptCase
 from .targets.classes import ClassScore as ClassScore
 from .targets.combining import TargetWithInputs as TargetWithInputs
@@ -205,6 +214,7 @@ from .targets.features import Feature as Feature
 from .targets.layers import Direction as Direction
 from .targets.layers import Diversity as Diversity
 from .targets.layers import InnerChannel as InnerChannel
+from .targets.layers import direction as direction
 from .targets.target import LayerTarget as LayerTarget
 from .targets.target import Target as Target
 from .targets.units import Channel as Channel

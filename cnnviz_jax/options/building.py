@@ -12,7 +12,7 @@ from cnnviz_jax.options.arrays import GivenArray
 from cnnviz_jax.options.checks import in_short
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.configs import TechniqueConfig
-from cnnviz_jax.plugins.specs import Kind, LauncherSpec, TechniqueSpec
+from cnnviz_jax.plugins.specs import CollectionSpec, Kind, LauncherSpec, TechniqueSpec
 
 
 def technique_and_config(technique: Any, kind: Kind, options: dict[str, Any]) -> tuple[TechniqueSpec, Any]:
@@ -68,7 +68,7 @@ def name_of(technique: str | TechniqueSpec | TechniqueConfig) -> str:
     return technique.name if isinstance(technique, TechniqueSpec) else technique
 
 
-def config_from(spec: TechniqueSpec | LauncherSpec, options: dict[str, Any]) -> Any:
+def config_from(spec: TechniqueSpec | LauncherSpec | CollectionSpec, options: dict[str, Any]) -> Any:
     """Return `spec.config(**options)`, checked; lists become tuples, and mappings texts such as `conv3=31,5; conv1=2`.
 
     Raises:

@@ -15,10 +15,14 @@ HOOKS: dict[str, tuple[str, type]] = {
     hookspecs.cnnviz_techniques.__name__: ("technique", specs.TechniqueSpec),
     hookspecs.cnnviz_renderers.__name__: ("renderer", specs.RendererSpec),
     hookspecs.cnnviz_panels.__name__: ("panel", specs.PanelSpec),
+    hookspecs.cnnviz_collections.__name__: ("collection", specs.CollectionSpec),
     hookspecs.cnnviz_launchers.__name__: ("launcher", specs.LauncherSpec),
     hookspecs.cnnviz_logs.__name__: ("log", specs.LogSpec),
 }
 """Hook name to the sort of thing it yields and the record class of that sort."""
+
+OWN_PAGES = ("image", "class", "compare", "live", "dictionary")
+"""First steps of addresses in a site that no collection may have."""
 
 _WORD = "[A-Za-z0-9][A-Za-z0-9_.+-]*"
 _NAME = re.compile(_WORD)
@@ -94,19 +98,21 @@ def _fault(record: Any) -> str | None:
             return f"result is {_shown(result)}, not the name of a class"
         if record.holds and not (_are_strings(record.holds) and all(map(_is_lazy, record.holds))):
             return f"holds is {_shown(record.holds)}, not a tuple of 'package.module:Class'"
-    if isinstance(record, specs.TechniqueSpec | specs.LauncherSpec):
+    if isinstance(record, specs.TechniqueSpec | specs.LauncherSpec | specs.CollectionSpec):
         config: Any = record.config
         if not isinstance(config, type) or not dataclasses.is_dataclass(config):
             return f"config is {_shown(config)}, not a dataclass"
         if not config.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             return f"config {config.__name__} is not a frozen dataclass"
-    if isinstance(record, specs.PanelSpec):
+    if isinstance(record, specs.CollectionSpec) and record.name in OWN_PAGES:
+        return f"name is that of pages that every site has: {', '.join(OWN_PAGES)}"
+    if isinstance(record, specs.PanelSpec | specs.CollectionSpec):
         surveys: Any = record.surveys
         if not isinstance(surveys, Mapping) or not all(
             isinstance(name, str) and isinstance(options, Mapping) for name, options in surveys.items()
         ):
             return f"surveys is {_shown(surveys)}, not a mapping from names of survey techniques to their options"
-        place: Any = record.place
+        place: Any = getattr(record, "place", 0)
         if not isinstance(place, int):
             return f"place is {_shown(place)}, not a whole number"
     if isinstance(record, specs.AdapterSpec):

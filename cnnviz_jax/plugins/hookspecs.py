@@ -1,4 +1,4 @@
-"""The seven hooks through which plugins enter, the built-in ones included.
+"""The eight hooks through which plugins enter, the built-in ones included.
 
 All are registration hooks: they yield frozen records and run on the host before anything is traced. None is
 `firstresult` and order never matters. Light: imports no jax.
@@ -13,6 +13,7 @@ import pluggy
 
 from cnnviz_jax.plugins.specs import (
     AdapterSpec,
+    CollectionSpec,
     LauncherSpec,
     LogSpec,
     ModelSpec,
@@ -100,6 +101,16 @@ def cnnviz_panels() -> Iterable[PanelSpec]:
 
     Example:
         yield PanelSpec(name="norms", summary="Length of the kernel", build="my_plugin.norms:build")
+    """
+    return ()
+
+
+@_hookspec
+def cnnviz_collections() -> Iterable[CollectionSpec]:
+    """Yield pages of a site beside those of units, such as one for each concept.
+
+    Example:
+        yield CollectionSpec(name="concepts", summary="Concepts", build="my_plugin.concepts:build")
     """
     return ()
 

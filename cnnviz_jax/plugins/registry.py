@@ -12,6 +12,7 @@ from cnnviz_jax.plugins.references import is_reference
 from cnnviz_jax.plugins.reports import Disabled, PluginInfo, Skipped
 from cnnviz_jax.plugins.specs import (
     AdapterSpec,
+    CollectionSpec,
     Kind,
     LauncherSpec,
     LogSpec,
@@ -28,7 +29,7 @@ class Conflict:
     """A name that several plugins claim: none of them has it until the user disables all but one."""
 
     sort: str
-    """`adapter`, `model`, `technique`, `renderer`, `panel`, `launcher` or `log`."""
+    """`adapter`, `model`, `technique`, `renderer`, `panel`, `collection`, `launcher` or `log`."""
     name: str
     """The name."""
     owners: tuple[str, ...]
@@ -116,6 +117,11 @@ class Plugins:
         )
 
     @property
+    def collections(self) -> Mapping[str, CollectionSpec]:
+        """The collections of pages by name, sorted."""
+        return self._uncontested("collection")
+
+    @property
     def launchers(self) -> Mapping[str, LauncherSpec]:
         """The launchers by name, sorted."""
         return self._uncontested("launcher")
@@ -142,6 +148,10 @@ class Plugins:
     def model(self, name: str) -> ModelSpec:
         """Return the model of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
         return self._find("model", name)[1]
+
+    def collection(self, name: str) -> CollectionSpec:
+        """Return the collection of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("collection", name)[1]
 
     def launcher(self, name: str) -> LauncherSpec:
         """Return the launcher of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""

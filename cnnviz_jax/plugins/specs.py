@@ -204,6 +204,11 @@ class RendererSpec:
     """`sheet(result)`: (rows, columns, 3) bytes, drawn in milliseconds, for the log of a training."""
 
 
+@dataclass(frozen=True)
+class NoOptions:
+    """The config of a record that has no options."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class PanelSpec:
     """What the pages of units in a site of `cv.explore` show under one heading."""
@@ -219,11 +224,35 @@ class PanelSpec:
     surveys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     """Survey techniques by name, with options: what they find at the layer is `case.results[name]`. The surveys of all
     panels and layers share one pass over the images. Results hold one black pixel in place of each image; the images
-    are `case.images[number]`."""
+    are `case.images[number]`. At a layer of a kind that one of them refuses the panel is left out."""
     place: int = 100
     """Where it stands on the page: lower numbers first, of equal ones by name."""
     on_request: bool = False
     """Whether it is left out unless `cv.explore(panels=["NAME"])` or `--panels NAME` names it: it takes long."""
+    needs_masks: bool = False
+    """Whether it is shown only where `masks` names the field in which images bring their concept masks. Its surveys
+    that have an option `masks` are given that name."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectionSpec:
+    """Pages of a site of `cv.explore` beside those of units, such as one for each concept: `#/NAME/NUMBER`."""
+
+    name: str
+    """Name for `cnnviz collections`, `--collections` and the pages' addresses."""
+    summary: str
+    """The heading on the first page, and one line for `cnnviz collections`."""
+    build: Lazy
+    """`build(config, case)` -> a `cnnviz_jax.plugin.Collection`: titles, and a function `(number)` -> a list of parts,
+    as a panel has them; or `None` where there is nothing. `case` is a `cnnviz_jax.plugin.SiteCase`."""
+    config: type = NoOptions
+    """A frozen dataclass of its options; `NAME:REST` on the command line gives the option `of`."""
+    surveys: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    """As `PanelSpec.surveys`: what they find is `case.results[layer][name]`."""
+    needs_masks: bool = False
+    """Whether it is made where `masks` names the field in which images bring their concept masks, without being asked
+    for; as `PanelSpec.needs_masks`. Any other collection is made where `cv.explore(collections=...)` or
+    `--collections` names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -257,4 +286,4 @@ class LogSpec:
     """`build(place)` -> a `cnnviz_jax.plugin.TrainingLog`; `place` is what stands behind the name, or empty."""
 
 
-Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec | PanelSpec | LauncherSpec | LogSpec
+Record = AdapterSpec | ModelSpec | TechniqueSpec | RendererSpec | PanelSpec | CollectionSpec | LauncherSpec | LogSpec

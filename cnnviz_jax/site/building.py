@@ -1,5 +1,6 @@
 """A site in the making: started or continued, committed layer by layer."""
 
+import dataclasses
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -10,15 +11,17 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.engine import key_text, root_key
 from cnnviz_jax.engine.surveys import Surveyed
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.digests import arrays_digest, weights_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.plugins import Plugins
-from cnnviz_jax.plugins.specs import PanelSpec
+from cnnviz_jax.plugins.specs import CollectionSpec, PanelSpec
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.units import Exemplars
 from cnnviz_jax.site.case import Detail, Images, LayerCase
+from cnnviz_jax.site.collections import SiteCase, write_collection
 from cnnviz_jax.site.folder import FORMAT, SiteFolder, plain, units_per_sheet
 from cnnviz_jax.site.gathering import Gathered
 from cnnviz_jax.site.image_pages import Strongest, write_classes, write_front, write_images
@@ -26,7 +29,9 @@ from cnnviz_jax.site.layer_pages import panels_at, write_layer
 from cnnviz_jax.site.network import layer_rows
 
 Asked = Mapping[tuple[str, str, str], int]
-"""Layer, panel and technique -> number of the survey."""
+"""Layer, panel or `COLLECTION` with a collection's name, and technique -> number of the survey."""
+COLLECTION = "collection "
+Found = dict[str, dict[str, dict[str, Any]]]
 
 
 def identity_of(
@@ -37,6 +42,8 @@ def identity_of(
     detail: Detail,
     registry: Plugins,
     panels: Sequence[str],
+    collections: Mapping[str, Any],
+    masks: str | None,
 ) -> dict[str, Any]:
     """Return what decides a site's bytes, images made later aside; two that are equal are one site."""
     structure = model.structure
@@ -55,6 +62,9 @@ def identity_of(
         "layers": list(layers),
         "detail": detail,
         "panels": {name: registry.owner("panel", name) for name in panels},
+        # Those that need no survey may be added to a site that is complete.
+        "collections": {name: repr(config) for name, (spec, config) in collections.items() if spec.surveys},
+        "masks": masks,
         "versions": dict(versions()),
     }
 
@@ -113,6 +123,7 @@ def begin(
         "front": {"sheets": [], "at": []},
         "warnings": list(model.warnings),
         "synthesis": {},
+        "collections": [],
         "beside": [],
         "identity": dict(identity),
     }  # fmt: skip
@@ -131,11 +142,15 @@ class _Pixelless(Dataset):
 def write_pages(
     folder: SiteFolder, summary: dict[str, Any], model: Model, dataset: Dataset, registry: Plugins,
     surveys: Sequence[Surveyed], asked: Asked, found: Gathered, tell: Any,
-) -> None:  # fmt: skip
-    """Write every layer that is not there yet, then images and classes; after each the site is whole so far."""
+) -> Found:  # fmt: skip
+    """Write every layer that is not there yet, then images and classes; after each the site is whole so far.
+
+    Returns: What the collections' surveys found, by collection, layer and technique.
+    """
     detail, layers = summary["identity"]["detail"], summary["identity"]["layers"]
     images, strongest, pixelless = Images(dataset), Strongest(), _Pixelless(**vars(dataset))
     rows = {row["name"]: row for row in summary["layers"]}
+    kept: Found = {}
     for place, name in enumerate(layers):
         tell(place, len(layers) + 1, name)
         numbers = {number for (layer, _, _), number in asked.items() if layer == name}
@@ -143,6 +158,9 @@ def write_pages(
             number: surveys[number].result(found.surveys[number], pixelless, model, found.unreadable)
             for number in sorted(numbers)
         }
+        for (layer, owner, technique), number in asked.items():
+            if layer == name and owner.startswith(COLLECTION):
+                kept.setdefault(owner.removeprefix(COLLECTION), {}).setdefault(name, {})[technique] = made[number]
         exemplars = next((result for result in made.values() if isinstance(result, Exemplars)), None)
         if exemplars is not None:
             strongest.add(place, exemplars)
@@ -152,6 +170,8 @@ def write_pages(
         cases: list[tuple[PanelSpec, LayerCase]] = []
         for panel in summary["identity"]["panels"]:
             spec = registry.panels[panel]
+            if any((name, panel, technique) not in asked for technique in spec.surveys):
+                continue  # a survey of the panel is not of layers of this kind
             results = {technique: made[asked[name, panel, technique]] for technique in spec.surveys}
             case = LayerCase(
                 model=model, layer=model.layers[name], dataset=dataset, results=results, shown=tuple(layers),
@@ -175,4 +195,31 @@ def write_pages(
             "warnings": [*summary["warnings"], *unread],
         }
         folder.write_summary(summary)
-    folder.gathered.unlink(missing_ok=True)
+    return kept
+
+
+def write_collections(
+    folder: SiteFolder, summary: dict[str, Any], collections: Mapping[str, tuple[CollectionSpec, Any]], case: SiteCase,
+    found: Found, registry: Plugins, tell: Any,
+) -> None:  # fmt: skip
+    """Write every collection that is not there yet; after each the site is whole so far.
+
+    Raises:
+        UsageError: One is there with other options or another seed.
+    """
+    rows = {row["name"]: row for row in summary["collections"]}
+    seed = key_text(root_key(case.key))
+    for place, (name, (spec, config)) in enumerate(collections.items()):
+        tell(place, len(collections), name)
+        made = {"config": repr(config), "seed": seed, "plugin": registry.owner("collection", name)}
+        if name in rows:
+            if rows[name]["made"] != made:
+                raise UsageError(
+                    f"{folder.root} has the collection {name!r} with other options or another seed; give the same, or"
+                    " another folder"
+                )
+            continue
+        slug = f"C{len(summary['collections']):02d}"
+        own = dataclasses.replace(case, results=found.get(name, {}))
+        summary["collections"].append({**write_collection(folder, slug, spec, config, own, registry), "made": made})
+        folder.write_summary(summary)

@@ -25,6 +25,8 @@ FUNCTION = "cnnviz_site"
 UNITS_PER_FILE = 32
 IMAGES_PER_FILE = 64
 CLASSES_PER_FILE = 50
+PAGES_PER_FILE = 8
+"""Of a collection."""
 FORMAT = 1
 """Grows when older pages could not read what is written."""
 _CALL = re.compile(rf'{FUNCTION}\("([\w-]+)","([A-Za-z0-9+/=]*)"\);\n')

@@ -93,6 +93,30 @@ class Kernels(Part):
     title: str = ""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One cell of `Cells`."""
+
+    row: int
+    column: int
+    tile: Tile
+    size: float = 1.0
+    """Side of the tile in cells, at most 1."""
+    parts: Sequence[Part] = ()
+    """What is shown of it when it is chosen; no `Cells` among them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cells(Part):
+    """A square or map of small images that is zoomed and moved, in one or more levels of ever finer cells.
+
+    A level is (rows, columns, cells); all levels fill the same area.
+    """
+
+    levels: Sequence[tuple[int, int, Sequence[Cell]]]
+    title: str = ""
+
+
 @dataclass
 class Packed:
     """Parts as data, and the tiles in them, which go into a sheet."""
@@ -113,12 +137,31 @@ def packed(parts: Any, who: str) -> Packed:
         kinds = ", ".join(kind.__name__ for kind in Part.__subclasses__())
         raise PluginError(f"{who} gave {type(parts).__name__}; a list of parts is needed: {kinds}")
     found = Packed()
-    for part in parts:
-        told = {each.name: getattr(part, each.name) for each in dataclasses.fields(part)}
-        if isinstance(part, Tiles):
-            told["tiles"] = [_tile(tile, found) for tile in part.tiles]
-        found.parts.append({"part": type(part).__name__.lower(), **told})
+    found.parts += [_part(part, found) for part in parts]
     return found
+
+
+def _part(part: Part, found: Packed) -> dict[str, Any]:
+    told = {each.name: getattr(part, each.name) for each in dataclasses.fields(part)}
+    if isinstance(part, Tiles):
+        told["tiles"] = [_tile(tile, found) for tile in part.tiles]
+    if isinstance(part, Cells):
+        told["levels"] = [
+            {"rows": rows, "columns": columns, "cells": _cells(cells, found)} for rows, columns, cells in part.levels
+        ]
+    return {"part": type(part).__name__.lower(), **told}
+
+
+def _cells(cells: Sequence[Cell], found: Packed) -> list[dict[str, Any]]:
+    # The icons first: they share sheets, and what is shown of a cell stands in others.
+    icons = [_tile(cell.tile, found) for cell in cells]
+    return [
+        {
+            "row": cell.row, "column": cell.column, "size": cell.size, "tile": icon,
+            "parts": [_part(part, found) for part in cell.parts],
+        }
+        for cell, icon in zip(cells, icons, strict=True)
+    ]  # fmt: skip
 
 
 def _tile(tile: Tile, found: Packed) -> dict[str, Any]:

@@ -20,11 +20,11 @@ from cnnviz_jax.errors import (
     printable,
     reason_of,
 )
-from cnnviz_jax.site.folder import CLASSES_PER_FILE, IMAGES_PER_FILE, UNITS_PER_FILE, SiteFolder
+from cnnviz_jax.site.folder import CLASSES_PER_FILE, IMAGES_PER_FILE, PAGES_PER_FILE, UNITS_PER_FILE, SiteFolder
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
-_Owner = TypeVar("_Owner", "Site", "SiteUnit")
+_Owner = TypeVar("_Owner", "Site", "SiteUnit", "SitePage")
 _MOST_PIXELS = 1 << 24
 _SHEET = re.compile(r"[\w-]{1,100}\.(png|jpg)", re.ASCII)
 
@@ -146,6 +146,30 @@ class Site:
             raise UsageError(f"classes run from 0 to {len(self.summary['classes']) - 1}, got {index}")
         return dict(self.folder.read(f"classes-{index // CLASSES_PER_FILE}")["classes"][str(index)])
 
+    @property
+    def collections(self) -> dict[str, list[str]]:
+        """The titles of the pages of each collection, by its name."""
+        return {str(row["name"]): [str(title) for title in row["titles"]] for row in self.summary["collections"]}
+
+    @_of_its_form
+    def page(self, collection: str, number: int) -> "SitePage":
+        """Return what the page `#/COLLECTION/NUMBER` shows.
+
+        Raises:
+            UsageError: The site has no such collection, or the collection no such page.
+        """
+        row = next((row for row in self.summary["collections"] if row["name"] == collection), None)
+        if row is None:
+            raise UsageError(
+                f"no collection {collection!r} in {self.folder.root}.{did_you_mean(collection, self.collections)} "
+                f"It has: {', '.join(self.collections) or 'none'}"
+            )
+        if not 0 <= number < len(row["titles"]):
+            raise UsageError(f"{collection} has pages 0 to {len(row['titles']) - 1}, got {number}")
+        data = self.folder.read(f"{row['slug']}-p{number // PAGES_PER_FILE}")
+        told = data["pages"][str(number)]
+        return SitePage(self.folder, f"#/{collection}/{number}", told["title"], told["parts"], data["sheets"])
+
     def _row(self, name: str) -> dict[str, Any]:
         dotted = str(name).replace("/", ".")
         for row in self.summary["layers"]:
@@ -214,13 +238,44 @@ class SiteUnit:
     @_of_its_form
     def pixels(self, tile: Mapping[str, Any]) -> UInt8[np.ndarray, "h w 3"]:
         """Return the pixels of a tile as the page shows them, or of `synthesis`."""
-        sheets = self._own_sheets if tile is self.synthesis else self._sheets
-        sheet, left, top, width, height = tile["at"]
-        name, *size = sheets[sheet]
-        if not _SHEET.fullmatch(name):
-            raise ResultFileError(f"{self.folder.root} names the sheet {printable(name)!r}, which is none of its own")
-        check_image_size(self.folder.tiles / name, size, most_pixels=_MOST_PIXELS)
-        return np.asarray(open_image(self.folder.tiles / name, 3))[top : top + height, left : left + width]
+        return _pixels(self.folder, self._own_sheets if tile is self.synthesis else self._sheets, tile)
+
+
+class SitePage:
+    """One page of a collection."""
+
+    def __init__(
+        self, folder: SiteFolder, address: str, title: str, parts: list[dict[str, Any]], sheets: list[Any]
+    ) -> None:
+        self.folder, self.address = folder, address
+        self.title = title
+        """Its heading."""
+        self.parts = parts
+        """What it shows, in order, as in the site's data."""
+        self._sheets = sheets
+
+    def __repr__(self) -> str:
+        return f"SitePage({self.address}: {self.title})"
+
+    @property
+    @_of_its_form
+    def facts(self) -> dict[str, Any]:
+        """Every named value on the page, by name."""
+        return {name: value for part in self.parts if part["part"] == "facts" for name, value in part["rows"]}
+
+    @_of_its_form
+    def pixels(self, tile: Mapping[str, Any]) -> UInt8[np.ndarray, "h w 3"]:
+        """Return the pixels of a tile of its parts as the page shows them."""
+        return _pixels(self.folder, self._sheets, tile)
+
+
+def _pixels(folder: SiteFolder, sheets: list[Any], tile: Mapping[str, Any]) -> UInt8[np.ndarray, "h w 3"]:
+    sheet, left, top, width, height = tile["at"]
+    name, *size = sheets[sheet]
+    if not _SHEET.fullmatch(name):
+        raise ResultFileError(f"{folder.root} names the sheet {printable(name)!r}, which is none of its own")
+    check_image_size(folder.tiles / name, size, most_pixels=_MOST_PIXELS)
+    return np.asarray(open_image(folder.tiles / name, 3))[top : top + height, left : left + width]
 
 
 def site_in(folder: str | Path) -> Site:

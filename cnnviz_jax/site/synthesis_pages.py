@@ -54,7 +54,7 @@ def groups_of(units: Sequence[int], per_sheet: int) -> dict[int, list[int]]:
 
 def write_synthesis(
     folder: SiteFolder, slug: str, group: int, units: Sequence[int], made: Synthesis, maxima: Sequence[float | None],
-    detail: Detail,
+    detail: Detail, paths: Sequence[Mapping[str, Any] | None],
 ) -> None:  # fmt: skip
     """Write the images of some units of one sheet.
 
@@ -66,6 +66,7 @@ def write_synthesis(
         made: Their images.
         maxima: What each unit reaches on the data set.
         detail: Decides the images' size.
+        paths: How alike layers hold each and real images; `None` where they cannot be compared.
     """
     images = [as_bytes(np.asarray(image)) for image in made.images]
     tiles = [shrunk(pixels, _PX[detail] / max(pixels.shape)) for pixels in images]
@@ -82,6 +83,7 @@ def write_synthesis(
             "peak": peaks[place],
             "maximum": maximum,
             "ratio": ratio,
+            "path": paths[place],
         }
     folder.write(
         f"{slug}-s{group}", {"sheets": [(name, *size)], "units": pages, "technique": made.provenance.technique}

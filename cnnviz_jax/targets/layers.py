@@ -2,7 +2,7 @@
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import jax
 import jax.numpy as jnp
@@ -30,6 +30,8 @@ class Direction(LayerTarget):
     layer: str = static()
     vector: Float[Array, "*n c"] | Float[Array, "*n h w c"]  # type: ignore[misc]  # static() gives no default
     power: float = static(default=0.0)
+    at: Literal["all", "middle"] = static(default="all")
+    """Where a vector over channels is compared: at every position, or at the map's middle one alone."""
 
     def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the mean over positions."""
@@ -37,6 +39,8 @@ class Direction(LayerTarget):
         if self.vector.ndim > 1:
             value, vector = value.reshape(1, -1), self.vector.reshape(-1)
         else:
+            if self.at == "middle":
+                value = value[tuple(length // 2 for length in value.shape[:-1])]
             value, vector = value.reshape(-1, value.shape[-1]), self.vector
         dot = value @ vector
         if self.power == 0:
@@ -132,15 +136,21 @@ class Diversity(LayerTarget):
         return (f"diversity at {self.layer}",) * np.atleast_1d(np.asarray(self.number)).size
 
 
-def direction(layer: str, vector: Any, power: float = 0.0) -> Direction:
+def direction(layer: str, vector: Any, power: float = 0.0, at: Literal["all", "middle"] = "all") -> Direction:
     """Return the target "along `vector` in a layer": one vector, or one per target.
 
     Args:
         layer: The layer.
         vector: One number per channel; with a leading axis, one vector per target.
         power: How much the angle counts beside the length.
+        at: `all`: the mean over the layer's positions. `middle`: its middle position alone.
+
+    Raises:
+        TargetError: `at` is neither.
     """
-    return Direction(layer=layer, vector=jnp.asarray(vector, jnp.float32), power=power)
+    if at not in ("all", "middle"):
+        raise TargetError(f"a direction is compared at all positions or at the middle one, got {at!r}")
+    return Direction(layer=layer, vector=jnp.asarray(vector, jnp.float32), power=power, at=at)
 
 
 def whole_layer(layer: str) -> WholeLayer:

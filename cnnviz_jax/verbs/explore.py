@@ -14,22 +14,24 @@ from cnnviz_jax.data.unreadable import check_some_read
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.surveys import Surveyed
-from cnnviz_jax.errors import RenderError, UsageError, did_you_mean
+from cnnviz_jax.errors import LayerKindError, RenderError, UsageError, did_you_mean
 from cnnviz_jax.files import check_writable
 from cnnviz_jax.model.model import Model, require_model
-from cnnviz_jax.options.building import technique_and_config
+from cnnviz_jax.options.building import names_of_options, technique_and_config
 from cnnviz_jax.plugins import Plugins, plugins
 from cnnviz_jax.plugins.rendering import renderer_for
 from cnnviz_jax.results.synthesis import Synthesis
-from cnnviz_jax.site.building import begin, digest_of, identity_of, write_pages
-from cnnviz_jax.site.case import Detail
-from cnnviz_jax.site.folder import SiteFolder
+from cnnviz_jax.site.building import COLLECTION, Found, begin, digest_of, identity_of, write_collections, write_pages
+from cnnviz_jax.site.case import Detail, Images
+from cnnviz_jax.site.collections import Asked, SiteCase, collections_asked
+from cnnviz_jax.site.folder import UNITS_PER_FILE, SiteFolder
 from cnnviz_jax.site.gathering import gather
 from cnnviz_jax.site.network import Layers, chosen_layers
 from cnnviz_jax.site.reading import Site, site_in
 from cnnviz_jax.site.synthesis_pages import chosen_units, groups_of, parsed, write_synthesis
 from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.render import render
+from cnnviz_jax.verbs.synthesis_paths import Paths, natural_images
 from cnnviz_jax.verbs.synthesize import synthesize
 
 TECHNIQUE = "activation-maximization"
@@ -51,6 +53,8 @@ def explore(
     recipe: str = "quick",
     beside: str | Path | None = None,
     panels: Sequence[str] = (),
+    collections: Asked = (),
+    masks: str | None = None,
     names: Sequence[str] | None = None,
     fields: Mapping[str, Any] | None = None,
     key: Any = None,
@@ -79,9 +83,13 @@ def explore(
             that shows both.
         panels: Names of panels that are shown on request, beside all others, as `cnnviz panels` lists them, such as
             `relevance`.
+        collections: Further pages, as `cnnviz collections` lists them, such as `["atlas:relu4", "grid:3"]`, or with
+            options by name: `{"atlas": {"of": "relu4", "sizes": (10,)}}`.
+        masks: The field in which images bring their concept masks (concepts, h, w), such as `concepts`: pages of
+            concepts, and on each unit's page those that it detects. Two more passes over the images.
         names: One name per image, where `images` is an array.
-        fields: Further arrays by name, one row per image, that a panel's survey reads.
-        key: Seed or key of the synthesised images.
+        fields: Further arrays by name, one row per image, that a survey reads: masks are one.
+        key: Seed or key of the synthesised images, and of what is random in collections.
         batch: Images at once in the pass; decides speed and memory.
         memory_budget: Bytes one compiled program may need; `None` for a share of what is free.
         progress: Called as `progress(done, total, what)`.
@@ -108,14 +116,22 @@ def explore(
         raise UsageError("no panel is loaded, so that pages would be empty; `cnnviz plugins` shows why")
     if beside is not None:
         _check_beside(Path(beside), folder.root)
-    chosen_panels = _panels(registry, panels)
-    surveys, asked = _surveys(registry, model, chosen, chosen_panels)
+    chosen_panels = _panels(registry, panels, masks)
+    further = collections_asked(registry, collections, masks)
+    surveyed = {name: registry.panels[name].surveys for name in chosen_panels}
+    surveyed |= {COLLECTION + name: spec.surveys for name, (spec, _) in further.items()}
+    surveys, asked = _surveys(model, chosen, surveyed, masks)
     dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
-    identity = identity_of(model, dataset, labels, chosen, detail, registry, chosen_panels)
+    if masks is not None and masks not in dataset.source.fields:
+        listed = ", ".join(sorted(dataset.source.fields)) or "none"
+        raise UsageError(f"the images bring no field {masks!r} with masks; their fields: {listed}")
+    identity = identity_of(model, dataset, labels, chosen, detail, registry, chosen_panels, further, masks)
     summary = begin(folder, identity, model, dataset, [registry.panels[name] for name in chosen_panels])
     render(site_in(folder.root), page)
-    tell, stages = as_callable(progress), 3 if most != 0 else 2
-    if not summary["is_complete"]:
+    tell, stages = as_callable(progress), 2 + (most != 0) + bool(further)
+    there = {row["name"] for row in summary["collections"]}
+    results: Found = {}
+    if not summary["is_complete"] or any(spec.surveys and name not in there for name, (spec, _) in further.items()):
         run = partial(
             run_survey,
             model=model,
@@ -127,9 +143,18 @@ def explore(
         found = gather(folder.gathered, digest_of(identity), surveys, model, dataset, run)
         check_some_read(found.unreadable, len(dataset))
         pages = stage(tell, 1, stages, "pages")
-        write_pages(folder, summary, model, dataset, registry, surveys, asked, found, pages)
+        results = write_pages(folder, summary, model, dataset, registry, surveys, asked, found, pages)
+    if further:
+        case = SiteCase(
+            model=model, dataset=dataset, images=Images(dataset), shown=chosen, results={}, detail=detail, masks=masks,
+            key=key, memory_budget=memory_budget,
+        )  # fmt: skip
+        pages = stage(tell, 2, stages, "collections")
+        write_collections(folder, summary, further, case, results, registry, pages)
+    folder.gathered.unlink(missing_ok=True)
     if most != 0:
-        _synthesise(folder, summary, model, most, recipe, key, memory_budget, stage(tell, 2, stages, "synthesis"))
+        part = stage(tell, stages - 1, stages, "synthesis")
+        _synthesise(folder, summary, model, dataset, most, recipe, key, memory_budget, part)
     if beside is not None and Path(beside).resolve().name not in summary["beside"]:
         summary["beside"].append(Path(beside).resolve().name)
         folder.write_summary(summary)
@@ -148,41 +173,52 @@ def _check_beside(other: Path, root: Path) -> None:
         raise UsageError(f"the folder {other.resolve().name!r} is not made of letters, digits, `.`, `-` and `_`")
 
 
-def _panels(registry: Plugins, asked: Sequence[str]) -> list[str]:
+def _panels(registry: Plugins, asked: Sequence[str], masks: str | None) -> list[str]:
     """Return the names of the panels to show, in the order of the page."""
     for name in asked:
         if name not in registry.panels:
             raise UsageError(f"no panel {name!r}.{did_you_mean(name, registry.panels)} `cnnviz panels` lists them")
-    return [name for name, spec in registry.panels.items() if not spec.on_request or name in asked]
+        if registry.panels[name].needs_masks and masks is None:
+            raise UsageError(f"the panel {name!r} is of concept masks; say the field that has them by masks")
+    return [
+        name
+        for name, spec in registry.panels.items()
+        if (masks is not None if spec.needs_masks else not spec.on_request or name in asked)
+    ]
 
 
 def _surveys(
-    registry: Plugins, model: Model, layers: Sequence[str], panels: Sequence[str]
+    model: Model, layers: Sequence[str], asked_by: Mapping[str, Mapping[str, Mapping[str, Any]]], masks: str | None
 ) -> tuple[list[Surveyed], dict[tuple[str, str, str], int]]:
-    """Return what the panels ask for at each layer, each survey once, and which is whose."""
+    """Return what panels and collections ask for at each layer, each survey once, and which is whose."""
     surveys: list[Surveyed] = []
     numbers: dict[tuple[str, Any], int] = {}
     asked: dict[tuple[str, str, str], int] = {}
     for layer in layers:
-        for panel in panels:
-            for technique, options in registry.panels[panel].surveys.items():
-                found, config = technique_and_config(technique, "survey", {**options, "layer": layer})
+        for owner, wanted in asked_by.items():
+            for technique, options in wanted.items():
+                more = {"masks": masks} if masks and "masks" in names_of_options(technique, "survey") else {}
+                found, config = technique_and_config(technique, "survey", {**options, **more, "layer": layer})
                 if (technique, config) not in numbers:
-                    numbers[technique, config] = len(surveys)
-                    surveys.append(Surveyed.of(found, config, model))
-                asked[layer, panel, technique] = numbers[technique, config]
+                    try:
+                        surveys.append(Surveyed.of(found, config, model))
+                    except LayerKindError:
+                        continue  # such as a dense layer where maps are compared with masks
+                    numbers[technique, config] = len(surveys) - 1
+                asked[layer, owner, technique] = numbers[technique, config]
     return surveys, asked
 
 
 def _synthesise(
-    folder: SiteFolder, summary: dict[str, Any], model: Model, most: int | None, recipe: str, key: Any,
-    memory_budget: int | None, tell: Progress,
+    folder: SiteFolder, summary: dict[str, Any], model: Model, dataset: Dataset, most: int | None, recipe: str,
+    key: Any, memory_budget: int | None, tell: Progress,
 ) -> None:  # fmt: skip
     detail = summary["identity"]["detail"]
     made_by = {"technique": TECHNIQUE, "recipe": recipe, "seed": key_text(root_key(key))}
     if summary["synthesis"] and summary["synthesis"] != made_by:
         raise UsageError(f"{folder.root} has images made with another recipe or seed; give the same, or another folder")
     shown = [row for row in summary["layers"] if row["is_shown"]]
+    paths = Paths(model, dataset, [row["name"] for row in shown])
     for place, row in enumerate(shown):
         columns = folder.read(row["slug"])["columns"]
         units = chosen_units(columns, row["units"], most)
@@ -192,6 +228,7 @@ def _synthesise(
             for number, group in groups_of(units, summary["units_per_sheet"]).items()
         }
         maxima = columns.get("maximum", [None] * row["units"])
+        tops = _tops(folder, row)
         # A block is made whole or not at all, whatever part of it an interrupted call has written: the last bits of an
         # image may depend on how many are made at once.
         for block in _blocks(groups):
@@ -205,10 +242,26 @@ def _synthesise(
             )  # fmt: skip
             for number, group in block:
                 own = _rows(made, [wanted.index(unit) for unit in group])
-                write_synthesis(folder, row["slug"], number, group, own, [maxima[unit] for unit in group], detail)
+                found = [
+                    paths.of(row["name"], np.asarray(image), *natural_images(tops, unit))
+                    for unit, image in zip(group, own.images, strict=True)
+                ]
+                write_synthesis(
+                    folder, row["slug"], number, group, own, [maxima[unit] for unit in group], detail, found
+                )
                 row["synthesis"][str(number)] = group
             summary["synthesis"] = made_by
             folder.write_summary(summary)
+
+
+def _tops(folder: SiteFolder, row: Mapping[str, Any]) -> dict[int, list[int]]:
+    """Return the numbers of the strongest images of each unit of a layer."""
+    found: dict[int, list[int]] = {}
+    for number in range(-(-row["units"] // UNITS_PER_FILE)):
+        for unit, panels in folder.read(f"{row['slug']}-u{number}")["units"].items():
+            parts = [part for part in panels.get("exemplars", ()) if part["part"] == "tiles"]
+            found[int(unit)] = [int(tile["image"]) for part in parts for tile in part["tiles"]]
+    return found
 
 
 def _blocks(groups: Mapping[int, list[int]]) -> list[list[tuple[int, list[int]]]]:

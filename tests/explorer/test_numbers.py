@@ -5,6 +5,8 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import LayerNotFoundError, ResultFileError, UsageError
+from cnnviz_jax.similarity import path_similarity
+from cnnviz_jax.verbs.synthesis_paths import numbers_of
 from tests.explorer.sites import COUNT, HOSTILE, images, labels, made, model
 
 
@@ -168,6 +170,35 @@ def test_a_made_image_stands_beside_the_data_sets_maximum():
     maximum = made().layer(deep)["maximum"][unit]
     assert shown["ratio"] == pytest.approx(shown["peak"] / maximum)
     assert made().unit(deep, unit).pixels(made().unit(deep, unit).synthesis).ndim == 3
+
+
+def test_the_path_of_a_made_image_is_compared_layer_by_layer_with_that_of_real_ones(exemplars):
+    layer = made().layers[2]
+    (unit,) = (unit for group in made().layer(layer)["synthesis"].values() for unit in group)
+    path = made().unit(layer, unit).synthesis["path"]
+    assert [row[0] for row in path["layers"]] == list(made().layers[:3])
+    ids = exemplars[layer].id
+    natural = [number for number in ids[unit] if number >= 0]
+    behind = [ids[(unit + step) % len(ids)][0] for step in range(1, len(ids))]
+    others = [number for number in dict.fromkeys(behind) if number >= 0 and number not in natural][: len(natural)]
+    image = np.asarray(cv.synthesize("activation-maximization", model(), layer=layer, channels=[unit], key=0).images)
+    values = cv.capture(model(), np.concatenate([image, images()]), list(made().layers[:3]))
+    for name, similarity, same, other, share in path["layers"]:
+        rows = values[name].reshape(COUNT + 1, -1)
+        at = numbers_of(rows.shape[1])
+        wanted = path_similarity(rows[:1, at], rows[1:][natural][:, at], rows[1:][others][:, at])
+        told = (wanted.similarity, wanted.same, wanted.other)
+        np.testing.assert_allclose((similarity, same, other), told, rtol=1e-3, atol=1e-4)
+        assert (share is None) == np.isnan(wanted.normalised)
+    shares = [row[4] for row in path["layers"] if row[4] is not None]
+    assert path["mean"] == (pytest.approx(np.mean(shares)) if shares else None)
+
+
+def test_of_a_large_map_the_same_numbers_are_compared_every_time():
+    at = numbers_of(100_000)
+    assert len(np.unique(at)) == 4096
+    np.testing.assert_array_equal(at, numbers_of(100_000))
+    np.testing.assert_array_equal(numbers_of(5), range(5))
 
 
 def test_what_is_not_there_is_told_in_a_sentence(tmp_path):

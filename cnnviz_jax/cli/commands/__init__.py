@@ -24,6 +24,7 @@ COMMANDS = {
     "adapters": "list the frameworks whose models are understood",
     "renderers": "list the ways to write results",
     "panels": "list what the pages of `cnnviz explore` show of a unit",
+    "collections": "list the pages that `cnnviz explore` adds beside those of units",
     "launchers": "list what runs the shards of a sweep elsewhere",
     "logs": "list the logs of trainings that `cv.Monitor` writes to",
     "plugins": "list the plugins, also those skipped, and why",

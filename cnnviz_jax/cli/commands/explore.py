@@ -36,6 +36,10 @@ VERB = Verb(
         Common("serve", "", "then serve the site on 127.0.0.1 until Ctrl-C: an image dropped on its page is explained"),
         Common("port", "INT", "where to listen; a free port if left out"),
         Common("panels", "NAMES", "panels that are shown on request, joined by commas, as `cnnviz panels` lists them"),
+        Common("collections", "NAMES", "further pages, such as atlas:relu4 and grid:3, joined by commas, as"
+               " `cnnviz collections` lists them"),
+        Common("masks", "FIELD", "the field in which the images bring concept masks: pages of concepts and of what"
+               " detects them"),
         Common("batch", "INT", "images at once, in place of what memory allows"),
         SEED_OPTION,
     ),
@@ -84,6 +88,8 @@ def run(words: list[str], settings: Settings) -> int:
             recipe=given["recipe"],
             beside=given["beside"],
             panels=[] if given["panels"] is None else given["panels"].split(","),
+            collections=[] if given["collections"] is None else given["collections"].split(","),
+            masks=given["masks"],
             key=request.key,
             names=names,
             batch=batch,

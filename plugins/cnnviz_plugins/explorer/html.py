@@ -16,7 +16,7 @@ from cnnviz_plugins.pages import quoted_hash, templates
 
 _FOLDER = resources.files("cnnviz_plugins.explorer.page")
 # In the order in which they are read; each is a part of one function.
-_SCRIPTS = ("elements.js", "data.js", "parts.js", "units.js", "pages.js", "routes.js")
+_SCRIPTS = ("elements.js", "data.js", "parts.js", "units.js", "collections.js", "pages.js", "routes.js")
 _LIVE_SCRIPTS = (*_SCRIPTS[:-1], "live.js", _SCRIPTS[-1])
 """Those of a page that is served: an image is dropped, explained and painted over."""
 

@@ -1,9 +1,52 @@
 """The explorer as a plugin: the panels of a unit's page and the page itself; imports nothing heavy."""
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from cnnviz_jax.plugin import PanelSpec, RendererSpec, hookimpl
+from cnnviz_jax.plugin import CollectionSpec, PanelSpec, RendererSpec, check_at_least, hookimpl
+
+
+@dataclass(frozen=True, kw_only=True)
+class AtlasConfig:
+    """An activation atlas: the directions that a layer takes over many images, laid out on a plane."""
+
+    of: str
+    """Layers, joined by `+`."""
+    sizes: tuple[int, ...] = (8, 16)
+    """Cells along each side, from coarse to fine: the levels of the zoom."""
+    more_than: int = 5
+    """Positions that a cell must exceed to be shown."""
+    positions: int | None = None
+    """Positions drawn of each image; when not given, as many as make 4,000 in all."""
+    recipe: str = "quick"
+    """How images are made, as `activation-maximization` has it."""
+    steps: int | None = None
+    """Steps of ascent; the recipe's own when not given."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, positions=self.positions, steps=self.steps, size=min(self.sizes, default=0))
+        check_at_least(0, more_than=self.more_than)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GridConfig:
+    """The activation grid of an image: what a layer says at each place of it, as images made for it."""
+
+    of: str = "0"
+    """Numbers of images, joined by `+`."""
+    layer: str | None = None
+    """The layer; the last one with pages that has a map when not given."""
+    side: int = 8
+    """Cells along a side at most; a finer map is averaged over blocks."""
+    recipe: str = "quick"
+    """How images are made, as `activation-maximization` has it."""
+    steps: int | None = None
+    """Steps of ascent; the recipe's own when not given."""
+
+    def __post_init__(self) -> None:
+        check_at_least(1, side=self.side, steps=self.steps)
+
 
 _EXEMPLARS: dict[str, dict[str, Any]] = {"exemplars": {"k": 9, "levels": (0.9, 0.75, 0.5), "level_k": 3}}
 # A sample of 1,024 rows tells twins, and stays small where all layers of a network are gathered at once.
@@ -21,6 +64,8 @@ _PANELS: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]]], ...] = (
 """Name, which is also the module's, heading, surveys; in the order of the page."""
 
 
+# No unit is drawn: the pages show images of the site's own.
+_DISSECTION: dict[str, dict[str, Any]] = {"dissection": {"shown": 0}}
 _RELEVANCE: dict[str, dict[str, Any]] = {"relevance-maximization": {"k": 9}}
 
 
@@ -35,9 +80,41 @@ def cnnviz_panels() -> Iterable[PanelSpec]:
         place=15,
         on_request=True,
     )
+    yield PanelSpec(
+        name="concepts",
+        summary="Concepts that it detects",
+        build="cnnviz_plugins.explorer.panels.concepts:build",
+        surveys=_DISSECTION,
+        place=45,
+        needs_masks=True,
+    )
     for place, (name, summary, surveys) in enumerate(_PANELS, 1):
         build = f"cnnviz_plugins.explorer.panels.{name}:build"
         yield PanelSpec(name=name, summary=summary, build=build, surveys=surveys, place=10 * place)
+
+
+@hookimpl
+def cnnviz_collections() -> Iterable[CollectionSpec]:
+    """Yield the pages beside those of units."""
+    yield CollectionSpec(
+        name="concepts",
+        summary="Concepts that masks show",
+        build="cnnviz_plugins.explorer.collections.concepts:build",
+        surveys=_DISSECTION,
+        needs_masks=True,
+    )
+    yield CollectionSpec(
+        name="atlas",
+        summary="Activation atlases",
+        build="cnnviz_plugins.explorer.collections.atlas:build",
+        config=AtlasConfig,
+    )
+    yield CollectionSpec(
+        name="grid",
+        summary="Activation grids of images",
+        build="cnnviz_plugins.explorer.collections.grid:build",
+        config=GridConfig,
+    )
 
 
 @hookimpl

@@ -29,6 +29,7 @@ from cnnviz_jax.plugin import (
     positions,
     surveyed_layer,
 )
+from cnnviz_plugins.survey.concepts_shown import ConceptsShown
 from cnnviz_plugins.survey.overlap import Overlap, centres_of, unit_masks
 from cnnviz_plugins.survey.per_class import ImagesFired, unread
 from cnnviz_plugins.survey.plugin import DissectionConfig
@@ -133,14 +134,17 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
 
     def overlap(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Reducer]:
         at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
+        names = concept_names(config, dataset)
         both = Overlap(
             **where,
+            masks=config.masks,
             image=image,
             centres=centres_of(layer, image),
             thresholds=tuple(map(float, at)),
-            categories=_categories(concept_names(config, dataset)),
+            categories=_categories(names),
         )
-        return {"overlap": both, "top": TopK(**where, k=config.k)}
+        shown = ConceptsShown(shape=(*image, len(names)), k=config.concept_k, masks=config.masks)
+        return {"overlap": both, "top": TopK(**where, k=config.k), "shown": shown}
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Dissection:
         names = concept_names(config, dataset)
@@ -166,6 +170,9 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
             images=images,
             masks=masks,
             ids=ids,
+            concept_id=found["shown"]["id"],
+            concept_pixels=found["shown"]["value"].astype(np.int64),
+            concept_images=found["shown"]["images"],
             provenance=provenance,
             warnings=(*model.warnings, *told),
         )
@@ -183,7 +190,7 @@ def concept_names(config: DissectionConfig, dataset: Dataset) -> tuple[str, ...]
     Raises:
         UsageError: The images have no masks, or the names do not fit them.
     """
-    shape = dataset.described(("concepts",))["concepts"][0]
+    shape = dataset.described((config.masks,))[config.masks][0]
     if len(shape) != 3:
         raise UsageError(f"masks are (concepts, height, width) for each image, got {shape}")
     names = config.concepts or tuple(getattr(dataset.source, "concept_names", ()))

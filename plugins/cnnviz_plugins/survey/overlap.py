@@ -16,7 +16,7 @@ class Overlap(LayerReducer):
     """Per unit (channel) of one layer and concept, the pixels where both, and where each alone, is active.
 
     A unit is active where its map, bilinear between the centres of its receptive fields, exceeds the unit's
-    threshold. Needs the field `concepts` (concepts, height, width). A unit's pixels count towards a concept's union
+    threshold. Needs a field of masks (concepts, height, width). A unit's pixels count towards a concept's union
     in images that show any concept of the same category. Counts are exact and add in any order.
 
     Result of `finish`: `both` (c, concepts), `unit` (c, categories), `concept` (concepts,).
@@ -28,13 +28,15 @@ class Overlap(LayerReducer):
     """Pixel coordinates of the middles of the units' fields, along rows and columns, rising."""
     thresholds: tuple[float, ...]
     """Per unit; it is active at what is above."""
+    masks: str = "concepts"
+    """The field with the masks."""
     categories: tuple[int, ...]
     """Category of each concept, from 0 without gaps."""
 
     @property
     def fields(self) -> tuple[str, ...]:
         """The masks."""
-        return ("concepts",)
+        return (self.masks,)
 
     @property
     def capacity(self) -> int:
@@ -56,7 +58,7 @@ class Overlap(LayerReducer):
         Raises:
             UsageError: The masks have another size or number.
         """
-        masks = batch.fields["concepts"]
+        masks = batch.fields[self.masks]
         if masks.shape[1:] != (len(self.categories), *self.image):
             raise UsageError(
                 f"masks of {len(self.categories)} concepts have shape (n, concepts, height, width) = "

@@ -39,7 +39,7 @@ const data = (name, from = "") => {
   return found;
 };
 
-const UNITS_PER_FILE = 32, IMAGES_PER_FILE = 64, CLASSES_PER_FILE = 50;
+const UNITS_PER_FILE = 32, IMAGES_PER_FILE = 64, CLASSES_PER_FILE = 50, PAGES_PER_FILE = 8;
 let site, byName, placeOf;
 
 const understood = (found) => {

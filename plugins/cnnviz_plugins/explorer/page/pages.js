@@ -58,6 +58,8 @@ const networkPage = async () => {
           el("span", {class: "k6"}, layer.dead ? el("b", {class: "dead"}, `${layer.dead} dead`) : "", layer.twins ? el("b", {class: "twin"}, `${layer.twins} twins`) : ""),
           el("span", {class: "k7"}, spark(layer.rates))))))),
     site.classes.length ? section("Classes", {}, el("p", {class: "links"}, site.classes.map((name, index) => link(`#/class/${index}`, name)))) : null,
+    site.collections.map((row) => section(row.title, {}, collectionList(row, 24),
+      row.titles.length > 24 ? el("p", {class: "note"}, link(path(row.name), `all ${row.titles.length}`)) : null)),
     site.images.length ? section("Images", {}, imageStrip(site.images.slice(0, 48).map(([image]) => image)),
       site.images.length > 48 ? el("p", {class: "note"}, `${site.images.length - 48} more: search by name, or open #/image/NUMBER`) : null) : null,
     section("This run", {}, facts([["weights", identity.weights.slice(0, 16)], ["images", identity.images.slice(0, 40)], ["detail", identity.detail],

@@ -87,6 +87,7 @@ const drawPart = (part, sheets, where, origin = here()) => {
     tiles: () => tiles(part, sheets, where, origin),
     units: () => el("div", {class: "units"}, part.rows.map(([layer, unit, value]) => unitLink(layer, unit, shown(value), origin))),
     kernels: () => kernels(part, origin),
+    cells: () => cells(part, sheets, origin),
   }[part.part];
   return drawn ? [title, drawn()] : [];
 };

@@ -22,6 +22,12 @@ const chosen = (steps, asked) => {
   if (features && features.is_shown) return chosen([features.name, ...steps.slice(2)], asked);
   if (steps[0] === "live" && typeof livePage === "function") return [[["an image of your own", "#/live"]], livePage()];
   const at = Number(steps[1]);
+  const collection = site.collections.find((row) => row.name === steps[0]);
+  if (collection) {
+    const up = [collection.title, path(collection.name)];
+    if (steps.length === 1) return [[up], collectionPage(collection)];
+    return [[up, [collection.titles[at] || steps[1], path(collection.name, steps[1])]], collectedPage(collection, /^\d+$/.test(steps[1]) ? at : -1)];
+  }
   if (steps[0] === "image" && Number.isInteger(at)) return [[[`image ${at}`, `#/image/${at}`]], imagePage(at, asked)];
   if (steps[0] === "class" && site.classes[at] !== undefined) return [[[site.classes[at], `#/class/${at}`]], classPage(at)];
   if (steps[0] === "compare" && steps.length === 3) {
@@ -59,6 +65,9 @@ const matching = (text) => {
     else if (name.includes(asked)) rows.push([layer.name, path(layer.name), `layer, ${layer.units} units`, name === asked]);
   }
   site.classes.forEach((name, index) => { if (name.toLowerCase().includes(asked)) rows.push([name, `#/class/${index}`, "class", name.toLowerCase() === asked]); });
+  for (const row of site.collections) row.titles.forEach((name, page) => {
+    if (rows.length < 200 && name.toLowerCase().includes(asked)) rows.push([name, path(row.name, page), row.title, name.toLowerCase() === asked]);
+  });
   for (const [image, name] of site.images) {
     if (rows.length > 200) break;
     if (name.toLowerCase().includes(asked) || asked === `image ${image}`) rows.push([name, `#/image/${image}`, `image ${image}`, false]);

@@ -110,8 +110,17 @@ const synthesised = (made, unit) => {
     STATUS[one.status] ? el("p", {class: "warning"}, STATUS[one.status]) : null,
     facts([["reaches", one.peak], ["data set's maximum", one.maximum], ["ratio", said]]),
     said !== null && said < 1 ? el("p", {class: "warning"}, "It reaches less than a real image does: do not read it as what the unit wants.") : null,
-    el("p", {class: "note"}, `by ${made.technique}; a synthesised image may take another way through the network than real ones do`));
+    pathTaken(one.path),
+    el("p", {class: "note"}, `by ${made.technique}`));
 };
+
+// Whether layers hold the made image as they hold real images that fire the unit (Geirhos et al. 2024).
+const pathTaken = (path) => path === null || path === undefined
+  ? el("p", {class: "note"}, "The way it takes through the network was not compared with that of real images.")
+  : [heading(3, "Path similarity"),
+    bars(path.layers.map(([layer, , , , share]) => [layer, Math.min(Math.max(share ?? 0, 0), 1), null, shown(share)])),
+    path.mean !== null && path.mean < 0.5 ? el("p", {class: "warning"}, "Most layers hold it more like images of other units than like its own.") : null,
+    el("p", {class: "note"}, "1: the layer holds it like the images that fire the unit most; 0: like those of other units; –: the layer does not tell these apart. Mean ", shown(path.mean), ".")];
 
 const panelSections = (of, panels, sheets, where, origin) => of.panels.filter(({name}) => panels[name]).map(({name, title}) =>
   section(title, {id: where ? `panel-${name}` : null, class: `panel ${name}`}, panels[name].map((part) => drawPart(part, sheets, where, origin))));

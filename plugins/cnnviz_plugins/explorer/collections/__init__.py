@@ -1,0 +1,1 @@
+"""The collections of pages beside those of units, one file each."""
