@@ -11,7 +11,7 @@ import cnnviz_jax as cv
 from cnnviz_jax import atlas
 from cnnviz_jax.errors import LayerNotFoundError, UsageError
 from cnnviz_plugins.explorer.collections.grid import blocks_of
-from tests.explorer.sites import COUNT, explore, images, made, model
+from tests.explorer.sites import COUNT, explore, images, model
 
 DEEP = "deep"
 OPTIONS = {
@@ -125,7 +125,3 @@ def test_the_direction_of_the_middle_position_is_no_mean():
     at_middle = cv.targets.direction(DEEP, [3.0, 4.0], at="middle").score(None, {DEEP: value})
     assert float(at_middle) == 25
     assert float(cv.targets.direction(DEEP, [3.0, 4.0]).score(None, {DEEP: value})) == pytest.approx(25 / 12)
-
-
-def test_no_site_has_collections_unless_asked():
-    assert made().collections == {}
