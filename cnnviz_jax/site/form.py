@@ -30,7 +30,7 @@ def check_summary(summary: Any) -> dict[str, Any]:
         if not NAME.fullmatch(row["slug"]) or row["units"] < 0:
             raise ValueError("a layer has a slug or a number of units that none has")
     for row in summary["collections"]:
-        _check(row, {"name": str, "title": str, "slug": str, "titles": list[str]}, "a collection")
+        check_entries(row, {"name": str, "title": str, "slug": str, "titles": list[str]}, "a collection")
         if not NAME.fullmatch(row["slug"]):
             raise ValueError("a collection has a slug that none has")
     if summary["units_per_sheet"] < 1:
