@@ -506,12 +506,16 @@ class Dissection(SurveyConfig[units.Dissection]):
     """Layer whose units are looked at; the last one with more than one position when not given."""
     units: tuple[int, ...] | None = None
     """Units that are drawn; those of the largest overlap when not given. Numbers cover all units."""
+    masks: str = 'concepts'
+    """The field in which images bring their masks (concepts, height, width)."""
     concepts: tuple[str, ...] = ()
     """Names of the masks, such as `texture:dots`, the category before the colon; the source's own when not given."""
     share: float = 0.005
     """Share of a unit's values that lie above its threshold."""
     detector_at: float = 0.04
     """A unit is a detector of a concept if their overlap, intersection over union, exceeds this."""
+    concept_k: int = 9
+    """Images kept of each concept, those that show it in most pixels."""
     shown: int = 8
     """Units drawn when none are named."""
     k: int = 4
