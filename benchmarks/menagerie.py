@@ -17,6 +17,7 @@ import importlib.metadata
 import importlib.util
 import json
 import os
+import subprocess
 import sys
 import time
 import traceback
@@ -167,7 +168,11 @@ def _version(name: str) -> str:
     try:
         return importlib.metadata.version(libraries.DISTRIBUTIONS.get(name, name))
     except importlib.metadata.PackageNotFoundError:
-        return "a checkout"
+        found = importlib.util.find_spec(name)
+        folder = next(iter(found.submodule_search_locations or ()), ".") if found else "."
+        asked = ["git", "-C", os.path.realpath(folder), "rev-parse", "--short", "HEAD"]
+        told = subprocess.run(asked, capture_output=True, text=True, check=False)
+        return f"at commit {told.stdout.strip()}" if told.returncode == 0 else "a checkout"
 
 
 if __name__ == "__main__":

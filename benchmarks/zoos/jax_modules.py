@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import numpy as np
+from flax import linen as nn
 from flax import nnx
 
 from cnnviz_jax.compiling.options import quick_options
@@ -53,11 +54,19 @@ def linen(
 ) -> Network:
     """Return a Linen module as a `Network`; `call` is what its own call needs for inference."""
     image = jax.ShapeDtypeStruct((1, *shape), np.float32)
-    variables = filled(jax.eval_shape(lambda x: module.init(jax.random.key(0), x, **call), image))
+    called = set()
+
+    def noted(function: Callable[..., Any], args: Any, kwargs: Any, context: Any) -> Any:
+        called.add(".".join(context.module.path))
+        return function(*args, **kwargs)
+
+    with nn.intercept_methods(noted):
+        variables = filled(jax.eval_shape(lambda x: module.init(jax.random.key(0), x, **call), image))
     pick = scores or (lambda outputs: outputs)
     forward = compiled_forward(lambda variables, x: pick(module.apply(variables, x, **call)), variables)
     leaves = jax.tree_util.tree_leaves_with_path(variables)
-    modules = paths_above(".".join(_part(key) for key in path[1:-1]) for path, _ in leaves if len(path) > 2)
+    held = (".".join(_part(key) for key in path[1:-1]) for path, _ in leaves if len(path) > 2)
+    modules = paths_above([*held, *called])  # such as Dropout, which holds nothing
     extra = {} if scores is None else {"scores": scores}
     return Network((module, variables), shape, forward, modules, {**extra, **(options or {})})
 

@@ -43,7 +43,7 @@ def _of_haiku(name: str, options: dict[str, Any]) -> Network:
 
 def _keras() -> dict[str, Callable[[], Network]]:
     """Each family's own builder, with a few blocks."""
-    inverted = {"kernel_size": 3, "repeats": 1, "filters_in": 8, "filters_out": 8, "expand_ratio": 2, "id_skip": True,
+    inverted = {"kernel_size": 3, "repeats": 1, "filters_in": 32, "filters_out": 32, "expand_ratio": 2, "id_skip": True,
                 "strides": 1, "se_ratio": 0.25}  # fmt: skip
     second = {"kernel_size": 3, "num_repeat": 1, "input_filters": 8, "output_filters": 8, "expand_ratio": 2,
               "se_ratio": 0.25, "strides": 1}  # fmt: skip
@@ -62,12 +62,12 @@ def _keras() -> dict[str, Callable[[], Network]]:
             "blocks_args": [{**second, "conv_type": 0}], "include_preprocessing": False}),
         "EfficientNetV2 fused": ("efficientnet_v2.EfficientNetV2", 1.0, 1.0, SIZE, {
             "blocks_args": [{**second, "conv_type": 1}], "include_preprocessing": True}),
+        "EfficientNetV2 strided": ("efficientnet_v2.EfficientNetV2", 1.0, 1.0, SIZE, {
+            "blocks_args": [{**second, "conv_type": 0, "strides": 2}], "include_preprocessing": False}),
         "ResNet": ("resnet.ResNet", partial(_stack, 1), False, True, {}),
         "ResNet deep": ("resnet.ResNet", partial(_stack, 1, blocks=2), False, True, {}),
-        "ResNetV2": ("resnet.ResNet", partial(_stack, 2), True, True, {}),
-        "ResNetV2 deep": ("resnet.ResNet", partial(_stack, 2, blocks=2), True, True, {}),
-        "NASNet": ("nasnet.NASNet", {"penultimate_filters": 96, "num_blocks": 0, "stem_block_filters": 8,
-                                     "skip_reduction": False}),
+        "ResNetV2": ("resnet.ResNet", partial(_stack, 2, blocks=2), True, True, {}),
+        "ResNetV2 deep": ("resnet.ResNet", partial(_stack, 2, blocks=3), True, True, {}),
         "MobileNetV3": ("mobilenet_v3.MobileNetV3", {**mobile, "include_preprocessing": False}),
         "MobileNetV3 minimalistic": ("mobilenet_v3.MobileNetV3", {**mobile, "minimalistic": True}),
     }  # fmt: skip

@@ -29,10 +29,11 @@ python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.
 | occlusion | windows recomputed give what the framework's own forward pass of the occluded images gives, to 1e-5 |
 
 Parameters that are constant when they are made (a head of zeros, a layer scale of 1e-6) get random numbers, as they
-would hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers`, scenic's Mixer and
-the U-Nets have small configurations of their own classes; all else is as published. A row of relevance that
-"conserves without biases" had sums near zero, which divide it, until the biases' numbers were set to zero. Where
-relevance is lost to a softmax or the like, the result warns."""
+would hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers`, scenic's ViT and
+Mixer, and the U-Nets have small configurations of their own classes. A name with an option, such as
+`convnext_atto(depths=(1, 1, 1, 1))`, is that network with its blocks once in place of many times, by the library's own
+option; all else is as published. A row of relevance that "conserves without biases" had sums near zero, which divide
+it, until the biases' numbers were set to zero. Where relevance is lost to a softmax or the like, the result warns."""
 _ORDER = ("equal", "names", "fields", "grad-cam", "lrp", "occlusion")
 
 

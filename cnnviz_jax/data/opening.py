@@ -29,7 +29,8 @@ def open_source(
 
     Args:
         word: A folder of images, an `.npz` or `.zarr` with `images`, a `.tar` of WebDataset's or several of them
-            (`images-{000..009}.tar`), `hf:NAME@SPLIT`, an `.array_record`, or `package.module:factory`.
+            (`images-{000..009}.tar`), `hf:NAME@SPLIT`, `tfds:NAME@SPLIT`, an `.array_record`, or
+            `package.module:factory`.
         input_shape: Height, width, channels that the model takes.
         labels: `folders`, or a CSV file with a path and a label a line; for folders of images.
         crop_share: See `cnnviz_jax.load_image`; for folders of images.
@@ -51,7 +52,7 @@ def open_source(
     if not is_there and not is_reference(word):
         raise UsageError(
             f"no source {word!r}; name a folder of images, an .npz, .zarr or .tar file, hf:NAME@SPLIT, "
-            "or package.module:factory"
+            "tfds:NAME@SPLIT, or package.module:factory"
         )
     if path.is_dir() and not is_npz and not is_zarr:
         return FolderSource.open(path, input_shape, labels=labels, crop_share=crop_share, full_digest=full)

@@ -1,4 +1,4 @@
-"""Images in data sets of other libraries, read where these have put them: Hugging Face `datasets` and ArrayRecord.
+"""Images in data sets of other libraries, read where these have put them: Hugging Face, TFDS and ArrayRecord.
 
 Nothing is downloaded: what is not on this machine is refused with a sentence.
 """
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from cnnviz_jax.data.images import crop_share_for, fit, image_in, to_channels
 from cnnviz_jax.data.source import Example, to_float
@@ -20,7 +21,7 @@ from cnnviz_jax.errors import UsageError, printable, reason_of
 from cnnviz_jax.extras import require
 from cnnviz_jax.files import content_marks
 
-_HUGGING_FACE = re.compile(r"hf:(?P<name>[^@]+)@(?P<split>\w+)")
+_NAMED = re.compile(r"(?P<library>hf|tfds):(?P<name>[^@]+)@(?P<split>\w+)")
 
 
 class RecordSource:
@@ -91,8 +92,8 @@ class RecordSource:
 
 
 def is_record_word(word: str) -> bool:
-    """Return whether a word names records: `hf:NAME@SPLIT` or an ArrayRecord file."""
-    return word.startswith("hf:") or word.endswith((".array_record", ".arrayrecord"))
+    """Return whether a word names records: `hf:NAME@SPLIT`, `tfds:NAME@SPLIT` or an ArrayRecord file."""
+    return word.startswith(("hf:", "tfds:")) or word.endswith((".array_record", ".arrayrecord"))
 
 
 def open_records(
@@ -103,11 +104,16 @@ def open_records(
     Raises:
         UsageError: The library is not installed, or the data set is not on this machine or holds no images.
     """
-    if not word.startswith("hf:"):
+    if not word.startswith(("hf:", "tfds:")):
         return RecordSource(word, _ArrayRecords(word, full_digest), input_shape, crop_share)
-    found = _HUGGING_FACE.fullmatch(word)
+    found = _NAMED.fullmatch(word)
     if found is None:
-        raise UsageError(f"{word!r} is no hf:NAME@SPLIT, such as hf:mnist@test, or hf:FOLDER@SPLIT of what was saved")
+        kind = word.partition(":")[0]
+        raise UsageError(
+            f"{word!r} is no {kind}:NAME@SPLIT, such as {kind}:mnist@test, or {kind}:FOLDER@SPLIT of what was saved"
+        )
+    if found["library"] == "tfds":
+        return RecordSource(word, _Tfds(found["name"], found["split"], full_digest), input_shape, crop_share)
     return RecordSource(word, _HuggingFace(found["name"], found["split"]), input_shape, crop_share)
 
 
@@ -163,6 +169,60 @@ class _HuggingFaceRows:
 
     def digest(self) -> str:
         return str(self._rows._fingerprint)
+
+
+class _Tfds:
+    """Opens a data set that TFDS prepared for random access: in its own folder, or in one that is named.
+
+    TensorFlow is not needed: such a data set lies in ArrayRecord files, and TFDS decodes them by itself.
+    """
+
+    def __init__(self, name: str, split: str, full_digest: bool) -> None:
+        self.name, self.split, self.full_digest = name, split, full_digest
+
+    def __call__(self) -> _TfdsRows:
+        tfds = require("tensorflow_datasets", extra="tfds", what="a data set of TFDS's")
+        try:
+            folder = Path(self.name).is_dir()
+            builder = tfds.builder_from_directory(self.name) if folder else tfds.builder(self.name, try_gcs=False)
+            splits = builder.info.splits
+            if not splits:
+                raise LookupError("no files of it were found")
+            rows = builder.as_data_source(split=self.split) if self.split in splits else None
+        except Exception as error:  # of many types, its own and those of the file system
+            raise UsageError(
+                f"the data set {self.name!r} is not prepared on this machine with file_format='array_record', and "
+                f"nothing is downloaded unasked: {printable(reason_of(error), 200)}"
+            ) from error
+        if rows is None:
+            listed = ", ".join(splits) or "none"
+            raise UsageError(f"{self.name} has no split {self.split!r} on this machine; it has {listed}")
+        columns = [name for name, kind in builder.info.features.items() if type(kind).__name__ == "Image"]
+        if len(columns) != 1:
+            raise UsageError(f"{self.name} has to have one column of images, it has {', '.join(columns) or 'none'}")
+        return _TfdsRows(rows, columns[0], builder.info, self.split, self.full_digest)
+
+
+class _TfdsRows:
+    """Rows of a prepared data set: the one column of images, and the label where there is one."""
+
+    def __init__(self, rows: Any, column: str, info: Any, split: str, full_digest: bool) -> None:
+        self._rows, self._column, self._full = rows, column, full_digest
+        self._name, self._files = f"{info.full_name} {split}", [Path(path) for path in info.splits[split].filepaths]
+        self._has_label = "label" in info.features
+        self.classes = tuple(getattr(info.features["label"], "names", None) or ()) if self._has_label else ()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, index: int) -> dict[str, Any]:
+        row = self._rows[int(index)]
+        pixels = row[self._column]  # h w 1, h w 3 or h w 4
+        image = Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels)
+        return {"image": image} | ({"label": int(row["label"])} if self._has_label else {})
+
+    def digest(self) -> str:
+        return f"{self._name} {' '.join(content_marks(self._files, full=self._full))}"
 
 
 class _ArrayRecords:

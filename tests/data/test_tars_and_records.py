@@ -1,4 +1,4 @@
-"""Images in the files of other tools: WebDataset's tars, ArrayRecord, and Hugging Face's data sets."""
+"""Images in the files of other tools: tars of WebDataset, ArrayRecord, and data sets of Hugging Face and TFDS."""
 
 import io
 import json
@@ -194,3 +194,41 @@ def test_a_data_set_of_hugging_faces_is_read_from_disk_and_never_downloaded(tmp_
         open_source("hf:nobody/nothing@train", SHAPE)
     with pytest.raises(UsageError, match=r"is no hf:NAME@SPLIT"):
         open_source("hf:mnist", SHAPE)
+
+
+def test_a_data_set_that_tfds_prepared_is_read_without_tensorflow_and_never_downloaded(tmp_path):
+    tfds = pytest.importorskip("tensorflow_datasets", reason="the extra tfds is not installed")
+
+    class Toy(tfds.core.GeneratorBasedBuilder):
+        VERSION = tfds.core.Version("1.0.0")
+        pkg_dir_path = tmp_path
+
+        def _info(self):
+            features = {"picture": tfds.features.Image(), "label": tfds.features.ClassLabel(names=list("abcdef"))}
+            return self.dataset_info_from_configs(features=tfds.features.FeaturesDict(features))
+
+        def _split_generators(self, manager):
+            return {"test": self._generate_examples()}
+
+        def _generate_examples(self):
+            for i, pixels in enumerate(PIXELS):
+                yield i, {"picture": io.BytesIO(encoded(pixels)), "label": i}
+
+    Toy(data_dir=tmp_path / "all", file_format="array_record").download_and_prepare()
+    folder = tmp_path / "all/toy/1.0.0"
+    source = open_source(f"tfds:{folder}@test", SHAPE)
+    again = pickle.loads(pickle.dumps(source))
+    assert (len(again), again.digest(), again.classes) == (6, source.digest(), tuple("abcdef"))
+    for example in map(again.__getitem__, range(6)):  # TFDS shuffles what it writes
+        expected = PIXELS[int(example.fields["label"])].astype(np.float32) / 255
+        np.testing.assert_array_equal(example.image, expected)
+    with pytest.raises(UsageError, match="has no split 'train' on this machine; it has test"):
+        open_source(f"tfds:{folder}@train", SHAPE)
+    with pytest.raises(UsageError, match=r"is not prepared on this machine .* nothing is downloaded unasked"):
+        open_source("tfds:of_nobody@test", SHAPE)
+
+
+def test_words_of_records_have_a_name_and_a_split():
+    for library in ("hf", "tfds"):
+        with pytest.raises(UsageError, match=f"is no {library}:NAME@SPLIT, such as {library}:mnist@test"):
+            open_source(f"{library}:mnist", SHAPE)
