@@ -15,6 +15,7 @@ from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.traced import TracedProgram
 from cnnviz_jax.program.rewrites import relu_rules
+from cnnviz_jax.program.rewrites.depthwise import shifted_convolutions
 from cnnviz_jax.program.rewrites.max_pool import compared_pools
 
 Handler = Callable[[LayerNode, list[Any], Callable[..., Any]], Any]
@@ -74,7 +75,7 @@ class Program(TracedProgram):
         shape = self.graph.values[self.graph.image_id].shape
         if jax.numpy.shape(x) != shape:
             raise UsageError(f"the program was traced for images of shape {shape}, got {jax.numpy.shape(x)}")
-        if need_outputs and not (read or add or replace or rules or handlers or overrides or self._pools):
+        if need_outputs and not (read or add or replace or rules or handlers or overrides or self._faster):
             every = _compat.evaluate(self._open, self._consts, [*leaves, x])
             return jax.tree.unflatten(self._results_tree, every[: len(self.result_ids)]), {}
         inputs = {**self.numbered(params), self.graph.image_id: x}
@@ -82,8 +83,8 @@ class Program(TracedProgram):
             name: (places or {}).get(name) or self.layer_node(name) for name in (*read, *(add or {}), *(replace or {}))
         }
         changes = self._changes(inputs, add or {}, replace or {}, nodes)
-        # Whoever computes a value last in this row decides: pools lie below rules, rules below what the caller says.
-        ways = {**self._pools, **self._ruled(rules or {}), **(overrides or {})}
+        # Whoever computes a value last in this row decides: the faster ways lie below rules, rules below the caller.
+        ways = {**self._faster, **self._ruled(rules or {}), **(overrides or {})}
         for name, handler in (handlers or {}).items():
             layer = self.layer_node(name)
             ways[layer.value] = self._handled(layer, handler, inputs)
@@ -94,8 +95,8 @@ class Program(TracedProgram):
         return self.outputs_of(params, values) if need_outputs else None, found
 
     @functools.cached_property
-    def _pools(self) -> dict[int, Override]:
-        return compared_pools(self.graph)
+    def _faster(self) -> dict[int, Override]:
+        return compared_pools(self.graph) | shifted_convolutions(self.graph)
 
     def numbered(self, params: Any) -> dict[int, Any]:
         """Return the parameters by their number in the graph."""
@@ -150,7 +151,7 @@ class Program(TracedProgram):
 
         def default(*operands: Any) -> Any:
             known = {**fixed, **dict(zip(operation.inputs, operands, strict=True))}
-            return self.evaluator.run(known, (layer.value,), overrides=self._pools)[layer.value]
+            return self.evaluator.run(known, (layer.value,), overrides=self._faster)[layer.value]
 
         return Override(operation.inputs, lambda *operands: handler(layer, list(operands), default))
 

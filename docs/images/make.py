@@ -47,6 +47,11 @@ def explanations(path: Path, count: int = 3) -> None:
     Image.open(sheet).convert("RGB").quantize(255, dither=Image.Dither.NONE).save(path, optimize=True)
 
 
+def smaller(path: Path, method: Image.Quantize = Image.Quantize.MEDIANCUT) -> None:
+    """Keep 255 colours of a figure."""
+    Image.open(path).convert("RGB").quantize(255, method, dither=Image.Dither.NONE).save(path, optimize=True)
+
+
 def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
     """Write what the units of a layer answer to over the bundled network's own test images."""
     from cnnviz_jax.data.opening import open_source
@@ -57,9 +62,11 @@ def surveys(folder: Path, count: int = 300, layer: str = "relu4") -> None:
     cv.render(cv.survey("dissection", model, masked, layer=layer), folder / "dissection.png", dpi=120)
     images, labels = draw_images(list(range(count)))
     relevant = cv.survey("relevance-maximization", model, images, layer=layer, k=6, units=(45, 36, 28, 37))
-    cv.render(relevant, folder / "relevance-maximization.png", dpi=60)
-    for name, dpi in (("exemplars", 60), ("distributions", 90)):
-        cv.render(cv.survey(name, model, images, labels, layer=layer), folder / f"{name}.png", dpi=dpi)
+    cv.render(relevant, folder / "relevance-maximization.png", dpi=90)
+    for name in ("exemplars", "distributions"):
+        cv.render(cv.survey(name, model, images, labels, layer=layer), folder / f"{name}.png", dpi=90)
+    for name in ("dissection", "relevance-maximization", "exemplars"):
+        smaller(folder / f"{name}.png")
 
 
 def comparison(path: Path, count: int = 200) -> None:
@@ -87,17 +94,17 @@ def names(path: Path, count: int = 300) -> None:
     images = np.stack([np.asarray(row["image"], np.float32) for row in rows])
     masks = np.stack([np.asarray(row["concepts"]) for row in rows])
     cv.render(cv.name_units(model, images, layer="relu5", masks=masks, concepts=CONCEPTS), path, dpi=90)
-    Image.open(path).convert("RGB").quantize(128, dither=Image.Dither.NONE).save(path, optimize=True)
+    smaller(path, Image.Quantize.MAXCOVERAGE)  # the few marks keep their own colours
 
 
 def weights(folder: Path) -> None:
     """Write what the bundled network's weights say of themselves."""
     model = cv.load_model("shapes")
-    cv.render(cv.inspect("filters", model, layer="conv1"), folder / "filters.png", dpi=90)
+    cv.render(cv.inspect("filters", model, layer="conv1"), folder / "filters.png", dpi=150)
     cv.render(cv.inspect("filter-variety", model), folder / "filter-variety.png", dpi=90)
     images, _ = cv.example_images("shapes", 2)
     maps = cv.explain("feature-maps", model, images, layer="conv3", select="strongest", count=8)
-    cv.render(maps, folder / "feature-maps.png", dpi=80, scale="shared")
+    cv.render(maps, folder / "feature-maps.png", dpi=100, scale="shared")
     field = cv.inspect("effective-receptive-field", model, layer="conv3")
     cv.render(field, folder / "effective-receptive-field.png", dpi=90)
     unit = cv.inspect("receptive-field", model, layer="conv5", unit=(7, 5))
@@ -116,12 +123,12 @@ def interventions(folder: Path) -> None:
     model = cv.load_model("shapes")
     images, names = cv.example_images("shapes", 2)
     places = cv.intervene(model, images, {"relu3": "mean", "relu4": "mean"}, each="position", names=names)
-    cv.render(places, folder / "intervention-positions.png", dpi=75)
+    cv.render(places, folder / "intervention-positions.png", dpi=100)
     noisy = np.clip(images + 0.15 * np.random.default_rng(0).normal(size=images.shape), 0, 1).astype(np.float32)
     target = [int(best.classes[0]) for best in cv.predictions(model, images)]
     edits = {"relu2": "patch", "relu3": "patch", "relu4": "patch"}
     traced = cv.intervene(model, noisy, edits, target, source=images, each="position", names=names)
-    cv.render(traced, folder / "intervention-tracing.png", dpi=75)
+    cv.render(traced, folder / "intervention-tracing.png", dpi=100)
 
 
 def layers(folder: Path) -> None:
@@ -129,9 +136,9 @@ def layers(folder: Path) -> None:
     model = cv.load_model("shapes")
     images, names = cv.example_images("shapes", 2)
     shares = cv.explain("conductance", model, images, at="relu4", nodes=100, names=names)
-    cv.render(shares, folder / "layer-map.png", dpi=60)
+    cv.render(shares, folder / "layer-map.png", dpi=90)
     channels = cv.explain("feature-ablation", model, images, at="relu4", names=names)
-    cv.render(channels, folder / "layer-channels.png", dpi=60)
+    cv.render(channels, folder / "layer-channels.png", dpi=90)
 
 
 def main() -> None:

@@ -50,6 +50,8 @@ LEFT_OUT = ("non-sensitivity",)
 """What a family's image does not show, for its cost."""
 EXPLAIN_AGAIN = ("robustness", "randomization")
 """Pages whose measures explain many times: with input-x-gradient in place of the two dear ones."""
+OF_UNSURE = ("increase-in-confidence",)
+"""A confidence of 1 cannot rise: of images that the network is sure of the figure would be empty."""
 COMPARED = ["grad-cam", "saliency", "integrated-gradients", "occlusion"]
 IMAGES = 3
 LARGEST_BYTES = 40_000
@@ -108,11 +110,16 @@ def explanation(name: str, model: cv.Model, images: Float[np.ndarray, "n h w 3"]
 
 
 def measures(model: cv.Model, names: list[str]) -> None:
-    """Write each measure of Grad-CAM's maps of twelve images."""
-    drawn = draw_scenes(range(12))
-    images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
-    maps = cv.explain("grad-cam", model, images, [each.label for each in drawn])
+    """Write each measure of Grad-CAM's maps of twelve images; of `OF_UNSURE` those the network is least sure of."""
     for name in names:
+        drawn = draw_scenes(range(300 if name in OF_UNSURE else 12))
+        images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
+        labels = np.array([each.label for each in drawn])
+        if len(drawn) > 12:
+            sure = [best.probabilities[0] for best in cv.predictions(model, images)]
+            least = np.argsort(sure, kind="stable")[:12]
+            images, masks, labels = images[least], masks[least], labels[least]
+        maps = cv.explain("grad-cam", model, images, labels.tolist())
         figure(cv.measure(name, model, images, maps, mask=masks, key=0), HERE / f"{name}.png", dpi=90)
 
 
@@ -127,7 +134,7 @@ def family(model: cv.Model, page: str) -> None:
     result = cv.compare(model, images, asked, names, [each.label for each in drawn], mask=masks, options=options,
                         reduction="sum_abs", key=0)  # fmt: skip
     FAMILIES.mkdir(exist_ok=True)
-    figure(result, FAMILIES / f"{page}.png", dpi=75, largest=60_000)
+    figure(result, FAMILIES / f"{page}.png", dpi=100, largest=90_000)
 
 
 def concept_images() -> tuple[Float[np.ndarray, "n h w 3"], Int[np.ndarray, " n"]]:
@@ -192,7 +199,7 @@ def main(asked: list[str]) -> None:
     for name in names:
         if name == "attribution-graph":
             options = {"layers": ("relu4", "relu3", "relu2"), "composite": "epsilon-plus-flat", "names": ["star"]}
-            figure(cv.explain(name, model, images[:1], **options), HERE / f"{name}.png", dpi=65)
+            figure(cv.explain(name, model, images[:1], **options), HERE / f"{name}.png", dpi=100, largest=90_000)
         elif kinds[name] == "explain" and name not in apart:
             explanation(name, model, images, **OPTIONS.get(name, {}))
             print(name, flush=True)

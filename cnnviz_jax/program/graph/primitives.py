@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+import jax
 from jax import lax
 from jaxtyping import Array
 
+from cnnviz_jax.program.graph.depthwise import depthwise, is_depthwise
 from cnnviz_jax.program.graph.graph import Node
 
 ELEMENTWISE = frozenset({
@@ -53,5 +55,11 @@ _CONVOLUTION = (
 
 
 def convolve(node: Node, left: Array, right: Array, **changed: Any) -> Array:
-    """Return the convolution that a node is, of other operands and with some of its parameters changed."""
-    return lax.conv_general_dilated(left, right, **{name: node.params[name] for name in _CONVOLUTION} | changed)
+    """Return the convolution that a node is, of other operands and with some of its parameters changed.
+
+    On a CPU a depthwise one is computed as a sum of shifted products.
+    """
+    params = {name: node.params[name] for name in _CONVOLUTION} | changed
+    if jax.default_backend() == "cpu" and is_depthwise(params, left, right):
+        return depthwise(left, right, params)
+    return lax.conv_general_dilated(left, right, **params)

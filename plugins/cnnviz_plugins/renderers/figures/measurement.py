@@ -24,8 +24,12 @@ from cnnviz_plugins.renderers.figures.sheet import (
 from cnnviz_plugins.renderers.options import MeasureOptions
 from cnnviz_plugins.renderers.text import number, plain
 
-_PLOT_W = 1.9
-"""Width of the plot of places, in inches."""
+_NAME_W, _COLUMN_W, _ROW_H, _HEAD_H, _PANEL_H = 1.7, 1.5, 0.2, 0.5, 2.1
+"""In inches: names, a column, a row and the heads of the table, a panel of curves."""
+_MOST_UNITS = 4.4
+"""Columns on a line of the table: with names 8.9 inches, of which a page of text shows every digit."""
+_PLOT = ""
+"""The head of the plot of places."""
 
 
 def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
@@ -62,27 +66,31 @@ def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
 
 
 def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
-    """Return the table, the most faithful technique first, then one panel of mean curves per measure that has some."""
+    """Return the table, the most faithful technique first, then one panel of mean curves per measure that has some.
+
+    The table's columns flow into as many lines as keep the figure readable on a page.
+    """
     rows = result.rows()[: options.limit]
     curved = [metric for metric in result.metrics if _has_curve(result, metric)]
-    column_w, name_w, row_h, panel_h = 1.3, 2.0, 0.2, 2.3
-    sheet_w = max(2 * EDGE + name_w + column_w * (len(result.metrics) + 2) + _PLOT_W + 0.2, 6.9)
-    across = max(1, int((sheet_w - 2 * EDGE) // 3.2))
+    table = _column_lines(result)
+    line_h = _HEAD_H + _ROW_H * len(rows) + 0.3
+    sheet_w = 2 * EDGE + _NAME_W + _COLUMN_W * max(sum(_units(head) for head in heads) for heads in table)
+    across = max(1, int((sheet_w - 2 * EDGE) // 2.6))
     lines = -(-len(curved) // across)
     words = plain(_caption(result, len(result.techniques) - len(rows)), 1500)
-    top, body = EDGE + 0.35, 0.45 + row_h * len(rows) + 0.3 + lines * (panel_h + 0.75)
+    top, panels_h = EDGE + 0.35, lines * (_PANEL_H + 0.75)
     count = len(result.images)
     title = f"which map is faithful · {result.model} · {count} image{'s' if count > 1 else ''}"
-    sheet = Sheet.with_caption(title, [words], (), width=sheet_w, top=top, body=body)
-    _table(sheet, result, rows, top, (name_w, column_w, row_h))
-    _rank_plot(sheet, rows, EDGE + name_w + column_w * (len(result.metrics) + 2), top, row_h)
-    top += 0.45 + row_h * len(rows) + 0.3
+    sheet = Sheet.with_caption(title, [words], (), width=sheet_w, top=top, body=line_h * len(table) + panels_h)
+    for heads in table:
+        _table(sheet, result, rows, top, heads)
+        top += line_h
     panel_w = (sheet_w - 2 * EDGE) / across
     for place, metric in enumerate(curved):
         left = EDGE + place % across * panel_w
-        y = top + place // across * (panel_h + 0.75)
-        sheet.text(left, y, plain(f"{metric}: mean curves", 40))
-        axes = plotted(sheet.axes(left + 0.5, y + 0.25, panel_w - 0.65, panel_h - 0.35, frame=True))
+        y = top + place // across * (_PANEL_H + 0.75)
+        sheet.text(left, y, plain(f"{metric}: mean curves", int(panel_w * 15)))
+        axes = plotted(sheet.axes(left + 0.5, y + 0.25, panel_w - 0.65, _PANEL_H - 0.35, frame=True))
         for line, row in enumerate(rows):
             found = result.measurements[row["technique"]].get(metric)
             if found is not None and found.curve is not None:
@@ -92,38 +100,58 @@ def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
     return sheet.figure
 
 
-def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: float, sizes: tuple[float, ...]) -> None:
-    name_w, column_w, row_h = sizes
-    heads = [*result.metrics, "mean place", "seconds"]
-    for place, head in enumerate(heads):
-        left = EDGE + name_w + place * column_w
-        arrow = {"higher": "\n(higher is better)", "lower": "\n(lower is better)"}.get(_better(result, head), "\n")
-        sheet.text(left, top, plain(head, 24) + arrow, size=SMALL_PT - 0.5, color=FAINT)
+def _units(head: str) -> float:
+    """How many columns' width a column takes."""
+    return 1.4 if head == _PLOT else 1.0
+
+
+def _column_lines(result: Comparison) -> list[list[str]]:
+    """Return the heads of each line of the table: measures, and the places last, which stay together."""
+    lines: list[list[str]] = [[]]
+    for group in [*([metric] for metric in result.metrics), ["seconds", "mean place", _PLOT]]:
+        if lines[-1] and sum(map(_units, [*lines[-1], *group])) > _MOST_UNITS:
+            lines.append([])
+        lines[-1].extend(group)
+    return lines
+
+
+def _table(sheet: Sheet, result: Comparison, rows: list[dict[str, Any]], top: float, heads: list[str]) -> None:
     for line, row in enumerate(rows):
-        at = top + 0.45 + line * row_h
-        mark = sheet.axes(EDGE, at + 0.02, 0.12, row_h - 0.08)
+        at = top + _HEAD_H + line * _ROW_H
+        mark = sheet.axes(EDGE, at + 0.02, 0.12, _ROW_H - 0.08)
         mark.plot([0, 1], [0.5, 0.5], linewidth=1.8, **line_style(line))
         mark.set(xlim=(0, 1), ylim=(0, 1))
-        sheet.text(EDGE + 0.2, at, plain(row["technique"], 26))
-        for place, head in enumerate(heads):
-            value, left = row.get(head), EDGE + name_w + place * column_w
+        sheet.text(EDGE + 0.2, at, plain(row["technique"], 24))
+    left = EDGE + _NAME_W
+    for head in heads:
+        if head == _PLOT:
+            _rank_plot(sheet, rows, left, top)
+            continue
+        name = wrapped(plain(head, 48), _COLUMN_W - 0.1, SMALL_PT)
+        better = {"higher": "higher is better", "lower": "lower is better"}.get(_better(result, head), "")
+        sheet.text(left, top, f"{name}\n{better}", size=SMALL_PT, color=FAINT)
+        for line, row in enumerate(rows):
+            value, at = row.get(head), top + _HEAD_H + line * _ROW_H
             shown = "-" if value is None else _short(float(value), 3)
             sheet.text(left, at, shown, fontweight="bold" if head in row["leads"] else "normal")
             if head in row["intervals"] and value is not None:
                 low, high = (_short(end, 2) for end in row["intervals"][head])
                 beside = left + max(0.42, 0.085 * len(shown) + 0.04)
                 sheet.text(beside, at + 0.02, f"{low} to {high}", size=SMALL_PT - 1, color=FAINT)
+        left += _COLUMN_W
 
 
 def _short(value: float, digits: int) -> str:
-    """A number in a narrow column: thousands as `6.6k`."""
-    return f"{number(value / 1000, digits)}k" if 1000 <= abs(value) < 1e6 else number(value, digits)
+    """A number in a narrow column: thousands as `6.6k`, whole numbers below without an exponent."""
+    if 1000 <= abs(value) < 1e6:
+        return f"{number(value / 1000, max(digits, 3) if abs(value) >= 1e5 else digits)}k"
+    return number(value, max(digits, 3) if abs(value) >= 100 else digits)
 
 
-def _rank_plot(sheet: Sheet, rows: list[dict[str, Any]], left: float, top: float, row_h: float) -> None:
+def _rank_plot(sheet: Sheet, rows: list[dict[str, Any]], left: float, top: float) -> None:
     """A dot at each technique's mean place, beside its row, and a line over its 95 % interval."""
-    sheet.text(left, top, "mean place\n(line: 95 % interval)", size=SMALL_PT - 0.5, color=FAINT)
-    axes = plotted(sheet.axes(left, top + 0.45, _PLOT_W, row_h * len(rows), frame=True))
+    sheet.text(left, top, "mean place\nline: 95 % interval", size=SMALL_PT, color=FAINT)
+    axes = plotted(sheet.axes(left, top + _HEAD_H, _units(_PLOT) * _COLUMN_W - 0.1, _ROW_H * len(rows), frame=True))
     for line, row in enumerate(rows):
         colour = line_style(line)["color"]
         if "mean place" in row["intervals"]:

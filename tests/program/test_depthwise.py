@@ -1,0 +1,94 @@
+"""Depthwise convolutions of a program are sums of shifted products, and give what XLA's convolution gives."""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from jax import lax
+
+from cnnviz_jax.program.graph.depthwise import depthwise, is_depthwise
+from tests.program.plain import conv, traced
+
+on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere XLA's convolution is fast")
+
+PARAMS = {"lhs_dilation": (1, 1), "batch_group_count": 1, "preferred_element_type": None}
+
+
+def numbers(*shape: int) -> Any:
+    return jnp.asarray(np.random.default_rng(shape).normal(size=shape), jnp.float32)
+
+
+@settings(deadline=None, max_examples=8)
+@given(
+    layout=st.sampled_from([("NHWC", "HWIO", "NHWC"), ("NCHW", "OIHW", "NCHW"), ("NHWC", "HWIO", "NCHW")]),
+    rows=st.integers(5, 9),
+    cols=st.integers(5, 9),
+    kernel=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 3)),
+    spread=st.tuples(st.integers(1, 2), st.integers(1, 2)),
+    pads=st.tuples(st.integers(-1, 2), st.integers(0, 2)),
+)
+def test_values_and_gradients_are_those_of_xlas_convolution(
+    layout: Any, rows: int, cols: int, kernel: Any, stride: Any, spread: Any, pads: Any
+) -> None:
+    sizes = {"N": 2, "H": rows, "W": cols, "C": 3, "O": 3, "I": 1}
+    x = numbers(*(sizes[axis] for axis in layout[0]))
+    w = numbers(*((sizes | dict(zip("HW", kernel, strict=True)))[axis] for axis in layout[1]))
+    spec = lax.conv_dimension_numbers(x.shape, w.shape, layout)
+    own = {
+        "window_strides": stride, "padding": (pads, pads[::-1]), "rhs_dilation": spread, "dimension_numbers": spec,
+        "feature_group_count": 3,
+    }  # fmt: skip
+    assert is_depthwise(PARAMS | own, x, w)
+
+    def plain(x: Any, w: Any) -> Any:
+        return lax.conv_general_dilated(x, w, **own)
+
+    expected, back = jax.vjp(plain, x, w)
+    found, own_back = jax.vjp(lambda x, w: depthwise(x, w, PARAMS | own), x, w)
+    np.testing.assert_allclose(found, expected, atol=1e-5)
+    for left, right in zip(own_back(expected), back(expected), strict=True):
+        np.testing.assert_allclose(left, right, atol=1e-4)
+
+
+@on_cpu
+@pytest.mark.parametrize("wrap", [lambda f: f, jax.jit], ids=["plain", "in a jitted function"])
+def test_a_programs_depthwise_convolutions_are_sums_and_only_those(wrap: Any) -> None:
+    def apply(params: Any, x: Any) -> Any:
+        own, shared = params
+        return wrap(lambda x: conv(conv(x, own, 2, "SAME", groups=3), shared))(x).sum((1, 2))
+
+    params, x = (numbers(3, 3, 1, 3), numbers(1, 1, 3, 5)), numbers(1, 9, 9, 3)
+    program = traced(apply, params, (9, 9, 3))
+
+    def score(x: Any) -> Any:
+        return program.run(params, x)[0][0, 1]
+
+    assert str(jax.make_jaxpr(score)(x)).count("conv_general_dilated") == 1
+    np.testing.assert_allclose(score(x), apply(params, x)[0, 1], rtol=1e-5)
+    np.testing.assert_allclose(jax.grad(score)(x), jax.grad(lambda x: apply(params, x)[0, 1])(x), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"feature_group_count": 1},
+        {"lhs_dilation": (2, 2)},
+        {"preferred_element_type": jnp.bfloat16},
+        {"left": jnp.zeros((1, 9, 9, 3), jnp.bfloat16)},
+        {"right": jnp.zeros((3, 3, 1, 6))},
+        {"right": jnp.zeros((7, 7, 1, 3))},
+    ],
+    ids=["one group", "spread-out image", "rounded sums", "rounded image", "two results a channel", "large kernel"],
+)
+def test_other_convolutions_are_left_to_xla(change: dict[str, Any]) -> None:
+    left, right = jnp.zeros((1, 9, 9, 3)), jnp.zeros((3, 3, 1, 3))
+    spec = lax.conv_dimension_numbers(left.shape, right.shape, ("NHWC", "HWIO", "NHWC"))
+    given = PARAMS | {"dimension_numbers": spec, "feature_group_count": 3, "left": left, "right": right}
+    assert is_depthwise(given, given["left"], given["right"])
+    changed = given | change
+    assert not is_depthwise(changed, changed["left"], changed["right"])
