@@ -179,7 +179,8 @@ class Program(TracedProgram):
         numbers = [self.layer_node(name).value for name in read]
         if need_outputs:
             numbers += [number for number in self.result_ids if self.analysis.depends(number)]
-        return ChangedWindows(plan_windows(self.graph, self.analysis, numbers, rows, cols), self.evaluator, beside)
+        plan = plan_windows(self.graph, self.analysis, numbers, rows, cols)
+        return ChangedWindows(plan, self.evaluator, beside, self._faster)
 
     def outputs_of(self, params: Any, values: Mapping[int, Any]) -> Any:
         """Return the results as the function gives them, from their values by number; others are computed."""

@@ -73,6 +73,25 @@ def test_a_programs_depthwise_convolutions_are_sums_and_only_those(wrap: Any) ->
     np.testing.assert_allclose(jax.grad(score)(x), jax.grad(lambda x: apply(params, x)[0, 1])(x), atol=1e-5)
 
 
+@on_cpu
+def test_windows_of_an_occluded_image_take_them_too_where_a_part_is_recomputed_and_where_all_is() -> None:
+    def apply(params: Any, x: Any) -> Any:
+        for kernel in params:
+            x = conv(x, kernel, padding="SAME", groups=3)
+        return x.sum((1, 2))
+
+    params, x = tuple(numbers(3, 3, 1, 3) + k for k in range(4)), numbers(1, 9, 9, 3)
+    windows = traced(apply, params, (9, 9, 3)).windows([(3, 6)], [(3, 6)])
+    place, dark = (jnp.int32(0), jnp.int32(0)), jnp.zeros_like(x)
+
+    def occluded(x: Any) -> Any:
+        return next(iter(windows.evaluate(params, x, dark, windows.prepare(params, x), place).values()))
+
+    assert "conv_general_dilated" not in str(jax.make_jaxpr(occluded)(x))
+    expected = apply(params, x.at[:, 3:6, 3:6].set(0))
+    np.testing.assert_allclose(occluded(x), expected, rtol=1e-4)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -6,6 +6,7 @@ in elementwise operations, which XLA fuses into one loop over channels. On two C
 CPU seconds in place of 0.24, a gradient 0.12 in place of 0.70.
 """
 
+import functools
 import itertools
 import math
 from collections.abc import Mapping
@@ -56,7 +57,7 @@ def depthwise(left: Float[Array, "..."], right: Float[Array, "..."], params: Map
         reach = (sizes[k] - 1) * params["rhs_dilation"][k]
         steps[axis] = params["window_strides"][k]
         counts[axis] = (padded.shape[axis] - reach - 1) // steps[axis] + 1
-    total = None
+    parts = []
     for number, place in enumerate(itertools.product(*map(range, sizes))):
         first = [
             place[rows[axis]] * params["rhs_dilation"][rows[axis]] if axis in rows else 0 for axis in range(left.ndim)
@@ -64,9 +65,8 @@ def depthwise(left: Float[Array, "..."], right: Float[Array, "..."], params: Map
         end = [at + (count - 1) * step + 1 for at, count, step in zip(first, counts, steps, strict=True)]
         shifted = lax.slice(padded, first, end, steps)
         own = lax.broadcast_in_dim(lax.index_in_dim(kernels, number, 0, False), shifted.shape, (spec.lhs_spec[1],))
-        part = lax.mul(shifted, own)
-        total = part if total is None else lax.add(total, part)
+        parts.append(lax.mul(shifted, own))
     order = [0] * left.ndim
     for source, target in zip(spec.lhs_spec, spec.out_spec, strict=True):
         order[target] = source
-    return lax.transpose(total, order)
+    return lax.transpose(functools.reduce(lax.add, parts), order)

@@ -3,6 +3,7 @@
 Written for one place; `vmap` over places gives a batch, in which each operation is one operation on all windows.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +13,9 @@ import numpy as np
 from jax import lax
 from jaxtyping import Array, Float
 
-from cnnviz_jax.program.graph.evaluator import Evaluator
+from cnnviz_jax.program.graph.evaluator import Evaluator, Override
 from cnnviz_jax.program.graph.graph import Node
-from cnnviz_jax.program.graph.primitives import ELEMENTWISE
+from cnnviz_jax.program.graph.primitives import ELEMENTWISE, convolve
 from cnnviz_jax.program.incremental.plan import WindowPlan, WindowStep
 from cnnviz_jax.program.incremental.regions import Cut, SweepPlace, at, lay, read, slice_at
 from cnnviz_jax.program.incremental.rulebook import Beside, Region
@@ -36,7 +37,13 @@ class _Base:
 class ChangedWindows:
     """Exact evaluation of a program whose image changes inside one window at a time."""
 
-    def __init__(self, plan: WindowPlan, evaluator: Evaluator, beside: "ChangedWindows | None" = None) -> None:
+    def __init__(
+        self,
+        plan: WindowPlan,
+        evaluator: Evaluator,
+        beside: "ChangedWindows | None" = None,
+        overrides: Mapping[int, Override] | None = None,
+    ) -> None:
         """Lay out which unchanged activations are kept; see `plan_windows` for the plan.
 
         Args:
@@ -44,8 +51,9 @@ class ChangedWindows:
             evaluator: Runs the program.
             beside: Other windows of the same image. What `prepare` of either returns serves both, and so on: padded by
                 the most that any of them needs. All must be laid out before the first is prepared.
+            overrides: Other ways to compute values of the unchanged image.
         """
-        self.plan, self._evaluator = plan, evaluator
+        self.plan, self._evaluator, self._overrides = plan, evaluator, overrides
         self._cuts: dict[tuple[int, int], tuple[tuple[Cut, Cut], Any]] = {}
         self._bases: dict[Any, _Base] = {} if beside is None else beside._bases
         for step in plan.steps:
@@ -100,7 +108,7 @@ class ChangedWindows:
         inputs = self._params(params) | {self.plan.graph.image_id: x}
         numbers = {base.value for base in self._bases.values()}
         numbers |= {base.padding_value for base in self._bases.values() if base.padding_value is not None}
-        values = self._evaluator.run(inputs, sorted(numbers))
+        values = self._evaluator.run(inputs, sorted(numbers), overrides=self._overrides)
         return tuple(_padded(values[base.value], base, values) for base in self._bases.values())
 
     def evaluate(
@@ -141,7 +149,9 @@ class _Run:
         node = step.node
         with jax.named_scope(node.outer_stack or "windows"):
             if step.recipe is None:
-                results = node.apply([self.whole(number) for number in node.inputs])
+                operands = [self.whole(number) for number in node.inputs]
+                is_convolution = node.name == "conv_general_dilated"
+                results = [convolve(node, *operands)] if is_convolution else node.apply(operands)
             else:
                 results = step.recipe.compute([self.read(step, k) for k in range(len(node.inputs))])
         self.known.update(zip(node.outputs, results, strict=True))
