@@ -47,3 +47,18 @@ def test_both_sides_run_on_the_same_cores_and_get_them_back(timing):
     with timing.pinned(1) as cores:
         assert cores == len(os.sched_getaffinity(0)) == 1
     assert os.sched_getaffinity(0) == before
+
+
+def test_sides_run_in_turn_and_every_round_gives_a_ratio(timing):
+    order = []
+    found = timing.in_turn({"long": lambda: order.append("a"), "short": lambda: order.append("b")}, 3)
+    assert order == ["a", "b"] * 3
+    assert [len(own) for own in found.values()] == [3, 3]
+    times = {
+        "long": [timing.Spent(wall_s=9.0, cpu_s=4.0), timing.Spent(wall_s=2.0, cpu_s=4.2), timing.Spent(3.0, 3.8)],
+        "short": [timing.Spent(wall_s=1.0, cpu_s=2.0)] * 3,
+    }
+    line = timing.compared(times, "long", "short")
+    assert line["long_over_short"]["cpu"] == {"ratio": 2.0, "spread": [1.9, 2.1], "final": True}
+    assert line["long_over_short"]["wall"] == {"ratio": 3.0, "spread": [2.0, 9.0], "final": False}
+    assert (line["long_cpu_s"], line["short_wall_s"]) == (4.0, 1.0)
