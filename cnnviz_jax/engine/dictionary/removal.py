@@ -13,7 +13,7 @@ from cnnviz_jax.compiling import compiled
 from cnnviz_jax.model.model import Model
 
 _AT_ONCE = 32
-Images = Float[np.ndarray, "n h w c"]
+Images = Float[np.ndarray, "n h w ch"]
 
 
 @dataclass(frozen=True, kw_only=True)
