@@ -7,6 +7,7 @@ import pytest
 import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import UsageError
+from tests.explain.cam import peers_network
 from tests.explain.small_network import model, some_images
 from tests.measure.linear import SUM, linear
 
@@ -116,6 +117,14 @@ def test_infidelity_is_a_plain_loop_over_its_noise(maps):
         taken = 0.1 * np.asarray(jax.random.normal(jax.random.fold_in(key, i), image.shape))
         slow.append(((taken * maps.values[1]).sum() - (before - float(model()(image - taken)[0, 1]))) ** 2)
     np.testing.assert_allclose(result.values[1], np.mean(slow), rtol=1e-2, atol=1e-9)
+
+
+@pytest.mark.parametrize(("scale", "expected"), [("none", 0.00028038145), ("optimal", 0.000235084523)])
+def test_infidelity_is_captums_of_the_same_perturbations(scale, expected):
+    """captum 0.9.0's `infidelity` in float64, handed the noise that is drawn here; `optimal` is its `normalize`."""
+    exact = cv.explain("input-x-gradient", peers_network.model(), peers_network.image(), 2)
+    result = cv.measure("infidelity", peers_network.model(), None, exact, samples=10, key=5, ids=[7], scale=scale)
+    np.testing.assert_allclose(result.values, [expected], rtol=1e-4)
 
 
 def test_max_sensitivity_is_the_largest_relative_change(maps):

@@ -16,7 +16,14 @@ from cnnviz_jax.plugin import (
     techniques_in,
     word_and_number,
 )
-from cnnviz_plugins.measure.options import complexity, faithfulness, localization, randomization, robustness
+from cnnviz_plugins.measure.options import (
+    complexity,
+    faithfulness,
+    information,
+    localization,
+    randomization,
+    robustness,
+)
 
 Unit = Literal["probability", "target"]
 
@@ -169,6 +176,6 @@ def cnnviz_techniques() -> Iterable[TechniqueSpec]:
     """Yield the measures of this module and of the folders beside it."""
     for module in (
         __name__,
-        *(each.__name__ for each in (localization, complexity, faithfulness, robustness, randomization)),
+        *(each.__name__ for each in (localization, complexity, faithfulness, information, robustness, randomization)),
     ):
         yield from techniques_in(module)
