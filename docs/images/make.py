@@ -141,6 +141,23 @@ def layers(folder: Path) -> None:
     cv.render(channels, folder / "layer-channels.png", dpi=90)
 
 
+def parts(path: Path) -> None:
+    """Write four images by their parts: whole, without a quarter, three, the object, the litter, the scenery."""
+    from cnnviz_plugins.models.shapes.parts import parted
+
+    rows = []
+    for own in (parted(number) for number in (3, 78, 14, 25)):
+        kept = np.ones((6, len(own.names)), bool)
+        for row, gone in enumerate((slice(0, 1), slice(0, 3), slice(0, 4), slice(4, -1), slice(-1, None)), start=1):
+            kept[row, gone] = False
+        rows.append(np.concatenate(list(own.redrawn(kept)), axis=1))
+    sheet = np.rint(np.concatenate(rows) * 255).astype(np.uint8)
+    colours = Image.fromarray(sheet).quantize(224, Image.Quantize.MAXCOVERAGE)
+    colours.resize((sheet.shape[1] * 3 // 2, sheet.shape[0] * 3 // 2), Image.Resampling.NEAREST).save(
+        path, optimize=True
+    )
+
+
 def main() -> None:
     """Write every image."""
     matplotlib.use("Agg")
@@ -151,6 +168,7 @@ def main() -> None:
     weights(HERE)
     interventions(HERE)
     layers(HERE)
+    parts(HERE / "parts.png")
 
 
 if __name__ == "__main__":
