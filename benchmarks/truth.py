@@ -136,7 +136,7 @@ def _parts(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
                 importances = [part_importance(heat, one.masks) for heat, one in zip(maps, own, strict=True)]
                 totals = [float(heat.sum()) for heat in maps]
             found = parts_report(networks, importances, totals)
-            row = {field: getattr(found, field).tolist() for field in ("preserved", "deleted", "distracted", "ordered")}
+            row = {field: getattr(found, field).tolist() for field in _OF_PARTS}
             yield {"technique": name, "tried": number, "thresholds": found.thresholds, **row}
         except CnnvizError as reason:
             yield {"technique": name, "refused": str(reason)}
@@ -252,41 +252,43 @@ def _cell_drops(model: cv.Model, images: np.ndarray, labels: np.ndarray, fill: n
 
 
 def _table(rows: dict[tuple[str, str], dict[str, Any]]) -> str:
-    """Write every technique that all sections have, the most complete first."""
-    names = [name for section, name in rows if section == "parts"]
-    names = [name for name in names if all("refused" not in rows.get((s, name), {"refused": 1}) for s in _SECTIONS)]
+    """Write every technique whose parts were measured, the most complete first."""
+    names = [name for (section, name), row in rows.items() if section == "parts" and "refused" not in row]
     lines = ["| technique | Com | PC | DC | D | Cor | Con | grid | F+ | F- |", "|" + "---|" * 10]
     scored = []
     for name in names:
-        parts, mosaics, cells = (rows[section, name] for section in _SECTIONS)
-        kept, gone, apart, order = (
-            np.array(parts[key], float) for key in ("preserved", "deleted", "distracted", "ordered")
-        )
+        parts, mosaics, cells = (rows.get((section, name), {}) for section in ("parts", "mosaics", "cells"))
+        kept, gone, apart, order = (np.array(parts[key], float) for key in _OF_PARTS)
         complete = ((kept + gone) / 2 + apart) / 2
-        scored.append((
-            float(np.nanmean(complete)),
-            [
-                f"[{name}](techniques/{name}.md)" if name not in CONTROLS else f"*{name}*",
-                _with_interval(complete),
-                *(f"{np.nanmean(each):.2f}" for each in (kept, gone, apart)),
-                *map(_with_interval, (order, mosaics["sensitive"], mosaics["cell"], cells["plus"], cells["minus"])),
-            ],
-        ))  # fmt: skip
+        shown = [
+            f"[{name}](techniques/{name}.md)" if name not in CONTROLS else f"*{name}*",
+            _with_interval(complete),
+            *(f"{np.nanmean(each):.2f}" for each in (kept, gone, apart)),
+            _with_interval(order),
+            *(_with_interval(mosaics.get(key)) for key in ("sensitive", "cell")),
+            *(_with_interval(cells.get(key)) for key in ("plus", "minus")),
+        ]
+        scored.append((float(np.nanmean(complete)), shown))
     lines += ["| " + " | ".join(cells) + " |" for _, cells in sorted(scored, key=lambda each: -each[0])]
-    counts = {section: len(rows[section, names[0]][key]) for section, key in _COUNTED}
-    refused = [f"`{name}` ({row['refused']})" for (_, name), row in rows.items() if "refused" in row]
+    counts = [
+        max((len(row[key]) for (of, _), row in rows.items() if of == section and key in row), default=0)
+        for section, key in (("parts", "preserved"), ("mosaics", "cell"), ("cells", "plus"))
+    ]
+    refused = sorted({f"`{name}` ({row['refused']})" for (_, name), row in rows.items() if "refused" in row})
     notes = [
-        f"{counts['parts']} images by their parts, {counts['mosaics']} mosaics, {counts['cells']} images by cells.",
-        f"Left out: {'; '.join(sorted(set(refused))) or 'none'}.",
+        f"{counts[0]} images by their parts, {counts[1]} mosaics, {counts[2]} images by cells.",
+        f"Left out: {'; '.join(refused) or 'none'}.",
     ]
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
-_SECTIONS = ("parts", "mosaics", "cells")
-_COUNTED = (("parts", "preserved"), ("mosaics", "cell"), ("cells", "plus"))
+_OF_PARTS = ("preserved", "deleted", "distracted", "ordered")
 
 
 def _with_interval(values: Any) -> str:
+    """Write a mean with its 95 % interval; a dash where it was not measured."""
+    if values is None:
+        return "-"
     known = np.asarray(values, float)
     low, high = interval(resampled_means(known[None])[0]) or (np.nan, np.nan)
     return f"{np.nanmean(known):.2f} ({low:.2f} to {high:.2f})"

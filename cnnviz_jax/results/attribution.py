@@ -8,13 +8,16 @@ from typing import Any, Literal, Unpack
 
 import jax
 import numpy as np
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Bool, Float, Int, Shaped
 
 from cnnviz_jax.plugins.display_options import DisplayOptions
 from cnnviz_jax.plugins.rendering import required
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.pytrees import Numbers, static
 from cnnviz_jax.results.result import Result
+
+_NORMAL, _UPPER, _MANY = 1.96, 0.975, 30
+"""A 95 % interval in standard errors, the quantile of its upper end, and from how many draws on the first will do."""
 
 View = Literal["heatmap", "pixels", "maps", "layer"]
 """How values are meant to be looked at: one map over the image, signed pixels, independent channel maps, or a layer's
@@ -75,6 +78,30 @@ class Attribution(Result):
         Twice of it on either side holds the value of endlessly many draws in about 95 of 100 places.
         """
         return self.extras.get("standard_error")
+
+    @property
+    def is_resolved(self) -> Bool[np.ndarray, "..."] | None:
+        """Where the draws tell a value from 0, where the map is a mean of random draws; else none.
+
+        A value is told from 0 where its 95 % interval leaves 0 out: 1.96 standard errors to both sides, or Student's
+        quantile for fewer than 30 draws. Nothing is resolved by a single draw.
+        """
+        error = self.standard_error
+        if error is None:
+            return None
+        from scipy.special import stdtrit  # here, since most runs never ask
+
+        values, draws = np.asarray(self.values), np.asarray(self.extras.get("samples", self._draws), np.float64)
+        width = np.where(draws < _MANY, stdtrit(np.maximum(draws - 1, 1), _UPPER), _NORMAL)
+        reach = width.reshape(width.shape + (1,) * (values.ndim - width.ndim)) * np.asarray(error)
+        return np.abs(values) > np.where(np.isnan(reach), np.inf, reach)
+
+    @property
+    def _draws(self) -> float:
+        """How many draws each image had, where that is an option of the technique; else many."""
+        config = self.provenance.config
+        found = next((getattr(config, name) for name in ("samples", "masks", "designs") if hasattr(config, name)), None)
+        return float(_MANY if found is None else found)
 
     @property
     def inputs(self) -> dict[str, "Attribution"]:

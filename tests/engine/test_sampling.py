@@ -43,6 +43,24 @@ def test_intervals_of_95_percent_hold_the_value_of_endlessly_many_draws():
     np.testing.assert_allclose(result.standard_error.mean(), 1 / np.sqrt(60), rtol=0.05)
 
 
+def test_a_value_is_resolved_where_its_interval_leaves_0_out():
+    """Gradients 2 (x + e) at x = 0 are resolved in 1 of 20 places, at x = 1 everywhere; of few draws by Student's."""
+    image = np.stack([np.zeros((40, 5, 1), np.float32), np.ones((40, 5, 1), np.float32)])
+    net = cv.adapt((lambda params, x: (params * x**2).sum((1, 2, 3))[:, None], jnp.ones(())), input_shape=(40, 5, 1))
+    for samples, reach in ((60, 1.96), (6, 2.570582)):
+        found = smoothgrad(net, image, samples=samples)
+        is_resolved = found.is_resolved
+        np.testing.assert_array_equal(is_resolved, np.abs(found.values) > np.float32(reach) * found.standard_error)
+        assert 0.01 < is_resolved[0].mean() < 0.11
+        assert is_resolved[1].mean() > 0.95
+    assert not smoothgrad(squared(), np.ones((4, 5, 1)), samples=1).is_resolved.any()
+    assert cv.explain("saliency", squared(), np.ones((4, 5, 1)), 0).is_resolved is None
+    # Of an image that stopped early it is its own number of draws that counts.
+    few = smoothgrad(squared(), np.full((1, 4, 5, 1), 4, np.float32), samples=300, tolerance=0.5)
+    assert few.extras["samples"].tolist() == [16]
+    np.testing.assert_array_equal(few.is_resolved, np.abs(few.values) > np.float32(2.13145) * few.standard_error)
+
+
 def test_rise_tells_the_error_of_its_masks_and_not_of_a_quotient():
     image = some_images(1)
     told = cv.explain("rise", model(), image, 1, masks=200, key=1)
