@@ -48,8 +48,8 @@ OPTIONS |= {
 }
 LEFT_OUT = ("non-sensitivity",)
 """What a family's image does not show, for its cost."""
-EXPLAIN_AGAIN = ("robustness", "randomization")
-"""Pages whose measures explain many times: with input-x-gradient in place of the two dear ones."""
+DEAR = ("robustness", "randomization", "information")
+"""Pages whose measures take long: with input-x-gradient in place of two techniques."""
 OF_UNSURE = ("increase-in-confidence",)
 """A confidence of 1 cannot rise: of images that the network is sure of the figure would be empty."""
 COMPARED = ["grad-cam", "saliency", "integrated-gradients", "occlusion"]
@@ -130,7 +130,7 @@ def family(model: cv.Model, page: str) -> None:
     drawn = draw_scenes(range(12))
     images, masks = np.stack([each.image for each in drawn]), np.stack([each.mask for each in drawn])
     options = {name: OPTIONS[name] for name in names if name in OPTIONS}
-    asked = [*COMPARED[:2], "input-x-gradient"] if page in EXPLAIN_AGAIN else COMPARED
+    asked = [*COMPARED[:2], "input-x-gradient"] if page in DEAR else COMPARED
     result = cv.compare(model, images, asked, names, [each.label for each in drawn], mask=masks, options=options,
                         reduction="sum_abs", key=0)  # fmt: skip
     FAMILIES.mkdir(exist_ok=True)

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float, UInt8
 from PIL import Image, features
 from scipy.interpolate import LinearNDInterpolator, interp1d
 
-from cnnviz_jax.plugin import ClassScore, HostCase, HostMetric, Measured, Model, UsageError
+from cnnviz_jax.plugin import ClassScore, HostCase, HostMetric, Measured, Model, UsageError, targets
 from cnnviz_plugins.measure.classes_alike import best_classes
 from cnnviz_plugins.measure.options.information import AccuracyInformationCurveConfig, SoftmaxInformationCurveConfig
 
@@ -19,7 +19,8 @@ _UNDEFINED = (
     "its class has too small a probability, or the blurred image has as many bytes or as high a score as the image "
     "(see extras['left_out'])"
 )
-Scores = Callable[[HostCase, int, Float[np.ndarray, "m h w c"]], Float[np.ndarray, " m"]]
+Scores = Callable[[Model, int, Float[np.ndarray, "m h w c"]], Float[np.ndarray, " m"]]
+"""`scores(model, index, images)`: what the class of that index has on each image."""
 
 
 def softmax_information(config: SoftmaxInformationCurveConfig, model: Model) -> HostMetric:
@@ -40,10 +41,9 @@ def softmax_information(config: SoftmaxInformationCurveConfig, model: Model) -> 
         UsageError: Images have neither one nor three channels, Pillow writes no WebP, or no class is explained.
     """
 
-    def scores(case: HostCase, number: int, images: Float[np.ndarray, "m h w c"]) -> Float[np.ndarray, " m"]:
-        target = jax.tree.map(lambda leaf: leaf[number], case.target.inner).scored_as("probability")
-        outputs = case.model(images)
-        return np.asarray(jax.vmap(lambda output: target.score(output, {}))(outputs), np.float64)
+    def scores(model: Model, index: int, images: Float[np.ndarray, "m h w c"]) -> Float[np.ndarray, " m"]:
+        target = targets.class_score(index, "probability")
+        return np.asarray(jax.vmap(lambda output: target.score(output, {}))(model(images)), np.float64)
 
     return _measure(config, model, scores)
 
@@ -59,9 +59,8 @@ def accuracy_information(config: AccuracyInformationCurveConfig, model: Model) -
         UsageError: As there.
     """
 
-    def scores(case: HostCase, number: int, images: Float[np.ndarray, "m h w c"]) -> Float[np.ndarray, " m"]:
-        own = int(np.asarray(case.target.inner.index)[number])
-        return (best_classes(case.model, images) == own).astype(np.float64)
+    def scores(model: Model, index: int, images: Float[np.ndarray, "m h w c"]) -> Float[np.ndarray, " m"]:
+        return (best_classes(model, images) == index).astype(np.float64)
 
     return _measure(config, model, scores)
 
@@ -76,18 +75,24 @@ def _measure(config: SoftmaxInformationCurveConfig, model: Model, scores: Scores
         raise UsageError("information is the length of a WebP file, which this Pillow does not write")
 
     def run(case: HostCase) -> Measured:
-        if not isinstance(case.target.inner, ClassScore):
+        inner = case.target.inner
+        if not isinstance(inner, ClassScore):
             raise UsageError("information curves are of a class's probability; explain a class")
+        (height, width), own = case.images.shape[1:3], np.asarray(inner.index)
         images = np.rint(np.clip(case.images, 0, 1) * 255).astype(np.uint8)
         areas, curves, left_out = [], [], []
         for number, (image, heat) in enumerate(zip(images, np.asarray(case.target.heat), strict=True)):
-            first = first_pixels(case.keys[number], *image.shape[:2], config.start)
-            shown = [revealed(image, first | mask) for mask in strongest(heat, config.shares)]
-            series = np.stack([revealed(image, first), *shown, image])
-            found = scores(case, number, series.astype(np.float32) / 255)
-            sizes = np.array([length(one) for one in series], np.float64)
+            first, index = first_pixels(case.keys[number], height, width, config.start), int(own[number])
+            ends = np.stack([revealed(image, first), image])
+            found, sizes = _told(scores, case.model, index, ends)
             reason = _reason(found, sizes, config.least)
-            curve = np.full(POINTS + 1, np.nan) if reason else information_curve(sizes, found, config.growing)
+            curve = np.full(POINTS + 1, np.nan)
+            if not reason:
+                shown = np.stack([revealed(image, first | mask) for mask in strongest(heat, config.shares)])
+                between, lengths = _told(scores, case.model, index, shown)
+                curve = information_curve(
+                    np.array([sizes[0], *lengths, sizes[1]]), np.array([found[0], *between, found[1]]), config.growing
+                )
             areas.append(np.trapezoid(curve) / POINTS)
             curves.append(curve)
             left_out.append(reason)
@@ -102,6 +107,13 @@ def _measure(config: SoftmaxInformationCurveConfig, model: Model, scores: Scores
     return HostMetric(
         run=run, better="higher", at=at, axis="share of the information", undefined=_UNDEFINED, notes=notes
     )
+
+
+def _told(
+    scores: Scores, model: Model, index: int, images: UInt8[np.ndarray, "m h w c"]
+) -> tuple[Float[np.ndarray, " m"], Float[np.ndarray, " m"]]:
+    """The class's score on each image, and its length."""
+    return scores(model, index, images.astype(np.float32) / 255), np.array([length(one) for one in images], np.float64)
 
 
 def _reason(scores: Float[np.ndarray, " m"], sizes: Float[np.ndarray, " m"], least: float) -> int:
