@@ -5,9 +5,10 @@ from collections.abc import Callable
 
 import jax
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, Int, UInt8
 from PIL import Image, features
-from scipy.interpolate import LinearNDInterpolator, interp1d
+from scipy.interpolate import interp1d
+from scipy.spatial import Delaunay
 
 from cnnviz_jax.plugin import ClassScore, HostCase, HostMetric, Measured, Model, UsageError, targets
 from cnnviz_plugins.measure.classes_alike import best_classes
@@ -140,9 +141,41 @@ def revealed(image: UInt8[np.ndarray, "h w c"], mask: Bool[np.ndarray, "h w"]) -
     known[[0, 0, -1, -1], [0, -1, 0, -1]] = True
     if known.all():
         return image
-    between = LinearNDInterpolator(np.argwhere(known), image[known].astype(np.float64))
     found = image.copy()
-    found[~known] = np.round(between(np.argwhere(~known)))
+    found[~known] = np.round(_between(np.argwhere(known), image[known], known.shape))[~known]
+    return found
+
+
+def _between(
+    points: Int[np.ndarray, "n 2"], values: UInt8[np.ndarray, "n c"], shape: tuple[int, ...]
+) -> Float[np.ndarray, "h w c"]:
+    """Linear over the triangles of Delaunay, every pixel from one that holds it.
+
+    SciPy's interpolator has these triangles too, but finds a pixel's by walking, and among the many of equal circles
+    that a grid has it loses its way: 31 CPU s for 64 x 64 pixels, of which half are known, against 0.02 s here.
+    """
+    corners = Delaunay(points).simplices  # t 3
+    low, high = points[corners].min(1), points[corners].max(1)  # t 2
+    sizes = high - low + 1
+    triangle = np.repeat(np.arange(len(corners)), sizes.prod(1))
+    number = np.arange(len(triangle)) - np.repeat(np.cumsum(sizes.prod(1)) - sizes.prod(1), sizes.prod(1))
+    pixel = low[triangle] + np.stack([number // sizes[triangle, 1], number % sizes[triangle, 1]], -1)
+    first, second, third = (points[corners[triangle, k]].astype(np.float64) for k in range(3))
+    across, along, out = second - first, third - first, pixel - first
+    area = across[:, 0] * along[:, 1] - across[:, 1] * along[:, 0]
+    flat = area == 0
+    area = np.where(flat, 1.0, area)
+    shares = np.stack(
+        [
+            (out[:, 0] * along[:, 1] - out[:, 1] * along[:, 0]) / area,
+            (across[:, 0] * out[:, 1] - across[:, 1] * out[:, 0]) / area,
+        ]
+    )
+    shares = np.stack([1 - shares.sum(0), *shares], -1)
+    inside = (shares.min(1) >= -1e-9) & ~flat  # an edge belongs to both its triangles, which agree there
+    found = np.zeros((*shape, values.shape[-1]))
+    mixed = (shares[inside, :, None] * values[corners[triangle[inside]]]).sum(1)
+    found[tuple(pixel[inside].T)] = mixed
     return found
 
 

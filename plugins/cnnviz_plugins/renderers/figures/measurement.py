@@ -3,6 +3,7 @@
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
@@ -45,7 +46,7 @@ def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
         axes.set_axis_off()
         words = f"undefined for all {len(defined)} images"
     elif result.curve is not None and np.shape(result.curve)[-1] > 1:
-        curve = finite(np.asarray(result.curve, np.float64))
+        curve = _defined_curves(result)
         for row in curve[: options.limit]:
             axes.plot(result.at, row, color=FAINT, linewidth=0.6, alpha=0.5)
         axes.plot(result.at, curve.mean(0), color=COLOURS[0], linewidth=1.8)
@@ -63,6 +64,11 @@ def measurement_figure(result: Measurement, options: MeasureOptions) -> Figure:
     words = "\n".join([words, *(f"Warning: {warning}" for warning in result.warnings)])
     sheet.note(EDGE, 3.95, wrapped(plain(words, 300), 5.8, SMALL_PT))
     return sheet.figure
+
+
+def _defined_curves(result: Measurement) -> Float[np.ndarray, "n points"]:
+    """The curves of the images for which the measure is defined."""
+    return finite(np.asarray(result.curve, np.float64)[~np.isnan(np.asarray(result.values))])
 
 
 def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
@@ -94,8 +100,9 @@ def comparison_figure(result: Comparison, options: MeasureOptions) -> Figure:
         for line, row in enumerate(rows):
             found = result.measurements[row["technique"]].get(metric)
             if found is not None and found.curve is not None:
-                mean = finite(np.asarray(found.curve, np.float64)).mean(0)
-                axes.plot(found.at, mean, linewidth=1.3, **line_style(line))
+                curves = _defined_curves(found)
+                if len(curves):
+                    axes.plot(found.at, curves.mean(0), linewidth=1.3, **line_style(line))
                 _name_points(axes, found)
     return sheet.figure
 
