@@ -44,6 +44,18 @@ class Accentuation(SynthesizeConfig):
     """Random views, as in `activation-maximization`."""
 
 @dataclass(frozen=True, kw_only=True)
+class AccuracyInformationCurve(MeasureConfig):
+    """For how much of the image's information its class comes back as the best one: area under the curve."""
+    shares: tuple[float, ...] = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.21, 0.34, 0.5, 0.75)
+    """Shares of the pixels that are revealed, the strongest first."""
+    start: float = 0.01
+    """Share of the pixels, drawn at random, that the blurred image is made of; the four corners come with them."""
+    least: float = 0.8
+    """Images whose class has a smaller probability are left out."""
+    growing: bool = True
+    """Whether the most that came back with fewer pixels counts, as in the paper; so more pixels never lower it."""
+
+@dataclass(frozen=True, kw_only=True)
 class ActivationMaximization(SynthesizeConfig):
     """An image raised by gradient ascent until it excites a unit most."""
     recipe: Literal[
@@ -1851,6 +1863,18 @@ class Sobol(ExplainConfig):
     tolerance: float | None = None
     """Stop each image after 16, 32, 64, ... rows, `designs` at most, once the indices' standard error is at most this
     share of their size, both as root mean squares over the parts; all `designs` when not given."""
+
+@dataclass(frozen=True, kw_only=True)
+class SoftmaxInformationCurve(MeasureConfig):
+    """How much of the probability comes back for how much of the image's information: area under the curve."""
+    shares: tuple[float, ...] = (0.005, 0.01, 0.02, 0.03, 0.04, 0.05, 0.07, 0.1, 0.13, 0.21, 0.34, 0.5, 0.75)
+    """Shares of the pixels that are revealed, the strongest first."""
+    start: float = 0.01
+    """Share of the pixels, drawn at random, that the blurred image is made of; the four corners come with them."""
+    least: float = 0.8
+    """Images whose class has a smaller probability are left out."""
+    growing: bool = True
+    """Whether the most that came back with fewer pixels counts, as in the paper; so more pixels never lower it."""
 
 @dataclass(frozen=True, kw_only=True)
 class Sparseness(MeasureConfig):
