@@ -80,7 +80,7 @@ def test_the_units_that_detect_a_concept_are_those_of_the_dissection():
         best = of(page, "The best unit of each layer")["rows"]
         assert best == [["stem", iou.max(), f"#/stem/{iou.argmax()}"]]
         if iou.any():
-            rows = of(page, "Units that detect it")["rows"]
+            rows = of(page, "Units that overlap it most")["rows"]
             assert [row[1] for row in rows] == [unit for unit in np.argsort(-iou, kind="stable") if iou[unit] > 0]
             assert [row[2] for row in rows] == sorted(iou[iou > 0], reverse=True)
 

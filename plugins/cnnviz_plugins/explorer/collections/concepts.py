@@ -10,7 +10,7 @@ from cnnviz_jax.plugin import Bars, Collection, Dissection, Facts, Part, SiteCas
 _UNITS = 24
 _NOTE = (
     "The number is the overlap: pixels where the unit is above its threshold and the concept is, over pixels where"
-    " either is, in all images."
+    " either is, in all images. Above {:g} a unit counts as a detector."
 )
 
 
@@ -59,7 +59,7 @@ def _images(case: SiteCase, found: Dissection, masks: _Masks, number: int) -> li
         box = np.array([rows.min(), columns.min(), rows.max(), columns.max()])
         tiles.append(case.tile(image, box, pixels, of=f"{found.concepts[number]}:"))
     note = "Each is cut to the box around its mask. The number is the mask's pixels."
-    return [Text(text=note), Tiles(tiles=tiles, title="Images that show it most")] if tiles else []
+    return [Tiles(tiles=tiles, title="Images that show it most"), Text(text=note)] if tiles else []
 
 
 def _detectors(found: dict[str, Dissection], number: int) -> list[Part]:
@@ -68,10 +68,15 @@ def _detectors(found: dict[str, Dissection], number: int) -> list[Part]:
         for layer, own in found.items()
         for unit in np.flatnonzero(own.iou[:, number] > 0).tolist()
     ]
+    least = next(iter(found.values())).detector_at
     rows.sort(key=lambda row: (-row[2], -list(found).index(row[0]), row[1]))
     units = {layer: int(own.iou[:, number].argmax()) for layer, own in found.items()}
     best = [(layer, own.iou[units[layer], number], f"#/{layer}/{units[layer]}") for layer, own in found.items()]
     return [
-        *([Text(text=_NOTE), Units(rows=rows[:_UNITS], title="Units that detect it")] if rows else []),
+        *(
+            [Units(rows=rows[:_UNITS], title="Units that overlap it most"), Text(text=_NOTE.format(least))]
+            if rows
+            else []
+        ),
         Bars(rows=best, title="The best unit of each layer"),
     ]

@@ -51,7 +51,7 @@ const cells = (part, sheets, origin) => {
     view.y = Math.min(Math.max(view.y, 0), high - tall);
     map.setAttribute("viewBox", `${view.x} ${view.y} ${size} ${tall}`);
     const level = part.levels[levelNow()];
-    words.textContent = `${level.rows} × ${level.columns} cells, ${number(view.zoom)} times as large`;
+    words.textContent = `${level.rows} × ${level.columns} cells${view.zoom > 1 ? `, ${number(view.zoom)} times as large` : ""}`;
     const w = wide / level.columns, h = high / level.rows;
     const inside = level.cells.filter(({row, column}) => (column + 1) * w >= view.x && column * w <= view.x + size && (row + 1) * h >= view.y && row * h <= view.y + tall);
     map.replaceChildren(...inside.map((cell) => {
