@@ -45,7 +45,8 @@ def render(site: Site, path: Path) -> None:
 
 
 def _script(names: Sequence[str]) -> str:
-    parts = "\n".join(_source(name) for name in names)
+    lines = (line for name in names for line in _source(name).splitlines())
+    parts = "".join(f"{line}\n" for line in lines if not line.lstrip().startswith("//"))  # comments load nothing
     return f'"use strict";\n(() => {{\nconst FUNCTION = {json.dumps(FUNCTION)};\n{parts}}})();\n'
 
 

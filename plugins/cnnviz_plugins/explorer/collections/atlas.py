@@ -28,6 +28,8 @@ from cnnviz_plugins.explorer.collections.icons import icons_of
 
 _NEAREST, _STRONGEST = 4, 6
 _ROWS = 4000
+_SMALLEST = 0.4
+"""Side of a cell of few positions; by area alone all but what is everywhere, such as background, would be dots."""
 _NOTE = (
     "Each cell holds positions of images at which the layer says nearly the same; neighbours say something alike. Its"
     " image was made to take the layer, at its middle, along the mean of the cell's values less what all have in common"
@@ -89,7 +91,7 @@ def _cells(
             Cell(
                 row=size - 1 - up,  # the second axis points up
                 column=across,
-                size=float(np.sqrt(count / most)) if most else 1.0,  # area by count
+                size=_SMALLEST + (1 - _SMALLEST) * float(np.sqrt(count / most)),
                 tile=icon(f"image made for {count} positions"),
                 parts=[
                     Tiles(tiles=_crops(case, layer, index[near]), title="Real places nearest to its mean"),
