@@ -9,8 +9,13 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax import atlas
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.errors import LayerNotFoundError, UsageError
+from cnnviz_jax.site.case import Images
+from cnnviz_jax.site.collections import SiteCase
+from cnnviz_plugins.explorer.collections.atlas import rows_of
 from cnnviz_plugins.explorer.collections.grid import blocks_of
+from cnnviz_plugins.explorer.plugin import AtlasConfig
 from tests.explorer.sites import COUNT, explore, images, model
 
 DEEP = "deep"
@@ -47,15 +52,32 @@ def test_every_level_counts_the_same_positions_and_finer_cells_lie_within_coarse
         np.testing.assert_allclose(sizes, 0.4 + 0.6 * np.sqrt(np.array(counts) / max(counts)))
 
 
-def test_a_cell_shows_real_places_and_the_units_of_its_mean():
-    values = cv.capture(model(), images(), [DEEP])[DEEP]
-    for cell in levels(site().page("atlas", 0))[0]["cells"]:
-        crops, units = cell["parts"]
-        assert 1 <= len(crops["tiles"]) <= 4
-        assert all(0 <= tile["image"] < COUNT for tile in crops["tiles"])
-        tops = [unit for _, unit, _ in units["rows"]]
-        # The crop nearest to the mean holds the unit that the mean holds most, somewhere in its image.
-        assert values[crops["tiles"][0]["image"], ..., tops[0]].max() > 0
+def test_cells_hold_the_means_of_values_at_real_places_and_the_crops_nearest_to_them():
+    layer = model().layers[DEEP]
+    dataset = Dataset.of(images(), (12, 10, 3))
+    case = SiteCase(
+        model=model(), dataset=dataset, images=Images(dataset), shown=(DEEP,), results={}, detail="light", masks=None,
+        key=0, memory_budget=None,
+    )  # fmt: skip
+    rows, index = rows_of(AtlasConfig(**OPTIONS["atlas"]), case, layer)
+    maps = cv.capture(model(), images(), [DEEP])[DEEP]
+    np.testing.assert_allclose(rows, maps[tuple(index.T)], rtol=1e-4, atol=1e-5)
+    places = atlas.normalised(atlas.principal_axes(rows))
+    for level in levels(site().page("atlas", 0)):
+        size = level["rows"]
+        cells = atlas.cells_of(places, size)
+        means = atlas.cell_means(rows, cells)
+        assert {(cell["column"], size - 1 - cell["row"]) for cell in level["cells"]} == set(means)
+        for cell in level["cells"]:
+            at = cell["column"], size - 1 - cell["row"]
+            crops, units = cell["parts"]
+            assert cell["tile"]["alt"] == f"image made for {cells.counts[at]} positions"
+            order = [unit for unit in np.argsort(-means[at], kind="stable")[:6] if means[at][unit] > 0]
+            assert [row[1] for row in units["rows"]] == order
+            np.testing.assert_allclose([row[2] for row in units["rows"]], means[at][order], rtol=1e-6)
+            own = np.flatnonzero(cells.number == at[0] * size + at[1])
+            near = own[np.argsort(((rows[own] - means[at]) ** 2).sum(1), kind="stable")[:4]]
+            assert [tile["image"] for tile in crops["tiles"]] == index[near, 0].tolist()
 
 
 def test_two_clusters_never_share_a_cell_and_each_direction_raises_its_own():
