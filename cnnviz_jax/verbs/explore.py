@@ -98,7 +98,7 @@ def explore(
     Raises:
         CnnvizError: A subclass says which of model, image, label, layer, option or folder does not fit, and what would.
 
-    Cost: one forward pass per image and about a third more for what is gathered; a few milliseconds per unit for its
+    Cost: one forward pass per image and about half more for what is gathered; a few milliseconds per unit for its
     pages; with synthesis, steps x units forward and backward passes.
     """
     require_model(model)
