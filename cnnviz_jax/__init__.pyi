@@ -44,6 +44,7 @@ from .results.weights import FilterMatch as FilterMatch
 from .results.weights import FilterVariety as FilterVariety
 from .results.weights import ReceptiveFields as ReceptiveFields
 from .site.reading import Site as Site
+from .site.reading import SitePage as SitePage
 from .site.reading import SiteUnit as SiteUnit
 from .techniques.lookup import technique_names as technique_names
 from .verbs.adapt import adapt as adapt
