@@ -115,13 +115,15 @@ class Smooth(nn.Module):
 
 NETWORKS = (Plain, Residual, Grouped, Functional, Joined, Smooth)
 KINKS = "Captum's DeepLIFT through max pools, functional ReLUs or SiLU"
-FUNCTIONS = "Captum does not see ReLUs that are functions; SiLU is no ReLU to either"
+FUNCTIONS = "Captum does not see ReLUs that are functions"
+NO_RELU = "there is no ReLU to rewrite, which is an error here; Captum gives the plain gradient"
 SKIPS = "Captum's LRP counts a skip connection twice, sees no functions, and refuses SiLU"
 KNOWN = {
     **{(name, kind): KINKS for name in ("LayerDeepLift", "LayerDeepLiftShap", "NeuronDeepLift", "NeuronDeepLiftShap")
        for kind in ("Plain", "Functional", "Smooth")},
     **{(name, "Functional"): FUNCTIONS for name in ("NeuronGuidedBackprop", "NeuronDeconvolution")},
-    **{("LayerLRP", kind): SKIPS for kind in ("Residual", "Functional", "Smooth", "Joined")},
+    **{(name, "Smooth"): NO_RELU for name in ("NeuronGuidedBackprop", "NeuronDeconvolution")},
+    **{("LayerLRP", kind): SKIPS for kind in ("Residual", "Functional", "Smooth")},
 }  # fmt: skip
 
 
@@ -132,6 +134,8 @@ class Pair:
         torch.manual_seed(3)
         self.torch = kind()
         for module in self.torch.modules():
+            if isinstance(module, nn.Conv2d):
+                module.bias.data.add_(0.3)  # few units are shut, the one that is explained is not
             if isinstance(module, nn.BatchNorm2d):
                 module.running_mean.normal_(0, 0.3)
                 module.running_var.uniform_(0.5, 2)

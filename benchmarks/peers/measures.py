@@ -155,7 +155,7 @@ def consistent() -> Case:
     """Return the share of images of equal first signs that are predicted alike; who has none is 0 there, NaN here."""
     made = quantus.Consistency(**QUIET, abs=False, normalise=False)
     return (
-        lambda sides: sides.theirs(made, flat=True),
+        lambda sides: sides.theirs(made, flat=True, batch_size=len(sides.images)),
         lambda sides: np.nan_to_num(sides.ours("consistency", flat=True).values),
     )
 
