@@ -12,7 +12,7 @@ from cnnviz_jax.results.tables import Tabular
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Shortcuts(Tabular, Result):
-    """Features whose removal costs classes most of their accuracy, the class that loses most first.
+    """Features whose removal costs classes most of their accuracy, the class that rests most on them first.
 
     Chosen on half of the images; every number is of the other half.
     """
@@ -41,6 +41,12 @@ class Shortcuts(Tabular, Result):
     no shortcut to one."""
     p_value: Float[np.ndarray, " rows"]
     """That as many images of the class change sides by chance (sign test), times the classes."""
+    erased: Float[np.ndarray, " rows"]
+    """Share of the class's images that are named so with their object painted out; without a mask, as they are."""
+    erased_others: Float[np.ndarray, " rows"]
+    """The same of the other classes' images."""
+    p_erased: Float[np.ndarray, " rows"]
+    """That so many are by chance, at the rate of the others, times the classes."""
     is_alarm: Bool[np.ndarray, " rows"]
     """Whether the class stands or falls with what is no part of the object."""
     ids: Int[np.ndarray, "rows m"]
@@ -77,6 +83,7 @@ class Shortcuts(Tabular, Result):
                 "others": float(self.others[row]),
                 "others_without": float(self.others_without[row]),
                 "p_value": float(self.p_value[row]),
+                **({} if self.outside is None else {"erased": float(self.erased[row])}),
                 "alarm": bool(self.is_alarm[row]),
             }
             for row, name in enumerate(self.classes)

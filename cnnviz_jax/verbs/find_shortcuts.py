@@ -48,9 +48,11 @@ def find_shortcuts(
 
     A class that falls without its features may be no more than a class that has features. With `mask`, features are
     chosen and removed outside of the object alone, and no more of them than is there once the object is painted out:
-    units beside an object see it. A class that stands or falls with what is no part of its object raises an alarm: it
-    loses at least `loss` of its images there, and not by chance (sign test, p < 0.01 over all classes). Without `mask`
-    the order is all there is, and no alarm is raised.
+    units beside an object see it. An alarm is raised for a class that needs what is no part of its object, and for
+    which that is enough: it loses at least `loss` of its images without those features, and with the object painted out
+    at least `loss` more of its images than of the others' are still named so, not by chance (p < 0.01 over all
+    classes). Classes are in the order of the smaller of the two. Without `mask` the order of what they lose is all
+    there is, and no alarm is raised.
 
     Args:
         model: From `cv.adapt` or `cv.load_model`.
@@ -63,7 +65,7 @@ def find_shortcuts(
         most: Features of a set, at most.
         margin_px: How far from the object a place of the layer lies, in pixels, to count as outside; a quarter of what
             a unit sees when not given, for units that look beside the object see it.
-        loss: Share of a class's images that must be lost for an alarm.
+        loss: Share of a class's images that must be lost, and named so without the object, for an alarm.
         progress: Called as `progress(done, total, what)`.
             Where not given, a bar on a terminal and in a notebook; `False` for none, `True` for one anywhere.
 
@@ -95,8 +97,8 @@ def find_shortcuts(
         place.layer, jax.tree.map(jnp.asarray, place.codec), model, images, given, outside, erased,
         candidates=candidates, most=most, progress=as_callable(progress),
     )  # fmt: skip
-    # The class that loses most first; of equals the one whose margin fell further.
-    order = sorted(range(len(found)), key=lambda k: (-round(found[k].lost, 6), -found[k].margin_lost))
+    # Of equals the class whose margin fell further comes first.
+    order = sorted(range(len(found)), key=lambda k: (-round(_weight(found[k], mask), 6), -found[k].margin_lost))
     ordered = [found[k] for k in order]
     config = {"candidates": candidates, "most": most, "margin_px": margin_px, "loss": loss}
     call = Call.of({"layer": layer}, {"dictionary": dictionary, "images": images, "labels": labels, "mask": mask})
@@ -117,7 +119,12 @@ def find_shortcuts(
         others=stacked("others"),
         others_without=stacked("others_without"),
         p_value=stacked("p_value"),
-        is_alarm=np.array([mask is not None and each.lost >= loss and each.p_value < _CHANCE for each in ordered]),
+        erased=stacked("erased"),
+        erased_others=stacked("erased_others"),
+        p_erased=stacked("p_erased"),
+        is_alarm=np.array(
+            [mask is not None and _weight(each, mask) >= loss and each.p_erased < _CHANCE for each in ordered]
+        ),
         ids=stacked("ids"),
         boxes=np.stack([seen_at(row, each.places, images.shape[1:3]) for each in ordered]),
         images=images[stacked("ids")],
@@ -126,6 +133,12 @@ def find_shortcuts(
         provenance=Provenance.of("find_shortcuts", model, config, layer=place.layer, call=call),
         warnings=tuple(dict.fromkeys((*model.warnings, *told))),
     )
+
+
+def _weight(found: Falls, mask: Any) -> float:
+    """Return how much a class rests on what is no part of its object: what it loses, and what is enough for it."""
+    others = 0.0 if np.isnan(found.erased_others) else found.erased_others
+    return found.lost if mask is None else min(found.lost, found.erased - others)
 
 
 def _name(model: Model, found: Falls) -> str:

@@ -78,6 +78,8 @@ def test_the_class_that_rests_on_the_spot_is_first_and_raises_the_alarm():
     assert result.accuracy.tolist() == [1, 1, 1]
     assert result.lost.tolist() == [1, 0, 0]
     assert result.others_without[0] == result.others[0] == 1
+    assert (result.erased[0], result.erased_others[0]) == (1, 0)  # and the spot is enough
+    assert result.p_erased[0] < 0.01
     assert (result.boxes[0] <= 1).all()  # its exemplars show the spot, in the corner
     assert (LABELS[result.ids[0]] == 0).all()
     assert result.table()[0]["alarm"] is True
@@ -87,6 +89,7 @@ def test_a_class_that_falls_without_its_own_colour_raises_none():
     result = found(by_spot=False)
     assert result.alarms == ()
     assert (result.outside == 1).all()
+    assert (result.erased == 0).all()
     everywhere = found(by_spot=False, mask=None)
     assert (everywhere.without == 0).all()  # each class needs its colour, and that says nothing against it
     assert everywhere.alarms == ()

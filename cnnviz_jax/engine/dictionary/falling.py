@@ -39,6 +39,12 @@ class Falls:
     others_without: float
     p_value: float
     """Of a sign test over the images that change sides, times the classes, at most 1."""
+    erased: float
+    """Share of its images that are named so with the object painted out."""
+    erased_others: float
+    """The same of the other classes' images: what the class is named without any cause; nan where there are none."""
+    p_erased: float
+    """That so many of its images or more are named so at the others' rate, times the classes, at most 1."""
     ids: Int[np.ndarray, " m"]
     """Images in which the first feature is strongest."""
     places: Int[np.ndarray, "m 2"]
@@ -155,6 +161,11 @@ def _fall(
     if (~is_own).any():
         rest = apart.logits(~is_own, removed[-1:], apart.beside)[0].argmax(1)
         others, others_without = float(right[~is_own].mean()), float((rest == apart.labels[~is_own]).mean())
+    named = apart.seen.erased_logits.argmax(1) == label
+    rate = float(named[~is_own].mean()) if (~is_own).any() else float("nan")
+    kept = int(named[is_own].sum())
+    # A rate of 0 would make one image certain: the others are counted with one more that is named so.
+    base = (named[~is_own].sum() + 1) / ((~is_own).sum() + 2)
     fell = _margin(apart.seen.logits[is_own], own) - _margin(gone[-1], own)
     strength = apart.beside[is_own][..., columns[0]]
     grid = strength.shape[1:] if strength.ndim == 3 else (1, 1)
@@ -171,6 +182,9 @@ def _fall(
         others=others,
         others_without=others_without,
         p_value=min(1.0, float(chance) * classes),
+        erased=float(named[is_own].mean()),
+        erased_others=rate,
+        p_erased=min(1.0, float(binomtest(kept, len(own), base, alternative="greater").pvalue) * classes),
         ids=apart.numbers[is_own][rows],
         places=np.stack(np.unravel_index(strength[rows].argmax(1), grid), 1),
     )

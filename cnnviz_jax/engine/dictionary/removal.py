@@ -25,14 +25,17 @@ class Looked:
     """Of the layer."""
     erased: Float[np.ndarray, "n ... c"]
     """Of the layer with the object painted out; the same where it is not."""
+    erased_logits: Float[np.ndarray, "n classes"]
+    """With the object painted out."""
     shares: Float[np.ndarray, "n k"]
     """Code times slope of the label's margin, summed over places: of the part of the code that counts."""
 
     def part(self, rows: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"]) -> "Looked":
         """Return the same of some of the images."""
         return Looked(
-            logits=self.logits[rows], values=self.values[rows], erased=self.erased[rows], shares=self.shares[rows]
-        )
+            logits=self.logits[rows], values=self.values[rows], erased=self.erased[rows],
+            erased_logits=self.erased_logits[rows], shares=self.shares[rows],
+        )  # fmt: skip
 
 
 def looked(
@@ -63,8 +66,10 @@ def looked(
     for rows in _batches(len(images)):
         args = (model, codec, images[rows], erased[rows], labels[rows], counts[rows])
         parts.append(jax.device_get(compiled(step, ("looked", layer), args)(*args)))
-    logits, values, without_object, shares = (np.concatenate(each)[: len(images)] for each in zip(*parts, strict=True))
-    return Looked(logits=logits, values=values, erased=without_object, shares=shares)
+    logits, values, empty, empty_logits, shares = (
+        np.concatenate(each)[: len(images)] for each in zip(*parts, strict=True)
+    )
+    return Looked(logits=logits, values=values, erased=empty, erased_logits=empty_logits, shares=shares)
 
 
 def _looked(layer: str, model: Model, codec: Any, images: Array, erased: Array, labels: Array, counts: Array) -> Any:
@@ -74,10 +79,11 @@ def _looked(layer: str, model: Model, codec: Any, images: Array, erased: Array, 
             return margins(outputs[None], label[None])[0], (outputs, values[layer])
 
         slope, (outputs, value) = jax.grad(margin_of, has_aux=True)(jnp.zeros(model.layers[layer].shape))
-        empty = model.run(other, read=(layer,), need_outputs=False)[1][layer]
+        empty_outputs, found = model.run(other, read=(layer,))
+        empty = found[layer]
         codes = _counted(codec.encode(value.astype(jnp.float32)), codec.encode(empty.astype(jnp.float32)), own)
         by_code = jnp.einsum("...c,kc->...k", slope, jnp.asarray(codec.directions), precision="highest")
-        return outputs, value, empty, (codes * by_code).sum(tuple(range(codes.ndim - 1)))
+        return outputs, value, empty, empty_outputs, (codes * by_code).sum(tuple(range(codes.ndim - 1)))
 
     return jax.vmap(one)(images, erased, labels, counts)
 
