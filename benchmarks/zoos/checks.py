@@ -168,7 +168,13 @@ def _lrp(case: _Case) -> str:
     try:
         result = _relevance(case, case.model)
     except CnnvizError as error:
-        return f"refuses: {' '.join(str(error).split())[:200]}"
+        told = " ".join(str(error).split())[:200]
+        if "not finite" not in told:
+            return f"refuses: {told}"
+        off = _lost(_relevance(case, case.model.with_params(_without_biases(case.model.params))))
+        if not off <= 0.05:
+            raise Wrong(f"{told}, and {off:.1e} of it is lost where biases are zero") from error
+        return f"conserves to {off:.0e} without biases; says with them: {told}"
     off = _lost(result)
     if off <= 0.05:
         return f"conserves to {off:.0e}"

@@ -41,7 +41,9 @@ def equimo() -> Iterator[Architecture]:
              "reduceformer_backbone_b2", "reduceformer_backbone_b3")  # fmt: skip
     for name in plain:
         options = {"attention_type": "softmax"} if name.startswith("lowformer") else {}
-        yield Architecture("equimo", name, partial(built, name, 64, options))
+        # AttNet's pools divide by zero where there are fewer units than they are to give.
+        size = 224 if name.startswith("attnet") else 64
+        yield Architecture("equimo", name, partial(built, name, size, options))
     for name in ("vit_tiny_patch16_224", "vit_tiny_patch32_224", "vit_small_patch32_224", "vit_base_patch32_224",
                  "dinov2_vits14", "dinov2_vits14_reg", "dinov3_vits16_pretrain_lvd1689m", "eupe_vitt16",
                  "siglip2_vitb32_256", "tips_vits14_hr", "vit5_small"):  # fmt: skip

@@ -30,7 +30,8 @@ python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.
 
 Parameters that are constant when they are made (a head of zeros, a layer scale of 1e-6) get random numbers, as they
 would hide most of a network. BatchNorms of PyTorch take the statistics of a batch. `transformers`, scenic's ViT and
-Mixer, and the U-Nets have small configurations of their own classes. A name with an option, such as
+Mixer, and the U-Nets have small configurations of their own classes; Haiku's and Keras' networks of 32 pixels are small
+members of a family, made by the library's own builder. A name with an option, such as
 `convnext_atto(depths=(1, 1, 1, 1))`, is that network with its blocks once in place of many times, by the library's own
 option; all else is as published. A row of relevance that "conserves without biases" had sums near zero, which divide
 it, until the biases' numbers were set to zero. Where relevance is lost to a softmax or the like, the result warns."""
@@ -51,6 +52,7 @@ def page(rows: Sequence[Row], wrongs: Mapping[tuple[str, str], Sequence[str]]) -
         *_INTRODUCTION.splitlines(),
         "",
         f"{len(rows)} networks, {good} of them right in all seven checks ({100 * good / max(1, len(rows)):.1f} %).",
+        "`--list` names more; the same call runs those that are not here yet.",
         "",
         "| library | version | networks | all right |",
         "|---|---|---|---|",
