@@ -25,7 +25,7 @@ def test_a_notebook_keeps_no_outputs_and_says_first_what_it_is_for(path):
 
 def test_every_notebook_is_named_and_linked_on_their_page():
     text = (DOCS / "notebooks.md").read_text(encoding="utf-8")
-    assert len(NOTEBOOKS) == 3
+    assert len(NOTEBOOKS) == 4
     for path in NOTEBOOKS:
         assert f"(notebooks/{path.name})" in text
         assert f"\nnotebooks/{path.stem}\n" in text
