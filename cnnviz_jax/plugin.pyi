@@ -119,6 +119,7 @@ from .plugins.specs import CollectionSpec as CollectionSpec
 from .plugins.specs import LauncherSpec as LauncherSpec
 from .plugins.specs import LogSpec as LogSpec
 from .plugins.specs import ModelSpec as ModelSpec
+from .plugins.specs import NoOptions as NoOptions
 from .plugins.specs import PackagedFile as PackagedFile
 from .plugins.specs import PanelSpec as PanelSpec
 from .plugins.specs import RendererSpec as RendererSpec
