@@ -158,6 +158,15 @@ def parts(path: Path) -> None:
     )
 
 
+def dictionary(path: Path, count: int = 200) -> None:
+    """Write how a dictionary of the bundled network was learned."""
+    from cnnviz_plugins.models.shapes.images import draw_images
+
+    model, (images, _) = cv.load_model("shapes"), draw_images(list(range(count)))
+    found = cv.learn_dictionary("topk", model, images, layer="relu4", size=64, k=4, steps=300)
+    cv.render(found, path, dpi=90)
+
+
 def main() -> None:
     """Write every image."""
     matplotlib.use("Agg")
@@ -168,6 +177,7 @@ def main() -> None:
     weights(HERE)
     interventions(HERE)
     layers(HERE)
+    dictionary(HERE / "dictionary.png")
     parts(HERE / "parts.png")
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import jax
-import jax.numpy as jnp
+from jax import lax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import ACTIVATION_KINDS, Case, Handler, LayerNode, Model, Target
@@ -122,19 +122,19 @@ def _rescaled(taken: Taken, epsilon: float) -> Handler:
         @value.defjvp
         def along(primals: tuple[Array], tangents: tuple[Array]) -> tuple[Any, Any]:
             (x,), (moved,) = primals, tangents
-            now = default(x)
-            change = x - before
-            is_far = jnp.abs(change) > epsilon
-            safe = jnp.where(is_far, change, jnp.ones_like(change))
-            if layer.kind in ACTIVATION_KINDS and now.shape == x.shape:
-                _, slope = jax.jvp(default, (x,), (jnp.ones_like(x),))
-                return now, jnp.where(is_far, (now - reference) / safe, slope) * moved
+            # Operations of `lax`, as each of `jnp` is a function of its own to trace: a tenth of a first call.
+            change = lax.sub(x, before)
+            is_far = lax.gt(lax.abs(change), lax.full_like(change, epsilon))
+            safe = lax.select(is_far, change, lax.full_like(change, 1))
+            if layer.kind in ACTIVATION_KINDS and reference.shape == x.shape:
+                now, slope = jax.jvp(default, (x,), (lax.full_like(x, 1),))
+                return now, lax.mul(lax.select(is_far, lax.div(lax.sub(now, reference), safe), slope), moved)
             # What the winner now gains over the reference's output is its own; what the reference's winner
             # loses is that one's: the two sum to the difference of outputs.
-            share = jnp.where(is_far, moved / safe, jnp.zeros_like(moved))
-            best = jnp.minimum(now, reference) if layer.kind == "min_pool" else jnp.maximum(now, reference)
-            _, gained = jax.jvp(default, (x,), (share,))
+            share = lax.select(is_far, lax.div(moved, safe), lax.full_like(moved, 0))
+            now, gained = jax.jvp(default, (x,), (share,))
             _, lost = jax.jvp(default, (before,), (share,))
+            best = lax.min(now, reference) if layer.kind == "min_pool" else lax.max(now, reference)
             return now, gained * (best - reference) + lost * (now - best)
 
         return value(inputs[0])

@@ -34,6 +34,8 @@ def scaled(value: Float[Array, "..."], factor: Float[Array, "..."]) -> Float[Arr
 def taken(value: Float[Array, "..."], part: Float[Array, "..."]) -> Float[Array, "..."]:
     """Return `part` of a value; what comes back is multiplied by that part and goes to the value."""
     part = lax.stop_gradient(part)
+    if part.shape == value.shape and part.dtype == value.dtype:  # `lax`, as in `inverse`
+        return lax.add(part, lax.mul(part, lax.sub(value, lax.stop_gradient(value))))
     return part + part * (value - lax.stop_gradient(value))
 
 
@@ -51,9 +53,11 @@ def passed(value: Float[Array, "..."], source: Float[Array, "..."]) -> Float[Arr
 def inverse(total: Float[Array, "..."], epsilon: float) -> Float[Array, "..."]:
     """Return 1 / (total + epsilon sign(total)), the sign of 0 being +; without epsilon 0 where the total is 0."""
     # The outer `where` alone would do forward. Backward, 0 * (1 / 0) is NaN, so the division sees no 0 either.
-    moved = total + jnp.where(total >= 0, epsilon, -epsilon).astype(total.dtype)
-    is_zero = jnp.abs(moved) < TINY
-    return jnp.where(is_zero, 0, 1 / jnp.where(is_zero, 1, moved))
+    # Operations of `lax`, as each of `jnp` is a function of its own to trace: this one stands at every layer.
+    zero, one, small = (lax.full_like(total, number) for number in (0, 1, epsilon))
+    moved = lax.add(total, lax.select(lax.ge(total, zero), small, lax.neg(small)))
+    is_zero = lax.lt(lax.abs(moved), lax.full_like(moved, TINY))
+    return lax.select(is_zero, zero, lax.div(one, lax.select(is_zero, one, moved)))
 
 
 def shared(
