@@ -89,7 +89,7 @@ def _names(case: _Case) -> str:
     """Layers with kernels are called as modules; others as modules, or by their kind below one."""
     modules, strange, exact = case.network.modules, [], 0
     for name, layer in case.model.layers.items():
-        own = re.sub(r"#\d+$", "", name)
+        own = re.sub(r"#\d+$|\[\d+\]", "", name)  # a second call, a turn of a scan
         exact += own in modules
         if own in modules:
             continue
@@ -147,7 +147,8 @@ def _fields(case: _Case) -> str:
                 f"unit ({row}, {column}) of {layer.name} has the box {boxes[k]}; its gradients reach "
                 f"{tuple(map(int, seen)) if len(rows) else seen}"
             )
-        told.append(f"{layer.name} {bottom - top + 1}x{right - left + 1}")
+        size = f"{bottom - top + 1}x{right - left + 1}" if bottom >= top and right >= left else "only padding"
+        told.append(f"{layer.name} {size}")
     return ", ".join(told)
 
 
