@@ -60,7 +60,7 @@ def image_ids(images: Float[Array | np.ndarray, "n h w c"]) -> UInt32[np.ndarray
     """
     # 32 bits because that is what fold_in takes. Two images of one number only share their noise.
     every = np.asarray(images)
-    return np.asarray([zlib.crc32(np.ascontiguousarray(image)) for image in every], np.uint32)
+    return np.asarray([zlib.crc32(np.ascontiguousarray(image).data) for image in every], np.uint32)
 
 
 def word_id(word: str) -> int:

@@ -8,13 +8,13 @@ from tests.hostile.family import families
 from tests.hostile.worker import Worker
 
 _CASES = {
-    "images": 60,
-    "weights": 110,
-    "downloads": 90,
+    "images": 40,
+    "weights": 70,
+    "downloads": 45,
     "plugins": 12,
-    "command_lines": 50,
-    "results": 40,
-    "arrays": 40,
+    "command_lines": 30,
+    "results": 25,
+    "arrays": 25,
 }
 _FIRST = 1_000_000
 """Seeds from here on are the suite's; the benchmark's begin at 0."""
