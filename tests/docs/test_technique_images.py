@@ -18,6 +18,7 @@ SHOWN = sorted(
     if plugins().techniques[name].kind in ("explain", "measure") or name in CONCEPTS
 )
 IMAGES = DOCS / "images" / "techniques"
+MOST_BYTES = 100_000
 
 
 @pytest.mark.parametrize("name", SHOWN)
@@ -26,14 +27,14 @@ def test_the_page_shows_its_own_image(name):
     shown = {path: words for words, path in re.findall(r"^!\[([^\]]+)\]\(([^)]+)\)$", text, re.M)}
     path = OF_THEIR_OWN.get(name, f"../images/techniques/{name}.png")
     assert shown.get(path), f"{name}.md does not show {path} with words beside it"
-    assert (DOCS / "techniques" / path).stat().st_size < (100_000 if name in OF_THEIR_OWN else 40_000)
+    assert (DOCS / "techniques" / path).stat().st_size < MOST_BYTES
 
 
 @pytest.mark.parametrize("page", FAMILIES, ids=lambda page: page.stem)
 def test_the_page_of_a_family_shows_its_measures_side_by_side(page):
     path = f"../images/measures/{page.stem}.png"
     assert re.search(rf"^!\[[^\]]+\]\({re.escape(path)}\)$", page.read_text(encoding="utf-8"), re.M)
-    assert (page.parent / path).stat().st_size < 60_000
+    assert (page.parent / path).stat().st_size < MOST_BYTES
 
 
 def test_the_images_are_few_and_small():
