@@ -211,9 +211,9 @@ class Dissection(Tabular, Result):
     """Numbers of those images; -1 where there were fewer than k."""
     provenance: Provenance
     warnings: tuple[str, ...] = ()
-    concept_id: Int[np.ndarray, "concepts k"] | None = None
+    concept_id: Int[np.ndarray, "concepts shown"] | None = None
     """Numbers of the images that show each concept in most pixels; -1 where fewer show it."""
-    concept_pixels: Int[np.ndarray, "concepts k"] | None = None
+    concept_pixels: Int[np.ndarray, "concepts shown"] | None = None
     """In how many."""
     concept_images: Int[np.ndarray, " concepts"] | None = None
     """Images that show it at all."""
