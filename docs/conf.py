@@ -46,6 +46,7 @@ nitpick_ignore_regex = [
     ),
     ("py:class", r"cnnviz_jax\.(data\.(noise\.Noise|images\.ImageTaker|source\.Source))"),
     ("py:class", r"cnnviz_jax\.(results\.provenance\.(Described|Named)|verbs\.outermost\.Returned)"),
+    ("py:class", r"cnnviz_plugins\.models\.shapes\.network\.ShapesNetwork"),
     # What every option class is, and all display options as a dictionary: the pages show the options themselves.
     ("py:class", r"cnnviz_jax\.plugins\.(configs\.\w+Config|display_options\.DisplayOptions)"),
 ]
