@@ -1,10 +1,9 @@
 """How many evaluations run at once: what pays off on a backend, within memory."""
 
-from types import SimpleNamespace
-
 import jax
 import pytest
 
+from cnnviz_jax.compiling.programs import Executable
 from cnnviz_jax.engine.chunk_planning import fitting
 
 MIB = 2**20
@@ -16,7 +15,8 @@ def planned(most, flops, budget=1000 * MIB, each_bytes=MIB):
 
     def compile_for(size):
         compiled.append(size)
-        return SimpleNamespace(need_bytes=size * each_bytes, flops=None if flops is None else size * flops)
+        counted = None if flops is None else size * flops
+        return Executable(run=print, need_bytes=size * each_bytes, out=None, flops=counted)
 
     return fitting(compile_for, "auto", most, budget)[0], compiled
 
