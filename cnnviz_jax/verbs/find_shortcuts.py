@@ -151,4 +151,4 @@ def _labels(labels: Any, count: int, classes: int) -> Int[np.ndarray, " n"]:
         raise UsageError(
             f"labels are one of {classes} classes, or -1, for each of {count} images; got {found.dtype} {found.shape}"
         )
-    return found
+    return found.astype(np.int32)  # as programs take them
