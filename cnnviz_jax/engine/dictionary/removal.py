@@ -199,7 +199,7 @@ def codes_of(
     codes = []
     for rows in _batches(len(seen.values)):
         pair = (seen.values[rows], (seen.values if outside is None else seen.erased)[rows])
-        args = (codec, features, *pair, (everywhere if outside is None else outside)[rows])
+        args = (codec, features.astype(np.int32), *pair, (everywhere if outside is None else outside)[rows])
         codes.append(np.asarray(compiled(_encoded, ("codes of features",), args)(*args)))
     return np.concatenate(codes)[: len(seen.values)]
 
