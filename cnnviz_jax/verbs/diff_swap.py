@@ -9,6 +9,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset
+from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.engine import Chunk, Progress
 from cnnviz_jax.engine.chunk_planning import fitting
 from cnnviz_jax.errors import UsageError
@@ -49,7 +50,7 @@ def swap_churn(
             f"answers; they share {len(layers)} layers and score {a.class_count} and {b.class_count} classes"
         )
 
-    def step(models: tuple[Model, Model], images: Float[Array, "n h w c"]) -> Any:
+    def step(models: tuple[Model, Model], images: Array) -> Any:
         one, other = models
 
         def answers(image: Array) -> Array:
@@ -57,10 +58,10 @@ def swap_churn(
             ends = [other.run(image, replace={name: values[name]})[0] for name in layers]
             return jnp.stack([each.argmax(-1) for each in (logits, *ends)])
 
-        return jax.vmap(answers)(images)
+        return jax.vmap(answers)(in_unit_range(images))
 
     def compile_for(size: int) -> Any:
-        images = jax.ShapeDtypeStruct((size, *a.input_shape), np.float32)
+        images = jax.ShapeDtypeStruct((size, *a.input_shape), dataset.image_dtype)
         return compiled(step, ("swap", layers), ((a, b), images))
 
     size, program = fitting(compile_for, batch, len(dataset), memory_budget)

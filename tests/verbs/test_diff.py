@@ -162,6 +162,12 @@ def test_a_change_acts_up_to_the_layer_behind_which_answers_are_the_first_networ
         cv.diff([*pair], None, IMAGES, swap=True)
 
 
+def test_bytes_are_swapped_as_the_floats_that_they_stand_for(pair):
+    as_bytes = np.round(IMAGES * 255).astype(np.uint8)
+    of_bytes, of_floats = (cv.diff(*pair, each, swap=True).moved for each in (as_bytes, as_bytes / np.float32(255)))
+    np.testing.assert_array_equal(of_bytes.swap_churn, of_floats.swap_churn)
+
+
 def test_networks_of_two_frameworks_are_compared(pair):
     class Net(linen.Module):
         @linen.compact
