@@ -36,6 +36,30 @@ class Images:
         self._kept.move_to_end(number)
         return self._kept[number]
 
+    def tile(
+        self, number: int, box: Sequence[int] | Int[np.ndarray, "4"], value: float | np.floating[Any] | None, *,
+        of: str, longest_px: int, of_px: int | None = None,
+    ) -> Tile:  # fmt: skip
+        """Return the part of an image inside a box as a tile, so much smaller as brings `of_px` down to `longest_px`.
+
+        `of_px` is the crop's own longest side when not given. For the rest see `LayerCase.tile`.
+        """
+        top, left, bottom, right = (int(edge) for edge in box)
+        crop, place = (
+            self[number][top : bottom + 1, left : right + 1],
+            f"rows {top} to {bottom}, columns {left} to {right}",
+        )
+        if not crop.size:
+            crop, place = np.full((1, 1, 3), 128, np.uint8), "the padding"
+        words = f"{of} " if of else ""
+        return Tile(
+            pixels=shrunk(crop, longest_px / (of_px or max(crop.shape))),
+            alt=f"{words}{place} of {self.dataset.source.name(number)}",
+            value=value,
+            image=number,
+            box=(top, left, bottom, right),
+        )
+
 
 @dataclass(frozen=True, kw_only=True)
 class LayerCase:
@@ -68,20 +92,7 @@ class LayerCase:
             value: A number to stand below it.
             of: What it is, for readers who do not see it.
         """
-        top, left, bottom, right = (int(edge) for edge in box)
-        crop = self.images[number][top : bottom + 1, left : right + 1]
-        name = self.dataset.source.name(number)
-        words = f"{of} " if of else ""
-        place = f"rows {top} to {bottom}, columns {left} to {right}"
-        if not crop.size:
-            crop, place = np.full((1, 1, 3), 128, np.uint8), "the padding"
-        return Tile(
-            pixels=shrunk(crop, TILE_PX[self.detail] / max(self._largest, 1)),
-            alt=f"{words}{place} of {name}",
-            value=value,
-            image=number,
-            box=(top, left, bottom, right),
-        )
+        return self.images.tile(number, box, value, of=of, longest_px=TILE_PX[self.detail], of_px=max(self._largest, 1))
 
     @property
     def _largest(self) -> int:

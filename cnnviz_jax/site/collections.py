@@ -17,13 +17,13 @@ from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import CollectionSpec
 from cnnviz_jax.site.case import TILE_PX, Detail, Images
 from cnnviz_jax.site.folder import PAGES_PER_FILE, SiteFolder
-from cnnviz_jax.site.parts import Packed, Part, Tile, packed
-from cnnviz_jax.site.sheets import shrunk, write_sheet
+from cnnviz_jax.site.parts import Part, Tile, packed, write_tiles
+from cnnviz_jax.site.sheets import NOTHING, Sheets, write_thumbs
 
 _TILES_PER_SHEET = 100
 _BYTES_PER_TILE: dict[Detail, int] = {"full": 1_700, "light": 700}
 _LEAST_BYTES = 12_000
-_THUMB_PX, _THUMBS_PER_SHEET, _THUMB_BYTES = 48, 64, 40_000
+_THUMB_PX, _THUMB_BYTES = 48, 40_000
 
 Asked = Mapping[str, Mapping[str, Any]] | Sequence[str]
 """Collections as users name them: names, `NAME:REST` where the option `of` is REST, or options by name."""
@@ -68,15 +68,7 @@ class SiteCase:
         of: str = "",
     ) -> Tile:
         """Return the part of an image inside a box as a tile that links to the image; see `LayerCase.tile`."""
-        top, left, bottom, right = (int(edge) for edge in box)
-        crop = self.images[number][top : bottom + 1, left : right + 1]
-        return Tile(
-            pixels=shrunk(crop, TILE_PX[self.detail] / max(crop.shape)),
-            alt=f"{of} rows {top} to {bottom}, columns {left} to {right} of {self.dataset.source.name(number)}".strip(),
-            value=value,
-            image=number,
-            box=(top, left, bottom, right),
-        )
+        return self.images.tile(number, box, value, of=of, longest_px=TILE_PX[self.detail])
 
 
 def collections_asked(registry: Plugins, asked: Asked, masks: str | None) -> dict[str, tuple[CollectionSpec, Any]]:
@@ -129,38 +121,20 @@ def write_collection(
         raise PluginError(f"collection {spec.name!r} gave {type(made).__name__}; a Collection is needed")
     thumbs: list[Any] = []
     for first in range(0, len(made.titles), PAGES_PER_FILE):
-        sheets: list[tuple[Any, ...]] = []
+        sheets = Sheets()
         pages: dict[int, Any] = {}
         for number in range(first, min(first + PAGES_PER_FILE, len(made.titles))):
             with code_of(registry, "collection", spec):
                 given = made.page(number)
             one = packed(given, f"collection {spec.name!r}")
-            _write_tiles(folder, f"{slug}-{number}", one, sheets, case.detail)
+            for begin in range(0, len(one.tiles), _TILES_PER_SHEET):
+                part = one.tiles[begin : begin + _TILES_PER_SHEET]
+                most = max(_LEAST_BYTES, _BYTES_PER_TILE[case.detail] * len(part))
+                path = folder.tiles / f"{slug}-{number}-{begin // _TILES_PER_SHEET}"
+                write_tiles(sheets, path, part, most_bytes=most)
             pages[number] = {"title": made.titles[number], "parts": one.parts}
-            thumbs.append(one.tiles[0][1] if one.tiles else np.zeros((1, 1, 3), np.uint8))
-        folder.write(f"{slug}-p{first // PAGES_PER_FILE}", {"sheets": sheets, "pages": pages})
-    folder.write(slug, {"notes": list(made.notes), **_thumbs(folder, slug, thumbs)})
+            thumbs.append(one.tiles[0][1] if one.tiles else NOTHING)
+        folder.write(f"{slug}-p{first // PAGES_PER_FILE}", {"sheets": sheets.files, "pages": pages})
+    small = write_thumbs(folder.tiles / f"{slug}-t", thumbs, longest_px=_THUMB_PX, most_bytes=_THUMB_BYTES)
+    folder.write(slug, {"notes": list(made.notes), **small})
     return {"name": spec.name, "title": spec.summary, "slug": slug, "titles": list(made.titles)}
-
-
-def _write_tiles(folder: SiteFolder, name: str, page: Packed, sheets: list[Any], detail: Detail) -> None:
-    for first in range(0, len(page.tiles), _TILES_PER_SHEET):
-        part = page.tiles[first : first + _TILES_PER_SHEET]
-        most = max(_LEAST_BYTES, _BYTES_PER_TILE[detail] * len(part))
-        path = folder.tiles / f"{name}-{first // _TILES_PER_SHEET}"
-        file, size, places = write_sheet(path, [pixels for _, pixels in part], most_bytes=most)
-        for (told, _), place in zip(part, places, strict=True):
-            told["at"] = (len(sheets), *place)
-        sheets.append((file, *size))
-
-
-def _thumbs(folder: SiteFolder, slug: str, tiles: Sequence[Any]) -> dict[str, Any]:
-    sheets: list[tuple[Any, ...]] = []
-    at: list[tuple[int, ...]] = []
-    for first in range(0, len(tiles), _THUMBS_PER_SHEET):
-        small = [shrunk(one, _THUMB_PX / max(one.shape)) for one in tiles[first : first + _THUMBS_PER_SHEET]]
-        path = folder.tiles / f"{slug}-t{first // _THUMBS_PER_SHEET}"
-        file, size, places = write_sheet(path, small, most_bytes=_THUMB_BYTES)
-        at += [(len(sheets), *place) for place in places]
-        sheets.append((file, *size))
-    return {"thumbs": sheets, "at": at}

@@ -12,7 +12,7 @@ from cnnviz_jax.errors import ImageError
 from cnnviz_jax.results.units import Exemplars
 from cnnviz_jax.site.case import Detail, Images
 from cnnviz_jax.site.folder import CLASSES_PER_FILE, IMAGES_PER_FILE, SiteFolder
-from cnnviz_jax.site.sheets import shrunk, write_sheet
+from cnnviz_jax.site.sheets import SheetPlace, Sheets, shrunk
 
 MOST_IMAGES = 4000
 """Images with a page; of more, those that stand among some unit's strongest, as far as there is room."""
@@ -70,18 +70,13 @@ def write_images(
     readable = [number for number in numbers if _pixels(images, number, detail) is not None]
     for first in range(0, len(readable), IMAGES_PER_FILE):
         group = readable[first : first + IMAGES_PER_FILE]
-        sheets: list[tuple[Any, ...]] = []
-        at: list[tuple[int, ...]] = []
-        done = 0
+        sheets, at, done = Sheets(), list[SheetPlace](), 0
         while done < len(group):
             first_pixels = _pixels(images, group[done], detail)
             each = max(1, min(len(group) - done, _SHEET_PIXELS // max(first_pixels.size // 3, 1)))
             part = group[done : done + each]
-            path = folder.tiles / f"images-{first // IMAGES_PER_FILE}-{len(sheets)}"
-            tiles = [_pixels(images, number, detail) for number in part]
-            name, size, places = write_sheet(path, tiles, most_bytes=_SHEET_BYTES)
-            at += [(len(sheets), *place) for place in places]
-            sheets.append((name, *size))
+            path = folder.tiles / f"images-{first // IMAGES_PER_FILE}-{len(sheets.files)}"
+            at += sheets.write(path, [_pixels(images, number, detail) for number in part], most_bytes=_SHEET_BYTES)
             done += each
         pages = {}
         for number, place in zip(group, at, strict=True):
@@ -93,7 +88,7 @@ def write_images(
                 "answers": _answers(answers, number),
                 "units": strongest.of_image(number, layers),
             }
-        folder.write(f"images-{first // IMAGES_PER_FILE}", {"sheets": sheets, "images": pages})
+        folder.write(f"images-{first // IMAGES_PER_FILE}", {"sheets": sheets.files, "images": pages})
     return readable
 
 
@@ -102,8 +97,9 @@ def write_front(folder: SiteFolder, images: Images, shown: Sequence[int]) -> dic
     if not len(shown):
         return {"sheets": [], "at": []}
     tiles = [shrunk(images[number], _FRONT_PX / max(images[number].shape)) for number in shown[:_FRONT]]
-    name, size, places = write_sheet(folder.tiles / "front", tiles, most_bytes=_FRONT_BYTES)
-    return {"sheets": [(name, *size)], "at": [(0, *place) for place in places]}
+    sheets = Sheets()
+    at = sheets.write(folder.tiles / "front", tiles, most_bytes=_FRONT_BYTES)
+    return {"sheets": sheets.files, "at": at}
 
 
 def _pixels(images: Images, number: int, detail: Detail) -> Any:

@@ -14,12 +14,11 @@ from cnnviz_jax.plugins.specs import PanelSpec
 from cnnviz_jax.results.units import Distributions, Exemplars
 from cnnviz_jax.site.case import Detail, LayerCase
 from cnnviz_jax.site.folder import UNITS_PER_FILE, SiteFolder
-from cnnviz_jax.site.parts import Packed, packed
-from cnnviz_jax.site.sheets import shrunk, write_sheet
+from cnnviz_jax.site.parts import Packed, packed, write_tiles
+from cnnviz_jax.site.sheets import NOTHING, Sheets, write_thumbs
 
 _BYTES_PER_UNIT: dict[Detail, int] = {"full": 15_000, "light": 4_500}
 _THUMB_PX = 32
-_THUMBS_PER_SHEET = 64
 _THUMB_BYTES = 24_000
 _SPARK = 24
 _SMALL = 300
@@ -55,20 +54,16 @@ def write_layer(
     """
     units, most_bytes = case.layer.channels, per_sheet * _BYTES_PER_UNIT[case.detail]
     for first in range(0, units, UNITS_PER_FILE):
-        sheets: list[tuple[Any, ...]] = []
+        sheets = Sheets()
         pages: dict[int, Any] = {}
         for begin in range(first, min(first + UNITS_PER_FILE, units), per_sheet):
             group = range(begin, min(begin + per_sheet, units))
             made = {unit: _unit(panels, unit, registry) for unit in group}
             tiles = [tile for sections in made.values() for _, one in sections for tile in one.tiles]
             if tiles:
-                path = folder.tiles / f"{slug}-{begin // per_sheet}"
-                name, size, places = write_sheet(path, [pixels for _, pixels in tiles], most_bytes=most_bytes)
-                for (told, _), place in zip(tiles, places, strict=True):
-                    told["at"] = (len(sheets), *place)
-                sheets.append((name, *size))
+                write_tiles(sheets, folder.tiles / f"{slug}-{begin // per_sheet}", tiles, most_bytes=most_bytes)
             pages |= {unit: {spec.name: one.parts for spec, one in sections} for unit, sections in made.items()}
-        folder.write(f"{slug}-u{first // UNITS_PER_FILE}", {"sheets": sheets, "units": pages})
+        folder.write(f"{slug}-u{first // UNITS_PER_FILE}", {"sheets": sheets.files, "units": pages})
     found = {"columns": _columns(results), **_thumbs(folder, slug, case, results)}
     folder.write(slug, {"name": case.layer.name, "units": units, **found})
     return _facts(found["columns"])
@@ -144,22 +139,9 @@ def _thumbs(folder: SiteFolder, slug: str, case: LayerCase, results: Sequence[An
     exemplars = _one(results, Exemplars)
     if exemplars is None:
         return {"thumbs": [], "at": []}
-    sheets: list[tuple[Any, ...]] = []
-    at: list[tuple[int, ...]] = []
-    for first in range(0, case.layer.channels, _THUMBS_PER_SHEET):
-        tiles = []
-        for unit in range(first, min(first + _THUMBS_PER_SHEET, case.layer.channels)):
-            number = int(exemplars.id[unit, 0])
-            if number < 0:
-                tiles.append(np.zeros((1, 1, 3), np.uint8))
-                continue
-            pixels = case.tile(number, exemplars.box[unit, 0]).pixels
-            tiles.append(shrunk(pixels, _THUMB_PX / max(pixels.shape)))
-        path = folder.tiles / f"{slug}-t{first // _THUMBS_PER_SHEET}"
-        name, size, places = write_sheet(path, tiles, most_bytes=_THUMB_BYTES)
-        at += [(len(sheets), *place) for place in places]
-        sheets.append((name, *size))
-    return {"thumbs": sheets, "at": at}
+    strongest = zip(exemplars.id[:, 0].tolist(), exemplars.box[:, 0], strict=True)
+    tiles = (NOTHING if number < 0 else case.tile(number, box).pixels for number, box in strongest)
+    return write_thumbs(folder.tiles / f"{slug}-t", tiles, longest_px=_THUMB_PX, most_bytes=_THUMB_BYTES)
 
 
 def _facts(columns: dict[str, Any]) -> dict[str, Any]:

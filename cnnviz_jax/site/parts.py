@@ -6,12 +6,14 @@ So a panel is Python alone, its texts are never read as HTML, and its numbers ca
 import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from jaxtyping import UInt8
 
 from cnnviz_jax.errors import PluginError
+from cnnviz_jax.site.sheets import Sheets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,6 +164,15 @@ def _cells(cells: Sequence[Cell], found: Packed) -> list[dict[str, Any]]:
         }
         for cell, icon in zip(cells, icons, strict=True)
     ]  # fmt: skip
+
+
+def write_tiles(
+    sheets: Sheets, path: Path, tiles: Sequence[tuple[dict[str, Any], UInt8[np.ndarray, "_ _ 3"]]], *, most_bytes: int
+) -> None:
+    """Write tiles as one sheet, and into the data of each where it is."""
+    places = sheets.write(path, [pixels for _, pixels in tiles], most_bytes=most_bytes)
+    for (told, _), place in zip(tiles, places, strict=True):
+        told["at"] = place
 
 
 def _tile(tile: Tile, found: Packed) -> dict[str, Any]:

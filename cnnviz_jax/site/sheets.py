@@ -4,8 +4,9 @@ import bisect
 import functools
 import io
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -15,6 +16,11 @@ from cnnviz_jax.files import write_whole
 
 Place = tuple[int, int, int, int]
 """Left, top, width and height of a tile in its sheet."""
+SheetPlace = tuple[int, int, int, int, int]
+"""Number of the sheet, then the place in it."""
+_THUMBS_PER_SHEET = 64
+NOTHING = np.zeros((1, 1, 3), np.uint8)
+"""The tile of what has none."""
 
 _EXACT_PX = 20
 """Tiles up to this size are kept exactly: a few pixels of a first layer would be smeared by JPEG's 8 x 8 blocks."""
@@ -68,6 +74,39 @@ def write_sheet(
     name = f"{path.name}.{'png' if is_exact else 'jpg'}"
     write_whole(path.with_name(name), data)
     return name, (columns * width, rows * height), places
+
+
+class Sheets:
+    """The sheets of one data file, written one after the other."""
+
+    def __init__(self) -> None:
+        self.files: list[tuple[str, int, int]] = []
+        """Name, width and height of each."""
+
+    def write(self, path: Path, tiles: Sequence[UInt8[np.ndarray, "_ _ 3"]], *, most_bytes: int) -> list[SheetPlace]:
+        """Write one more and return where each tile is; see `write_sheet`."""
+        name, size, places = write_sheet(path, tiles, most_bytes=most_bytes)
+        self.files.append((name, *size))
+        return [(len(self.files) - 1, *place) for place in places]
+
+
+def write_thumbs(
+    path: Path, tiles: Iterable[UInt8[np.ndarray, "_ _ 3"]], *, longest_px: int, most_bytes: int
+) -> dict[str, Any]:
+    """Write tiles small and return, as pages have them, the sheets as `thumbs` and where each tile is as `at`.
+
+    Args:
+        path: Of the sheets, whose number comes behind it.
+        tiles: In the order in which they are listed.
+        longest_px: Of a tile's sides; smaller ones keep their pixels.
+        most_bytes: Of a sheet of 64 tiles.
+    """
+    sheets, at = Sheets(), list[SheetPlace]()
+    small = [shrunk(tile, longest_px / max(tile.shape)) for tile in tiles]
+    for first in range(0, len(small), _THUMBS_PER_SHEET):
+        part = small[first : first + _THUMBS_PER_SHEET]
+        at += sheets.write(path.with_name(f"{path.name}{first // _THUMBS_PER_SHEET}"), part, most_bytes=most_bytes)
+    return {"thumbs": sheets.files, "at": at}
 
 
 def png(sheet: UInt8[np.ndarray, "h w 3"]) -> bytes:

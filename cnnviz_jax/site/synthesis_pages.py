@@ -9,7 +9,7 @@ from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.synthesis import Synthesis
 from cnnviz_jax.site.case import Detail
 from cnnviz_jax.site.folder import SiteFolder
-from cnnviz_jax.site.sheets import as_bytes, shrunk, write_sheet
+from cnnviz_jax.site.sheets import Sheets, as_bytes, shrunk
 
 _PX: dict[Detail, int] = {"full": 160, "light": 64}
 _BYTES_PER_UNIT = 15_000
@@ -70,14 +70,15 @@ def write_synthesis(
     """
     images = [as_bytes(np.asarray(image)) for image in made.images]
     tiles = [shrunk(pixels, _PX[detail] / max(pixels.shape)) for pixels in images]
-    name, size, places = write_sheet(folder.tiles / f"{slug}-s{group}", tiles, most_bytes=_BYTES_PER_UNIT * len(tiles))
+    sheets = Sheets()
+    places = sheets.write(folder.tiles / f"{slug}-s{group}", tiles, most_bytes=_BYTES_PER_UNIT * len(tiles))
     # How high the unit gets anywhere, which is what its maximum on the data set is, too; the objective is a mean.
     peaks = np.asarray(made.extras.get("peak", made.activation))
     pages = {}
     for place, (unit, maximum) in enumerate(zip(units, maxima, strict=True)):
         ratio = float(peaks[place]) / maximum if maximum is not None and maximum > 0 else None
         pages[unit] = {
-            "at": (0, *places[place]),
+            "at": places[place],
             "status": made.status[place],
             "objective": np.asarray(made.activation)[place],
             "peak": peaks[place],
@@ -85,6 +86,4 @@ def write_synthesis(
             "ratio": ratio,
             "path": paths[place],
         }
-    folder.write(
-        f"{slug}-s{group}", {"sheets": [(name, *size)], "units": pages, "technique": made.provenance.technique}
-    )
+    folder.write(f"{slug}-s{group}", {"sheets": sheets.files, "units": pages, "technique": made.provenance.technique})

@@ -59,6 +59,8 @@ def test_cells_hold_the_means_of_values_at_real_places_and_the_crops_nearest_to_
         model=model(), dataset=dataset, images=Images(dataset), shown=(DEEP,), results={}, detail="light", masks=None,
         key=0, memory_budget=None,
     )  # fmt: skip
+    empty = case.tile(2, (0, 0, -1, -1))  # where a unit sees only padding
+    assert (empty.alt, empty.pixels.tolist()) == (f"the padding of {dataset.source.name(2)}", [[[128] * 3]])
     rows, index = rows_of(AtlasConfig(**OPTIONS["atlas"]), case, layer)
     maps = cv.capture(model(), images(), [DEEP])[DEEP]
     np.testing.assert_allclose(rows, maps[tuple(index.T)], rtol=1e-4, atol=1e-5)
