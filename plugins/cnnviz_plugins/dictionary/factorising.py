@@ -17,6 +17,8 @@ Rows = Float[np.ndarray, "n c"]
 Codes = Float[np.ndarray, "n k"]
 Directions = Float[np.ndarray, "k c"]
 Step = Callable[[Rows, Codes, Directions], tuple[Codes, Directions]]
+Begin = Callable[[Rows, Codes, Directions], tuple[Directions, Step]]
+"""What a kind of factors makes of the start: its directions, and its step."""
 
 _TINY = 1e-12
 
@@ -70,20 +72,31 @@ def loss(rows: Rows, codes: Codes, directions: Directions) -> float:
 
 def build_nmf(config: NmfConfig) -> Learner:
     """Return the learner of non-negative factors; the start is that of the singular vectors, so nothing is random."""
-    return lambda case: _factorised(config, case, nmf_step)
+    return lambda case: _factorised(config, case, lambda rows, codes, directions: (directions, nmf_step))
 
 
 def build_semi_nmf(config: SemiNmfConfig) -> Learner:
     """Return the learner of directions of any sign with codes that are not negative."""
-    return lambda case: _factorised(config, case, semi_nmf_step)
+    return lambda case: _factorised(config, case, lambda rows, codes, directions: (directions, semi_nmf_step))
 
 
 def build_convex_nmf(config: ConvexNmfConfig) -> Learner:
     """Return the learner of directions that are sums of rows, with codes and weights that are not negative."""
-    return lambda case: _factorised(config, case, convex_nmf_step)
+    return lambda case: _factorised(config, case, _begin_convex)
 
 
-def _factorised(config: FactorConfig, case: LearnerCase, step: Step) -> Fitted:
+def _begin_convex(rows: Rows, codes: Codes, directions: Directions) -> tuple[Directions, Step]:
+    products, weights = rows @ rows.T, codes.T / codes.sum(0)[:, None]
+
+    def step(rows: Rows, codes: Codes, directions: Directions) -> tuple[Codes, Directions]:
+        nonlocal weights
+        codes, weights = convex_nmf_step(products, codes, weights)
+        return codes, weights @ rows
+
+    return weights @ rows, step
+
+
+def _factorised(config: FactorConfig, case: LearnerCase, begin: Begin) -> Fitted:
     count = size_of(config, case.rows.shape[1])
     random = generator(case.key)
     chosen = np.sort(random.permutation(len(case.rows))[: config.rows])
@@ -103,18 +116,11 @@ def _factorised(config: FactorConfig, case: LearnerCase, step: Step) -> Fitted:
         directions = centres(rows.astype(np.float32), count, case.key).astype(np.float64)
         own = ((rows**2).sum(1)[:, None] - 2 * rows @ directions.T + (directions**2).sum(1)).argmin(1)
         codes = np.eye(count)[own] + 0.2  # the authors' start: membership, and a little of all others
-    products, weights = np.zeros((0, 0)), np.zeros((0, 0))
-    if isinstance(config, ConvexNmfConfig):
-        products, weights = rows @ rows.T, codes.T / codes.sum(0)[:, None]
-        directions = weights @ rows
+    directions, step = begin(rows, codes, directions)
     losses = [loss(rows, codes, directions)]
     for sweep in range(config.iterations):
         before = codes
-        if isinstance(config, ConvexNmfConfig):
-            codes, weights = convex_nmf_step(products, codes, weights)
-            directions = weights @ rows
-        else:
-            codes, directions = step(rows, codes, directions)
+        codes, directions = step(rows, codes, directions)
         losses.append(loss(rows, codes, directions))
         case.progress(sweep + 1, config.iterations, "sweeps")
         if np.linalg.norm(codes - before) <= config.tolerance * max(float(np.linalg.norm(codes)), _TINY):
