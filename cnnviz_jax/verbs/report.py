@@ -14,8 +14,7 @@ import numpy as np
 from cnnviz_jax.data.given import Images, check_images, image_names
 from cnnviz_jax.engine import Progress, as_callable, stage
 from cnnviz_jax.engine.techniques import resolve_technique
-from cnnviz_jax.errors import CnnvizError, UsageError
-from cnnviz_jax.model.digests import weights_digest
+from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.model.layers import Layer
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.predicting import predictions
@@ -23,7 +22,7 @@ from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.specs import EVIDENCES, TechniqueSpec
 from cnnviz_jax.results.provenance import versions
 from cnnviz_jax.results.report import Report
-from cnnviz_jax.site.reading import site_in
+from cnnviz_jax.site.of_network import site_of
 from cnnviz_jax.verbs.explain import explain
 from cnnviz_jax.verbs.inspect import inspect
 from cnnviz_jax.verbs.outermost import verb
@@ -124,9 +123,7 @@ def _site(folder: str | Path, model: Model, beside: Path) -> dict[str, Any]:
     Raises:
         UsageError: There is no site in the folder, or it is of other weights.
     """
-    found = site_in(folder)
-    if found.summary["identity"]["weights"] != weights_digest(model):
-        raise UsageError(f"the site in {folder} is of other weights than {model.name}; give one of the same network")
+    found = site_of(model, folder)
     page = (found.folder.root / "index.html").resolve()
     try:
         address = quote(Path(os.path.relpath(page, beside.resolve())).as_posix())

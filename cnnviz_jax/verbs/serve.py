@@ -14,13 +14,13 @@ from jaxtyping import Float
 from cnnviz_jax.data.images import crop_share_for, fit, image_in
 from cnnviz_jax.engine import compiled
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.digests import weights_digest
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.predicting import predictions
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.site.folder import SiteFolder
 from cnnviz_jax.site.gathering import class_count
-from cnnviz_jax.site.reading import LiveSite, Site, site_in
+from cnnviz_jax.site.of_network import site_of
+from cnnviz_jax.site.reading import LiveSite, Site
 from cnnviz_jax.site.serving import SiteServer
 from cnnviz_jax.site.sheets import as_bytes, png
 from cnnviz_jax.verbs.explain import explain
@@ -47,12 +47,7 @@ def serve(folder: str | Path, model: Model, *, port: int = 0, ready: Callable[[S
         UsageError: There is no site in the folder, it is of other weights, or the port is taken.
     """
     require_model(model)
-    site = site_in(folder)
-    if site.summary["identity"]["weights"] != weights_digest(model):
-        raise UsageError(
-            f"the site in {folder} is of other weights than {model.name}; give the model that it was made of, or make"
-            " it again"
-        )
+    site = site_of(model, folder)
     if class_count(model) == 0:
         raise UsageError(f"{model.name} gives no scores of classes, which the live page explains")
     with tempfile.TemporaryDirectory(prefix="cnnviz-") as place:
