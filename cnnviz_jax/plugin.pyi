@@ -205,6 +205,7 @@ from .site.parts import Units as Units
 from .site.reading import LiveSite as LiveSite
 from .site.reading import Site as Site
 from .site.sheets import as_bytes as as_bytes
+from .site.sheets import shrunk as shrunk
 from .sweep.launchers import ScriptCase as ScriptCase
 from .targets.classes import ClassScore as ClassScore
 from .targets.combining import TargetWithInputs as TargetWithInputs

@@ -5,9 +5,8 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
-from cnnviz_jax.plugin import Layer, SiteCase, Tile, as_bytes, direction, synthesize
+from cnnviz_jax.plugin import Layer, SiteCase, Tile, as_bytes, direction, shrunk, synthesize
 
 _PX = {"full": 48, "light": 32}
 _POWER = 4.0
@@ -34,10 +33,7 @@ def icons_of(
 
     def icon(image: Float[np.ndarray, "h w ch"], reached: float) -> Callable[[str], Tile]:
         pixels = as_bytes(np.asarray(image))
-        most = _PX[case.detail] / max(pixels.shape)
-        if most < 1:
-            height, width = (max(1, round(side * most)) for side in pixels.shape[:2])
-            pixels = np.asarray(Image.fromarray(pixels).resize((width, height), Image.Resampling.BOX))
+        pixels = shrunk(pixels, _PX[case.detail] / max(pixels.shape))
         return lambda words: Tile(pixels=pixels, alt=words, value=reached)
 
     return [icon(image, float(reached)) for image, reached in zip(made.images, made.activation, strict=True)]
