@@ -21,6 +21,7 @@ from cnnviz_jax.errors import UsageError, printable, reason_of
 from cnnviz_jax.extras import require
 from cnnviz_jax.files import content_marks
 
+_LIBRARIES = ("hf:", "tfds:")
 _NAMED = re.compile(r"(?P<library>hf|tfds):(?P<name>[^@]+)@(?P<split>\w+)")
 
 
@@ -93,7 +94,7 @@ class RecordSource:
 
 def is_record_word(word: str) -> bool:
     """Return whether a word names records: `hf:NAME@SPLIT`, `tfds:NAME@SPLIT` or an ArrayRecord file."""
-    return word.startswith(("hf:", "tfds:")) or word.endswith((".array_record", ".arrayrecord"))
+    return word.startswith(_LIBRARIES) or word.endswith((".array_record", ".arrayrecord"))
 
 
 def open_records(
@@ -104,7 +105,7 @@ def open_records(
     Raises:
         UsageError: The library is not installed, or the data set is not on this machine or holds no images.
     """
-    if not word.startswith(("hf:", "tfds:")):
+    if not word.startswith(_LIBRARIES):
         return RecordSource(word, _ArrayRecords(word, full_digest), input_shape, crop_share)
     found = _NAMED.fullmatch(word)
     if found is None:
@@ -144,11 +145,15 @@ class _HuggingFace:
             found = found[self.split]
         elif found.split is not None and str(found.split) != self.split:
             raise UsageError(f"{self.name} is the split {str(found.split)!r}, not {self.split!r}")
-        columns = [name for name, kind in found.features.items() if type(kind).__name__ == "Image"]
-        if len(columns) != 1:
-            listed = ", ".join(columns) or "none"
-            raise UsageError(f"{self.name} has to have one column of images, it has {listed}")
-        return _HuggingFaceRows(found, columns[0])
+        return _HuggingFaceRows(found, _image_column(self.name, found.features))
+
+
+def _image_column(name: str, features: Mapping[str, Any]) -> str:
+    """Return the one column of images, which both libraries describe by a class of that name."""
+    columns = [column for column, kind in features.items() if type(kind).__name__ == "Image"]
+    if len(columns) != 1:
+        raise UsageError(f"{name} has to have one column of images, it has {', '.join(columns) or 'none'}")
+    return columns[0]
 
 
 class _HuggingFaceRows:
@@ -197,10 +202,9 @@ class _Tfds:
         if rows is None:
             listed = ", ".join(splits) or "none"
             raise UsageError(f"{self.name} has no split {self.split!r} on this machine; it has {listed}")
-        columns = [name for name, kind in builder.info.features.items() if type(kind).__name__ == "Image"]
-        if len(columns) != 1:
-            raise UsageError(f"{self.name} has to have one column of images, it has {', '.join(columns) or 'none'}")
-        return _TfdsRows(rows, columns[0], builder.info, self.split, self.full_digest)
+        return _TfdsRows(
+            rows, _image_column(self.name, builder.info.features), builder.info, self.split, self.full_digest
+        )
 
 
 class _TfdsRows:

@@ -10,7 +10,7 @@ from jaxtyping import Float
 
 from cnnviz_jax.errors import LayerNotFoundError, UsageError
 from cnnviz_jax.model.codes import CodeLayer
-from cnnviz_jax.model.layers import INPUT
+from cnnviz_jax.model.layers import INPUT, Layer
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.program.incremental.flops import flops_of
 from cnnviz_jax.program.layers.activations import ACTIVATION_KINDS
@@ -142,39 +142,34 @@ def layer_rows(model: Model) -> list[dict[str, Any]]:
     values = model.program.graph.values
     rows: list[dict[str, Any]] = []
     for name, node in model.program.layers.items():
-        layer, field = model.layers[name], model.layers[name].receptive_field
         nodes = () if node.operation is None else node.operation.nodes
         operations = sum(
             flops_of(each, lambda number: values[number].shape, values[each.outputs[0]].shape)
             for each in nodes
             if each.outputs
         )
-        rows.append(
-            {
-                "name": name,
-                "kind": layer.kind,
-                "shape": layer.shape,
-                "units": layer.channels,
-                "field": None if field is None else str(field),
-                "parameters": 0 if node.kernel is None else math.prod(node.kernel.shape),
-                "flops": int(operations),
-                "inputs": model.program.links[name],
-            }
-        )
+        numbers = 0 if node.kernel is None else math.prod(node.kernel.shape)
+        rows.append(_row(model.layers[name], numbers, int(operations), model.program.links[name]))
         rows += [_code_row(model, codes, each) for codes in model.codes if codes.layer == name for each in codes.names]
     return rows
 
 
 def _code_row(model: Model, codes: CodeLayer, name: str) -> dict[str, Any]:
-    layer, field = model.layers[name], model.layers[name].receptive_field
-    numbers = sum(int(np.size(leaf)) for leaf in jax.tree.leaves(codes.codec))
+    layer = model.layers[name]
+    numbers = sum(int(np.size(leaf)) for leaf in jax.tree.leaves(codes.codec)) if name == codes.name else 0
+    operations = 2 * math.prod(layer.shape) * model.layers[codes.layer].channels
+    return _row(layer, numbers, operations, [codes.layer])
+
+
+def _row(layer: Layer, parameters: int, operations: int, inputs: Sequence[str]) -> dict[str, Any]:
+    field = layer.receptive_field
     return {
-        "name": name,
+        "name": layer.name,
         "kind": layer.kind,
         "shape": layer.shape,
         "units": layer.channels,
         "field": None if field is None else str(field),
-        "parameters": numbers if name == codes.name else 0,
-        "flops": 2 * math.prod(layer.shape) * model.layers[codes.layer].channels,
-        "inputs": [codes.layer],
+        "parameters": parameters,
+        "flops": operations,
+        "inputs": inputs,
     }

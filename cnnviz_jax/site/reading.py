@@ -3,7 +3,7 @@
 import functools
 import html
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
@@ -223,12 +223,7 @@ class SiteUnit:
     @_of_its_form
     def facts(self) -> dict[str, Any]:
         """Every named value on the page, by name."""
-        found: dict[str, Any] = {}
-        for parts in self.panels.values():
-            for part in parts:
-                if part["part"] == "facts":
-                    found |= dict(part["rows"])
-        return found
+        return _facts(part for parts in self.panels.values() for part in parts)
 
     @_of_its_form
     def tiles(self, panel: str = "exemplars") -> list[dict[str, Any]]:
@@ -261,12 +256,16 @@ class SitePage:
     @_of_its_form
     def facts(self) -> dict[str, Any]:
         """Every named value on the page, by name."""
-        return {name: value for part in self.parts if part["part"] == "facts" for name, value in part["rows"]}
+        return _facts(self.parts)
 
     @_of_its_form
     def pixels(self, tile: Mapping[str, Any]) -> UInt8[np.ndarray, "h w 3"]:
         """Return the pixels of a tile of its parts as the page shows them."""
         return _pixels(self.folder, self._sheets, tile)
+
+
+def _facts(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    return {name: value for part in parts if part["part"] == "facts" for name, value in part["rows"]}
 
 
 def _pixels(folder: SiteFolder, sheets: list[Any], tile: Mapping[str, Any]) -> UInt8[np.ndarray, "h w 3"]:

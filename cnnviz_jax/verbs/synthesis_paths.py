@@ -1,6 +1,6 @@
 """Whether images made for units go through the network as real ones do: path similarity, for the pages of a site."""
 
-from collections import OrderedDict
+import functools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -30,8 +30,8 @@ class Paths:
     """Values of layers for images of a data set, each image run once."""
 
     def __init__(self, model: Model, dataset: Dataset, layers: Sequence[str]) -> None:
-        self._model, self._dataset, self._layers = model, dataset, tuple(layers)
-        self._kept: OrderedDict[int, dict[str, Float[np.ndarray, " n"]]] = OrderedDict()
+        self._model, self._layers = model, tuple(layers)
+        self._at = functools.lru_cache(_IMAGES)(lambda number: self._values(dataset.image(number)))
 
     def of(
         self, layer: str, image: Float[np.ndarray, "h w c"], natural: Sequence[int], others: Sequence[int]
@@ -63,14 +63,6 @@ class Paths:
             rows.append((each, found.similarity, found.same, found.other, found.normalised))
         told = [row[4] for row in rows if np.isfinite(row[4])]
         return {"layers": rows, "mean": float(np.mean(told)) if told else float("nan")}
-
-    def _at(self, number: int) -> Mapping[str, Float[np.ndarray, " n"]]:
-        if number not in self._kept:
-            self._kept[number] = self._values(self._dataset.image(number))
-            if len(self._kept) > _IMAGES:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(number)
-        return self._kept[number]
 
     def _values(self, image: Float[np.ndarray, "h w c"]) -> dict[str, Float[np.ndarray, " n"]]:
         found = capture(self._model, np.asarray(image, np.float32)[None], list(self._layers))

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import binomtest
 
-from cnnviz_jax.engine.dictionary.removal import Images, Looked, codes_of, deciding, looked, margins, without
+from cnnviz_jax.engine.dictionary.removal import Images, Looked, codes_of, deciding, looked, margins_on_host, without
 from cnnviz_jax.engine.progress import stage
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.model import Model
@@ -166,7 +165,7 @@ def _fall(
     kept = int(named[is_own].sum())
     # A rate of 0 would make one image certain: the others are counted with one more that is named so.
     base = (named[~is_own].sum() + 1) / ((~is_own).sum() + 2)
-    fell = _margin(apart.seen.logits[is_own], own) - _margin(gone[-1], own)
+    fell = margins_on_host(apart.seen.logits[is_own], own) - margins_on_host(gone[-1], own)
     strength = apart.beside[is_own][..., columns[0]]
     grid = strength.shape[1:] if strength.ndim == 3 else (1, 1)
     strength = strength.reshape(len(own), -1)
@@ -188,7 +187,3 @@ def _fall(
         ids=apart.numbers[is_own][rows],
         places=np.stack(np.unravel_index(strength[rows].argmax(1), grid), 1),
     )
-
-
-def _margin(logits: Float[np.ndarray, "n classes"], labels: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    return np.asarray(margins(jnp.asarray(logits), jnp.asarray(labels)))

@@ -100,6 +100,13 @@ def margins(logits: Any, labels: Any) -> Any:
     return own - jax.nn.logsumexp(jnp.where(is_own, -jnp.inf, logits), axis=-1)
 
 
+def margins_on_host(
+    logits: Float[np.ndarray, "*sets n classes"], labels: Int[np.ndarray, " n"]
+) -> Float[np.ndarray, "*sets n"]:
+    """Return `margins` of arrays in memory."""
+    return np.asarray(margins(jnp.asarray(logits), jnp.asarray(labels)))
+
+
 def without(
     layer: str,
     model: Model,
@@ -186,7 +193,7 @@ def deciding(
         removed[:, taken] = True
         removed[np.arange(len(rest)), rest] = True
         logits = without(layer, model, images, seen.values, codes, directions, removed)
-        left = np.asarray(margins(jnp.asarray(logits), jnp.asarray(labels))).mean(1)
+        left = margins_on_host(logits, labels).mean(1)
         taken.append(rest[int(left.argmin())])
     return order[taken]
 
