@@ -10,12 +10,12 @@ the interval of their mean places' difference has zero in it. Techniques of thou
 """
 
 import argparse
-import json
 import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rows import keep_row, kept_rows
 from scipy.stats import spearmanr
 
 import cnnviz_jax as cv
@@ -59,16 +59,11 @@ def main() -> None:
     for seed in range(asked.seeds):
         _measure(names, seed, asked)
     if asked.table:
-        asked.table.write_text(_table(_read(asked.results), asked), encoding="utf-8")
-
-
-def _read(path: Path) -> dict[tuple[str, int], dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {(row["technique"], row["seed"]): row for row in map(json.loads, lines)}
+        asked.table.write_text(_table(kept_rows(asked.results, "technique", "seed"), asked), encoding="utf-8")
 
 
 def _measure(names: list[str], seed: int, asked: Any) -> None:
-    done = _read(asked.results)
+    done = kept_rows(asked.results, "technique", "seed")
     missing = [name for name in names if (name, seed) not in done]
     if not missing:
         return
@@ -95,8 +90,7 @@ def _measure(names: list[str], seed: int, asked: Any) -> None:
         except CnnvizError as reason:
             row["refused"] = str(reason)
         print(name, seed, f"{time.process_time() - began:.0f} CPU s", row.get("refused", ""), flush=True)
-        with asked.results.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        keep_row(asked.results, row)
 
 
 def _table(rows: dict[tuple[str, int], dict[str, Any]], asked: Any) -> str:

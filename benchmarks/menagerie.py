@@ -29,6 +29,7 @@ os.environ.setdefault("JAX_PLATFORMS", "cpu")
 os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")  # compiling is most of the work
 
+from rows import keep_row, kept_rows
 from zoos import libraries
 from zoos.network import Architecture
 
@@ -49,14 +50,13 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="write the results as a page of the documentation")
     args = parser.parse_args()
     sys.path[:0] = args.path
+    done = kept_rows(args.results, "library", "name")
     if args.table:
         from zoos import table
 
-        rows = read(args.results)
-        found = {(row["library"], row["name"]): wrongs(row) for row in rows}
-        args.table.write_text(table.page(rows, found), encoding="utf-8")
+        found = {network: wrongs(row) for network, row in done.items()}
+        args.table.write_text(table.page(list(done.values()), found), encoding="utf-8")
         return
-    done = {(row["library"], row["name"]): row for row in read(args.results)}
     for architecture in chosen(args.library, args.only, args.count, args.turn):
         if args.list:
             print(architecture.library, architecture.name)
@@ -65,8 +65,7 @@ def main() -> None:
         if row is not None and (right(row) or not args.again):
             continue
         row = in_a_process(architecture, args.seconds, args.mib)
-        with args.results.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        keep_row(args.results, row)
         told = f"{row['cpu']:.1f} s, {row['mib']:.0f} MiB"
         print(f"{architecture.library} {architecture.name}: {told}", *wrongs(row), flush=True)
 
@@ -98,15 +97,6 @@ def wrongs(row: dict[str, Any]) -> list[str]:
     """Return what did not hold."""
     ended = [row["ended"]] if row.get("ended") else []
     return ended + [f"{name} {text}" for name, text in row.get("checks", {}).items() if text.startswith("wrong")]
-
-
-def read(path: Path) -> list[dict[str, Any]]:
-    """Return the last line of each network, in the order in which they were first run."""
-    rows: dict[tuple[str, str], dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines() if path.is_file() else ():
-        row = json.loads(line)
-        rows[row["library"], row["name"]] = row
-    return list(rows.values())
 
 
 def in_a_process(architecture: Architecture, seconds: float, mib: float) -> dict[str, Any]:

@@ -15,13 +15,13 @@ always in the table: `random`, one number for each of 8 x 8 cells, and `drops`, 
 """
 
 import argparse
-import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rows import keep_row, kept_rows
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import CnnvizError
@@ -61,6 +61,7 @@ STEPS = {"parts": 400, "cells": 150}
 CELLS, SHARES, DRAWS = 8, (0.1, 0.3, 0.5, 0.7, 0.9), 20
 SURE = 0.9
 CONTROLS = ("random", "drops")
+_KIND = ("section", "technique")
 
 
 def main() -> None:
@@ -76,19 +77,13 @@ def main() -> None:
     asked = parser.parse_args()
     for section in (_parts, _mosaics, _cells):
         name = section.__name__[1:]
-        missing = [each for each in asked.techniques if (name, each) not in _read(asked.results)]
+        missing = [each for each in asked.techniques if (name, each) not in kept_rows(asked.results, *_KIND)]
         if missing:
             for row in section(missing, asked):
-                with asked.results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps({"section": name} | row) + "\n")
+                keep_row(asked.results, {"section": name} | row)
                 print(name, row["technique"], row.get("refused", f"{time.process_time():.0f} CPU s"), flush=True)
     if asked.table:
-        asked.table.write_text(_table(_read(asked.results)), encoding="utf-8")
-
-
-def _read(path: Path) -> dict[tuple[str, str], dict[str, Any]]:
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    return {(row["section"], row["technique"]): row for row in map(json.loads, lines)}
+        asked.table.write_text(_table(kept_rows(asked.results, *_KIND)), encoding="utf-8")
 
 
 def _network(kind: str, folder: Path) -> cv.Model:
