@@ -4,6 +4,7 @@ Light: JAX is imported when the first program is compiled, because it reads wher
 (`use_compile_cache`) when it is imported.
 """
 
+from cnnviz_jax.compiling.batches import in_batches, in_batches_on_host
 from cnnviz_jax.compiling.collection import without_collection
 from cnnviz_jax.compiling.on_disk import held_bytes, use_compile_cache, use_compile_cache_of_commands
 from cnnviz_jax.compiling.options import compiler_options, compiling_quickly
@@ -12,7 +13,6 @@ from cnnviz_jax.compiling.programs import (
     abstract,
     compilations,
     compiled,
-    in_batches,
     shapes_returned,
 )
 
@@ -25,6 +25,7 @@ __all__ = [
     "compiling_quickly",
     "held_bytes",
     "in_batches",
+    "in_batches_on_host",
     "shapes_returned",
     "use_compile_cache",
     "use_compile_cache_of_commands",

@@ -179,33 +179,6 @@ def abstract(leaf: Any) -> Any:
     return jax.ShapeDtypeStruct(np.shape(leaf), dtype, sharding=sharding, weak_type=weak)
 
 
-_FORWARD_BATCH = 64
-"""Images of one batch. More gain nothing on CPU cores, and their activations are held at once."""
-
-
-def in_batches(function: Callable[..., Any], identity: Hashable, fixed: tuple[Any, ...], images: Any) -> Any:
-    """Return `function(*fixed, images)` of any number of images, computed in batches of one compiled shape.
-
-    Args:
-        function: Pure and traceable; what it returns has a leading axis of images throughout.
-        identity: As for `compiled`.
-        fixed: Arguments before the images.
-        images: Any array; (n, ...).
-    """
-    import jax
-    import numpy as np
-
-    count, parts = len(images), []
-    size = min(_FORWARD_BATCH, count)
-    for first in range(0, count, size):
-        # The last batch repeats the last image: padding costs less than a second program of another shape.
-        args = (*fixed, images[np.minimum(np.arange(first, first + size), count - 1)])
-        parts.append(compiled(function, identity, args, evaluations=count)(*args))
-    if len(parts) == 1:
-        return parts[0]
-    return jax.tree.map(lambda *leaves: jax.numpy.asarray(np.concatenate(leaves)[:count]), *parts)
-
-
 def _need_bytes(program: Any) -> int:
     analysis = program.memory_analysis()
     if analysis is None:

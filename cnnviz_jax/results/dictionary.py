@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_jax.compiling import compiled
+from cnnviz_jax.compiling import in_batches_on_host
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.result import Result
@@ -89,14 +89,10 @@ class Dictionary(Tabular, Result):
         if array.ndim == 0 or array.shape[-1] != length or array.dtype.kind not in "fiu":
             raise UsageError(f"{method} takes numbers (..., {length}), got {array.dtype} {array.shape}")
         rows = array.reshape(-1, length).astype(np.float32)
-        size = min(_ROWS, max(len(rows), 1))
-        parts = []
-        for first in range(0, len(rows), size):
-            places = np.minimum(np.arange(first, first + size), len(rows) - 1)
-            args = (self._on_device, jnp.asarray(rows[places]))
-            program = compiled(lambda codec, rows: getattr(codec, method)(rows), ("codec", method), args)
-            parts.append(np.asarray(program(*args)))
-        found = np.concatenate(parts)[: len(rows)] if parts else np.zeros((0, self._width(method)), np.float32)
+        found = np.zeros((0, self._width(method)), np.float32)
+        if len(rows):
+            run = partial(_of_codec, method)
+            found = in_batches_on_host(run, ("codec", method), (self._on_device,), (rows,), most=_ROWS)
         return found.reshape(*array.shape[:-1], found.shape[-1])
 
     def _width(self, method: str) -> int:
@@ -145,3 +141,7 @@ class FeatureImportance(Tabular, Result):
         return [
             {"feature": int(i), **{name: float(values[:, i].mean()) for name, values in columns.items()}} for i in order
         ]
+
+
+def _of_codec(method: str, codec: Any, rows: Any) -> Any:
+    return getattr(codec, method)(rows)

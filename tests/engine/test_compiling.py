@@ -9,7 +9,7 @@ import pytest
 from flax import linen, nnx
 
 import cnnviz_jax as cv
-from cnnviz_jax.compiling import compilations, in_batches, programs
+from cnnviz_jax.compiling import batches, compilations, in_batches, programs
 from tests.explain.small_network import model, some_images
 
 
@@ -34,7 +34,7 @@ def test_the_logits_are_compiled_with_the_options_of_the_engine(monkeypatch):
 
 
 def test_any_number_of_images_above_a_batch_runs_one_program(monkeypatch):
-    monkeypatch.setattr(programs, "_FORWARD_BATCH", 4)
+    monkeypatch.setattr(batches, "_FORWARD_BATCH", 4)
     net, images = model(), some_images(11)
     expected = np.stack([net.run(jnp.asarray(image))[0] for image in images])
     before = compilations()
@@ -49,7 +49,7 @@ def test_any_number_of_images_above_a_batch_runs_one_program(monkeypatch):
 
 
 def test_batches_of_a_tree_are_joined_and_their_padding_is_cut(monkeypatch):
-    monkeypatch.setattr(programs, "_FORWARD_BATCH", 3)
+    monkeypatch.setattr(batches, "_FORWARD_BATCH", 3)
     images = np.arange(8, dtype=np.float32)
     found = in_batches(lambda scale, x: {"scaled": scale * x, "pair": jnp.stack([x, -x], 1)}, "tree", (2.0,), images)
     np.testing.assert_array_equal(found["scaled"], 2 * images)

@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
-from cnnviz_jax.compiling import compiled
+from cnnviz_jax.compiling import in_batches_on_host
 from cnnviz_jax.model.model import Model
 
 _AT_ONCE = 32
@@ -60,14 +60,9 @@ def looked(
 
     Cost: two forward passes and one backward pass per image.
     """
-    step = partial(_looked, layer)
     counts = np.ones((len(images), *model.layers[layer].shape[:-1]), bool) if outside is None else outside
-    parts = []
-    for rows in _batches(len(images)):
-        args = (model, codec, images[rows], erased[rows], labels[rows], counts[rows])
-        parts.append(jax.device_get(compiled(step, ("looked", layer), args)(*args)))
-    logits, values, empty, empty_logits, shares = (
-        np.concatenate(each)[: len(images)] for each in zip(*parts, strict=True)
+    logits, values, empty, empty_logits, shares = in_batches_on_host(
+        partial(_looked, layer), ("looked", layer), (model, codec), (images, erased, labels, counts), most=_AT_ONCE
     )
     return Looked(logits=logits, values=values, erased=empty, erased_logits=empty_logits, shares=shares)
 
@@ -132,16 +127,14 @@ def without(
     step = partial(_without, layer)
     found = np.zeros((len(removed), len(images), model.class_count), np.float32)
     for number, gone in enumerate(removed):
-        parts = []
-        for rows in _batches(len(images)):
-            args = (model, images[rows], values[rows], codes[rows], directions, gone.astype(np.float32))
-            parts.append(np.asarray(compiled(step, ("without features", layer), args)(*args)))
-        found[number] = np.concatenate(parts)[: len(images)]
+        fixed = (model, directions, gone.astype(np.float32))
+        given = (images, values, codes)
+        found[number] = in_batches_on_host(step, ("without features", layer), fixed, given, most=_AT_ONCE)
     return found
 
 
 def _without(
-    layer: str, model: Model, images: Array, values: Array, codes: Array, directions: Array, gone: Array
+    layer: str, model: Model, directions: Array, gone: Array, images: Array, values: Array, codes: Array
 ) -> Array:
     taken = jnp.einsum("n...m,mc->n...c", codes * gone, directions, precision="highest")
 
@@ -203,21 +196,13 @@ def codes_of(
 ) -> Float[np.ndarray, "n ... m"]:
     """Return the codes of some features in all images; with `outside`, the part of them that is no object's."""
     everywhere = np.ones(seen.values.shape[:-1], bool)
-    codes = []
-    for rows in _batches(len(seen.values)):
-        pair = (seen.values[rows], (seen.values if outside is None else seen.erased)[rows])
-        args = (codec, features.astype(np.int32), *pair, (everywhere if outside is None else outside)[rows])
-        codes.append(np.asarray(compiled(_encoded, ("codes of features",), args)(*args)))
-    return np.concatenate(codes)[: len(seen.values)]
+    given = (seen.values, seen.values, everywhere) if outside is None else (seen.values, seen.erased, outside)
+    fixed = (codec, features.astype(np.int32))
+    found: np.ndarray = in_batches_on_host(_encoded, ("codes of features",), fixed, given, most=_AT_ONCE)
+    return found
 
 
 def _encoded(codec: Any, features: Array, values: Array, erased: Array, counts: Array) -> Array:
     own, empty = (codec.encode(each.astype(jnp.float32))[..., features] for each in (values, erased))
     found: Array = _counted(own, empty, counts)
     return found
-
-
-def _batches(count: int) -> list[Int[np.ndarray, " b"]]:
-    """Return rows of batches of one size; the last one repeats the last row, and what it gives is cut off."""
-    size = min(_AT_ONCE, count)
-    return [np.minimum(np.arange(first, first + size), count - 1) for first in range(0, count, size)]
