@@ -37,6 +37,7 @@ from cnnviz_jax.verbs.render import check_output
 
 if TYPE_CHECKING:
     from cnnviz_jax.model.model import Model
+    from cnnviz_jax.results.dictionary import Dictionary
     from cnnviz_jax.targets import Target
 
 _INSTEAD_OF_A_MODEL = {"image": "an image file", "run": "the folder of a recorder"}
@@ -203,15 +204,22 @@ class Request:
         """Return the model, with weights given as a URL fetched first; here the heavy imports begin."""
         weights, precision = self.given.get("weights"), self.given.get("precision")
         model = load(self.model, weights, precision=precision, quiet=self.settings.quiet)
-        if (features := self.given.get("dictionary")) is None:
-            return model
+        return model if self.given.get("dictionary") is None else model.with_dictionary(self.features())
 
+    def features(self) -> Dictionary:
+        """Return the dictionary that `--dictionary` names.
+
+        Raises:
+            UsageError: The file holds another result.
+        """
         import cnnviz_jax as cv
 
-        found = cv.load(features)
+        found = cv.load(self.given["dictionary"])
         if not isinstance(found, cv.Dictionary):
-            raise UsageError(f"{features!r} holds a {type(found).__name__}; `cnnviz dictionary` keeps dictionaries")
-        return model.with_dictionary(found)
+            raise UsageError(
+                f"{self.given['dictionary']!r} holds a {type(found).__name__}; `cnnviz dictionary` keeps dictionaries"
+            )
+        return found
 
     def target(self, model: Model) -> int | list[int] | Target | None:
         """Return what `--target` names, `None` where it is not given."""

@@ -13,6 +13,7 @@ COMMANDS = {
     "inspect": "show what a model itself holds: filters, receptive fields",
     "survey": "show what units answer to over a folder of images: exemplars, distributions",
     "dictionary": "learn features of a layer beyond its units",
+    "find-shortcuts": "find classes that rest on what is no part of their object",
     "name": "say what units may be called, from labels or masks, and refuse what chance gives",
     "sweep": "explain and survey a whole data set, resumable, on any number of devices",
     "sweep-status": "show how far a sweep is",
