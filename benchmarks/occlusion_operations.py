@@ -34,12 +34,12 @@ def network(name: str) -> cv.Model:
 def counted(name: str, model: cv.Model, window: int, stride: int) -> list[dict[str, Any]]:
     """Return the lines of one network and window."""
     intervals = tuple((i, i + window) for i in range(0, model.input_shape[0] - window + 1, stride))
-    sweep = WindowSweep(intervals, intervals)
+    sweep = WindowSweep((intervals, intervals))
     plan = sweep.plan(model)
     regions = TrueRegions.of(plan)
 
     def parted(groups: tuple[WindowSweep, ...]) -> float:
-        return sum(len(group.rows) * len(group.cols) * group.plan(model).flops for group in groups)
+        return sum(group.count * group.plan(model).flops for group in groups)
 
     def line(what: str, groups: tuple[WindowSweep, ...]) -> dict[str, Any]:
         done = parted(groups)
@@ -66,8 +66,7 @@ def counted(name: str, model: cv.Model, window: int, stride: int) -> list[dict[s
     for most in _PROGRAMS:
         found = place_groups(regions, lambda saved, done: saved > 0, most)
         groups = tuple(
-            WindowSweep(tuple(intervals[i] for i in group.rows), tuple(intervals[i] for i in group.cols))
-            for group in found
+            WindowSweep(tuple(tuple(intervals[i] for i in numbers) for numbers in group.along)) for group in found
         )
         lines.append(line(f"{most} at most", groups))
     return lines

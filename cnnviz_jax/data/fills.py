@@ -6,6 +6,7 @@ A fill is a number, one number per channel, or words: `zero`, `value(0.5)`, `mea
 
 from typing import Any, Protocol
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Key
@@ -52,7 +53,7 @@ def fill_of(
     if word == "model-mean":
         return jnp.broadcast_to(jnp.asarray(model.structure.mean, image.dtype), image.shape)
     if word == "blur":
-        return blurred(image, number or 0.0)
+        return blurred(image, number or 0.0, model.structure.extents)
     if word == "noise":
         if key is None:
             raise UsageError("the fill 'noise' needs a key")
@@ -60,8 +61,19 @@ def fill_of(
     return jnp.full(image.shape, number or 0.0, image.dtype)
 
 
-def blurred(image: Float[Array, "h w c"], sigma: float) -> Float[Array, "h w c"]:
-    """Return the image under a Gaussian of `sigma` pixels, borders repeated, cut at 4 sigma."""
+def blurred(image: Float[Array, "h w c"], sigma: float, extents: tuple[int, ...] = ()) -> Float[Array, "h w c"]:
+    """Return the image under a Gaussian of `sigma` pixels, borders repeated, cut at 4 sigma.
+
+    Args:
+        image: The image.
+        sigma: In pixels; of a volume in voxels, along all three axes.
+        extents: Depth, height and width of a volume, whose slices stand one below the other.
+    """
+    if len(extents) > 2:
+        slices = image.reshape(extents[0], -1, *image.shape[1:])
+        within = jax.vmap(lambda each: blurred(each, sigma, extents[1:]))(slices)
+        depth = jnp.asarray(_smoothing(extents[0], sigma), image.dtype)
+        return jnp.tensordot(depth, within, 1).reshape(image.shape)
     rows, cols = (jnp.asarray(_smoothing(size, sigma), image.dtype) for size in image.shape[:2])
     return jnp.einsum("ij,jkc,lk->ilc", rows, image, cols)
 

@@ -66,7 +66,8 @@ def expanded_weights(
     Raises:
         LayerNotFoundError: There is no such layer.
         UsageError: A unit does not exist, or `layer` is not computed from `source`.
-        LayerKindError: What lies between is not linear even so, such as an attention or a gate.
+        LayerKindError: What lies between is not linear even so, such as an attention or a gate, or the model takes
+            volumes.
         ModelError: The model cannot be run on an image so large that no window reaches a border.
 
     Cost: one backward pass per unit, between the two layers only.
@@ -79,6 +80,8 @@ def expanded_weights(
     for unit in chosen:
         if not 0 <= unit < count:
             raise UsageError(f"layer {layer!r} has units 0 to {count - 1}, got {unit}")
+    if len(model.structure.extents) > 2:
+        raise LayerKindError(f"expanded weights are of images and series; {model.name} takes a volume")
     place = _place(model, layer, lower)
     shape = _shape(place.model, lower)
     factors = {name: np.asarray(rate, np.float32) for name, rate in (rates or {}).items()}

@@ -140,8 +140,7 @@ class Model(Copied):
         kernel = None if node.kernel is None else functools.partial(self.program.kernel, name, self.params)
         params = () if node.kernel is None else node.kernel.paths
         kernel_shape = None if node.kernel is None else node.kernel.shape
-        field = None if self.structure.is_volume else node.receptive_field  # rows are of slices there, not of space
-        return Layer(name, node.kind, shape, channels, field, node.axes, params, kernel_shape, kernel)
+        return Layer(name, node.kind, shape, channels, node.receptive_field, node.axes, params, kernel_shape, kernel)
 
     @functools.cached_property
     def class_count(self) -> int:

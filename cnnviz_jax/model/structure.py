@@ -67,9 +67,9 @@ class Structure:
         return hash(self._identity)
 
     @property
-    def is_volume(self) -> bool:
-        """Whether inputs have three spatial axes."""
-        return self.space is not None and len(self.space.spatial) == 3
+    def extents(self) -> tuple[int, ...]:
+        """Lengths of the spatial axes: height and width of an image, as others are held too; three of a volume."""
+        return _extents(self.input_shape, self.space)
 
     def program_layers(self, read: Sequence[str], need_outputs: bool) -> tuple[str, ...]:
         """Return the program's layers that `Model.read_off` takes: no `input` that is no layer, and the logits' own."""
@@ -99,13 +99,12 @@ def structure_of(
     cast: list[Any] = []
 
     def apply(params: Any, images: Float[Array, "n h w c"]) -> Any:
-        x = images
+        own: Any = images if space is None else space.own(images)
         if any(mean):
-            x = x - jnp.asarray(mean, x.dtype)
+            own = own - jnp.asarray(mean, own.dtype)
         if any(value != 1.0 for value in std):
             # Times the reciprocal, as rounding then stays closest to a normalisation done in float64.
-            x = x * jnp.asarray([1 / value for value in std], x.dtype)
-        own = x if space is None else space.own(x)
+            own = own * jnp.asarray([1 / value for value in std], own.dtype)
         if pure.axes == "NCHW":
             own = jax.tree.map(lambda each: jnp.moveaxis(each, -1, 1) if each.ndim > 2 else each, own)
         if cast:
@@ -117,16 +116,16 @@ def structure_of(
             return pure.logits(outputs), outputs
 
     head, warnings = None, list(pure.notes)
-    is_volume = space is not None and len(space.spatial) == 3
+    extents = _extents(input_shape, space)
     try:
-        program = traced(apply, pure, input_shape, params, has_more=True, is_volume=is_volume)
+        program = traced(apply, pure, input_shape, params, has_more=True, extents=extents)
     except ModelError:
         # Code that promotes no dtypes (`lax.conv`) wants images of its parameters' precision.
         low = {leaf.dtype for leaf in jax.tree.leaves(params) if jnp.issubdtype(leaf.dtype, jnp.floating)}
         if len(low) != 1 or (dtype := next(iter(low))) == jnp.float32:
             raise
         cast.append(dtype)
-        program = traced(apply, pure, input_shape, params, has_more=True, is_volume=is_volume)
+        program = traced(apply, pure, input_shape, params, has_more=True, extents=extents)
         warnings.append(f"images are cast to {dtype}, as the parameters are")
     for check in program.checks:
         if check.severity == "error":
@@ -147,6 +146,10 @@ def structure_of(
         warnings=tuple(warnings),
         space=space,
     )
+
+
+def _extents(input_shape: tuple[int, int, int], space: Space | SeveralInputs | None) -> tuple[int, ...]:
+    return space.spatial if space is not None and len(space.spatial) > 2 else input_shape[:2]
 
 
 def of_any_batch(structure: Structure, params: Any) -> Structure:
@@ -196,7 +199,7 @@ def in_precision(structure: Structure, precision: Precision, params: Any) -> Str
     return dataclasses.replace(
         exact,
         apply=apply,
-        program=traced(apply, exact.pure, exact.input_shape, params, has_more=True, is_volume=exact.is_volume),
+        program=traced(apply, exact.pure, exact.input_shape, params, has_more=True, extents=exact.extents),
         warnings=(*exact.warnings, warning),
         sizes={},
         exact=exact,
@@ -211,7 +214,7 @@ def traced(
     params: Any,
     *,
     has_more: bool = False,
-    is_volume: bool = False,
+    extents: tuple[int, ...] | None = None,
 ) -> Program:
     """Return the program of `apply(params, images)` at an input size, read with what the adapter says of it.
 
@@ -226,5 +229,5 @@ def traced(
         scope_hints=pure.scope_hints,
         tokens=pure.tokens,
         has_more=has_more,
-        is_volume=is_volume,
+        extents=extents,
     )

@@ -5,6 +5,7 @@ For techniques that occlude, blur or replace rectangles: exact for any model, se
 
 import functools
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import jax
@@ -16,7 +17,7 @@ from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure
-from cnnviz_jax.program import ChangedWindows, Interval, PlaceGroup, TrueRegions, WindowPlan, place_groups
+from cnnviz_jax.program import ChangedWindows, PlaceGroup, Places, SweepPlace, TrueRegions, WindowPlan, place_groups
 
 # Measured on two CPU cores: an operation on a window runs at nine tenths of the pace of one on a whole map, and a
 # number that is cut out and laid over costs as much as some hundred operations.
@@ -36,14 +37,26 @@ _MOST_GROUPS = 64
 
 @dataclass(frozen=True)
 class WindowSweep:
-    """The windows that one row interval and one column interval make together, and how models are run on them."""
+    """The windows that one interval of each axis make together, and how models are run on them."""
 
-    rows: tuple[Interval, ...]
-    """Rows of the image that change together, as (first, one past the last)."""
-    cols: tuple[Interval, ...]
-    """The same for columns."""
+    places: Places
+    """For each spatial axis of the input, rows and columns of an image, what changes together there: the first and one
+    past the last."""
     beside: "tuple[WindowSweep, ...]" = ()
     """Where this is one of the groups of a sweep: all of them. What `prepare` of any returns serves every one."""
+
+    @property
+    def count(self) -> int:
+        """How many windows."""
+        return prod(map(len, self.places))
+
+    def place(self, index: Int[Array, ""]) -> SweepPlace:
+        """Return which interval of each axis makes window `index`, the last axis fastest; traceable."""
+        found: list[Int[Array, ""]] = []
+        for intervals in self.places[:0:-1]:
+            found.insert(0, index % len(intervals))
+            index = index // len(intervals)
+        return (index, *found)
 
     def plan(self, model: Model, target: Scored | None = None) -> WindowPlan:
         """Return what is recomputed for each window, and why; nothing runs.
@@ -86,8 +99,7 @@ class WindowSweep:
         image: Float[Array, "h w c"],
         occluded: Float[Array, "h w c"],
         unchanged: tuple[Array, ...],
-        row: Int[Array, ""],
-        col: Int[Array, ""],
+        place: SweepPlace,
         target: Scored | None = None,
     ) -> tuple[Any, dict[str, Float[Array, "..."]]]:
         """Return the logits, and the values at the target's layers, when an image looks like `occluded` in a window.
@@ -97,18 +109,17 @@ class WindowSweep:
             image: The image in [0, 1].
             occluded: What shows inside the window, as large as the image.
             unchanged: What `prepare` returned for the image and the same target.
-            row: Which of `rows`; traced.
-            col: Which of `cols`; traced.
+            place: Which interval along each axis, from `place`; traced.
             target: What is going to be scored; the outputs where it is left out.
         """
         names, need_outputs = _wanted(target)
         program, structure = model.program, model.structure
         own = model.own_layers(names)
         windows = _planned(self, structure, own, need_outputs)
-        values = windows.evaluate(model.params, image[None], occluded[None], unchanged, (row, col))
+        values = windows.evaluate(model.params, image[None], occluded[None], unchanged, place)
         native = {name: values[program.layer_node(name).value] for name in structure.program_layers(own, need_outputs)}
         if INPUT in names:
-            image = jnp.where(self.mask((image.shape[0], image.shape[1]), row, col), occluded, image)
+            image = jnp.where(self.mask(structure.extents, place), occluded, image)
         outputs = program.outputs_of(model.params, values) if need_outputs and structure.head is None else None
         return model.read_off(image, outputs, native, names, need_outputs)
 
@@ -118,18 +129,25 @@ class WindowSweep:
         image: Float[Array, "h w c"],
         occluded: Float[Array, "h w c"],
         unchanged: tuple[Array, ...],
-        row: Int[Array, ""],
-        col: Int[Array, ""],
+        place: SweepPlace,
         target: Scored,
     ) -> Float[Array, ""]:
         """Return the target's score when an image looks like `occluded` in one window; see `run`."""
-        return target.score(*self.run(model, image, occluded, unchanged, row, col, target))
+        return target.score(*self.run(model, image, occluded, unchanged, place, target))
 
-    def mask(self, size: tuple[int, int], row: Int[Array, ""], col: Int[Array, ""]) -> Bool[Array, "h w 1"]:
-        """Return which pixels a window occludes."""
-        rows, cols = jnp.asarray(np.asarray(self.rows))[row], jnp.asarray(np.asarray(self.cols))[col]
-        y, x = jnp.arange(size[0])[:, None, None], jnp.arange(size[1])[None, :, None]
-        return (y >= rows[0]) & (y < rows[1]) & (x >= cols[0]) & (x < cols[1])
+    def mask(self, extents: tuple[int, ...], place: SweepPlace) -> Bool[Array, "h w 1"]:
+        """Return which pixels a window occludes; of a volume, held slice below slice, which voxels.
+
+        Args:
+            extents: Lengths of the input's spatial axes.
+            place: Which interval along each axis, from `place`.
+        """
+        along = []
+        for axis, (extent, intervals) in enumerate(zip(extents, self.places, strict=True)):
+            first, stop = jnp.asarray(np.asarray(intervals))[place[axis]]
+            at = jnp.arange(extent).reshape([-1 if k == axis else 1 for k in range(len(extents))])
+            along.append((at >= first) & (at < stop))
+        return functools.reduce(jnp.logical_and, along).reshape(-1, extents[-1], 1)
 
 
 def _wanted(target: Scored | None) -> tuple[tuple[str, ...], bool]:
@@ -157,11 +175,11 @@ def _grouped(
 
     def need(group: PlaceGroup) -> float:
         at_once = min(group.count, 32)
-        return at_once * float(regions.each(regions.heights[group.rows].max(0), regions.widths[group.cols].max(0)))
+        return at_once * float(regions.each(np.prod(regions.largest(group), axis=0)))
 
     found = place_groups(regions, pays, _MOST_GROUPS)
     return tuple(
-        WindowSweep(tuple(sweep.rows[i] for i in group.rows), tuple(sweep.cols[i] for i in group.cols))
+        WindowSweep(tuple(tuple(all_[i] for i in some) for all_, some in zip(sweep.places, group.along, strict=True)))
         for group in sorted(found, key=need, reverse=True)
     )
 
@@ -181,6 +199,6 @@ def _laid_out(
     found: list[ChangedWindows] = []
     for group in groups:
         beside = found[0] if found else None
-        windows = structure.program.windows(group.rows, group.cols, read=read, need_outputs=outputs, beside=beside)
+        windows = structure.program.windows(group.places, read=read, need_outputs=outputs, beside=beside)
         found.append(windows)
     return tuple(found)

@@ -5,7 +5,16 @@ Begin with `Program.trace`; the folder's README says what stands behind it.
 
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.program.graph.evaluator import Override
-from cnnviz_jax.program.incremental import ChangedWindows, Interval, PlaceGroup, TrueRegions, WindowPlan, place_groups
+from cnnviz_jax.program.incremental import (
+    ChangedWindows,
+    Interval,
+    PlaceGroup,
+    Places,
+    SweepPlace,
+    TrueRegions,
+    WindowPlan,
+    place_groups,
+)
 from cnnviz_jax.program.layers.checks import ProgramCheck
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.program import Handler, Program
@@ -19,8 +28,10 @@ __all__ = [
     "LayerNode",
     "Override",
     "PlaceGroup",
+    "Places",
     "Program",
     "ProgramCheck",
+    "SweepPlace",
     "TrueRegions",
     "WindowPlan",
     "deconv_relu",

@@ -157,18 +157,16 @@ class Program(TracedProgram):
 
     def windows(
         self,
-        rows: Sequence[Interval],
-        cols: Sequence[Interval],
+        places: Sequence[Sequence[Interval]],
         *,
         read: Sequence[str] = (),
         need_outputs: bool = True,
         beside: ChangedWindows | None = None,
     ) -> ChangedWindows:
-        """Return what evaluates the program exactly when the image changes in one of `rows` x `cols` at a time.
+        """Return what evaluates the program exactly when the image changes in one interval of each axis at a time.
 
         Args:
-            rows: Rows of the image that change together, as (first, one past the last).
-            cols: The same for columns.
+            places: For each spatial axis the rows, or the columns, that change together, as (first, one past the last).
             read: Layers whose values are returned.
             need_outputs: Whether the outputs are too.
             beside: Windows of the same image that share the unchanged activations.
@@ -179,7 +177,7 @@ class Program(TracedProgram):
         numbers = [self.layer_node(name).value for name in read]
         if need_outputs:
             numbers += [number for number in self.result_ids if self.analysis.depends(number)]
-        plan = plan_windows(self.graph, self.analysis, numbers, rows, cols)
+        plan = plan_windows(self.graph, self.analysis, numbers, tuple(map(tuple, places)))
         return ChangedWindows(plan, self.evaluator, beside, self._faster)
 
     def outputs_of(self, params: Any, values: Mapping[int, Any]) -> Any:

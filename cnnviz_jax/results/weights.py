@@ -120,10 +120,11 @@ class ReceptiveFields(Result):
 
     fields: dict[str, Field]
     """By layer name, in execution order."""
-    input_shape: tuple[int, int, int]
-    """Height, width, channels of the input."""
+    input_shape: tuple[int, ...]
+    """Height, width, channels of the input; of a volume its depth first."""
     kinds: dict[str, str]
     provenance: Provenance
-    unit: tuple[str, int, int] | None = None
-    """Layer, row and column of the unit whose way down is asked for; then `fields` end with its layer."""
+    unit: tuple[str | int, ...] | None = None
+    """Layer, row and column (in a volume slice, row and column) of the unit whose way down is asked for; then `fields`
+    end with its layer."""
     warnings: tuple[str, ...] = ()

@@ -1547,8 +1547,9 @@ class ReceptiveField(InspectConfig[weights.ReceptiveFields]):
     """What each unit of each layer sees of the input."""
     layer: str | None = None
     """The only layer to list; all of them when not given."""
-    unit: tuple[int, int] | None = None
-    """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
+    unit: tuple[int, ...] | None = None
+    """Row and column of a unit of `layer`, in a volume slice, row and column: what it sees of each layer below and of
+    the image."""
 
 @dataclass(frozen=True, kw_only=True)
 class RegionPerturbation(MeasureConfig):
@@ -1642,8 +1643,8 @@ class Rise(ExplainConfig):
     """Mean score over random masks that keep a pixel."""
     masks: int = 4000
     """Random masks per image."""
-    grid: int | tuple[int, int] = 7
-    """Cells of a mask along each axis, before it is enlarged."""
+    grid: int | tuple[int, ...] = 7
+    """Cells of a mask along each axis (one number for all), before it is enlarged."""
     probability: float = 0.5
     """Chance that a cell is kept."""
     fill: float | tuple[float, ...] | str = 'model-mean'

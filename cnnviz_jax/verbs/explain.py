@@ -207,7 +207,7 @@ def _held_options(options: Mapping[str, Any], model: Model) -> dict[str, Any]:
 
 def _volume(model: Model, layer: str | None) -> tuple[int, int, int] | None:
     """Depth, height and width of a layer's map, in a model of volumes."""
-    if not model.structure.is_volume or layer is None or layer not in model.program.layers:
+    if layer is None or layer not in model.program.layers:
         return None
     return model.program.layers[layer].volume
 

@@ -23,7 +23,7 @@ from cnnviz_jax.engine import (
     word_id,
 )
 from cnnviz_jax.engine.techniques import build, running
-from cnnviz_jax.errors import ImageError, TargetError, UsageError
+from cnnviz_jax.errors import ImageError, ModelError, TargetError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import options_in, technique_and_config
@@ -87,6 +87,10 @@ def synthesize(
     spec, config, layer = _technique(technique, layer, model, options)
     if snapshots < 0 or snapshots == 1:
         raise UsageError(f"snapshots is 0 for none, or 2 and more, the first and the last image; got {snapshots}")
+    if len(model.structure.extents) > 2:
+        raise ModelError(
+            f"{spec.name} makes images and series; {model.name} takes a volume, whose slices it would make as one image"
+        )
     resolved, ids = _targets(model, layer, channels, target, config)
     if images is not None:
         resolved, ids = _with_images(resolved, ids, np.asarray(images, np.float32), model)

@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import cnnviz_jax as cv
-from cnnviz_jax.errors import ImageError, LayerKindError, ModelError, RenderError, UsageError, WindowError
-from cnnviz_plugins.explain.perturbation.boxes import Boxes
+from cnnviz_jax.errors import ImageError, LayerKindError, ModelError, RenderError, WindowError
 from cnnviz_plugins.explain.perturbation.windows import Windows
 
 RANDOM = np.random.default_rng(0)
@@ -148,19 +147,17 @@ def test_the_engine_changes_no_number_of_a_series():
     np.testing.assert_allclose(windows.values, dense.values, atol=1e-5)
     plan = Windows.over_series(SERIES[0], 3, 2, "full").sweep.plan(MODELS["series"])
     assert plan.flops < 0.6 * plan.dense_flops  # recomputed around each window alone, up to the global mean
-    with pytest.raises(UsageError, match="engine='incremental' recomputes windows of images and series; volumes are"):
-        cv.explain("occlusion", MODELS["volume"], INPUTS["volume"], engine="incremental", **options)
 
 
 def test_positions_of_windows_are_those_of_the_facts():
-    assert Windows.over_series(51, 8, 3, "full").cols == 15
-    assert Windows.over_series(51, 8, 3, "truncate").cols == 16
-    assert Boxes.over((16, 24, 24), (4, 8, 8), (2, 4, 4), "full").counts == (7, 5, 5)
-    assert Boxes.over((16, 24, 24), 4, 2, "full").counts == (7, 11, 11)
+    assert Windows.over_series(51, 8, 3, "full").counts == (1, 15)
+    assert Windows.over_series(51, 8, 3, "truncate").counts == (1, 16)
+    assert Windows.over((16, 24, 24), (4, 8, 8), (2, 4, 4), "full").counts == (7, 5, 5)
+    assert Windows.over((16, 24, 24), 4, 2, "full").counts == (7, 11, 11)
     with pytest.raises(WindowError, match="a window of 9 steps does not fit a series of 8"):
         Windows.over_series(8, 9, 1, "full")
     with pytest.raises(WindowError, match=r"window is one number, or one for each of 3 axes; got \(4, 4\)"):
-        Boxes.over((8, 8, 8), (4, 4), 1, "full")
+        Windows.over((8, 8, 8), (4, 4), 1, "full")
 
 
 def test_fields_along_time_are_those_of_the_facts():
@@ -193,7 +190,7 @@ def test_layers_of_series_and_volumes_are_maps_with_their_names():
         assert [layer.kind for layer in layers] == kinds, kind
         assert [layer.is_map for layer in layers] == [True] * 4 + [False] * 2
     assert MODELS["series"].layers["conv"].receptive_field.size == (1, 3)
-    assert MODELS["volume"].layers["conv"].receptive_field is None
+    assert MODELS["volume"].layers["conv"].receptive_field.size == (3, 3, 3)
     cam = cv.explain("cam", MODELS["series"], INPUTS["series"], target=1)
     expected = features(PARAMS["series"], INPUTS["series"]) @ PARAMS["series"]["head"][:, 1]
     np.testing.assert_allclose(cam.low_res, expected, atol=1e-5)

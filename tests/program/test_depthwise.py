@@ -81,7 +81,7 @@ def test_windows_of_an_occluded_image_take_them_too_where_a_part_is_recomputed_a
         return x.sum((1, 2))
 
     params, x = tuple(numbers(3, 3, 1, 3) + k for k in range(4)), numbers(1, 9, 9, 3)
-    windows = traced(apply, params, (9, 9, 3)).windows([(3, 6)], [(3, 6)])
+    windows = traced(apply, params, (9, 9, 3)).windows(([(3, 6)], [(3, 6)]))
     place, dark = (jnp.int32(0), jnp.int32(0)), jnp.zeros_like(x)
 
     def occluded(x: Any) -> Any:

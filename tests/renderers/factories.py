@@ -56,8 +56,8 @@ def receptive_fields():
     second = first.windows(9, 3, 2, 0)
     third = second.windows(9, 5, 1, 2)
     reaches = {"input": first, "conv1": second, "conv2": third, "pool": third.hull()}
-    fields = {name: Field(rows=reach, columns=reach, is_map=True) for name, reach in reaches.items()}
-    fields["dense"] = Field(rows=Reach.everything(20), columns=Reach.everything(20), is_map=False)
+    fields = {name: Field((reach, reach), is_map=True) for name, reach in reaches.items()}
+    fields["dense"] = Field((Reach.everything(20),) * 2, is_map=False)
     return ReceptiveFields(
         fields=fields,
         input_shape=(20, 20, 3),

@@ -1,7 +1,8 @@
 """What is known of each value without running anything: layout, dependence, and reach.
 
-Axes have roles: `"B"` batch, `"C"` channel, `0` and `1` the spatial axes, `None` anything else. A reshape may put
-several roles into one axis, so an axis is a row of factors, major first, each a role with a length: flattening
+Axes have roles: `"B"` batch, `"C"` channel, `0`, `1`, ... the spatial axes in the input's order (rows and columns of an
+image; depth, rows and columns of a volume), `None` anything else. A reshape may put several roles into one axis, so an
+axis is a row of factors, major first, each a role with a length: flattening
 `n h w c` gives the axis `((0, h), (1, w), ("C", c))`, and reshaping back restores what was there. The role `"c"` is
 a part of a split channel axis; it becomes `"C"` again when all parts meet.
 """
@@ -9,14 +10,15 @@ a part of a split channel axis; it becomes `"C"` again when all parts meet.
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from math import prod
-from typing import Literal
+from typing import Literal, TypeGuard
 
 from cnnviz_jax.program.analysis.reach import Reach
 
-Role = Literal["B", "C", "c", 0, 1] | None
+Role = Literal["B", "C", "c"] | int | None
 Axis = tuple[tuple[Role, int], ...]
 
-SPATIAL: tuple[Literal[0], Literal[1]] = (0, 1)
+Reaches = tuple[Reach, ...]
+"""One per spatial axis of the input."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,7 @@ class AbstractValue:
     """The number that all its elements are, where that is known."""
     axes: tuple[Axis, ...] = ()
     """For a value that depends on the image: the factors of each axis."""
-    reach: tuple[Reach, Reach] | None = None
+    reach: Reaches | None = None
     """For a value that depends on the image: what its units see along each spatial axis."""
 
     @property
@@ -44,7 +46,7 @@ class AbstractValue:
         holders = (k for k, axis in enumerate(self.axes) if any(role == spatial for role, _ in axis))
         return next(holders, None)
 
-    def seen(self) -> tuple[Reach, Reach]:
+    def seen(self) -> Reaches:
         """`reach`, for a value that depends on the image."""
         if self.reach is None:
             raise TypeError("this value does not depend on the image")
@@ -52,8 +54,8 @@ class AbstractValue:
 
     def changed(self, axes: Sequence[Axis], change: Callable[[int, Reach], Reach]) -> "AbstractValue":
         """The same with other axes; `change(spatial, reach)` gives the reach."""
-        first, second = self.seen()
-        return replace(self, axes=tuple(axes), reach=(change(0, first), change(1, second)), uniform=None)
+        reach = tuple(change(k, each) for k, each in enumerate(self.seen()))
+        return replace(self, axes=tuple(axes), reach=reach, uniform=None)
 
     def along(self, position: int, size: int, change: Callable[[Reach], Reach]) -> "AbstractValue":
         """The same with `size` units along axis `position`; a spatial axis sees what `change` makes of its reach.
@@ -77,7 +79,12 @@ def _role(axis: Axis) -> Role:
     if len(axis) == 1:
         return None if axis[0][0] == "c" else axis[0][0]
     roles = [role for role, _ in axis]
-    return "C" if "C" in roles or ("c" in roles and 0 not in roles and 1 not in roles) else None
+    return "C" if "C" in roles or ("c" in roles and not any(map(is_spatial, roles))) else None
+
+
+def is_spatial(role: Role) -> TypeGuard[int]:
+    """Whether a role is that of a spatial axis."""
+    return isinstance(role, int)
 
 
 def length(axis: Axis) -> int:

@@ -5,7 +5,7 @@ from operator import methodcaller
 
 import numpy as np
 
-from cnnviz_jax.program.analysis.abstract_values import SPATIAL, AbstractValue, Axis, Role, length, single
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role, is_spatial, length, single
 from cnnviz_jax.program.analysis.reach import Reach, union
 from cnnviz_jax.program.analysis.rulebook import RuleContext, rule, unknown
 from cnnviz_jax.program.graph.graph import Node
@@ -48,7 +48,7 @@ def together(known: Sequence[AbstractValue], shape: tuple[int, ...]) -> Abstract
             axes.append(((single(choices[0]), size),))
     result = AbstractValue(True, axes=tuple(axes))
     reach = []
-    for k in SPATIAL:
+    for k in range(len(known[0].seen())):
         place = result.carrier(k)
         units = 1 if place is None else next(n for role, n in axes[place] if role == k)
         parts = []
@@ -57,7 +57,7 @@ def together(known: Sequence[AbstractValue], shape: tuple[int, ...]) -> Abstract
             fits = operand in full and operand.carrier(k) == place and len(part.first) in (1, units)
             parts.append(part if fits or len(part.first) == 1 else part.hull())
         reach.append(union(parts).spread(units))
-    return AbstractValue(True, axes=tuple(axes), reach=(reach[0], reach[1]))
+    return AbstractValue(True, axes=tuple(axes), reach=tuple(reach))
 
 
 def _is_blank(axis: Axis) -> bool:
@@ -75,7 +75,7 @@ def _convolution(context: RuleContext, node: Node, operands: Sequence[AbstractVa
     source = spatial_roles(source, [batch, feature], inside)
     # All in-channels go into each output, so a spatial axis merged into them (space to depth) is seen whole. A spatial
     # axis without a role (time, depth) is slid over as well but nobody's reach; sliding over the batch mixes images.
-    lost = {role for role, _ in source.axes[feature] if role in SPATIAL}
+    lost = {role for role, _ in source.axes[feature] if is_spatial(role)}
     axes: list[Axis] = [()] * len(shape)
     axes[spec.out_spec[0]] = source.axes[batch]
     axes[spec.out_spec[1]] = (("C", shape[spec.out_spec[1]]),)
@@ -85,7 +85,7 @@ def _convolution(context: RuleContext, node: Node, operands: Sequence[AbstractVa
         dilation, base = params["rhs_dilation"][k], params["lhs_dilation"][k]
         index_map = (shape[after], size, params["window_strides"][k], params["padding"][k][0], dilation, base)
         role = single(source.axes[before])
-        if role in SPATIAL:
+        if is_spatial(role):
             windows[role] = index_map
             axes[after] = ((role, shape[after]),)
         elif len(source.axes[before]) == 1:
@@ -112,11 +112,12 @@ def spatial_roles(source: AbstractValue, taken: Sequence[int], inside: Sequence[
     # over the middle axes says by itself that these are rows and columns, though which unit saw what is gone.
     present = {role for axis in source.axes for role, _ in axis}
     blank = [k for k in inside if _is_blank(source.axes[k])]
-    if len(inside) != 2 or len(blank) != 2 or present & set(SPATIAL):
+    count = len(source.seen())
+    if len(inside) != count or len(blank) != count or any(map(is_spatial, present)):
         return source
     axes = list(source.axes)
     for k, position in enumerate(inside):
-        axes[position] = ((SPATIAL[k], length(source.axes[position])),)
+        axes[position] = ((k, length(source.axes[position])),)
     return source.changed(axes, lambda k, reach: reach.hull().spread(axes[inside[k]][0][1]))
 
 
@@ -222,7 +223,7 @@ def _product(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
         # Mixing one spatial axis by a learned matrix (a token-mixing MLP) leaves no channels: it is no new C.
         # Where none are left (the entries of a vector were the places) it is.
         left = {role for axis in axes for role, _ in axis} & {"C", "c"}
-        blank = not roles & {"C", "c"} and roles & {0, 1} and left
+        blank = not roles & {"C", "c"} and any(map(is_spatial, roles)) and left
         if not operands[1 - side].depends and len(others) == 1 and (not blank or len(inner) > 1):
             axes[others[0]] = (("C", shape[others[0]]),)
         parts.append(source.changed(axes, lambda k, reach, roles=roles: reach.hull() if k in roles else reach))  # type: ignore[misc]
@@ -240,7 +241,7 @@ def _table(
     inner, other = sides[side][0], sides[1 - side]
     if len(inner) != 1 or len(other[0]) != 1 or len(other[1]) != 1 or len(other[2]) != 1:
         return None
-    if single(source.axes[next(iter(inner))]) not in SPATIAL:
+    if not is_spatial(single(source.axes[next(iter(inner))])):
         return None
     matrix = context.constant(node.inputs[1 - side])
     if matrix is None:

@@ -27,11 +27,18 @@ _CONSTANT_LIMIT = 1 << 22
 class Analysis:
     """The abstract value of every value, and what was noticed on the way."""
 
-    def __init__(self, graph: Graph) -> None:
+    def __init__(self, graph: Graph, extents: tuple[int, ...] | None = None) -> None:
+        """Interpret a graph.
+
+        Args:
+            graph: The program.
+            extents: Lengths of the input's spatial axes where there are more than two, of which the rows of the image
+                are all but the last: depth and height of a volume whose slices stand one below the other.
+        """
         image = graph.values[graph.image_id].shape
         roles = _LAYOUTS.get(len(image), (None,) * len(image))
         self.graph = graph
-        self.extents = (image[roles.index(0)] if 0 in roles else 1, image[roles.index(1)] if 1 in roles else 1)
+        self.extents = extents or tuple(image[roles.index(k)] if k in roles else 1 for k in (0, 1))
         self.values: list[AbstractValue] = [AbstractValue()] * len(graph.values)
         self.batch_mixers: list[Node] = []
         """Nodes that mix the images of a batch."""
@@ -46,10 +53,19 @@ class Analysis:
         for node in graph.leaves:
             self._enter(node)
 
+    @property
+    def is_series(self) -> bool:
+        """Whether the image is one row, as series and vectors are held."""
+        return len(self.extents) == 2 and self.extents[0] == 1
+
     def _start(self, roles: tuple[Role, ...], image: tuple[int, ...]) -> None:
         graph = self.graph
-        axes: tuple[Axis, ...] = tuple(((role, size),) for role, size in zip(roles, image, strict=True))
-        reach = (Reach.of_image(self.extents[0]), Reach.of_image(self.extents[1]))
+        last = len(self.extents) - 1
+        axes: tuple[Axis, ...] = tuple(
+            tuple(enumerate(self.extents[:-1])) if role == 0 and last > 1 else ((last if role == 1 else role, size),)
+            for role, size in zip(roles, image, strict=True)
+        )
+        reach = tuple(map(Reach.of_image, self.extents))
         for value in graph.values:
             if value.constant is not None:
                 self.values[value.id] = AbstractValue(uniform=_uniform(value.constant))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role, length, single
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role, is_spatial, length, single
 from cnnviz_jax.program.analysis.reach import Reach, joined, union
 from cnnviz_jax.program.analysis.reshaping import whole_channels
 from cnnviz_jax.program.analysis.rulebook import RuleContext, rule, unknown
@@ -40,7 +40,7 @@ def _broadcast(context: RuleContext, node: Node, operands: Sequence[AbstractValu
         else:  # one unit becomes many, all alike
             role = single(axis)
             axes[target] = ((role, shape[target]),)
-            if role in (0, 1):
+            if is_spatial(role):
                 sizes[role] = shape[target]
     return [source.changed(axes, lambda k, reach: reach.hull().spread(sizes[k]) if k in sizes else reach)]
 
@@ -133,7 +133,7 @@ def _concatenate(context: RuleContext, node: Node, operands: Sequence[AbstractVa
         parts = [(next(places).seen()[k] if o.depends else None, n) for o, n in zip(operands, sizes, strict=True)]
         return joined(parts, context.extents[k])
 
-    return [AbstractValue(True, axes=tuple(axes), reach=(reach(0), reach(1)))]
+    return [AbstractValue(True, axes=tuple(axes), reach=tuple(map(reach, range(len(context.extents)))))]
 
 
 def _as_one_factor(source: AbstractValue, position: int, role: Role) -> AbstractValue:

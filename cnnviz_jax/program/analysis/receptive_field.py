@@ -1,12 +1,13 @@
 """Receptive fields: which pixels a unit of a layer sees, by an affine index map and as exact boxes.
 
-Rows come first, columns second. Boxes are inclusive: `(top, left, bottom, right)` with `bottom` and `right` the last
-row and column seen, as in Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
+Axes come in the input's order: rows and columns of an image; depth, rows and columns of a volume. Boxes are inclusive,
+the first of each axis before the last of each, `(top, left, bottom, right)` of an image with `bottom` and `right` the
+last row and column seen, as in Araujo, Norris and Sim, "Computing Receptive Fields of Convolutional Neural Networks",
 Distill 2019: output `o` sees `o * stride - padding` to `o * stride - padding + size - 1`.
 `interpreter.py` walks the graph to find what is stated here, `reach.py` holds it for each axis.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from math import ceil, floor
@@ -19,52 +20,62 @@ from cnnviz_jax.program.analysis.reach import IndexMap, Reach
 
 Number = int | float
 """Pixels: whole where they are whole, else a fraction such as 0.5 behind upsampling."""
-Pair = tuple[Number, Number]
+Sides = tuple[Number, ...]
+"""One number per axis."""
 
 
 @dataclass(frozen=True, slots=True)
 class Field:
     """What each unit of a layer sees of the image."""
 
-    rows: Reach
-    columns: Reach
-    """Exact tables and affine index map per axis."""
+    reaches: tuple[Reach, ...]
+    """Exact tables and affine index map of each axis."""
     is_map: bool
-    """Whether the layer has units along both axes; if not, one field serves all its units."""
+    """Whether the layer has units along all axes; if not, one field serves all its units."""
     widened_by: str = ""
     """Where in the model units begin to see more than convolutions and pools show them, such as a GroupNorm's name."""
 
     @property
+    def rows(self) -> Reach:
+        """That of rows; a volume's depth stands before them."""
+        return self.reaches[-2]
+
+    @property
+    def columns(self) -> Reach:
+        """That of columns."""
+        return self.reaches[-1]
+
+    @property
     def is_global(self) -> bool:
         """Whether every unit sees the whole image, and by no index map that a larger image would outgrow."""
-        return all(reach.is_whole and reach.index_map is None for reach in (self.rows, self.columns))
+        return all(reach.is_whole and reach.index_map is None for reach in self.reaches)
 
     @property
     def aligned(self) -> bool:
         """Whether all paths from the image agree in stride and centre; if not, only boxes are exact."""
-        return self.rows.aligned and self.columns.aligned
+        return all(reach.aligned for reach in self.reaches)
 
     @property
-    def size(self) -> Pair:
-        """Pixels that a unit sees, were the image unbounded: height and width.
+    def size(self) -> Sides:
+        """Pixels that a unit sees along each axis, were the image unbounded: height and width.
 
         Where no index map holds (global layers, paths of several strides) it is the largest exact box.
         """
-        rows, columns = (
+        sides = (
             Fraction(max(0, int((reach.last - reach.first + 1).max())))
             if reach.index_map is None
             else reach.index_map.high - reach.index_map.low + 1
-            for reach in (self.rows, self.columns)
+            for reach in self.reaches
         )
-        return _number(rows), _number(columns)
+        return tuple(map(_number, sides))
 
     @property
-    def stride(self) -> Pair | None:
+    def stride(self) -> Sides | None:
         """Pixels from one unit's field to its neighbour's; `None` where no index map holds."""
         return self._from_maps(lambda index_map: index_map.jump)
 
     @property
-    def nominal_size(self) -> Pair | None:
+    def nominal_size(self) -> Sides | None:
         """Pixels that a unit sees along convolutions and pools, whatever else reaches it; `None` for a global layer.
 
         It is `size` where an index map holds. Behind a GroupNorm or a squeeze-and-excitation gate, by which each unit
@@ -73,69 +84,70 @@ class Field:
         return self._from_maps(lambda index_map: index_map.high - index_map.low + 1, is_nominal=True)
 
     @property
-    def nominal_stride(self) -> Pair | None:
+    def nominal_stride(self) -> Sides | None:
         """Pixels from one unit's nominal field to its neighbour's; `None` for a global layer."""
         return self._from_maps(lambda index_map: index_map.jump, is_nominal=True)
 
     @property
     def is_widened(self) -> bool:
         """Whether units see more than convolutions and pools show them."""
-        return self.nominal_size is not None and any(reach.index_map is None for reach in (self.rows, self.columns))
+        return self.nominal_size is not None and any(reach.index_map is None for reach in self.reaches)
 
     @property
-    def padding(self) -> Pair | None:
-        """Pixels by which the field of unit (0, 0) begins above and left of the image; `None` without an index map."""
+    def padding(self) -> Sides | None:
+        """Pixels by which the field of unit 0 begins before the image along each axis; `None` without an index map."""
         return self._from_maps(lambda index_map: -index_map.low)
 
     @property
-    def start(self) -> Pair | None:
-        """Row and column where the field of unit (0, 0) begins, `-padding`."""
+    def start(self) -> Sides | None:
+        """Where the field of unit 0 begins along each axis, `-padding`."""
         return self._from_maps(lambda index_map: index_map.low)
 
     @property
-    def shape(self) -> tuple[int, int]:
-        """Units along rows and columns; 1 where the layer does not extend."""
-        return len(self.rows.first), len(self.columns.first)
+    def shape(self) -> tuple[int, ...]:
+        """Units along each axis; 1 where the layer does not extend."""
+        return tuple(len(reach.first) for reach in self.reaches)
 
-    def centre(self, row: int = 0, column: int = 0) -> Pair:
-        """Pixel coordinates of the middle of a unit's nominal field; of its exact box where no index map holds."""
+    def centre(self, *unit: int) -> Sides:
+        """Pixel coordinates of the middle of a unit's nominal field; of its exact box where no index map holds.
+
+        Args:
+            *unit: Its number along each axis, row and column of an image; 0 where it is left out.
+        """
         # The middle of [jump i + low, jump i + high]: behind a 3 x 3 pool of stride 2 without padding, (2, 0, 2), unit
         # 3 has 2 * 3 + 1 = 7. At a border the exact box is cut off and its middle is another: hence the nominal one
         # first.
         found = []
-        for reach, unit in ((self.rows, row), (self.columns, column)):
+        for reach, at in self._along(unit):
             if reach.index_map is not None:
                 jump, low, high = reach.index_map
-                found.append(jump * unit + (low + high) / 2)
+                found.append(jump * at + (low + high) / 2)
             else:
-                place = self._place(reach, unit)
+                place = self._place(reach, at)
                 found.append(Fraction(int(reach.first[place]) + int(reach.last[place]), 2))
-        return _number(found[0]), _number(found[1])
+        return tuple(map(_number, found))
 
-    def box(self, row: int = 0, column: int = 0, clip: bool = True) -> tuple[int, int, int, int]:
-        """Inclusive box `(top, left, bottom, right)` of the pixels that a unit sees.
+    def box(self, *unit: int, clip: bool = True) -> tuple[int, ...]:
+        """Inclusive box of the pixels that a unit sees: `(top, left, bottom, right)`.
+
+        Of a volume it is `(front, top, left, back, bottom, right)`.
 
         A unit that sees only padding, as at the border of a layer that pads, has an empty box: `top > bottom` or
         `left > right`.
 
         Args:
-            row: Row of the unit.
-            column: Column of the unit.
+            *unit: Its number along each axis, row and column of an image; 0 where it is left out.
             clip: The exact box inside the image. If not, the nominal one, which may reach outside and needs a map.
 
         Raises:
             LayerKindError: The unit does not exist, or `clip=False` where no index map holds.
         """
-        ends = [self._ends(reach, unit, clip) for reach, unit in ((self.rows, row), (self.columns, column))]
-        (top, bottom), (left, right) = ends
-        return top, left, bottom, right
+        ends = [self._ends(reach, at, clip) for reach, at in self._along(unit)]
+        return tuple(first for first, _ in ends) + tuple(last for _, last in ends)
 
-    def hits(self, row: int, column: int) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " columns"]]:
-        """Rows and columns of the units that see a pixel: the unit (r, c) does for each r and c of the two."""
-        found = []
-        for reach, pixel in ((self.rows, row), (self.columns, column)):
-            found.append(np.flatnonzero((reach.first <= pixel) & (reach.last >= pixel)))
-        return found[0], found[1]
+    def hits(self, *pixel: int) -> tuple[Int[np.ndarray, " units"], ...]:
+        """Units that see a pixel, along each axis: rows and columns of an image, and each row with each column does."""
+        return tuple(np.flatnonzero((reach.first <= at) & (reach.last >= at)) for reach, at in self._along(pixel))
 
     def __str__(self) -> str:
         if self.is_global:
@@ -160,6 +172,11 @@ class Field:
         jump, low, high = reach.index_map
         return floor(jump * unit + low), ceil(jump * unit + high)
 
+    def _along(self, unit: tuple[int, ...]) -> Iterable[tuple[Reach, int]]:
+        if len(unit) > len(self.reaches):
+            raise LayerKindError(f"a unit of this layer has {len(self.reaches)} numbers, one for each axis; got {unit}")
+        return zip(self.reaches, unit + (0,) * (len(self.reaches) - len(unit)), strict=True)
+
     @staticmethod
     def _place(reach: Reach, unit: int) -> int:
         count = len(reach.first)
@@ -169,14 +186,15 @@ class Field:
             raise LayerKindError(f"unit {unit} of {count} does not exist; units run from 0 to {count - 1}")
         return unit
 
-    def _from_maps(self, of: Callable[[IndexMap], Fraction], *, is_nominal: bool = False) -> Pair | None:
-        rows, columns = (reach.nominal if is_nominal else reach.index_map for reach in (self.rows, self.columns))
-        return None if rows is None or columns is None else (_number(of(rows)), _number(of(columns)))
+    def _from_maps(self, of: Callable[[IndexMap], Fraction], *, is_nominal: bool = False) -> Sides | None:
+        maps = [reach.nominal if is_nominal else reach.index_map for reach in self.reaches]
+        known = [each for each in maps if each is not None]
+        return tuple(_number(of(each)) for each in known) if len(known) == len(maps) else None
 
 
 def _number(value: Fraction) -> Number:
     return int(value) if value.denominator == 1 else float(value)
 
 
-def _times(pair: Pair) -> str:
-    return f"{pair[0]}" if pair[0] == pair[1] else f"{pair[0]} x {pair[1]}"
+def _times(sides: Sides) -> str:
+    return f"{sides[0]}" if len(set(sides)) == 1 else " x ".join(map(str, sides))

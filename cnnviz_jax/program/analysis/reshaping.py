@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from math import prod
 
-from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, Role, is_spatial
 from cnnviz_jax.program.analysis.reach import Reach
 from cnnviz_jax.program.analysis.rulebook import RuleContext, rule, unknown
 from cnnviz_jax.program.graph.graph import Node
@@ -24,6 +24,11 @@ def _reshape(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
     source, shape = operands[0], context.shape(node.outputs[0])
     if prod(shape) == 0:
         return unknown(context, node, operands)
+    factors = [factor for axis in source.axes for factor in axis]
+    if len(factors) > len(source.axes) and [size for _, size in factors] == list(
+        shape
+    ):  # each alone, of one unit or more
+        return [replace(source, axes=tuple((factor,) for factor in factors), uniform=None)]
     old = [prod(size for _, size in axis) for axis in source.axes]
     axes: list[Axis] = [((None, 1),)] * len(shape)
     reach = list(source.seen())
@@ -35,8 +40,9 @@ def _reshape(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
         if len(outside) == 1 and _has_lone_unit(factors):
             axes[outside[0]] = _merged(factors, reach)
             continue
-        for role, _ in (f for f in factors if f[1] == 1 and f[0] in (0, 1)):
-            reach[role] = reach[role].hull()  # type: ignore[index]
+        for role, size in factors:
+            if size == 1 and is_spatial(role):
+                reach[role] = reach[role].hull()
         factors = [factor for factor in factors if factor[1] != 1]
         for position in outside:
             axes[position] = _take(factors, shape[position], reach)
@@ -45,7 +51,7 @@ def _reshape(context: RuleContext, node: Node, operands: Sequence[AbstractValue]
         free = [k for k, axis in enumerate(axes) if shape[k] > 1 and all(role is None for role, _ in axis)]
         if len(free) == 1:
             axes[free[0]] = (("C", shape[free[0]]),)
-    return [replace(source, axes=whole_channels(axes), reach=(reach[0], reach[1]), uniform=None)]
+    return [replace(source, axes=whole_channels(axes), reach=tuple(reach), uniform=None)]
 
 
 def _groups(old: Sequence[int], new: Sequence[int]) -> list[Group]:
@@ -103,7 +109,8 @@ def _with_lone_units(groups: list[Group], axes: Sequence[Axis]) -> list[Group]:
 
 
 def _is_dropped(group: Group, axes: Sequence[Axis]) -> bool:
-    return not group[1] and axes[group[0][0]] in (((0, 1),), ((1, 1),))
+    dropped = axes[group[0][0]] if group[0] else ()
+    return not group[1] and len(dropped) == 1 and is_spatial(dropped[0][0]) and dropped[0][1] == 1
 
 
 def _stands_for(group: Group, axes: Sequence[Axis], roles: Sequence[Role]) -> bool:
@@ -112,8 +119,8 @@ def _stands_for(group: Group, axes: Sequence[Axis], roles: Sequence[Role]) -> bo
 
 def _has_lone_unit(factors: Sequence[tuple[Role, int]]) -> bool:
     """Whether the one spatial axis among nameless factors has length 1."""
-    spatial = [factor for factor in factors if factor[0] in (0, 1)]
-    rest = {role for role, _ in factors} - {0, 1}
+    spatial = [factor for factor in factors if is_spatial(factor[0])]
+    rest = {role for role, _ in factors if not is_spatial(role)}
     return len(spatial) == 1 and spatial[0][1] == 1 and (rest == {None} or (factors[0] == spatial[0] and "c" in rest))
 
 
@@ -130,7 +137,7 @@ def _take(factors: list[tuple[Role, int]], size: int, reach: list[Reach]) -> Axi
             need //= length
         elif length % need == 0:
             minor = length // need
-            if role in (0, 1):
+            if is_spatial(role):
                 reach[role] = reach[role].blocks(minor)
             part: Role = "c" if role in ("C", "c") else role
             taken.append((part, need))
@@ -138,7 +145,7 @@ def _take(factors: list[tuple[Role, int]], size: int, reach: list[Reach]) -> Axi
             need = 1
         else:  # parts of both: no role fits
             for lost, _ in factors:
-                if lost in (0, 1):
+                if is_spatial(lost):
                     reach[lost] = reach[lost].hull()
             total = prod(length for _, length in factors)
             factors[:] = [(None, total // need)] if total != need else []
@@ -150,7 +157,7 @@ def _take(factors: list[tuple[Role, int]], size: int, reach: list[Reach]) -> Axi
 def _merged(factors: list[tuple[Role, int]], reach: list[Reach]) -> Axis:
     """One factor where the axis is a spatial axis repeated, or plain channels; the row of factors otherwise."""
     roles = [role for role, _ in factors]
-    spatial = [role for role in roles if role in (0, 1)]
+    spatial = [role for role in roles if is_spatial(role)]
     total = prod(size for _, size in factors)
     if not spatial:
         named: Role = "C" if "C" in roles else "c" if "c" in roles else None

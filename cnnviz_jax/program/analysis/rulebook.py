@@ -15,8 +15,8 @@ from cnnviz_jax.program.graph.primitives import Rulebook
 class RuleContext(Protocol):
     """What a rule may ask of the analysis."""
 
-    extents: tuple[int, int]
-    """Height and width of the image."""
+    extents: tuple[int, ...]
+    """Lengths of the image's spatial axes."""
 
     def shape(self, number: int) -> tuple[int, ...]:
         """Shape of a value."""
@@ -40,7 +40,7 @@ def unknown(context: RuleContext, node: Node, operands: Sequence[AbstractValue])
     # The one safe answer: tables that are too wide cost an occlusion sweep time, tables that are too narrow would make
     # it wrong. The roles are a guess that only names and views depend on: an operation from (1, 8, 8, 4) to
     # (1, 8, 8, 4) most likely keeps rows, columns and channels where they were.
-    whole = (Reach.everything(context.extents[0]), Reach.everything(context.extents[1]))
+    whole = [Reach.everything(extent) for extent in context.extents]
     results = []
     for number in node.outputs:
         shape = context.shape(number)
@@ -49,9 +49,9 @@ def unknown(context: RuleContext, node: Node, operands: Sequence[AbstractValue])
             if operand.depends and context.shape(source) == shape:
                 axes = operand.axes
                 break
-        rows, columns = (
+        seen = tuple(
             reach.spread(next((n for axis in axes for role, n in axis if role == k), 1))
             for k, reach in enumerate(whole)
         )
-        results.append(AbstractValue(True, axes=axes, reach=(rows, columns)))
+        results.append(AbstractValue(True, axes=axes, reach=seen))
     return results

@@ -29,9 +29,9 @@ class _Base:
     value: int
     padding: float | int
     padding_value: int | None
-    axes: tuple[int, int]
-    margins: tuple[tuple[int, int], tuple[int, int]]
-    """Padding before and after, along rows and columns."""
+    axes: tuple[int, ...]
+    margins: tuple[tuple[int, int], ...]
+    """Padding before and after, along each of them."""
 
 
 class ChangedWindows:
@@ -54,7 +54,7 @@ class ChangedWindows:
             overrides: Other ways to compute values of the unchanged image.
         """
         self.plan, self._evaluator, self._overrides = plan, evaluator, overrides
-        self._cuts: dict[tuple[int, int], tuple[tuple[Cut, Cut], Any]] = {}
+        self._cuts: dict[tuple[int, int], tuple[tuple[Cut, ...], Any]] = {}
         self._bases: dict[Any, _Base] = {} if beside is None else beside._bases
         for step in plan.steps:
             self._lay_out(step)
@@ -77,12 +77,12 @@ class ChangedWindows:
             # unchanged map and lays the part over it; readers that pad alike share one padded map, padded by the most
             # that any of them needs, so that no cut at run time leaves it (`dynamic_slice` would shift it silently).
             if not Window(window.axes, reading.spans).is_same(window):
-                rows, cols = (Cut.of(a, b) for a, b in zip(reading.spans, window.spans, strict=True))
+                cuts = tuple(Cut.of(a, b) for a, b in zip(reading.spans, window.spans, strict=True))
                 key = (number, repr(float(reading.padding)), reading.padding_value)
-                self._cuts[step.node.order, position] = ((rows, cols), key)
-                self._keep(key, reading, window, (rows, cols))
+                self._cuts[step.node.order, position] = (cuts, key)
+                self._keep(key, reading, window, cuts)
 
-    def _keep(self, key: Any, reading: Region, window: Window, cuts: tuple[Cut, Cut]) -> None:
+    def _keep(self, key: Any, reading: Region, window: Window, cuts: tuple[Cut, ...]) -> None:
         number = key[0]
         shape = self.plan.graph.values[number].shape
         needs = [
@@ -92,13 +92,14 @@ class ChangedWindows:
         old = self._bases.get(key)
         if old is not None:
             needs = [(max(a, c), max(b, d)) for (a, b), (c, d) in zip(needs, old.margins, strict=True)]
-        self._bases[key] = _Base(number, reading.padding, reading.padding_value, window.axes, (needs[0], needs[1]))
+        self._bases[key] = _Base(number, reading.padding, reading.padding_value, window.axes, tuple(needs))
 
     def _whole(self, number: int) -> None:
         """Note that all of a value is needed, if only a window of it is computed."""
         window = self.plan.windows[number]
         if window is not None:
-            self._bases.setdefault((number, "whole"), _Base(number, 0, None, window.axes, ((0, 0), (0, 0))))
+            none = ((0, 0),) * len(window.axes)
+            self._bases.setdefault((number, "whole"), _Base(number, 0, None, window.axes, none))
 
     def prepare(self, params: Any, x: Float[Array, "n ..."]) -> tuple[Array, ...]:
         """Return the unchanged activations that `evaluate` reads, for one image.
@@ -121,11 +122,11 @@ class ChangedWindows:
             x: The image, batch of one.
             occluded: What shows inside the window, as large as the image.
             unchanged: What `prepare` returned for the image.
-            place: Which of the sweep's rows and which of its columns, traced.
+            place: Which interval of the sweep along each axis, traced.
         """
         run = _Run(self, self._params(params), dict(zip(self._bases, unchanged, strict=True)), place)
-        graph, plan = self.plan.graph, self.plan
-        run.known[graph.image_id] = _changed_image(plan, x, occluded, place)
+        plan = self.plan
+        run.known[plan.image] = _changed_image(plan, x, occluded, place)
         for step in plan.steps:
             run.step(step)
         return {number: run.whole(number) for number in plan.outputs}
@@ -170,8 +171,8 @@ class _Run:
         cuts, key = found
         margin = tuple(before for before, _ in self.windows._bases[key].margins)
         window = self.plan.windows[number]
-        axes = window.axes if window is not None else (0, 0)
-        return read(self.bases[key], self.known[number], cuts, axes, (margin[0], margin[1]), self.place)
+        axes = window.axes if window is not None else ()
+        return read(self.bases[key], self.known[number], cuts, axes, margin, self.place)
 
     def whole(self, number: int) -> Any:
         """All of a value."""
@@ -229,9 +230,10 @@ def _padded(value: Array, base: _Base, values: dict[int, Any]) -> Array:
 
 def _changed_image(plan: WindowPlan, x: Array, occluded: Array, place: SweepPlace) -> Array:
     """The changed part of the image, or all of it."""
-    window = plan.windows[plan.graph.image_id]
-    axes = window.axes if window is not None else (1, 2)
-    firsts: list[Any] = [0, 0]
+    window, shape = plan.windows[plan.image], plan.graph.values[plan.image].shape
+    x, occluded = (each if each.shape == shape else each.reshape(shape) for each in (x, occluded))
+    axes = window.axes if window is not None else tuple(range(1, len(plan.places) + 1))
+    firsts: list[Any] = [0] * len(axes)
     if window is not None:
         x, occluded = slice_at(x, window, place), slice_at(occluded, window, place)
         firsts = [at(span.start, number) for span, number in zip(window.spans, place, strict=True)]

@@ -8,6 +8,7 @@ regions are 1.32 times fewer operations.
 import heapq
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,15 +22,13 @@ from cnnviz_jax.program.incremental.spans import changed, map_axes
 class PlaceGroup:
     """Places of a sweep that one program serves: each of some rows with each of some columns."""
 
-    rows: Int[np.ndarray, " rows"]
-    """Which of the plan's rows."""
-    cols: Int[np.ndarray, " cols"]
-    """Which of its columns."""
+    along: tuple[Int[np.ndarray, " some"], ...]
+    """Which of the plan's intervals, along each axis."""
 
     @property
     def count(self) -> int:
         """How many places."""
-        return len(self.rows) * len(self.cols)
+        return prod(map(len, self.along))
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,10 +39,8 @@ class TrueRegions:
     """Operations of one place of the map."""
     areas: Float[np.ndarray, " values"]
     """Places of the map."""
-    heights: Float[np.ndarray, "rows values"]
-    """Length of the region, for each of the sweep's rows."""
-    widths: Float[np.ndarray, "cols values"]
-    """The same for its columns."""
+    sides: tuple[Float[np.ndarray, "intervals values"], ...]
+    """Length of the region along each axis, for each of the sweep's intervals there."""
     fixed_flops: float
     """Operations of values that are computed whole at every place: they have no map, or nobody knows its part."""
 
@@ -51,66 +48,67 @@ class TrueRegions:
     def of(cls, plan: WindowPlan) -> "TrueRegions":
         """Return those of a plan."""
         never: set[int] = set()
-        costs, areas, heights, widths, fixed = [], [], [], [], 0.0
+        costs, areas, fixed = [], [], 0.0
+        sides: list[list[Int[np.ndarray, " intervals"]]] = [[] for _ in plan.places]
         for step in plan.steps:
             sizes = None if any(number in never for number in step.node.inputs) else _sizes(plan, step)
             if sizes is None:
                 never.update(step.node.outputs)
                 fixed += step.dense_flops
             elif step.dense_flops:
-                area = float(sizes[2])
+                lengths, area = sizes
                 costs.append(step.dense_flops / area)
-                areas.append(area)
-                heights.append(sizes[0])
-                widths.append(sizes[1])
-        rows, cols = (len(places) for places in plan.places)
-        return cls(
-            np.asarray(costs), np.asarray(areas),
-            np.asarray(heights, float).reshape(-1, rows).T, np.asarray(widths, float).reshape(-1, cols).T, fixed,
-        )  # fmt: skip
+                areas.append(float(area))
+                for found, length in zip(sides, lengths, strict=True):
+                    found.append(length)
+        tables = (
+            np.asarray(found, float).reshape(-1, len(places)).T
+            for found, places in zip(sides, plan.places, strict=True)
+        )
+        return cls(np.asarray(costs), np.asarray(areas), tuple(tables), fixed)
 
     @property
     def count(self) -> int:
         """Places of the sweep."""
-        return len(self.heights) * len(self.widths)
+        return prod(map(len, self.sides))
 
     @property
     def flops(self) -> float:
         """Operations of the whole sweep, were no place to pay for another's region."""
         # A place costs the sum over values of height * width * unit, and the sweep has every row with every column.
-        return float((self.heights.sum(0) * self.widths.sum(0)) @ self.unit_flops) + self.count * self.fixed_flops
+        total = np.prod([side.sum(0) for side in self.sides], axis=0)
+        return float(total @ self.unit_flops) + self.count * self.fixed_flops
 
-    def each(
-        self, height: Float[np.ndarray, "... values"], width: Float[np.ndarray, "... values"]
-    ) -> Float[np.ndarray, "..."]:
-        """Return the operations of one place whose regions are so large, what is fixed left out."""
-        area = height * width
+    def each(self, area: Float[np.ndarray, "... values"]) -> Float[np.ndarray, "..."]:
+        """Return the operations of one place whose regions have so many places of the map, what is fixed left out."""
         return np.asarray(np.where(area >= NEARLY_ALL * self.areas, self.areas, area) @ self.unit_flops)
+
+    def largest(self, group: PlaceGroup) -> tuple[Float[np.ndarray, " values"], ...]:
+        """Return the sides of the region that serves all places of a group."""
+        return tuple(side[numbers].max(0) for side, numbers in zip(self.sides, group.along, strict=True))
 
     def split(self, group: PlaceGroup) -> "_Split":
         """Return the cut of a group in two, by rows or by columns, that saves most."""
-        height, width = self.heights[group.rows].max(0), self.widths[group.cols].max(0)
-        before = float(self.each(height, width)) * group.count
+        largest = self.largest(group)
+        before = float(self.each(np.prod(largest, axis=0))) * group.count
         best = _Split(0.0, before, ())
-        for by_rows in (True, False):
-            sizes, numbers = (self.heights, group.rows) if by_rows else (self.widths, group.cols)
-            other, others = (width, group.cols) if by_rows else (height, group.rows)
+        for axis, (sizes, numbers) in enumerate(zip(self.sides, group.along, strict=True)):
             if len(numbers) < 2:
                 continue
+            other = np.prod([side for k, side in enumerate(largest) if k != axis], axis=0)
             # Sorted by what they cost, so that both borders come together. The first k then pay for the largest of
             # them, value by value, and the others for the largest of all.
             order = numbers[np.argsort(sizes[numbers] @ (self.unit_flops * other), kind="stable")]
             small = np.maximum.accumulate(sizes[order])[:-1]
             large = np.maximum.accumulate(sizes[order][::-1])[::-1][1:]
             first = np.arange(1, len(order))
-            costs = first * self.each(small, other) + (len(order) - first) * self.each(large, other)
+            costs = first * self.each(small * other) + (len(order) - first) * self.each(large * other)
             k = int(costs.argmin())
-            saved = before - float(costs[k]) * len(others)
+            saved = before - float(costs[k]) * (group.count // len(numbers))
             if saved > best.saved:
-                parts = np.sort(order[: k + 1]), np.sort(order[k + 1 :])
-                best = _Split(
-                    saved, before, tuple(PlaceGroup(*((p, others) if by_rows else (others, p))) for p in parts)
-                )
+                halves = np.sort(order[: k + 1]), np.sort(order[k + 1 :])
+                parts = (PlaceGroup((*group.along[:axis], half, *group.along[axis + 1 :])) for half in halves)
+                best = _Split(saved, before, tuple(parts))
         return best
 
 
@@ -131,8 +129,7 @@ def place_groups(regions: TrueRegions, pays: Callable[[float, float], bool], mos
         pays: `pays(saved, done)`: whether a further program is worth so many operations, where the sweep does so many.
         most: Groups at most.
     """
-    rows, cols = (np.arange(len(sizes)) for sizes in (regions.heights, regions.widths))
-    whole = PlaceGroup(rows, cols)
+    whole = PlaceGroup(tuple(np.arange(len(sizes)) for sizes in regions.sides))
     if not len(regions.unit_flops):
         return (whole,)
     first = regions.split(whole)
@@ -148,8 +145,8 @@ def place_groups(regions: TrueRegions, pays: Callable[[float, float], bool], mos
     return tuple(group for _, _, group, _ in sorted(heap, key=lambda entry: entry[1]))
 
 
-def _sizes(plan: WindowPlan, step: WindowStep) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " cols"], int] | None:
-    """Lengths of the changed region along rows and columns at each place, and the area of the map; `None` without."""
+def _sizes(plan: WindowPlan, step: WindowStep) -> tuple[list[Int[np.ndarray, " intervals"]], int] | None:
+    """Lengths of the changed region along each axis at each place, and the area of the map; `None` without."""
     node: Node = step.node
     number = node.outputs[0]
     abstract, shape = plan.analysis.values[number], plan.graph.values[number].shape
@@ -159,6 +156,5 @@ def _sizes(plan: WindowPlan, step: WindowStep) -> tuple[Int[np.ndarray, " rows"]
     reach = abstract.seen()
     if any(len(part.first) not in (1, shape[axis]) for part, axis in zip(reach, axes, strict=True)):
         return None
-    ends = [changed(reach[k], shape[axes[k]], plan.places[k]) for k in (0, 1)]
-    heights, widths = (stop - start for start, stop in ends)
-    return heights, widths, shape[axes[0]] * shape[axes[1]]
+    ends = [changed(reach[k], shape[axis], plan.places[k]) for k, axis in enumerate(axes)]
+    return [stop - start for start, stop in ends], prod(shape[axis] for axis in axes)

@@ -1,9 +1,9 @@
 """What a sweep of windows recomputes: for every value the changed part, and how each node gets to it.
 
 The plan is made from abstract values alone, before anything runs. A value has a window where its changed part is a
-rectangle smaller than its map. It is whole from where the part fills nearly all of the map, where an operation mixes
-positions (flatten, a global mean), or where a primitive has no rule. Whole values are recomputed from the unchanged
-activations with the changed part laid over them, so a missing rule costs time and never exactness.
+rectangle, or a box, smaller than its map. It is whole from where the part fills nearly all of the map, where an
+operation mixes positions (flatten, a global mean), or where a primitive has no rule. Whole values are recomputed from
+the unchanged activations with the changed part laid over them, so a missing rule costs time and never exactness.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ from cnnviz_jax.program.graph.graph import Graph, Node
 from cnnviz_jax.program.incremental import pointwise, sliding
 from cnnviz_jax.program.incremental.flops import flops_of
 from cnnviz_jax.program.incremental.rulebook import RULES, WindowRecipe
-from cnnviz_jax.program.incremental.spans import Interval, Window, window_of
+from cnnviz_jax.program.incremental.spans import Places, Window, map_axes, window_of
 
 _RULE_FILES = (pointwise, sliding)  # importing them fills RULES
 
@@ -53,8 +53,10 @@ class WindowPlan:
 
     graph: Graph
     analysis: Analysis
-    places: tuple[tuple[Interval, ...], tuple[Interval, ...]]
-    """The rows, and the columns, that may change together; a place of the sweep is one of each."""
+    places: Places
+    """The rows, and the columns, that may change together; a place of the sweep is one of each axis."""
+    image: int
+    """The image with its spatial axes apart: of a volume, held slice below slice, the reshape that parts them."""
     outputs: tuple[int, ...]
     """The values that are computed at every place."""
     steps: tuple[WindowStep, ...]
@@ -78,11 +80,10 @@ class WindowPlan:
 
 
 class _Planner:
-    def __init__(self, graph: Graph, analysis: Analysis, places: tuple[Sequence[Interval], Sequence[Interval]]) -> None:
+    def __init__(self, graph: Graph, analysis: Analysis, places: Places) -> None:
         self.graph, self.analysis, self.places = graph, analysis, places
-        self.windows: dict[int, Window | None] = {}
-        image = self.worthwhile(graph.image_id)
-        self.windows[graph.image_id] = image
+        self.image = _own_image(graph, analysis)
+        self.windows: dict[int, Window | None] = {self.image: self.worthwhile(self.image)}
 
     def shape(self, number: int) -> tuple[int, ...]:
         return self.graph.values[number].shape
@@ -148,18 +149,27 @@ def plan_windows(
     graph: Graph,
     analysis: Analysis,
     outputs: Sequence[int],
-    rows: Sequence[Interval],
-    cols: Sequence[Interval],
+    places: Places,
 ) -> WindowPlan:
-    """Return the plan of a sweep that changes `rows` x `cols` of the image, one of each at a time.
+    """Return the plan of a sweep that changes one interval of each axis of the image at a time.
 
     Args:
         graph: The program.
         analysis: What is known of its values.
         outputs: The values to compute at every place.
-        rows: Rows of the image that change together, as (first, one past the last).
-        cols: The same for columns.
+        places: For each axis the rows, or the columns, that change together, as (first, one past the last).
     """
-    planner = _Planner(graph, analysis, (rows, cols))
-    steps = [planner.step(node) for node in analysis.leaves_below(outputs)]
-    return WindowPlan(graph, analysis, (tuple(rows), tuple(cols)), tuple(outputs), tuple(steps), planner.windows)
+    planner = _Planner(graph, analysis, places)
+    nodes = [node for node in analysis.leaves_below(outputs) if planner.image not in node.outputs]
+    steps = tuple(planner.step(node) for node in nodes)
+    return WindowPlan(graph, analysis, places, planner.image, tuple(outputs), steps, planner.windows)
+
+
+def _own_image(graph: Graph, analysis: Analysis) -> int:
+    """The image, or the one reshape of it that has each of its spatial axes alone."""
+    image = graph.values[graph.image_id]
+    if map_axes(analysis.values[image.id], image.shape) is None and len(image.consumers) == 1:
+        (apart,) = image.consumers[0].outputs
+        if image.consumers[0].name == "reshape" and map_axes(analysis.values[apart], graph.values[apart].shape):
+            return apart
+    return image.id

@@ -1,7 +1,7 @@
 """Windows through operations of which each place of the map is computed from the same place.
 
 Elementwise operations, products and reductions over channels, joins and splits of channels, and rearrangements that
-leave rows and columns alone.
+leave the axes of the map alone.
 """
 
 from collections.abc import Sequence
@@ -68,11 +68,12 @@ def _reshape(context: WindowContext, node: Node, result: Window) -> WindowRecipe
 
 
 def _kept(old: Sequence[int], before: Sequence[int], new: Sequence[int], after: Sequence[int]) -> bool:
-    """Whether a reshape leaves rows and columns as they are: as long, with as many elements before and behind."""
+    """Whether a reshape leaves the axes of the map as they are: as long, with as many elements before and behind."""
     # (1, 8, 8, 4) -> (1, 8, 8, 2, 2) splits channels: the elements in front of rows and columns, 1 and 8, are as many
     # as before, so a window of rows and columns is reshaped like the whole. (8, 1, 8) -> (1, 8, 8) only moves an axis
     # of length 1.
-    return (old[0] < old[1]) == (new[0] < new[1]) and all(
+    order = [sorted(range(len(axes)), key=axes.__getitem__) for axes in (old, new)]
+    return order[0] == order[1] and all(
         before[i] == after[j] and prod(before[:i]) == prod(after[:j]) for i, j in zip(old, new, strict=True)
     )
 

@@ -14,8 +14,8 @@ from jaxtyping import Array, Int
 
 from cnnviz_jax.program.incremental.spans import Span, Window
 
-SweepPlace = tuple[Int[Array, ""], Int[Array, ""]]
-"""Which of the sweep's rows, and which of its columns."""
+SweepPlace = tuple[Int[Array, ""], ...]
+"""Which interval of the sweep along each axis, such as which of its rows and which of its columns."""
 
 
 def at(table: Int[np.ndarray, " places"], number: Int[Array, ""]) -> Any:
@@ -58,16 +58,16 @@ class Cut:
 
 
 def read(
-    base: Array, part: Array, cuts: tuple[Cut, Cut], axes: tuple[int, int], margin: tuple[int, int], place: SweepPlace
+    base: Array, part: Array, cuts: tuple[Cut, ...], axes: tuple[int, ...], margin: tuple[int, ...], place: SweepPlace
 ) -> Array:
     """Return a region of a changed value.
 
     Args:
         base: The unchanged value, with padding around its map.
         part: Its changed part at this place.
-        cuts: Geometry along rows and columns.
+        cuts: Geometry along each axis.
         axes: Which axes these are.
-        margin: Padding in front of rows and columns.
+        margin: Padding in front of each.
         place: The place of the sweep.
     """
     starts: list[Any] = [0] * base.ndim

@@ -17,7 +17,7 @@ from cnnviz_jax.program.incremental.spans import Span, Window
 class Region:
     """Read so much of a changed value; beyond its border stands `padding`."""
 
-    spans: tuple[Span, Span]
+    spans: tuple[Span, ...]
     padding: float | int = 0
     padding_value: int | None = None
     """A value of the program that stands beyond the border, in place of `padding`."""

@@ -1,7 +1,7 @@
 """Windows through operations that slide along the map: convolution, pooling, padding, cropping, striding.
 
 Each reads the region that the units of its result see, with the padding that the operation itself has beyond the
-border, and is then applied without padding along rows and columns.
+border, and is then applied without padding along the axes of the map.
 """
 
 from typing import Any
@@ -26,7 +26,7 @@ def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRe
     spec, kernel = params["dimension_numbers"], context.shape(node.inputs[1])
     padding = [(int(low), int(high)) for low, high in params["padding"]]
     regions: list[Span] = []
-    for k in (0, 1):
+    for k in range(len(source.axes)):
         if source.axes[k] == spec.lhs_spec[0] and result.axes[k] == spec.out_spec[0]:  # a series' row
             regions.append(result.spans[k])
             continue
@@ -43,7 +43,7 @@ def _convolution(context: WindowContext, node: Node, result: Window) -> WindowRe
     def compute(read: list[Any]) -> list[Any]:
         return [convolve(node, *read, padding=padding)]
 
-    return WindowRecipe((Region((regions[0], regions[1])), Whole()), compute)
+    return WindowRecipe((Region(tuple(regions)), Whole()), compute)
 
 
 _POOLS: dict[str, tuple[Any, float]] = {
@@ -75,7 +75,7 @@ def _pooling(context: WindowContext, node: Node, result: Window) -> WindowRecipe
         windows = params["window_dimensions"], params["window_strides"], padding, bases, dilations
         return [lax.reduce_window(read[0], start, function, *windows)]
 
-    return WindowRecipe((Region((regions[0], regions[1]), neutral),), compute)
+    return WindowRecipe((Region(tuple(regions), neutral),), compute)
 
 
 @rule("pad")
@@ -92,7 +92,7 @@ def _pad(context: WindowContext, node: Node, result: Window) -> WindowRecipe | N
         regions.append(result.spans[k].taps(1, 1, low))
         config[axis] = (0, 0, 0)
     return WindowRecipe(
-        (Region((regions[0], regions[1]), padding_value=node.inputs[1]), Whole()),
+        (Region(tuple(regions), padding_value=node.inputs[1]), Whole()),
         lambda read: [lax.pad(read[0], read[1], config)],
     )
 
@@ -109,4 +109,4 @@ def _slice(context: WindowContext, node: Node, result: Window) -> WindowRecipe |
         region = result.spans[k].taps(1, strides[axis], -starts[axis])
         starts[axis], limits[axis] = 0, region.size
         regions.append(region)
-    return WindowRecipe((Region((regions[0], regions[1])),), lambda read: [lax.slice(read[0], starts, limits, strides)])
+    return WindowRecipe((Region(tuple(regions)),), lambda read: [lax.slice(read[0], starts, limits, strides)])

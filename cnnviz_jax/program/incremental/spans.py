@@ -1,4 +1,4 @@
-"""Where the units of a value stand that a change of the image can reach, along one axis and along both."""
+"""Where the units of a value stand that a change of the image can reach, along one axis and along all of them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
-from cnnviz_jax.program.analysis.abstract_values import SPATIAL, AbstractValue
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue
 from cnnviz_jax.program.analysis.reach import Reach
 
 
@@ -21,7 +21,10 @@ def number_of(number: float, dtype: Any) -> np.ndarray:
 
 
 Interval = tuple[int, int]
-"""First row (or column) of the image that changes, and one past the last."""
+"""First row (or column, or slice) of the image that changes, and one past the last."""
+
+Places = tuple[tuple[Interval, ...], ...]
+"""What may change along each axis; a place of a sweep is one interval of each."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -73,11 +76,11 @@ def reached(reach: Reach, units: int, places: Sequence[Interval]) -> Span:
 
 @dataclass(frozen=True, eq=False)
 class Window:
-    """The changed part of a value: a rectangle of its map, all its channels."""
+    """The changed part of a value: a rectangle (a box, in a volume) of its map, all its channels."""
 
-    axes: tuple[int, int]
-    """Which axes of the value are its rows and its columns."""
-    spans: tuple[Span, Span]
+    axes: tuple[int, ...]
+    """Which axes of the value are the input's spatial axes, its rows and its columns in an image."""
+    spans: tuple[Span, ...]
 
     def shape(self, whole: Sequence[int]) -> tuple[int, ...]:
         """Shape of the part, of a value of shape `whole`."""
@@ -86,11 +89,11 @@ class Window:
 
     def along(self, whole: Sequence[int]) -> "Window":
         """The part of a value of shape `whole` beside this one, where some axis is one unit that all places share."""
-        rows, cols = (
+        spans = (
             span if whole[axis] > 1 else Span(np.zeros_like(span.start), 1)
             for axis, span in zip(self.axes, self.spans, strict=True)
         )
-        return Window(self.axes, (rows, cols))
+        return Window(self.axes, tuple(spans))
 
     def share(self, whole: Sequence[int]) -> float:
         """The part's share of the map."""
@@ -101,24 +104,22 @@ class Window:
         return all(a.is_same(b) for a, b in zip(self.spans, other.spans, strict=True))
 
 
-def map_axes(abstract: AbstractValue, shape: Sequence[int]) -> tuple[int, int] | None:
-    """Return which axes of a value are its rows and columns, each alone in its axis; `None` if they are not.
+def map_axes(abstract: AbstractValue, shape: Sequence[int]) -> tuple[int, ...] | None:
+    """Return which axes of a value are the input's spatial ones, each alone in its axis; `None` if they are not.
 
     A series has columns alone: the batch of one, which is as long, stands for its row.
     """
     found = [
         next((position for position, axis in enumerate(abstract.axes) if axis == ((k, shape[position]),)), None)
-        for k in SPATIAL
+        for k in range(len(abstract.seen()))
     ]
-    rows, cols = found
-    if rows is None and abstract.carrier(0) is None and abstract.axes[:1] == ((("B", 1),),):
-        rows = 0
-    return None if rows is None or cols is None else (rows, cols)
+    if found[0] is None and abstract.carrier(0) is None and abstract.axes[:1] == ((("B", 1),),):
+        found[0] = 0
+    known = tuple(axis for axis in found if axis is not None)
+    return known if len(known) == len(found) else None
 
 
-def window_of(
-    abstract: AbstractValue, shape: Sequence[int], places: tuple[Sequence[Interval], Sequence[Interval]]
-) -> Window | None:
+def window_of(abstract: AbstractValue, shape: Sequence[int], places: Places) -> Window | None:
     """Return the part of a value that a sweep changes; `None` where it has no map to take a part of."""
     axes = map_axes(abstract, shape)
     if axes is None:
@@ -126,5 +127,4 @@ def window_of(
     reach = abstract.seen()
     if any(len(part.first) not in (1, shape[axis]) for part, axis in zip(reach, axes, strict=True)):
         return None
-    rows, cols = (reached(reach[k], shape[axes[k]], places[k]) for k in SPATIAL)
-    return Window(axes, (rows, cols))
+    return Window(axes, tuple(reached(reach[k], shape[axis], places[k]) for k, axis in enumerate(axes)))

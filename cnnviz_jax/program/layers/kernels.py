@@ -7,6 +7,7 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
+from cnnviz_jax.program.analysis.abstract_values import is_spatial
 from cnnviz_jax.program.layers.operations import Operation, ProgramView
 from cnnviz_jax.program.layers.parameter_modules import ParameterModules
 
@@ -63,5 +64,5 @@ def _convolution_order(view: ProgramView, source: int, params: Any) -> tuple[int
     out, into, *inside = spec.rhs_spec
     roles = view.abstract(source).roles
     seen = [roles[axis] for axis in spec.lhs_spec[2:]]
-    ordered = sorted(range(len(inside)), key=lambda k: (seen[k] if seen[k] in (0, 1) else k, k))
+    ordered = sorted(range(len(inside)), key=lambda k: (role if is_spatial(role := seen[k]) else k, k))
     return (*(inside[k] for k in ordered), into, out)

@@ -105,11 +105,11 @@ def _as_map(view: ProgramView, layer: LayerNode, joined: Mapping[int, Tokens]) -
     grid = grid_of(abstract, layer.shape, joined) if abstract.depends else None
     if grid is None:
         return layer
-    rows, columns = (
+    reaches = tuple(
         reach if len(reach.first) == size else reach.hull().spread(size)
         for reach, size in zip(abstract.seen(), (grid.rows, grid.columns), strict=True)
     )
-    return replace(layer, grid=grid, receptive_field=Field(rows, columns, is_map=True))
+    return replace(layer, grid=grid, receptive_field=Field(reaches, is_map=True))
 
 
 def _order(view: ProgramView, value: int) -> int:
@@ -132,7 +132,7 @@ def layer_node_of(
     roles = abstract.roles
     if roles and "B" not in roles and roles[0] is None and known.shape[0] == 1:
         roles = ("B", *roles[1:])  # lost on the way (written into an array, merged with heads): the batch of one leads
-    is_series = view.analysis.extents[0] == 1 and 1 in roles and 0 not in roles
+    is_series = view.analysis.is_series and 1 in roles and 0 not in roles
     return LayerNode(
         name=name,
         kind=kind,
@@ -151,21 +151,20 @@ def layer_node_of(
 
 
 def _volume(view: ProgramView, roles: Sequence[Role], shape: tuple[int, ...]) -> tuple[int, int, int] | None:
-    """Depth, height and width of a value in a model of volumes; the one axis without a role is the height."""
-    nameless = [k for k, role in enumerate(roles) if role is None]
-    if not view.is_volume or len(nameless) != 1 or not {0, 1} <= set(roles):
+    """Depth, height and width of a value that has all three axes of a volume."""
+    if len(view.analysis.extents) != 3 or not {0, 1, 2} <= set(roles):
         return None
-    return shape[roles.index(0)], shape[nameless[0]], shape[roles.index(1)]
+    return shape[roles.index(0)], shape[roles.index(1)], shape[roles.index(2)]
 
 
 def field_of(abstract: AbstractValue, *, is_series: bool = False) -> Field:
     """The receptive field of a value; of a series' layer its one row sees the input's."""
-    rows, columns = (
+    reaches = tuple(
         reach if any(axis == ((k, len(reach.first)),) for axis in abstract.axes) else reach.hull()
         for k, reach in enumerate(abstract.seen())
     )
-    rows = Reach.of_image(1) if is_series else rows
-    return Field(rows, columns, is_map=is_series or {0, 1} <= set(abstract.roles))
+    reaches = (Reach.of_image(1), *reaches[1:]) if is_series else reaches
+    return Field(reaches, is_map=is_series or set(range(len(reaches))) <= set(abstract.roles))
 
 
 def _is_norm(call: ModuleCall, own: Sequence[Operation]) -> bool:

@@ -6,13 +6,14 @@ from typing import Any
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from cnnviz_jax.program.analysis.abstract_values import Role
+from cnnviz_jax.program.analysis.abstract_values import Role, is_spatial
 from cnnviz_jax.program.analysis.receptive_field import Field
 from cnnviz_jax.program.layers.kernels import KernelRef
 from cnnviz_jax.program.layers.operations import Operation
 from cnnviz_jax.program.layers.tokens import TokenGrid
 
-_LETTERS: dict[Role, str] = {"B": "N", "C": "C", 0: "H", 1: "W"}
+_LETTERS = {2: "HW", 3: "DHW"}
+"""Of the spatial axes, by how many the input has."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +30,7 @@ class LayerNode:
     """Native shape for a batch of one."""
     dtype: Any
     roles: tuple[Role, ...]
-    """Per native axis: `"B"`, `"C"`, 0 (rows), 1 (columns) or `None`."""
+    """Per native axis: `"B"`, `"C"`, a spatial axis by its number (0 rows, 1 columns), or `None`."""
     is_module: bool
     """Whether the name is a module's path, and the value all that the module returns."""
     kernel: KernelRef | None
@@ -50,20 +51,26 @@ class LayerNode:
     @property
     def axes(self) -> str:
         """The native layout, such as `NHWC` or `NCHW`; `?` for an axis that is neither."""
-        return "".join(_LETTERS.get(role, "?") for role in self.roles)
+        letters: dict[Role, str] = {"B": "N", "C": "C"}
+        letters |= dict(enumerate(_LETTERS[len(self.receptive_field.reaches)]))
+        return "".join(letters.get(role, "?") for role in self.roles)
 
     @property
     def is_map(self) -> bool:
-        """Whether the value has two spatial axes, or tokens that stand for them."""
-        return self.grid is not None or self.is_series or (0 in self.roles and 1 in self.roles)
+        """Whether the value has the input's spatial axes, or tokens that stand for them."""
+        spatial = set(range(len(self.receptive_field.reaches)))
+        return self.grid is not None or self.is_series or spatial <= set(self.roles)
 
     @property
     def order(self) -> tuple[int, ...]:
-        """The native axes in canonical order: rows, columns, others, channels; the batch left out."""
-        # The height of a volume has no role, and stands between depth (rows) and width (columns).
-        ranks: dict[Role, float] = {0: 0, 1: 1, None: 2 if self.volume is None else 0.5, "C": 3}
-        kept = [k for k, role in enumerate(self.roles) if role != "B"]
-        return tuple(sorted(kept, key=lambda k: ranks[self.roles[k]]))
+        """The native axes in canonical order: the spatial ones, others, channels; the batch left out."""
+        others = len(self.receptive_field.reaches)
+
+        def rank(axis: int) -> int:
+            role = self.roles[axis]
+            return role if is_spatial(role) else others + (role == "C")
+
+        return tuple(sorted((k for k, role in enumerate(self.roles) if role != "B"), key=rank))
 
     @property
     def canonical_shape(self) -> tuple[int, ...]:

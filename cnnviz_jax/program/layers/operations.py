@@ -29,11 +29,7 @@ class Operation:
 class ProgramView:
     """A graph and what is known of its values, with the questions that recognisers ask of them."""
 
-    def __init__(
-        self, graph: Graph, analysis: Analysis, results: Sequence[int] | None = None, is_volume: bool = False
-    ) -> None:
-        self.is_volume = is_volume
-        """Whether images are volumes, whose slices stand one below the other."""
+    def __init__(self, graph: Graph, analysis: Analysis, results: Sequence[int] | None = None) -> None:
         self.graph = graph
         self.analysis = analysis
         self.claimed: set[int] = set()

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Set
 from math import prod
 
-from cnnviz_jax.program.analysis.abstract_values import SPATIAL, Role
+from cnnviz_jax.program.analysis.abstract_values import Role, is_spatial
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import AFFINE, GLUE
 from cnnviz_jax.program.layers.activations import activations
@@ -150,7 +150,7 @@ def _averaged(view: ProgramView, node: Node, number: int) -> int:
 
 
 def _global_pools(view: ProgramView, modules: ParameterModules) -> Iterator[Operation]:
-    """Sums and maxima over both spatial axes that keep the channels, unless a norm takes them as its statistics."""
+    """Sums and maxima over all spatial axes that keep the channels, unless a norm takes them as its statistics."""
     for node in view.free("reduce_sum", "reduce_max"):
         source = view.sources(node)[0]
         axes = view.abstract(source).axes
@@ -167,8 +167,8 @@ def _global_pools(view: ProgramView, modules: ParameterModules) -> Iterator[Oper
 
 
 def _spans(view: ProgramView, roles: Set[Role]) -> bool:
-    """Whether spatial axes are all that a map has: both, or the columns of a series."""
-    return set(SPATIAL) <= roles or (view.analysis.extents[0] == 1 and 1 in roles)
+    """Whether spatial axes are all that a map has, or the columns of a series."""
+    return set(range(len(view.analysis.extents))) <= roles or (view.analysis.is_series and 1 in roles)
 
 
 def _is_held_vector(view: ProgramView, number: int) -> bool:
@@ -202,13 +202,13 @@ def _flattenings(view: ProgramView, modules: ParameterModules) -> Iterator[Opera
         source, value = node.inputs[0], node.outputs[0]
         before, after = view.abstract(source), view.abstract(value)
         sizes = view.graph.values[value].shape
-        spatial = {role for role in before.roles if role in SPATIAL}
+        spatial = {role for role in before.roles if is_spatial(role)}
         if (
             _spans(view, spatial)
             and not _is_held_vector(view, source)
             and len(before.axes) > 2
             and len(sizes) <= 2
             and sum(n != 1 for n, role in zip(sizes, after.roles, strict=True) if role != "B") <= 1
-            and after.roles[-1] not in SPATIAL
+            and not is_spatial(after.roles[-1])
         ):
             yield Operation("flatten", value, (source,), node, (node,))

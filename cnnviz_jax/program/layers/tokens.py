@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import jax.numpy as jnp
 from jaxtyping import Array
 
-from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, length
+from cnnviz_jax.program.analysis.abstract_values import AbstractValue, Axis, is_spatial, length
 from cnnviz_jax.program.graph.graph import Graph
 from cnnviz_jax.program.layers.operations import ProgramView
 
@@ -82,7 +82,7 @@ def grid_of(abstract: AbstractValue, shape: Sequence[int], joined: Mapping[int, 
     """Return how a value is a map of tokens, or `None` where it is none, or may be in more than one way."""
     # A value of shape (1, 197, 768) has two wide axes; one of them is the grid, the other the channels. If both might
     # be the grid (196 tokens of 196 channels behind an opaque region) it is none.
-    if {0, 1} & set(abstract.roles):
+    if any(map(is_spatial, abstract.roles)) or len(abstract.seen()) != 2:  # tokens of volumes are no map yet
         return None
     wide = [k for k, role in enumerate(abstract.roles) if role != "B" and shape[k] != 1]
     found: list[TokenGrid] = []

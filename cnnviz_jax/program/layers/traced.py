@@ -56,7 +56,7 @@ class TracedProgram:
         scope_hints: Iterable[str],
         tokens: Tokens | None = None,
         has_more: bool = False,
-        is_volume: bool = False,
+        extents: tuple[int, ...] | None = None,
     ) -> None:
         """Read a traced program; use `Program.trace`."""
         self._open, self._consts = open_program, tuple(consts)
@@ -66,8 +66,8 @@ class TracedProgram:
         self._results_tree: Any = jax.tree.structure(results)
         self.graph = graph_of(open_program, consts, len(jax.tree.leaves(params)))
         self.result_ids = self.graph.output_ids[: len(jax.tree.leaves(results))]
-        self.analysis = Analysis(self.graph)
-        view, modules = ProgramView(self.graph, self.analysis, self.result_ids, is_volume), ParameterModules(paths)
+        self.analysis = Analysis(self.graph, extents)
+        view, modules = ProgramView(self.graph, self.analysis, self.result_ids), ParameterModules(paths)
         self.operations = tuple(operations(view, modules))
         roots = (scope_root,) if isinstance(scope_root, str) else tuple(scope_root)
         layers, self._operation_names, self.aliases = find_layer_nodes(
@@ -94,7 +94,7 @@ class TracedProgram:
         scope_hints: Iterable[str] = (),
         tokens: Tokens | None = None,
         has_more: bool = False,
-        is_volume: bool = False,
+        extents: tuple[int, ...] | None = None,
     ) -> Self:
         """Trace `fn(params, images)` for one image and read the program.
 
@@ -107,7 +107,8 @@ class TracedProgram:
                 several if the model may have any of them.
             scope_hints: Regular expressions of name-stack parts that are no modules.
             tokens: Where tokens are a map: tokens before it, rows, columns; by default it is found where it can be.
-            is_volume: Whether the rows of the images are the slices of a volume, one below the other.
+            extents: Lengths of the input's spatial axes; depth, height and width where the rows of the images are the
+                slices of a volume, one below the other.
             has_more: Whether `fn` returns (results, more): `run` returns the results, and layers are read in all.
 
         Raises:
@@ -140,7 +141,7 @@ class TracedProgram:
         return cls(
             open_program, consts, params, outputs,
             paths=paths, scope_root=scope_root, scope_hints=scope_hints, tokens=tokens, has_more=has_more,
-            is_volume=is_volume,
+            extents=extents,
         )  # fmt: skip
 
     @functools.cached_property

@@ -18,6 +18,7 @@ from jax import lax
 from jaxtyping import Array
 
 from cnnviz_jax.errors import ModelError
+from cnnviz_jax.program.analysis.abstract_values import is_spatial
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import ELEMENTWISE
 from cnnviz_jax.program.layers.traced import TracedProgram
@@ -164,7 +165,7 @@ class _Run:
 
     def spatial(self, number: int) -> set[int]:
         """Axes of a value that hold a spatial extent, alone or among others."""
-        return {k for k, axis in enumerate(self.abstract[number].axes) if any(role in (0, 1) for role, _ in axis)}
+        return {k for k, axis in enumerate(self.abstract[number].axes) if any(is_spatial(role) for role, _ in axis)}
 
     def elementwise(self, node: Node, inputs: list[Any]) -> list[Any]:
         """Operands that do not see the image must spread over the map, or be one number all over."""

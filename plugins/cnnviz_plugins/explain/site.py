@@ -67,6 +67,13 @@ class Site:
         """Return the shape of the value: (h, w, c) or (c,)."""
         return model.input_shape if self.layer is None else tuple(model.layers[self.layer].shape)
 
+    def extents(self, model: Model) -> tuple[int, ...]:
+        """Return the lengths of the axes of places: rows and columns of a map, depth, rows and columns in a volume."""
+        if self.layer is None:
+            return model.structure.extents
+        node = model.program.layers.get(self.layer)
+        return self.shape(model)[:2] if node is None or node.volume is None else node.volume
+
     def value(self, model: Model, image: Float[Array, "h w c"]) -> Float[Array, "..."]:
         """Return what stands here for an image.
 

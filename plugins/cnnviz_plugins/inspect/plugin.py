@@ -22,8 +22,9 @@ class ReceptiveFieldConfig:
 
     layer: str | None = None
     """The only layer to list; all of them when not given."""
-    unit: tuple[int, int] | None = None
-    """Row and column of a unit of `layer`: what it sees of each layer below and of the image."""
+    unit: tuple[int, ...] | None = None
+    """Row and column of a unit of `layer`, in a volume slice, row and column: what it sees of each layer below and of
+    the image."""
 
 
 @technique(

@@ -32,14 +32,15 @@ def build(config: ReceptiveFieldConfig, model: Model) -> Callable[[Provenance], 
     Source: Araujo, Norris, Sim 2019; exact tables per unit where branches do not agree.
     """
     chosen = [model.layers[config.layer]] if config.layer is not None else list(model.layers.values())
-    unit = None
+    unit: tuple[str | int, ...] | None = None
     if config.unit is not None:
         layer = chosen[-1] if config.layer is not None else model.map_layer(None)
         field = layer.receptive_field
         if field is None or not field.is_map:
             raise LayerKindError(f"layer {layer.name!r} of {model.name} has no map, so no unit with a place")
-        if not all(0 <= at < count for at, count in zip(config.unit, field.shape, strict=True)):
-            raise UsageError(f"layer {layer.name!r} has {field.shape[0]} x {field.shape[1]} units, got {config.unit}")
+        is_one = len(config.unit) == len(field.shape)
+        if not is_one or not all(0 <= at < count for at, count in zip(config.unit, field.shape, strict=True)):
+            raise UsageError(f"layer {layer.name!r} has {' x '.join(map(str, field.shape))} units, got {config.unit}")
         layers = list(model.layers.values())
         chosen, unit = layers[: layers.index(layer) + 1], (layer.name, *config.unit)
 
@@ -47,8 +48,9 @@ def build(config: ReceptiveFieldConfig, model: Model) -> Callable[[Provenance], 
         fields = {layer.name: layer.receptive_field for layer in chosen if layer.receptive_field is not None}
         kinds = {layer.name: layer.kind for layer in chosen}
         return ReceptiveFields(
-            fields=fields, kinds=kinds, input_shape=model.input_shape, unit=unit, provenance=provenance
-        )
+            fields=fields, kinds=kinds, input_shape=(*model.structure.extents, model.input_shape[2]), unit=unit,
+            provenance=provenance,
+        )  # fmt: skip
 
     return read
 
@@ -61,13 +63,18 @@ def effective(config: EffectiveFieldConfig, model: Model) -> Callable[[Provenanc
 
     Raises:
         LayerNotFoundError: No such layer.
-        LayerKindError: The layer has no map.
+        LayerKindError: The layer has no map, or the model takes volumes.
         UsageError: Fewer than one sample.
 
     Cost: one forward and one backward pass per sample.
     Randomness: images are uniform noise in [0, 1] and channels get random signs, both from `config.seed`.
     Source: Luo, Li, Urtasun, Zemel 2016, arXiv:1701.04128, section 2.
     """
+    if len(model.structure.extents) > 2:
+        raise LayerKindError(
+            f"effective-receptive-field works on images and series; {model.name} takes a volume, whose exact boxes "
+            "cv.inspect('receptive-field', model) lists"
+        )
     layer = model.map_layer(config.layer)
     rows, columns = layer.shape[:2]
     unit = (rows // 2, columns // 2)
@@ -83,7 +90,8 @@ def effective(config: EffectiveFieldConfig, model: Model) -> Callable[[Provenanc
         height, width = model.input_shape[:2]
         box = (0, 0, height - 1, width - 1)
         if layer.receptive_field is not None:
-            box = layer.receptive_field.box(*unit)
+            top, left, bottom, right = layer.receptive_field.box(*unit)
+            box = (top, left, bottom, right)
         centre, sigma = spread(sensitivity, box)
         still = () if sensitivity.any() else (f"nothing moves unit {unit} of {layer.name}: all its gradients are zero",)
         return EffectiveReceptiveField(

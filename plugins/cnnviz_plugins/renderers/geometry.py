@@ -30,12 +30,14 @@ class FieldRow:
 
 def field_rows(result: ReceptiveFields) -> list[FieldRow]:
     """Return one row per layer, in execution order."""
-    height, width, _ = result.input_shape
+    extents = result.input_shape[:-1]
     rows: list[FieldRow] = []
-    drawn: set[Box] = set()
+    drawn: set[tuple[int, ...]] = set()
     for layer, field in result.fields.items():
-        box = (0, 0, height - 1, width - 1) if field.is_global else central_box(field)
-        sees_something = box[0] <= box[2] and box[1] <= box[3]  # a unit may see nothing but padding
+        whole = (0,) * len(extents) + tuple(extent - 1 for extent in extents)
+        box = whole if field.is_global else central_box(field)
+        ends = zip(box[: len(extents)], box[len(extents) :], strict=True)
+        sees_something = all(first <= last for first, last in ends)  # a unit may see nothing but padding
         rows.append(
             FieldRow(
                 layer=layer,
@@ -45,7 +47,7 @@ def field_rows(result: ReceptiveFields) -> list[FieldRow]:
                 padding_text="" if field.is_global else _pair(field.padding),
                 is_aligned=field.aligned,
                 widened_by=field.widened_by if field.is_widened else "",
-                box=box,
+                box=frontal(box),
                 is_first_of_box=sees_something and box not in drawn,
             )
         )
@@ -59,14 +61,19 @@ def _size_text(field: Field) -> str:
     return f"whole {_in_brackets(field.nominal_size)}" if field.is_widened else "whole input"
 
 
-def _in_brackets(pair: tuple[int | float, int | float] | None) -> str:
+def frontal(box: tuple[int, ...]) -> Box:
+    """Return a box's rows and columns: of a volume, as it is seen from the front."""
+    axes = len(box) // 2
+    return box[axes - 2], box[axes - 1], box[-2], box[-1]
+
+
+def _in_brackets(pair: tuple[int | float, ...] | None) -> str:
     return "" if pair is None else f"({_pair(pair)})"
 
 
-def central_box(field: Field) -> Box:
+def central_box(field: Field) -> tuple[int, ...]:
     """Return what a layer's central unit sees: with padding where an affine index map holds, else the exact box."""
-    row, column = (units // 2 for units in field.shape)
-    return field.box(row, column, clip=field.stride is None)
+    return field.box(*(units // 2 for units in field.shape), clip=field.stride is None)
 
 
 def frame_window(rows: Sequence[FieldRow], shape: tuple[int, int]) -> tuple[int, int, int, int]:
@@ -78,8 +85,8 @@ def frame_window(rows: Sequence[FieldRow], shape: tuple[int, int]) -> tuple[int,
     return -beyond_x - edge, -beyond_y - edge, width + beyond_x + edge, height + beyond_y + edge
 
 
-def _pair(pair: tuple[int | float, int | float] | None) -> str:
+def _pair(pair: tuple[int | float, ...] | None) -> str:
     if pair is None:
         return "varies"
     texts = [f"{float(value):.4g}".replace("-", "−") for value in pair]
-    return texts[0] if texts[0] == texts[1] else " × ".join(texts)
+    return texts[0] if len(set(texts)) == 1 else " × ".join(texts)

@@ -98,7 +98,7 @@ def test_the_expected_time_counts_the_light_groups_as_lighter(at_most):
     costs = list(run.chunk_costs())
     assert len(costs) == sum(1 for _ in run.chunks(0))
     assert costs[0] == max(costs) == 1.0
-    done = sum(group.work(net) * len(group.rows) * len(group.cols) for group in run.fold.groups)
+    done = sum(group.work(net) * group.count for group in run.fold.groups)
     # The last chunk of each group is padded.
     assert done <= sum(costs) * run.fold.groups[0].work(net) * 4 <= 1.25 * done
 
@@ -127,38 +127,38 @@ def true_flops(sweep, net):
 
 def sweep_of(side, window, stride):
     intervals = tuple((i, i + window) for i in range(0, side - window + 1, stride))
-    return WindowSweep(intervals, intervals)
+    return WindowSweep((intervals, intervals))
 
 
 def test_the_true_regions_are_what_each_window_alone_would_need():
     net = model()
     rows, cols = ((i, i + 4) for i in range(0, 9, 2)), ((i, i + 3) for i in range(8))
-    sweep = WindowSweep(tuple(rows), tuple(cols))
-    alone = sum(WindowSweep((row,), (col,)).plan(net).flops for row, col in itertools.product(sweep.rows, sweep.cols))
+    sweep = WindowSweep((tuple(rows), tuple(cols)))
+    alone = sum(WindowSweep(((row,), (col,))).plan(net).flops for row, col in itertools.product(*sweep.places))
     # From 95 % of a map on, a plan computes all of it, which the true regions do not.
     assert 0.95 * alone <= true_flops(sweep, net) <= alone
-    assert true_flops(sweep, net) < len(sweep.rows) * len(sweep.cols) * sweep.plan(net).flops
+    assert true_flops(sweep, net) < sweep.count * sweep.plan(net).flops
 
 
 def test_groups_cover_every_window_once_and_do_less(at_most):
     at_most(6)
-    net, sweep = model(), WindowSweep(tuple((i, i + 4) for i in range(9)), tuple((i, i + 3) for i in range(8)))
+    net, sweep = model(), WindowSweep((tuple((i, i + 4) for i in range(9)), tuple((i, i + 3) for i in range(8))))
     groups = sweep.groups(net)
-    pairs = [pair for group in groups for pair in itertools.product(group.rows, group.cols)]
+    pairs = [pair for group in groups for pair in itertools.product(*group.places)]
     assert len(groups) == 6
-    assert sorted(pairs) == sorted(itertools.product(sweep.rows, sweep.cols))
-    done = sum(len(group.rows) * len(group.cols) * group.plan(net).flops for group in groups)
+    assert sorted(pairs) == sorted(itertools.product(*sweep.places))
+    done = sum(group.count * group.plan(net).flops for group in groups)
     assert true_flops(sweep, net) <= done < len(pairs) * sweep.plan(net).flops
 
 
 def test_a_sweep_longer_than_a_minute_is_within_a_tenth_of_the_true_regions(monkeypatch):
-    net, sweep = model(), WindowSweep(tuple((i, i + 4) for i in range(9)), tuple((i, i + 3) for i in range(8)))
+    net, sweep = model(), WindowSweep((tuple((i, i + 4) for i in range(9)), tuple((i, i + 3) for i in range(8))))
     whole = 72 * sweep.plan(net).flops
     monkeypatch.setattr(window_sweep, "_FLOPS_PER_S", {"cpu": whole / 61})
     monkeypatch.setattr(window_sweep, "_COMPILE_S", 1e9)
     window_sweep._grouped.cache_clear()
     groups = sweep.groups(net)
-    done = sum(len(group.rows) * len(group.cols) * group.plan(net).flops for group in groups)
+    done = sum(group.count * group.plan(net).flops for group in groups)
     assert whole > 1.1 * true_flops(sweep, net) >= done
     monkeypatch.setattr(window_sweep, "_FLOPS_PER_S", {"cpu": whole / 59})
     window_sweep._grouped.cache_clear()

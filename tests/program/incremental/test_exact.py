@@ -25,7 +25,7 @@ def both(program, forward, params, rows, cols, size, numbers, seed=0):
     """The outputs at some places, by windows and by the whole network, and the plan."""
     rng = np.random.default_rng(seed)
     x, occluded = (jnp.asarray(rng.uniform(size=(1, *size, 3)).astype(np.float32)) for _ in range(2))
-    plan = plan_windows(program.graph, program.analysis, program.graph.output_ids, rows, cols)
+    plan = plan_windows(program.graph, program.analysis, program.graph.output_ids, (tuple(rows), tuple(cols)))
     windows = ChangedWindows(plan, program.evaluator)
 
     def by_windows(params, x, occluded, places):

@@ -80,7 +80,7 @@ def test_a_layer_can_be_read_in_place_of_the_outputs():
     params = jnp.asarray(KERNEL)
     program = Program.trace(forward, params, jax.ShapeDtypeStruct((1, *SIZE, 3), jnp.float32))
     name = next(iter(program.layers))
-    windows = program.windows([(2, 5)], [(0, 4)], read=[name], need_outputs=False)
+    windows = program.windows(([(2, 5)], [(0, 4)]), read=[name], need_outputs=False)
     x, occluded = jnp.ones((1, *SIZE, 3)), jnp.zeros((1, *SIZE, 3))
     place = (jnp.int32(0), jnp.int32(0))
     found = windows.evaluate(params, x, occluded, windows.prepare(params, x), place)

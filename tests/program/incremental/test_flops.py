@@ -25,7 +25,7 @@ def test_a_window_costs_what_the_window_bound_says(network, bounds):
     dense = flops(forward, shapes, IMAGE)
     for window, bound in bounds.items():
         places = [(i, i + window) for i in range(0, 224 - window + 1, 2)]
-        windows = program.windows(places, places)
+        windows = program.windows((places, places))
         numbers = jax.ShapeDtypeStruct((PLACES,), jnp.int32)
         kept = jax.eval_shape(windows.prepare, shapes, IMAGE)
 

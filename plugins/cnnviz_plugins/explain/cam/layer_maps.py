@@ -90,7 +90,7 @@ def volumes_of(model: Model, layers: tuple[str, ...]) -> Volumes | None:
         LayerKindError: There are several layers, or the layer has no such map.
     """
     space = model.structure.space
-    if space is None or not model.structure.is_volume:
+    if space is None or len(model.structure.extents) != 3:
         return None
     before = space.spatial if layers == ("input",) else model.program.layers[layers[0]].volume
     if len(layers) > 1 or before is None:

@@ -113,7 +113,11 @@ def resized(
         if method == "nearest":
             depth, rows, cols = (_cells(into, of) for into, of in zip(after, before, strict=True))
             return whole[depth][:, rows][:, :, cols].reshape(*size, *values.shape[2:])
-        spread = jax.image.resize(whole, (*after, *values.shape[2:]), method, antialias=False)
+        if method == "corners":
+            along = (jnp.asarray(_between(into, of)) for into, of in zip(after, before, strict=True))
+            spread: Array = jnp.einsum("ia,jb,kc,abc...->ijk...", *along, whole, precision="highest")
+        else:
+            spread = jax.image.resize(whole, (*after, *values.shape[2:]), method, antialias=False)
         return spread.reshape(*size, *values.shape[2:])
     if method == "nearest":
         rows, cols = (_cells(into, of) for into, of in zip(size, values.shape, strict=False))

@@ -1,45 +1,48 @@
 """A coarse grid of windows first, then those where it changes most; the others are interpolated."""
 
 from dataclasses import dataclass
+from itertools import product
+from math import prod
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
+from cnnviz_plugins.explain.perturbation.spreading import along_axes
+
 
 @dataclass(frozen=True)
 class CoarseFirst:
-    """Which windows of a grid of `rows` x `cols` are computed: every `step`-th, then `more` others."""
+    """Which windows of a grid are computed: every `step`-th along each axis, then `more` others."""
 
-    rows: int
-    cols: int
+    counts: tuple[int, ...]
+    """Windows along each axis."""
     step: int
     more: int
 
     @classmethod
-    def of(cls, rows: int, cols: int, share: float) -> "CoarseFirst":
+    def of(cls, counts: tuple[int, ...], share: float) -> "CoarseFirst":
         """Return the plan that computes `share` of the windows, at most half of that share coarse.
 
         A grid too small for a coarse one that sparse has only its corners computed first.
         """
-        budget = max(1, round(share * rows * cols))
+        budget = max(1, round(share * prod(counts)))
         step = 2
-        while step < max(rows, cols) and len(_every(rows, step)) * len(_every(cols, step)) > budget / 2:
+        while step < max(counts) and prod(len(_every(count, step)) for count in counts) > budget / 2:
             step += 1
-        coarse = len(_every(rows, step)) * len(_every(cols, step))
-        return cls(rows, cols, step, min(max(0, budget - coarse), rows * cols - coarse))
+        coarse = prod(len(_every(count, step)) for count in counts)
+        return cls(counts, step, min(max(0, budget - coarse), prod(counts) - coarse))
 
     @property
     def coarse(self) -> Int[np.ndarray, " first"]:
         """The numbers of the windows of the coarse grid."""
-        rows, cols = self._lines
-        numbers: np.ndarray = (rows[:, None] * self.cols + cols[None, :]).reshape(-1)
-        return numbers.astype(np.int32)
+        numbers = np.arange(prod(self.counts), dtype=np.int32).reshape(self.counts)
+        return numbers[np.ix_(*self._lines)].reshape(-1)
 
     @property
-    def _lines(self) -> tuple[Int[np.ndarray, " down"], Int[np.ndarray, " across"]]:
-        return _every(self.rows, self.step), _every(self.cols, self.step)
+    def _lines(self) -> list[Int[np.ndarray, " some"]]:
+        return [_every(count, self.step) for count in self.counts]
 
     @property
     def count(self) -> int:
@@ -53,30 +56,31 @@ class CoarseFirst:
     def chosen(self, values: Float[Array, " computed"]) -> Int[Array, " computed"]:
         """Return all windows in order of computation, the later ones where the coarse grid changes most.
 
-        How much it changes is the range of the four coarse values around a window. Traceable.
+        How much it changes is the range of the coarse values at the corners around a window. Traceable.
         """
-        rows, cols = self._lines
-        grid = values[: len(self.coarse)].reshape(len(rows), len(cols))
-        corners = jnp.stack([grid[:-1, :-1], grid[1:, :-1], grid[:-1, 1:], grid[1:, 1:]])
-        if 0 in corners.shape:
-            corners = grid[None]
+        lines = self._lines
+        grid = values[: len(self.coarse)].reshape([len(line) for line in lines])
+        # Along an axis of one line all windows have the same neighbours.
+        sides = [(slice(None, -1), slice(1, None)) if n > 1 else (slice(None),) for n in grid.shape]
+        corners = jnp.stack([grid[corner] for corner in product(*sides)])
         change = corners.max(0) - corners.min(0)
-        y = np.clip(np.searchsorted(rows, np.arange(self.rows), side="right") - 1, 0, change.shape[0] - 1)
-        x = np.clip(np.searchsorted(cols, np.arange(self.cols), side="right") - 1, 0, change.shape[1] - 1)
-        wish = change[y][:, x].reshape(-1).at[jnp.asarray(self.coarse)].set(-1.0)
+        for axis, (count, line) in enumerate(zip(self.counts, lines, strict=True)):
+            cell = np.searchsorted(line, np.arange(count), side="right") - 1
+            change = jnp.take(change, np.clip(cell, 0, change.shape[axis] - 1), axis)
+        wish = change.reshape(-1).at[jnp.asarray(self.coarse)].set(-1.0)
         _, best = jax.lax.top_k(wish, self.more)
         return jnp.concatenate([jnp.asarray(self.coarse), best.astype(jnp.int32)])
 
     def filled(
         self, values: Float[Array, " computed"], order: Int[Array, " computed"]
-    ) -> tuple[Float[Array, "rows cols"], Bool[Array, "rows cols"]]:
-        """Return the grid, bilinear between the coarse values where nothing was computed, and where something was."""
-        rows, cols = self._lines
-        coarse = values[: len(self.coarse)].reshape(len(rows), len(cols))
-        grid = jnp.asarray(_between(self.rows, rows)) @ coarse @ jnp.asarray(_between(self.cols, cols)).T
-        full = grid.reshape(-1).at[order].set(values).reshape(self.rows, self.cols)
-        computed = jnp.zeros(self.rows * self.cols, bool).at[order].set(True)
-        return full, computed.reshape(self.rows, self.cols)
+    ) -> tuple[Float[Array, "..."], Bool[Array, "..."]]:
+        """Return the grid, linear between the coarse values where nothing was computed, and where something was."""
+        lines = self._lines
+        coarse = values[: len(self.coarse)].reshape([len(line) for line in lines])
+        between = [jnp.asarray(_between(count, line)) for count, line in zip(self.counts, lines, strict=True)]
+        full = along_axes(coarse, between).reshape(-1).at[order].set(values).reshape(self.counts)
+        computed = jnp.zeros(prod(self.counts), bool).at[order].set(True)
+        return full, computed.reshape(self.counts)
 
 
 def _every(count: int, step: int) -> Int[np.ndarray, " some"]:

@@ -38,7 +38,7 @@ class FeatureAblation(PartsFold):
         segments = "grid(8)" if config.segments is None else config.segments
         config = replace(config, segments=segments, fill=0.5 if config.fill is None else config.fill)
         fold, chosen = super().build(config, model), config.engine
-        sweep = fold.segments.boxes(model.input_shape[:2])
+        sweep = fold.segments.boxes()
         if sweep is None and chosen == "incremental":
             raise UsageError("engine='incremental' needs parts that are boxes, such as segments='grid(8)'")
         if sweep is None or chosen == "dense" or (chosen == "auto" and not sweep.is_faster(model)):
@@ -59,10 +59,8 @@ class FeatureAblation(PartsFold):
         """Return the fall of the score without part `index`."""
         parts, score, unchanged = case.context
         if self.sweep is not None:
-            place = case.index // len(self.sweep.cols), case.index % len(self.sweep.cols)
-            return score - self.sweep.score(
-                case.model, case.image, parts.occluding_fill, unchanged, *place, case.target
-            )
+            place = self.sweep.place(case.index)
+            return score - self.sweep.score(case.model, case.image, parts.occluding_fill, unchanged, place, case.target)
         others = parts.there.at[case.index].set(False)
         return score - case.model.score(parts.keeping(case.image, others), case.target)[0]
 

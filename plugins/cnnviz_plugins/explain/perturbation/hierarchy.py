@@ -2,7 +2,7 @@
 
 import ast
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Protocol
 
@@ -62,15 +62,16 @@ class Hierarchy:
         return int((~self.is_leaf & (self.depth == depth)).sum())
 
 
-def box_tree(numbering: Int[np.ndarray, "h w *c"]) -> Hierarchy:
+def box_tree(numbering: Int[np.ndarray, "..."], axes: int = 2) -> Hierarchy:
     """Return the tree that halves the image until every part is alone.
 
-    A box is halved along its longer side, the height where they are equal, channels only where it is one pixel; the
+    A box is halved along its longest side, the first where they are equal, channels only where it is one pixel; the
     first half is the smaller where they differ. A part is in the half that holds its middle, and a half without parts
     is no node. Parts whose middles are one pixel are halved by their numbers.
 
     Args:
         numbering: The part of each pixel, or of each value.
+        axes: How many axes are those of places; one more is that of channels.
 
     Source: the image masker of shap, shap/maskers/_image.py.
     """
@@ -80,7 +81,7 @@ def box_tree(numbering: Int[np.ndarray, "h w *c"]) -> Hierarchy:
         np.bincount(numbering.reshape(-1), along.reshape(-1), count) / sizes for along in np.indices(numbering.shape)
     ]
     where = np.floor(np.stack(middles, 1) + 1e-6).astype(np.int32)
-    return _grown(_Boxed(np.arange(count), tuple((0, extent) for extent in numbering.shape), where))
+    return _grown(_Boxed(np.arange(count), tuple((0, extent) for extent in numbering.shape), where, axes))
 
 
 def own_tree(text: str, count: int) -> Hierarchy:
@@ -114,30 +115,31 @@ class _Boxed:
     held: Int[np.ndarray, " some"]
     box: Box
     where: Int[np.ndarray, "parts axes"]
+    axes: int
 
     def halves(self) -> "tuple[_Boxed, _Boxed]":
         box = self.box
-        while (axis := _longer(box)) is not None:
+        while (axis := self._longer(box)) is not None:
             low, high = box[axis]
             middle = low + (high - low) // 2
             halves = tuple((*box[:axis], side, *box[axis + 1 :]) for side in ((low, middle), (middle, high)))
             is_first = self.where[self.held, axis] < middle
             if is_first.any() and not is_first.all():
                 first, second = (
-                    _Boxed(self.held[own], half, self.where)
+                    replace(self, held=self.held[own], box=half)
                     for own, half in zip((is_first, ~is_first), halves, strict=True)
                 )
                 return first, second
             box = halves[0] if is_first.all() else halves[1]
         half = len(self.held) // 2
-        return _Boxed(self.held[:half], box, self.where), _Boxed(self.held[half:], box, self.where)
+        return replace(self, held=self.held[:half], box=box), replace(self, held=self.held[half:], box=box)
 
-
-def _longer(box: Box) -> int | None:
-    extents = [high - low for low, high in box]
-    if max(extents[:2]) > 1:
-        return 0 if extents[0] >= extents[1] else 1
-    return 2 if len(extents) > 2 and extents[2] > 1 else None
+    def _longer(self, box: Box) -> int | None:
+        extents = [high - low for low, high in box]
+        longest = max(extents[: self.axes])
+        if longest > 1:
+            return extents.index(longest)
+        return self.axes if len(extents) > self.axes and extents[-1] > 1 else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, replace
-from itertools import accumulate
+from itertools import accumulate, product
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -12,7 +12,6 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, WindowError, WindowPlan, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
-from cnnviz_plugins.explain.perturbation.boxes import Boxes
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
 from cnnviz_plugins.explain.perturbation.windows import Windows
@@ -23,9 +22,9 @@ from cnnviz_plugins.explain.site import SHARES
 class Occlusion(Fold):
     """One number per window of a regular grid; with `score="drop"`, positive means the occluded pixels helped.
 
-    `low_res` is the grid, (rows, cols): row r, column c belongs to the window whose top-left pixel is
-    (r * stride, c * stride). `values` is that grid read between the windows' centres, or, with `gather`,
-    the sum or average over the windows that occlude each pixel.
+    `low_res` is the grid, (rows, cols), of a volume (slices, rows, cols): row r, column c belongs to the window whose
+    top-left pixel is (r * stride, c * stride). `values` is that grid read between the windows' centres, or, with
+    `gather`, the sum or average over the windows that occlude each pixel.
 
     Raises (when built):
         WindowError: The window is larger than the image, or the stride than the window where Captum's convention, which
@@ -43,7 +42,7 @@ class Occlusion(Fold):
 
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: OcclusionConfig
-    windows: Windows | Boxes
+    windows: Windows
     sweep: WindowSweep | None
     """Where only windows are recomputed: the windows."""
     adaptive: CoarseFirst | None
@@ -71,13 +70,9 @@ class Occlusion(Fold):
         for channel in config.channels or ():
             if not 0 <= channel < depth:
                 raise UsageError(f"images have channels 0 to {depth - 1}, got channel {channel}")
-        sweep = windows.sweep if isinstance(windows, Windows) else None
-        if sweep is None and config.engine == "incremental":
-            raise UsageError("engine='incremental' recomputes windows of images and series; volumes are run whole")
-        is_incremental = sweep is not None and (
-            config.engine == "incremental" or (config.engine == "auto" and sweep.is_faster(model))
-        )
-        adaptive = None if config.adaptive is None else CoarseFirst.of(windows.rows, windows.cols, config.adaptive)
+        sweep = windows.sweep
+        is_incremental = config.engine == "incremental" or (config.engine == "auto" and sweep.is_faster(model))
+        adaptive = None if config.adaptive is None else CoarseFirst.of(windows.counts, config.adaptive)
         notes = (
             ("window", _own(windows.size, model)),
             ("stride", _own(windows.step, model)),
@@ -118,7 +113,7 @@ class Occlusion(Fold):
         """The groups, one after another."""
         if not self.groups:
             return (self.evaluations,)
-        return tuple(accumulate(len(group.rows) * len(group.cols) for group in self.groups))
+        return tuple(accumulate(group.count for group in self.groups))
 
     def of_group(self, number: int) -> "Occlusion":
         """Return the fold that computes the windows of one group."""
@@ -133,15 +128,10 @@ class Occlusion(Fold):
         windows, count = self.windows, self.evaluations
         more = f", {windows.count - count:,} of them interpolated" if count < windows.count else ""
         more += f", over {len(self.channels)} windows of channels" if self.channels else ""
-        laid = (
-            ("window", f"{_times(windows.size)} px, stride {_times(windows.step)}"),
-            ("positions", f"{_times(windows.counts)}{more}"),
-        )
-        if not isinstance(windows, Windows):
-            return laid
         plan = windows.sweep.plan(model)
         rows = (
-            *laid,
+            ("window", f"{_times(windows.size)} px, stride {_times(windows.step)}"),
+            ("positions", f"{_times(windows.counts)}{more}"),
             ("FLOPs dense", f"{_billions(plan.dense_flops)} per window, {_billions(count * plan.dense_flops)} in all"),
             ("FLOPs incremental", f"{_billions(plan.flops)} per window, {_billions(count * plan.flops)} in all"),
             ("dense / incremental", f"{plan.dense_flops / max(plan.flops, 1.0):.2f}"),
@@ -183,12 +173,11 @@ class Occlusion(Fold):
             grid, extras["computed"] = self.adaptive.filled(gathered, case.context.order)
         else:
             gathered = gathered[self._places] if self.groups else gathered
-            grid = gathered.reshape(*self.channels and (-1,), self.windows.rows, self.windows.cols)
+            grid = gathered.reshape(*self.channels and (-1,), *self.windows.counts)
         gather = {"grid": self.windows.enlarged, "average": self.windows.averaged, "sum": self.windows.summed}
         spread = gather[self.config.gather or "grid"]
         if not self.channels:
-            own = grid if isinstance(self.windows, Windows) else grid.reshape(self.windows.counts)
-            return Heatmap(values=spread(grid), low_res=own, extras=extras)
+            return Heatmap(values=spread(grid), low_res=grid, extras=extras)
         # As over pixels: a channel has the sum, or else the mean, over the windows that occlude it.
         maps = jnp.stack([spread(each) for each in grid], -1)
         covering = jnp.asarray(self._covering(case.image.shape[-1]))
@@ -214,19 +203,21 @@ class Occlusion(Fold):
             return self._reading(case, jnp.where(self.windows.mask(index), occluded, case.image))
         if self.group is not None:
             index = index - (0, *self.group_ends)[self.group]
-        place = index // len(self.sweep.cols), index % len(self.sweep.cols)
+        place = self.sweep.place(index)
         if self.config.score == "distribution":
-            logits, _ = self.sweep.run(case.model, case.image, occluded, case.context.unchanged, *place)
+            logits, _ = self.sweep.run(case.model, case.image, occluded, case.context.unchanged, place)
             return jax.nn.softmax(logits)
-        return self.sweep.score(case.model, case.image, occluded, case.context.unchanged, *place, case.target)[None]
+        return self.sweep.score(case.model, case.image, occluded, case.context.unchanged, place, case.target)[None]
 
     @property
     def _places(self) -> Int[np.ndarray, " p"]:
         """When each window is computed, where that is group by group."""
-        intervals = ((), ()) if self.sweep is None else (self.sweep.rows, self.sweep.cols)
-        rows, cols = ({interval: i for i, interval in enumerate(each)} for each in intervals)
-        wide = self.windows.cols
-        order = [rows[row] * wide + cols[col] for group in self.groups for row in group.rows for col in group.cols]
+        numbers = [{interval: i for i, interval in enumerate(each)} for each in self.windows.sweep.places]
+        order = [
+            np.ravel_multi_index([known[each] for known, each in zip(numbers, place, strict=True)], self.windows.counts)
+            for group in self.groups
+            for place in product(*group.places)
+        ]
         return np.argsort(order)
 
     def _covering(self, depth: int) -> Float[np.ndarray, "windows channels"]:
@@ -268,7 +259,7 @@ def _split(sides: int | tuple[int, ...] | None, axes: int) -> tuple[int | tuple[
     return sides, None
 
 
-def _laid_out(config: OcclusionConfig, model: Model) -> Windows | Boxes:
+def _laid_out(config: OcclusionConfig, model: Model) -> Windows:
     """Where windows stand in the model's inputs."""
     space, edge = model.structure.space, config.edge or "full"
     if space is None:
@@ -277,8 +268,7 @@ def _laid_out(config: OcclusionConfig, model: Model) -> Windows | Boxes:
         raise WindowError(f"occlusion moves a window over one input; {model.name} takes {space.words}")
     if len(space.spatial) == 1:
         return Windows.over_series(space.spatial[0], config.window, config.stride, edge)
-    depth, height, width = space.spatial
-    return Boxes.over((depth, height, width), config.window, config.stride, edge)
+    return Windows.over(space.spatial, config.window, config.stride, edge)
 
 
 def _own(sides: tuple[int, ...], model: Model) -> tuple[int, ...]:
@@ -306,7 +296,7 @@ def _parted(groups: tuple[WindowSweep, ...], plan: WindowPlan, model: Model) -> 
     """What a sweep in groups computes."""
     if not groups:
         return []
-    counts = [len(group.rows) * len(group.cols) for group in groups]
+    counts = [group.count for group in groups]
     total = sum(count * group.plan(model).flops for count, group in zip(counts, groups, strict=True))
     gain = plan.flops * sum(counts) / max(total, 1.0)
     return [

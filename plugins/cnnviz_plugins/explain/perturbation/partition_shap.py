@@ -165,7 +165,7 @@ def _tree(segments: Segments, shape: tuple[int, ...], text: str | None) -> Hiera
         return own_tree(text, segments.count)
     if numbering is None:
         raise UsageError("a tree needs parts known beforehand")
-    return box_tree(numbering)
+    return box_tree(numbering.reshape(*segments.extents, *shape[2 : numbering.ndim]), len(segments.extents))
 
 
 def _rounds(splits: int, children: int, at_once: int) -> tuple[int, ...]:

@@ -1,7 +1,7 @@
 """What techniques over the parts of an image share: segments, what occludes them, and a number per part as a map."""
 
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +59,7 @@ class PartsFold(Fold):
         UsageError: The mask or the fill does not fit the images, or scikit-image is needed and absent.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: SegmentConfig
     segments: Segments
 

@@ -98,8 +98,8 @@ class RiseConfig:
 
     masks: int = 4000
     """Random masks per image."""
-    grid: int | tuple[int, int] = 7
-    """Cells of a mask along each axis, before it is enlarged."""
+    grid: int | tuple[int, ...] = 7
+    """Cells of a mask along each axis (one number for all), before it is enlarged."""
     probability: float = 0.5
     """Chance that a cell is kept."""
     fill: float | tuple[float, ...] | str = "model-mean"
@@ -116,7 +116,7 @@ class RiseConfig:
         check_positive(tolerance=self.tolerance)
         if self.tolerance is not None and self.convention == "xplique":
             raise UsageError("rise takes a tolerance by the convention 'paper' only: xplique's is no mean of its masks")
-        check_size("grid", self.grid, unit="cells")
+        check_size("grid", self.grid, unit="cells", most=3)
         if not 0 < self.probability <= 1:
             raise UsageError(f"probability is above 0 and at most 1, got {self.probability}")
         check_fill(self.fill, "fill", FILLS, arrays=True)

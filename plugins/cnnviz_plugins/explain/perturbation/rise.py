@@ -1,19 +1,22 @@
 """RISE: the mean score over random masks that keep a pixel (Petsiuk et al. 2018)."""
 
 from dataclasses import dataclass, replace
+from math import prod
+from typing import ClassVar
 
 import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int, Key
 
-from cnnviz_jax.plugin import Case, Heatmap, Model, SampledMean
+from cnnviz_jax.plugin import Case, Heatmap, Model, SampledMean, UsageError
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import RiseConfig
+from cnnviz_plugins.explain.perturbation.spreading import along_axes
 
 
 @dataclass(frozen=True, kw_only=True)
 class Rise(SampledMean):
-    """Sum over masks of score(masked image) * mask, over masks * probability, (h, w).
+    """Sum over masks of score(masked image) * mask, over masks * probability, (h, w); of volumes along three axes.
 
     A mask is a coarse grid of zeros and ones, enlarged bilinearly to (cells + 1) times the cell and moved by a random
     part of a cell. Masks are made from the key as they are used; there is no array of all of them.
@@ -27,13 +30,26 @@ class Rise(SampledMean):
     `xplique`: xplique/attributions/rise.py, which divides by the masks' sum per pixel.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: RiseConfig
+    cells: tuple[int, ...]
+    """Of a mask along each axis."""
 
     @classmethod
     def build(cls, config: RiseConfig, model: Model) -> "Rise":
-        """Return the fold for `model`."""
+        """Return the fold for `model`.
+
+        Raises:
+            UsageError: The grid has another number of axes than the inputs, or the fill does not fit.
+        """
         filled = replace(config, fill=resolved_fill(config.fill, model))
-        return cls(config=filled, count=config.masks, tolerance=config.tolerance)
+        extents, space = model.structure.extents, model.structure.space
+        given = config.grid if isinstance(config.grid, tuple) else (config.grid,) * len(extents)
+        if space is not None and len(space.spatial) == 1:
+            given = (1, given[-1])  # held as an image of one row, across which there is nothing to choose
+        if len(given) != len(extents):
+            raise UsageError(f"grid is one number, or one for each of {len(extents)} axes; got {config.grid!r}")
+        return cls(config=filled, count=config.masks, tolerance=config.tolerance, cells=given)
 
     @property
     def is_plain(self) -> bool:
@@ -46,11 +62,8 @@ class Rise(SampledMean):
 
     def draw(self, case: Case) -> tuple[Float[Array, "h w"], Float[Array, "h w"]]:
         """Return mask `index` times its score over the probability, and the mask."""
-        cells = self.config.grid if isinstance(self.config.grid, tuple) else (self.config.grid,)
-        # A series is held as an image of one row, across which there is nothing to choose.
-        rows = 1 if case.model.structure.space is not None else cells[0]
-        size = (case.image.shape[0], case.image.shape[1])
-        mask = random_mask(case.key, size, (rows, cells[-1]), self.config.probability)
+        extents = case.model.structure.extents
+        mask = random_mask(case.key, extents, self.cells, self.config.probability).reshape(-1, extents[-1])
         score = case.model.score(case.context + (case.image - case.context) * mask[:, :, None], case.target)[0]
         return score * mask / self.config.probability, mask
 
@@ -62,15 +75,15 @@ class Rise(SampledMean):
 
 
 def random_mask(
-    key: Key[Array, ""], size: tuple[int, int], cells: tuple[int, int], probability: float
-) -> Float[Array, "h w"]:
+    key: Key[Array, ""], size: tuple[int, ...], cells: tuple[int, ...], probability: float
+) -> Float[Array, "..."]:
     """Return one mask: which cells are kept, enlarged bilinearly and moved by part of a cell."""
-    drawn = jax.random.uniform(key, (2 + cells[0] * cells[1],))
-    kept = (drawn[2:] < probability).astype(jnp.float32).reshape(cells)
+    drawn = jax.random.uniform(key, (len(size) + prod(cells),))
+    kept = (drawn[len(size) :] < probability).astype(jnp.float32).reshape(cells)
     edges = [-(-pixels // count) for pixels, count in zip(size, cells, strict=True)]
-    shifts = [(drawn[axis] * edges[axis]).astype(jnp.int32) for axis in (0, 1)]
-    rows, cols = (_enlarging(n, c, e, s) for n, c, e, s in zip(size, cells, edges, shifts, strict=True))
-    return jnp.einsum("ij,jk,lk->il", rows, kept, cols, precision="highest")
+    shifts = [(drawn[axis] * edges[axis]).astype(jnp.int32) for axis in range(len(size))]
+    enlarging = [_enlarging(n, c, e, s) for n, c, e, s in zip(size, cells, edges, shifts, strict=True)]
+    return along_axes(kept, enlarging)
 
 
 def _enlarging(pixels: int, cells: int, edge: int, shift: Int[Array, ""]) -> Float[Array, "pixels cells"]:

@@ -1,6 +1,7 @@
 """Segments of an image: a regular grid, a given map, channels, or superpixels of scikit-image made for each image."""
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import jax
@@ -20,10 +21,12 @@ class Segments:
     number: int
     count: int
     """Segments there are at most; a segment of no pixel changes nothing."""
-    grid: tuple[int, int] | None
-    """Rows and columns of a regular grid."""
+    grid: tuple[int, ...] | None
+    """Cells of a regular grid along each axis."""
     mask: Numbering | None
     """A given map."""
+    extents: tuple[int, ...]
+    """Height and width of the images; depth, height and width of volumes."""
 
     @classmethod
     def of(cls, option: Segmentation, model: Model) -> "Segments":
@@ -32,7 +35,7 @@ class Segments:
         Raises:
             UsageError: A given mask has another size than the images, or scikit-image is not installed.
         """
-        height, width, depth = model.input_shape
+        (height, width, depth), extents = model.input_shape, model.structure.extents
         if not isinstance(option, str):
             given = _held(np.asarray(option), model)
             if given.shape not in ((height, width), (height, width, depth)):
@@ -42,19 +45,23 @@ class Segments:
                 raise UsageError(
                     f"segments is a mask of {sizes[0]}, {word} {'are' if space is None else 'is'} {sizes[1]}"
                 )
-            return cls("given", 0, int(given.max()) + 1, None, tuple(map(_nested, given.tolist())))
+            return cls("given", 0, int(given.max()) + 1, None, tuple(map(_nested, given.tolist())), extents)
         word, number = word_and_number(option, "segments", SEGMENTERS)
         size = int(number or 0)
         if word == "pixels":
-            return cls(word, size, height * width, (height, width), None)
+            return cls(word, size, height * width, extents, None, extents)
         if word in ("channels", "elements"):
-            return cls(word, size, depth if word == "channels" else height * width * depth, None, None)
+            return cls(word, size, depth if word == "channels" else height * width * depth, None, None, extents)
         if word == "grid":
-            grid = (min(size, height), min(size, width))
-            return cls(word, size, grid[0] * grid[1], grid, None)
+            grid = tuple(min(size, extent) for extent in extents)
+            return cls(word, size, prod(grid), grid, None, extents)
+        if len(extents) > 2 and word != "slic":
+            raise UsageError(
+                f"segments={option!r} makes superpixels of images; slic(number) makes those of volumes too"
+            )
         require("skimage", extra="segments", what=f"segments={option!r}, unlike segments='grid(8)',")
         # SLIC drops segments smaller than half the mean, so twice the number asked for is the most there can be.
-        return cls(word, size, 2 * size if word == "slic" else size, None, None)
+        return cls(word, size, 2 * size if word == "slic" else size, None, None, extents)
 
     @property
     def are_of_values(self) -> bool:
@@ -71,8 +78,9 @@ class Segments:
             return np.arange(np.prod(shape), dtype=np.int32).reshape(shape)
         if self.grid is None:
             return None
-        rows, cols = (np.arange(n) * parts // n for n, parts in zip(shape[:2], self.grid, strict=True))
-        return (rows[:, None] * self.grid[1] + cols[None, :]).astype(np.int32)
+        along = [np.arange(n) * parts // n for n, parts in zip(self.extents, self.grid, strict=True)]
+        numbers: np.ndarray = np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), self.grid)
+        return numbers.astype(np.int32).reshape(shape[:2])
 
     def is_of_single_values(self, shape: tuple[int, ...]) -> bool:
         """Whether no segment has more than one pixel, or one value where channels are apart."""
@@ -89,24 +97,26 @@ class Segments:
         found = jax.pure_callback(self._superpixels, shape, image, vmap_method="sequential")
         return jnp.asarray(found, jnp.int32)
 
-    def boxes(self, size: tuple[int, ...]) -> WindowSweep | None:
-        """Return the parts of a regular grid as windows of an image of height and width `size`."""
+    def boxes(self) -> WindowSweep | None:
+        """Return the parts of a regular grid as windows."""
         if self.grid is None:
             return None
-        rows, cols = (
-            tuple((-(-i * n // parts), -(-(i + 1) * n // parts)) for i in range(parts))
-            for n, parts in zip(size, self.grid, strict=True)
+        return WindowSweep(
+            tuple(
+                tuple((-(-i * n // parts), -(-(i + 1) * n // parts)) for i in range(parts))
+                for n, parts in zip(self.extents, self.grid, strict=True)
+            )
         )
-        return WindowSweep(rows, cols)
 
-    def low_res(self, per_segment: Float[Array, " count"]) -> Float[Array, "rows cols"] | None:
+    def low_res(self, per_segment: Float[Array, " count"]) -> Float[Array, "..."] | None:
         """Return the numbers as the grid they stand in, where there is one."""
         return None if self.grid is None else per_segment.reshape(self.grid)
 
     def _superpixels(self, image: Any) -> Int[np.ndarray, "h w"]:
         from skimage import segmentation
 
-        image = np.asarray(image, np.float64)
+        held = np.shape(image)[:2]
+        image = np.asarray(image, np.float64).reshape(*self.extents, -1)
         colour = image.shape[-1] == 3
         if self.word == "slic":
             found = segmentation.slic(
@@ -122,7 +132,7 @@ class Segments:
         _, numbers, sizes = np.unique(found, return_inverse=True, return_counts=True)
         rank = np.empty(len(sizes), np.int32)
         rank[np.argsort(-sizes, kind="stable")] = np.arange(len(sizes))
-        return np.minimum(rank[numbers.reshape(found.shape)], self.count - 1).astype(np.int32)
+        return np.minimum(rank[numbers.reshape(held)], self.count - 1).astype(np.int32)
 
 
 def _held(given: Int[np.ndarray, "..."], model: Model) -> Int[np.ndarray, "..."]:

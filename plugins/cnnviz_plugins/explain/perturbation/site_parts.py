@@ -1,7 +1,8 @@
 """Parts of what stands at a site, the image or a layer: each replaced alone, and what the score loses."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from math import prod
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -25,7 +26,9 @@ class SiteParts:
     """Of the value: (h, w, c) or (c,)."""
     count: int
     cells: tuple[int, ...] = ()
-    """Rows and columns of a grid."""
+    """Those of a grid along each axis of places."""
+    extents: tuple[int, ...] = ()
+    """Lengths of these axes: rows and columns, or depth, rows and columns."""
     mask: Any = None
     """Numbers given by the user, as nested tuples."""
 
@@ -57,8 +60,9 @@ class SiteParts:
             )
         if word == "grid" and (not number or number != int(number) or number < 1):
             raise UsageError(f"segments takes a positive whole number, got {option!r}")
-        cells = shape[:2] if word == "pixels" else (min(int(number or 0), shape[0]), min(int(number or 0), shape[1]))
-        return cls(word, shape, cells[0] * cells[1], cells=cells)
+        extents = site.extents(model)
+        cells = extents if word == "pixels" else tuple(min(int(number or 0), extent) for extent in extents)
+        return cls(word, shape, prod(cells), cells=cells, extents=extents)
 
     @property
     def are_places(self) -> bool:
@@ -71,9 +75,9 @@ class SiteParts:
             given = np.asarray(self.mask, np.int32)
             return np.broadcast_to(given[..., None] if given.ndim < len(self.shape) else given, self.shape)
         if self.cells:
-            rows, cols = (np.arange(n) * k // n for n, k in zip(self.shape[:2], self.cells, strict=True))
-            places = (rows[:, None] * self.cells[1] + cols[None, :]).astype(np.int32)
-            return np.broadcast_to(places[..., None], self.shape)
+            along = [np.arange(n) * k // n for n, k in zip(self.extents, self.cells, strict=True)]
+            places: np.ndarray = np.ravel_multi_index(np.meshgrid(*along, indexing="ij"), self.cells)
+            return np.broadcast_to(places.astype(np.int32).reshape(*self.shape[:2], 1), self.shape)
         if self.word == "channels":
             return np.broadcast_to(np.arange(self.shape[-1], dtype=np.int32), self.shape)
         return np.arange(self.count, dtype=np.int32).reshape(self.shape)
@@ -92,6 +96,7 @@ class SiteParts:
 class ReplacedParts(Fold):
     """score - score with the part replaced, one number per part: positive where it supports the score."""
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     site: Site
     parts: SiteParts
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import jax.numpy as jnp
@@ -9,54 +10,39 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.plugin import WindowError, WindowSweep
-
-
-class OccludingGrid:
-    """A grid of places that occlude part of an image or a volume, and its numbers spread over what they occlude."""
-
-    def enlarged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return the grid read linearly along each axis between centres; the outermost values reach the border."""
-        return self._spread(grid, interpolation)
-
-    def summed(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each pixel, the sum over the places that occlude it."""
-        return self._spread(grid, coverage)
-
-    def averaged(self, grid: Float[Array, "rows cols"]) -> Float[Array, "h w"]:
-        """Return, for each pixel, the mean over the places that occlude it; 0 where none does."""
-        return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
-
-    def _spread(self, grid: Float[Array, "rows cols"], along: Callable[..., np.ndarray]) -> Float[Array, "h w"]:
-        """Return the grid multiplied along each axis by what `along(extent, count, step, side)` gives."""
-        raise TypeError(f"{type(self).__name__} defines no _spread")
+from cnnviz_plugins.explain.perturbation.spreading import along_axes
 
 
 @dataclass(frozen=True)
-class Windows(OccludingGrid):
-    """A grid of equal windows; window number i stands at row i // cols, column i % cols of the grid."""
+class Windows:
+    """A grid of equal windows, or of boxes in a volume; window i stands where `i` unravels to, the last axis fastest.
 
-    height: int
-    width: int
-    rows: int
-    cols: int
-    step: tuple[int, int]
-    image: tuple[int, int]
+    A grid of numbers has `counts` along its axes; maps are held as images are, those of a volume slice below slice.
+    """
+
+    size: tuple[int, ...]
+    """Sides of a window along each axis."""
+    counts: tuple[int, ...]
+    """Windows along each axis."""
+    step: tuple[int, ...]
+    extents: tuple[int, ...]
+    """Lengths of the input's axes."""
 
     @classmethod
     def over(
         cls,
-        image: tuple[int, int],
+        extents: tuple[int, ...],
         window: int | tuple[int, ...] | None,
         stride: int | tuple[int, ...] | None,
         edge: str,
     ) -> "Windows":
-        """Return the grid for an image of height and width `image`.
+        """Return the grid for images of height and width `extents`, or volumes of depth, height and width.
 
         Raises:
-            WindowError: The window is larger than the image.
+            WindowError: The window is larger than the input, or has another number of sides.
         """
-        size, step, counts = laid_along(image, window, stride, edge)
-        return cls(size[0], size[1], counts[0], counts[1], (step[0], step[1]), image)
+        size, step, counts = laid_along(extents, window, stride, edge)
+        return cls(size, counts, step, extents)
 
     @classmethod
     def over_series(
@@ -68,42 +54,45 @@ class Windows(OccludingGrid):
             WindowError: The window is longer than the series, or has more than one side.
         """
         size, step, counts = laid_along((length,), window, stride, edge)
-        return cls(1, size[0], 1, counts[0], (1, step[0]), (1, length))
-
-    @property
-    def size(self) -> tuple[int, int]:
-        """Height and width of a window."""
-        return self.height, self.width
-
-    @property
-    def counts(self) -> tuple[int, int]:
-        """Windows along rows and columns."""
-        return self.rows, self.cols
+        return cls((1, *size), (1, *counts), (1, *step), (1, length))
 
     @property
     def count(self) -> int:
         """Number of windows."""
-        return self.rows * self.cols
+        return prod(self.counts)
 
     @property
     def sweep(self) -> WindowSweep:
         """The same windows, for models that are run on windows alone."""
-        rows, cols = (
-            tuple((number * step, min(number * step + side, end)) for number in range(count))
-            for count, step, side, end in zip(
-                (self.rows, self.cols), self.step, (self.height, self.width), self.image, strict=True
+        return WindowSweep(
+            tuple(
+                tuple((number * step, min(number * step + side, end)) for number in range(count))
+                for count, step, side, end in zip(self.counts, self.step, self.size, self.extents, strict=True)
             )
         )
-        return WindowSweep(rows, cols)
 
     def mask(self, index: Int[Array, ""]) -> Bool[Array, "h w 1"]:
         """Return which pixels window `index` occludes."""
-        return self.sweep.mask(self.image, index // self.cols, index % self.cols)
+        sweep = self.sweep
+        return sweep.mask(self.extents, sweep.place(index))
 
-    def _spread(self, grid: Float[Array, "rows cols"], along: Callable[..., np.ndarray]) -> Float[Array, "h w"]:
-        rows = along(self.image[0], self.rows, self.step[0], self.height)
-        cols = along(self.image[1], self.cols, self.step[1], self.width)
-        return jnp.asarray(rows) @ grid @ jnp.asarray(cols).T
+    def enlarged(self, grid: Float[Array, "..."]) -> Float[Array, "h w"]:
+        """Return the grid read linearly along each axis between centres; the outermost values reach the border."""
+        return self._spread(grid, interpolation)
+
+    def summed(self, grid: Float[Array, "..."]) -> Float[Array, "h w"]:
+        """Return, for each pixel, the sum over the windows that occlude it."""
+        return self._spread(grid, coverage)
+
+    def averaged(self, grid: Float[Array, "..."]) -> Float[Array, "h w"]:
+        """Return, for each pixel, the mean over the windows that occlude it; 0 where none does."""
+        return self.summed(grid) / jnp.maximum(self.summed(jnp.ones_like(grid)), 1)
+
+    def _spread(self, grid: Float[Array, "..."], along: Callable[..., np.ndarray]) -> Float[Array, "h w"]:
+        """Return the grid multiplied along each axis by what `along(extent, count, step, side)` gives."""
+        laid = zip(self.extents, self.counts, self.step, self.size, strict=True)
+        whole = along_axes(grid, [jnp.asarray(along(*each)) for each in laid])
+        return whole.reshape(-1, self.extents[-1])
 
 
 def laid_along(
