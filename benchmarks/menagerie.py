@@ -4,11 +4,13 @@ Run from the repository's root, with the libraries installed beside this package
 
     python benchmarks/menagerie.py --results menagerie.jsonl --path CHECKOUT --path CHECKOUT
     python benchmarks/menagerie.py --library keras --only 'MobileNet*'
-    python benchmarks/menagerie.py --results menagerie.jsonl --table docs/menagerie.md
+    python benchmarks/menagerie.py --results menagerie.jsonl --page docs/menagerie.md --table docs/menagerie.md
 
 Weights are random and images small. Each network is built and checked in a process of its own, with a limit of memory
-and time, and its line goes to the results at once: the same call resumes. `--again` runs what was not all right, and
-`--turn 4` some of every library before the rest. Two calls may append to one file, each with libraries of its own.
+and time, and its line goes to the results at once: the same call resumes. With `--page` the rows of an older page count
+as results, too. `--again` runs what was not all right, with `--checks lrp` only some checks of it, where versions are
+the same. `--turn 4` runs some of every library before the rest. Two calls may append to one file, each with libraries
+of its own.
 """
 
 import argparse
@@ -30,8 +32,8 @@ os.environ.setdefault("KERAS_BACKEND", "jax")
 os.environ.setdefault("XLA_FLAGS", "--xla_cpu_parallel_codegen_split_count=1")  # compiling is most of the work
 
 from rows import keep_row, kept_rows
-from zoos import libraries
-from zoos.network import Architecture
+from zoos import libraries, page_rows, table
+from zoos.network import CHECKS, Architecture
 
 
 def main() -> None:
@@ -41,6 +43,8 @@ def main() -> None:
     parser.add_argument("--only", default="*", help="pattern of names")
     parser.add_argument("--path", action="append", default=[], help="folder that holds packages, such as a checkout")
     parser.add_argument("--results", type=Path, default=Path("menagerie.jsonl"))
+    parser.add_argument("--page", type=Path, help="page whose rows count as results, where there are no newer ones")
+    parser.add_argument("--checks", nargs="*", default=[], choices=CHECKS, help="run these only, and keep the others")
     parser.add_argument("--again", action="store_true", help="run again what was not all right")
     parser.add_argument("--seconds", type=float, default=400, help="CPU seconds a network may take")
     parser.add_argument("--mib", type=float, default=2560, help="memory a network may take")
@@ -50,11 +54,10 @@ def main() -> None:
     parser.add_argument("--table", type=Path, help="write the results as a page of the documentation")
     args = parser.parse_args()
     sys.path[:0] = args.path
-    done = kept_rows(args.results, "library", "name")
+    known_rows = page_rows.rows_of(args.page.read_text(encoding="utf-8")) if args.page else {}
+    done = {**known_rows, **kept_rows(args.results, "library", "name")}
     if args.table:
-        from zoos import table
-
-        found = {network: wrongs(row) for network, row in done.items()}
+        found = {network: table.wrongs(row) for network, row in done.items()}
         args.table.write_text(table.page(list(done.values()), found), encoding="utf-8")
         return
     for architecture in chosen(args.library, args.only, args.count, args.turn):
@@ -64,10 +67,10 @@ def main() -> None:
         row = done.get((architecture.library, architecture.name))
         if row is not None and (right(row) or not args.again):
             continue
-        row = in_a_process(architecture, args.seconds, args.mib)
+        row = in_a_process(architecture, args.seconds, args.mib, tuple(args.checks) if row else (), row or {})
         keep_row(args.results, row)
         told = f"{row['cpu']:.1f} s, {row['mib']:.0f} MiB"
-        print(f"{architecture.library} {architecture.name}: {told}", *wrongs(row), flush=True)
+        print(f"{architecture.library} {architecture.name}: {told}", *table.wrongs(row), flush=True)
 
 
 def chosen(names: Iterable[str], pattern: str, count: int, turn: int) -> list[Architecture]:
@@ -90,24 +93,36 @@ def known(library: str) -> Iterator[Architecture]:
 
 def right(row: dict[str, Any]) -> bool:
     """Whether all checks held."""
-    return not wrongs(row)
+    return not table.wrongs(row)
 
 
-def wrongs(row: dict[str, Any]) -> list[str]:
-    """Return what did not hold."""
-    ended = [row["ended"]] if row.get("ended") else []
-    return ended + [f"{name} {text}" for name, text in row.get("checks", {}).items() if text.startswith("wrong")]
+def in_a_process(
+    architecture: Architecture, seconds: float, mib: float, asked: tuple[str, ...], before: dict[str, Any]
+) -> dict[str, Any]:
+    """Build and check one network in a fork of this process, which has imported the library and computed nothing.
 
+    Args:
+        architecture: The network.
+        seconds: CPU time that it may take.
+        mib: Memory that it may take.
+        asked: Checks to run; none means all.
+        before: Its row of an earlier run, whose other checks are kept.
 
-def in_a_process(architecture: Architecture, seconds: float, mib: float) -> dict[str, Any]:
-    """Build and check one network in a fork of this process, which has imported the library and computed nothing."""
+    Raises:
+        ValueError: The earlier run was of other versions.
+    """
+    versions = {name: _version(name) for name in libraries.LIBRARIES[architecture.library].needs}
+    kept = before.get("checks", {}) if asked else {}
+    if kept and before["versions"] != versions:
+        raise ValueError(f"{architecture.name}: checks of {before['versions']} cannot stand beside those of {versions}")
+    asked = ("adapts", *asked) if kept else CHECKS
     libraries.preload(architecture.library)
     reader, writer = os.pipe()
     child = os.fork()
     if child == 0:
         os.close(reader)
         try:
-            text = json.dumps(in_this_process(architecture))
+            text = json.dumps(in_this_process(architecture, asked))
         except BaseException as error:
             text = json.dumps({"ended": f"{type(error).__name__}: {' '.join(str(error).split())[:300]}"})
             traceback.print_exc()
@@ -130,17 +145,18 @@ def in_a_process(architecture: Architecture, seconds: float, mib: float) -> dict
     with os.fdopen(reader) as pipe:
         text = pipe.read()
     row = json.loads(text) if text and not ended else {"ended": ended or "the process died"}
-    versions = {name: _version(name) for name in libraries.LIBRARIES[architecture.library].needs}
+    if kept and "checks" in row:
+        row["checks"] = {name: row["checks"].get(name, kept[name]) for name in CHECKS}
     about = {"library": architecture.library, "name": architecture.name, "versions": versions}
     return {**about, **row, "cpu": round(cpu, 1), "mib": round(peak)}
 
 
-def in_this_process(architecture: Architecture) -> dict[str, Any]:
+def in_this_process(architecture: Architecture, asked: tuple[str, ...]) -> dict[str, Any]:
     """Build and check one network."""
     from zoos import checks
 
     network = architecture.build()
-    return {"shape": network.shape, **checks.checked(network)}
+    return {"shape": network.shape, **checks.checked(network, asked)}
 
 
 def _used(pid: int) -> tuple[float, float]:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 Forward = Callable[[np.ndarray], np.ndarray]
+CHECKS = ("adapts", "equal", "names", "fields", "grad-cam", "lrp", "occlusion")
+"""What a network is held to, in the order of their worth."""
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class Network:
     """Paths of the framework's modules, with dots."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """Further arguments of `cv.adapt`."""
+    exact: Forward | None = None
+    """The framework's scores computed in 64 bits, where it can."""
 
 
 @dataclass(frozen=True)

@@ -76,7 +76,9 @@ def eqxvision() -> Iterator[Architecture]:
             key=jax.random.PRNGKey(0),
         )
 
-    for name in ("squeezenet1_0", "squeezenet1_1", "convnext_tiny", "convnext_small", "swin_t", "swin_s"):
+    for name in ("squeezenet1_0", "squeezenet1_1", "convnext_tiny", "convnext_small"):
         yield Architecture("eqxvision", name, partial(built, name, 64, {}))
+    for name in ("swin_t", "swin_s"):  # windows of 7 x 7 patches after each of three halvings
+        yield Architecture("eqxvision", name, partial(built, name, 224, {}))
     for name in ("vgg11", "vgg13", "vit_tiny"):  # VGG's pool to 7 x 7 divides by zero where there are fewer units
         yield Architecture("eqxvision", name, partial(built, name, 224, {}))

@@ -25,7 +25,9 @@ def _built(name: str, own: dict[str, Any]) -> Network:
     from zoos import torch_modules
 
     torch.manual_seed(0)
-    for size, options in ((64, {"img_size": 64}), (64, {}), (None, {})):
+    # 64 px are four patches of 14 px and a rest that no unit sees, so that a box of all patches is not the whole image.
+    small = 56 if "patch14" in name else 64
+    for size, options in ((small, {"img_size": small}), (small, {}), (None, {})):
         try:
             module = timm.create_model(name, num_classes=10, **own, **options).eval()
             pixels = size or module.default_cfg["input_size"][1]

@@ -54,14 +54,16 @@ CONFIGS: dict[str, dict[str, Any]] = {
     "MobileViT": {"image_size": 64},
     "MobileViTV2": {"image_size": 64, "width_multiplier": 0.5},
     "Levit": {"image_size": 64},
-    "EfficientFormer": {},
+    "EfficientFormer": {"image_size": 64, "resolution": 2},
     "SwiftFormer": {"image_size": 64},
     "HGNetV2": {},
     "TextNet": {},
     "Hiera": {"image_size": [64, 64], "depths": [1, 1, 2, 1], "embed_dim": 16},
-    "VitDet": {},
+    "VitDet": {**_VIT, "pretrain_image_size": 64, "window_size": 4, "window_block_indices": [0]},
     "DINOv3ConvNext": _STAGES,
 }
+_HEADLESS = {"VitDet": ("VitDetModel", "last_hidden_state"), "DINOv3ConvNext": ("DINOv3ConvNextModel", "pooler_output")}
+"""Networks that the library has without a head: its class, and the output whose channels stand for scores."""
 
 
 def architectures() -> Iterator[Architecture]:
@@ -78,9 +80,10 @@ def _built(name: str) -> Network:
 
     torch.manual_seed(0)
     config = getattr(transformers, f"{name}Config")(num_labels=10, **CONFIGS[name])
-    module = getattr(transformers, f"{name}ForImageClassification")(config)
-    return torch_modules.network(module, 64, scores=_logits)
+    kind, output = _HEADLESS.get(name, (f"{name}ForImageClassification", "logits"))
+    return torch_modules.network(getattr(transformers, kind)(config), 64, scores=partial(_scores, output))
 
 
-def _logits(outputs: Any) -> Any:
-    return outputs["logits"]
+def _scores(output: str, outputs: Any) -> Any:
+    found = outputs[output]
+    return found.mean((2, 3)) if found.ndim == 4 else found

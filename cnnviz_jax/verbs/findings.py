@@ -29,7 +29,10 @@ def findings(
     found = []
     finite = np.isfinite(heatmap.values).reshape(len(images), -1).all(1)
     if not finite.all():
-        raise ModelError(f"{technique} gave values that are not finite for image {int(np.argmin(finite))}")
+        first = int(np.argmin(finite))
+        raise ModelError(
+            f"{technique} gave values that are not finite for image {first}{_why_not_finite(heatmap, first)}"
+        )
     zero = [i for i, value in enumerate(heatmap.values) if not value.any()]
     if zero:
         found.append(f"all zero for image {in_few(zero)}: {_why_zero(heatmap, model, target, layer, zero)}")
@@ -39,6 +42,19 @@ def findings(
     if model.structure.space is None and (low < -0.01 or top > 2):  # other inputs have units of their own
         found.append(f"images reach from {low:g} to {top:g}; they are expected in [0, 1], before mean and std")
     return tuple(found)
+
+
+def _why_not_finite(heatmap: Heatmap, image: int) -> str:
+    """Return what made relevance overflow; nothing for other values, or where no finite number went in."""
+    # A rule divides by sums and multiplies by their summands. Of 1e-3 and its bias of 1, with biases that take nothing,
+    # relevance of 1 becomes 1000 above and below zero, and 13 such layers are beyond float32's 3e38.
+    root = heatmap.extras.get("root")
+    if root is None or "conservation_gap" not in heatmap.extras or not np.isfinite(root[image]):
+        return ""
+    return (
+        f": {root[image]:.3g} went in and grew past what 32 bits hold, as sums near zero divide it layer after layer; "
+        "biases that take their share (bias=True), a larger epsilon or a composite such as z+ hold it together"
+    )
 
 
 def _why_zero(heatmap: Heatmap, model: Model, target: Target, layer: str | None, zero: Sequence[int]) -> str:

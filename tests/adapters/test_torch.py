@@ -108,6 +108,60 @@ def test_scores_are_pytorchs_own(kind):
     np.testing.assert_allclose(model(some_images()), own(module, some_images()), rtol=1e-5, atol=1e-5)
 
 
+def columns_back(x, kernel, **laid):
+    return F.fold(F.unfold(x, kernel, **laid).exp(), SHAPE[:2], kernel, **laid)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: columns_back(x, (4, 2), stride=(4, 2)),  # tiles
+        lambda x: columns_back(x, 5, stride=5),  # tiles that leave a rest
+        lambda x: columns_back(x, 3, dilation=2, padding=1, stride=2),  # patches that overlap
+        lambda x: columns_back(x[0], 2, stride=2)[None].expand(len(x), -1, -1, -1),  # one image
+    ],
+)
+def test_patches_as_columns_are_laid_out_and_back_as_pytorch_does(function):
+    module = Called(lambda x: function(x).flatten(1))
+    np.testing.assert_allclose(adapted(module)(some_images()), own(module, some_images()), rtol=1e-5)
+
+
+def written_over(x):
+    x = x.clone()
+    x[:, :, [1, 3], [2, 2]] = x[:, :, [0, 0], [1, 4]] * 2
+    x[x > 0.7] = 0.25
+    places = (torch.tensor([1, 1]), torch.tensor([2, 2]))  # one place twice: both are added
+    added = x.permute(2, 3, 0, 1).index_put(places, torch.tensor([3.0, 1.0]).view(2, 1, 1), accumulate=True)
+    return added.permute(2, 3, 0, 1).flatten(1)
+
+
+def test_values_are_put_in_at_indices_and_where_a_mask_says():
+    module = Called(written_over)
+    np.testing.assert_allclose(adapted(module)(some_images()), own(module, some_images()), rtol=1e-5)
+
+
+def test_several_values_put_where_a_mask_says_are_refused():
+    def put(x):
+        return x.index_put((torch.ones(3, dtype=torch.bool),), torch.arange(3.0).view(3, 1, 1, 1))
+
+    with pytest.raises(ModelError, match=r"several numbers where a mask says .*use torch\.where"):
+        adapted(Called(lambda x: put(x.transpose(0, 1)).transpose(0, 1).flatten(1)))
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: F.avg_pool2d(x, 640, ceil_mode=True),
+        lambda x: F.avg_pool2d(x, (30, 20), 15, padding=7, ceil_mode=True),
+        lambda x: F.max_pool2d(x, (40, 30), ceil_mode=True),
+        lambda x: F.max_pool2d(x, 9, 40, dilation=4, ceil_mode=True),
+    ],
+)
+def test_a_pooling_window_larger_than_the_image_sees_what_there_is(function):
+    module = Called(lambda x: function(x).flatten(1))
+    np.testing.assert_allclose(adapted(module)(some_images()), own(module, some_images()), rtol=1e-5)
+
+
 class Answer(OrderedDict):
     """A mapping of a library's own, as networks of transformers return it."""
 

@@ -17,8 +17,8 @@ def max_pool(
     self: Any, kernel_size: Any, stride: Any = (), padding: Any = 0, dilation: Any = 1, ceil_mode: bool = False
 ) -> Any:
     """Return the largest value of each window."""
-    window, step, dilation = pair(kernel_size), _step(kernel_size, stride), pair(dilation)
-    pads = _pads(self.shape[-2:], window, step, pair(padding), dilation, ceil_mode)
+    step, dilation = _step(kernel_size, stride), pair(dilation)
+    window, pads = _laid(self.shape[-2:], pair(kernel_size), step, pair(padding), dilation, ceil_mode)
     # A NumPy number: JAX knows a maximum only by a start that is known when tracing.
     floating = jnp.issubdtype(self.dtype, jnp.floating)
     start = np.array(-np.inf if floating else np.iinfo(self.dtype).min, self.dtype)
@@ -36,8 +36,8 @@ def avg_pool(
     divisor_override: int | None = None,
 ) -> Any:
     """Return the mean of each window, with or without the border counted."""
-    window, step, border = pair(kernel_size), _step(kernel_size, stride), pair(padding)
-    pads = _pads(self.shape[-2:], window, step, border, (1, 1), ceil_mode)
+    step, border = _step(kernel_size, stride), pair(padding)
+    window, pads = _laid(self.shape[-2:], pair(kernel_size), step, border, (1, 1), ceil_mode)
     total = _reduced(self, np.zeros((), self.dtype), lax.add, window, step, pads)
     if divisor_override is not None:
         return total / divisor_override
@@ -90,19 +90,27 @@ def _step(kernel_size: Any, stride: Any) -> tuple[int, ...]:
     return pair(stride) if stride not in ((), [], None) else pair(kernel_size)
 
 
-def _pads(sizes: Any, window: Any, step: Any, border: Any, dilation: Any, ceil_mode: bool) -> list[tuple[int, int]]:
-    """Return the border before and after; rounding up, the last window may stand half outside but must begin inside."""
-    pads = []
+def _laid(
+    sizes: Any, window: Any, step: Any, border: Any, dilation: Any, ceil_mode: bool
+) -> tuple[tuple[int, ...], list[tuple[int, int]]]:
+    """Return the window, cut to what there is, and the border before and after.
+
+    Rounding up, the last window may stand half outside but must begin inside; so may the only one, as transformers'
+    EfficientNet pools 2 pixels by 1280.
+    """
+    cut, pads = [], []
     for n, k, s, p, d in zip(sizes, window, step, border, dilation, strict=True):
         reach = d * (k - 1) + 1
         room = n + 2 * p - reach
-        if room < 0:
-            raise ModelError(f"a pooling window of {reach} px does not fit into {n} px; say a larger input_shape")
         count = room // s + 1
         if ceil_mode and math.ceil(room / s) * s < n + p:
             count = math.ceil(room / s) + 1
-        pads.append((p, max((count - 1) * s + reach - n - p, p)))
-    return pads
+        if count < 1:
+            raise ModelError(f"a pooling window of {reach} px does not fit into {n} px; say a larger input_shape")
+        k = min(k, (n + 2 * p - 1) // d + 1)  # what lies past the border is seen by no window, and never counted
+        cut.append(k)
+        pads.append((p, max((count - 1) * s + d * (k - 1) + 1 - n - p, p)))
+    return tuple(cut), pads
 
 
 def _counts(n: int, k: int, s: int, low: int, high: int, counted: int) -> Any:

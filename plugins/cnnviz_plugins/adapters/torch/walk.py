@@ -11,7 +11,7 @@ from torch.fx import Graph, Node
 
 from cnnviz_plugins.adapters.torch.operations import OPERATIONS, Operation
 
-for _family in ("elementwise", "shapes", "linear", "pooling", "normalisation", "resampling"):
+for _family in ("elementwise", "shapes", "patches", "linear", "pooling", "normalisation", "resampling"):
     importlib.import_module(f"cnnviz_plugins.adapters.torch.{_family}")
 
 _SYMBOLIC: Mapping[Any, Operation] = {
