@@ -13,7 +13,6 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
-import numpy as np
 from jaxtyping import Array, Float
 
 from cnnviz_jax.compiling import abstract, in_batches, shapes_returned
@@ -21,7 +20,9 @@ from cnnviz_jax.data.given import Images, check_images, of_bytes
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError, UsageError
 from cnnviz_jax.model.codes import CodeLayer, change_codes, code_layer, layers_below, read_codes, with_code_rows
 from cnnviz_jax.model.copying import Copied
+from cnnviz_jax.model.forward import as_float, forward, is_at_hand
 from cnnviz_jax.model.layers import INPUT, Layer, LayerTable
+from cnnviz_jax.model.one_input import of_one_input
 from cnnviz_jax.model.pure import Precision
 from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.several_inputs import held_together
@@ -53,11 +54,11 @@ class Model(Copied):
             images = of_bytes(images) if images.dtype == jnp.uint8 else images
             if space is not None:
                 images = space.held(images[None] if images.shape == space.shape else images)
-            return _forward(self, images if images.ndim == 4 else images[None])
+            return forward(self, images if images.ndim == 4 else images[None])
         images = check_images(images, self.input_shape, on_device=True, space=space)
-        if not all(map(_is_at_hand, jax.tree.leaves(self.params))):
-            return jax.jit(_forward)(self, images)
-        return in_batches(_forward, (_forward, self.structure), (self,), images)
+        if not all(map(is_at_hand, jax.tree.leaves(self.params))):
+            return jax.jit(forward)(self, images)
+        return in_batches(forward, (forward, self.structure), (self,), images)
 
     def __repr__(self) -> str:  # the parameters would fill pages
         kind = "images" if self.structure.space is None else self.structure.space.words.removeprefix("a ")
@@ -150,7 +151,7 @@ class Model(Copied):
             TargetError: The outputs are not one array with a class axis.
         """
         one = jax.ShapeDtypeStruct((1, *self.input_shape), jnp.float32)
-        out = shapes_returned(_forward, (_forward, self.structure), (self, one))
+        out = shapes_returned(forward, (forward, self.structure), (self, one))
         if not hasattr(out, "shape") or len(out.shape) < 2:
             raise TargetError(
                 f"{self.name} does not return (n, classes) scores; explain a cv.targets.custom(...) instead"
@@ -192,6 +193,22 @@ class Model(Copied):
             )
             sizes[height, width] = made if old.exact is None else in_precision(made, old.precision, self.params)
         return dataclasses.replace(self, structure=sizes[height, width])
+
+    def of_input(self, name: str, others: Mapping[str, Any]) -> "Model":
+        """Return the model of one of several inputs, the others as given: a model like any other.
+
+        Args:
+            name: The input that is left.
+            others: One example of each of the others, by name.
+
+        Raises:
+            ModelError: The model takes one input, or none of that name.
+            ImageError: One of the others is missing, unknown, or of another shape.
+
+        Cost: one trace.
+        """
+        params, structure = of_one_input(self.structure, self.params, name, others)
+        return Model(params, structure)
 
     def with_precision(self, precision: Precision) -> "Model":
         """Return the same model with its convolutions and matrix products on numbers of another precision.
@@ -336,7 +353,7 @@ class Model(Copied):
         if need_outputs and self.structure.head is not None:
             logits = jnp.asarray(activations[self.structure.head], jnp.float32)
         elif need_outputs:
-            logits = jax.tree.map(lambda value: _as_float(value[0]), outputs)
+            logits = jax.tree.map(lambda value: as_float(value[0]), outputs)
         return logits, {name: activations[name] for name in read}
 
     def score(
@@ -366,23 +383,6 @@ class Model(Copied):
 
 def _is_traced(leaf: Any) -> bool:
     return isinstance(leaf, jax.core.Tracer)
-
-
-def _as_float(value: Array) -> Array:
-    return value.astype(jnp.float32) if jnp.issubdtype(value.dtype, jnp.floating) else value
-
-
-def _is_at_hand(leaf: Any) -> bool:
-    """Whether a parameter is a number, and where compiled programs expect it: not traced, not on another device."""
-    return not isinstance(leaf, jax.Array) or (
-        not isinstance(leaf, jax.core.Tracer) and leaf.devices() == {jax.local_devices()[0]}
-    )
-
-
-def _forward(model: Model, images: Float[Array | np.ndarray, "n h w c"]) -> Any:
-    if model.structure.head is not None:
-        return jax.vmap(lambda image: model.run(image)[0])(images)
-    return jax.tree.map(_as_float, model.structure.apply(model.params, jnp.asarray(images))[0])
 
 
 def require_model(model: Any) -> None:

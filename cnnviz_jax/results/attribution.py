@@ -59,6 +59,8 @@ class Attribution(Result):
     """Of the class explained, where each image's top class was; else none."""
     axes: tuple[tuple[str, tuple[int, ...]], ...] = static(default=())
     """Of several inputs, whose numbers stand in one row: the name and the axes of each."""
+    parts: Mapping[str, "Attribution"] = field(default_factory=dict)
+    """By name, the results of inputs that were explained one at a time; see `inputs`."""
     view: View = static(default="heatmap")
     names: tuple[str, ...] = static(default=())
     """One per image, such as its file's; none where they have none."""
@@ -107,8 +109,11 @@ class Attribution(Result):
     def inputs(self) -> dict[str, "Attribution"]:
         """The result for each of several inputs, by name, with its own axes; empty where the model takes one input.
 
-        `extras["share"]` is the input's share of all |values|, which compares numbers of different units.
+        `extras["share"]` is the input's share of all |values|, which compares numbers of different units. Where inputs
+        were explained one at a time, one in which there is nothing to look at is left out.
         """
+        if self.parts:
+            return dict(self.parts)
         total = np.abs(np.asarray(self.values)).sum(-1)
         found, first = {}, 0
         for name, axes in self.axes:
@@ -145,8 +150,9 @@ class Attribution(Result):
         provenance = dataclasses.replace(
             self.provenance, targets=self.provenance.targets[keep], call=None if call is None else call.rows(keep)
         )
-        own = jax.tree.map(lambda leaf: leaf[keep], self)
-        return dataclasses.replace(own, names=self.names[keep], provenance=provenance)
+        own = jax.tree.map(lambda leaf: leaf[keep], dataclasses.replace(self, parts={}))
+        parts = {name: part[index] for name, part in self.parts.items()}
+        return dataclasses.replace(own, parts=parts, names=self.names[keep], provenance=provenance)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -39,6 +39,7 @@ from cnnviz_jax.plugins.references import import_reference
 from cnnviz_jax.plugins.specs import TechniqueSpec
 from cnnviz_jax.results.attribution import Attribution, Heatmap
 from cnnviz_jax.results.provenance import Call, Provenance
+from cnnviz_jax.verbs.explain_inputs import explained_apart, looks_at_one
 from cnnviz_jax.verbs.findings import findings
 from cnnviz_jax.verbs.outermost import verb
 from cnnviz_jax.verbs.resume_cache import ResumeFolder
@@ -101,6 +102,12 @@ def explain(
     Cost: the technique's number of evaluations per image, plus one forward pass.
     """
     around = {"noise": noise, "noise_samples": noise_samples, "noise_kind": noise_kind}
+    if looks_at_one(technique, model):
+        every = {
+            "key": key, "chunk": chunk, "memory_budget": memory_budget, "devices": devices, "progress": progress,
+            "folder": folder, **_present(around), **options,
+        }  # fmt: skip
+        return explained_apart(explain, technique, model, images, target, ids=ids, names=names, options=every)
     prepared = Prepared.of(technique, model, images, target, key, ids, {**options, **_present(around)})
     spec, config, fold = prepared.technique.spec, prepared.technique.config, prepared.technique.built
     scaled, used = scale_note(images), devices_to_use(devices)
@@ -287,8 +294,8 @@ class Prepared:
         space = model.structure.space
         if isinstance(space, SeveralInputs) and 0 not in chosen.built.axes:
             raise LayerKindError(
-                f"{chosen.spec.name} works on one input; {model.name} takes {space.words}, which saliency, "
-                "integrated-gradients, smoothgrad and input-x-gradient explain together"
+                f"{chosen.spec.name} works on one input; {model.name} takes {space.words}. cv.explain explains each "
+                "alone, and model.of_input(name, others) is a model of one"
             )
         if space is not None and len(space.spatial) not in chosen.built.axes:
             takes = " or ".join(str(number) for number in chosen.built.axes)

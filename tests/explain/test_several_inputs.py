@@ -7,6 +7,7 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.errors import ImageError, LayerKindError, ModelError, WindowError
+from cnnviz_jax.model.one_input import with_others
 
 RANDOM = np.random.default_rng(0)
 SHAPES = {"image": (5, 4, 3), "age": (2,)}
@@ -91,11 +92,103 @@ def test_inputs_that_do_not_fit_are_said_in_a_sentence(inputs, text):
         MODEL(inputs)
 
 
-def test_what_looks_at_places_of_one_input_says_so():
-    with pytest.raises(LayerKindError, match=r"grad-cam works on one input; network takes several inputs \(image"):
-        cv.explain("grad-cam", MODEL, INPUTS, target=1)
-    with pytest.raises(WindowError, match="occlusion moves a window over one input"):
-        cv.explain("occlusion", MODEL, INPUTS, target=1)
+def conv_map(x):
+    spec = ("NHWC", "HWIO", "NHWC")
+    return jax.nn.relu(jax.lax.conv_general_dilated(x, PARAMS["conv"], (1, 1), "SAME", dimension_numbers=spec))
+
+
+def occluded(name, box, fill):
+    changed = {each: array.copy() for each, array in INPUTS.items()}
+    changed[name][(slice(None), *box)] = fill
+    return (network(PARAMS, INPUTS) - network(PARAMS, changed))[:, 1]
+
+
+@pytest.mark.parametrize("engine", ["dense", "incremental"])
+def test_windows_occlude_one_input_and_leave_the_others(engine):
+    found = cv.explain(
+        "occlusion", MODEL, INPUTS, target=1, window={"image": (2, 3), "age": 1}, stride=1, fill=0.25, engine=engine
+    )
+    image, age = found.inputs["image"], found.inputs["age"]
+    grid = [[occluded("image", (slice(r, r + 2), slice(c, c + 3)), 0.25) for c in range(2)] for r in range(4)]
+    np.testing.assert_allclose(image.low_res, np.moveaxis(np.asarray(grid), 2, 0), atol=1e-5)
+    np.testing.assert_allclose(age.low_res, np.stack([occluded("age", (k,), 0.25) for k in range(2)], 1), atol=1e-5)
+    assert image.values.shape == (2, 5, 4)
+    np.testing.assert_allclose(image.scores, network(PARAMS, INPUTS)[:, 1], atol=1e-6)
+    np.testing.assert_allclose(image.extras["share"] + age.extras["share"], 1, atol=1e-6)
+    np.testing.assert_array_equal(image.images, INPUTS["image"])
+    assert found.values.shape == (2, 62)
+    assert dict(found.provenance.notes)["inputs"] == "each alone, the others as given"
+
+
+def test_class_activation_maps_are_of_the_inputs_that_have_maps():
+    with pytest.warns(cv.CnnvizWarning, match="input 'age' is left out: .* has no layer with a map"):
+        found = cv.explain("grad-cam", MODEL, INPUTS)
+    assert list(found.inputs) == ["image"]
+    target = np.asarray(network(PARAMS, INPUTS)).argmax(1)
+    np.testing.assert_array_equal(found.target, target)
+
+    def upper(y):
+        out = jnp.tanh(y.mean((1, 2)) + INPUTS["age"] @ PARAMS["age"]) @ PARAMS["head"]
+        return out[jnp.arange(2), target].sum()
+
+    values = conv_map(INPUTS["image"])
+    weights = jax.grad(upper)(values).mean((1, 2), keepdims=True)
+    np.testing.assert_allclose(found.inputs["image"].low_res, jax.nn.relu((values * weights).sum(-1)), atol=1e-6)
+    assert found.inputs["image"].provenance.layer == "relu"
+
+
+def test_results_of_inputs_explained_alone_are_stored_cut_and_made_again(tmp_path):
+    found = cv.explain("feature-ablation", MODEL, INPUTS, segments="grid(2)", names=["one", "two"])
+    cv.save(found, tmp_path / "found.npz")
+    assert cv.load(tmp_path / "found.npz") == found
+    second = found[1].inputs["image"]
+    np.testing.assert_array_equal(second.values, found.inputs["image"].values[1:])
+    assert second.names == ("two",)
+    again = cv.rerun(found.provenance, MODEL, INPUTS)
+    np.testing.assert_array_equal(again.inputs["age"].values, found.inputs["age"].values)
+    assert cv.figure(found.inputs["image"]).axes
+
+
+def test_one_of_several_inputs_is_a_model_of_its_own():
+    others = {"age": INPUTS["age"][0]}
+    alone = MODEL.of_input("image", others)
+    np.testing.assert_allclose(alone(INPUTS["image"][:1]), network(PARAMS, INPUTS)[:1], atol=1e-6)
+    assert alone.shape == SHAPES["image"]
+    assert alone.layers["relu"].receptive_field.size == (3, 3)
+    other = with_others(alone, {"age": INPUTS["age"][1]})
+    assert other.structure is alone.structure
+    np.testing.assert_allclose(other(INPUTS["image"][1:]), network(PARAMS, INPUTS)[1:], atol=1e-6)
+    with pytest.raises(ModelError, match=r"has no input 'imag'.*image"):
+        MODEL.of_input("imag", others)
+    with pytest.raises(ImageError, match="beside 'image' the model takes age, one of each; got height"):
+        MODEL.of_input("image", {"height": INPUTS["age"][0]})
+    with pytest.raises(ImageError, match=r"input 'age' is \(2,\), one example; got \(2, 2\)"):
+        MODEL.of_input("image", {"age": INPUTS["age"]})
+    with pytest.raises(ModelError, match="takes one input already"):
+        alone.of_input("image", {})
+
+
+def test_volumes_and_channels_first_stay_what_they_are_beside_another_input():
+    def both(params, x):
+        names = ("NCDHW", "DHWIO", "NCDHW")
+        y = jax.lax.conv_general_dilated(x["scan"], params["conv"], (1, 1, 1), "SAME", dimension_numbers=names)
+        return jax.nn.relu(y).mean((2, 3, 4)) * x["photo"].mean((2, 3))
+
+    params = {"conv": numbers(3, 3, 3, 1, 2)}
+    model = cv.adapt(both, params, input_shape={"scan": (4, 5, 6, 1), "photo": (3, 4, 2)}, axes="NCHW")
+    x = {"scan": RANDOM.random((1, 4, 5, 6, 1), np.float32), "photo": RANDOM.random((1, 3, 4, 2), np.float32)}
+    dense = cv.explain("occlusion", model, x, target=0, window=2, stride=1, engine="dense")
+    alone = cv.explain("occlusion", model, x, target=0, window=2, stride=1, engine="incremental")
+    for name, shape in {"scan": (1, 4, 5, 6), "photo": (1, 3, 4)}.items():
+        assert dense.inputs[name].values.shape == shape
+        np.testing.assert_allclose(alone.inputs[name].values, dense.inputs[name].values, atol=1e-5)
+
+
+def test_what_cannot_be_done_with_several_inputs_says_so():
+    with pytest.raises(LayerKindError, match="no input of network can be explained so: no layer 'nothing' in network"):
+        cv.explain("grad-cam", MODEL, INPUTS, layer="nothing")
+    with pytest.raises(WindowError, match="input 'age': window is one number, or one for each of 1 axes"):
+        cv.explain("occlusion", MODEL, INPUTS, target=1, window=(2, 2, 2))
     with pytest.raises(ModelError, match="mean and std are of one input's channels"):
         cv.adapt(network, PARAMS, input_shape=SHAPES, mean=0.5)
     single = cv.adapt(lambda p, x: x.mean((1, 2)) @ p, numbers(3, 2), input_shape=(4, 4, 3))

@@ -33,7 +33,9 @@ VERB = Verb(
         *MODEL_OPTIONS,
         Common("labels", "folders|CSV", "classes of a folder's images: its folders, or a CSV of path and label"),
         Common(
-            "masks", "FOLDER|FIELD", "the objects: white on black in files named as the images, or the images' own field"
+            "masks",
+            "FOLDER|FIELD",
+            "the objects: white on black in files named as the images, or the images' own field",
         ),
         Common("candidates", "INT", "features that are removed for each class, by their gradients", "12"),
         Common("most", "INT", "features of a set", "3"),
@@ -58,7 +60,9 @@ def run(words: list[str], settings: Settings) -> int:
     if not Path(images).exists() and not is_reference(images):
         raise ImageError(f"no folder {images!r}")
     if given["dictionary"] is None:
-        raise UsageError("features are missing: --dictionary FILE, as `cnnviz dictionary MODEL IMAGES --save FILE` does")
+        raise UsageError(
+            "features are missing: --dictionary FILE, as `cnnviz dictionary MODEL IMAGES --save FILE` does"
+        )
     options: dict[str, Any] = {name: whole_number(given[name], name) for name in ("candidates", "most")}
     options |= {"loss": _number(given["loss"], "loss")}
     options |= {"margin_px": None if given["margin_px"] is None else _number(given["margin_px"], "margin-px")}

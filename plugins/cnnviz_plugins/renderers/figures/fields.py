@@ -79,7 +79,7 @@ def fields_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
         for x, words_here in zip(_COLUMNS[1:], cells, strict=True):
             sheet.text(table + x, y, words_here, size=SMALL_PT if x < 2 else TEXT_PT - 1, color=INK)
         if not row.is_aligned:
-            sheet.note(table + _COLUMNS[5] + 0.5, y, "misaligned")
+            sheet.note(table + _COLUMNS[5] + (0.57 if depth else 0.5), y, "misaligned")
     line = sheet.axes(table, origin + _ROW - 0.035, 5.95, 0.008)
     line.add_patch(Rectangle((0, 0), 1, 1, facecolor=RULE))
     return sheet.figure
@@ -132,7 +132,7 @@ def path_figure(result: ReceptiveFields, options: FieldOptions) -> Figure:
     ]
     sheet_w = max(2 * EDGE + sum(max(size[1], 0.8) + _GAP for size in sizes), 5.6)
     words = (
-        f"From the left: the part of the image, and of each layer's map, that unit {unit} of {layer} sees. "
+        f"From the left: the part of the {input_name}, and of each layer's map, that unit {unit} of {layer} sees. "
         + ("Rows and columns are drawn; numbers are depth × height × width. " if len(unit) == 3 else "")
         + "Layers whose units see one unit of the layer before are left out."
     )
