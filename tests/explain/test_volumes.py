@@ -243,6 +243,29 @@ def test_a_tree_of_boxes_halves_the_longest_of_three_sides():
     assert sorted(first) == [0, 1, 4, 5]
 
 
+@pytest.mark.parametrize("convention", ["paper", "pytorch-grad-cam"])
+def test_score_cam_masks_a_volume_by_channels_enlarged_along_every_axis(convention):
+    layer, image = "max_pool", INPUTS[0]
+    found = cv.explain("score-cam", MODEL, image, target=1, layer=layer, convention=convention)
+    values = np.asarray(cv.capture(MODEL, image, [layer])[layer])[0]
+    mean = np.array([0.4, 0.5], np.float32)
+    masked = []
+    for channel in np.moveaxis(values, -1, 0):
+        if convention == "paper":
+            mask = np.asarray(jax.image.resize(channel, SHAPE[:3], "linear", antialias=False))
+        else:
+            mask = channel
+            for axis, (into, of) in enumerate(zip(SHAPE[:3], channel.shape, strict=True)):
+                at = np.arange(into) * (of - 1) / (into - 1)
+                matrix = np.maximum(0, 1 - np.abs(at[:, None] - np.arange(of)))
+                mask = np.moveaxis(np.tensordot(matrix, mask, (1, axis)), 0, axis)
+        mask = (mask - mask.min()) / (mask.max() - mask.min())
+        masked.append(mean + (image - mean) * mask[..., None])
+    scores = np.asarray(MODEL(np.asarray(masked, np.float32)))[:, 1]
+    expected = (values * np.asarray(jax.nn.softmax(scores))).sum(-1)
+    np.testing.assert_allclose(found.extras["before_relu"][0].reshape(expected.shape), expected, atol=1e-5)
+
+
 def test_a_blur_mixes_neighbouring_slices():
     volume = np.zeros((5, 5, 5, 1), np.float32)
     volume[2, 2, 2] = 1

@@ -4,7 +4,7 @@ Faster-Score-CAM looks through those channels alone that vary most over the map 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -33,7 +33,6 @@ class ScoreCam(ChannelMaps):
     Source: Wang et al. 2020, section 3.2, algorithm 1. The untouched score, subtracted there, cancels in the softmax.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (1, 2)
     config: ScoreCamConfig
 
     def prepare(self, case: Case) -> "_Context":
@@ -65,10 +64,10 @@ class ScoreCam(ChannelMaps):
     def _mask(self, channel: Float[Array, "r c"], size: tuple[int, ...]) -> Float[Array, "h w"]:
         """A channel as a mask of the image."""
         if self.config.convention == "torchcam":  # torchcam/methods/activation.py
-            return resized(scaled(channel, "min-max", 1e-8), size, "linear")
+            return resized(scaled(channel, "min-max", 1e-8), size, "linear", self.volumes)
         if self.config.convention == "pytorch-grad-cam":  # pytorch_grad_cam/score_cam.py: UpsamplingBilinear2d
-            return scaled(resized(channel, size, "corners"), "min-max", 1e-8)
-        return scaled(resized(channel, size, "linear"), "min-max")
+            return scaled(resized(channel, size, "corners", self.volumes), "min-max", 1e-8)
+        return scaled(resized(channel, size, "linear", self.volumes), "min-max")
 
     def _asked(self, context: "_Context", index: Int[Array, ""]) -> list[tuple[str, Float[Array, "r c"], Any]]:
         """Per layer: its name, the channel that `index` means if it means this layer, and whether it does."""
