@@ -9,9 +9,15 @@ The runs alternate: first ever (an empty compile cache), again (the cache of the
 those of the whole process tree, user and system, wall seconds stand beside them; `over_peer` is the median over rounds
 of the ratio of CPU seconds, and says whether it is final (`timing.py`). `where` says where the CPU time of an own run
 goes, measured in a process of its own.
+
+Both sides run from bytecode, as pip leaves every package that it installs; a checkout gets its own before the first
+round. Let each Python have what its side needs and no more: packages beside it cost both a search, and Flax imports
+IPython where it is there.
 """
 
 import argparse
+import compileall
+import importlib.util
 import json
 import os
 import statistics
@@ -30,7 +36,7 @@ SCRIPT = Path(__file__).parent / "peers" / "saliency_script.py"
 
 def spent(command: Sequence[str], **environment: str) -> Spent:
     """Return what a command and its children took."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("JAX_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "PYTHONDONTWRITE"))}
     return spent_on(lambda: subprocess.run(command, check=True, env=kept | environment, capture_output=True))
 
 
@@ -85,6 +91,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         image = options.image or _example(folder)
+        for package in ("cnnviz_jax", "cnnviz_plugins"):
+            found = importlib.util.find_spec(package)
+            assert found is not None, package
+            compileall.compile_dir(str(Path(str(found.origin)).parent), quiet=1)
         own = [
             sys.executable,
             "-m",
@@ -117,7 +127,7 @@ def main() -> None:
                 line[f"{side}_over_peer"] = judged([own.cpu_s / peer.cpu_s for own, peer in pairs])
         parts = [sys.executable, __file__, "--where", "--image", image]
         parts += ["--weights", options.weights] if options.weights else []
-        told = os.environ | {"CNNVIZ_COMPILE_CACHE": f"{folder}/cache_where"}
+        told = os.environ | {"CNNVIZ_COMPILE_CACHE": f"{folder}/cache_where", "PYTHONDONTWRITEBYTECODE": ""}
         for side in ("first", "again"):
             found = subprocess.run(parts, check=True, stdout=subprocess.PIPE, env=told)
             line[f"where_{side}"] = json.loads(found.stdout.splitlines()[-1])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import re
 import sys
@@ -250,8 +251,11 @@ class Request:
     def rendered(self, result: Any) -> None:
         """Render the result as the line says."""
         import cnnviz_jax as cv
+        from cnnviz_jax.cli.drawing import without_tables_in_docstrings
 
-        cv.render(result, self.out, renderer=self.given.get("renderer"), **self.display)
+        is_drawn = self.out.suffix.lower() in (".png", ".svg", ".pdf")
+        with without_tables_in_docstrings() if is_drawn else contextlib.nullcontext():
+            cv.render(result, self.out, renderer=self.given.get("renderer"), **self.display)
 
     def finish(self, result: Any, *wrote: Path, warnings: Iterable[str] | None = None, **more: Any) -> int:
         """Print the answer as JSON, or the warnings on stderr and the first file written; return the exit code 0.

@@ -41,9 +41,9 @@ def installed_plugins() -> tuple[list[Candidate], list[Skipped]]:
     candidates = []
     for name in names:
         distribution = metadata.distribution(name)  # the first on the path hides older copies further down
-        title = distribution.metadata["Name"]
+        facts = distribution.metadata  # parsed anew at every look
         candidates += [
-            Candidate(point, title, distribution.version)
+            Candidate(point, facts["Name"], facts["Version"])
             for point in distribution.entry_points
             if point.group == PROJECT
         ]

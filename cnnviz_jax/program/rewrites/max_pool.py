@@ -62,14 +62,15 @@ def max_pool(x: Float[Array, "..."], windows: PoolWindows) -> Float[Array, "..."
 @max_pool.defjvp
 def _max_pool_jvp(windows: PoolWindows, primals: tuple[Array], tangents: tuple[Array]) -> tuple[Array, Array]:
     top = max_pool(primals[0], windows)
-    tangent = jnp.zeros_like(top)
-    is_taken = jnp.zeros(top.shape, bool)
+    tangent = zeros = lax.full_like(top, 0)
+    is_taken = lax.full_like(top, False, bool)
     values = window_places(primals[0], -jnp.inf, top.shape, windows)
     changes = window_places(tangents[0], 0.0, top.shape, windows)
     for value, change in zip(values, changes, strict=True):
-        is_first = (value == top) & ~is_taken
-        is_taken |= is_first
-        tangent += jnp.where(is_first, change, jnp.zeros_like(change))
+        # Of `lax`, whose operations are traced in a tenth of the time that those of `jax.numpy` take.
+        is_first = lax.bitwise_and(lax.eq(value, top), lax.bitwise_not(is_taken))
+        is_taken = lax.bitwise_or(is_taken, is_first)
+        tangent = lax.add(tangent, lax.select(is_first, change, zeros))
     return top, tangent
 
 

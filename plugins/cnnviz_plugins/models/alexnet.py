@@ -4,6 +4,7 @@ from typing import Literal
 
 from flax import nnx
 
+from cnnviz_plugins.models.first_kernels import Conv
 from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
 
 Row = tuple[int, int, int] | Literal["pool"]
@@ -34,6 +35,6 @@ class AlexNet(MapsThenDense):
                 continue
             out, window, stride = row
             padding = 2 if stride > 1 else window // 2
-            layers += [nnx.Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
+            layers += [Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
             channels = out
         super().__init__(layers, (channels, hidden, hidden, classes), grid=6, drops_first=True, rngs=rngs)

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Conv, Linear
 from cnnviz_plugins.models.layers import GELU, Add, GlobalAveragePool, run_through
 
 TINY: tuple[tuple[int, int], ...] = ((96, 3), (192, 3), (384, 9), (768, 3))
@@ -21,8 +22,8 @@ class Block(nnx.Module):
     """
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
-        filters = nnx.Conv(channels, channels, (7, 7), padding=3, feature_group_count=channels, rngs=rngs)
-        wide, narrow = nnx.Linear(channels, 4 * channels, rngs=rngs), nnx.Linear(4 * channels, channels, rngs=rngs)
+        filters = Conv(channels, channels, (7, 7), padding=3, feature_group_count=channels, rngs=rngs)
+        wide, narrow = Linear(channels, 4 * channels, rngs=rngs), Linear(4 * channels, channels, rngs=rngs)
         norm = nnx.LayerNorm(channels, epsilon=_EPSILON, rngs=rngs)
         # torchvision counts its permutations of axes, 1 and 6, which are none here.
         self.block = nnx.List([filters, Same(), norm, wide, GELU(), narrow])
@@ -53,19 +54,19 @@ class ConvNeXt(nnx.Module):
 
     def __init__(self, table: tuple[tuple[int, int], ...] = TINY, *, classes: int = 1000, rngs: nnx.Rngs) -> None:
         first = table[0][0]
-        stem = nnx.Conv(3, first, (4, 4), strides=4, padding="VALID", rngs=rngs)
+        stem = Conv(3, first, (4, 4), strides=4, padding="VALID", rngs=rngs)
         features: list[nnx.Module] = [nnx.List([stem, nnx.LayerNorm(first, epsilon=_EPSILON, rngs=rngs)])]
         for number, (channels, count) in enumerate(table):
             if number:
                 before = table[number - 1][0]
-                halving = nnx.Conv(before, channels, (2, 2), strides=2, padding="VALID", rngs=rngs)
+                halving = Conv(before, channels, (2, 2), strides=2, padding="VALID", rngs=rngs)
                 features.append(nnx.List([nnx.LayerNorm(before, epsilon=_EPSILON, rngs=rngs), halving]))
             features.append(nnx.List([Block(channels, rngs=rngs) for _ in range(count)]))
         last = table[-1][0]
         self.features = nnx.List(features)
         self.avgpool = GlobalAveragePool()
         norm = nnx.LayerNorm(last, epsilon=_EPSILON, rngs=rngs)
-        self.classifier = nnx.List([norm, Same(), nnx.Linear(last, classes, rngs=rngs)])
+        self.classifier = nnx.List([norm, Same(), Linear(last, classes, rngs=rngs)])
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

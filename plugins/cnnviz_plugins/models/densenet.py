@@ -6,6 +6,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import AveragePool, GlobalAveragePool, MaxPool, ReLU, batch_norm, convolution
 
 TABLES: dict[str, tuple[int, tuple[int, ...]]] = {"densenet121": (32, (6, 12, 24, 16))}
@@ -96,7 +97,7 @@ class DenseNet(nnx.Module):
         self.features = nnx.Dict(layers)
         self.relu = ReLU()
         self.average = GlobalAveragePool()
-        self.classifier = nnx.Linear(channels, classes, rngs=rngs)
+        self.classifier = Linear(channels, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

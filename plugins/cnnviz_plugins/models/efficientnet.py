@@ -3,6 +3,7 @@
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import Add, GlobalAveragePool, SiLU, batch_norm, convolution, of_a_group, run_through
 
 B0: tuple[tuple[int, int, int, int, int], ...] = (
@@ -110,7 +111,7 @@ class EfficientNet(nnx.Module):
         features.append(conv_norm(channels, last, 1, rngs=rngs))
         self.features = nnx.List(features)
         self.avgpool = GlobalAveragePool()
-        self.classifier = nnx.List([nnx.Dropout(0.2, deterministic=True), nnx.Linear(last, classes, rngs=rngs)])
+        self.classifier = nnx.List([nnx.Dropout(0.2, deterministic=True), Linear(last, classes, rngs=rngs)])
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

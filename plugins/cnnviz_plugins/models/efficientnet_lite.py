@@ -9,6 +9,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cnnviz_plugins.models.efficientnet import B0
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, batch_norm, convolution, of_a_group
 
 _EPSILON = 1e-3  # of TensorFlow's BatchNorm
@@ -91,7 +92,7 @@ class EfficientNetLite(nnx.Module):
         self.relu1 = ReLU6()
         self.avg_pooling = GlobalAveragePool()
         self.dropout = nnx.Dropout(0.2, deterministic=True)
-        self.fc = nnx.Linear(head, classes, rngs=rngs)
+        self.fc = Linear(head, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import ConvNorm, GlobalAveragePool, MaxPool, run_through
 
 Row = tuple[str, int, int, int, int, int, int]
@@ -95,7 +96,7 @@ class GoogLeNet(nnx.Module):
             channels = one + second + third + pooled
         self.avgpool = GlobalAveragePool()
         self.dropout = nnx.Dropout(0.2, deterministic=True)
-        self.fc = nnx.Linear(channels, classes, rngs=rngs)
+        self.fc = Linear(channels, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import AveragePool, ConvNorm, GlobalAveragePool, MaxPool, run_through
 
 _ROW, _COLUMN = (1, 7), (7, 1)
@@ -165,7 +166,7 @@ class InceptionV3(nnx.Module):
         self.Mixed_7c = InceptionE(2048, rngs=rngs)
         self.avgpool = GlobalAveragePool()
         self.dropout = nnx.Dropout(0.5, deterministic=True)
-        self.fc = nnx.Linear(2048, classes, rngs=rngs)
+        self.fc = Linear(2048, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

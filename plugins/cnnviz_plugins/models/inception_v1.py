@@ -10,6 +10,7 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import GlobalAveragePool, ReLU, convolution
 
 Row = tuple[str, int, int, int, int, int, int]
@@ -108,7 +109,7 @@ class InceptionV1(nnx.Module):
             setattr(self, name, Join())
             channels = one + three + five + pooled
         self.avgpool0 = GlobalAveragePool()
-        self.softmax2_pre_activation_matmul = nnx.Linear(channels, classes, rngs=rngs)
+        self.softmax2_pre_activation_matmul = Linear(channels, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images, before their softmax."""

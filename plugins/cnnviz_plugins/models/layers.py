@@ -10,6 +10,8 @@ from flax import nnx
 from jax import lax
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Conv, Linear
+
 
 class ReLU(nnx.Module):
     """max(x, 0)."""
@@ -56,7 +58,7 @@ def convolution(
     """A convolution that keeps height and width at stride 1, without bias as BatchNorm has one."""
     sides = window if isinstance(window, tuple) else (window, window)
     more = {"padding": [(side // 2, side // 2) for side in sides], **more}
-    return nnx.Conv(channels, out, sides, strides=stride, use_bias=use_bias, rngs=rngs, **more)
+    return Conv(channels, out, sides, strides=stride, use_bias=use_bias, rngs=rngs, **more)
 
 
 def of_a_group(channels: int, out: int, count: int, stride: int) -> list[tuple[int, int]]:
@@ -228,7 +230,7 @@ class MapsThenDense(nnx.Module):
         self.avgpool = AdaptiveAveragePool(grid)
         self.flatten = FlattenChannelsFirst()
         channels, *units = sizes
-        *hidden, last = (nnx.Linear(i, o, rngs=rngs) for i, o in pairwise((channels * grid**2, *units)))
+        *hidden, last = (Linear(i, o, rngs=rngs) for i, o in pairwise((channels * grid**2, *units)))
         classifier: list[nnx.Module] = []
         for dense in hidden:
             drop = nnx.Dropout(0.5, deterministic=True)

@@ -3,6 +3,7 @@
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Conv, Linear
 from cnnviz_plugins.models.layers import FlattenChannelsFirst, MaxPool, ReLU
 
 
@@ -14,14 +15,14 @@ class LeNet(nnx.Module):
     """
 
     def __init__(self, *, rngs: nnx.Rngs) -> None:
-        self.conv1 = nnx.Conv(1, 20, (5, 5), padding="VALID", rngs=rngs)
+        self.conv1 = Conv(1, 20, (5, 5), padding="VALID", rngs=rngs)
         self.pool1 = MaxPool(2, 2)
-        self.conv2 = nnx.Conv(20, 50, (5, 5), padding="VALID", rngs=rngs)
+        self.conv2 = Conv(20, 50, (5, 5), padding="VALID", rngs=rngs)
         self.pool2 = MaxPool(2, 2)
         self.flatten = FlattenChannelsFirst()
-        self.fc1 = nnx.Linear(800, 500, rngs=rngs)
+        self.fc1 = Linear(800, 500, rngs=rngs)
         self.relu1 = ReLU()
-        self.fc2 = nnx.Linear(500, 10, rngs=rngs)
+        self.fc2 = Linear(500, 10, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n 28 28 1"]) -> Float[Array, "n 10"]:
         """Scores of digits given as white on black in [0, 255/256]."""

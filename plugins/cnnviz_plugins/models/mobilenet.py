@@ -5,6 +5,7 @@ from typing import Literal
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import Add, GlobalAveragePool, ReLU6, batch_norm, convolution, of_a_group, run_through
 
 TABLE: tuple[tuple[int, int, int, int], ...] = (
@@ -98,7 +99,7 @@ class MobileNetV2(nnx.Module):
         layers.append(conv_norm(channels, last, window=1, padding=padding, rngs=rngs))
         self.features = nnx.List(layers)
         self.average = GlobalAveragePool()
-        self.classifier = nnx.List([nnx.Dropout(0.2, deterministic=True), nnx.Linear(last, classes, rngs=rngs)])
+        self.classifier = nnx.List([nnx.Dropout(0.2, deterministic=True), Linear(last, classes, rngs=rngs)])
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

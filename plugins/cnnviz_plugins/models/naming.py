@@ -19,6 +19,7 @@ from cnnviz_jax.plugin import WeightsError
 from cnnviz_plugins.models.checkpoints import read_weights
 from cnnviz_plugins.models.checkpoints.faults import faults
 from cnnviz_plugins.models.checkpoints.headers import ArrayHeader, Headers
+from cnnviz_plugins.models.first_kernels import shapes_alone
 from cnnviz_plugins.models.zoo_names import Naming, gathered, naming_of, placed, placed_shape
 
 TORCH_WORDS: dict[str, str] = {
@@ -172,5 +173,6 @@ class _OneKey(nnx.Rngs):
 
 def abstract(make: Callable[..., nnx.Module]) -> nnx.Module:
     """The network that `make(rngs=...)` makes, with shapes in place of arrays; nothing is allocated or drawn."""
-    network: nnx.Module = nnx.eval_shape(lambda: make(rngs=_OneKey()))
+    with shapes_alone():
+        network: nnx.Module = nnx.eval_shape(lambda: make(rngs=_OneKey()))
     return network

@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Linear
 from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU, batch_norm, convolution, run_through
 
 Kind = Literal["basic", "bottleneck"]
@@ -105,7 +106,7 @@ class ResNet(nnx.Module):
             groups.append(nnx.List(blocks))
         self.layer1, self.layer2, self.layer3, self.layer4 = groups
         self.avgpool = GlobalAveragePool()
-        self.fc = nnx.Linear(channels, classes, rngs=rngs)
+        self.fc = Linear(channels, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""
@@ -178,7 +179,7 @@ class CifarResNet(nnx.Module):
             channels = out
         self.layer1, self.layer2, self.layer3 = groups
         self.average = GlobalAveragePool()
-        self.linear = nnx.Linear(channels, classes, rngs=rngs)
+        self.linear = Linear(channels, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

@@ -10,6 +10,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Conv
 from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, run_through
 
 Row = tuple[int, int] | Literal["pool"]
@@ -39,11 +40,11 @@ class Fire(nnx.Module):
     """
 
     def __init__(self, channels: int, squeeze: int, expand: int, *, rngs: nnx.Rngs) -> None:
-        self.squeeze = nnx.Conv(channels, squeeze, (1, 1), padding="VALID", rngs=rngs)
+        self.squeeze = Conv(channels, squeeze, (1, 1), padding="VALID", rngs=rngs)
         self.squeeze_activation = ReLU()
-        self.expand1x1 = nnx.Conv(squeeze, expand, (1, 1), padding="VALID", rngs=rngs)
+        self.expand1x1 = Conv(squeeze, expand, (1, 1), padding="VALID", rngs=rngs)
         self.expand1x1_activation = ReLU()
-        self.expand3x3 = nnx.Conv(squeeze, expand, (3, 3), padding=1, rngs=rngs)
+        self.expand3x3 = Conv(squeeze, expand, (3, 3), padding=1, rngs=rngs)
         self.expand3x3_activation = ReLU()
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
@@ -65,7 +66,7 @@ class SqueezeNet(nnx.Module):
     def __init__(self, variant: str, *, classes: int = 1000, rngs: nnx.Rngs) -> None:
         (channels, window), rows = TABLES[variant]
         layers: list[nnx.Module] = [
-            nnx.Conv(3, channels, (window, window), strides=2, padding="VALID", rngs=rngs),
+            Conv(3, channels, (window, window), strides=2, padding="VALID", rngs=rngs),
             ReLU(),
         ]
         for row in rows:
@@ -79,7 +80,7 @@ class SqueezeNet(nnx.Module):
         self.classifier = nnx.List(
             [
                 nnx.Dropout(0.5, deterministic=True),
-                nnx.Conv(channels, classes, (1, 1), padding="VALID", rngs=rngs),
+                Conv(channels, classes, (1, 1), padding="VALID", rngs=rngs),
                 ReLU(),
                 GlobalAveragePool(),
             ]

@@ -4,6 +4,7 @@ from typing import Literal
 
 from flax import nnx
 
+from cnnviz_plugins.models.first_kernels import Conv
 from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
 
 Row = int | Literal["pool"]
@@ -44,7 +45,7 @@ class VGG(MapsThenDense):
             if row == "pool":
                 layers.append(MaxPool(2, 2))
                 continue
-            layers.append(nnx.Conv(channels, row, (3, 3), padding=1, rngs=rngs))
+            layers.append(Conv(channels, row, (3, 3), padding=1, rngs=rngs))
             if batch_norm:
                 layers.append(nnx.BatchNorm(row, momentum=0.9, rngs=rngs))
             layers.append(ReLU())

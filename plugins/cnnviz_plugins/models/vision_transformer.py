@@ -4,6 +4,7 @@ import jax.numpy as jnp
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Conv, Linear
 from cnnviz_plugins.models.layers import GELU, Add, run_through
 
 _EPSILON = 1e-6
@@ -28,7 +29,7 @@ class Attention(nnx.Module):
         draw = nnx.initializers.xavier_uniform()
         self.in_proj_weight = nnx.Param(draw(rngs.params(), (3 * width, width)))
         self.in_proj_bias = nnx.Param(jnp.zeros(3 * width))
-        self.out_proj = nnx.Linear(width, width, rngs=rngs)
+        self.out_proj = Linear(width, width, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n tokens width"]) -> Float[Array, "n tokens width"]:
         """What the tokens take from one another."""
@@ -55,7 +56,7 @@ class EncoderBlock(nnx.Module):
         self.add_1 = Add()
         self.ln_2 = nnx.LayerNorm(width, epsilon=_EPSILON, rngs=rngs)
         drop = nnx.Dropout(0.0, deterministic=True)
-        self.mlp = nnx.List([nnx.Linear(width, hidden, rngs=rngs), GELU(), drop, nnx.Linear(hidden, width, rngs=rngs)])
+        self.mlp = nnx.List([Linear(width, hidden, rngs=rngs), GELU(), drop, Linear(hidden, width, rngs=rngs)])
         self.add_2 = Add()
 
     def __call__(self, x: Float[Array, "n tokens width"]) -> Float[Array, "n tokens width"]:
@@ -115,7 +116,7 @@ class Heads(nnx.Module):
     """
 
     def __init__(self, width: int, classes: int, *, rngs: nnx.Rngs) -> None:
-        self.head = nnx.Linear(width, classes, rngs=rngs)
+        self.head = Linear(width, classes, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n width"]) -> Float[Array, "n classes"]:
         """The scores."""
@@ -146,7 +147,7 @@ class VisionTransformer(nnx.Module):
         classes: int = 1000,
         rngs: nnx.Rngs,
     ) -> None:
-        self.conv_proj = nnx.Conv(3, width, (patch, patch), strides=patch, padding="VALID", rngs=rngs)
+        self.conv_proj = Conv(3, width, (patch, patch), strides=patch, padding="VALID", rngs=rngs)
         self.class_token = nnx.Param(jnp.zeros((1, 1, width)))
         layers = Layers(depth, width, heads, 4 * width, rngs=rngs)
         self.encoder = Encoder(1 + (side // patch) ** 2, layers, width, rngs=rngs)

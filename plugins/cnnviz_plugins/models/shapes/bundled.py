@@ -1,11 +1,10 @@
 """Loads the bundled network with the weights that ship beside this file."""
 
+from functools import partial
 from pathlib import Path
 
-from flax import nnx
-
 from cnnviz_jax.plugin import Model, adapt
-from cnnviz_plugins.models.naming import load_file
+from cnnviz_plugins.models.naming import abstract, load_file
 from cnnviz_plugins.models.shapes.images import CLASSES, SIZE_PX
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
 
@@ -19,7 +18,7 @@ def load_shapes(weights: str | Path = WEIGHTS) -> ShapesNetwork:
     Raises:
         WeightsError: The checkpoint cannot be read or does not fit.
     """
-    network = nnx.eval_shape(lambda: ShapesNetwork(len(CLASSES), rngs=nnx.Rngs(0)))
+    network = abstract(partial(ShapesNetwork, len(CLASSES)))
     load_file(network, weights)
     network.eval()
     return network

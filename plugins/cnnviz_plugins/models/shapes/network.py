@@ -7,6 +7,7 @@ residual sum at `add4`, and maps of 16 x 16 under an average and a dense layer, 
 from flax import nnx
 from jaxtyping import Array, Float
 
+from cnnviz_plugins.models.first_kernels import Conv, Linear
 from cnnviz_plugins.models.layers import Add, GlobalAveragePool, MaxPool, ReLU
 
 MEAN = (0.5, 0.5, 0.5)
@@ -25,25 +26,25 @@ class ShapesNetwork(nnx.Module):
     """
 
     def __init__(self, classes: int, *, rngs: nnx.Rngs) -> None:
-        self.conv1 = nnx.Conv(3, 24, (7, 7), strides=2, padding=3, use_bias=False, rngs=rngs)
+        self.conv1 = Conv(3, 24, (7, 7), strides=2, padding=3, use_bias=False, rngs=rngs)
         self.bn1 = nnx.BatchNorm(24, momentum=0.95, rngs=rngs)
         self.relu1 = ReLU()
-        self.conv2 = nnx.Conv(24, 48, (3, 3), padding=1, use_bias=False, rngs=rngs)
+        self.conv2 = Conv(24, 48, (3, 3), padding=1, use_bias=False, rngs=rngs)
         self.bn2 = nnx.BatchNorm(48, momentum=0.95, rngs=rngs)
         self.relu2 = ReLU()
         self.pool2 = MaxPool(2, 2)
-        self.conv3 = nnx.Conv(48, 64, (3, 3), padding=1, use_bias=False, rngs=rngs)
+        self.conv3 = Conv(48, 64, (3, 3), padding=1, use_bias=False, rngs=rngs)
         self.bn3 = nnx.BatchNorm(64, momentum=0.95, rngs=rngs)
         self.relu3 = ReLU()
-        self.conv4 = nnx.Conv(64, 64, (3, 3), padding=1, use_bias=False, rngs=rngs)
+        self.conv4 = Conv(64, 64, (3, 3), padding=1, use_bias=False, rngs=rngs)
         self.bn4 = nnx.BatchNorm(64, momentum=0.95, rngs=rngs)
         self.add4 = Add()
         self.relu4 = ReLU()
-        self.conv5 = nnx.Conv(64, 96, (3, 3), padding=1, use_bias=False, rngs=rngs)
+        self.conv5 = Conv(64, 96, (3, 3), padding=1, use_bias=False, rngs=rngs)
         self.bn5 = nnx.BatchNorm(96, momentum=0.95, rngs=rngs)
         self.relu5 = ReLU()
         self.average = GlobalAveragePool()
-        self.fc = nnx.Linear(96, classes, rngs=rngs)
+        self.fc = Linear(96, classes, rngs=rngs)
 
     def __call__(self, images: Float[Array, "n h w 3"]) -> Float[Array, "n classes"]:
         """Scores of normalised images."""

@@ -71,14 +71,20 @@ def save(figure: Figure, path: Path, *, dpi: int) -> None:
         "svg": {"Date": None},
         "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
     }
-    figure.savefig(path, format=kind, dpi=_drawable(figure, dpi), metadata=metadata.get(kind, {}), facecolor="white")
+    _save(figure, path, kind, dpi, metadata.get(kind, {}))
 
 
 def png_of(figure: Figure, *, dpi: int) -> bytes:
     """Return what `save` writes to a PNG."""
     file = io.BytesIO()
-    figure.savefig(file, format="png", dpi=_drawable(figure, dpi), metadata={"Software": None}, facecolor="white")
+    _save(figure, file, "png", dpi, {"Software": None})
     return file.getvalue()
+
+
+def _save(figure: Figure, file: Path | io.BytesIO, kind: str, dpi: int, metadata: dict[str, Any]) -> None:
+    # Level 6, Pillow's own, takes half as long again and makes a map over a photograph 0.6 % smaller.
+    more: dict[str, Any] = {"pil_kwargs": {"compress_level": 4}} if kind == "png" else {}
+    figure.savefig(file, format=kind, dpi=_drawable(figure, dpi), metadata=metadata, facecolor="white", **more)
 
 
 def _drawable(figure: Figure, dpi: int) -> int:
