@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from cnnviz_jax.data.given import in_unit_range
+from cnnviz_jax.data.given import OTHER_AXES, in_unit_range, is_of_other_axes
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Example, dtype_kept, image_dtype
 from cnnviz_jax.errors import ImageError, UsageError
@@ -96,9 +96,10 @@ class Dataset:
         array = array[None] if array.ndim == 3 else array
         known_kind = array.dtype.kind == "f" or array.dtype == np.uint8
         if not known_kind or array.shape[1:] != tuple(input_shape) or array.ndim != 4 or not len(array):
+            other = f", {OTHER_AXES}" if is_of_other_axes(np.shape(images), input_shape) else ""
             raise ImageError(
                 "a survey takes images (n, h, w, c) of floats in [0, 1] or bytes (uint8) with (h, w, c) = "
-                f"{tuple(input_shape)}, got {array.dtype} {array.shape}"
+                f"{tuple(input_shape)}, got {array.dtype} {np.shape(images)}{other}"
             )
         numbers = None
         if labels is not None:

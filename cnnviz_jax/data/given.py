@@ -117,7 +117,7 @@ def check_images(
     if array.ndim != 4 or array.shape[1:] != tuple(input_shape):
         raise ImageError(
             f"the model takes images of (height, width, channels) = {tuple(input_shape)}, got an array of shape "
-            f"{np.shape(images)}; cv.load_image(file, model) makes them fit"
+            f"{np.shape(images)}; {_remedy(np.shape(images), input_shape)}"
         )
     if len(array) == 0:
         raise ImageError("no images: the first axis is empty")
@@ -125,6 +125,24 @@ def check_images(
     if not finite.all():
         raise ImageError(f"image {int(np.argmin(finite))} has values that are not finite")
     return array
+
+
+def _remedy(shape: tuple[int, ...], input_shape: tuple[int, int, int]) -> str:
+    if is_of_other_axes(shape, input_shape):
+        return f"this function is of images alone, {OTHER_AXES}"
+    return "cv.load_image(file, model) makes them fit"
+
+
+OTHER_AXES = "while cv.explain, cv.measure, cv.compare, cv.capture and cv.inspect take series and volumes"
+"""What is said where a function of images is given others."""
+
+
+def is_of_other_axes(shape: tuple[int, ...], input_shape: tuple[int, int, int]) -> bool:
+    """Return whether an array holds the series or volumes that a model of such images as they are held takes."""
+    if len(shape) < 2 or tuple(shape[-2:]) != tuple(input_shape[1:]):
+        return False
+    is_volume = len(shape) in (4, 5) and shape[-4] * shape[-3] == input_shape[0]
+    return (is_volume and shape[-3] != input_shape[0]) or (input_shape[0] == 1 and len(shape) in (2, 3))
 
 
 def in_unit_range(images: Any) -> Any:

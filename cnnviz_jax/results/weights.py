@@ -108,7 +108,8 @@ class FilterMatch(Result):
 class FilterBank(Result):
     """The kernel of one layer."""
 
-    kernel: Float[Numbers, "h w i o"]
+    kernel: Float[Numbers, "*sides i o"]
+    """Height, width, in, out; (time, in, out) of series, (depth, height, width, in, out) of volumes."""
     layer: str = static()
     provenance: Provenance = static()
     warnings: tuple[str, ...] = static(default=())

@@ -191,9 +191,28 @@ def test_layers_of_series_and_volumes_are_maps_with_their_names():
         assert [layer.is_map for layer in layers] == [True] * 4 + [False] * 2
     assert MODELS["series"].layers["conv"].receptive_field.size == (1, 3)
     assert MODELS["volume"].layers["conv"].receptive_field.size == (3, 3, 3)
-    cam = cv.explain("cam", MODELS["series"], INPUTS["series"], target=1)
-    expected = features(PARAMS["series"], INPUTS["series"]) @ PARAMS["series"]["head"][:, 1]
-    np.testing.assert_allclose(cam.low_res, expected, atol=1e-5)
+
+
+@each_kind
+def test_cam_is_the_map_under_the_weights_of_the_class(kind):
+    cam = cv.explain("cam", MODELS[kind], INPUTS[kind], target=1)
+    expected = features(PARAMS[kind], INPUTS[kind]) @ PARAMS[kind]["head"][:, 1]
+    np.testing.assert_allclose(cam.extras["before_relu"].reshape(expected.shape), expected, atol=1e-5)
+    size = (2, *SHAPES[kind][:-1])
+    whole = jax.image.resize(cam.low_res, size, "linear", antialias=False)
+    np.testing.assert_allclose(cam.values, whole, atol=1e-5)
+
+
+@each_kind
+def test_shares_at_a_layer_have_its_axes_and_sum_to_the_scores_difference(kind):
+    model, x = MODELS[kind], INPUTS[kind]
+    difference = score(kind, x) - score(kind, 0 * x)
+    inner = cv.explain("conductance", model, x, target=1, at="relu#1", baseline=0.0, nodes=64)
+    assert inner.values.shape == features(PARAMS[kind], x).shape
+    np.testing.assert_allclose(inner.values.reshape(2, -1).sum(1), difference, atol=1e-3)
+    shap = cv.explain("deeplift-shap", model, x, target=1, baselines=("zero",))
+    np.testing.assert_allclose(shap.values.reshape(2, -1).sum(1), difference, atol=1e-4)
+    assert shap.values.shape == x.shape
 
 
 def test_the_entries_of_a_vector_are_its_places():

@@ -7,25 +7,27 @@ import pytest
 
 import cnnviz_jax as cv
 from cnnviz_jax.data.fills import blurred
-from cnnviz_jax.errors import LayerKindError, ModelError, UsageError
+from cnnviz_jax.errors import ImageError, LayerKindError, ModelError, UsageError
 from cnnviz_jax.model import window_sweep
 from cnnviz_plugins.explain.perturbation.hierarchy import box_tree
 from cnnviz_plugins.explain.perturbation.rise import random_mask
 from cnnviz_plugins.explain.perturbation.segments import Segments
 from cnnviz_plugins.explain.perturbation.windows import Windows
+from cnnviz_plugins.renderers.kernels import filter_tiles
+from cnnviz_plugins.renderers.options import FilterOptions
 
 RANDOM = np.random.default_rng(0)
-SHAPE = (16, 14, 12, 2)
+SHAPE = (18, 14, 12, 2)
 
 
 def numbers(*shape):
     return jnp.asarray(RANDOM.normal(size=shape) * 0.3, jnp.float32)
 
 
-def conv(x, kernel, stride=1, pad="SAME", dilation=1):
+def conv(x, kernel, stride=(1, 1, 1), dilation=1):
     names = ("NDHWC", "DHWIO", "NDHWC")
     return jax.lax.conv_general_dilated(
-        x, kernel, (stride,) * 3, pad, rhs_dilation=(dilation,) * 3, dimension_numbers=names
+        x, kernel, stride, "SAME", rhs_dilation=(dilation,) * 3, dimension_numbers=names
     )
 
 
@@ -50,7 +52,7 @@ PARAMS = {
 
 def network(params, x):
     """Stride, BatchNorm, dilation, a residual, padding, pooling that differs from axis to axis, and a concatenation."""
-    x = jax.nn.relu(norm(conv(x, params["conv1"]), params["bn1"]))
+    x = jax.nn.relu(norm(conv(x, params["conv1"], (2, 1, 1)), params["bn1"]))
     x = x + jax.nn.relu(norm(conv(x, params["conv2"], dilation=2), params["bn2"]))
     x = jnp.pad(x, ((0, 0), (1, 0), (0, 0), (0, 1), (0, 0)))
     x = jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, (1, 2, 3, 2, 1), (1, 1, 2, 1, 1), "VALID")
@@ -92,10 +94,12 @@ def test_the_box_of_a_unit_is_the_support_of_its_gradient(name):
 
 def test_fields_are_told_along_three_axes():
     field = MODEL.layers["max_pool"].receptive_field
-    assert (field.size, field.stride) == ((8, 5, 8), (1, 2, 1))
-    assert field.centre(3, 2, 5) == (3 - 1 + 0.5, 5, 5.5)
-    assert str(field) == "8 x 5 x 8 px, stride 1 x 2 x 1"
-    assert [len(hits) for hits in field.hits(8, 7, 6)] == [8, 3, 8]
+    # Rows: 3 of the first convolution and 3 - 1 of the pool make 5. Depth: behind a stride of 2 the second convolution
+    # adds 2 * 4 and the pool 2 * 1 to the first's 3.
+    assert (field.size, field.stride) == ((13, 5, 8), (2, 2, 1))
+    assert field.centre(3, 2, 5) == (6, 5, 5.5)
+    assert str(field) == "13 x 5 x 8 px, stride 2 x 2 x 1"
+    assert [len(hits) for hits in field.hits(8, 7, 6)] == [7, 3, 8]
     assert MODEL.program.layers["conv"].axes == "NDHWC"
     with pytest.raises(LayerKindError, match=r"has 3 numbers, one for each axis; got \(1, 2, 3, 4\)"):
         field.box(1, 2, 3, 4)
@@ -280,6 +284,9 @@ def test_what_is_of_images_alone_says_so():
         cv.synthesize("activation-maximization", MODEL, layer="conv", channels=[0])
     with pytest.raises(LayerKindError, match="effective-receptive-field works on images and series"):
         cv.inspect("effective-receptive-field", MODEL)
+    for call in (lambda: cv.report(MODEL, INPUTS), lambda: cv.survey("exemplars", MODEL, INPUTS, layer="conv")):
+        with pytest.raises(ImageError, match=r"while cv\.explain, .* take series and volumes"):
+            call()
     with pytest.raises(LayerKindError, match="extremal-perturbation works on inputs of 1 or 2 spatial axes"):
         cv.explain("extremal-perturbation", MODEL, INPUTS)
 
@@ -291,3 +298,22 @@ def test_fields_of_volumes_are_drawn(options, tmp_path):
     cv.render(found, tmp_path / "fields.png")
     cv.save(found, tmp_path / "fields.npz")
     assert cv.load(tmp_path / "fields.npz") == found
+
+
+def test_filters_of_series_and_volumes_are_rows_and_slices_side_by_side(tmp_path):
+    bank = cv.inspect("filters", MODEL, layer="conv")
+    np.testing.assert_array_equal(bank.kernel, PARAMS["conv1"])
+    shown = filter_tiles(bank, FilterOptions())
+    assert shown.tiles[0].shape[:2] == (3, 9)
+    assert "3 × 3 × 3 × 2; slices side by side" in shown.caption
+    whole = filter_tiles(cv.inspect("filters", FLAT, layer="conv"), FilterOptions())
+    assert whole.tiles[0].shape[:2] == (1, 3)
+    cv.render(bank, tmp_path / "filters.png")
+
+
+def series(params, x):
+    layout = ("NTC", "TIO", "NTC")
+    return jax.lax.conv_general_dilated(x, params, (1,), "SAME", dimension_numbers=layout).mean(1)
+
+
+FLAT = cv.adapt(series, numbers(3, 1, 2), input_shape=(9, 1))

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 
 from cnnviz_jax.plugin import FilterBank, UsageError
 from cnnviz_plugins.renderers.display import Scale, finite, scales_for
@@ -49,8 +49,9 @@ def filter_tiles(bank: FilterBank, options: FilterOptions) -> FilterTiles:
         RenderError: A weight is not finite.
         UsageError: The colour view is asked for a kernel without three input channels.
     """
-    kernel = finite(np.asarray(bank.kernel))
-    height, width, inputs, outputs = kernel.shape
+    sides = bank.kernel.shape[:-2]
+    kernel = _flat(finite(np.asarray(bank.kernel)))
+    inputs, outputs = kernel.shape[2:]
     if options.view == "colour" and inputs != 3:
         raise UsageError(f"{bank.layer} has {inputs} input channels; the colour view needs 3, view='channels' works")
     is_colour = inputs == 3 and options.view != "channels"
@@ -76,15 +77,21 @@ def filter_tiles(bank: FilterBank, options: FilterOptions) -> FilterTiles:
         norms=tuple(float(norm) for norm in norms),
         scales=tuple(scales),
         colormap=colormap,
-        caption=_caption(options, (height, width, inputs, outputs), shown, columns, is_colour),
+        caption=_caption(options, (*sides, inputs, outputs), shown, columns, is_colour),
         note="" if inputs in (1, 3) else NOT_DIRECT,
     )
 
 
-def _caption(
-    options: FilterOptions, shape: tuple[int, int, int, int], shown: int, columns: int, is_colour: bool
-) -> str:
-    height, width, inputs, outputs = shape
+def _flat(kernel: Float[np.ndarray, "*sides i o"]) -> Float[np.ndarray, "h w i o"]:
+    """A kernel as images: of a series one row, of a volume its slices side by side, the front one first."""
+    if kernel.ndim == 5:
+        depth, height, width, *ends = kernel.shape
+        return np.moveaxis(kernel, 0, 1).reshape(height, depth * width, *ends)
+    return kernel[None] if kernel.ndim == 3 else kernel
+
+
+def _caption(options: FilterOptions, shape: tuple[int, ...], shown: int, columns: int, is_colour: bool) -> str:
+    *sides, inputs, outputs = shape
     count = f"{outputs} filters" if shown == outputs else f"{shown} of {outputs} filters"
     what = "w / ‖w‖, the unit-norm patch that fires each filter most" if options.norm == "unit" else "raw weights w"
     per = ""
@@ -94,5 +101,7 @@ def _caption(
         )
     middle = "mid-grey is 0" if is_colour or inputs == 1 else "white is 0"
     scale = "one scale for all filters" if options.scale == "shared" else "own scale for each filter"
-    parts = (f"{count} of {height} × {width} × {inputs}", what, per, f"{middle}, {scale}")
+    slices = "slices side by side, the front one first" if len(sides) == 3 else ""
+    size = " × ".join(map(str, (*sides, inputs)))
+    parts = (f"{count} of {size}", slices, what, per, f"{middle}, {scale}")
     return "; ".join(part for part in parts if part)

@@ -1,14 +1,15 @@
 """CAM: channels weighted by the linear layer behind their global average, if there is one (Zhou et al. 2016)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import GLUE, Case, Fold, Heatmap, LayerKindError, Model, Operation, TargetError
+from cnnviz_plugins.explain.cam.layer_maps import volumes_of
 from cnnviz_plugins.explain.cam.plugin import CamConfig
-from cnnviz_plugins.explain.cam.postprocess import resized
+from cnnviz_plugins.explain.cam.postprocess import Volumes, resized
 from cnnviz_plugins.explain.layer_values import values_of
 
 
@@ -29,16 +30,21 @@ class ClassActivationMap(Fold):
     Source: Zhou, Khosla, Lapedriza, Oliva, Torralba 2016, section 2, equation 2.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: CamConfig
     layer: str
     dense: str
     """The linear layer whose weights are used."""
+    volumes: Volumes | None = None
+    """In a model of volumes, depth, height and width of the layer's map and of the input."""
 
     @classmethod
     def build(cls, config: CamConfig, model: Model) -> "ClassActivationMap":
         """Return the fold for `model`, its layer and its linear layer found."""
         layer, dense = linear_head(model)
-        return cls(config=config, layer=layer, dense=dense, notes=(("weights", dense),))
+        return cls(
+            config=config, layer=layer, dense=dense, notes=(("weights", dense),), volumes=volumes_of(model, (layer,))
+        )
 
     def evaluate(self, case: Case) -> Float[Array, "rows cols"]:
         """Return the map before any ReLU."""
@@ -54,7 +60,7 @@ class ClassActivationMap(Fold):
         """Return the map at both sizes."""
         raw = gathered[0]
         kept = jax.nn.relu(raw) if self.config.relu else raw
-        values = resized(kept, case.image.shape[:2], "linear")
+        values = resized(kept, case.image.shape[:2], "linear", self.volumes)
         return Heatmap(values=values, low_res=kept, extras={"before_relu": raw})
 
 

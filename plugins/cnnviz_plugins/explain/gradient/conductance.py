@@ -1,7 +1,7 @@
 """Conductance and internal influence: a layer's part in a score while the image grows out of a baseline."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ from cnnviz_plugins.explain.site import IMAGE, Site
 class ImagePath(PixelSum):
     """A fold along the straight path from the baseline to the image, read at a layer."""
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: BaselineConfig
     site: Site = IMAGE
 

@@ -1,7 +1,7 @@
 """DeepLIFT over many references: the mean of its shares, and of what they sum to (Lundberg, Lee 2017)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from jaxtyping import Array, Float
 
@@ -26,6 +26,7 @@ class DeepliftShap(PixelSum):
     Source: Lundberg, Lee 2017, section 4.2 ("Deep SHAP"); Captum's DeepLiftShap.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: DeepliftShapConfig
     site: Site = IMAGE
     distributions = ("baselines",)
