@@ -10,10 +10,11 @@ from jaxtyping import Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.data.given import check_images, image_names
-from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, UsageError, WindowError
+from cnnviz_jax.errors import LayerKindError, LayerNotFoundError, RuleError, UsageError, WindowError
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.one_input import with_others
 from cnnviz_jax.model.several_inputs import SeveralInputs
+from cnnviz_jax.options.building import name_of
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import TechniqueSpec
@@ -25,10 +26,15 @@ def looks_at_one(technique: Any, model: Any) -> bool:
     """Return whether a model takes several inputs and a technique's folds say that they take one."""
     if not isinstance(model, Model) or not isinstance(model.structure.space, SeveralInputs):
         return False
+    axes = getattr(_fold_class(technique), "axes", None)
+    return axes is not None and 0 not in axes
+
+
+def _fold_class(technique: Any) -> Any:
+    """The class whose method builds a technique's fold; `None` where it is built otherwise."""
     spec = plugins().technique(technique, "explain") if isinstance(technique, str) else technique
     spec = spec if isinstance(spec, TechniqueSpec) else getattr(spec, "__technique__", None)
-    axes = None if spec is None else getattr(getattr(load(spec.build), "__self__", None), "axes", None)
-    return axes is not None and 0 not in axes
+    return None if spec is None else getattr(load(spec.build), "__self__", None)
 
 
 def explained_apart(
@@ -55,11 +61,16 @@ def explained_apart(
         options: All else that `explain` takes; a mapping of inputs' names to values is each input's own.
 
     Raises:
-        LayerKindError: No input has what the technique looks at.
+        LayerKindError: No input has what the technique looks at, or it looks at several examples together.
         CnnvizError: As `explain`; the input is named.
 
     Cost: one trace and compilation per input; the technique's cost for each example and input.
     """
+    if getattr(_fold_class(technique), "mixes_images", False):
+        raise LayerKindError(
+            f"{name_of(technique)} takes parts of one example from another, and several inputs are explained one "
+            "example at a time; feature-ablation does without"
+        )
     space: Any = model.structure.space
     packed = np.asarray(check_images(inputs, model.input_shape, space=space))
     own, count = space.own(packed), len(packed)
@@ -83,7 +94,7 @@ def explained_apart(
                 )
                 for i in range(count)
             ]  # fmt: skip
-        except (LayerKindError, LayerNotFoundError) as error:
+        except (LayerKindError, LayerNotFoundError, RuleError) as error:
             refusal = refusal or error
             left_out.append(f"input {name!r} is left out: {error}")
             continue

@@ -97,6 +97,10 @@ def conv_map(x):
     return jax.nn.relu(jax.lax.conv_general_dilated(x, PARAMS["conv"], (1, 1), "SAME", dimension_numbers=spec))
 
 
+def linear(params, x):
+    return (x["image"] * x["age"].sum(1)[:, None, None, None]).mean((1, 2)) @ params
+
+
 def occluded(name, box, fill):
     changed = {each: array.copy() for each, array in INPUTS.items()}
     changed[name][(slice(None), *box)] = fill
@@ -187,6 +191,10 @@ def test_volumes_and_channels_first_stay_what_they_are_beside_another_input():
 def test_what_cannot_be_done_with_several_inputs_says_so():
     with pytest.raises(LayerKindError, match="no input of network can be explained so: no layer 'nothing' in network"):
         cv.explain("grad-cam", MODEL, INPUTS, layer="nothing")
+    with pytest.raises(LayerKindError, match="feature-permutation takes parts of one example from another"):
+        cv.explain("feature-permutation", MODEL, INPUTS)
+    with pytest.raises(LayerKindError, match=r"no input of linear .*rewrites ReLUs"):
+        cv.explain("guided-grad-cam", cv.adapt(linear, numbers(3, 2), input_shape=SHAPES), INPUTS)
     with pytest.raises(WindowError, match="input 'age': window is one number, or one for each of 1 axes"):
         cv.explain("occlusion", MODEL, INPUTS, target=1, window=(2, 2, 2))
     with pytest.raises(ModelError, match="mean and std are of one input's channels"):
