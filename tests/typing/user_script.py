@@ -13,7 +13,7 @@ made = cv.synthesize(cv.techniques.ActivationMaximization(steps=8), model, layer
 reveal_type(made)  # expect: Synthesis
 reveal_type(cv.measure(cv.techniques.Deletion(), model, images, heat))  # expect: Measurement
 reveal_type(cv.inspect(cv.techniques.Filters(layer="conv1"), model))  # expect: FilterBank
-reveal_type(cv.inspect(cv.techniques.ReceptiveField(), model).input_shape)  # expect: tuple[int, int, int]
+reveal_type(cv.inspect(cv.techniques.ReceptiveField(), model).input_shape)  # expect: tuple[int, ...]
 reveal_type(cv.survey(cv.techniques.Exemplars(k=4), model, images))  # expect: Exemplars
 reveal_type(cv.compare(model, images, ["saliency"]))  # expect: Comparison
 reveal_type(cv.diff(model, model, images))  # expect: Difference

@@ -84,7 +84,7 @@ def test_neither_chunk_nor_batch_matters_and_nothing_compiles_twice():
     ("options", "text"),
     [
         ({"masks": 0}, "masks is at least 1, got 0"),
-        ({"grid": 0}, "grid is one or two positive whole numbers of cells, got 0"),
+        ({"grid": 0}, "grid is one to 3 positive whole numbers of cells, got 0"),
         ({"probability": 0.0}, "probability is above 0 and at most 1"),
         ({"fill": (0.1, 0.2, 0.3)}, "fill has 3 values, images have 2 channels"),
         ({"fill": "segment-mean"}, "fill is one of mean, model-mean"),
