@@ -1,7 +1,7 @@
 """What is returned about two networks, or about the checkpoints of one training, on the same images."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -10,6 +10,9 @@ from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.results.result import Result
 from cnnviz_jax.similarity.answers import Flips
 from cnnviz_jax.similarity.reliability import Calibration
+
+_APART = 0.2
+"""How far below its own network's a prediction lies where a concept counts as one network's alone (RSVC)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,6 +101,52 @@ class Moved:
         return next((name for name, sqnr in zip(self.layers, self.sqnr_db, strict=True) if sqnr < 20), None)
 
 
+@dataclass(frozen=True, kw_only=True)
+class LayerConcepts:
+    """Concepts of a layer and of its partner: how much of each is in an image, and whether the other layer tells."""
+
+    layer_a: str
+    layer_b: str
+    predicted_a: Float[np.ndarray, " p"]
+    """Correlation of a's concepts with what a sparse linear map of b's layer predicts of images held out."""
+    own_a: Float[np.ndarray, " p"]
+    """The same from a's own layer, which is the most that can be had."""
+    predicted_b: Float[np.ndarray, " q"]
+    own_b: Float[np.ndarray, " q"]
+    ids_a: Int[np.ndarray, "p m"]
+    """Numbers of the images in which each concept of a is strongest."""
+    ids_b: Int[np.ndarray, "q m"]
+
+    def gap(self, network: Literal["a", "b"]) -> Float[np.ndarray, " p"]:
+        """Return by how much the other network falls short of the network itself, concept by concept."""
+        return self.own_a - self.predicted_a if network == "a" else self.own_b - self.predicted_b
+
+    @property
+    def only_a(self) -> tuple[int, ...]:
+        """Concepts of a that b predicts worse than a itself by more than 0.2."""
+        return tuple(np.flatnonzero(self.gap("a") > _APART).tolist())
+
+    @property
+    def only_b(self) -> tuple[int, ...]:
+        """Concepts of b that a predicts worse than b itself by more than 0.2."""
+        return tuple(np.flatnonzero(self.gap("b") > _APART).tolist())
+
+
+@dataclass(frozen=True, kw_only=True)
+class AloneConcept:
+    """A concept that one network has alone, with the images in which it is strongest."""
+
+    network: Literal["a", "b"]
+    layer: str
+    partner: str
+    """The layer of the other network that does not predict it."""
+    concept: int
+    predicted: float
+    own: float
+    ids: Int[np.ndarray, " m"]
+    images: Float[np.ndarray, "m h w c"]
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Difference(Result):
     """Two networks compared: how alike their layers are, which units match, where their answers differ."""
@@ -121,6 +170,10 @@ class Difference(Result):
     image_count: int
     """Images that were read."""
     provenance: Provenance
+    concepts: tuple[LayerConcepts, ...] = ()
+    """One per layer of a, where concepts were asked for."""
+    alone: tuple[AloneConcept, ...] = ()
+    """Of these, the concepts that the other network predicts worst."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -151,6 +204,14 @@ class Difference(Result):
                 "only_b": len(match.only_b),
                 "sqnr_db": moved.get(match.layer_a) if match.layer_a == match.layer_b else None,
                 **({} if given is None else {"swap_churn": swapped.get(match.layer_a)}),
+                **(
+                    {
+                        "concepts_only_a": len(self.concepts[k].only_a),
+                        "concepts_only_b": len(self.concepts[k].only_b),
+                    }
+                    if self.concepts
+                    else {}
+                ),
             }
             for k, match in enumerate(self.matches)
         ]

@@ -36,6 +36,7 @@ def diff(
     bins: int = 15,
     shown: int = 6,
     swap: bool = False,
+    concepts: int = 0,
     key: Any = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
@@ -57,6 +58,7 @@ def diff(
     bins: int = 15,
     shown: int = 6,
     swap: bool = False,
+    concepts: int = 0,
     key: Any = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
@@ -78,6 +80,7 @@ def diff(
     bins: int = 15,
     shown: int = 6,
     swap: bool = False,
+    concepts: int = 0,
     key: Any = None,
     batch: Chunk = "auto",
     memory_budget: int | None = None,
@@ -108,6 +111,8 @@ def diff(
         shown: How many of the most changed images the result keeps.
         swap: Whether the second network is also run on from the first one's value at each layer of one name and shape:
             where the answers become the first one's, the change has acted.
+        concepts: Into how many concepts each layer is taken apart, to tell which of them one network has alone: those
+            that a sparse linear map of the other's layer does not predict (RSVC); 10 is usual, 0 for none.
         key: Seed or key of everything random.
         batch: Images at once; decides speed and memory.
         memory_budget: Bytes the compiled program may need.
@@ -120,21 +125,23 @@ def diff(
         UsageError: Fewer than 4 images, labels beyond the classes, or options that cannot mean anything.
 
     Cost: one forward pass per network and image, for a training one per checkpoint and image; one compiled program, for
-    a training of any length too. With `swap` one pass more, one from each layer on, and one program more. Memory: what
-    `form` says; of a training, the rows of three checkpoints.
+    a training of any length too. With `swap` one pass more, one from each layer on, and one program more. With
+    `concepts` no pass more, but a factorisation and 20 sparse regressions per layer. Memory: what `form` says; of a
+    training, the rows of three checkpoints.
 
     Randomness: where there are more than 2,048 images, which of them tell matches by chance and outliers.
 
     Source: Kornblith et al. 2019 (CKA); Li et al. 2015 (matches); Yan et al. 2021 (flips); Guo et al. 2017
-    (calibration).
+    (calibration); Kondapaneni et al. 2025 (concepts).
     """
     if form not in ("auto", "debiased", "biased", "minibatch"):
         raise UsageError(f'form is "auto", "debiased", "biased" or "minibatch", got {form!r}')
-    for name, value, least in (("minibatch", minibatch, 4), ("bins", bins, 1), ("shown", shown, 0)):
+    for name, value, least in (("minibatch", minibatch, 4), ("bins", bins, 1), ("shown", shown, 0),
+                               ("concepts", concepts, 0)):  # fmt: skip
         if value < least:
             raise UsageError(f"{name} is {least} or more, got {value}")
     options: dict[str, Any] = {"form": form, "minibatch": minibatch, "bins": bins, "shown": shown}
-    options |= {"swap": True} if swap else {}
+    options |= ({"swap": True} if swap else {}) | ({"concepts": concepts} if concepts else {})
     seed = root_key(key)
     data = {"images": images, "labels": labels, "names": names}
     running: dict[str, Any] = {"batch": batch, "memory_budget": memory_budget, "progress": as_callable(progress)}
@@ -147,7 +154,8 @@ def diff(
         require_model(b)
         chosen = _named(a, b, layers)
         datasets = _datasets((a, b), images, labels, names)
-        asked = Asked(layers=chosen, form=form, minibatch=minibatch, bins=bins, shown=shown, swap=swap, seed=seed)
+        asked = Asked(layers=chosen, form=form, minibatch=minibatch, bins=bins, shown=shown, swap=swap,
+                      concepts=concepts, seed=seed)  # fmt: skip
         facts: list[tuple[str, Any]] = [
             (f"weights {side}", weights_digest(each)) for side, each in (("a", a), ("b", b))
         ]
@@ -158,6 +166,8 @@ def diff(
         return compared(a, b, datasets, asked, told, **running)
     if swap:
         raise UsageError("swap=True compares two networks; give two of the checkpoints")
+    if concepts:
+        raise UsageError("concepts= compares two networks; give two of the checkpoints")
     steps, models, end = checkpoints_of(a, b)
     first = models.first
     (one, other) = _named(first, end or first, layers)

@@ -16,7 +16,7 @@ from cnnviz_jax.data.unreadable import check_some_read, unread_note
 from cnnviz_jax.engine.observation import Observed, in_blocks, observe
 from cnnviz_jax.errors import CnnvizWarning, UsageError
 from cnnviz_jax.model.model import Model
-from cnnviz_jax.results.difference import Difference, LayerMatches, Moved
+from cnnviz_jax.results.difference import Difference, LayerConcepts, LayerMatches, Moved
 from cnnviz_jax.results.provenance import Provenance
 from cnnviz_jax.similarity.alignment import participation_ratio, without_outliers
 from cnnviz_jax.similarity.changed import change, change_of
@@ -26,12 +26,13 @@ from cnnviz_jax.similarity.matching import chance_correlation, match_units
 from cnnviz_jax.similarity.minibatches import MinibatchSums
 from cnnviz_jax.similarity.streaming import PairSums
 from cnnviz_jax.verbs.diff_answers import Gathered
+from cnnviz_jax.verbs.diff_concepts import alone, concepts_apart
 from cnnviz_jax.verbs.diff_swap import swap_churn
 
 _WIDEST = 1024
 _LARGEST_BYTES = 256 << 20
 _KEPT = 2048
-"""Images whose rows are kept, for what sums do not tell: matches by chance, and CKA without outliers."""
+"""Images whose rows are kept, for what sums do not tell: matches by chance, CKA without outliers, and concepts."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,7 @@ class Asked:
     bins: int
     shown: int
     swap: bool
+    concepts: int
     seed: Any
 
 
@@ -96,6 +98,10 @@ def compared(
         told.append(f"CKA is not defined where a layer hardly changes from image to image: {', '.join(flat[:6])}")
     found = answers.finish(asked.bins, asked.shown)
     ends = swap_churn(a, b, datasets[0], shared, **running) if asked.swap else None
+    apart: tuple[LayerConcepts, ...] = ()
+    if asked.concepts:
+        ids, key = np.concatenate([part.ids for part in kept]), jax.random.fold_in(asked.seed, 1)
+        apart = concepts_apart((rows[0], rows[1]), asked.layers, matches, ids, count=asked.concepts, key=key)
     if found is None:
         told.append(f"predictions are not compared: {answers.reason}")
     spread = [np.array([_participation(sums, rows, side, k) for k in range(len(rows[side]))]) for side in (0, 1)]
@@ -112,6 +118,8 @@ def compared(
         answers=found,
         moved=dataclasses.replace(_moved(a, b, shared, np.concatenate(squares)), swap_churn=ends),
         image_count=count,
+        concepts=apart,
+        alone=alone(apart, datasets[0], asked.shown),
         provenance=provenance,
         warnings=tuple(dict.fromkeys((*a.warnings, *b.warnings, *told))),
     )

@@ -80,7 +80,8 @@ def comparison(path: Path, count: int = 200) -> None:
     def rounded(leaf: Any) -> Any:
         return quantised(leaf, levels=3).astype(np.float32) if np.ndim(leaf) > 1 else leaf
 
-    found = cv.diff(model, model.with_params(jax.tree.map(rounded, model.params)), images, labels=labels)
+    other = model.with_params(jax.tree.map(rounded, model.params))
+    found = cv.diff(model, other, images, labels=labels, swap=True, concepts=10)
     cv.render(found, path, dpi=90, title="shapes (a) against a copy in 3-bit numbers (b)")
 
 

@@ -65,3 +65,8 @@ def changed(model, function):
 
 def some_images(count=24):
     return np.random.default_rng(7).uniform(size=(count, 8, 8, 3)).astype(np.float32)
+
+
+def other():
+    """Return the first network with other weights."""
+    return network(1)

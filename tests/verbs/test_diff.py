@@ -162,6 +162,55 @@ def test_a_change_acts_up_to_the_layer_behind_which_answers_are_the_first_networ
         cv.diff([*pair], None, IMAGES, swap=True)
 
 
+def test_a_concept_that_one_network_has_alone_is_found_with_the_images_that_show_it(tmp_path):
+    """Of two networks one sees red and green, the other red alone: green is what only the first one has."""
+    random = np.random.default_rng(0)
+    amounts = random.random((60, 2)).astype(np.float32) * (random.random((60, 2)) < 0.5)
+    images = np.zeros((60, 8, 8, 3), np.float32)
+    images[..., :2] = amounts[:, None, None]
+
+    def seeing(kernel):
+        def forward(params, x):
+            with jax.named_scope("conv"):
+                x = jax.nn.relu(jnp.einsum("nhwc,cd->nhwd", x, params["kernel"]))
+            return x.mean((1, 2)) @ params["head"]
+
+        params = {"kernel": jnp.asarray(kernel), "head": jnp.eye(2)}
+        return cv.adapt(forward, params, input_shape=(8, 8, 3), name="colours")
+
+    both, one = (
+        seeing(np.array(kernel, np.float32)) for kernel in ([[1, 0], [0, 1], [0, 0]], [[1, 2], [0, 0], [0, 0]])
+    )
+    layer = [name for name in both.layers if both.layers[name].shape == (8, 8, 2)][-1]
+    found = cv.diff(both, one, images, [layer], concepts=2)
+    (concepts,) = found.concepts
+    assert len(concepts.only_a) == 1
+    assert concepts.only_b == ()
+    np.testing.assert_allclose(concepts.own_a, 1, atol=0.05)
+    (alone,) = found.alone
+    assert (alone.network, alone.layer, alone.concept) == ("a", layer, concepts.only_a[0])
+    assert alone.predicted < 0.5 < alone.own
+    np.testing.assert_array_equal(alone.images, images[alone.ids])
+    assert amounts[alone.ids, 1].min() > np.quantile(amounts[:, 1], 0.9)  # its images are the greenest
+    (row,) = found.table()
+    assert (row["concepts_only_a"], row["concepts_only_b"]) == (1, 0)
+    assert cv.diff(both, both, images, [layer], concepts=2).alone == ()
+    again = cv.rerun(found.provenance, both, images, b=one)
+    np.testing.assert_array_equal(again.concepts[0].predicted_a, concepts.predicted_a)
+    cv.save(found, tmp_path / "found.npz")
+    np.testing.assert_array_equal(cv.load(tmp_path / "found.npz").alone[0].images, alone.images)
+
+
+def test_concepts_need_two_networks_and_ten_images(pair):
+    with pytest.raises(UsageError, match="concepts are predicted over 10 images and more, got 6 that can be used"):
+        cv.diff(*pair, IMAGES[:6], concepts=3)
+    with pytest.raises(UsageError, match="concepts= compares two networks"):
+        cv.diff([*pair], None, IMAGES, concepts=3)
+    with pytest.raises(UsageError, match="concepts is 0 or more, got -1"):
+        cv.diff(*pair, IMAGES, concepts=-1)
+    assert "concepts_only_a" not in cv.diff(*pair, IMAGES).table()[0]
+
+
 def test_bytes_are_swapped_as_the_floats_that_they_stand_for(pair):
     as_bytes = np.round(IMAGES * 255).astype(np.uint8)
     of_bytes, of_floats = (cv.diff(*pair, each, swap=True).moved for each in (as_bytes, as_bytes / np.float32(255)))

@@ -10,7 +10,7 @@ from cnnviz_jax.cli.positionals import take_model
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
 from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common
-from cnnviz_jax.cli.values import evaluations_at_once
+from cnnviz_jax.cli.values import evaluations_at_once, whole_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
 
@@ -32,6 +32,8 @@ VERB = Verb(
         Common("other-layers", "A,B", "layers of the second model, where they are called otherwise"),
         Common("labels", "folders|CSV", "classes: the folders' names, or a CSV of path and label"),
         Common("form", "NAME", "of CKA: auto (default), debiased, biased, minibatch", "auto"),
+        Common("swap", "", "also run B on from A's value at each layer: where answers are A's, the change has acted"),
+        Common("concepts", "INT", "take each layer apart into so many concepts, to tell which one network has alone"),
         *OUTPUT_OPTIONS,
         SEED_OPTION,
         Common("batch", "INT", "images at once, in place of what memory allows"),
@@ -61,12 +63,14 @@ def run(words: list[str], settings: Settings) -> int:
         raise UsageError("--other-layers are compared with --layers of the first model; give both")
     request.check_output("Difference" if training is None else "Drift")
     batch = evaluations_at_once(given["batch"])
+    concepts = 0 if given["concepts"] is None else whole_number(given["concepts"], "concepts")
 
     import cnnviz_jax as cv
 
     first = request.load()
     images, names = (rest[0], None) if is_source else images_and_names(request, files, first, examples=_EXAMPLES)
     options: dict[str, Any] = {"labels": given["labels"], "names": names, "form": given["form"], "key": request.key}
+    options |= {"swap": given["swap"] is not None, "concepts": concepts}
     with request.progress() as progress:
         options |= {"batch": batch, "progress": progress}
         if training is not None:

@@ -1,4 +1,4 @@
-"""Two networks compared: CKA of all layers, matched units, and the images whose predictions changed most."""
+"""Two networks compared: CKA of all layers, matched units, where a change acts, and the images that changed most."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -24,7 +24,7 @@ from cnnviz_plugins.renderers.options import DifferenceOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
 
 _NAMES, _GAP, _ROW, _IMAGE, _WORDS = 1.45, 0.35, 0.19, 1.05, 2.05
-_CELL, _LARGEST_MAP, _BARS, _RELIABILITY = 0.34, 4.2, 2.3, 2.1
+_CELL, _LARGEST_MAP, _BARS, _SWAP, _RELIABILITY = 0.34, 4.2, 2.3, 1.5, 2.1
 
 
 def difference_figure(result: Difference, options: DifferenceOptions) -> Figure:
@@ -35,24 +35,30 @@ def difference_figure(result: Difference, options: DifferenceOptions) -> Figure:
     matches = result.matches[: options.limit]
     answers = result.answers
     images = 0 if answers is None else min(len(answers.names), options.columns)
+    alone = min(len(result.alone), options.columns)
     has_curve = answers is not None and answers.calibration is not None
     right = EDGE + _NAMES + map_w + 0.75 + _NAMES
-    sheet_w = max(right + _BARS + 0.55 + EDGE + (_RELIABILITY + 0.75) * has_curve, 6.9)
+    swap_w = 0.0 if result.moved.swap_churn is None else _SWAP + 0.45
+    sheet_w = max(right + _BARS + swap_w + 0.55 + EDGE + (_RELIABILITY + 0.75) * has_curve, 6.9)
     upper_h = max(map_h + 1.25, len(matches) * _ROW + 0.75, (_RELIABILITY + 1.05) * has_curve)
     across = max(1, int((sheet_w - 2 * EDGE) // (_IMAGE + _WORDS)))
-    image_h = _IMAGE * (1.0 if answers is None or not images else _aspect(answers.shown))
-    lower_h = 0.3 + -(-images // across) * (image_h + 0.12) if images else 0.0
+    pictures = answers.shown if answers is not None and images else result.alone[0].images if alone else None
+    image_h = _IMAGE * (1.0 if pictures is None else _aspect(pictures))
+    changed_h, alone_h = (0.3 + -(-count // across) * (image_h + 0.12) if count else 0.0 for count in (images, alone))
     top = EDGE + 0.42
     heading = f"{result.model_a} (a) against {result.model_b} (b) · {result.image_count} images"
     sheet = Sheet.with_caption(
-        heading, _words(result, len(matches)), result.warnings, width=sheet_w, top=top, body=upper_h + lower_h + 0.1
-    )
+        heading, _words(result, len(matches)), result.warnings, width=sheet_w, top=top,
+        body=upper_h + changed_h + alone_h + 0.1,
+    )  # fmt: skip
     sheet.text(EDGE, top, plain(f"CKA ({result.form}) of layers of a, down, and b, across", 70))
     _heat(sheet, result, EDGE + _NAMES, top + 0.25, map_w, map_h)
     sheet.text(right - _NAMES, top, "matched units: mean correlation")
     _bars(sheet, result, right, top + 0.25, len(matches))
+    if swap_w:
+        _swap(sheet, result, right + _BARS + 0.45, top, len(matches))
     if answers is not None and answers.calibration is not None:
-        left = right + _BARS + 0.55 + 0.55
+        left = right + _BARS + swap_w + 0.55 + 0.55
         sheet.text(left - 0.45, top, "calibration")
         side = _RELIABILITY - 0.2
         _reliability(sheet.axes(left, top + 0.25, side, side, frame=True), result)
@@ -61,6 +67,8 @@ def difference_figure(result: Difference, options: DifferenceOptions) -> Figure:
             sheet.text(left, top + side + 0.7 + 0.15 * place, words, size=SMALL_PT, color=line_style(place)["color"])
     if images:
         _changed(sheet, result, images, top + upper_h, (across, image_h))
+    if alone:
+        _alone(sheet, result, alone, top + upper_h + changed_h, (across, image_h))
     return sheet.figure
 
 
@@ -99,6 +107,25 @@ def _bars(sheet: Sheet, result: Difference, left: float, top: float, count: int)
     axes.set(ylim=(count - 0.5, -0.5), xlim=(min(0.0, *(match.mean for match in matches)), 1.0))
     tidy(axes)
     sheet.note(left, top + count * _ROW + 0.2, "orange: 95th percentile by chance")
+
+
+def _swap(sheet: Sheet, result: Difference, left: float, top: float, count: int) -> None:
+    """Draw the churn that is left where b runs on from a's value at a layer, in the rows of the layers."""
+    moved = result.moved
+    assert moved.swap_churn is not None
+    places = {match.layer_a: row for row, match in enumerate(result.matches[:count])}
+    drawn = [
+        (places[name], churn) for name, churn in zip(moved.layers, moved.swap_churn, strict=True) if name in places
+    ]
+    sheet.text(left, top, "churn from a's value on")
+    axes = sheet.axes(left, top + 0.25, _SWAP, count * _ROW, frame=True)
+    axes.barh([row for row, _ in drawn], [churn for _, churn in drawn], color=COLOURS[2], height=0.66)
+    axes.axvline(result.churn, color=COLOURS[1], linewidth=1.2)
+    most = max(result.churn, float(moved.swap_churn.max()), 0.01)
+    axes.set(ylim=(count - 0.5, -0.5), xlim=(0, 1.08 * most), yticks=[])
+    axes.set_xticks([0, most], ["0 %", percent(most)])
+    tidy(axes, "right", "top")
+    sheet.note(left, top + 0.25 + count * _ROW + 0.2, "orange: as b is")
 
 
 def _pair(one: str, other: str) -> str:
@@ -148,6 +175,24 @@ def _changed(sheet: Sheet, result: Difference, images: int, top: float, sizes: t
                 sheet.text(x + _IMAGE + 0.2, at + 0.13, lines[1], size=SMALL_PT, color=FAINT)
 
 
+def _alone(sheet: Sheet, result: Difference, count: int, top: float, sizes: tuple[int, float]) -> None:
+    """Draw the concepts that one network has alone, four images each."""
+    across, image_h = sizes
+    sheet.text(EDGE, top, "concepts that one network has alone, where they are strongest")
+    for k, each in enumerate(result.alone[:count]):
+        x = EDGE + k % across * (_IMAGE + _WORDS)
+        y = top + 0.28 + k // across * (image_h + 0.12)
+        for place, image in enumerate(each.images[:4]):
+            cell = (x + place % 2 * _IMAGE / 2, y + place // 2 * image_h / 2, 0.48 * _IMAGE, 0.48 * image_h)
+            sheet.axes(*cell).imshow(rgb(image), aspect="auto")
+        other, side = ("b", 0) if each.network == "a" else ("a", 1)
+        words = x + _IMAGE + 0.08
+        sheet.text(words, y + 0.02, each.network, size=SMALL_PT, color=line_style(side)["color"], fontweight="bold")
+        sheet.text(words + 0.13, y + 0.02, plain(f"{each.layer}, concept {each.concept}", 28), size=SMALL_PT)
+        sheet.note(words, y + 0.19, f"predicted from its layer: {number(each.own)}")
+        sheet.note(words, y + 0.33, plain(f"from {other}'s {each.partner}: {number(each.predicted)}", 36))
+
+
 def _words(result: Difference, shown: int) -> list[str]:
     answers = result.answers
     lines = []
@@ -165,6 +210,18 @@ def _words(result: Difference, shown: int) -> list[str]:
     if moved.layers:
         words = f"Layers of one name and shape: lowest signal to noise {_db(float(moved.sqnr_db.min()))}"
         lines.append(words + (f"; the first below 20 dB is {plain(moved.first)}." if moved.first else "."))
+    if result.concepts:
+        alone = [
+            f"{sum(len(only) for only, _ in side)} of {sum(len(every) for _, every in side)}"
+            for side in (
+                [(each.only_a, each.own_a) for each in result.concepts],
+                [(each.only_b, each.own_b) for each in result.concepts],
+            )
+        ]
+        lines.append(
+            f"Concepts that one network has alone: {alone[0]} of a, {alone[1]} of b. The other's layer predicts"
+            " them worse than their own does, by more than 0.2 in correlation."
+        )
     lines.append(
         f"A row is an image: a layer's values averaged over positions. {_participation(result)}"
         " CKA looks at the directions of largest variance."
