@@ -8,9 +8,9 @@ Run from the repository's root, with the libraries installed beside this package
 
 Weights are random and images small. Each network is built and checked in a process of its own, with a limit of memory
 and time, and its line goes to the results at once: the same call resumes. With `--page` the rows of an older page count
-as results, too. `--again` runs what was not all right, with `--checks lrp` only some checks of it, where versions are
-the same. `--turn 4` runs some of every library before the rest. Two calls may append to one file, each with libraries
-of its own.
+as results, too. `--again` runs the checks that were not right, or all where a network was not adapted or versions have
+changed. `--turn 4` runs some of every library before the rest. Two calls may append to one file, each with libraries of
+its own.
 """
 
 import argparse
@@ -44,8 +44,7 @@ def main() -> None:
     parser.add_argument("--path", action="append", default=[], help="folder that holds packages, such as a checkout")
     parser.add_argument("--results", type=Path, default=Path("menagerie.jsonl"))
     parser.add_argument("--page", type=Path, help="page whose rows count as results, where there are no newer ones")
-    parser.add_argument("--checks", nargs="*", default=[], choices=CHECKS, help="run these only, and keep the others")
-    parser.add_argument("--again", action="store_true", help="run again what was not all right")
+    parser.add_argument("--again", action="store_true", help="run again what was not right")
     parser.add_argument("--seconds", type=float, default=400, help="CPU seconds a network may take")
     parser.add_argument("--mib", type=float, default=2560, help="memory a network may take")
     parser.add_argument("--count", type=int, default=0, help="at most so many of each library")
@@ -67,7 +66,7 @@ def main() -> None:
         row = done.get((architecture.library, architecture.name))
         if row is not None and (right(row) or not args.again):
             continue
-        row = in_a_process(architecture, args.seconds, args.mib, tuple(args.checks) if row else (), row or {})
+        row = in_a_process(architecture, args.seconds, args.mib, row or {})
         keep_row(args.results, row)
         told = f"{row['cpu']:.1f} s, {row['mib']:.0f} MiB"
         print(f"{architecture.library} {architecture.name}: {told}", *table.wrongs(row), flush=True)
@@ -96,26 +95,20 @@ def right(row: dict[str, Any]) -> bool:
     return not table.wrongs(row)
 
 
-def in_a_process(
-    architecture: Architecture, seconds: float, mib: float, asked: tuple[str, ...], before: dict[str, Any]
-) -> dict[str, Any]:
+def in_a_process(architecture: Architecture, seconds: float, mib: float, before: dict[str, Any]) -> dict[str, Any]:
     """Build and check one network in a fork of this process, which has imported the library and computed nothing.
 
     Args:
         architecture: The network.
         seconds: CPU time that it may take.
         mib: Memory that it may take.
-        asked: Checks to run; none means all.
-        before: Its row of an earlier run, whose other checks are kept.
-
-    Raises:
-        ValueError: The earlier run was of other versions.
+        before: Its row of an earlier run; checks that were right then, by the same versions, are kept.
     """
     versions = {name: _version(name) for name in libraries.LIBRARIES[architecture.library].needs}
-    kept = before.get("checks", {}) if asked else {}
-    if kept and before["versions"] != versions:
-        raise ValueError(f"{architecture.name}: checks of {before['versions']} cannot stand beside those of {versions}")
-    asked = ("adapts", *asked) if kept else CHECKS
+    kept = {name: text for name, text in before.get("checks", {}).items() if text.startswith("ok")}
+    if "adapts" not in kept or before["versions"] != versions:
+        kept = {}
+    asked = tuple(name for name in CHECKS if name == "adapts" or name not in kept)
     libraries.preload(architecture.library)
     reader, writer = os.pipe()
     child = os.fork()
@@ -145,8 +138,8 @@ def in_a_process(
     with os.fdopen(reader) as pipe:
         text = pipe.read()
     row = json.loads(text) if text and not ended else {"ended": ended or "the process died"}
-    if kept and "checks" in row:
-        row["checks"] = {name: row["checks"].get(name, kept[name]) for name in CHECKS}
+    if "checks" in row:
+        row["checks"] = {name: {**kept, **row["checks"]}[name] for name in CHECKS}
     about = {"library": architecture.library, "name": architecture.name, "versions": versions}
     return {**about, **row, "cpu": round(cpu, 1), "mib": round(peak)}
 

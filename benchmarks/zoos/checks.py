@@ -231,8 +231,10 @@ def _lost(result: cv.Attribution) -> float:
 def _without_biases(params: Any) -> Any:
     def leaf(path: Any, value: Any) -> Any:
         words = set(re.split(r"\W+|_", jax.tree_util.keystr(path[-2:]).lower()))
-        is_bias = not words.isdisjoint(("b", "bias", "mean", "beta", "offset"))
-        return jnp.zeros_like(value) if is_bias and jnp.ndim(value) == 1 else value
+        is_bias = not words.isdisjoint(("b", "bias", "mean", "beta", "offset")) and jnp.ndim(value) == 1
+        # Attention's have an axis of heads, and those of a scan one of blocks.
+        is_bias |= re.split(r"\W+", jax.tree_util.keystr(path[-1:]).lower()).count("bias") > 0
+        return jnp.zeros_like(value) if is_bias else value
 
     return jax.tree_util.tree_map_with_path(leaf, params)
 
