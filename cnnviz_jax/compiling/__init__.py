@@ -7,7 +7,12 @@ Light: JAX is imported when the first program is compiled, because it reads wher
 from cnnviz_jax.compiling.batches import in_batches, in_batches_on_host
 from cnnviz_jax.compiling.collection import without_collection
 from cnnviz_jax.compiling.on_disk import held_bytes, use_compile_cache, use_compile_cache_of_commands
-from cnnviz_jax.compiling.options import compiler_options, compiling_quickly
+from cnnviz_jax.compiling.options import (
+    compiler_options,
+    compiling_quickly,
+    is_to_be_compiled_quickly,
+    traced_to_be_compiled,
+)
 from cnnviz_jax.compiling.programs import (
     Executable,
     abstract,
@@ -26,7 +31,9 @@ __all__ = [
     "held_bytes",
     "in_batches",
     "in_batches_on_host",
+    "is_to_be_compiled_quickly",
     "shapes_returned",
+    "traced_to_be_compiled",
     "use_compile_cache",
     "use_compile_cache_of_commands",
     "without_collection",

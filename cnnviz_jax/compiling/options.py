@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any
 
 # What XLA:CPU may give to its YNNPACK: products of matrices, or nothing where a release knows no such choice.
@@ -70,6 +71,24 @@ def compiling_quickly() -> Iterator[None]:
 def pays_to_compile_quickly(evaluations: int | None) -> bool:
     """Return whether a program is to be compiled quickly that runs in a call of so many evaluations."""
     return evaluations is not None and evaluations <= _quick_up_to
+
+
+_is_traced_for_it: ContextVar[bool] = ContextVar("traced to be compiled quickly", default=False)
+
+
+@contextlib.contextmanager
+def traced_to_be_compiled(*, quickly: bool) -> Iterator[None]:
+    """Within the block, let `is_to_be_compiled_quickly` answer so."""
+    token = _is_traced_for_it.set(quickly)
+    try:
+        yield
+    finally:
+        _is_traced_for_it.reset(token)
+
+
+def is_to_be_compiled_quickly() -> bool:
+    """Return whether what is traced now is compiled quickly: few operations then count for more than fast ones."""
+    return _is_traced_for_it.get()
 
 
 def _known(options: dict[str, Any]) -> bool:

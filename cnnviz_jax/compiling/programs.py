@@ -8,7 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from cnnviz_jax.compiling.collection import without_collection
-from cnnviz_jax.compiling.options import compiler_options, pays_to_compile_quickly, quick_options
+from cnnviz_jax.compiling.options import (
+    compiler_options,
+    pays_to_compile_quickly,
+    quick_options,
+    traced_to_be_compiled,
+)
 from cnnviz_jax.errors import ModelError, reason_of
 
 _KEPT = 256
@@ -80,7 +85,8 @@ def compiled(
     is_quick = pays_to_compile_quickly(evaluations)
     key = (same, is_quick)
     if key not in _cache:
-        traced = _traces.pop(same, None) or _traced(function, shapes, donate)
+        with traced_to_be_compiled(quickly=is_quick):
+            traced = _traces.pop(same, None) or _traced(function, shapes, donate)
         with without_collection():
             lowered = traced.lower()
         options = quick_options() if is_quick and not _has_loop(traced.jaxpr) else compiler_options()

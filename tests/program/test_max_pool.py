@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jax import lax
 
+from cnnviz_jax.compiling import compiled, compiling_quickly, is_to_be_compiled_quickly, traced_to_be_compiled
 from cnnviz_jax.program.rewrites.max_pool import PoolWindows, max_pool
 from tests.program.plain import traced
 
@@ -129,3 +130,37 @@ def test_pools_with_dilation_have_a_gradient_which_jax_has_not() -> None:
             at = max(((row + i, col + j) for i in (0, 2) for j in (0, 3)), key=lambda at: x[0, at[0], at[1], 0])
             expected[at] += weights[0, row, col, 0]
     np.testing.assert_allclose(found[0, :, :, 0], expected, rtol=1e-6)
+
+
+@on_cpu
+def test_a_program_that_is_compiled_quickly_leaves_its_pools_to_xla_to_the_same_numbers() -> None:
+    image = jnp.asarray(np.random.default_rng(3).integers(0, 4, (1, 8, 8, 2)), jnp.float32)
+
+    def network(params: Any, x: Any) -> Any:
+        return (xla_pool(x, 2, 2, ((0, 0),) * 4) ** 2).sum((1, 2)) * params
+
+    program = traced(network, jnp.ones(2), (8, 8, 2))
+
+    found = {}
+    for quickly in (True, False):
+        sent = jax.grad(lambda x: program.run(jnp.ones(2), x)[0].sum())  # a new one: JAX keeps traces by function
+        with traced_to_be_compiled(quickly=quickly):
+            assert ("select_and_scatter_add" in str(jax.make_jaxpr(sent)(image))) == quickly
+            found[quickly] = sent(image)
+    np.testing.assert_array_equal(found[True], found[False])
+    assert np.any(found[True])
+
+
+@on_cpu
+@pytest.mark.parametrize(("evaluations", "quickly"), [(1, True), (64, False), (None, False)])
+def test_how_many_evaluations_a_call_takes_decides_what_its_trace_is_told(evaluations, quickly) -> None:
+    said = []
+
+    def function(x: Any) -> Any:
+        said.append(is_to_be_compiled_quickly())
+        return x
+
+    with compiling_quickly():
+        compiled(function, ("told", evaluations), (jnp.zeros(3),), evaluations=evaluations)
+    assert said == [quickly]
+    assert not is_to_be_compiled_quickly()
