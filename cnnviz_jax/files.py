@@ -105,10 +105,30 @@ def read_json(path: Path) -> Any:
         ValueError: It is no file, or holds no JSON.
     """
     check_plain(path)
+    return parse_json(path.read_text(encoding="utf-8"))
+
+
+_MOST_LEVELS = 100
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Return what JSON text holds: no more than 100 brackets deep, so that whoever reads it may call itself per level.
+
+    Raises:
+        ValueError: It is no JSON, or nested deeper.
+    """
+    too_deep = "its brackets are nested too deep"
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(text)
     except RecursionError as error:
-        raise ValueError("its brackets are nested too deep") from error
+        raise ValueError(too_deep) from error
+    level = [content]
+    for _ in range(_MOST_LEVELS):
+        inside = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, dict | list)]
+        level = [each for many in inside for each in many if isinstance(each, dict | list)]
+        if not level:
+            return content
+    raise ValueError(too_deep)
 
 
 def append_json(path: Path, content: Any) -> None:

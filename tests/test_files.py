@@ -5,7 +5,7 @@ import stat
 
 import pytest
 
-from cnnviz_jax.files import whole, write_json, write_whole
+from cnnviz_jax.files import parse_json, read_json, whole, write_json, write_whole
 
 
 def test_a_file_appears_when_it_is_whole_and_with_the_mode_that_the_umask_asks_for(tmp_path):
@@ -48,3 +48,18 @@ def test_a_name_as_long_as_the_file_system_allows_can_be_written(tmp_path):
     path = tmp_path / ("a" * 251 + ".npz")
     write_whole(path, b"x")
     assert path.read_bytes() == b"x"
+
+
+@pytest.mark.parametrize("depth", [101, 900, 100_000])
+@pytest.mark.parametrize("bracket", ["[", '{"a":'])
+def test_json_nested_deeper_than_any_of_ours_is_refused_whoever_reads_it(tmp_path, depth, bracket):
+    (tmp_path / "deep.json").write_text(bracket * depth + "1" + ("]" if bracket == "[" else "}") * depth)
+    with pytest.raises(ValueError, match="nested too deep"):
+        read_json(tmp_path / "deep.json")
+
+
+def test_json_a_hundred_brackets_deep_is_read():
+    found = parse_json("[" * 100 + "1" + "]" * 100)
+    for _ in range(100):
+        (found,) = found
+    assert found == 1

@@ -199,7 +199,7 @@ def to_channels(image: "Image.Image", path: Path | str, channels: int) -> "Image
     return image if image.mode == mode else _in_bands(image, lambda band: band.convert(mode))
 
 
-_BAND_PIXELS = 1 << 24
+_BAND_PIXELS = 1 << 22
 
 
 def _in_bands(image: "Image.Image", convert: "Callable[[Image.Image], Image.Image]") -> "Image.Image":

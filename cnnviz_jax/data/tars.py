@@ -6,7 +6,6 @@ Nothing is unpacked and nothing decompressed: the headers are read once, and the
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
 import tarfile
@@ -21,7 +20,7 @@ from cnnviz_jax.data.formats import IMAGE_SUFFIXES
 from cnnviz_jax.data.images import crop_share_for, fit, image_in
 from cnnviz_jax.data.source import Example
 from cnnviz_jax.errors import CnnvizError, UsageError, printable
-from cnnviz_jax.files import content_marks, is_plain
+from cnnviz_jax.files import content_marks, is_plain, parse_json
 
 _LARGEST_IMAGE = 1 << 28
 _LARGEST_LABEL = 1 << 16
@@ -188,10 +187,7 @@ def _label(kind: str, data: bytes) -> int:
         if not re.fullmatch(r"-?\d{1,9}", text):
             raise ValueError(f"a label {printable(text, 40)!r}, which is no whole number")
         return int(text)
-    try:
-        found = json.loads(data)
-    except RecursionError as error:
-        raise ValueError("a label that is nested too deeply") from error
+    found = parse_json(data)
     label = next((found[name] for name in ("label", "cls") if name in found), -1) if isinstance(found, dict) else found
     if not isinstance(label, int) or isinstance(label, bool) or not -1 <= label < 10**9:
         raise ValueError(f"a label {printable(repr(label), 40)}, which is no whole number")

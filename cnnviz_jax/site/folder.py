@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.errors import ResultFileError, UsageError
-from cnnviz_jax.files import check_plain, drop_temporaries, read_json, write_json, write_whole
+from cnnviz_jax.files import check_plain, drop_temporaries, parse_json, read_json, write_json, write_whole
 from cnnviz_jax.reading.bounds import most_bytes, told
 from cnnviz_jax.site.form import NAME, check_summary
 
@@ -89,7 +89,7 @@ class SiteFolder:
                 text = inflater.decompress(packed, most_bytes(len(packed)))
                 if not inflater.eof:
                     raise ValueError("its text is cut short, or far longer than its file")
-                return json.loads(text)
+                return parse_json(text)
         except FileNotFoundError as error:
             raise ResultFileError(f"no file {path}: the site is not that far, or not whole") from error
         except (OSError, ValueError) as error:

@@ -97,7 +97,7 @@ def test_an_image_of_another_size_is_fitted_as_a_file_is(tmp_path):
         ("a.png", b"no image", "not an image in a format"),
         ("a.png", encoded(PIXELS[0])[:60], "broken or cut short"),
         ("a.cls", b"three", "a label 'three', which is no whole number"),
-        ("a.json", b"[" * 60_000, "nested too deeply|which is no whole number|Expecting value"),
+        ("a.json", b"[" * 60_000, "nested too deep|which is no whole number|Expecting value"),
         ("a.json", b'{"label": 1e9}', "which is no whole number"),
         ("a.cls", b"1" * 70_000, "a label of 70,000 bytes"),
     ],

@@ -126,3 +126,11 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "store.json").write_text(json.dumps({"model": "other"}))
     with pytest.raises(UsageError, match="holds activations of another model"):
         stored(tmp_path)
+
+
+def test_a_store_that_says_it_is_whole_and_has_no_rows_is_refused(tmp_path):
+    stored(tmp_path)
+    path = next(tmp_path.glob("*.json"))
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"shards": 0}))
+    with pytest.raises(ResultFileError, match="it says that it is whole, and has no rows"):
+        cv.open_activations(tmp_path)

@@ -201,6 +201,8 @@ def _checked(folder: Path, about: dict[str, Any]) -> dict[str, Any]:
         check_entries(about, _FORM, "it")
         if not about["shape"] or min(about["shape"]) < 1 or not 0 <= about["shards"] <= _MOST_SHARDS:
             raise ValueError("its sizes are none")
+        if "mean" in about and not about["shards"]:
+            raise ValueError("it says that it is whole, and has no rows")
         if "mean" in about and {np.shape(about["mean"]), np.shape(about["variance"])} != {(about["shape"][-1],)}:
             raise ValueError("its moments are not those of its channels")
     except (ValueError, LookupError, TypeError) as error:
