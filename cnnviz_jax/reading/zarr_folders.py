@@ -31,6 +31,10 @@ _PLAIN = {
 }  # fmt: skip
 """Codecs that leave the size as it is, or as good as."""
 _SHARDING = "ShardingCodec"
+_MOST_ABSENT = 1 << 14
+_MOST_ABSENT_INSIDE = 1 << 20
+_INDEX_BYTES = 16
+"""Of each chunk in a shard: where it begins, and its size."""
 _CHECKSUM_BYTES = 4
 _PIECE_BYTES = 1 << 20
 
@@ -95,15 +99,22 @@ class ZarrNumbers:
             return np.asarray(self._array[rows] if self.ndim else self._array[...])
 
     def _check_chunks(self, start: int, stop: int) -> None:
-        if _SHARDING in self._codecs or not self._codecs:
-            return
-        chunks = self._array.chunks
+        are_packed = bool(self._codecs) and _SHARDING not in self._codecs
+        chunks = self._array.shards or self._array.chunks  # what has a file of its own
         size = math.prod(chunks) * self.dtype.itemsize
-        first = range(start // self.rows, -(-stop // self.rows)) if self.ndim else range(1)
+        first = range(start // chunks[0], -(-stop // chunks[0])) if self.ndim else range(1)
         rest = [range(-(-size // chunk)) for size, chunk in zip(self.shape[1:], chunks[1:], strict=True)]
+        absent, inside = 0, math.prod(chunks) // math.prod(self._array.chunks)
         for place in itertools.product(first, *rest) if self.ndim else [()]:
             path = self._root / self._array.path / self._array.metadata.encode_chunk_key(place)
-            if path.is_file():
+            if not path.is_file():
+                absent += 1
+                # zarr waits for each, and a chunk may be as small as one number: minutes for a few bytes of a stranger.
+                if absent > _MOST_ABSENT or absent * inside > _MOST_ABSENT_INSIDE:
+                    raise ValueError(f"{absent:,} files or more of the array {self._array.path!r:.80} are missing")
+            elif path.stat().st_size < _INDEX_BYTES * (inside if self._array.shards else 0):
+                raise ValueError(f"{path} is smaller than the index of its chunks")
+            elif are_packed:
                 # Texts of any length have no size that could be known before.
                 needed = most_bytes(path.stat().st_size) if self.dtype.kind == "T" else size
                 check_total(needed, path.stat().st_size)

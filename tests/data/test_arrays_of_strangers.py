@@ -144,6 +144,38 @@ def test_a_chunk_of_a_zarr_that_unpacks_to_gigabytes_is_no_image(images):
     assert source[2].image is not None
 
 
+def test_an_array_of_many_small_chunks_in_one_file_is_read(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    array = zarr.create_array(tmp_path / "a.zarr", shape=(200, 200), shards=(200, 200), chunks=(1, 1), dtype="u1")
+    array[:2] = 7
+    np.testing.assert_array_equal(ZarrFolder(tmp_path / "a.zarr")[""][:3], np.repeat([[7], [7], [0]], 200, axis=1))
+
+
+def test_a_shard_of_millions_of_chunks_is_there_with_its_index_or_refused(tmp_path):
+    zarr = pytest.importorskip("zarr")
+    zarr.create_array(tmp_path / "a.zarr", shape=(2048, 2048), shards=(2048, 2048), chunks=(1, 1), dtype="u1")
+    with pytest.raises(ValueError, match="1 files or more of the array '' are missing"):
+        ZarrFolder(tmp_path / "a.zarr")[""][:]
+    (tmp_path / "a.zarr" / "c" / "0").mkdir(parents=True)
+    (tmp_path / "a.zarr" / "c" / "0" / "0").write_bytes(bytes(100_000))
+    with pytest.raises(ValueError, match="is smaller than the index of its chunks"):
+        ZarrFolder(tmp_path / "a.zarr")[""][:]
+
+
+@pytest.mark.parametrize("packing", ["gzip", None])
+def test_an_array_cut_into_millions_of_chunks_that_are_not_there_is_refused_at_once(tmp_path, packing):
+    zarr = pytest.importorskip("zarr")
+    compressors = zarr.codecs.GzipCodec() if packing else None
+    zarr.create_array(tmp_path / "a.zarr", shape=(4, 4), chunks=(4, 4), dtype="f4", compressors=compressors)
+    path = tmp_path / "a.zarr" / "zarr.json"
+    about = json.loads(path.read_text())
+    about["shape"] = [400, 400]
+    about["chunk_grid"]["configuration"]["chunk_shape"] = [1, 1]
+    path.write_text(json.dumps(about))
+    with pytest.raises(ValueError, match=r"16,385 files or more of the array '' are missing"):
+        ZarrFolder(tmp_path / "a.zarr")[""][:]
+
+
 def test_a_link_out_of_a_zarr_is_not_followed(images, tmp_path):
     (tmp_path / "secret").write_bytes(bytes(2 * 8 * 8 * 3 * 4))
     chunk = next(path for path in sorted(images.rglob("*")) if path.name.startswith("0."))

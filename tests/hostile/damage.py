@@ -1,5 +1,6 @@
 """Ways to damage bytes and JSON, alike for all kinds of files, and chunks that unpack to gigabytes."""
 
+import copy
 import functools
 from collections.abc import Callable
 from typing import Any
@@ -91,6 +92,11 @@ _DAMAGES: tuple[Callable[[bytearray, np.random.Generator], bytes], ...] = (
 )  # fmt: skip
 
 
+def junk(rng: np.random.Generator) -> Any:
+    """Return something of another form, its own copy: what is edited again must hold no list twice, nor itself."""
+    return copy.deepcopy(JUNK[rng.integers(len(JUNK))])
+
+
 def edited(rng: np.random.Generator, content: Any) -> Any:
     """Return JSON with one entry, anywhere in it, of another form or gone."""
     nodes: list[tuple[Any, Any]] = []
@@ -104,12 +110,12 @@ def edited(rng: np.random.Generator, content: Any) -> Any:
         nodes.append((node, key))
         waiting += [(node[key], inner) for inner in reversed(keys(node[key]))]
     if not nodes or rng.random() < 0.1:
-        return JUNK[rng.integers(len(JUNK))]
+        return junk(rng)
     node, key = nodes[rng.integers(len(nodes))]
     if rng.random() < 0.25:
         del node[key]
     else:
-        node[key] = JUNK[rng.integers(len(JUNK))]
+        node[key] = junk(rng)
     return content
 
 
