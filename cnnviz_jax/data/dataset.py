@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
+from cnnviz_jax.data.folder import FolderSource
 from cnnviz_jax.data.given import OTHER_AXES, in_unit_range, is_of_other_axes
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Example, dtype_kept, image_dtype
@@ -89,9 +90,11 @@ class Dataset:
             if labels is not None and not isinstance(labels, str | Path):
                 raise UsageError(f'labels of {str(images)!r} are "folders" or a CSV file, got {type(labels).__name__}')
             source = open_source(str(images), input_shape, labels=None if labels is None else str(labels))
-            return cls(source=source, class_names=_named(source, known))
+            source, named = _named(source, known)
+            return cls(source=source, class_names=named)
         if hasattr(images, "digest") and hasattr(images, "fields"):
-            return cls(source=images, class_names=_named(images, known))
+            source, named = _named(images, known)
+            return cls(source=source, class_names=named)
         array = np.asarray(images)
         array = array[None] if array.ndim == 3 else array
         known_kind = array.dtype.kind == "f" or array.dtype == np.uint8
@@ -210,7 +213,10 @@ class ImageBatch:
     """Why images could not be read, by number."""
 
 
-def _named(source: Any, known: tuple[str, ...]) -> tuple[str, ...]:
+def _named(source: Any, known: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
+    """Return a source, its labels a model's class indices where names tell them, and what the classes are called."""
     if "label" not in source.fields:
-        return ()
-    return tuple(getattr(source, "classes", ())) or known
+        return source, ()
+    if isinstance(source, FolderSource):
+        source = source.numbered_as(known)
+    return source, tuple(getattr(source, "classes", ())) or known

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ class FolderSource:
     labels: tuple[int, ...] | None
     classes: tuple[str, ...] = ()
     """Names of the labels, in order, where folders gave them."""
+    class_indices: tuple[int, ...] = ()
+    """For each label the class index that a model gives it; none where labels are class indices."""
     crop_share: float
     full_digest: bool = False
     """Whether the digest covers all bytes of the files."""
@@ -72,6 +76,16 @@ class FolderSource:
             full_digest=full_digest,
         )
 
+    def numbered_as(self, class_names: Sequence[str]) -> FolderSource:
+        """Return the source with a model's class indices for labels, where every folder is called like a class of it.
+
+        Else folders stay numbered in order of name, as ImageNet's are. The digest does not tell: it is of the files.
+        """
+        if not self.classes or not set(self.classes) <= set(class_names):
+            return self
+        indices = tuple(list(class_names).index(name) for name in self.classes)
+        return dataclasses.replace(self, classes=tuple(class_names), class_indices=indices)
+
     @property
     def fields(self) -> dict[str, tuple[tuple[int, ...], str]]:
         """The label, where there are labels."""
@@ -82,7 +96,10 @@ class FolderSource:
 
     def __getitem__(self, index: int) -> Example:
         """Return an image decoded and fitted as `cnnviz_jax.load_image` does it."""
-        fields = {} if self.labels is None else {"label": np.int32(self.labels[index])}
+        fields = {}
+        if self.labels is not None:
+            label = self.labels[index]
+            fields["label"] = np.int32(self.class_indices[label] if self.class_indices else label)
         height, width, channels = self.input_shape
         try:
             opened = open_image(self.root / self.paths[index], channels, least_px=max(height, width))

@@ -114,7 +114,7 @@ def _check_complete(shards: Sequence[RunFolder], runs: Sequence[dict[str, Any]])
 
 def _reducers(run: dict[str, Any], model: Model, source: Source | None) -> dict[str, Reducer]:
     spec = SweepSpec.from_mapping(run["spec"])
-    return Work.plan(spec, model, source or source_of(spec, model.input_shape)).reducers
+    return Work.plan(spec, model, source or source_of(spec, model.input_shape, model.labels or ())).reducers
 
 
 def _copy_examples(shards: Sequence[RunFolder], run: dict[str, Any], out: RunFolder) -> None:

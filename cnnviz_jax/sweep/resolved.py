@@ -7,6 +7,7 @@ from typing import Any
 
 import jax
 
+from cnnviz_jax.data.folder import FolderSource
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.model.model import Model
@@ -55,13 +56,14 @@ class ResolvedSweep:
         return part_of(self.count, self.device_batch, shard)
 
 
-def source_of(spec: SweepSpec, input_shape: tuple[int, int, int]) -> Source:
-    """Return the images that a specification names, as a model with inputs of that shape takes them.
+def source_of(spec: SweepSpec, input_shape: tuple[int, int, int], class_names: Sequence[str] = ()) -> Source:
+    """Return the images that a specification names, as a model with inputs of that shape and such classes takes them.
 
     Raises:
         UsageError: There is no such source, or its images do not fit the model.
     """
-    return open_source(spec.source, input_shape, labels=spec.labels, crop_share=spec.crop_share, digest=spec.digest)
+    source = open_source(spec.source, input_shape, labels=spec.labels, crop_share=spec.crop_share, digest=spec.digest)
+    return source.numbered_as(class_names) if isinstance(source, FolderSource) else source
 
 
 def resolve_sweep(
@@ -78,7 +80,7 @@ def resolve_sweep(
         OutOfMemoryError: No device batch fits the budget.
     """
     options = options or RunOptions()
-    source = source_of(spec, model.input_shape)
+    source = source_of(spec, model.input_shape, model.labels or ())
     count = min(len(source), spec.limit or len(source))
     work = Work.plan(spec, model, source)
     identity = work.identity(spec, source, count)

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 import cnnviz_jax as cv
+from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.formats import images_below
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.errors import UsageError
@@ -52,3 +53,15 @@ def test_an_image_and_a_folder_crop_alike(tmp_path, share):
     Image.fromarray(pixels).save(tmp_path / "a.png")
     alone = cv.load_image(tmp_path / "a.png", net, crop_share=share)
     np.testing.assert_array_equal(open_source(str(tmp_path), net.input_shape, crop_share=share)[0].image, alone)
+
+
+def test_folders_called_like_the_models_classes_have_its_numbers_and_others_are_numbered_by_name(tmp_path):
+    for name in ("zebra", "ant"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / name / "1.png")
+    for classes, ant, zebra in ((("zebra", "cat", "ant"), 2, 0), (("zebra", "cat"), 0, 1), ((), 0, 1)):
+        found = Dataset.of(tmp_path, (8, 8, 3), labels="folders", class_names=classes)
+        assert [found.source.name(k) for k in range(2)] == ["ant/1.png", "zebra/1.png"]
+        assert [found.label(k) for k in range(2)] == [ant, zebra]
+        assert (found.class_names[ant], found.class_names[zebra]) == ("ant", "zebra")
+        assert found.source.digest() == open_source(str(tmp_path), (8, 8, 3), labels="folders").digest()

@@ -82,7 +82,6 @@ def run(words: list[str], settings: Settings) -> int:
     pixels, labels, masks, unread = _gathered(dataset, model.input_shape, field)
     if is_folder:
         masks = load_masks(files, model)[[k for k in range(len(dataset)) if k not in unread]]
-    labels = _as_the_model_numbers_them(labels, dataset.class_names, model.labels)
     with request.progress() as progress:
         result = cv.find_shortcuts(
             model, request.features(), pixels, labels, mask=masks, progress=progress, **options
@@ -129,13 +128,3 @@ def _gathered(dataset: Dataset, shape: tuple[int, int, int], field: str | None) 
     check_some_read(unread, len(dataset))
     images, labels, masks = (np.concatenate(each) for each in zip(*parts, strict=True))
     return images, labels, masks if field else None, unread
-
-
-def _as_the_model_numbers_them(labels: Any, named: tuple[str, ...], classes: tuple[str, ...] | None) -> Any:
-    """Return the labels of folders that are called like the model's classes as the model numbers these."""
-    if not named or not set(named) <= set(classes or ()):
-        return labels
-    import numpy as np
-
-    numbers = np.array([list(classes or ()).index(name) for name in named])
-    return np.where(labels >= 0, numbers[labels], labels)

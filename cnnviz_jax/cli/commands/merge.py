@@ -56,7 +56,7 @@ def run(words: list[str], settings: Settings) -> int:
             model = load(name, weights)
         source = None
         if found.source is not None:
-            source = source_of(dataclasses.replace(spec, source=found.source), model.input_shape)
+            source = source_of(dataclasses.replace(spec, source=found.source), model.input_shape, model.labels or ())
         with installed_only():
             merge(shards, out, model, source)
     except SweepStop as stop:
