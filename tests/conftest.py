@@ -62,14 +62,14 @@ jax.monitoring.register_event_duration_secs_listener(_count)
 
 @pytest.fixture(scope="module", autouse=True)
 def few_live_programs() -> Iterator[None]:
-    """Empty JAX's caches after the file that brought them to a thousand programs.
+    """Empty JAX's caches after the file that brought them to 3,000 programs.
 
     They keep every program and its MLIR context. Where 3,000 live, a new one takes twice the time (a context 24 ms in
     place of 4, XLA 35 in place of 16), and the process 5 GB.
     """
     global _compiled
     yield
-    if _compiled > 1000:
+    if _compiled > 3000:
         jax.clear_caches()
         gc.collect()
         _compiled = 0
