@@ -67,7 +67,7 @@ def _max_pool_jvp(windows: PoolWindows, primals: tuple[Array], tangents: tuple[A
     values = window_places(primals[0], -jnp.inf, top.shape, windows)
     changes = window_places(tangents[0], 0.0, top.shape, windows)
     for value, change in zip(values, changes, strict=True):
-        # Of `lax`, whose operations are traced in a tenth of the time that those of `jax.numpy` take.
+        # Of `lax`, whose operations are traced in less time than those of `jax.numpy`.
         is_first = lax.bitwise_and(lax.eq(value, top), lax.bitwise_not(is_taken))
         is_taken = lax.bitwise_or(is_taken, is_first)
         tangent = lax.add(tangent, lax.select(is_first, change, zeros))
