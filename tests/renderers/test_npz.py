@@ -33,7 +33,7 @@ def test_an_attribution_comes_back_whole(tmp_path):
 def test_a_report_names_arrays_by_the_way_to_them(tmp_path):
     back = opened(factories.report(), tmp_path / "r.npz")
     assert {"images", "attributions/saliency/values", "inspections/filters/kernel", "syntheses/ascent conv1/curves",
-            "predictions/1/probabilities", "inspections/rf/fields/conv1/rows/first"} <= set(back)  # fmt: skip
+            "predictions/1/probabilities", "inspections/rf/fields/conv1/reaches/0/first"} <= set(back)  # fmt: skip
     assert json.loads(str(back["provenance"]))["attributions/saliency"]["technique"] == "made"
     about = json.loads(str(back["about"]))
     assert about["refused/gap"].startswith("no pooling")
