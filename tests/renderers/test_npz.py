@@ -37,7 +37,7 @@ def test_a_report_names_arrays_by_the_way_to_them(tmp_path):
     assert json.loads(str(back["provenance"]))["attributions/saliency"]["technique"] == "made"
     about = json.loads(str(back["about"]))
     assert about["refused/gap"].startswith("no pooling")
-    assert about["inspections/rf/fields/conv1/rows/index_map"] == ["2", "0", "2"]
+    assert about["inspections/rf/fields/conv1/reaches/0/index_map"] == ["2", "0", "2"]
 
 
 def test_a_synthesis_keeps_its_statuses_and_values_that_are_not_finite(tmp_path):
