@@ -30,8 +30,9 @@ from cnnviz_jax.cli.technique_options import (
     verb_help,
 )
 from cnnviz_jax.cli.values import Leave, evaluations_at_once, seed_number
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.errors import ImageError, UsageError
 from cnnviz_jax.plugins import Plugins
+from cnnviz_jax.plugins.references import is_reference
 from cnnviz_jax.plugins.specs import Kind, TechniqueSpec
 from cnnviz_jax.progress.bars import Progress, duration
 from cnnviz_jax.verbs.render import check_output
@@ -190,6 +191,23 @@ class Request:
         """Raise `UsageError` if anything stands on the line beside the model, with `sentence` before what it is."""
         if self.words:
             raise UsageError(f"{sentence}, got {' '.join(map(repr, self.words))}; write {self.verb.usage}")
+
+    def source(self, sentence: str) -> str:
+        """Return the one word beside the model, which names the images: a folder, an archive or a factory.
+
+        Args:
+            sentence: Says so, for the error.
+
+        Raises:
+            UsageError: There are none or several.
+            ImageError: It is neither there nor a factory.
+        """
+        if len(self.words) != 1:
+            raise UsageError(f"{sentence}, got {len(self.words)}; write {self.verb.usage}")
+        (word,) = self.words
+        if not Path(word).exists() and not is_reference(word):
+            raise ImageError(f"no folder {word!r}")
+        return word
 
     def check_output(self, result: str | None, *, renderer: str | None = None, many: bool = False) -> None:
         """Refuse an output file that no renderer writes for this class of result (any, if `None`), or nobody can.

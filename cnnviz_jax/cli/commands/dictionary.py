@@ -7,8 +7,7 @@ from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common
 from cnnviz_jax.cli.values import evaluations_at_once, whole_number
-from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_jax.plugins.references import is_reference
+from cnnviz_jax.errors import UsageError
 
 _METHOD = "--method"
 _DEFAULT = "topk"
@@ -38,14 +37,7 @@ def run(words: list[str], settings: Settings) -> int:
     method, rest = _method(words)
     is_overview = rest in (["-h"], ["--help"]) and len(rest) == len(words)
     request = Request.read(VERB, rest if is_overview else [method, *rest], settings)
-    if len(request.words) != 1:
-        raise UsageError(
-            "a dictionary takes one folder, .npz, .zarr or package.module:factory of images, "
-            f"got {len(request.words)}; write {VERB.usage}"
-        )
-    images = request.words[0]
-    if not Path(images).exists() and not is_reference(images):
-        raise ImageError(f"no folder {images!r}")
+    images = request.source("a dictionary takes one folder, .npz, .zarr or package.module:factory of images")
     request.check_output(request.result)
     positions, seeds = (whole_number(request.given[name], name) for name in ("positions", "seeds"))
     batch = evaluations_at_once(request.given["batch"])

@@ -15,8 +15,7 @@ from cnnviz_jax.cli.request import Request, Verb
 from cnnviz_jax.cli.tables import show
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common
 from cnnviz_jax.cli.values import whole_number
-from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_jax.plugins.references import is_reference
+from cnnviz_jax.errors import UsageError
 
 if TYPE_CHECKING:
     from cnnviz_jax.data.dataset import Dataset
@@ -51,14 +50,7 @@ def run(words: list[str], settings: Settings) -> int:
     """Find them, print the table and write the figure."""
     request = Request.read(VERB, words, settings)
     given = request.given
-    if len(request.words) != 1:
-        raise UsageError(
-            f"shortcuts are looked for in one folder, .npz, .zarr or factory, got {len(request.words)}; "
-            f"write {VERB.usage}"
-        )
-    images = request.words[0]
-    if not Path(images).exists() and not is_reference(images):
-        raise ImageError(f"no folder {images!r}")
+    images = request.source("shortcuts are looked for in one folder, .npz, .zarr or factory")
     if given["dictionary"] is None:
         raise UsageError(
             "features are missing: --dictionary FILE, as `cnnviz dictionary MODEL IMAGES --save FILE` does"

@@ -1,6 +1,5 @@
 """`cnnviz name MODEL FOLDER`: what a layer's units may be called."""
 
-from pathlib import Path
 from typing import Any
 
 from cnnviz_jax.cli.global_options import Settings
@@ -14,8 +13,7 @@ from cnnviz_jax.cli.technique_options import (
     Common,
 )
 from cnnviz_jax.cli.values import evaluations_at_once, indices
-from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_jax.plugins.references import is_reference
+from cnnviz_jax.errors import UsageError
 
 VERB = Verb(
     name="name",
@@ -43,13 +41,7 @@ def run(words: list[str], settings: Settings) -> int:
     """Name the units, print the table and write the figure."""
     request = Request.read(VERB, words, settings)
     given = request.given
-    if len(request.words) != 1:
-        raise UsageError(
-            f"units are named over one folder, .npz, .zarr or factory, got {len(request.words)}; write {VERB.usage}"
-        )
-    images = request.words[0]
-    if not Path(images).exists() and not is_reference(images):
-        raise ImageError(f"no folder {images!r}")
+    images = request.source("units are named over one folder, .npz, .zarr or factory")
     if (given["labels"] is None) == (given["masks"] is None):
         raise UsageError(f"names come from --labels or from --masks, one of them; write {VERB.usage}")
     if not str(given["length"]).isdigit():

@@ -1,14 +1,11 @@
 """`cnnviz survey TECHNIQUE MODEL FOLDER`: what a layer's units answer to over many images."""
 
 import dataclasses
-from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common
 from cnnviz_jax.cli.values import evaluations_at_once
-from cnnviz_jax.errors import ImageError, UsageError
-from cnnviz_jax.plugins.references import is_reference
 
 _LABELS = Common("labels", "folders|CSV", "classes: the folders' names, or a CSV of path and label")
 _BATCH = Common("batch", "INT", "images at once, in place of what memory allows")
@@ -26,14 +23,8 @@ VERB = Verb(
 def run(words: list[str], settings: Settings) -> int:
     """Survey a folder of images by one technique and write the figure."""
     request = Request.read(VERB, words, settings)
-    if len(request.words) != 1:
-        raise UsageError(
-            "a survey takes one folder, .npz, .zarr or package.module:factory of images, "
-            f"got {len(request.words)}; write {VERB.usage}"
-        )
-    images, labels = request.words[0], request.given["labels"]
-    if not Path(images).exists() and not is_reference(images):
-        raise ImageError(f"no folder {images!r}")
+    images = request.source("a survey takes one folder, .npz, .zarr or package.module:factory of images")
+    labels = request.given["labels"]
     request.check_output(request.result)
     batch = evaluations_at_once(request.given["batch"])
 
