@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool, Float, UInt8
 
-from cnnviz_jax.data.folder import FolderSource
+from cnnviz_jax.data.folder import with_class_names
 from cnnviz_jax.data.given import OTHER_AXES, in_unit_range, is_of_other_axes
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Example, dtype_kept, image_dtype
@@ -217,6 +217,5 @@ def _named(source: Any, known: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:
     """Return a source, its labels a model's class indices where names tell them, and what the classes are called."""
     if "label" not in source.fields:
         return source, ()
-    if isinstance(source, FolderSource):
-        source = source.numbered_as(known)
+    source = with_class_names(source, known)
     return source, tuple(getattr(source, "classes", ())) or known

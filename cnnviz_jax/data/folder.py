@@ -119,6 +119,11 @@ class FolderSource:
         return self.paths[index]
 
 
+def with_class_names(source: Any, class_names: Sequence[str]) -> Any:
+    """Return a source with a model's class indices for labels, where it is a folder that can be numbered so."""
+    return source.numbered_as(class_names) if isinstance(source, FolderSource) else source
+
+
 def _from_folders(paths: tuple[str, ...], root: Path) -> tuple[tuple[int, ...], tuple[str, ...]]:
     loose = [path for path in paths if "/" not in path]
     if loose:

@@ -7,7 +7,7 @@ from typing import Any
 
 import jax
 
-from cnnviz_jax.data.folder import FolderSource
+from cnnviz_jax.data.folder import with_class_names
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.model.model import Model
@@ -63,7 +63,7 @@ def source_of(spec: SweepSpec, input_shape: tuple[int, int, int], class_names: S
         UsageError: There is no such source, or its images do not fit the model.
     """
     source = open_source(spec.source, input_shape, labels=spec.labels, crop_share=spec.crop_share, digest=spec.digest)
-    return source.numbered_as(class_names) if isinstance(source, FolderSource) else source
+    return with_class_names(source, class_names)
 
 
 def resolve_sweep(
