@@ -41,7 +41,7 @@ def quick_options() -> dict[str, str | bool | int]:
     options: dict[str, str | bool | int] = {**compiler_options()}
     if options:
         wanted: dict[str, bool | int] = {"xla_backend_optimization_level": 0, "xla_cpu_use_fusion_emitters": False}
-        if not _known(wanted):  # all at once first: a trial is a hundredth of a whole command
+        if not _known(wanted):  # all at once first: each trial compiles a program
             wanted = {name: value for name, value in wanted.items() if _known({name: value})}
         options |= wanted
     return options
