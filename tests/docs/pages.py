@@ -1,13 +1,20 @@
 """The pages as the tests read them: their headings and their blocks of code."""
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
+
+import pytest
 
 CHECKOUT = Path(__file__).parents[2]
 DOCS = CHECKOUT / "docs"
 FAMILIES = sorted((DOCS / "measures").glob("*.md"))
 """Pages that document several measures, a section each."""
+WHERE_ASKED = pytest.mark.skipif(
+    os.environ.get("CNNVIZ_PAGES") != "1", reason="minutes in all: CNNVIZ_PAGES=1 runs it, as .ci/run does"
+)
+"""For examples that a plain `pytest` leaves to the phase of `.ci/run` that runs all pages."""
 
 _BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

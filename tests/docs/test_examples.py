@@ -1,4 +1,7 @@
-"""The examples on the pages run as they stand."""
+"""The examples on the pages run as they stand: those that one sees first in every `pytest`, all where it is asked for.
+
+`CNNVIZ_PAGES=1` asks for all, as `.ci/run` does in a phase of its own.
+"""
 
 import shlex
 import subprocess
@@ -14,9 +17,14 @@ from cnnviz_jax.downloads import packaged_file
 from cnnviz_jax.plugins import reset_plugins
 from cnnviz_plugins.models.plugin import EFFICIENTNET_LITE0
 
-from .pages import blocks, name_of, pages
+from .pages import WHERE_ASKED, blocks, name_of, pages
 
-WITH_PYTHON = [page for page in pages() if blocks(page, "python")]
+SEEN_FIRST = ("README.md", "docs/quickstart.md")
+WITH_PYTHON = [
+    pytest.param(page, id=name_of(page), marks=() if name_of(page) in SEEN_FIRST else WHERE_ASKED)
+    for page in pages()
+    if blocks(page, "python")
+]
 ELSEWHERE = {"cnnviz report"}
 """Run by `.ci/run` from the wheel, and with one technique more by the test of the tutorial."""
 REPORTED = "models,adapters,renderers,activation,inspect"
@@ -55,7 +63,7 @@ def sweep_images(workplace):
     assert main([*sweep.split(), "--explain", "grad-cam", "--explain", "smoothgrad samples=2"]) == 0
 
 
-@pytest.mark.parametrize("page", WITH_PYTHON, ids=name_of)
+@pytest.mark.parametrize("page", WITH_PYTHON)
 def test_the_python_on_a_page_runs_from_top_to_bottom(page, workplace, request):
     for framework in OPTIONAL:
         if any(f"import {framework}" in block.text for block in blocks(page, "python")):
@@ -89,7 +97,13 @@ def fewer_families(monkeypatch):
     reset_plugins()
 
 
-@pytest.mark.parametrize("line", COMMANDS, ids=[f"{page}: {line}" for line, page in COMMANDS.items()])
+@pytest.mark.parametrize(
+    "line",
+    [
+        pytest.param(line, id=f"{page}: {line}", marks=() if page in SEEN_FIRST else WHERE_ASKED)
+        for line, page in COMMANDS.items()
+    ],
+)
 def test_the_commands_on_a_page_run(line, workplace, request, capsys, fewer_families):
     if line.startswith("cnnviz report") and "--run" not in line:
         fewer_families()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .pages import DOCS
+from .pages import DOCS, WHERE_ASKED
 
 PROJECT = DOCS / "tutorial" / "cnnviz-shifted-saliency"
 
@@ -66,12 +66,14 @@ def test_its_listing_imports_no_jax(installed, tmp_path):
     assert run(installed, "-c", code, cwd=tmp_path).splitlines()[-1] == "False"
 
 
+@WHERE_ASKED
 def test_its_own_tests_pass(installed, tmp_path):
     tests = str(PROJECT / "tests")
     printed = run(installed, "-m", "pytest", "-q", "-p", "no:cacheprovider", "--rootdir", tests, tests, cwd=tmp_path)
     assert "6 passed" in printed
 
 
+@WHERE_ASKED
 def test_explain_runs_it_from_the_command_line(installed, tmp_path):
     command = ("-m", "cnnviz_jax.cli", "explain", "shifted-saliency", "shapes", "--reach-px", "1", "--out", "a.npz")
     image = "import cnnviz_jax as cv, numpy as np; from PIL import Image; Image.fromarray((cv.example_images("
@@ -81,6 +83,7 @@ def test_explain_runs_it_from_the_command_line(installed, tmp_path):
     assert shown.strip() == "(1, 64, 64)"
 
 
+@WHERE_ASKED
 def test_the_report_includes_it(installed, tmp_path, monkeypatch):
     # The other families only cost time here; `.ci/run` writes the page with all of them.
     monkeypatch.setenv("CNNVIZ_PLUGINS", "shifted-saliency,models,adapters,renderers,gradient")
