@@ -1,5 +1,6 @@
 """Figures: every kind of result in every form, equal bytes for equal results, nothing below 7 points."""
 
+import dataclasses
 import re
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -114,6 +115,19 @@ def test_curves_are_drawn_only_for_targets_that_are_ok():
     whole = [line for line in drawn.axes[0].lines if len(line.get_xdata()) == 6]
     assert len(whole) == 2
     assert "channel 1 (no_gradient)" in " ".join(text.get_text() for text in words_of(drawn))
+
+
+def test_names_stand_beside_the_ends_of_their_curves_and_apart_where_ends_meet():
+    ends = np.array([8.0, 0.1, 0.0, 0.0, 0.0])
+    curves = np.linspace(-1.0, 1.0, 6) + (ends - 1.0)[:, None]
+    several = dataclasses.replace(factories.synthesis(), curves=curves.astype(np.float32), status=("ok",) * 5)
+    axes = figure(several, view="curves").axes[0]
+    levels = [text.get_position()[1] for text in axes.texts]  # from the highest end down
+    low, high = axes.get_ylim()
+    assert levels[0] == pytest.approx((8.0 - low) / (high - low), abs=0.01)
+    assert levels[0] - levels[1] > 0.5
+    assert np.diff(levels).max() < -0.07, "names overlap"
+    assert 0 <= min(levels)
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ class HeatOptions(FigureOptions):
     policy: Policy | Literal["auto"] = "auto"
     """Display policy; `auto` is symmetric where any value is negative, else from 0 up."""
     percentile: float = 99.0
-    """Where the policies cut, in percent."""
+    """Where the policies cut, in percent: above 50, at most 100."""
     reduction: Reduction = "max_abs"
     """How the channels of a pixel map become one number."""
     scale: Literal["own", "shared"] = "own"

@@ -172,7 +172,7 @@ class Sheet:
 def entitle(figure: Figure, title: str) -> None:
     """Put another title in the place of a figure's heading, cut to its width."""
     (heading,) = (text for text in figure.texts if text.get_gid() == HEADING)
-    heading.set_text(plain(title, int(figure.get_figwidth() * 11)))
+    heading.set_text(plain(title, int((figure.get_figwidth() - 2 * EDGE) * 10.5)))
 
 
 def wrapped(words: str, width_in: float, size: float) -> str:

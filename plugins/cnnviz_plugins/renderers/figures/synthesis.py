@@ -94,22 +94,33 @@ def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
 
 
 def _names_at_ends(sheet: Sheet, synthesis: Synthesis, shown: list[int], axes: Axes) -> None:
-    """Write the names in the order of the curves' ends, each joined to its end by a thin line."""
+    """Write the names beside the curves' ends, moved apart where ends meet, each joined to its end by a thin line."""
     curves = np.asarray(synthesis.curves, np.float64)
     ordered = sorted(range(len(shown)), key=lambda place: -curves[shown[place], -1])
     if len(ordered) > _MOST_NAMES:
         sheet.note(5.5, 0.8, f"{len(ordered)} targets")
         return
-    step = min(2.95 / max(len(ordered), 1), 0.22)
     low, high = axes.get_ylim()
-    for row, place in enumerate(ordered):
+    ends = [(float(curves[shown[place], -1]) - low) / (high - low) for place in ordered]
+    levels = _apart(ends, min(1 / max(len(ordered), 1), 0.22 / 2.95))
+    for place, end, level in zip(ordered, ends, levels, strict=True):
         k = shown[place]
-        level = 1 - (row + 0.5) * step / 2.95
-        end = (float(curves[k, -1]) - low) / (high - low)
         colour = COLOURS[place % 7]
         axes.plot([1.0, 1.035], [end, level], transform=axes.transAxes, color=colour, linewidth=0.6, clip_on=False)
         words = plain(short_label(synthesis, k), 26)
         axes.text(1.045, level, words, transform=axes.transAxes, va="center", fontsize=SMALL_PT, color=INK)
+
+
+def _apart(ends: list[float], step: float) -> list[float]:
+    """Return levels from 0 to 1 as near to falling ends as they can lie with `step` between neighbours."""
+    levels = []
+    for end in ends:
+        levels.append(min(end, levels[-1] - step if levels else 1.0))
+    floor = 0.0  # what was pushed out below pushes those above it up again
+    for place in reversed(range(len(levels))):
+        levels[place] = max(levels[place], floor)
+        floor = levels[place] + step
+    return levels
 
 
 def short_label(synthesis: Synthesis, index: int) -> str:
@@ -133,6 +144,7 @@ def _heading(synthesis: Synthesis) -> str:
 
 def _caption(synthesis: Synthesis, left_out: int) -> list[str]:
     good = sum(status == "ok" for status in synthesis.status)
-    words = [f"{good} of {len(synthesis.status)} targets gave an image; hatched cells have none and say why"]
+    hatched = "; hatched cells have none and say why" if good < len(synthesis.status) else ""
+    words = [f"{good} of {len(synthesis.status)} targets gave an image{hatched}"]
     words += [f"{left_out} more are not shown"] if left_out else []
     return [*words, channel_note(np.asarray(synthesis.images).shape[-1])]
