@@ -132,8 +132,15 @@ def parse_json(text: str | bytes) -> Any:
 
 
 def append_json(path: Path, content: Any) -> None:
-    """Append one line of JSON; readers skip a last line that is not whole."""
+    """Append one line of JSON; readers skip a last line that is not whole.
+
+    Raises:
+        OSError: It cannot be written.
+        ValueError: Something other than a file is there; a named pipe would be waited for, for ever.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.path.lexists(path):
+        check_plain(path)
     with open(path, "a") as file:
         file.write(json.dumps(content, sort_keys=True) + "\n")
 

@@ -77,6 +77,18 @@ def test_finding_11_a_named_pipe_among_the_images_is_counted_and_not_waited_for(
     assert verify(folder).faults == []
 
 
+@pytest.mark.parametrize("record", ["log", "finished checkpoints"])
+def test_a_named_pipe_in_the_place_of_a_record_is_refused_and_not_waited_for(record, images, tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    path = folder.log(0) if record == "log" else folder.finished_checkpoints
+    path.parent.mkdir(parents=True, exist_ok=True)
+    os.mkfifo(path)
+    with pytest.raises(StorageError, match="it is no file"):
+        small.sweep(folder.root, source=str(images))
+    path.unlink()
+    assert verify(small.sweep(folder.root, source=str(images))).faults == []
+
+
 def edited_in_the_middle(path, at):
     data = bytearray(path.read_bytes())
     data[at] ^= 255
