@@ -54,7 +54,7 @@ from .engine.reducers.reducer import Total as Total
 from .engine.reducers.reducer import added as added
 from .engine.reducers.reducer import by_position as by_position
 from .engine.reducers.reducer import extremes as extremes
-from .engine.reducers.reducer import over_positions as over_positions
+from .engine.reducers.reducer import first_place as first_place
 from .engine.reducers.reducer import positions as positions
 from .engine.reducers.top_k import TopK as TopK
 from .engine.sampling import SampledMean as SampledMean

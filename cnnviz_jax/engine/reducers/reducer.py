@@ -175,16 +175,46 @@ def over_positions(
 ) -> tuple[Shaped[Array, "b c"], ...]:
     """Return several arrays, each reduced over positions, in one pass; `join` takes and returns a tuple of them.
 
-    Positions are taken as a table whose rows are joined first: a row of all its columns and channels is long enough
-    for the CPU's vectors, which a row of channels is not. That is up to four times as fast.
+    Positions are taken as a table whose rows are joined, what is left of them as a smaller one, and so on: a row of
+    many positions and channels is long enough for the CPU's vectors, which a row of channels is not. With more than
+    some eighteen rows XLA writes a loop over them that uses no vectors, ten times as slow.
     """
-    count = values[0].shape[1]
-    rows = next(d for d in range(int(count**0.5), 0, -1) if count % d == 0)
     start = tuple(jax.numpy.asarray(first, value.dtype) for first, value in zip(initial, values, strict=True))
-    tables = tuple(value.reshape(len(value), rows, -1) for value in values)
-    joined = jax.lax.reduce(tables, start, join, (1,))
-    columns = tuple(value.reshape(len(value), count // rows, -1) for value in joined)
-    return tuple(jax.lax.reduce(columns, start, join, (1,)))
+    count, left = values[0].shape[1], tuple(values)
+    while True:
+        rows = _rows(count)
+        tables = tuple(value.reshape(len(value), rows, -1) for value in left)
+        joined = jax.lax.reduce(tables, start, join, (1,))
+        count //= rows
+        left = tuple(value.reshape(len(value), count, -1) for value in joined)
+        if count == 1:
+            return tuple(value[:, 0] for value in left)
+
+
+def _rows(count: int) -> int:
+    """Return the rows of a table of so many positions: at most 16, or all where nothing so small divides them."""
+    return next((rows for rows in range(16, 1, -1) if count % rows == 0), count)
+
+
+def first_place(x: Float[Array, "b n c"], highest: Float[Array, "b c"]) -> Int[Array, "b c"]:
+    """Return, per image and unit, the first position that holds the highest value of its map.
+
+    Any position where the map holds a value that is not finite. The first of a table's rows whose largest is the
+    highest, and then the first in that row: a pass for the rows' maxima and a look at one row. An argmax, and any
+    comparison with every position's number, takes the CPU several times as long.
+    """
+    count = x.shape[1]
+    rows = next(d for d in range(int(count**0.5), 0, -1) if count % d == 0)
+    table = x.reshape(len(x), rows, count // rows, -1)
+    row = _first(table.max(2) == highest[:, None])
+    held = jax.numpy.take_along_axis(table, row[:, None, None], 1)[:, 0]
+    return row * (count // rows) + _first(held == highest[:, None])
+
+
+def _first(holds: Bool[Array, "b m c"]) -> Int[Array, "b c"]:
+    """Return the first place that holds, the last where none does."""
+    places = jax.numpy.arange(holds.shape[1], dtype=jax.numpy.int32)[None, :, None]
+    return jax.numpy.where(holds, places, jax.numpy.int32(holds.shape[1] - 1)).min(1)
 
 
 def positions(shape: Sequence[int]) -> int:

@@ -20,7 +20,7 @@ from cnnviz_jax.plugin import (
     by_position,
     check_at_least,
     extremes,
-    over_positions,
+    first_place,
 )
 from cnnviz_plugins.survey.sample import lowest, mixed, slots_of, taken_slots
 
@@ -53,10 +53,6 @@ class MaximumSample(LayerReducer):
         """Return the slots with the lowest ranks of both."""
         x = by_position(batch.values[self.layer])
         _, highest, finite = extremes(x)
-        places = jnp.broadcast_to(jnp.arange(x.shape[1], dtype=jnp.int32)[None, :, None], x.shape)
-        # The first place that holds the maximum, by a comparison that the CPU does many at a time; argmax does one.
-        held = jnp.where(x == highest[:, None], places, jnp.int32(x.shape[1]))
-        (pos,) = over_positions((held,), (x.shape[1],), lambda a, b: (jnp.minimum(a[0], b[0]),))
         new, slot = slots_of(delta, mixed(batch.ids), batch.ids, batch.valid)
         value = jnp.where(finite, highest, -jnp.inf)
         value = jnp.where(value == 0, jnp.zeros_like(value), value)  # no -0.0
@@ -64,7 +60,7 @@ class MaximumSample(LayerReducer):
             "rank": delta["rank"].at[slot].set(new[0], mode="drop"),
             "id": delta["id"].at[slot].set(new[1], mode="drop"),
             "value": delta["value"].at[slot].set(value, mode="drop"),
-            "pos": delta["pos"].at[slot].set(jnp.where(finite, pos, 0), mode="drop"),
+            "pos": delta["pos"].at[slot].set(jnp.where(finite, first_place(x, highest), 0), mode="drop"),
         }
 
     def merge(self, totals: Sequence[Total]) -> Total:
