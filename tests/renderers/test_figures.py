@@ -127,7 +127,7 @@ def test_names_stand_beside_the_ends_of_their_curves_and_apart_where_ends_meet()
     assert levels[0] == pytest.approx((8.0 - low) / (high - low), abs=0.01)
     assert levels[0] - levels[1] > 0.5
     assert np.diff(levels).max() < -0.07, "names overlap"
-    assert 0 <= min(levels)
+    assert min(levels) >= 0
 
 
 @pytest.mark.parametrize(

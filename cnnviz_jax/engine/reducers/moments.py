@@ -14,7 +14,7 @@ from cnnviz_jax.engine.reducers.reducer import (
     Total,
     added,
     by_position,
-    over_positions,
+    position_sums,
     positions,
 )
 
@@ -44,8 +44,7 @@ class Moments(LayerReducer):
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the sums with the batch's added."""
         x = by_position(batch.values[self.layer])
-        # The second is not finite where any value is not.
-        first, second = over_positions((x, x * x), (0, 0), lambda a, b: (a[0] + b[0], a[1] + b[1]))  # b c
+        first, second = position_sums(x)  # the second is not finite where any value is not
         finite = jnp.isfinite(first) & jnp.isfinite(second)
         usable = batch.valid[:, None] & finite
         sums = [exact_limbs(jnp.where(usable, s, jnp.zeros_like(s))).sum(0, dtype=jnp.int32) for s in (first, second)]

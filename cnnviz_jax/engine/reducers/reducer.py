@@ -150,19 +150,52 @@ def by_position(value: Any) -> Any:
 def extremes(x: Float[Array, "b n c"]) -> tuple[Float[Array, "b c"], Float[Array, "b c"], Bool[Array, "b c"]]:
     """Return lowest and highest finite value per image and unit, inf and -inf where none is, and whether all are.
 
-    All three in one pass, which reducers of the same layer share. A float's bits as an integer that rises with it:
-    integers have no NaN to watch, so that the CPU compares many at once; -0.0 lies just below 0.0.
+    All three in one pass, which reducers of the same layer share.
+    """
+    lowest, highest, largest = over_positions(_extremes_of_runs(x), _OUTERMOST, _farther)
+    return _from_rank(lowest), _from_rank(highest), largest < _INFINITY
+
+
+def first_place(x: Float[Array, "b n c"], highest: Float[Array, "b c"]) -> Int[Array, "b c"]:
+    """Return, per image and unit, the first position that holds the highest value of its map.
+
+    Any position where the map holds a value that is not finite. The first run of positions whose largest value is the
+    highest, and then the first in that run: what `extremes` has computed on its way, and a look at one run. An argmax,
+    and any comparison of every position, takes the CPU as long as all else that a survey asks.
+    """
+    _, most, _ = _extremes_of_runs(x)
+    runs = most.shape[1]
+    run = _first(_from_rank(most) == highest[:, None])
+    held = jax.numpy.take_along_axis(x.reshape(len(x), runs, -1, x.shape[-1]), run[:, None, None], 1)[:, 0]
+    return run * held.shape[1] + _first(held == highest[:, None])
+
+
+_OUTERMOST = (_INFINITY, ~_INFINITY, 0)
+"""Ranks of lowest and highest, and the size, that everything finite replaces."""
+
+
+def _extremes_of_runs(x: Float[Array, "b n c"]) -> tuple[Int[Array, "b runs c"], ...]:
+    """Return ranks of the lowest and highest finite value, and the largest size, of each run of positions.
+
+    A rank is a float's bits as an integer that rises with it: integers have no NaN to watch, so that the CPU compares
+    many at once; -0.0 lies just below 0.0. One maximum alone, of floats or integers, XLA reduces without vectors.
     """
     bits = jax.lax.bitcast_convert_type(x, jax.numpy.int32)
     size = bits & 0x7FFFFFFF
     finite = size < _INFINITY
     rank = bits ^ ((bits >> 31) & 0x7FFFFFFF)
-    lowest, highest, largest = over_positions(
-        (jax.numpy.where(finite, rank, _INFINITY), jax.numpy.where(finite, rank, ~_INFINITY), size),
-        (_INFINITY, ~_INFINITY, 0),
-        lambda a, b: (jax.numpy.minimum(a[0], b[0]), jax.numpy.maximum(a[1], b[1]), jax.numpy.maximum(a[2], b[2])),
+    values = (jax.numpy.where(finite, rank, _INFINITY), jax.numpy.where(finite, rank, ~_INFINITY), size)
+    length = _rows(x.shape[1])
+    return jax.lax.reduce(
+        tuple(value.reshape(len(x), -1, length, x.shape[-1]) for value in values),
+        tuple(jax.numpy.int32(first) for first in _OUTERMOST),
+        _farther,
+        (2,),
     )
-    return _from_rank(lowest), _from_rank(highest), largest < _INFINITY
+
+
+def _farther(a: Any, b: Any) -> Any:
+    return jax.numpy.minimum(a[0], b[0]), jax.numpy.maximum(a[1], b[1]), jax.numpy.maximum(a[2], b[2])
 
 
 def _from_rank(rank: Int[Array, "b c"]) -> Float[Array, "b c"]:
@@ -196,25 +229,21 @@ def _rows(count: int) -> int:
     return next((rows for rows in range(16, 1, -1) if count % rows == 0), count)
 
 
-def first_place(x: Float[Array, "b n c"], highest: Float[Array, "b c"]) -> Int[Array, "b c"]:
-    """Return, per image and unit, the first position that holds the highest value of its map.
-
-    Any position where the map holds a value that is not finite. The first of a table's rows whose largest is the
-    highest, and then the first in that row: a pass for the rows' maxima and a look at one row. An argmax, and any
-    comparison with every position's number, takes the CPU several times as long.
-    """
-    count = x.shape[1]
-    rows = next(d for d in range(int(count**0.5), 0, -1) if count % d == 0)
-    table = x.reshape(len(x), rows, count // rows, -1)
-    row = _first(table.max(2) == highest[:, None])
-    held = jax.numpy.take_along_axis(table, row[:, None, None], 1)[:, 0]
-    return row * (count // rows) + _first(held == highest[:, None])
-
-
 def _first(holds: Bool[Array, "b m c"]) -> Int[Array, "b c"]:
     """Return the first place that holds, the last where none does."""
     places = jax.numpy.arange(holds.shape[1], dtype=jax.numpy.int32)[None, :, None]
     return jax.numpy.where(holds, places, jax.numpy.int32(holds.shape[1] - 1)).min(1)
+
+
+def position_sums(x: Float[Array, "b n c"]) -> tuple[Float[Array, "b c"], Float[Array, "b c"]]:
+    """Return sum and sum of squares over positions, in an order of additions that no other image of the batch changes.
+
+    XLA splits one sum alone among threads by the batch's size, so that its last bits would depend on that; two that
+    are joined in one loop, it does not. The barrier keeps the second where nobody reads it.
+    """
+    joined = over_positions((x, x * x), (0, 0), lambda a, b: (a[0] + b[0], a[1] + b[1]))
+    first, second = jax.lax.optimization_barrier(joined)
+    return first, second
 
 
 def positions(shape: Sequence[int]) -> int:

@@ -9,7 +9,16 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from cnnviz_jax.engine.reducers.reducer import Batch, Delta, LayerReducer, Total, by_position, extremes, first_place
+from cnnviz_jax.engine.reducers.reducer import (
+    Batch,
+    Delta,
+    LayerReducer,
+    Total,
+    by_position,
+    extremes,
+    first_place,
+    position_sums,
+)
 from cnnviz_jax.errors import UsageError
 
 _NO_ID = 2**32 - 1
@@ -123,7 +132,7 @@ def _candidates(x: Float[Array, "b n c"], entries: str, by: str) -> tuple[Array,
     if entries == "position":
         places = jnp.arange(x.shape[1], dtype=jnp.int32)[None, :, None]
         return _without_sign_of_zero(x), jnp.broadcast_to(places, x.shape), finite
-    best = _without_sign_of_zero(highest if by == "max" else x.sum(1))
+    best = _without_sign_of_zero(highest if by == "max" else position_sums(x)[0])
     return best[:, None], first_place(x, highest)[:, None], finite
 
 

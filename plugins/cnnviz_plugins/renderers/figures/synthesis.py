@@ -113,7 +113,7 @@ def _names_at_ends(sheet: Sheet, synthesis: Synthesis, shown: list[int], axes: A
 
 def _apart(ends: list[float], step: float) -> list[float]:
     """Return levels from 0 to 1 as near to falling ends as they can lie with `step` between neighbours."""
-    levels = []
+    levels: list[float] = []
     for end in ends:
         levels.append(min(end, levels[-1] - step if levels else 1.0))
     floor = 0.0  # what was pushed out below pushes those above it up again
