@@ -70,28 +70,40 @@ def take_model(
 
 
 class ImageFile(NamedTuple):
-    """An image file of the line."""
+    """An image of the line: a file, or one of the array `images` in an `.npz`."""
 
     name: str
     """What it is called: its path below the folder that was named, or its file name."""
     path: Path
+    index: int | None = None
+    """Which of the images of an `.npz`."""
 
 
 def image_files(words: Sequence[str]) -> list[ImageFile]:
-    """Return the image files that words name: files as they are, folders by all images below them in order of path.
+    """Return the images that words name: files as they are, folders by all images below them in order of path.
+
+    An `.npz` stands for each image of its array `images`, called `frames.npz[0]` and so on.
 
     Raises:
         ImageError: A file is missing, or a folder has no images; all such words are named at once.
+        UsageError: An `.npz` cannot be read, or has no array `images`.
     """
     files: list[ImageFile] = []
     faults: list[str] = []
     for word in words:
         path = Path(word)
         if path.is_dir():
-            inside = images_below(path)
-            files += [ImageFile(name, file) for name, file in inside.items()]
-            if not inside:
+            below = images_below(path)
+            files += [ImageFile(name, file) for name, file in below.items()]
+            if not below:
                 faults.append(f"no images in the folder {word!r}")
+        elif path.suffix == ".npz" and path.exists():
+            from cnnviz_jax.data.arrays import count_in_npz
+
+            inside = count_in_npz(path)
+            files += [ImageFile(f"{path.name}[{index}]", path, index) for index in range(inside)]
+            if not inside:
+                faults.append(f"no images in {word!r}")
         elif path.exists():
             files.append(ImageFile(path.name, path))
         else:

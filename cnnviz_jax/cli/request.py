@@ -55,7 +55,7 @@ class Verb:
     """The line in one line, for errors and help."""
     about: str
     """What it does, for the help."""
-    words: str = "the model, then images or folders of images"
+    words: str = "the model, then images, folders or an .npz of images"
     """What stands on the line beside options, for the help."""
     options: tuple[Common, ...]
     """Its own options, beside those of the technique."""
@@ -315,12 +315,23 @@ def _shown(common: Sequence[Common], result: str | None) -> list[Common]:
 
 
 def stacked(files: Sequence[ImageFile], model: Model) -> Any:
-    """Return image files as the model takes them, (n, h, w, c)."""
+    """Return images of the line as the model takes them, (n, h, w, c)."""
     import numpy as np
 
     import cnnviz_jax as cv
+    from cnnviz_jax.data.arrays import NpzSource
+    from cnnviz_jax.data.source import to_float
 
-    return np.stack([cv.load_image(file.path, model) for file in files])
+    archives = {
+        path: NpzSource(path, model.input_shape) for path in {file.path for file in files if file.index is not None}
+    }
+
+    def loaded(file: ImageFile) -> np.ndarray:
+        if file.index is None:
+            return cv.load_image(file.path, model)
+        return to_float(archives[file.path][file.index].image, model.input_shape)
+
+    return np.stack([loaded(file) for file in files])
 
 
 def images_and_names(request: Request, files: Sequence[ImageFile], model: Model, *, examples: int) -> tuple[Any, Any]:

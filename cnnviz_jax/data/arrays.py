@@ -55,6 +55,23 @@ class NpzSource:
         return f"image {index}"
 
 
+def count_in_npz(path: Path) -> int:
+    """Return how many images the array `images` of an `.npz` holds.
+
+    Raises:
+        UsageError: It cannot be read, or holds no such array.
+    """
+    try:
+        with NpzFile(path) as archive:
+            if "images" in archive:
+                images = archive["images"]
+                return len(images) if images.ndim else 0
+            held = ", ".join(sorted(archive)) or "none"
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read as .npz: {reason_of(error)}") from error
+    raise UsageError(f"{path} holds no array `images`; it has {held}")
+
+
 class ZarrSource:
     """The array `images` of a zarr group (or a zarr array itself), read a chunk at a time."""
 

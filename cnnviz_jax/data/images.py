@@ -109,7 +109,10 @@ def image_in(data: bytes, title: str, channels: int, *, least_px: int | None = N
 
 def _check_channels(title: str, channels: int) -> None:
     if channels not in (1, 3):
-        raise ImageError(f"{title}: image files have 1 or 3 channels, the model takes {channels}; pass arrays")
+        raise ImageError(
+            f"{title}: image files have 1 or 3 channels, the model takes {channels}; pass arrays, or "
+            "an .npz with the array `images`"
+        )
 
 
 def _decoded(file: Path | io.BytesIO, path: Path, channels: int, least_px: int | None) -> "Image.Image":

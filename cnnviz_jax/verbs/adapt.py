@@ -75,7 +75,10 @@ def adapt(
         raise PluginError(f"{title_of(plugins(), 'adapter', spec)} built {type(pure).__name__}; a PureModel is needed")
     shape = input_shape or pure.input_shape
     if shape is None:
-        raise ModelError(f"{pure.name} does not tell its input size; say input_shape=(height, width, channels)")
+        raise ModelError(
+            f"{pure.name} does not tell its input size; say input_shape=(height, width, channels), or, where a factory "
+            'returns it, return it with that: (model, {"input_shape": (28, 28, 1)})'
+        )
     if not _are_shapes(shape.values() if isinstance(shape, Mapping) else [shape]):
         raise ModelError(
             f"input_shape is (height, width, channels) in whole pixels, or (numbers,), (time, channels) or (depth, "
