@@ -5,7 +5,7 @@ Grammar, the same for every verb:
 - Options of `cnnviz` itself (`--plugin FILE`, `--no-plugins`, `--quiet`, `--debug`) stand anywhere.
 - The verb comes first. The verbs that run a technique (`explain`, `synthesize`, `inspect`) take its
   name next; `synthesize` may leave it out and then means `activation-maximization`.
-- Then come words: the model, then images or folders of images. With `--model` all words are images.
+- Then come words: the model, then images, folders or an .npz of images. With `--model` all words are images.
   `report` without a model means the bundled `shapes`.
 - A model is a registered name or `package.module:factory`, found from the current folder.
 - Everything else is an option and may stand before, between or after the words. Options that take

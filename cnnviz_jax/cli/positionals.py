@@ -75,7 +75,7 @@ class ImageFile(NamedTuple):
     name: str
     """What it is called: its path below the folder that was named, or its file name."""
     path: Path
-    index: int | None = None
+    number: int | None = None
     """Which of the images of an `.npz`."""
 
 
@@ -101,7 +101,7 @@ def image_files(words: Sequence[str]) -> list[ImageFile]:
             from cnnviz_jax.data.arrays import count_in_npz
 
             inside = count_in_npz(path)
-            files += [ImageFile(f"{path.name}[{index}]", path, index) for index in range(inside)]
+            files += [ImageFile(f"{path.name}[{number}]", path, number) for number in range(inside)]
             if not inside:
                 faults.append(f"no images in {word!r}")
         elif path.exists():

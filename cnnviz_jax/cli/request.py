@@ -323,13 +323,13 @@ def stacked(files: Sequence[ImageFile], model: Model) -> Any:
     from cnnviz_jax.data.source import to_float
 
     archives = {
-        path: NpzSource(path, model.input_shape) for path in {file.path for file in files if file.index is not None}
+        path: NpzSource(path, model.input_shape) for path in {file.path for file in files if file.number is not None}
     }
 
     def loaded(file: ImageFile) -> np.ndarray:
-        if file.index is None:
+        if file.number is None:
             return cv.load_image(file.path, model)
-        return to_float(archives[file.path][file.index].image, model.input_shape)
+        return to_float(archives[file.path][file.number].image, model.input_shape)
 
     return np.stack([loaded(file) for file in files])
 
