@@ -108,6 +108,14 @@ def reason_of(error: BaseException) -> str:
     return printable(text or type(error).__name__)
 
 
+_LONGEST_SENTENCE = 3_000
+
+
+def as_sentence(text: str) -> str:
+    """Return a text as one line of a terminal: what it quotes may come from files, plugins and what was pasted."""
+    return printable(" ".join(text.splitlines()), _LONGEST_SENTENCE)
+
+
 def printable(text: str, longest: int = 200) -> str:
     """Return a stranger's text as it may stand in a sentence: not pages long, and nothing a terminal would obey."""
     shown = "".join(character if character.isprintable() else "?" for character in text[:longest])

@@ -38,11 +38,10 @@ from cnnviz_jax.cli.commands import COMMANDS, overview
 from cnnviz_jax.cli.global_options import Settings, version_line
 from cnnviz_jax.cli.tables import stdout_for_json
 from cnnviz_jax.cli.values import Leave
-from cnnviz_jax.errors import CnnvizError, CnnvizWarning, UsageError, did_you_mean, printable
+from cnnviz_jax.errors import CnnvizError, CnnvizWarning, UsageError, as_sentence, did_you_mean, printable
 
 _SURROUNDINGS = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.ENAMETOOLONG, errno.ELOOP}
 """Faults of disk, permissions or names of files, which the user can mend and we cannot."""
-_LONGEST_SENTENCE = 3_000
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -161,8 +160,7 @@ def _dispatch(words: list[str]) -> int:
 def _refused(sentence: str, error: BaseException, debug: bool) -> int:
     if debug:
         traceback.print_exception(error)
-    # What is quoted in it may come from files and plugins, and from a line that was pasted.
-    print(f"cnnviz: {printable(' '.join(sentence.splitlines()), _LONGEST_SENTENCE)}", file=sys.stderr)
+    print(f"cnnviz: {as_sentence(sentence)}", file=sys.stderr)
     return 2
 
 

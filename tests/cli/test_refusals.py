@@ -85,3 +85,12 @@ def test_a_module_that_cannot_be_imported_names_what_it_lacks(refusal, tmp_path,
     assert refusal("layers", "lacking_module:build") == (
         "the model 'lacking_module:build' cannot be imported: No module named 'surely_not_installed'"
     )
+
+
+@pytest.mark.parametrize("verb", ["merge", "verify", "sweep-status"])
+def test_what_a_terminal_would_obey_is_not_printed(verb, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main([verb, "\x1b[31m"]) in (2, 3, 4, 5)
+    told = capsys.readouterr().err
+    assert len(told.splitlines()) == 1
+    assert told.strip().isprintable()

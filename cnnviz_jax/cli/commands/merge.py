@@ -7,7 +7,7 @@ import sys
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import print_json
 from cnnviz_jax.cli.values import Parser, add_json
-from cnnviz_jax.errors import UsageError
+from cnnviz_jax.errors import UsageError, as_sentence
 from cnnviz_jax.sweep.errors import SweepStop
 
 
@@ -60,7 +60,7 @@ def run(words: list[str], settings: Settings) -> int:
         with installed_only():
             merge(shards, out, model, source)
     except SweepStop as stop:
-        print(f"cnnviz: {stop}", file=sys.stderr)
+        print(f"cnnviz: {as_sentence(str(stop))}", file=sys.stderr)
         return stop.code
     if found.json:
         print_json({"command": "merge", "wrote": [str(out.root)]})

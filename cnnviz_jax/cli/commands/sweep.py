@@ -13,7 +13,7 @@ from cnnviz_jax.cli.dataclass_options import add_options, given_options
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.tables import print_json
 from cnnviz_jax.cli.values import Parser, add_json
-from cnnviz_jax.errors import CnnvizError, UsageError
+from cnnviz_jax.errors import CnnvizError, UsageError, as_sentence
 from cnnviz_jax.files import check_writable
 from cnnviz_jax.sweep.errors import EXIT_CODES, Interrupted, SweepStop, SweepUsageError
 from cnnviz_jax.sweep.launch import Launch
@@ -44,7 +44,7 @@ def _left(error: BaseException, code: int, sentence: str) -> int:
     """Say why, and leave; at once where JAX would wait for the other processes."""
     if "--debug" in sys.argv:
         traceback.print_exception(error)
-    print(f"cnnviz: {sentence}", file=sys.stderr, flush=True)
+    print(f"cnnviz: {as_sentence(sentence)}", file=sys.stderr, flush=True)
     if "jax" in sys.modules and _is_one_of_several():
         os._exit(code)
     return code

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from cnnviz_jax.cli.dataclass_options import given_options
 from cnnviz_jax.cli.global_options import Settings
+from cnnviz_jax.errors import as_sentence
 from cnnviz_jax.plugins.foreign import code_of
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.sweep.errors import FINAL_CODES, Interrupted, SweepUsageError
@@ -65,7 +66,7 @@ def run_on(
     )
 
     def note(sentence: str) -> None:
-        print(f"cnnviz: {sentence}", file=sys.stderr, flush=True)
+        print(f"cnnviz: {as_sentence(sentence)}", file=sys.stderr, flush=True)
 
     with progress_on_stderr(quiet=settings.quiet) as progress:
         return run_sweep_on(

@@ -8,6 +8,7 @@ from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.tables import print_json
 from cnnviz_jax.cli.values import Parser, add_json
+from cnnviz_jax.errors import as_sentence
 
 
 def run(words: list[str], settings: Settings) -> int:
@@ -28,7 +29,7 @@ def run(words: list[str], settings: Settings) -> int:
     with progress_on_stderr(quiet=settings.quiet) as progress:
         verified = verify(RunFolder(Path(found.run)), progress)
     for fault in verified.faults:
-        print(f"cnnviz: {fault}", file=sys.stderr)
+        print(f"cnnviz: {as_sentence(fault)}", file=sys.stderr)
     state = "finished" if verified.done else "not finished"
     if found.json:
         print_json({"command": "verify", "run": found.run, "state": state, **dataclasses.asdict(verified)})
