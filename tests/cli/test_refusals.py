@@ -4,6 +4,8 @@ import sys
 
 import pytest
 
+from cnnviz_jax.cli import main
+
 IMAGE = "explain occlusion shapes a.png"
 
 
