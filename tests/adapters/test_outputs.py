@@ -277,3 +277,23 @@ def test_an_exact_copy_of_a_structure_is_equal_whatever_picked_its_scores():
     assert once == again
     assert once != other
     assert dataclasses.replace(once) == once
+
+
+def test_a_pooled_map_in_front_of_the_map_itself_is_passed_over():
+    def network(p, x):  # as DINOv3's ConvNeXt: the mean is put before the positions, both normed, the first one read
+        x = jax.lax.conv_general_dilated(x, p["kernel"], (2, 2), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
+        x = jax.nn.relu(x)
+        tokens = x.reshape(x.shape[0], -1, x.shape[-1])
+        tokens = jnp.concatenate([tokens.mean(1, keepdims=True), tokens], 1)
+        with jax.named_scope("norm"):
+            centred = tokens - tokens.mean(-1, keepdims=True)
+            normed = centred * jax.lax.rsqrt(jnp.square(centred).mean(-1, keepdims=True) + 1e-5) * p["norm"]["scale"]
+        return normed[:, 0]
+
+    kernel = jnp.asarray(np.random.default_rng(0).normal(size=(3, 3, 3, 5)), jnp.float32)
+    params = {"kernel": kernel, "norm": {"scale": jnp.arange(1.0, 6.0)}}
+    model = cv.adapt(network, params, input_shape=(8, 12, 3), tokens=(1, 4, 6))
+    assert model.map_layer().name == "relu"
+    assert "before other tokens stand beside it" in model.program.default_layer.why
+    heat = cv.explain("grad-cam", model, np.random.default_rng(1).random((1, 8, 12, 3), np.float32))
+    assert heat.values.max() > 0

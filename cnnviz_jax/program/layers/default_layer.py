@@ -33,7 +33,8 @@ def default_layer(
     Maps that no result rests on are passed over (an auxiliary head), and so is the result itself (what a U-Net
     returns), with whatever stands one number for one number before it: their gradients say nothing, or only what was
     asked. Of tokens beside which others stand (a class token), it is the last sum or norm before tokens are mixed for
-    the last time: behind that, the scores may be read off the class token alone.
+    the last time: behind that, the scores may be read off the class token alone. Where nothing mixes them (a pooled
+    map put in front of the map itself), it is the last map without others.
     """
     maps = [s for s in layers.values() if s.is_map and s.canonical_shape[0] * s.canonical_shape[1] > 1]
     if not maps:
@@ -46,21 +47,31 @@ def default_layer(
     if not fit:
         return DefaultLayer(maps[-1].name, "the last map; the scores rest on none")
     why = "the last map that the scores rest on" if inner else "the last map; the scores rest on no other"
-    grid = fit[-1].grid
-    tokens = 0 if grid is None else fit[-1].shape[grid.tokens]
-    mixing = last_mixing(graph, analysis.depends, tokens, reached) if grid and tokens > grid.count else None
-    if mixing is not None:
-        orders = {s.name: getattr(graph.values[s.value].producer, "order", -1) for s in fit}
-        before = [s for s in fit if orders[s.name] < mixing and s.kind in ("norm", "add")]
+    tokens = _among_others(fit[-1])
+    if tokens:
+        mixing = last_mixing(graph, analysis.depends, tokens, reached)
+        if mixing is None:
+            before = [s for s in fit if not _among_others(s)]
+            why_before = "the last map before other tokens stand beside it"
+        else:
+            orders = {s.name: getattr(graph.values[s.value].producer, "order", -1) for s in fit}
+            before = [s for s in fit if orders[s.name] < mixing and s.kind in ("norm", "add")]
+            why_before = "the last sum or norm of tokens before they are mixed for the last time"
         if before:
-            fit, why = before, "the last sum or norm of tokens before they are mixed for the last time"
-    later = maps[maps.index(fit[-1]) + 1 :] if mixing is None else []
+            fit, why = before, why_before
+    later = [] if tokens else maps[maps.index(fit[-1]) + 1 :]
     dead = [s.name for s in later if s.value not in reached]
     output = [s.name for s in later if s.value in own] if inner else []
     for names, what in ((dead, "does not reach the scores"), (output, "is the output itself")):
         if names:
             why += f"; {names[-1]!r} {what}"
     return DefaultLayer(fit[-1].name, why)
+
+
+def _among_others(layer: LayerNode) -> int:
+    """Return how many tokens a layer has whose grid others stand beside; 0 where its map is all there is."""
+    tokens = 0 if layer.grid is None else layer.shape[layer.grid.tokens]
+    return tokens if layer.grid is not None and tokens > layer.grid.count else 0
 
 
 def feeding(graph: Graph, numbers: Iterable[int]) -> frozenset[int]:
