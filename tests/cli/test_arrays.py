@@ -6,6 +6,7 @@ import re
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from PIL import Image
 
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
@@ -62,6 +63,21 @@ def test_what_does_not_fit_is_one_sentence(frames, capsys, arrays, words):
     told = capsys.readouterr().err
     assert len(told.splitlines()) == 1
     assert re.search(words, told), told
+
+
+def test_each_image_has_a_mask_of_its_own(frames, tmp_path, capsys):
+    (tmp_path / "masks").mkdir()
+    line = ["measure", "pointing-game", "own_nets_of_frames:four_channels", "frames.npz", "--masks", "masks", "--json"]
+    line += ["--target", "2", "--technique", "input-x-gradient"]
+    everything, all_but_the_strongest = np.full((2, 6, 5), 255, np.uint8)
+    all_but_the_strongest[np.unravel_index(frames[1, ..., 2].argmax(), (6, 5))] = 0
+    Image.fromarray(everything).save("masks/frames.npz[0].png")
+    assert main(line) == 2
+    assert "no mask for 'frames.npz[1]'" in capsys.readouterr().err
+    Image.fromarray(all_but_the_strongest).save("masks/frames.npz[1].png")
+    assert main(line) == 0
+    table = json.loads(capsys.readouterr().out)["table"]
+    assert [(row["image"], row["value"]) for row in table] == [("frames.npz[0]", 1.0), ("frames.npz[1]", 0.0)]
 
 
 def test_a_file_that_is_no_archive_is_one_sentence(frames, tmp_path, capsys):

@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from cnnviz_jax.cli.positionals import ImageFile
-from cnnviz_jax.data.formats import images_below
+from cnnviz_jax.data.formats import IMAGE_SUFFIXES, images_below
 from cnnviz_jax.errors import ImageError
 
 if TYPE_CHECKING:
@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 def mask_files(folder: str | None, images: Sequence[ImageFile]) -> list[Path] | None:
     """Return the mask of each image: the file below `folder` of the image's name, whatever its suffix.
+
+    Those of an `.npz` are called `frames.npz[0].png` and so on.
 
     Raises:
         ImageError: The folder or a mask is missing.
@@ -46,4 +48,6 @@ def load_masks(files: list[Path] | None, model: Model) -> Any:
 
 
 def _stem(name: str) -> str:
-    return PurePosixPath(name).with_suffix("").as_posix()
+    """Return a name without its suffix; `frames.npz[1]`, an image of an array, has none."""
+    path = PurePosixPath(name)
+    return path.with_suffix("").as_posix() if path.suffix.lower() in IMAGE_SUFFIXES else name
