@@ -198,7 +198,7 @@ def _farther(a: Any, b: Any) -> Any:
     return jax.numpy.minimum(a[0], b[0]), jax.numpy.maximum(a[1], b[1]), jax.numpy.maximum(a[2], b[2])
 
 
-def _from_rank(rank: Int[Array, "b c"]) -> Float[Array, "b c"]:
+def _from_rank(rank: Int[Array, "*shape"]) -> Float[Array, "*shape"]:
     value: Array = jax.lax.bitcast_convert_type(rank ^ ((rank >> 31) & 0x7FFFFFFF), jax.numpy.float32)
     return value
 

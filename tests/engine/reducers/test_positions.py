@@ -1,6 +1,7 @@
 """What reducers ask of a map's positions: extremes, sums, and the first place of the highest, as NumPy has them."""
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -21,17 +22,18 @@ def maps(count: int, units: int = 5) -> np.ndarray:
 @pytest.mark.parametrize("count", COUNTS)
 def test_the_first_place_of_the_highest_is_numpys(count):
     x = maps(count)
-    lowest, highest, finite = extremes(x)
+    lowest, highest, finite = extremes(jnp.asarray(x))
     np.testing.assert_array_equal(lowest, x.min(1))
     np.testing.assert_array_equal(highest, x.max(1))
     assert np.all(finite)
-    np.testing.assert_array_equal(first_place(x, highest), x.argmax(1))
+    np.testing.assert_array_equal(first_place(jnp.asarray(x), highest), x.argmax(1))
 
 
 def test_a_negative_zero_before_a_zero_is_as_high():
     x = np.full((1, 40, 1), -1.0, np.float32)
     x[0, 7], x[0, 30] = -0.0, 0.0
-    assert int(first_place(x, extremes(x)[1])[0, 0]) == 7
+    values = jnp.asarray(x)
+    assert int(first_place(values, extremes(values)[1])[0, 0]) == 7
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -39,7 +41,7 @@ def test_a_negative_zero_before_a_zero_is_as_high():
 def test_extremes_are_of_what_is_finite(value, at):
     x = maps(64)
     x[1, at, 2] = value
-    lowest, highest, finite = extremes(x)
+    lowest, highest, finite = extremes(jnp.asarray(x))
     kept = np.ma.masked_invalid(x)
     np.testing.assert_array_equal(lowest, kept.min(1))
     np.testing.assert_array_equal(highest, kept.max(1))
@@ -47,7 +49,7 @@ def test_extremes_are_of_what_is_finite(value, at):
 
 
 def test_a_map_without_a_finite_value_has_none():
-    lowest, highest, finite = extremes(np.full((1, 6, 1), np.nan, np.float32))
+    lowest, highest, finite = extremes(jnp.full((1, 6, 1), jnp.nan, jnp.float32))
     assert (float(lowest[0, 0]), float(highest[0, 0]), bool(finite[0, 0])) == (np.inf, -np.inf, False)
 
 
@@ -56,8 +58,8 @@ def test_sums_over_positions_do_not_depend_on_what_else_is_in_the_batch(count):
     x = np.random.default_rng(1).normal(size=(5, count, 6)).astype(np.float32)
 
     first = jax.jit(lambda part: position_sums(part)[0])  # the second is read by nobody
-    whole = np.asarray(first(x))
+    whole = np.asarray(first(jnp.asarray(x)))
     np.testing.assert_allclose(whole, x.astype(np.float64).sum(1), rtol=1e-4, atol=1e-4)
-    np.testing.assert_allclose(position_sums(x)[1], (x.astype(np.float64) ** 2).sum(1), rtol=1e-5)
+    np.testing.assert_allclose(position_sums(jnp.asarray(x))[1], (x.astype(np.float64) ** 2).sum(1), rtol=1e-5)
     for part in (slice(1, 3), slice(0, 1), slice(2, 5)):
-        np.testing.assert_array_equal(first(x[part]), whole[part])
+        np.testing.assert_array_equal(first(jnp.asarray(x[part])), whole[part])
