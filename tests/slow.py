@@ -10,7 +10,7 @@ from collections import defaultdict
 from pathlib import Path
 
 LIST = Path(__file__).with_suffix(".txt")
-LEAST_S = 0.3
+LEAST_S = 0.2
 """Seconds of one case with its fixtures, two processes beside each other on two cores."""
 
 
