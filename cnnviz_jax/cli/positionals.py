@@ -69,6 +69,10 @@ def take_model(
     raise UsageError(f"say which model: {found}; write {usage}. `cnnviz models` lists the names.")
 
 
+_MOST_IN_NPZ = 100_000
+"""Images of one `.npz`: all are in memory at once, and sweeps and surveys read more."""
+
+
 class ImageFile(NamedTuple):
     """An image of the line: a file, or one of the array `images` in an `.npz`."""
 
@@ -101,9 +105,12 @@ def image_files(words: Sequence[str]) -> list[ImageFile]:
             from cnnviz_jax.data.arrays import count_in_npz
 
             inside = count_in_npz(path)
-            files += [ImageFile(f"{path.name}[{number}]", path, number) for number in range(inside)]
-            if not inside:
-                faults.append(f"no images in {word!r}")
+            if 0 < inside <= _MOST_IN_NPZ:
+                files += [ImageFile(f"{path.name}[{number}]", path, number) for number in range(inside)]
+            else:
+                faults.append(
+                    f"{inside:,} images in {word!r}, at most {_MOST_IN_NPZ:,}" if inside else f"no images in {word!r}"
+                )
         elif path.exists():
             files.append(ImageFile(path.name, path))
         else:

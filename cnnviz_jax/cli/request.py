@@ -319,17 +319,16 @@ def stacked(files: Sequence[ImageFile], model: Model) -> Any:
     import numpy as np
 
     import cnnviz_jax as cv
-    from cnnviz_jax.data.arrays import NpzSource
+    from cnnviz_jax.data.arrays import images_in_npz
     from cnnviz_jax.data.source import to_float
 
-    archives = {
-        path: NpzSource(path, model.input_shape) for path in {file.path for file in files if file.number is not None}
-    }
+    shape = model.input_shape
+    arrays = {path: images_in_npz(path, shape) for path in {file.path for file in files if file.number is not None}}
 
     def loaded(file: ImageFile) -> np.ndarray:
         if file.number is None:
             return cv.load_image(file.path, model)
-        return to_float(archives[file.path][file.number].image, model.input_shape)
+        return to_float(arrays[file.path][file.number], shape)
 
     return np.stack([loaded(file) for file in files])
 

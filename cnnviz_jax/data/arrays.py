@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -26,11 +28,8 @@ class NpzSource:
     """
 
     def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
-        try:
-            with NpzFile(path) as archive:
-                arrays = {_field_name(name): archive[name] for name in archive}
-        except (OSError, ValueError) as error:
-            raise UsageError(f"{path} cannot be read as .npz: {reason_of(error)}") from error
+        with _read_as_npz(path), NpzFile(path) as archive:
+            arrays = {_field_name(name): archive[name] for name in archive}
         self._images = _checked_images(arrays, path, input_shape)
         self.concept_names = tuple(map(str, arrays.pop("concept_names", ())))
         self._more = {n: a for n, a in arrays.items() if n != "images" and a.ndim and len(a) == len(self._images)}
@@ -56,20 +55,43 @@ class NpzSource:
 
 
 def count_in_npz(path: Path) -> int:
-    """Return how many images the array `images` of an `.npz` holds.
+    """Return how many images the array `images` of an `.npz` holds, from its header; 0 where it holds no number.
 
     Raises:
         UsageError: It cannot be read, or holds no such array.
     """
+    with _read_as_npz(path), NpzFile(path) as archive:
+        _check_has_images(archive, path)
+        shape = archive.shape("images")
+    return shape[0] if shape and 0 not in shape else 0
+
+
+def images_in_npz(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
+    """Return the array `images` of an `.npz`, whose images fit a model.
+
+    Raises:
+        UsageError: It cannot be read, or holds no such array, or the images do not fit.
+    """
+    with _read_as_npz(path), NpzFile(path) as archive:
+        _check_has_images(archive, path)
+        arrays = {"images": archive["images"]}
+    return np.asarray(_checked_images(arrays, path, input_shape))
+
+
+@contextlib.contextmanager
+def _read_as_npz(path: Path) -> Iterator[None]:
+    """Say of which file it is where a block cannot read it."""
     try:
-        with NpzFile(path) as archive:
-            if "images" in archive:
-                images = archive["images"]
-                return len(images) if images.ndim else 0
-            held = ", ".join(sorted(archive)) or "none"
+        yield
+    except UsageError:
+        raise
     except (OSError, ValueError) as error:
         raise UsageError(f"{path} cannot be read as .npz: {reason_of(error)}") from error
-    raise UsageError(f"{path} holds no array `images`; it has {held}")
+
+
+def _check_has_images(names: Collection[str], path: Path) -> None:
+    if "images" not in names:
+        raise UsageError(f"{path} holds no array `images`; it has {', '.join(sorted(names)) or 'none'}")
 
 
 class ZarrSource:
@@ -155,8 +177,7 @@ def _plain(dtype: np.dtype) -> str:
 
 
 def _checked_images(arrays: dict[str, Any], path: Path, input_shape: tuple[int, int, int]) -> Any:
-    if "images" not in arrays:
-        raise UsageError(f"{path} holds no array `images`; it has {', '.join(sorted(arrays)) or 'none'}")
+    _check_has_images(arrays, path)
     images = arrays["images"]
     grey = images.ndim == 3 and input_shape[2] == 1 and tuple(images.shape[1:]) == input_shape[:2]
     if not grey and (images.ndim != 4 or tuple(images.shape[1:]) != tuple(input_shape)):

@@ -56,6 +56,14 @@ class NpzFile(Mapping[str, np.ndarray]):
         with told(), self._archive.open(member) as file:
             return _read(file, member.file_size)
 
+    def shape(self, name: str) -> tuple[int, ...]:
+        """Return an array's shape, of which nothing but the header is read."""
+        member = self._members[name]
+        with told(), self._archive.open(member) as file:
+            shape, _, dtype = _header(file)
+            _check_length(shape, dtype, member.file_size)
+            return shape
+
 
 def read_npy(path: str | Path, *, in_memory: bool = True) -> np.ndarray:
     """Return the array of an `.npy` file.
@@ -98,9 +106,7 @@ def _members(archive: zipfile.ZipFile, size_bytes: int) -> dict[str, zipfile.Zip
 def _read(file: IO[bytes] | BufferedIOBase, size_bytes: int) -> np.ndarray:
     """Read one array of a file of so many bytes, which are known not to be too many."""
     shape, is_fortran, dtype = _header(file)
-    needed = math.prod(shape) * dtype.itemsize
-    if needed > size_bytes:
-        raise ValueError("its end is missing")
+    needed = _check_length(shape, dtype, size_bytes)
     array = np.empty(math.prod(shape), dtype)
     place = array.view(np.uint8).data if needed else memoryview(b"")
     for begin in range(0, needed, _PIECE_BYTES):  # so that the packed bytes lie in memory once, not as a whole beside
@@ -109,6 +115,14 @@ def _read(file: IO[bytes] | BufferedIOBase, size_bytes: int) -> np.ndarray:
             raise ValueError("its end is missing")
         place[begin : begin + len(piece)] = piece
     return array.reshape(shape, order="F" if is_fortran else "C")
+
+
+def _check_length(shape: tuple[int, ...], dtype: np.dtype[Any], size_bytes: int) -> int:
+    """Return the bytes that an array needs; refuse one that needs more than its file has."""
+    needed = math.prod(shape) * dtype.itemsize
+    if needed > size_bytes:
+        raise ValueError("its end is missing")
+    return needed
 
 
 def _header(file: IO[bytes] | BufferedIOBase) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

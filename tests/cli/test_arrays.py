@@ -55,6 +55,9 @@ def test_json_names_them_and_several_techniques_share_a_figure(frames, capsys):
         ({"images": np.zeros((1, 6, 5, 3), np.uint8)}, r"images have shape \(1, 6, 5, 3\)"),
         ({"images": np.zeros((1, 6, 5, 4), np.int64)}, "images are int64"),
         ({"images": np.zeros((0, 6, 5, 4), np.uint8)}, "no images in 'other.npz'"),
+        ({"images": np.zeros((10**12, 0, 5, 4), np.uint8)}, "no images in 'other.npz'"),
+        ({"images": np.zeros((200_000, 1, 1, 4), np.uint8)}, "200,000 images in 'other.npz', at most 100,000"),
+        ({"images": np.uint8(3)}, "no images in 'other.npz'"),
     ],
 )
 def test_what_does_not_fit_is_one_sentence(frames, capsys, arrays, words):

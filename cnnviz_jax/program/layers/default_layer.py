@@ -70,8 +70,10 @@ def default_layer(
 
 def _among_others(layer: LayerNode) -> int:
     """Return how many tokens a layer has whose grid others stand beside; 0 where its map is all there is."""
-    tokens = 0 if layer.grid is None else layer.shape[layer.grid.tokens]
-    return tokens if layer.grid is not None and tokens > layer.grid.count else 0
+    if layer.grid is None:
+        return 0
+    tokens = layer.shape[layer.grid.tokens]
+    return tokens if tokens > layer.grid.count else 0
 
 
 def feeding(graph: Graph, numbers: Iterable[int]) -> frozenset[int]:
