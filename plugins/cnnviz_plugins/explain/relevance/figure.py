@@ -96,10 +96,10 @@ def _draw(axes: Axes, result: AttributionGraph, image: int, columns: list[list[N
     words = [*result.provenance.targets[image : image + 1], *result.names[image : image + 1]]
     for column, title in enumerate((" · ".join(words) or "target", *result.layers)):
         axes.text(0.15 + column * _COLUMN, 0.2, title[:26], color=_INK, fontweight="bold", va="center")
-    picture = np.asarray(result.images)[image]
-    grey = np.repeat(picture.mean(-1, keepdims=True), 3, -1)
+    pixels = np.asarray(result.images)[image]
+    grey = np.repeat(pixels.mean(-1, keepdims=True), 3, -1)
     for node, (left, top) in places.items():
-        shown = grey if node != TARGET else picture if picture.shape[-1] == 3 else grey
+        shown = grey if node != TARGET else pixels if pixels.shape[-1] == 3 else grey
         if node != TARGET:
             shown = _over(grey, result.map_of(image, node))
         extent = (left, left + _TILE, top + _TILE, top)

@@ -52,10 +52,10 @@ const livePage = async () => {
         first = told;
         isPainted = false;
         if (!choose.options.length) choose.append(...told.techniques.map((name) => el("option", {value: name}, name)));
-        const picture = await createImageBitmap(new Blob([bytesOf(told.image)], {type: "image/png"}));
+        const bitmap = await createImageBitmap(new Blob([bytesOf(told.image)], {type: "image/png"}));
         [canvas.height, canvas.width] = told.size;
         const context = canvas.getContext("2d", {willReadFrequently: true});
-        context.drawImage(picture, 0, 0);
+        context.drawImage(bitmap, 0, 0);
         original = context.getImageData(0, 0, canvas.width, canvas.height);
         if (!told.map && choose.value) dirty = true;  // the first answer says what there is to choose from
       }
@@ -96,7 +96,7 @@ const livePage = async () => {
   canvas.addEventListener("pointerup", () => { if (original) send(); });
 
   const stage = el("div", {class: "stage"}, canvas, heat);
-  const drop = section("Image", {class: "panel picture drop"}, stage, status, el("p", {}, file),
+  const drop = section("Image", {class: "panel whole-image drop"}, stage, status, el("p", {}, file),
     el("div", {class: "choices"}, el("label", {}, "map ", choose), el("label", {}, "opacity ", opacity), el("label", {}, "brush ", width), again));
   drop.addEventListener("dragover", (event) => { event.preventDefault(); drop.classList.add("over"); });
   drop.addEventListener("dragleave", () => drop.classList.remove("over"));

@@ -27,7 +27,7 @@ const wires = (layers) => {
   const width = 22 + 9 * Math.min(lanes.length, 7);
   const x = width - 8;
   const y = (row) => ROW * (row + 1.5);
-  const picture = svg("svg", {class: "wires", width, height: ROW * (layers.length + 1), "aria-hidden": true},
+  const drawing = svg("svg", {class: "wires", width, height: ROW * (layers.length + 1), "aria-hidden": true},
     lines.map(([from, to]) => svg("line", {x1: x, x2: x, y1: y(from), y2: y(to)})),
     drawn.map(([from, to, lane]) => {
       const left = x - 10 - 9 * lane, bend = Math.min(14, (y(to) - y(from)) / 2);
@@ -35,7 +35,7 @@ const wires = (layers) => {
     }),
     svg("circle", {cx: x, cy: y(-1), r: 3.5}),
     layers.map((layer, row) => svg("circle", {cx: x, cy: y(row), r: layer.is_shown ? 4.5 : 2.5, class: layer.is_shown ? "shown" : ""})));
-  return picture;
+  return drawing;
 };
 
 const networkPage = async () => {
@@ -101,7 +101,7 @@ const imagePage = async (image, asked) => {
       ["size", told.size.slice().reverse().join(" × ")],
       ["answer", best && told.label >= 0 ? (best[0] === told.label ? "right" : el("b", {class: "dead"}, "wrong")) : null]]),
     el("div", {class: "panels"},
-      section("Image", {class: "panel picture"}, has ? boxed(sheets, told, box, `${told.name} with a box`) : tile(sheets, told.at, told.name, {class: "tile whole"}),
+      section("Image", {class: "panel whole-image"}, has ? boxed(sheets, told, box, `${told.name} with a box`) : tile(sheets, told.at, told.name, {class: "tile whole"}),
         has ? el("p", {class: "note"}, `box: rows ${box[0]} to ${box[2]}, columns ${box[1]} to ${box[3]}`) : null),
       told.answers.length ? section("What the network answers", {class: "panel"},
         bars(told.answers.map(([index, score, share]) => [className(index), share, site.classes[index] ? `#/class/${index}` : null,

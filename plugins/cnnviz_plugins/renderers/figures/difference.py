@@ -42,8 +42,8 @@ def difference_figure(result: Difference, options: DifferenceOptions) -> Figure:
     sheet_w = max(right + _BARS + swap_w + 0.55 + EDGE + (_RELIABILITY + 0.75) * has_curve, 6.9)
     upper_h = max(map_h + 1.25, len(matches) * _ROW + 0.75, (_RELIABILITY + 1.05) * has_curve)
     across = max(1, int((sheet_w - 2 * EDGE) // (_IMAGE + _WORDS)))
-    pictures = answers.shown if answers is not None and images else result.alone[0].images if alone else None
-    image_h = _IMAGE * (1.0 if pictures is None else _aspect(pictures))
+    shown = answers.shown if answers is not None and images else result.alone[0].images if alone else None
+    image_h = _IMAGE * (1.0 if shown is None else _aspect(shown))
     changed_h, alone_h = (0.3 + -(-count // across) * (image_h + 0.12) if count else 0.0 for count in (images, alone))
     top = EDGE + 0.42
     heading = f"{result.model_a} (a) against {result.model_b} (b) · {result.image_count} images"
