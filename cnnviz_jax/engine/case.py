@@ -43,6 +43,7 @@ class Case:
             key: For `noise`.
         """
         if isinstance(fill, GivenArray):
+            # The option itself, part of a program's identity, has shape and digest alone; the numbers are an argument.
             found: Array = self.given[fill.option]
             return found
         return fill_of(self.image, fill, self.model, key=key)

@@ -51,6 +51,7 @@ def free_device_bytes() -> int:
                     return int(line.split()[1]) * 1024
     except OSError:
         pass
+    # Without /proc, as on macOS, nobody says what is free: half of what is installed is a guess.
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") // 2
 
 
@@ -104,6 +105,7 @@ def fitting(
     if jax.default_backend() != "cpu" and size < most and program.flops and program.need_bytes <= budget:
         worth = _WORTH_FLOPS * size / program.flops
         larger = int(min(worth, 0.9 * size * budget / max(program.need_bytes, 1), _MOST_ACCELERATOR))
+        # A second compilation takes seconds, which a chunk that is only a little larger would not bring back.
         if larger >= 2 * size:
             size, program = largest_fitting(compile_for, evenly(most, larger), budget, smaller=smaller)
     if program.need_bytes > budget and memory_budget is not None:

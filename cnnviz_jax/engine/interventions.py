@@ -142,6 +142,7 @@ class EditFold(Fold):
         outputs, values = case.model.run(image, read=every, replace=changes, need_outputs=needed)
         found = {"target": jnp.asarray(inner.score(outputs, values), jnp.float32)}
         if self.has_classes:
+            # Scores of every place, as a segmentation gives them, count by their mean over places.
             logits = jnp.asarray(outputs, jnp.float32)
             found["scores"] = logits.reshape(-1, logits.shape[-1]).mean(0)
         return found, {name: values[name] for name in read}

@@ -246,6 +246,7 @@ def _step(iteration: Iteration, cases: Case, state: Any, index: Array) -> Any:
 
 def _steps(iteration: Iteration, length: int, cases: Case, state: Any, begin: Array, end: Array) -> Any:
     """The state `length` steps on, and their objectives, n length ...; past step `end` the state stays as it is."""
+    # No scan of one: inside a loop XLA:CPU runs convolutions on one thread.
     if length == 1:
         state, value = _step(iteration, cases, state, begin)
         return state, value[:, None]

@@ -44,6 +44,7 @@ def _of_seed(seed: int, has_64_bits: bool) -> Key[Array, ""]:
 
 def key_text(key: Key[Array, ""]) -> str:
     """Return a key's numbers in hexadecimal, as provenance has them."""
+    # The highest byte first, whatever the machine: it goes into files that others compare.
     return bytes(np.asarray(jax.random.key_data(key), ">u4")).hex()
 
 

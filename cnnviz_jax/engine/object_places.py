@@ -42,6 +42,7 @@ def places_outside(
     found = np.zeros((len(shown), *layer.shape[:2]), bool)
     for row, column in np.ndindex(*layer.shape[:2]):
         (top, bottom), (left, right) = (
+            # A middle may lie between pixels: at 3.5 a margin of 2 looks at 1 to 6, rather too much than too little.
             (max(0, math.floor(float(middle) - margin_px)), min(size, math.ceil(float(middle) + margin_px) + 1))
             for middle, size in zip(field.centre(row, column), shape[1:], strict=True)
         )

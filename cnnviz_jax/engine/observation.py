@@ -88,6 +88,7 @@ def in_blocks(batches: Iterator[Observed], size: int) -> Iterator[tuple[int, Obs
                 yield number, joined(held)
                 held = []
             number = block
+            # Batches of 64, blocks of 100: batch two, 64 to 127, is cut after 99. By number, as some are missing.
             last = int(np.searchsorted(batch.ids, (block + 1) * size))
             held.append(batch.part(slice(first, last)))
             first = last
@@ -190,6 +191,7 @@ def _observed(
         def run(image: Array, model: Model = model, read: tuple[str, ...] = read, k: int = k) -> Any:
             return model.run(image, read=read, need_outputs=scored[k])
 
+        # Networks that take one size are fed from one stream, whose images move to the device once.
         outputs, found = jax.vmap(run)(images[min(k, len(images) - 1)])
         positions = [by_position(found[name]) for name in layers[k]]
         rows.append(tuple(each.mean(1) if pool == "mean" else each.max(1) for each in positions))
@@ -199,5 +201,6 @@ def _observed(
     squares = [jnp.zeros((count, 0, 3), jnp.float32)]
     for name in shared:
         a, b = (by_position(found[name]) for found in values)
+        # Not from a**2 + b**2 - 2ab, which of checkpoints that differ in the fourth digit would be rounding alone.
         squares.append(jnp.stack([(each * each).sum((1, 2)) for each in (a, b, a - b)], 1)[:, None])
     return tuple(rows), tuple(logits), jnp.concatenate(squares, 1)

@@ -91,6 +91,7 @@ class Smoothed(SampledMean):
 
     def _maps(self, case: Case, image: Float[Array, "h w c"]) -> tuple[tuple[Array, Array | None], dict[str, Array]]:
         """Return the technique's values and raw map for one image, and what it says of the image in one number."""
+        # The noise is drawn from the key itself: a technique that drew from it as well would repeat the noise.
         one = (case.target, jax.random.fold_in(case.key, 1), image, case.given)
         target, key, images, given = jax.tree.map(lambda leaf: leaf[None], one)
         batch = replace(case, target=target, key=key, image=images, given=given, context=(), index=0)

@@ -14,6 +14,7 @@ def sobol_points(designs: int, columns: int) -> Float[Array, "designs columns"]:
 def sobol_strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]) -> Float[Array, " count"]:
     """Return row index % designs of matrix index // designs: A, B, then A with one column of B after the other."""
     designs, count = design.shape[0], design.shape[1] // 2
+    # 3 designs of 2 parts: evaluations 0 to 2 are A, 3 to 5 B, 6 to 8 A with part 0 of B, 9 to 11 A with part 1 of B.
     row, matrix = design[index % designs], index // designs
     from_b = (matrix == 1) | (jnp.arange(count) == matrix - 2)
     return jnp.where(from_b, row[count:], row[:count])
@@ -21,6 +22,8 @@ def sobol_strengths(design: Float[Array, "designs twice"], index: Int[Array, ""]
 
 def sobol_indices(scores: Float[Array, " n"], designs: int) -> tuple[Float[Array, " count"], Float[Array, " count"]]:
     """Return the total and the first-order index of each part by Jansen's estimator; zeros where no score varies."""
+    # Jansen 1999: total index i = sum (f(A) - f(A, i of B))**2 / (2 n V), what is left to vary when all parts but i are
+    # known; first order = 1 - sum (f(B) - f(A, i of B))**2 / (2 n V), as those two have part i alone in common.
     at_a, at_b, *mixed = scores.reshape(-1, designs)
     from_a, from_b = (((at - jnp.stack(mixed)) ** 2).sum(1) for at in (at_a, at_b))
     spread = 2 * designs * at_a.var(ddof=1)

@@ -148,6 +148,7 @@ _replicas: dict[int, tuple[Mesh, Model]] = {}
 def _replicated(model: Model, mesh: Mesh) -> Model:
     found = _replicas.get(id(model))
     if found is None:
+        # A new model may get the id of one that is gone: the entry goes with the old one, or its weights would serve.
         weakref.finalize(model, _replicas.pop, id(model), None)
     if found is None or found[0] != mesh:
         found = mesh, jax.device_put(model, NamedSharding(mesh, ALIKE))

@@ -32,6 +32,7 @@ def stoppable(
     stop = Stop()
 
     def caught(number: int, frame: object) -> None:
+        # Only noted at first: an exception would fall into whatever line is being run, half a file written among them.
         if stop.asked:
             second()
         stop.asked = True

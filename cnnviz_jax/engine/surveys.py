@@ -117,6 +117,7 @@ def _together(
     names: dict[Reducer, str] = {}
     for reducers in asked:
         for name, reducer in reducers.items():
+            # Equal reducers fall together; unequal ones that two techniques call alike are told apart by a number.
             names.setdefault(reducer, f"{len(names)} {name}")
     totals, unreadable = run({name: reducer for reducer, name in names.items()})
     return [{name: totals[names[each]] for name, each in reducers.items()} for reducers in asked], unreadable

@@ -153,6 +153,7 @@ class _Shards:
         device_batch = self._device_batch()
         due = sorted(index for index, due_s in self.due_s.items() if due_s <= time.monotonic())
         if self.sharding.is_batch_open and device_batch is None:
+            # One shard alone, until its run.json tells what it chose: the bits of all rest on the device batch.
             due = due[: 0 if self.running else 1]
         for index in due:
             del self.due_s[index]
@@ -184,6 +185,7 @@ class _Shards:
             raise _stop(f"{name}: {ended.sentence}", ended.code)
         if self.tries[index] > self.sharding.retries:
             self.note(f"{name} is given up after {self.tries[index]} starts: {ended.sentence}")
+            # The others go on: what they finish need not be done again, and the same command resumes this one.
             self.given_up = _stop(
                 f"{name} was started {self.tries[index]} times, the last time {ended.sentence}; the same command "
                 f"resumes it, --retries allows more",

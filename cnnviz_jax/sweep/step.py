@@ -205,6 +205,7 @@ def _kept(planned: Planned, heatmap: Any) -> tuple[Array, Array | None]:
         return raw, None
     # frexp(5.0) = 0.625 * 2**3: all values over 8 lie in [-1, 1], where float16 has 11 bits down to 2**-14.
     size = jnp.where(jnp.isfinite(raw), jnp.abs(raw), 0).reshape(len(raw), -1).max(1)
+    # 2**128 is no float32: the largest maps are divided by 2**126, and their values are below 4.
     exponent = jnp.clip(jnp.frexp(size)[1], -100, 126)
     scale = jnp.ldexp(jnp.ones_like(size), exponent)  # a power of two: dividing rounds nothing
     return (raw / scale.reshape(-1, *(1,) * (raw.ndim - 1))).astype(jnp.float16), scale

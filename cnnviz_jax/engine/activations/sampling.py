@@ -42,6 +42,7 @@ class Sampling:
             return np.zeros((1, 2), np.int64)
         ranges = []
         for length in self.shape[:-1]:
+            # A map of 4 with a margin of 2 would have no place left: there, 1 goes at each border and 2 places stay.
             cut = min(self.margin, (length - 1) // 2)
             ranges.append(np.arange(cut, length - cut))
         return np.stack(np.meshgrid(*ranges, indexing="ij"), -1).reshape(-1, len(ranges))
@@ -102,6 +103,8 @@ def sampled(
     size, program = fitting(compile_for, batch, len(dataset), memory_budget)
     images = images or range(len(dataset))
     for part in Dataset(source=_Stretch(dataset.source, images)).batches(size, model.input_shape):
+        # A stretch counts its images from 0, but places are drawn by the number in the whole data set: with the
+        # stretch's own numbers every shard would draw those of the first.
         ids = (part.ids + np.uint32(images.start)).astype(np.uint32)
         values, places = (np.asarray(each) for each in program(model, part.images, ids, key))
         usable = part.valid[:, None] & np.isfinite(values).all(2)

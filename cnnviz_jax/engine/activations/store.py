@@ -140,6 +140,7 @@ class ActivationStore:
         places = np.asarray(places)
         flat = places.reshape(-1)
         found = np.zeros((len(flat), self.shape[1]), np.float32)
+        # With ends 5 and 9, row 5 is the first of the second shard: hence "right", which passes empty shards, too.
         shard = np.searchsorted(self._ends, flat, side="right")
         begins = np.concatenate([[0], self._ends[:-1]])
         for number in np.unique(shard):
@@ -249,6 +250,7 @@ def write_store(
         differ = next(name for name, value in about.items() if known.get(name) != value)
         raise UsageError(f"{str(folder)!r} holds activations of another {differ}; name another folder")
     known = _checked(folder, known) if known else {}
+    # Written after the last shard, so that it says of a store that it is whole.
     if "mean" in known:
         return ActivationStore(folder)
     folder.mkdir(parents=True, exist_ok=True)
@@ -265,13 +267,16 @@ def write_store(
             parts = list(sampled(plan.sampling, model, dataset, key, images, batch=batch, memory_budget=memory_budget))
             rows = np.concatenate([part.values for part in parts])
             index = np.concatenate([part.index for part in parts])
+            # The first shard's scale is that of all, and stands in store.json: a run that resumes takes it from there.
             scale = scale or _scale(rows, plan.dtype)
             stored = (rows / np.float32(scale)).astype(plan.dtype)
+            # Rows with a value of 65,520 scales and more, infinite in float16, are left out and counted, never clipped.
             fits = np.isfinite(stored).all(1)
             _write(folder / f"rows-{number:05}.npy", stored[fits])
             _write(folder / f"index-{number:05}.npy", index[fits])
             dropped = sum(part.dropped for part in parts) + int((~fits).sum())
             counts[str(number)] = [int(fits.sum()), dropped, sum(len(part.unreadable) for part in parts)]
+            # After both files: the count says that a shard is there, so that one half written at a kill is done again.
             write_json(folder / _ABOUT, {**about, "scale": scale, "counts": counts})
         progress(last, plan.images, "images")
     if not sum(count for count, _, _ in counts.values()):
@@ -304,6 +309,7 @@ def _first(dataset: Dataset) -> int:
 
 def _scale(rows: Float[np.ndarray, "n c"], dtype: StoredAs) -> float:
     """Return a power of two near the values' usual size, so that float16 holds what is 60,000 times as large."""
+    # A power of two, as dividing and multiplying by it round nothing.
     size = float(np.sqrt(np.square(rows, dtype=np.float64).mean())) if rows.size else 0.0
     return 2.0 ** round(np.log2(size)) if size > 0 and dtype == "float16" else 1.0
 
@@ -315,6 +321,8 @@ def _write(path: Path, array: np.ndarray) -> None:
 
 def _moments(store: ActivationStore) -> dict[str, list[float]]:
     """Return mean and variance of every channel, from the shards in order."""
+    # Twice over the rows: in one pass a variance is the mean square less the squared mean, and a channel whose mean is
+    # large beside its spread loses its digits there.
     total, square = np.zeros(store.shape[1]), np.zeros(store.shape[1])
     for block in _blocks(store):
         total += block.sum(0)

@@ -77,6 +77,9 @@ def _shares(
         return score, values[layer]
 
     (score, value), slope = jax.value_and_grad(scored, has_aux=True)(jnp.zeros(shape))
+    # value = codes @ directions + offset + error, so that slope * value, summed, is a sum of shares: one of each code,
+    # whose slope is the layer's along its direction, one of the offset and one of the error. In full precision, as
+    # accelerators multiply float32 with 10 bits of fraction or fewer unless they are told otherwise.
     codes = codec.encode(value.astype(jnp.float32))
     by_code = jnp.einsum("...c,kc->...k", slope, directions, precision="highest")
     places = tuple(range(codes.ndim - 1))
@@ -97,6 +100,7 @@ def _shares(
         design = sobol_points(designs, 2 * count)
 
         def faded(index: Array) -> Array:
+            # What fades is taken from the value: decoded anew, faded codes would lack the error as well.
             lost = 1 - sobol_strengths(design, index)
             return put(-codec.added(jnp.zeros_like(codes).at[..., chosen].set(codes[..., chosen] * lost)))
 

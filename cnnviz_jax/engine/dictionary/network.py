@@ -34,6 +34,7 @@ def network_with(layer: str, codec: Any, model: Model, images: Images) -> dict[s
     top = own.argmax(1)
     found = {"agreement": float((rebuilt.argmax(1) == top).mean())}
     losses = [float(_cross_entropy(logits, top)) for logits in (own, rebuilt, zeroed)]
+    # Where the network loses nothing without the layer, nothing can be kept: a share would be divided by 0, or by less.
     if losses[2] > losses[0]:
         found["score_kept"] = (losses[2] - losses[1]) / (losses[2] - losses[0])
     return found

@@ -183,6 +183,9 @@ def _extremes_of_runs(x: Float[Array, "b n c"]) -> tuple[Int[Array, "b runs c"],
     bits = jax.lax.bitcast_convert_type(x, jax.numpy.int32)
     size = bits & 0x7FFFFFFF
     finite = size < _INFINITY
+    # Bits of positive floats rise with the value, those of negative ones fall, as a float is a sign and a size: turning
+    # the 31 lower bits of the latter round makes all rise. -1.0 is 0xBF800000 and -2.0 0xC0000000; turned they are
+    # 0xC07FFFFF and 0xBFFFFFFF, as integers -1065353217 and -1073741825. Turned once more they are what they were.
     rank = bits ^ ((bits >> 31) & 0x7FFFFFFF)
     values = (jax.numpy.where(finite, rank, _INFINITY), jax.numpy.where(finite, rank, ~_INFINITY), size)
     length = _rows(x.shape[1])
@@ -213,6 +216,7 @@ def over_positions(
     some eighteen rows XLA writes a loop over them that uses no vectors, ten times as slow.
     """
     start = tuple(jax.numpy.asarray(first, value.dtype) for first, value in zip(initial, values, strict=True))
+    # 56 x 56 positions: 16 rows of 196 are joined to one of 196, that as 14 rows of 14, and those 14 as rows of one.
     count, left = values[0].shape[1], tuple(values)
     while True:
         rows = _rows(count)
@@ -253,5 +257,6 @@ def positions(shape: Sequence[int]) -> int:
 
 def label_rows(labels: Int[Array, " b"], classes: int) -> Int[Array, " b"]:
     """Return the row of each label in a table of `classes` + 1 rows; what is no class goes to the last."""
+    # Checked: a scatter drops an index past the end without a word, and counts a negative one from the end.
     known = (labels >= 0) & (labels < classes)
     return jax.numpy.where(known, labels, classes)
