@@ -17,7 +17,7 @@ def steps_at_once(steps: int, stops: Iterable[int], most: int | None = None) -> 
     """Return how many steps one dispatch takes: as many as pay off, with few that are computed for nothing.
 
     All dispatches have one length, so that one program serves; where a stretch between two stops is no multiple of it,
-    the last dispatch of the stretch throws away what is past the end. 100 steps by 16 gives 10, 97 steps 14.
+    the last dispatch of the stretch discards what is past the end. 100 steps by 16 gives 10, 97 steps 14.
 
     Args:
         steps: All of them.

@@ -12,7 +12,7 @@ from cnnviz_jax.options.arrays import arrays_in
 from cnnviz_jax.results.pytrees import Numbers
 
 
-class Given(NamedTuple):
+class GivenArrays(NamedTuple):
     """The arrays by option, and what a fold made of all images."""
 
     own: dict[str, Shaped[np.ndarray, "n ..."]]
@@ -23,7 +23,7 @@ class Given(NamedTuple):
 
 def given_arrays(
     fold: Fold, config: Any, model: Model, images: Float[Numbers, "n h w c"], technique: str, key: Key[Array, ""]
-) -> Given:
+) -> GivenArrays:
     """Return the arrays among a technique's options, one row for each image where they are not shared.
 
     Args:
@@ -61,4 +61,4 @@ def given_arrays(
             got = (given.shape[0], *own_shape) if given.shape[1:] == one else given.shape
             raise UsageError(f"{technique}: as an array {name} is {own_shape}, or {many}; got {got}")
         (shared if several else own)[name] = found
-    return Given(own, shared)
+    return GivenArrays(own, shared)

@@ -170,14 +170,14 @@ def _grouped(
 
     is_long = regions.count * plan.flops > _LONG_S * pace
 
-    def pays(saved: float, done: float) -> bool:
+    def is_worth(saved: float, done: float) -> bool:
         return (is_long and done > _NEAR * regions.flops) or _PACE * saved > compile_s * pace
 
     def need(group: PlaceGroup) -> float:
         at_once = min(group.count, 32)
         return at_once * float(regions.each(np.prod(regions.largest(group), axis=0)))
 
-    found = place_groups(regions, pays, _MOST_GROUPS)
+    found = place_groups(regions, is_worth, _MOST_GROUPS)
     return tuple(
         WindowSweep(tuple(tuple(all_[i] for i in some) for all_, some in zip(sweep.places, group.along, strict=True)))
         for group in sorted(found, key=need, reverse=True)

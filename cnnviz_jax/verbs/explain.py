@@ -23,7 +23,7 @@ from cnnviz_jax.engine import (
     root_key,
     run_fold,
 )
-from cnnviz_jax.engine.given_arrays import Given, given_arrays
+from cnnviz_jax.engine.given_arrays import GivenArrays, given_arrays
 from cnnviz_jax.engine.smoothing import NoiseKind, Smoothed
 from cnnviz_jax.engine.spreading import devices_to_use
 from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
@@ -271,7 +271,7 @@ class Prepared:
     """Of the top classes, where those are explained."""
     seed: Key[Array, ""]
     keys: Key[Array, " n"]
-    given: Given
+    given: GivenArrays
     """The arrays among the options."""
     around: dict[str, Any]
     """What was asked of noisy copies, where the technique runs on such."""

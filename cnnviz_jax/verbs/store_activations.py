@@ -36,7 +36,7 @@ def store_activations(
 ) -> ActivationStore:
     """Write a layer's values at sampled positions of every image to a folder, for `cv.learn_dictionary`.
 
-    A run that was stopped goes on where it was: a shard that is whole is not computed again. The same call on a
+    A run that was stopped resumes where it was: a shard that is whole is not computed again. The same call on a
     finished folder opens it.
 
     Args:

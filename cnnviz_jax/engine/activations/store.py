@@ -1,4 +1,4 @@
-"""Rows on disk: shards of images, each whole or absent, so that a run that was stopped goes on where it was.
+"""Rows on disk: shards of images, each whole or absent, so that a run that was stopped resumes where it was.
 
 A store is a folder with `store.json`, which says what it is of, and a pair of files for every shard: the rows as
 `rows-00000.npy` and where each is from as `index-00000.npy`. Shards hold images by number; nothing in them depends on
@@ -238,7 +238,7 @@ def write_store(
     memory_budget: int | None = None,
     progress: Progress = silent,
 ) -> ActivationStore:
-    """Write the rows of a data set to a folder, going on where a run before was stopped; see `sampled`.
+    """Write the rows of a data set to a folder, resuming where a run before was stopped; see `sampled`.
 
     Raises:
         UsageError: The folder holds rows of something else, the disk is too small, or no image can be read.

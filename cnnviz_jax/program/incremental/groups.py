@@ -119,14 +119,14 @@ class _Split:
     parts: tuple[PlaceGroup, ...]
 
 
-def place_groups(regions: TrueRegions, pays: Callable[[float, float], bool], most: int) -> tuple[PlaceGroup, ...]:
-    """Return groups of a sweep's places, each to be planned by itself: all of it where no split pays.
+def place_groups(regions: TrueRegions, is_worth: Callable[[float, float], bool], most: int) -> tuple[PlaceGroup, ...]:
+    """Return groups of a sweep's places, each to be planned by itself: all of it where no split is worth it.
 
     The group whose split saves most is split, again and again.
 
     Args:
         regions: The sweep.
-        pays: `pays(saved, done)`: whether a further program is worth so many operations, where the sweep does so many.
+        is_worth: `is_worth(saved, done)`: whether another program is worth so many operations, of so many that are done.
         most: Groups at most.
     """
     whole = PlaceGroup(tuple(np.arange(len(sizes)) for sizes in regions.sides))
@@ -135,7 +135,7 @@ def place_groups(regions: TrueRegions, pays: Callable[[float, float], bool], mos
     first = regions.split(whole)
     done = first.before + regions.count * regions.fixed_flops
     heap, number = [(-first.saved, 0, whole, first)], 1
-    while len(heap) < most and heap[0][3].parts and pays(heap[0][3].saved, done):
+    while len(heap) < most and heap[0][3].parts and is_worth(heap[0][3].saved, done):
         _, _, _, split = heapq.heappop(heap)
         done -= split.saved
         for part in split.parts:

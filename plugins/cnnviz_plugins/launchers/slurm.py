@@ -43,7 +43,7 @@ def script(config: SlurmConfig, case: ScriptCase) -> str:
     setup = f"\n{config.setup}" if config.setup else ""
     return f"""#!/usr/bin/env bash
 # A sweep in {case.shards} shards. Submit it, and the merge that waits for it, with: bash THIS-FILE
-# What has been done is kept in the run folder: submit it again after any end, and it goes on from there.
+# What has been done is kept in the run folder: submit it again after any end, and it resumes there.
 {chr(10).join(head)}
 set -u
 task=${{1:-${{SLURM_ARRAY_TASK_ID:+shard}}}}
