@@ -126,7 +126,7 @@ def place_groups(regions: TrueRegions, is_worth: Callable[[float, float], bool],
 
     Args:
         regions: The sweep.
-        is_worth: `is_worth(saved, done)`: whether another program is worth so many operations, of so many that are done.
+        is_worth: `is_worth(saved, done)`: whether another program is worth so many operations, of so many in all.
         most: Groups at most.
     """
     whole = PlaceGroup(tuple(np.arange(len(sizes)) for sizes in regions.sides))
