@@ -3,7 +3,7 @@
 XLA on a CPU computes a convolution of as many groups as channels one element at a time: EfficientNet-Lite0 spends nine
 tenths of its time there. A sum over the kernel's places, each the image shifted times one number a channel, is the same
 in elementwise operations, which XLA fuses into one loop over channels. On two CPU cores its forward pass takes 0.02
-CPU seconds in place of 0.24, a gradient 0.12 in place of 0.70.
+CPU seconds in place of 0.24, a gradient 0.09 in place of 0.70.
 """
 
 import functools
@@ -69,4 +69,16 @@ def depthwise(left: Float[Array, "..."], right: Float[Array, "..."], params: Map
     order = [0] * left.ndim
     for source, target in zip(spec.lhs_spec, spec.out_spec, strict=True):
         order[target] = source
-    return lax.transpose(functools.reduce(lax.add, parts), order)
+    return lax.transpose(_kept(functools.reduce(lax.add, parts), kernels[0, 0]), order)
+
+
+def _kept(total: Float[Array, "..."], number: Float[Array, ""]) -> Float[Array, "..."]:
+    """The same sum, which XLA computes once.
+
+    It takes sums of products for cheap, and would compute them anew wherever they are read. The gradient of an
+    activation behind this convolution reads them, and is itself read by the gradient of this convolution, once for each
+    place of the kernel: 81 products in place of 9. A quotient counts as expensive and is kept.
+    """
+    # 1, which the compiler cannot know: 0 times a number may be NaN. Barriers are taken out before operations are fused.
+    one = 1 + 0 * lax.stop_gradient(number)
+    return total / one
