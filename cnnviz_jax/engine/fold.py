@@ -41,6 +41,8 @@ class Fold:
 
     distributions: ClassVar[tuple[str, ...]] = ()
     """Options that an array of several images may be, the same for all images that are explained: in `case.shared`."""
+    scores_only: ClassVar[bool] = False
+    """Whether an evaluation is a forward pass and no gradient, so that fewer at once may suit a CPU's caches."""
     mixes_images: ClassVar[bool] = False
     """Whether `companions` hands an image others, so that its result depends on which are explained together."""
 

@@ -1,5 +1,6 @@
 """Running a fold: begin, chunks of evaluations, end; each compiled once, in chunks that fit memory, kept on the way."""
 
+import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -14,7 +15,7 @@ from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
+from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, forward_passes_at_once, is_exhausted
 from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, rows_of, shapes_of, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
@@ -106,7 +107,15 @@ class FoldRun:
         self.cases = cases if self.spread is None else self.spread.placed(cases)
         self._steps: dict[int, Executable] = {}
         most = -(-fold.evaluations // self._columns) * -(-self.count // self._rows_of_devices)
-        self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget)
+        preferred = self._forward_passes_at_once() if fold.scores_only else None
+        self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget, preferred)
+
+    def _forward_passes_at_once(self) -> int | None:
+        model = self.cases.model
+        itemsize = max((leaf.dtype.itemsize for leaf in jax.tree.leaves(model.params)), default=4)
+        maps = (layer.shape for layer in model.layers.values())
+        largest = itemsize * max(map(math.prod, (model.input_shape, *maps)))
+        return forward_passes_at_once(largest, sum(leaf.nbytes for leaf in jax.tree.leaves(model.params)))
 
     @property
     def chunk(self) -> int:

@@ -1,10 +1,20 @@
 """How many evaluations run at once: what pays off on a backend, within memory."""
 
+import os
+
 import jax
+import jax.numpy as jnp
+import numpy as np
 import pytest
 
+import cnnviz_jax as cv
+from cnnviz_jax import targets
 from cnnviz_jax.compiling.programs import Executable
-from cnnviz_jax.engine.chunk_planning import fitting
+from cnnviz_jax.engine import keys_for, root_key
+from cnnviz_jax.engine.case import Case
+from cnnviz_jax.engine.chunk_planning import fitting, forward_passes_at_once
+from cnnviz_jax.engine.fold_run import FoldRun
+from tests.engine.test_fold import Powers
 
 MIB = 2**20
 
@@ -51,3 +61,35 @@ def test_no_more_than_twice_a_thousand_and_no_more_than_there_are(accelerator):
 
 def test_a_compiler_that_counts_nothing_changes_nothing(accelerator):
     assert planned(10_000, None) == (127, [127])
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="of a CPU's caches")
+@pytest.mark.parametrize(
+    ("cores", "largest", "weights", "at_once"),
+    [
+        (2, 3 * MIB, 5 * MIB, 5),  # SqueezeNet 1.1
+        (2, 4.6 * MIB, 14 * MIB, 3),  # MobileNetV2
+        (16, 4.6 * MIB, 14 * MIB, 27),
+        (2, 0.1 * MIB, 1 * MIB, 32),  # small maps: no more than ever
+        (2, 40 * MIB, 1 * MIB, 1),
+        (2, 3 * MIB, 98 * MIB, None),  # ResNet-50, whose weights are read once a chunk
+    ],
+)
+def test_forward_passes_at_once_keep_their_maps_in_the_caches_where_weights_are_small(
+    cores: int, largest: float, weights: float, at_once: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    assert forward_passes_at_once(int(largest), int(weights)) == at_once
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="of a CPU's caches")
+@pytest.mark.parametrize(("scores_only", "chunk"), [(True, 7), (False, 20)])
+def test_a_fold_of_forward_passes_plans_by_the_caches_and_one_of_gradients_does_not(
+    scores_only: bool, chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0}, raising=False)
+    monkeypatch.setattr(Powers, "scores_only", scores_only)
+    net = cv.adapt(lambda x: x.sum((1, 2)), input_shape=(512, 512, 1))  # 1 MiB an image: at most 8, 20 in equal parts
+    images = np.zeros((1, 512, 512, 1), np.float32)
+    case = Case(net, targets.resolve(0, net, images), keys_for(root_key(0), [0]), jnp.asarray(images))
+    assert FoldRun(Powers(count=20), case).chunk == chunk

@@ -79,6 +79,6 @@ def _kept(total: Float[Array, "..."], number: Float[Array, ""]) -> Float[Array, 
     activation behind this convolution reads them, and is itself read by the gradient of this convolution, once for each
     place of the kernel: 81 products in place of 9. A quotient counts as expensive and is kept.
     """
-    # 1, which the compiler cannot know: 0 times a number may be NaN. Barriers are taken out before operations are fused.
+    # 1, which the compiler cannot know: 0 times a number may be NaN. Barriers are gone before operations are fused.
     one = 1 + 0 * lax.stop_gradient(number)
     return total / one

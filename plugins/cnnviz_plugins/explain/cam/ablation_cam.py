@@ -1,7 +1,7 @@
 """Ablation-CAM: channels weighted by how far the score falls without each of them (Desai, Ramaswamy 2020)."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax.numpy as jnp
 from jaxtyping import Array, Float, Int
@@ -29,6 +29,7 @@ class AblationCam(ChannelMaps):
     Source: Desai, Ramaswamy 2020, section 3, equations 3 and 4.
     """
 
+    scores_only: ClassVar[bool] = True
     config: AblationCamConfig
 
     def prepare(self, case: Case) -> tuple[Float[Array, ""], dict[str, Map]]:

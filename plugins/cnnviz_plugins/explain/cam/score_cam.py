@@ -4,7 +4,7 @@ Faster-Score-CAM looks through those channels alone that vary most over the map 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 import jax
 import jax.numpy as jnp
@@ -33,6 +33,7 @@ class ScoreCam(ChannelMaps):
     Source: Wang et al. 2020, section 3.2, algorithm 1. The untouched score, subtracted there, cancels in the softmax.
     """
 
+    scores_only: ClassVar[bool] = True
     config: ScoreCamConfig
 
     def prepare(self, case: Case) -> "_Context":

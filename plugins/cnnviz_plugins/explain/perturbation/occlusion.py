@@ -40,6 +40,7 @@ class Occlusion(Fold):
     Source: Zeiler, Fergus 2013, section 4.2.
     """
 
+    scores_only: ClassVar[bool] = True
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: OcclusionConfig
     windows: Windows

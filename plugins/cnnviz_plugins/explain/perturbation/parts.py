@@ -59,6 +59,7 @@ class PartsFold(Fold):
         UsageError: The mask or the fill does not fit the images, or scikit-image is needed and absent.
     """
 
+    scores_only: ClassVar[bool] = True
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: SegmentConfig
     segments: Segments

@@ -30,6 +30,7 @@ class Rise(SampledMean):
     `xplique`: xplique/attributions/rise.py, which divides by the masks' sum per pixel.
     """
 
+    scores_only: ClassVar[bool] = True
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     config: RiseConfig
     cells: tuple[int, ...]

@@ -96,6 +96,7 @@ class SiteParts:
 class ReplacedParts(Fold):
     """score - score with the part replaced, one number per part: positive where it supports the score."""
 
+    scores_only: ClassVar[bool] = True
     axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
     site: Site
     parts: SiteParts
