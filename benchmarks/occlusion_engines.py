@@ -11,6 +11,7 @@ import platform
 import resource
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -73,22 +74,34 @@ class Engine:
         target = targets.resolve(0, model, image)
         case = Case(model, target, keys_for(root_key(0), [0]), jnp.asarray(image))
         self.run = FoldRun(self.fold, case, chunk, options.budget)
-        self.chunks = max(1, min(options.positions, self.fold.evaluations) // self.run.chunk)
+        # All positions cost the same where whole images are computed.
+        positions = options.positions if self.run.fold.group_ends[1:] else min(64, options.positions)
+        self.apart = -(-self.fold.evaluations // min(positions, self.fold.evaluations)) * self.run.chunk
         if warm:
             self.warmed()
 
     def warmed(self) -> "Engine":
-        """Compute the unchanged activations and run one chunk; return the engine."""
-        _, self.chunk = self.run.once()
-        jax.block_until_ready(self.chunk())
+        """Compute the unchanged activations and run all chunks once; return the engine."""
+        self.positions, self.chunks = self.run.every(self.apart)
+        self.seconds_per_position()
         return self
 
     def seconds_per_position(self) -> float:
-        """Run some chunks and return the time of one position."""
+        """Run chunks spread over the whole sweep, each group of windows in its share, and return a position's time."""
         begun = time.perf_counter()
-        for _ in range(self.chunks):
-            jax.block_until_ready(self.chunk())
-        return (time.perf_counter() - begun) / (self.chunks * self.run.chunk)
+        jax.block_until_ready(self.chunks())
+        return (time.perf_counter() - begun) / self.positions
+
+    def flops_per_position(self) -> float:
+        """Return the operations of one position as the compiler counts them, each group in its share."""
+        run = self.run
+        done = [(run.flops_of(group) or 0.0) * share for group, share in enumerate(_shares(run.fold.group_ends))]
+        return sum(done)
+
+
+def _shares(ends: tuple[int, ...]) -> list[float]:
+    """Which part of all evaluations each group is."""
+    return [(end - begin) / ends[-1] for begin, end in pairwise((0, *ends))]
 
 
 def compare(name: str, window: int, options: argparse.Namespace) -> dict[str, Any]:
@@ -97,28 +110,29 @@ def compare(name: str, window: int, options: argparse.Namespace) -> dict[str, An
     image = np.random.default_rng(0).uniform(size=(1, options.size, options.size, 3)).astype(np.float32)
     engines = {kind: Engine(model, image, window, options.stride, kind, options) for kind in ("dense", "incremental")}
     measured = in_turn({kind: engine.seconds_per_position for kind, engine in engines.items()}, options.repeats)
-    counts = {kind: engine.chunks * engine.run.chunk for kind, engine in engines.items()}
+    counts = {kind: engine.positions for kind, engine in engines.items()}
     times = {
         kind: [Spent(each.wall_s / counts[kind], each.cpu_s / counts[kind]) for each in own]
         for kind, own in measured.items()
     }
     plan = engines["dense"].fold.windows.sweep.plan(model)
     fastest = {kind: min(each.wall_s for each in own) for kind, own in times.items()}
-    flops = {kind: (engine.run.step.flops or 0.0) / engine.run.chunk for kind, engine in engines.items()}
+    flops = {kind: engine.flops_per_position() for kind, engine in engines.items()}
     return {
         "benchmark": "occlusion_engines",
         "network": f"{name}-shaped {options.layout}",
         "pixels": options.size,
         "window": window,
         "stride": options.stride,
-        "positions_timed": engines["dense"].chunks * engines["dense"].run.chunk,
+        "positions_timed": counts,
+        "groups": {kind: len(engine.run.fold.group_ends) for kind, engine in engines.items()},
         "positions": engines["dense"].fold.evaluations,
         "chunk": {kind: engine.run.chunk for kind, engine in engines.items()},
         "fastest_ms_per_position": {kind: round(1e3 * seconds, 3) for kind, seconds in fastest.items()},
         "gflops_per_s": {kind: round(flops[kind] / fastest[kind] / 1e9, 1) for kind in engines},
         "per_position": compared(times, "dense", "incremental"),
         "flops_ratio_compiled": round(flops["dense"] / max(flops["incremental"], 1.0), 3),
-        "flops_ratio_planned": round(plan.dense_flops / plan.flops, 3),
+        "flops_ratio_of_one_program": round(plan.dense_flops / plan.flops, 3),
         "predicted_mib": {kind: round(engine.run.step.need_bytes / 2**20) for kind, engine in engines.items()},
         "resident_mib": round(resident_mib()),
         "peak_memory_mib": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -168,7 +182,7 @@ if __name__ == "__main__":
     parser.add_argument("--stride", type=int, default=2, help="step between windows in pixels")
     parser.add_argument("--size", type=int, default=224, help="pixels of the image's side")
     parser.add_argument("--layout", default="NHWC", choices=["NHWC", "NCHW"])
-    parser.add_argument("--positions", type=int, default=96, help="windows of the sweep that are timed")
+    parser.add_argument("--positions", type=int, default=1000, help="windows that are timed, spread over the sweep")
     parser.add_argument("--chunk", type=int, default=None, help="windows at once; what memory allows when left out")
     parser.add_argument("--budget", type=int, default=None, help="bytes one compiled program may need")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of A B; the median ratio is reported")

@@ -15,7 +15,7 @@ over the largest value; SmoothGrad, whose noise is each one's own, is compared w
 `difference_of_peer` is the same between Captum's two memory formats: sums in another order turn a ReLU or the winner of
 a max pool over where values nearly tie, which moves a gradient by much more than rounding. Occlusion is
 timed per position: Captum on a sweep without overlap (49 positions at 224 px and window 32), this project on chunks
-of the sweep at stride 2, in which no position costs less; results are compared on the former.
+spread over the sweep at `--stride`, each group of windows in its share; results are compared on the former.
 """
 
 import argparse
@@ -95,15 +95,20 @@ def occlusion(sides: Sides) -> dict[str, Any]:
     peer = sides.peer(
         attr.Occlusion(sides.network.torch).attribute, perturbations_per_eval=sides.setting.batch, **patch
     )
-    engine = Engine(sides.network.jax, sides.image, window, 2, "auto", options)
+    engine = Engine(sides.network.jax, sides.image, window, options.stride, "auto", options)
     grid = sides.ours("occlusion", low_res=True, window=window, stride=window, fill=0.0)()
     error = difference(peer()[..., ::window, ::window, 0], grid.reshape(1, blocks, blocks))
 
     def ours() -> Any:
         return np.asarray(engine.seconds_per_position())
 
-    counts = {"peer_per": blocks**2 + 1, "ours_per": engine.chunks * engine.run.chunk}
-    notes = {"window": window, "engine": dict(engine.fold.notes)["engine"], "chunk": engine.run.chunk}
+    counts = {"peer_per": blocks**2 + 1, "ours_per": engine.positions}
+    notes = {
+        "window": window,
+        "stride": options.stride,
+        "engine": dict(engine.fold.notes)["engine"],
+        "chunk": engine.run.chunk,
+    }
     return {
         **alternate(peer, ours, repeats=options.repeats, **counts),
         "unit": "one position",
@@ -172,7 +177,10 @@ def main() -> None:
     parser.add_argument("--techniques", nargs="+", default=list(TECHNIQUES), choices=list(TECHNIQUES))
     parser.add_argument("--size", type=int, default=224, help="pixels of the image's side")
     parser.add_argument("--window", type=int, default=32, help="side of occlusion's window")
-    parser.add_argument("--positions", type=int, default=96, help="positions at stride 2 that one of our runs takes")
+    parser.add_argument("--stride", type=int, default=2, help="of occlusion's sweep")
+    parser.add_argument(
+        "--positions", type=int, default=1000, help="positions, spread over the sweep, that one of our runs takes"
+    )
     parser.add_argument("--samples", type=int, default=50, help="of SmoothGrad")
     parser.add_argument("--nodes", type=int, default=50, help="of integrated gradients")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 8, 16], help="that are tried for Captum")

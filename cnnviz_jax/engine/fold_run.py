@@ -149,14 +149,39 @@ class FoldRun:
 
     def once(self) -> tuple[Callable[[], Any], Callable[[], Any]]:
         """Return the beginning and one chunk of the first batch as two calls, to be timed."""
-        batch = self._rows(0)
         if self.fold.evaluations == 1:
+            batch = self._rows(0)
             return lambda: (), lambda: self.step(batch)
-        begin = self._begin_program()
+        begin, chunks = self._apart()
+        return begin, lambda: chunks([(0, 0)])
+
+    def every(self, apart: int) -> tuple[int, Callable[[], Any]]:
+        """Return how many evaluations chunks so far apart do in all, and a call that does them, to be timed.
+
+        Each group has its share of them, so their time is that of the whole in small.
+        """
+        _, chunks = self._apart()
+        taken = [(start, group) for start, group, _ in self.chunks(0)][:: max(1, apart // self.chunk)]
+        return sum(self._chunk_of(group) for _, group in taken), lambda: chunks(taken)
+
+    def _apart(self) -> tuple[Callable[[], Any], Callable[[Sequence[tuple[int, int]]], Any]]:
+        """The beginning of the first batch, and some of its chunks, given where each starts and its group."""
+        batch, begin = self._rows(0), self._begin_program()
         _, context, empty = begin(batch)
         begun = replace(batch, context=context)
-        # A chunk reuses the memory of what is gathered, so each gets its own.
-        return lambda: begin(batch), lambda: self.step(begun, jax.tree.map(jnp.copy, empty), jnp.int32(0))
+
+        def chunks(places: Sequence[tuple[int, int]]) -> Any:
+            gathered: Any = jax.tree.map(jnp.copy, empty)  # its memory is reused, so each call has its own
+            for start, group in places:
+                gathered, _ = self._step_of(group)(begun, gathered, jnp.int32(start))
+            return gathered
+
+        return lambda: begin(batch), chunks
+
+    def flops_of(self, group: int) -> float | None:
+        """Return the operations of one evaluation of a group, as the compiler counts them; `None` where it does not."""
+        flops = self._step_of(group).flops
+        return None if flops is None else flops / (self.batch * self._chunk_of(group))
 
     def _rows(self, first: int) -> Case:
         """The batch from image `first` on; the last one repeats the last image."""
