@@ -15,7 +15,14 @@ from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, forward_passes_at_once, is_exhausted
+from cnnviz_jax.engine.chunk_planning import (
+    Chunk,
+    evenly,
+    fitting,
+    forward_passes_at_once,
+    gradients_at_once,
+    is_exhausted,
+)
 from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, rows_of, shapes_of, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
@@ -107,15 +114,23 @@ class FoldRun:
         self.cases = cases if self.spread is None else self.spread.placed(cases)
         self._steps: dict[int, Executable] = {}
         most = -(-fold.evaluations // self._columns) * -(-self.count // self._rows_of_devices)
-        preferred = self._forward_passes_at_once() if fold.scores_only else None
+        preferred = self._suiting_the_machine() if most > 1 else None
         self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget, preferred)
 
-    def _forward_passes_at_once(self) -> int | None:
+    def _suiting_the_machine(self) -> int | None:
+        """How many evaluations at once suit this machine and network, where that is known."""
         model = self.cases.model
-        itemsize = max((leaf.dtype.itemsize for leaf in jax.tree.leaves(model.params)), default=4)
-        maps = (layer.shape for layer in model.layers.values())
-        largest = itemsize * max(map(math.prod, (model.input_shape, *maps)))
-        return forward_passes_at_once(largest, sum(leaf.nbytes for leaf in jax.tree.leaves(model.params)))
+        leaves = jax.tree.leaves(model.params)
+        itemsize = max((leaf.dtype.itemsize for leaf in leaves), default=4)
+        maps = [
+            itemsize * math.prod(shape) for shape in (model.input_shape, *(row.shape for row in model.layers.values()))
+        ]
+        weights = sum(leaf.nbytes for leaf in leaves)
+        return (
+            forward_passes_at_once(max(maps), weights)
+            if self.fold.scores_only
+            else gradients_at_once(sum(maps), weights)
+        )
 
     @property
     def chunk(self) -> int:

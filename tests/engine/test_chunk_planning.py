@@ -12,7 +12,7 @@ from cnnviz_jax import targets
 from cnnviz_jax.compiling.programs import Executable
 from cnnviz_jax.engine import keys_for, root_key
 from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.chunk_planning import fitting, forward_passes_at_once
+from cnnviz_jax.engine.chunk_planning import fitting, forward_passes_at_once, gradients_at_once
 from cnnviz_jax.engine.fold_run import FoldRun
 from tests.engine.test_fold import Powers
 
@@ -80,6 +80,22 @@ def test_forward_passes_at_once_keep_their_maps_in_the_caches_where_weights_are_
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     assert forward_passes_at_once(int(largest), int(weights)) == at_once
+
+
+@pytest.mark.skipif(jax.default_backend() != "cpu", reason="of a CPU's memory")
+@pytest.mark.parametrize(
+    ("kept", "weights", "at_once"),
+    [
+        (32 * MIB, 5 * MIB, 1),  # SqueezeNet 1.1
+        (17 * MIB, 5 * MIB, 1),
+        (11 * MIB, 5 * MIB, 3),
+        (3 * MIB, 1 * MIB, None),  # many fit: the usual number
+        (77 * MIB, 14 * MIB, None),  # MobileNetV2: not one fits
+        (34 * MIB, 45 * MIB, None),  # ResNet-18
+    ],
+)
+def test_gradients_at_once_fit_memory_that_is_handed_out_again(kept: int, weights: int, at_once: int | None) -> None:
+    assert gradients_at_once(kept, weights) == at_once
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="of a CPU's caches")
