@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -59,6 +59,8 @@ class Inversion(Ascent):
     Source: Mahendran, Vedaldi 2015, section 3; steps are by Adam in place of gradient descent with momentum, so that
     one rate serves all layers.
     """
+
+    axes: ClassVar[tuple[int, ...]] = (2,)
 
     inverted: str
 

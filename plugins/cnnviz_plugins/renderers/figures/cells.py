@@ -13,6 +13,8 @@ from cnnviz_plugins.renderers.images import channel_note, rgb
 
 MOST_LINES = 12
 """Channels of a series that are drawn: as many as can be told apart."""
+MOST_SLICES = 9
+"""Slices of a volume in a montage."""
 
 INPUTS = {1: ("series", "series"), 2: ("image", "images"), 3: ("volume", "volumes")}
 """What one input and several are called, by the number of spatial axes."""
@@ -156,6 +158,19 @@ def in_grey(volume: Float[np.ndarray, "d h w c"]) -> Float[np.ndarray, "d h w"]:
     grey = finite(volume).mean(-1)
     low, high = float(grey.min()), float(grey.max())
     return (grey - low) / (high - low) if high > low else np.zeros_like(grey)
+
+
+def montage(volume: Float[np.ndarray, "d h w c"]) -> tuple[Float[np.ndarray, "rows columns"], tuple[int, ...]]:
+    """Return slices of a volume in grey, at most nine from front to back, and which; row by row, white lines between."""
+    grey = in_grey(volume)
+    shown = tuple(int(k) for k in np.unique(np.linspace(0, len(grey) - 1, min(len(grey), MOST_SLICES)).round()))
+    columns = int(np.ceil(np.sqrt(len(shown))))
+    high, wide = grey.shape[1] + 1, grey.shape[2] + 1
+    sheet = np.ones((-(-len(shown) // columns) * high - 1, columns * wide - 1))
+    for place, depth in enumerate(shown):
+        top, left = place // columns * high, place % columns * wide
+        sheet[top : top + high - 1, left : left + wide - 1] = grey[depth]
+    return sheet, shown
 
 
 def is_empty(box: Int[np.ndarray, " ends"]) -> bool:
