@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +10,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Model, Target
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.parametrizations import Pixel
+from cnnviz_plugins.synthesize.other_axes import limits_of
+from cnnviz_plugins.synthesize.parametrizations import Limits, Pixel
 from cnnviz_plugins.synthesize.placement import need_image, seen
 from cnnviz_plugins.synthesize.plugin import InversionConfig
 from cnnviz_plugins.synthesize.recipes import Recipe
@@ -24,22 +25,31 @@ class AlphaNorm:
 
     weight: float
     alpha: float = 6.0
+    limits: Limits = (0.0, 1.0)
+    """The range: others than 0 and 1 are brought to these."""
 
-    def penalty(self, image: Float[Array, "h w c"]) -> Float[Array, ""]:
+    def penalty(self, image: Float[Array, "*axes c"]) -> Float[Array, ""]:
         """Return the mean."""
-        return jnp.mean(jnp.abs(2 * (image - 0.5)) ** self.alpha)
+        low, high = self.limits
+        return jnp.mean(jnp.abs(2 * ((image - low) / (high - low) - 0.5)) ** self.alpha)
 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Mean of (squared difference downwards + squared difference to the right)^(beta / 2)."""
+    """Mean of (squared difference downwards + squared difference to the right)^(beta / 2); along every axis."""
 
     weight: float
     beta: float = 2.0
 
-    def penalty(self, image: Float[Array, "h w c"]) -> Float[Array, ""]:
+    def penalty(self, image: Float[Array, "*axes c"]) -> Float[Array, ""]:
         """Return the mean over pixels that have both neighbours."""
-        squares = jnp.square(image[1:, :-1] - image[:-1, :-1]) + jnp.square(image[:-1, 1:] - image[:-1, :-1])
+        long = [axis for axis in range(image.ndim - 1) if image.shape[axis] > 1]
+        here = image[tuple(slice(-1) if axis in long else slice(None) for axis in range(image.ndim - 1))]
+        each = [
+            jnp.square(jax.lax.slice_in_dim(image, 1, None, axis=axis)[tuple(map(slice, here.shape))] - here)
+            for axis in long
+        ]
+        squares = sum(each, jnp.zeros_like(here))
         # Away from zero under a fractional power, whose slope there is infinite.
         return ((squares + 1e-12) ** (self.beta / 2) if self.beta != 2 else squares).sum() / image.size
 
@@ -60,22 +70,21 @@ class Inversion(Ascent):
     one rate serves all layers.
     """
 
-    axes: ClassVar[tuple[int, ...]] = (2,)
-
     inverted: str
 
     @classmethod
     def build(cls, config: InversionConfig, model: Model, target: Target) -> "Inversion":
         """Return the iteration for `model`."""
+        limits = limits_of(model, target)
         recipe = Recipe(
             size=need_image(target, "inversion"),
             steps=config.steps,
             parametrization=Pixel("normal", 0.02),
             update=Adam(config.rate),
             regularizers=(
-                AlphaNorm(config.alpha_weight, config.alpha),
+                AlphaNorm(config.alpha_weight, config.alpha, limits),
                 Smoothness(config.beta_weight, config.beta),
-                Clip(),
+                Clip(*limits),
             ),
             tap="layer",
         )

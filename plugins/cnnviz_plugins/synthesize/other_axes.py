@@ -6,7 +6,7 @@ import numpy as np
 
 from cnnviz_jax.plugin import Model, Target, TargetWithInputs, UsageError
 from cnnviz_plugins.synthesize.maco import MacoPhase
-from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid
+from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Limits
 from cnnviz_plugins.synthesize.placement import IMAGE
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.transforms import check_views
@@ -39,12 +39,19 @@ def fitted(recipe: Recipe, model: Model, target: Target) -> tuple[Recipe, tuple[
     if not isinstance(form, Fourier | LaplacianPyramid) or form.limits is not None:
         return recipe, ()
     if isinstance(target, TargetWithInputs) and IMAGE in target.arrays:
-        images = np.asarray(target.arrays[IMAGE])
-        low, high = float(images.min()), float(images.max())
-        limits = (low, high) if low < high else (low - 0.5, high + 0.5)
+        limits = limits_of(model, target)
         return dataclasses.replace(recipe, parametrization=dataclasses.replace(form, limits=limits)), ()
     said = (
         f"values lie between 0 and 1; where those of {model.name} lie elsewhere say "
         "parametrization='fourier(0.01, 1, (low, high))'"
     )
     return recipe, (said,)
+
+
+def limits_of(model: Model, target: Target) -> Limits:
+    """Return between which numbers values lie: 0 and 1 of images, those of the target's own series or volumes."""
+    if model.structure.space is None or not (isinstance(target, TargetWithInputs) and IMAGE in target.arrays):
+        return 0.0, 1.0
+    images = np.asarray(target.arrays[IMAGE])
+    low, high = float(images.min()), float(images.max())
+    return (low, high) if low < high else (low - 0.5, high + 0.5)
