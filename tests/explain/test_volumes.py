@@ -280,8 +280,8 @@ def test_a_blur_mixes_neighbouring_slices():
 
 
 def test_what_is_of_images_alone_says_so():
-    with pytest.raises(ModelError, match=r"makes images and series; .* takes a volume"):
-        cv.synthesize("activation-maximization", MODEL, layer="conv", channels=[0])
+    with pytest.raises(ModelError, match="size is of images; .* takes a volume"):
+        cv.synthesize("activation-maximization", MODEL, layer="conv", channels=[0], size=32)
     with pytest.raises(LayerKindError, match="effective-receptive-field works on images and series"):
         cv.inspect("effective-receptive-field", MODEL)
     with pytest.raises(ImageError, match=r"while cv\.explain, .* take series and volumes"):

@@ -10,8 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import Case, Model, Target
 from cnnviz_plugins.synthesize.ascent import Ascent
-from cnnviz_plugins.synthesize.other_axes import limits_of
-from cnnviz_plugins.synthesize.parametrizations import Limits, Pixel
+from cnnviz_plugins.synthesize.parametrizations import Pixel
 from cnnviz_plugins.synthesize.placement import need_image, seen
 from cnnviz_plugins.synthesize.plugin import InversionConfig
 from cnnviz_plugins.synthesize.recipes import Recipe
@@ -25,13 +24,10 @@ class AlphaNorm:
 
     weight: float
     alpha: float = 6.0
-    limits: Limits = (0.0, 1.0)
-    """The range: others than 0 and 1 are brought to these."""
 
     def penalty(self, image: Float[Array, "*axes c"]) -> Float[Array, ""]:
         """Return the mean."""
-        low, high = self.limits
-        return jnp.mean(jnp.abs(2 * ((image - low) / (high - low) - 0.5)) ** self.alpha)
+        return jnp.mean(jnp.abs(2 * (image - 0.5)) ** self.alpha)
 
 
 @dataclass(frozen=True)
@@ -58,6 +54,8 @@ class Smoothness:
 class Inversion(Ascent):
     """argmin over images x of ||f(x) - f(x0)||^2 / ||f(x0)||^2 + alpha-norm + total variation.
 
+    Series and volumes have no range that all share: of them it is the distance and the total variation alone.
+
     The score that is maximised is minus the first term: 0 for an image that the layer cannot tell from the given
     one, -1 for one to which it answers with zeros.
 
@@ -75,17 +73,14 @@ class Inversion(Ascent):
     @classmethod
     def build(cls, config: InversionConfig, model: Model, target: Target) -> "Inversion":
         """Return the iteration for `model`."""
-        limits = limits_of(model, target)
+        smooth = Smoothness(config.beta_weight, config.beta)
+        in_range = (AlphaNorm(config.alpha_weight, config.alpha), smooth, Clip())
         recipe = Recipe(
             size=need_image(target, "inversion"),
             steps=config.steps,
             parametrization=Pixel("normal", 0.02),
             update=Adam(config.rate),
-            regularizers=(
-                AlphaNorm(config.alpha_weight, config.alpha, limits),
-                Smoothness(config.beta_weight, config.beta),
-                Clip(*limits),
-            ),
+            regularizers=in_range if model.structure.space is None else (smooth,),
             tap="layer",
         )
         return cls.of(recipe, model, target, inverted=config.layer, starts_at_image=False)

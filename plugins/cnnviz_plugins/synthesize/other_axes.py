@@ -1,12 +1,16 @@
 """What of a recipe works on series and volumes, which have one spatial axis or three, and no colours."""
 
 import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
-import numpy as np
+import jax.numpy as jnp
+from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.plugin import Model, Target, TargetWithInputs, UsageError
 from cnnviz_plugins.synthesize.maco import MacoPhase
-from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Limits
+from cnnviz_plugins.synthesize.parametrizations import Fourier, LaplacianPyramid, Shape
 from cnnviz_plugins.synthesize.placement import IMAGE
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.transforms import check_views
@@ -15,8 +19,8 @@ from cnnviz_plugins.synthesize.transforms import check_views
 def fitted(recipe: Recipe, model: Model, target: Target) -> tuple[Recipe, tuple[str, ...]]:
     """Return a recipe for a model's inputs, and what the user should know of it; of images it is as it is.
 
-    A spectrum or pyramid of a series or volume whose limits nobody named lies between those of the target's own
-    images, or between 0 and 1, which is said.
+    A spectrum or pyramid of a series or volume whose limits nobody named lies in the range of the target's own image,
+    or between 0 and 1, which is said.
 
     Raises:
         UsageError: A part of the recipe is of images alone.
@@ -39,8 +43,7 @@ def fitted(recipe: Recipe, model: Model, target: Target) -> tuple[Recipe, tuple[
     if not isinstance(form, Fourier | LaplacianPyramid) or form.limits is not None:
         return recipe, ()
     if isinstance(target, TargetWithInputs) and IMAGE in target.arrays:
-        limits = limits_of(model, target)
-        return dataclasses.replace(recipe, parametrization=dataclasses.replace(form, limits=limits)), ()
+        return dataclasses.replace(recipe, parametrization=Ranged(form)), ()
     said = (
         f"values lie between 0 and 1; where those of {model.name} lie elsewhere say "
         "parametrization='fourier(0.01, 1, (low, high))'"
@@ -48,10 +51,32 @@ def fitted(recipe: Recipe, model: Model, target: Target) -> tuple[Recipe, tuple[
     return recipe, (said,)
 
 
-def limits_of(model: Model, target: Target) -> Limits:
-    """Return between which numbers values lie: 0 and 1 of images, those of the target's own series or volumes."""
-    if model.structure.space is None or not (isinstance(target, TargetWithInputs) and IMAGE in target.arrays):
-        return 0.0, 1.0
-    images = np.asarray(target.arrays[IMAGE])
-    low, high = float(images.min()), float(images.max())
-    return (low, high) if low < high else (low - 0.5, high + 0.5)
+@dataclass(frozen=True)
+class Ranged:
+    """A parametrisation of numbers from 0 to 1, brought to the range of the target's own series or volume.
+
+    Each has its own range, so that it is the same alone and among others.
+    """
+
+    inner: Any
+
+    def start(self, shape: Shape, key: Key[Array, ""], given: Mapping[str, Array]) -> Any:
+        """Return the inner one's."""
+        return self.inner.start(shape, key, given)
+
+    def image(self, parameters: Any, shape: Shape, given: Mapping[str, Array]) -> Float[Array, "*axes c"]:
+        """Return the inner one's in the range of the target's own."""
+        low, length = _range_of(given[IMAGE])
+        values: Array = low + length * self.inner.image(parameters, shape, given)
+        return values
+
+    def parameters(self, image: Float[Array, "*axes c"]) -> Any:
+        """Return the inner one's of the target's own, whose range is known."""
+        low, length = _range_of(image)
+        return self.inner.parameters((image - low) / length)
+
+
+def _range_of(values: Float[Array, "*axes c"]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The least number, and how far the largest lies above it: 1 where all are one number."""
+    low, high = values.min(), values.max()
+    return low, jnp.where(high > low, high - low, 1.0)
