@@ -183,9 +183,7 @@ def _plain(dtype: np.dtype) -> str:
     return "float32"
 
 
-def _checked_images(
-    arrays: dict[str, Any], path: Path, input_shape: tuple[int, int, int], space: Held | None
-) -> Any:
+def _checked_images(arrays: dict[str, Any], path: Path, input_shape: tuple[int, int, int], space: Held | None) -> Any:
     _check_has_images(arrays, path)
     images, own = arrays["images"], own_shape(input_shape, space)
     shape = tuple(images.shape)

@@ -89,7 +89,7 @@ def exemplar_crops(
     layer, channels = model.layers[target.layer], np.broadcast_to(np.asarray(target.channel), len(best))
     field = layer.receptive_field
     assert field is not None  # only the image itself has none
-    space, grid = model.structure.space, grid_of(layer, model.structure.space)
+    space, grid = model.structure.one_space, grid_of(layer, model.structure.one_space)
     own = images if space is None else images.reshape(len(images), *space.axes)
     extents = own.shape[1:-1]
     # A series is held as one row: its field has an axis for that too, which comes first.

@@ -28,7 +28,7 @@ from cnnviz_jax.engine.smoothing import NoiseKind, Smoothed
 from cnnviz_jax.engine.spatial_axes import check_axes
 from cnnviz_jax.engine.spreading import devices_to_use
 from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
-from cnnviz_jax.errors import LayerKindError, ModelError, PluginError, UsageError
+from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.several_inputs import SeveralInputs

@@ -289,9 +289,7 @@ class Run:
             return found
         config = config_from(spec, dict(asked.options))
         model = self.model
-        dataset = Dataset.of(
-            self.source, model.input_shape, class_names=model.labels, space=model.structure.space
-        )
+        dataset = Dataset.of(self.source, model.input_shape, class_names=model.labels, space=model.structure.space)
         plan = build(spec, config, self.model)
         layer = next((layer for reducer in plan.reducers.values() for layer in reducer.layers), None)
         provenance = Provenance(

@@ -122,7 +122,7 @@ def test_distributions_count_every_position(kind):
     np.testing.assert_allclose(found.mean, values.mean((0, 1)), rtol=1e-4, atol=1e-6)
     np.testing.assert_allclose(found.fire_rate, (values > 0).mean((0, 1)), rtol=1e-6)
     np.testing.assert_allclose(
-        found.class_means, [np.maximum(values[LABELS == k], 0).max(1).mean(0) for k in range(3)], rtol=1e-5
+        found.class_means, [np.maximum(values[k == LABELS], 0).max(1).mean(0) for k in range(3)], rtol=1e-5
     )
 
 
@@ -227,11 +227,9 @@ def test_what_does_not_fit_is_said_in_a_sentence(tmp_path):
         cv.survey("exemplars", model, tmp_path)
     with pytest.raises(LayerKindError, match="craft works on inputs of 2 spatial axes; volume takes a volume of 3"):
         cv.survey("craft", MODELS["volume"], INPUTS["volume"], target=1)
-    both = cv.adapt(
-        lambda params, x: x["a"] @ params + x["b"], jnp.ones((4, 2)), input_shape={"a": (4,), "b": (2,)}
-    )
+    both = cv.adapt(lambda params, x: x["a"] @ params + x["b"], jnp.ones((4, 2)), input_shape={"a": (4,), "b": (2,)})
     with pytest.raises(LayerKindError, match="exemplars works on one input"):
-        cv.survey("exemplars", both, np.ones((2, 4), np.float32), layer=list(both.layers)[0])
+        cv.survey("exemplars", both, np.ones((2, 4), np.float32), layer=next(iter(both.layers)))
 
 
 @each_kind
@@ -248,7 +246,7 @@ def test_figures_draw_curves_and_slices(kind, tmp_path):
         assert (shaded.x0, shaded.x1) == pytest.approx((first - 0.5, last + 0.5))
     else:
         assert all(len(axes.images) == 1 for axes in drawn)
-        front, top, left, back, bottom, right = found.box[0, 0]
+        _, top, left, _, bottom, right = found.box[0, 0]
         assert drawn[1].images[0].get_array().shape == (bottom - top + 1, right - left + 1)
     cv.render(found, tmp_path / "found.svg")
     assert {"series": "11 series", "volume": "11 volumes"}[kind] in (cv.figure(found).texts[0].get_text())

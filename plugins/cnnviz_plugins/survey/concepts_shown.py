@@ -14,8 +14,8 @@ from cnnviz_jax.plugin import Batch, Delta, TopK, Total
 class ConceptsShown(TopK):
     """Per concept, the k images that show it in most pixels, and in how many images it is.
 
-    `shape` is (h, w, concepts) of the masks, or that of others with their own axes; no layer is read. Result of `finish`: that of `TopK`, whose `value` is a
-    number of pixels, and `images` (concepts,).
+    `shape` is (h, w, concepts) of the masks, or that of others with their own axes; no layer is read. Result of
+    `finish`: that of `TopK`, whose `value` is a number of pixels, and `images` (concepts,).
     """
 
     layer: str = ""

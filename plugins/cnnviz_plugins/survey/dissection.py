@@ -124,7 +124,7 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         if not 0 < getattr(config, name) < 1:
             raise UsageError(f"{name} lies above 0 and below 1, got {getattr(config, name):g}")
     where: Any = {"layer": layer.name, "shape": layer.shape}
-    space = model.structure.space
+    space = model.structure.one_space
     image: tuple[int, ...] = model.input_shape[:2] if space is None else space.spatial
 
     def lower_half(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Reducer]:
@@ -213,7 +213,7 @@ def _shown(
     model: Model, layer: Layer, dataset: Dataset, ids: Int[np.ndarray, "u k"], units: Sequence[int], at: np.ndarray
 ) -> tuple[np.ndarray, Bool[np.ndarray, "u k *axes"]]:
     """Return each drawn unit's best images, with their own axes, and where in them it is active."""
-    space = model.structure.space
+    space = model.structure.one_space
     own = model.input_shape if space is None else space.shape
     size = model.input_shape[:2] if space is None else space.spatial
     images, masks = np.zeros((*ids.shape, *own), np.float32), np.zeros((*ids.shape, *size), bool)
@@ -222,7 +222,7 @@ def _shown(
         return images, masks
     chosen = np.stack([dataset.image(int(i)) for i in wanted])
     maps = capture(model, chosen, [layer.name])[layer.name][..., list(units)]
-    chosen = chosen if space is None else space.own(chosen)
+    chosen = chosen if space is None else np.asarray(space.own(chosen))
     centres = centres_of(layer, size, space)
     active = np.asarray(unit_masks(jnp.asarray(maps), centres, size, at[list(units)].tolist()))
     for row, rank in np.argwhere(ids >= 0):

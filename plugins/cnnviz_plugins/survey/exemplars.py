@@ -40,7 +40,7 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
     layer = surveyed_layer(model, config.layer, config.units)
     check_levels(config.levels, config.level_k, config.sample)
     where: Any = {"layer": layer.name, "shape": layer.shape}
-    space = model.structure.space
+    space = model.structure.one_space
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
         top, fired = found["top"], found["fired"]
@@ -84,7 +84,7 @@ def _levels(layer: Layer, config: ExemplarsConfig, found: Mapping[str, Total], m
     if not config.levels:
         return {}
     each = at_levels(found["maxima"], config.levels, config.level_k)
-    space = model.structure.space
+    space = model.structure.one_space
     place = places_of(layer, each, space)
     return {
         "levels": config.levels,

@@ -30,8 +30,8 @@ _HALVINGS = 12
 class Adversarial(Iteration):
     """Steps to where a linear model of the margin would reach zero, then the way back is halved until it is least.
 
-    The margin is the target class's logit less the best other. Pixels of images stay in [0, 1]. Status `dead` means that the
-    class was not reached in the steps allowed.
+    The margin is the target class's logit less the best other. Pixels of images stay in [0, 1]. Status `dead`
+    means that the class was not reached in the steps allowed.
 
     Raises (when built):
         ImageError: There is no image.
@@ -56,7 +56,7 @@ class Adversarial(Iteration):
             raise TargetError("adversarial moves an image towards a class; say target= with a class index")
         said = "an adversarial change attacks the network; it does not show what the network looks for"
         shape = (*size, model.input_shape[2])
-        space = model.structure.space
+        space = model.structure.one_space
         own = None if space is None else tuple(space.shape)
         return cls(steps=config.steps, overshoot=config.overshoot, shape=shape, own=own, warnings=(said,))
 

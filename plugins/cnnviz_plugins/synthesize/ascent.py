@@ -92,7 +92,7 @@ class Ascent(Iteration):
         read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
         recipe, limited = fitted(recipe, model, target)
         margin = recipe.reach_px if margin is None else margin
-        is_of_model = model.structure.space is not None and recipe.size is None
+        is_of_model = model.structure.one_space is not None and recipe.size is None
         usual = model.input_shape[:2] if is_of_model else recipe.size_for(model.input_shape)
         placement = placement_of(model, read, size=size, usual=usual, margin=margin)
         rectified = any(operation.kind == "relu" for operation in model.program.operations)
@@ -107,7 +107,7 @@ class Ascent(Iteration):
             recipe=recipe,
             placement=placement,
             shape=(*placement.size, model.input_shape[2]),
-            own=None if model.structure.space is None else tuple(model.structure.space.shape),
+            own=None if model.structure.one_space is None else tuple(model.structure.one_space.shape),
             mean=mean_colour(model),
             steps=recipe.steps,
             copies=copies,
@@ -179,7 +179,9 @@ class Ascent(Iteration):
     def read(self, case: Case, image: Array, rules: Any = None) -> tuple[Any, dict[str, Array]]:
         """Return the model's outputs, if the target needs them, and the values of its layers."""
         target = case.target
-        return case.model.run(as_image(image, case.model), read=target.layers, rules=rules, need_outputs=target.needs_outputs)
+        return case.model.run(
+            as_image(image, case.model), read=target.layers, rules=rules, need_outputs=target.needs_outputs
+        )
 
     def progress(self, case: Case) -> Float[Array, ""]:
         """Return how far the ascent is, from 0 at the first step to 1 at the last."""
@@ -327,7 +329,7 @@ def mean_colour(model: Model) -> tuple[float, ...]:
 
     Of series and volumes the number that it subtracts from each channel, 0 where none.
     """
-    grey = 0.5 if model.structure.space is None else 0.0
+    grey = 0.5 if model.structure.one_space is None else 0.0
     mean = model.structure.mean if any(model.structure.mean) else (grey,) * model.input_shape[2]
     return tuple(float(m) for m in mean)
 

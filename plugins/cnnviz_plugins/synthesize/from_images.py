@@ -76,8 +76,8 @@ class Deepdream(Ascent):
     @classmethod
     def build(cls, config: DeepdreamConfig, model: Model, target: Target) -> "Deepdream":
         """Return the iteration for `model`."""
-        if config.octaves > 1 and model.structure.space is not None:
-            said = f"octaves shrink images, and {model.name} takes {model.structure.space.words}; say octaves=1"
+        if config.octaves > 1 and model.structure.one_space is not None:
+            said = f"octaves shrink images, and {model.name} takes {model.structure.one_space.words}; say octaves=1"
             raise UsageError(said)
         octaves = (Octaves(config.octaves, config.octave_factor),) if config.octaves > 1 else ()
         recipe = Recipe(
@@ -86,7 +86,7 @@ class Deepdream(Ascent):
             parametrization=Pixel(),
             update=Rms(config.rate, 1.0, 1e-8),
             transforms=(*octaves, Jitter(config.jitter_px)),
-            regularizers=(Clip(),) if model.structure.space is None else (),
+            regularizers=(Clip(),) if model.structure.one_space is None else (),
             tap="layer",
         )
         return cls.of(recipe, model, target)

@@ -80,7 +80,7 @@ class Inversion(Ascent):
             steps=config.steps,
             parametrization=Pixel("normal", 0.02),
             update=Adam(config.rate),
-            regularizers=in_range if model.structure.space is None else (smooth,),
+            regularizers=in_range if model.structure.one_space is None else (smooth,),
             tap="layer",
         )
         return cls.of(recipe, model, target, inverted=config.layer, starts_at_image=False)

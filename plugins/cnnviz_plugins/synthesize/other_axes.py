@@ -25,7 +25,7 @@ def fitted(recipe: Recipe, model: Model, target: Target) -> tuple[Recipe, tuple[
     Raises:
         UsageError: A part of the recipe is of images alone.
     """
-    space = model.structure.space
+    space = model.structure.one_space
     if space is None:
         return recipe, ()
     form = recipe.parametrization

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -52,8 +53,8 @@ def placement_of(
         ModelError: The model cannot be run at the size that was asked for.
         ImageError: Images to start from have another size.
     """
-    if model.structure.space is not None:
-        return _of_own_size(model, size, usual)
+    if (space := model.structure.one_space) is not None:
+        return _of_own_size(model, space, size, usual)
     image = image_size(target)
     if size is not None:
         if image is not None and image != size:
@@ -86,7 +87,7 @@ def place(model: Model, target: Target, placement: Placement) -> tuple[Model, Ta
     Raises:
         ModelError: The model, or the part below the target's layers, cannot be run at that size.
     """
-    if model.structure.space is not None:
+    if model.structure.one_space is not None:
         return model, target
     height, width = placement.size
     sized = resized_model(model, height, width, target.layers, need_outputs=target.needs_outputs)
@@ -108,9 +109,8 @@ def place(model: Model, target: Target, placement: Placement) -> tuple[Model, Ta
     return sized, target
 
 
-def _of_own_size(model: Model, size: tuple[int, int] | None, usual: tuple[int, int]) -> Placement:
+def _of_own_size(model: Model, space: Any, size: tuple[int, int] | None, usual: tuple[int, int]) -> Placement:
     """Series and volumes, which are as large as the model takes them."""
-    space = model.structure.space
     own = " x ".join(map(str, space.spatial))
     if size is not None and size != model.input_shape[:2]:
         raise ModelError(f"size is of images; {model.name} takes {space.words}, which is made as large as it is, {own}")
@@ -120,7 +120,7 @@ def _of_own_size(model: Model, size: tuple[int, int] | None, usual: tuple[int, i
 
 def as_image(values: Float[Array, "*axes c"], model: Model) -> Float[Array, "h w c"]:
     """Return an image as it is, a series or volume as the model holds it."""
-    return values if model.structure.space is None else values.reshape(model.input_shape)
+    return values if model.structure.one_space is None else values.reshape(model.input_shape)
 
 
 def image_size(target: Target) -> tuple[int, int] | None:

@@ -212,8 +212,11 @@ def viewed(
     if moving and image.ndim != 3:
         check_views(transforms, image.ndim - 1)
         chances = jax.random.uniform(key, (len(moving), 4))
-        shifts = [each.shift(chance, image.ndim - 1) for each, chance in zip(moving, chances, strict=True)]
-        image = shifted(image, sum(shifts[1:], shifts[0]).astype(jnp.int32), sum(each.reach_px for each in moving), fill)
+        jitters = [each for each in moving if isinstance(each, Jitter)]  # all of them, says the check
+        shifts = [each.shift(chance, image.ndim - 1) for each, chance in zip(jitters, chances, strict=True)]
+        image = shifted(
+            image, sum(shifts[1:], shifts[0]).astype(jnp.int32), sum(each.reach_px for each in moving), fill
+        )
     elif moving:
         size = (image.shape[0], image.shape[1])
         chances = jax.random.uniform(key, (len(moving), 4))

@@ -183,7 +183,7 @@ def build(config: RelevanceMaximizationConfig, model: Model) -> SurveyPlan:
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
         top, means = found["top"], found["classes"]
-        space = model.structure.space
+        space = model.structure.one_space
         place = places_of(layer, top, space)
         units = config.units or _shown(means)
         kept = kept_images(dataset, top["id"][list(units)], model.input_shape, space)

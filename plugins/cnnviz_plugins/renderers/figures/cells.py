@@ -1,7 +1,7 @@
-"""One input in a cell of a figure, whole and what lies in a box of it: an image, a series as curves, a volume's slice."""
+"""One input in a cell of a figure, whole and what lies in its box: an image, a series as curves, a volume's slice."""
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -23,12 +23,17 @@ INPUTS = {1: ("series", "series"), 2: ("image", "images"), 3: ("volume", "volume
 class Cell(Protocol):
     """How inputs of one kind are drawn in cells of one size."""
 
-    width: float
-    """In inches."""
-    height: float
-    """Of one of the two, in inches."""
-    words: str
-    """What the caption says of it."""
+    @property
+    def width(self) -> float:
+        """In inches."""
+
+    @property
+    def height(self) -> float:
+        """Of one of the two, in inches."""
+
+    @property
+    def words(self) -> str:
+        """What the caption says of it."""
 
     def note(self, box: Int[np.ndarray, " ends"]) -> str:
         """Return what is said of a box beside its value."""
@@ -82,19 +87,23 @@ class SeriesCell:
         """Return the interval's ends."""
         return "" if is_empty(box) else f"{box[0]}–{box[1]}"
 
-    def whole(self, axes: Axes, image: Float[np.ndarray, "t *c"], box: Int[np.ndarray, "2"], colour: str) -> None:
+    def whole(self, axes: Axes, image: Float[np.ndarray, "steps ..."], box: Int[np.ndarray, "2"], colour: str) -> None:
         """Draw the curves and the interval."""
         if not is_empty(box):
             axes.axvspan(box[0] - 0.5, box[1] + 0.5, facecolor=colour, alpha=0.45, linewidth=0)
         self._drawn(axes, image, 0)
 
     def inside(
-        self, sheet: Sheet, corner: tuple[float, float], image: Float[np.ndarray, "t *c"], box: Int[np.ndarray, "2"]
+        self,
+        sheet: Sheet,
+        corner: tuple[float, float],
+        image: Float[np.ndarray, "steps ..."],
+        box: Int[np.ndarray, "2"],
     ) -> None:
         """Draw the curves in the interval, spread over the cell's width."""
         self._drawn(sheet.axes(*corner, self.width, self.height), image[box[0] : box[1] + 1], int(box[0]))
 
-    def _drawn(self, axes: Axes, series: Float[np.ndarray, "t *c"], first: int) -> None:
+    def _drawn(self, axes: Axes, series: Float[np.ndarray, "steps ..."], first: int) -> None:
         axes.set_axis_on()
         curves(axes, series, first)
         axes.set(xticks=[], yticks=[], ylim=self.limits)
@@ -128,7 +137,7 @@ class VolumeCell:
 
 
 def cell_of(images: Float[np.ndarray, "..."], axes: int) -> Cell:
-    """Return how inputs (n, *shape) of so many spatial axes are drawn: 1 for series and vectors, 2, or 3 for volumes."""
+    """Return how inputs (n, *shape) are drawn whose spatial axes are so many: 1 of series and vectors, 3 of volumes."""
     if axes == 1:
         channels = images.shape[2] if images.ndim == 3 else 1
         low, high = (float(images.min()), float(images.max())) if images.size else (0.0, 1.0)
@@ -140,10 +149,12 @@ def cell_of(images: Float[np.ndarray, "..."], axes: int) -> Cell:
     if axes == 2:
         return ImageCell(width, high, channel_note(images.shape[-1]))
     mean = "mean of channels, " if images.shape[-1] > 1 else ""
-    return VolumeCell(width, high, f"Slices through the middle of the box; {mean}black to white is each volume's range.")
+    return VolumeCell(
+        width, high, f"Slices through the middle of the box; {mean}black to white is each volume's range."
+    )
 
 
-def curves(axes: Axes, series: Float[np.ndarray, "t *c"], first: int = 0) -> None:
+def curves(axes: Axes, series: Float[np.ndarray, "steps ..."], first: int = 0) -> None:
     """Draw the channels of a series, at most `MOST_LINES`, from step `first` on."""
     channels = finite(series)[:, None] if series.ndim == 1 else finite(series)
     steps = np.arange(first, first + len(channels))
@@ -161,7 +172,7 @@ def in_grey(volume: Float[np.ndarray, "d h w c"]) -> Float[np.ndarray, "d h w"]:
 
 
 def montage(volume: Float[np.ndarray, "d h w c"]) -> tuple[Float[np.ndarray, "rows columns"], tuple[int, ...]]:
-    """Return slices of a volume in grey, at most nine from front to back, and which; row by row, white lines between."""
+    """Return slices of a volume in grey, at most nine from front to back, row by row with white lines, and which."""
     grey = in_grey(volume)
     shown = tuple(int(k) for k in np.unique(np.linspace(0, len(grey) - 1, min(len(grey), MOST_SLICES)).round()))
     columns = int(np.ceil(np.sqrt(len(shown))))
@@ -198,5 +209,5 @@ def _enlarged(sheet: Sheet, corner: tuple[float, float], most: tuple[float, floa
     """Draw pixels as large as fits; grey where they are one number each."""
     scale = min(most[0] / pixels.shape[1], most[1] / pixels.shape[0])
     axes = sheet.axes(*corner, pixels.shape[1] * scale, pixels.shape[0] * scale)
-    grey = {"cmap": "gray", "vmin": 0, "vmax": 1} if pixels.ndim == 2 else {}
+    grey: dict[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": 1} if pixels.ndim == 2 else {}
     axes.imshow(pixels, aspect="auto", **grey)

@@ -27,8 +27,9 @@ def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
     step = 2 * cell.height + 2 * _WORD + 0.22
     sheet_w = max(2 * EDGE + _LABEL + columns * (cell.width + _GAP), 5.6)
     (whole, several), box = INPUTS[axes], _BOX[axes]
+    seen = f"its {box} is what the unit sees at its strongest position"
     words = [
-        f"Above: the whole {whole}, its {box} is what the unit sees at its strongest position. Below: inside the {box}.",
+        f"Above: the whole {whole}, {seen}. Below: inside the {box}.",
         ""
         if result.quantity == "activation"
         else f"These are the {several} in which each unit mattered most for the class.",
@@ -80,7 +81,8 @@ def _label(result: Exemplars, at: tuple[int, int]) -> str:
 def _about(result: Exemplars, unit: int) -> str:
     images = max(result.image_count - int(result.nonfinite[unit]), 1)
     what = "" if result.quantity == "activation" else f"{result.quantity} "
-    words = [f"{what}above {number(result.threshold)} in {percent(float(result.fired[unit]) / images)} of {INPUTS[result.place.shape[-1]][1]}"]
+    share, several = percent(float(result.fired[unit]) / images), INPUTS[result.place.shape[-1]][1]
+    words = [f"{what}above {number(result.threshold)} in {share} of {several}"]
     if result.class_means is not None:
         best = int(result.class_means[:, unit].argmax())
         words.append(f"strongest class: {plain(result.class_names[best], 18)}")
