@@ -219,7 +219,8 @@ def _array_of(images: Any, input_shape: tuple[int, int, int], space: Held | None
     """Return images of an array as the model holds them, floats or bytes."""
     array = np.asarray(images)
     if space is not None:
-        array = space.held(array[None] if array.shape == tuple(space.shape) else array)
+        array = array[None] if array.shape == tuple(space.shape) else array
+        array = space.held(array) if array.shape[1:] == tuple(space.shape) else array
     array = array[None] if array.ndim == 3 else array
     known_kind = array.dtype.kind == "f" or array.dtype == np.uint8
     if known_kind and array.ndim == 4 and array.shape[1:] == tuple(input_shape) and len(array):

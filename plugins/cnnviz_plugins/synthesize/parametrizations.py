@@ -152,7 +152,7 @@ class Fourier:
         values = jnp.fft.irfftn(jax.lax.complex(scaled[0], scaled[1]), sides, axes=tuple(range(len(sides))))
         return squashed(correlated(values), self.limits)
 
-    def parameters(self, image: Float[Array, "*axes c"]) -> Float[Array, "2 *axes half c"]:
+    def parameters(self, image: Float[Array, "*axes c"]) -> Float[Array, "2 *sides half c"]:
         """Return the spectrum of an image; black and white end a little inside."""
         spectrum = jnp.fft.rfftn(decorrelated(logit(image, self.limits)), axes=tuple(range(image.ndim - 1)))
         return jnp.stack([spectrum.real, spectrum.imag]) / jnp.asarray(self.scale(image.shape))[..., None]
