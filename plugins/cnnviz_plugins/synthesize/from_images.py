@@ -128,7 +128,7 @@ class Accentuation(Ascent):
         size = jnp.sqrt(jnp.mean(jnp.square(values[0])))
         return {"image": image, "size": jnp.maximum(size, 1e-6)}
 
-    def taken(self, case: Case, images: Float[Array, "k h w c"]) -> Float[Array, " k"]:
+    def taken(self, case: Case, images: Float[Array, "k *axes c"]) -> Float[Array, " k"]:
         """Return the penalties and the distance from the image, in units of the score."""
         transforms, progress = self.recipe.transforms, self.progress(case)
 
