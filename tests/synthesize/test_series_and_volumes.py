@@ -295,3 +295,9 @@ def test_a_montage_has_nine_slices_from_front_to_back():
     np.testing.assert_allclose(sheet[4:7, 5:9], grey[shown[4]])
     assert (sheet[3] == 1).all()
     assert montage(volume[:2])[1] == (0, 1)
+
+
+def test_several_inputs_are_refused():
+    both = cv.adapt(lambda params, x: x["a"] @ params + x["b"], jnp.ones((4, 2)), input_shape={"a": (4,), "b": (2,)})
+    with pytest.raises(LayerKindError, match="maximization works on one input"):
+        cv.synthesize(QUICK, both, target=[0], steps=2)
