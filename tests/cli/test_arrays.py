@@ -110,7 +110,7 @@ def test_series_and_volumes_of_an_npz_are_surveyed_and_explained(tmp_path, monke
     assert main(["survey", "exemplars", "own_nets_of_waves:waves", "waves.npz", "--out", "units.npz"]) == 0
     assert cv.load("units.npz").box.shape == (2, 9, 2)
     assert main(["explain", "saliency", "own_nets_of_waves:waves", "waves.npz", "--out", "maps.npz"]) == 0
-    assert cv.load("maps.npz").values.shape == (4, 12)
+    assert cv.load("maps.npz").values.shape[:2] == (4, 12)
     Image.new("L", (4, 4)).save("image.png")
     assert main(["survey", "exemplars", "own_nets_of_waves:waves", ".", "--out", "units.png"]) == 2
     assert "is a source of images, and the model takes a series of shape (12, 2)" in capsys.readouterr().err
