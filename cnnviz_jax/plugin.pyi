@@ -63,6 +63,7 @@ from .engine.sobol_design import sobol_points as sobol_points
 from .engine.sobol_design import sobol_strengths as sobol_strengths
 from .engine.survey import SurveyPlan as SurveyPlan
 from .engine.survey import boxes_of as boxes_of
+from .engine.survey import grid_of as grid_of
 from .engine.survey import kept_images as kept_images
 from .engine.survey import places_of as places_of
 from .engine.survey import run_survey as run_survey

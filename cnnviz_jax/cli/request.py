@@ -322,13 +322,14 @@ def stacked(files: Sequence[ImageFile], model: Model) -> Any:
     from cnnviz_jax.data.arrays import images_in_npz
     from cnnviz_jax.data.source import to_float
 
-    shape = model.input_shape
-    arrays = {path: images_in_npz(path, shape) for path in {file.path for file in files if file.number is not None}}
+    shape, space = model.input_shape, model.structure.space
+    paths = {file.path for file in files if file.number is not None}
+    arrays = {path: images_in_npz(path, shape, space) for path in paths}
 
     def loaded(file: ImageFile) -> np.ndarray:
         if file.number is None:
             return cv.load_image(file.path, model)
-        return to_float(arrays[file.path][file.number], shape)
+        return to_float(arrays[file.path][file.number], shape, space)
 
     return np.stack([loaded(file) for file in files])
 

@@ -1,4 +1,7 @@
-"""Images that lie in arrays: `images` (n, h, w, c) in an `.npz` or a zarr, with any further fields beside them."""
+"""Images that lie in arrays: `images` (n, h, w, c) in an `.npz` or a zarr, with any further fields beside them.
+
+Series (n, t, c), volumes (n, d, h, w, c) and vectors (n, k) are `images` too, where the model takes such.
+"""
 
 from __future__ import annotations
 
@@ -12,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz_jax.data.held import Held, own_shape
 from cnnviz_jax.data.source import Example, as_image, dtype_kept
 from cnnviz_jax.errors import UsageError, reason_of
 from cnnviz_jax.files import content_marks, file_sha256
@@ -27,13 +31,13 @@ class NpzSource:
     `concept_names` names what the field `concepts` shows.
     """
 
-    def __init__(self, path: Path, input_shape: tuple[int, int, int]) -> None:
+    def __init__(self, path: Path, input_shape: tuple[int, int, int], *, space: Held | None = None) -> None:
         with _read_as_npz(path), NpzFile(path) as archive:
             arrays = {_field_name(name): archive[name] for name in archive}
-        self._images = _checked_images(arrays, path, input_shape)
+        self._images = _checked_images(arrays, path, input_shape, space)
         self.concept_names = tuple(map(str, arrays.pop("concept_names", ())))
         self._more = {n: a for n, a in arrays.items() if n != "images" and a.ndim and len(a) == len(self._images)}
-        self._shape, self._digest = input_shape, file_sha256(path)
+        self._shape, self._space, self._digest = input_shape, space, file_sha256(path)
         self.image_dtype = dtype_kept(self._images.dtype)
         self.fields = {name: (array.shape[1:], _plain(array.dtype)) for name, array in self._more.items()}
 
@@ -43,7 +47,8 @@ class NpzSource:
     def __getitem__(self, index: int) -> Example:
         """Return an image and its fields."""
         fields = {name: np.asarray(a[index], self.fields[name][1]) for name, a in self._more.items()}
-        return Example(image=as_image(self._images[index], self._shape, self.image_dtype), fields=fields)
+        image = as_image(self._images[index], self._shape, self.image_dtype, self._space)
+        return Example(image=image, fields=fields)
 
     def digest(self) -> str:
         """Return the file's SHA-256."""
@@ -66,8 +71,8 @@ def count_in_npz(path: Path) -> int:
     return shape[0] if shape and 0 not in shape else 0
 
 
-def images_in_npz(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
-    """Return the array `images` of an `.npz`, whose images fit a model.
+def images_in_npz(path: Path, input_shape: tuple[int, int, int], space: Held | None = None) -> np.ndarray:
+    """Return the array `images` of an `.npz`, whose images fit a model; of others than images with their own axes.
 
     Raises:
         UsageError: It cannot be read, or holds no such array, or the images do not fit.
@@ -75,7 +80,7 @@ def images_in_npz(path: Path, input_shape: tuple[int, int, int]) -> np.ndarray:
     with _read_as_npz(path), NpzFile(path) as archive:
         _check_has_images(archive, path)
         arrays = {"images": archive["images"]}
-    return np.asarray(_checked_images(arrays, path, input_shape))
+    return np.asarray(_checked_images(arrays, path, input_shape, space))
 
 
 @contextlib.contextmanager
@@ -97,11 +102,13 @@ def _check_has_images(names: Collection[str], path: Path) -> None:
 class ZarrSource:
     """The array `images` of a zarr group (or a zarr array itself), read a chunk at a time."""
 
-    def __init__(self, path: Path, input_shape: tuple[int, int, int], *, full_digest: bool = False) -> None:
-        self._path, self._shape, self._full = path, input_shape, full_digest
+    def __init__(
+        self, path: Path, input_shape: tuple[int, int, int], *, full_digest: bool = False, space: Held | None = None
+    ) -> None:
+        self._path, self._shape, self._full, self._space = path, input_shape, full_digest, space
         self._arrays: dict[str, ZarrNumbers] = {}
         self._open()
-        _checked_images(self._arrays, path, input_shape)
+        _checked_images(self._arrays, path, input_shape, space)
         self.image_dtype = dtype_kept(self._arrays["images"].dtype)
         count = self._arrays["images"].shape[0]
         self._arrays = {n: a for n, a in self._arrays.items() if n == "images" or (a.ndim and a.shape[0] == count)}
@@ -119,7 +126,7 @@ class ZarrSource:
         self._guard = threading.Lock()
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("_path", "_shape", "_full", "fields", "image_dtype")
+        kept = ("_path", "_shape", "_full", "_space", "fields", "image_dtype")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -133,7 +140,7 @@ class ZarrSource:
         """Return an image and its fields, or why its chunk cannot be read."""
         try:
             fields = {name: np.asarray(self._row(name, index), kind) for name, (_, kind) in self.fields.items()}
-            image = as_image(self._row("images", index), self._shape, self.image_dtype)
+            image = as_image(self._row("images", index), self._shape, self.image_dtype, self._space)
             return Example(image=image, fields=fields)
         except (OSError, ValueError) as error:
             empty = {name: np.zeros(shape, kind) for name, (shape, kind) in self.fields.items()}
@@ -176,12 +183,14 @@ def _plain(dtype: np.dtype) -> str:
     return "float32"
 
 
-def _checked_images(arrays: dict[str, Any], path: Path, input_shape: tuple[int, int, int]) -> Any:
+def _checked_images(arrays: dict[str, Any], path: Path, input_shape: tuple[int, int, int], space: Held | None) -> Any:
     _check_has_images(arrays, path)
-    images = arrays["images"]
-    grey = images.ndim == 3 and input_shape[2] == 1 and tuple(images.shape[1:]) == input_shape[:2]
-    if not grey and (images.ndim != 4 or tuple(images.shape[1:]) != tuple(input_shape)):
-        raise UsageError(f"{path}: images have shape {tuple(images.shape)}; the model takes (n, *{tuple(input_shape)})")
+    images, own = arrays["images"], own_shape(input_shape, space)
+    shape = tuple(images.shape)
+    grey = images.ndim == 3 and input_shape[2] == 1 and shape[1:] == input_shape[:2]
+    if not images.ndim or not (grey or shape[1:] in (own, tuple(input_shape))):
+        what = "images" if space is None else space.words
+        raise UsageError(f"{path}: images have shape {shape}; the model takes {what} (n, *{own})")
     if images.dtype.kind != "f" and images.dtype != np.uint8:
         raise UsageError(f"{path}: images are {images.dtype}; floats in [0, 1] or uint8 are taken")
     if not images.shape[0]:

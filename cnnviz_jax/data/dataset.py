@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float, UInt8
 
 from cnnviz_jax.data.folder import with_class_names
 from cnnviz_jax.data.given import OTHER_AXES, in_unit_range, is_of_other_axes
+from cnnviz_jax.data.held import Held
 from cnnviz_jax.data.opening import open_source
 from cnnviz_jax.data.source import Example, dtype_kept, image_dtype
 from cnnviz_jax.errors import ImageError, UsageError
@@ -56,6 +57,8 @@ class Dataset:
     """Where the images come from: a `cnnviz_jax.data.source.Source`."""
     class_names: tuple[str, ...] = ()
     """Names of the labels, where there are labels."""
+    space: Held | None = None
+    """How inputs that are no images are held as such; the source may give them with their own axes."""
 
     @classmethod
     def of(
@@ -67,6 +70,7 @@ class Dataset:
         names: Sequence[str] | None = None,
         class_names: Sequence[str] | None = None,
         fields: Mapping[str, Any] | None = None,
+        space: Held | None = None,
     ) -> "Dataset":
         """Return the data set that a user means by `images` and `labels`.
 
@@ -78,6 +82,7 @@ class Dataset:
             names: One name per image, for arrays.
             class_names: Names of the classes, where labels are numbers.
             fields: Further arrays by name, one row per image, where `images` is an array; a source has its own.
+            space: How inputs that are no images are held as such: `images` may have their own axes.
 
         Raises:
             ImageError: The images do not fit the model.
@@ -89,21 +94,13 @@ class Dataset:
         if isinstance(images, str | Path):
             if labels is not None and not isinstance(labels, str | Path):
                 raise UsageError(f'labels of {str(images)!r} are "folders" or a CSV file, got {type(labels).__name__}')
-            source = open_source(str(images), input_shape, labels=None if labels is None else str(labels))
+            source = open_source(str(images), input_shape, labels=None if labels is None else str(labels), space=space)
             source, named = _named(source, known)
-            return cls(source=source, class_names=named)
+            return cls(source=source, class_names=named, space=space)
         if hasattr(images, "digest") and hasattr(images, "fields"):
             source, named = _named(images, known)
-            return cls(source=source, class_names=named)
-        array = np.asarray(images)
-        array = array[None] if array.ndim == 3 else array
-        known_kind = array.dtype.kind == "f" or array.dtype == np.uint8
-        if not known_kind or array.shape[1:] != tuple(input_shape) or array.ndim != 4 or not len(array):
-            other = f", {OTHER_AXES}" if is_of_other_axes(np.shape(images), input_shape) else ""
-            raise ImageError(
-                "a survey takes images (n, h, w, c) of floats in [0, 1] or bytes (uint8) with (h, w, c) = "
-                f"{tuple(input_shape)}, got {array.dtype} {np.shape(images)}{other}"
-            )
+            return cls(source=source, class_names=named, space=space)
+        array = _array_of(images, input_shape, space)
         numbers = None
         if labels is not None:
             numbers = np.asarray(labels)
@@ -124,7 +121,7 @@ class Dataset:
                 raise UsageError(f"the field {name!r} has shape {rows.shape}; {len(array)} images need as many rows")
         more = more if numbers is None else {"label": numbers, **more}
         arrays = _ArraySource(array.astype(dtype_kept(array.dtype)), None if names is None else tuple(names), more)
-        return cls(source=arrays, class_names=known if numbers is not None else ())
+        return cls(source=arrays, class_names=known if numbers is not None else (), space=space)
 
     def __len__(self) -> int:
         return len(self.source)
@@ -152,7 +149,12 @@ class Dataset:
         example = self.source[index]
         if example.image is None:
             raise ImageError(f"{self.source.name(index)} cannot be read: {example.error}")
-        return in_unit_range(example.image)
+        return in_unit_range(self._held(example.image))
+
+    def _held(self, image: np.ndarray) -> np.ndarray:
+        """An image as the model holds it."""
+        held: np.ndarray = image if self.space is None else self.space.held(image[None])[0]
+        return held
 
     def described(self, names: Sequence[str]) -> dict[str, tuple[tuple[int, ...], str]]:
         """Return shape and dtype of these fields of one image, and of `label`, which every batch has.
@@ -190,7 +192,7 @@ class Dataset:
             if example.image is None:
                 unreadable[first + row] = f"{self.source.name(first + row)}: {example.error}"
                 continue
-            images[row], valid[row] = example.image, True
+            images[row], valid[row] = self._held(example.image), True
             for name in fields.keys() & example.fields.keys():
                 fields[name][row] = example.fields[name]
         ids = np.arange(first, first + size, dtype=np.uint32)
@@ -211,6 +213,29 @@ class ImageBatch:
     """What is known beside the images: `label`, -1 where unknown, and the fields that were asked for."""
     unreadable: dict[int, str]
     """Why images could not be read, by number."""
+
+
+def _array_of(images: Any, input_shape: tuple[int, int, int], space: Held | None) -> np.ndarray:
+    """Return images of an array as the model holds them, floats or bytes."""
+    array = np.asarray(images)
+    if space is not None:
+        array = array[None] if array.shape == tuple(space.shape) else array
+        array = space.held(array) if array.shape[1:] == tuple(space.shape) else array
+    array = array[None] if array.ndim == 3 else array
+    known_kind = array.dtype.kind == "f" or array.dtype == np.uint8
+    if known_kind and array.ndim == 4 and array.shape[1:] == tuple(input_shape) and len(array):
+        return array
+    found = f"got {np.asarray(images).dtype} {np.shape(images)}"
+    if space is not None:
+        raise ImageError(
+            f"the model takes {space.words} of shape {tuple(space.shape)}; a survey takes several, (n, *shape), of "
+            f"floats or bytes (uint8), {found}"
+        )
+    other = f", {OTHER_AXES}" if is_of_other_axes(np.shape(images), input_shape) else ""
+    raise ImageError(
+        "a survey takes images (n, h, w, c) of floats in [0, 1] or bytes (uint8) with (h, w, c) = "
+        f"{tuple(input_shape)}, {found}{other}"
+    )
 
 
 def _named(source: Any, known: tuple[str, ...]) -> tuple[Any, tuple[str, ...]]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cnnviz_jax.data.held import Held
 from cnnviz_jax.data.source import Example, as_image, dtype_kept, to_float
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import import_factory
@@ -24,8 +25,10 @@ class FactorySource:
     the pixels of some images spread over the list, or of all of them.
     """
 
-    def __init__(self, word: str, input_shape: tuple[int, int, int], *, full_digest: bool = False) -> None:
-        self._word, self._shape, self._full = word, input_shape, full_digest
+    def __init__(
+        self, word: str, input_shape: tuple[int, int, int], *, full_digest: bool = False, space: Held | None = None
+    ) -> None:
+        self._word, self._shape, self._full, self._space = word, input_shape, full_digest, space
         self._open()
         if not len(self):
             raise UsageError(f"the source {word!r} has no images")
@@ -47,13 +50,13 @@ class FactorySource:
             entry = self._inner[index]
             if _image_of(entry) is None:
                 raise ValueError("a dict without `image`")
-            to_float(_image_of(entry), self._shape)
+            to_float(_image_of(entry), self._shape, self._space)
         except Exception as error:
             raise UsageError(f"the source {self._word!r} gives no image {index}: {error}") from error
         return entry
 
     def __getstate__(self) -> dict[str, Any]:
-        kept = ("_word", "_shape", "_full", "fields", "image_dtype")
+        kept = ("_word", "_shape", "_full", "_space", "fields", "image_dtype")
         return {name: self.__dict__[name] for name in kept}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -73,7 +76,8 @@ class FactorySource:
         try:
             entry = self._inner[index]
             fields = {name: np.asarray(entry[name], kind) for name, (_, kind) in self.fields.items()}
-            return Example(image=as_image(_image_of(entry), self._shape, self.image_dtype), fields=fields)
+            image = as_image(_image_of(entry), self._shape, self.image_dtype, self._space)
+            return Example(image=image, fields=fields)
         except Exception as error:
             empty = {name: np.zeros(shape, kind) for name, (shape, kind) in self.fields.items()}
             return Example(image=None, error=f"{type(error).__name__}: {error}", fields=empty)

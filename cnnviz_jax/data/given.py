@@ -1,13 +1,14 @@
 """Arrays that a caller gives: the check that they are what the model takes."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Protocol, overload
+from typing import Any, Literal, overload
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
+from cnnviz_jax.data.held import Held
 from cnnviz_jax.errors import ImageError, UsageError
 
 Images = Array | np.ndarray | Sequence[Any] | Mapping[str, Any]
@@ -15,33 +16,6 @@ Images = Array | np.ndarray | Sequence[Any] | Mapping[str, Any]
 
 For models of several inputs a mapping of arrays by name.
 """
-
-
-class Held(Protocol):
-    """How inputs that are no images are held as such: a `cnnviz_jax.model.spaces.Space`."""
-
-    @property
-    def shape(self) -> Any:
-        """Of one input, or of each of several."""
-        ...
-
-    @property
-    def image(self) -> tuple[int, int, int]:
-        """Height, width and channels as it is held."""
-        ...
-
-    @property
-    def words(self) -> str:
-        """What it is called."""
-        ...
-
-    def packed(self, inputs: Any) -> Any:
-        """Return several inputs put together; others as they are."""
-        ...
-
-    def held(self, inputs: Any) -> Any:
-        """Return inputs as images."""
-        ...
 
 
 def image_names(names: Sequence[str] | None, count: int) -> tuple[str, ...]:
@@ -133,7 +107,10 @@ def _remedy(shape: tuple[int, ...], input_shape: tuple[int, int, int]) -> str:
     return "cv.load_image(file, model) makes them fit"
 
 
-OTHER_AXES = "while cv.explain, cv.measure, cv.compare, cv.capture and cv.inspect take series and volumes"
+OTHER_AXES = (
+    "while cv.explain, cv.measure, cv.compare, cv.capture, cv.inspect, cv.survey and cv.synthesize take series and "
+    "volumes"
+)
 """What is said where a function of images is given others."""
 
 

@@ -8,6 +8,7 @@ from typing import Literal
 from cnnviz_jax.data.arrays import NpzSource, ZarrSource
 from cnnviz_jax.data.factory import FactorySource
 from cnnviz_jax.data.folder import FolderSource
+from cnnviz_jax.data.held import Held
 from cnnviz_jax.data.records import is_record_word, open_records
 from cnnviz_jax.data.source import Source
 from cnnviz_jax.data.tars import TarSource, is_tar
@@ -24,6 +25,7 @@ def open_source(
     labels: str | None = None,
     crop_share: float | None = None,
     digest: Digest = "ends",
+    space: Held | None = None,
 ) -> Source:
     """Return the source that a word names.
 
@@ -36,19 +38,27 @@ def open_source(
         crop_share: See `cnnviz_jax.load_image`; for folders of images.
         digest: Whether the source's digest covers the `ends` of every file, 4 KiB each and its size, or the `full`
             file, which reads the whole data set once.
+        space: How inputs that are no images are held as such: arrays may have their own axes.
 
     Raises:
         UsageError: There is no such source, or its images do not fit the model.
     """
     path, full = Path(word), digest == "full"
+    is_npz = path.suffix == ".npz"
+    is_zarr = path.is_dir() and any((path / mark).exists() for mark in ("zarr.json", ".zgroup", ".zarray"))
+    is_of_images = is_tar(word) or is_record_word(word) or (path.is_dir() and not is_npz and not is_zarr)
+    if space is not None and is_of_images:
+        raise UsageError(
+            f"{word} is a source of images, and the model takes {space.words} of shape {tuple(space.shape)}; give an "
+            "array, an .npz or .zarr with `images` (n, *shape), or package.module:factory"
+        )
     if is_tar(word) or is_record_word(word):
         if labels is not None:
             raise UsageError(f"labels {labels!r} are for folders of images; {word} brings its own")
         if is_tar(word):
             return TarSource.open(word, input_shape, crop_share=crop_share, full_digest=full)
         return open_records(word, input_shape, crop_share=crop_share, full_digest=full)
-    is_there, is_npz = path.exists(), path.suffix == ".npz"
-    is_zarr = path.is_dir() and any((path / mark).exists() for mark in ("zarr.json", ".zgroup", ".zarray"))
+    is_there = path.exists()
     if not is_there and not is_reference(word):
         raise UsageError(
             f"no source {word!r}; name a folder of images, an .npz, .zarr or .tar file, hf:NAME@SPLIT, "
@@ -61,5 +71,7 @@ def open_source(
     if labels is not None:
         raise UsageError(f"labels {labels!r} are for folders of images; {word} brings its own field `label`")
     if not is_there:
-        return FactorySource(word, input_shape, full_digest=full)
-    return NpzSource(path, input_shape) if is_npz else ZarrSource(path, input_shape, full_digest=full)
+        return FactorySource(word, input_shape, full_digest=full, space=space)
+    if is_npz:
+        return NpzSource(path, input_shape, space=space)
+    return ZarrSource(path, input_shape, full_digest=full, space=space)

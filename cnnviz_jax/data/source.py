@@ -11,6 +11,8 @@ from typing import Any, Protocol, runtime_checkable
 import numpy as np
 from jaxtyping import Float, UInt8
 
+from cnnviz_jax.data.held import Held, own_shape
+
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
@@ -65,28 +67,34 @@ def dtype_kept(dtype: Any) -> str:
 
 
 def as_image(
-    image: Any, input_shape: tuple[int, int, int], dtype: str
+    image: Any, input_shape: tuple[int, int, int], dtype: str, space: Held | None = None
 ) -> Float[np.ndarray, "h w c"] | UInt8[np.ndarray, "h w c"]:
     """Return an array as an image of a source whose images have that dtype; see `dtype_kept`.
+
+    Args:
+        image: Any array.
+        input_shape: Height, width, channels that the model takes.
+        dtype: Of all images of the source.
+        space: How inputs that are no images are held as such: `image` may have their own axes.
 
     Raises:
         ValueError: Another shape or kind of number, or no bytes where the other images are.
     """
     if dtype != "uint8":
-        return to_float(image, input_shape)
-    array = _shaped(image, input_shape)
+        return to_float(image, input_shape, space)
+    array = _shaped(image, input_shape, space)
     if array.dtype != np.uint8:
         raise ValueError(f"an image of {array.dtype}; the first one was uint8")
     return array
 
 
-def to_float(image: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray, "h w c"]:
-    """Return an array as an image: bytes are divided by 255, floats are taken as they are.
+def to_float(image: Any, input_shape: tuple[int, int, int], space: Held | None = None) -> Float[np.ndarray, "h w c"]:
+    """Return an array as an image: bytes are divided by 255, floats are taken as they are; see `as_image`.
 
     Raises:
         ValueError: Another shape or kind of number.
     """
-    array = _shaped(image, input_shape)
+    array = _shaped(image, input_shape, space)
     if array.dtype == np.uint8:
         return array.astype(np.float32) / np.float32(255)
     if array.dtype.kind != "f":
@@ -94,10 +102,12 @@ def to_float(image: Any, input_shape: tuple[int, int, int]) -> Float[np.ndarray,
     return array.astype(np.float32)
 
 
-def _shaped(image: Any, input_shape: tuple[int, int, int]) -> np.ndarray:
+def _shaped(image: Any, input_shape: tuple[int, int, int], space: Held | None) -> np.ndarray:
     array = np.asarray(image)
+    if space is not None and array.shape == tuple(space.shape):
+        return array.reshape(space.image)
     if array.ndim == 2 and input_shape[2] == 1:
         array = array[:, :, None]
     if array.shape != tuple(input_shape):
-        raise ValueError(f"an image of shape {array.shape}; the model takes {tuple(input_shape)}")
+        raise ValueError(f"an image of shape {array.shape}; the model takes {own_shape(input_shape, space)}")
     return array

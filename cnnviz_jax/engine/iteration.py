@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import jax
 import jax.numpy as jnp
@@ -31,6 +31,10 @@ class Iteration:
     a frozen dataclass: its fields are the compiled program's identity. The three are traced; each sees one target, as
     a `Case`.
     """
+
+    axes: ClassVar[tuple[int, ...]] = (2,)
+    """How many spatial axes the model's inputs may have: 1 for series and vectors, 3 for volumes. Models and targets
+    hold them as images, as a `Fold` does; `result` returns them with their own axes."""
 
     steps: int
     """How many steps are taken."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import jax
@@ -13,9 +14,11 @@ from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.given import in_unit_range
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting
 from cnnviz_jax.engine.reducers import Reducer, Total, fields_of, read_batch, update_all
+from cnnviz_jax.engine.reducers.reducer import positions
 from cnnviz_jax.errors import UsageError
-from cnnviz_jax.model.layers import Layer
+from cnnviz_jax.model.layers import INPUT, Layer
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.spaces import Space
 from cnnviz_jax.progress.bars import Progress, silent
 
 
@@ -34,6 +37,9 @@ class SurveyPlan:
 
     `cnnviz sweep` runs one pass only and refuses a plan that has more.
     """
+    axes: tuple[int, ...] = (2,)
+    """How many spatial axes inputs may have: 1 for series and vectors, 3 for volumes. Reducers see a series' layer as
+    (b, 1, t, c) and a volume's as (b, d * h, w, c), slice below slice."""
 
 
 def run_survey(
@@ -114,38 +120,65 @@ def surveyed_layer(model: Model, name: str | None, units: tuple[int, ...] | None
     return layer
 
 
-def places_of(layer: Layer, entries: Mapping[str, np.ndarray]) -> Int[np.ndarray, "c *k 2"]:
-    """Return row and column in the layer's map of entries such as `TopK`'s; -1 where there is none."""
-    place = np.stack(np.divmod(entries["pos"], layer.shape[1] if layer.is_map else 1), -1)
+def grid_of(layer: Layer, space: Space | None) -> tuple[int, ...]:
+    """Return the units of a layer along each spatial axis of a model's inputs, `space` of `model.structure`.
+
+    (rows, columns) of images, (steps,) of series, (slices, rows, columns) of volumes; 1 along an axis that the layer
+    does not have. Positions count in this order, the last axis fastest.
+    """
+    count = positions(layer.shape)
+    if space is None:
+        return layer.shape[:2] if layer.is_map else (1, 1)
+    spatial: tuple[int, ...] = space.spatial
+    field = layer.receptive_field
+    # A series is held as one row, which it has no axis for: of its field's axes, and of the image's, the last is its.
+    known = spatial if field is None and layer.name == INPUT else () if field is None else field.shape[-len(spatial) :]
+    return known if prod(known) == count and known else (*(1,) * (len(spatial) - 1), count)
+
+
+def places_of(
+    layer: Layer, entries: Mapping[str, np.ndarray], space: Space | None = None
+) -> Int[np.ndarray, "c *k axes"]:
+    """Return where in the layer's map entries such as `TopK`'s are, along each axis; -1 where there is none."""
+    pos = np.where(entries["id"] < 0, 0, entries["pos"])
+    place = np.stack(np.unravel_index(pos, grid_of(layer, space)), -1)
     place[entries["id"] < 0] = -1
     return place
 
 
 def boxes_of(
-    layer: Layer, input_shape: tuple[int, int, int], place: Int[np.ndarray, "c *k 2"]
-) -> Int[np.ndarray, "c *k 4"]:
-    """Return what the unit at each place sees of the image, clipped to it; -1 where there is no entry."""
-    box = np.full((*place.shape[:-1], 4), -1, np.int64)
-    for axis, length in enumerate(input_shape[:2]):
+    layer: Layer, input_shape: tuple[int, int, int], place: Int[np.ndarray, "c *k axes"], space: Space | None = None
+) -> Int[np.ndarray, "c *k ends"]:
+    """Return what the unit at each place sees of the input, clipped to it; -1 where there is no entry.
+
+    The first of each axis, then the last of each, inclusive: (top, left, bottom, right) of images.
+    """
+    spatial = input_shape[:2] if space is None else space.spatial
+    count, field = len(spatial), layer.receptive_field
+    box = np.full((*place.shape[:-1], 2 * count), -1, np.int64)
+    for axis, length in enumerate(spatial):
         unit = place[..., axis]
         first, last = np.zeros(1, np.int64), np.full(1, length - 1)
-        if layer.receptive_field is not None:
-            reach = (layer.receptive_field.rows, layer.receptive_field.columns)[axis]
+        if field is not None:
+            reach = field.reaches[axis - count]
             first, last = np.asarray(reach.first, np.int64), np.asarray(reach.last, np.int64)
         at = np.where(unit < 0, 0, unit) if len(first) > 1 else np.zeros_like(unit)
-        box[..., axis], box[..., axis + 2] = first[at], last[at]
+        box[..., axis], box[..., axis + count] = first[at], last[at]
     box[place[..., 0] < 0] = -1
     return box
 
 
-def kept_images(dataset: Dataset, ids: Int[np.ndarray, "..."], input_shape: tuple[int, int, int]) -> dict[str, Any]:
+def kept_images(
+    dataset: Dataset, ids: Int[np.ndarray, "..."], input_shape: tuple[int, int, int], space: Space | None = None
+) -> dict[str, Any]:
     """Return the images of entries, each once, by their rising numbers: the fields `images`, `image_ids`, `names` and
-    `labels` of `Exemplars`."""
+    `labels` of `Exemplars`; series and volumes with their own axes."""
     wanted = np.unique(ids)
     wanted = wanted[wanted >= 0]
     images = [dataset.image(int(i)) for i in wanted]
+    held = np.stack(images) if images else np.zeros((0, *input_shape), np.float32)
     return {
-        "images": np.stack(images) if images else np.zeros((0, *input_shape), np.float32),
+        "images": held if space is None else space.own(held),
         "image_ids": wanted,
         "names": tuple(dataset.source.name(int(i)) for i in wanted),
         "labels": np.array([dataset.label(int(i)) for i in wanted], np.int64),

@@ -30,6 +30,11 @@ class Space:
         return self.shape if len(self.shape) == 1 else self.shape[:-1]
 
     @property
+    def axes(self) -> tuple[int, ...]:
+        """Lengths of the spatial axes, then the channels: (k, 1) of a vector, else `shape`."""
+        return (*self.spatial, self.image[2])
+
+    @property
     def image(self) -> tuple[int, int, int]:
         """Height, width and channels as it is held."""
         if len(self.shape) == 1:

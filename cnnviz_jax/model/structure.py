@@ -67,6 +67,11 @@ class Structure:
         return hash(self._identity)
 
     @property
+    def one_space(self) -> Space | None:
+        """`space` where the model takes one input that is no image: several inputs share no axes."""
+        return self.space if isinstance(self.space, Space) else None
+
+    @property
     def extents(self) -> tuple[int, ...]:
         """Lengths of the spatial axes: height and width of an image, as others are held too; three of a volume."""
         return _extents(self.input_shape, self.space)

@@ -24,9 +24,9 @@ that was given fires it; as far as was tried, none can. `diverged`: not finite."
 class Synthesis(Result):
     """Images made to excite units, one per target."""
 
-    images: Float[Numbers, "n h w c"]
-    """As the recipe shows them, in [0, 1]."""
-    raw: Float[Numbers, "n rows cols c"]
+    images: Float[Numbers, "n ..."]
+    """As the recipe shows them, (n, h, w, c) in [0, 1]; series (n, t, c) and volumes (n, d, h, w, c) in their units."""
+    raw: Float[Numbers, "n ..."]
     """In the model's input units, before any display step."""
     curves: Float[Numbers, "n steps"]
     """The objective at every step."""
@@ -34,7 +34,7 @@ class Synthesis(Result):
     """The objective reached by `raw`."""
     extras: Mapping[str, Shaped[Numbers, "..."]] = field(default_factory=dict)
     """Further arrays by name: `best` and `best_activation`; `peak`, how high a unit or channel gets anywhere in `raw`,
-    where every target is one; where asked for `frames` (n s h w c), `transparency`,
+    where every target is one; where asked for `frames` (n s, then axes as `raw`'s), `transparency`,
     and `exemplar_maximum`, `exemplar_index` and `ratio`, the activation reached over the data set's maximum."""
     status: tuple[Status, ...] = static(kw_only=True)
     """`ok`, or why there is no image to believe: `no_gradient`, `not_reached`, `dead`, `diverged`."""

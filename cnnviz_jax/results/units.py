@@ -16,6 +16,13 @@ from cnnviz_jax.results.tables import Tabular
 Groups = tuple[tuple[int, ...], ...]
 """Units that belong together, each group rising."""
 
+_AXES = {
+    1: (("step",), ("first", "last")),
+    2: (("row", "column"), ("top", "left", "bottom", "right")),
+    3: (("slice", "row", "column"), ("front", "top", "left", "back", "bottom", "right")),
+}
+"""What places and the ends of boxes are called, by the number of spatial axes."""
+
 
 @dataclass(frozen=True, kw_only=True, repr=False)
 class Exemplars(Tabular, Result):
@@ -26,10 +33,11 @@ class Exemplars(Tabular, Result):
     """The unit's value there; -inf where there were fewer than k."""
     id: Int[np.ndarray, "c k"]
     """Number of the image in the data set; -1 where there were fewer than k."""
-    place: Int[np.ndarray, "c k 2"]
-    """Row and column in the layer's map."""
-    box: Int[np.ndarray, "c k 4"]
-    """Top, left, bottom, right (inclusive) of what the unit sees there, inside the image."""
+    place: Int[np.ndarray, "c k axes"]
+    """Row and column in the layer's map; the step of a series, slice, row and column of a volume."""
+    box: Int[np.ndarray, "c k 2*axes"]
+    """Top, left, bottom, right (inclusive) of what the unit sees there, inside the image; first and last step of a
+    series, front, top, left, back, bottom, right of a volume."""
     threshold: float
     """A unit fires above this."""
     fired: Int[np.ndarray, " c"]
@@ -40,8 +48,8 @@ class Exemplars(Tabular, Result):
     """Images that were read."""
     units: tuple[int, ...]
     """Units whose images are in `images`."""
-    images: Float[np.ndarray, "m h w ch"]
-    """The images of `units`, each once."""
+    images: Float[np.ndarray, "m ..."]
+    """The images of `units`, each once; series and volumes with their own axes."""
     image_ids: Int[np.ndarray, " m"]
     """Their numbers, rising."""
     names: tuple[str, ...]
@@ -61,13 +69,13 @@ class Exemplars(Tabular, Result):
     """Levels below the maximum, as quantiles of each unit's maxima over a sample of images; none unless asked for."""
     level_quantile: Float[np.ndarray, "c l"] | None = None
     """The value at each level."""
-    level_value: Float[np.ndarray, "c l k"] | None = None
+    level_value: Float[np.ndarray, "c l level_k"] | None = None
     """The unit's maximum on the images nearest to it; -inf where there were fewer."""
-    level_id: Int[np.ndarray, "c l k"] | None = None
+    level_id: Int[np.ndarray, "c l level_k"] | None = None
     """Their numbers; -1 where there were fewer."""
-    level_place: Int[np.ndarray, "c l k 2"] | None = None
-    """Row and column in the layer's map."""
-    level_box: Int[np.ndarray, "c l k 4"] | None = None
+    level_place: Int[np.ndarray, "c l level_k axes"] | None = None
+    """Where in the layer's map, as `place`."""
+    level_box: Int[np.ndarray, "c l level_k 2*axes"] | None = None
     """What the unit sees there, as `box`."""
     sampled: int = 0
     """Images of that sample."""
@@ -77,19 +85,20 @@ class Exemplars(Tabular, Result):
 
     def table(self) -> list[dict[str, float | int | str]]:
         """Return one row per unit and entry, strongest first: the image's number, the value, its place and its box."""
+        axes, ends = _AXES[self.place.shape[-1]]
         return [
             {
                 "unit": int(unit),
                 "rank": int(rank),
                 "image": int(self.id[unit, rank]),
                 "value": float(self.value[unit, rank]),
-                **dict(zip(("row", "column"), self.place[unit, rank].tolist(), strict=True)),
-                **dict(zip(("top", "left", "bottom", "right"), self.box[unit, rank].tolist(), strict=True)),
+                **dict(zip(axes, self.place[unit, rank].tolist(), strict=True)),
+                **dict(zip(ends, self.box[unit, rank].tolist(), strict=True)),
             }
             for unit, rank in zip(*np.nonzero(self.id >= 0), strict=True)
         ]
 
-    def image(self, unit: int, rank: int) -> Float[np.ndarray, "h w ch"]:
+    def image(self, unit: int, rank: int) -> Float[np.ndarray, "..."]:
         """Return the whole image of a unit's entry.
 
         Raises:
@@ -102,14 +111,17 @@ class Exemplars(Tabular, Result):
         image: np.ndarray = self.images[at]
         return image
 
-    def crop(self, unit: int, rank: int) -> Float[np.ndarray, "rows cols ch"]:
+    def crop(self, unit: int, rank: int) -> Float[np.ndarray, "..."]:
         """Return the part of the image that the unit sees there; without a pixel where it sees only padding.
+
+        Of a series it is an interval, of a volume a box.
 
         Raises:
             UsageError: The image is not kept.
         """
-        top, left, bottom, right = self.box[unit, rank]
-        return self.image(unit, rank)[top : bottom + 1, left : right + 1]
+        ends = self.box[unit, rank]
+        firsts, lasts = ends[: len(ends) // 2], ends[len(ends) // 2 :]
+        return self.image(unit, rank)[tuple(slice(a, b + 1) for a, b in zip(firsts, lasts, strict=True))]
 
 
 @dataclass(frozen=True, kw_only=True, repr=False)
@@ -203,9 +215,9 @@ class Dissection(Tabular, Result):
     """A unit is a detector of a concept above this overlap."""
     units: tuple[int, ...]
     """Units that are drawn."""
-    images: Float[np.ndarray, "u k h w ch"]
-    """Their best images."""
-    masks: Bool[np.ndarray, "u k h w"]
+    images: Float[np.ndarray, "u k ..."]
+    """Their best images; series and volumes with their own axes."""
+    masks: Bool[np.ndarray, "u k *axes"]
     """Where in them the unit is above its threshold."""
     ids: Int[np.ndarray, "u k"]
     """Numbers of those images; -1 where there were fewer than k."""

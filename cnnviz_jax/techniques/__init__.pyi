@@ -519,7 +519,8 @@ class Dissection(SurveyConfig[units.Dissection]):
     units: tuple[int, ...] | None = None
     """Units that are drawn; those of the largest overlap when not given. Numbers cover all units."""
     masks: str = 'concepts'
-    """The field in which images bring their masks (concepts, height, width)."""
+    """The field in which images bring their masks (concepts, height, width); of series (concepts, steps), of volumes
+    (concepts, depth, height, width)."""
     concepts: tuple[str, ...] = ()
     """Names of the masks, such as `texture:dots`, the category before the colon; the source's own when not given."""
     share: float = 0.005

@@ -8,6 +8,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax import targets
 from cnnviz_jax.compiling import in_batches
+from cnnviz_jax.engine.survey import grid_of
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.synthesis import Status, Synthesis
 from cnnviz_jax.targets.combining import terms_of
@@ -73,7 +74,7 @@ def exemplar_crops(
     target: targets.Channel | targets.Neuron,
     images: Float[np.ndarray, "n h w c"],
     scores: Float[np.ndarray, "n targets"],
-) -> Float[np.ndarray, "targets crops rows columns c"]:
+) -> Float[np.ndarray, "targets crops *sides c"]:
     """Return, for each unit, the receptive field of its most excited place in each of its best images.
 
     Crops are as large as the nominal field, at most the image, and are moved inside it.
@@ -88,21 +89,30 @@ def exemplar_crops(
     layer, channels = model.layers[target.layer], np.broadcast_to(np.asarray(target.channel), len(best))
     field = layer.receptive_field
     assert field is not None  # only the image itself has none
-    height, width = (min(int(np.ceil(size)), own) for size, own in zip(field.size, images.shape[1:3], strict=True))
+    space, grid = model.structure.one_space, grid_of(layer, model.structure.one_space)
+    own = images if space is None else images.reshape(len(images), *space.axes)
+    extents = own.shape[1:-1]
+    # A series is held as one row: its field has an axis for that too, which comes first.
+    before = len(field.size) - len(extents)
+    sides = tuple(min(int(np.ceil(size)), length) for size, length in zip(field.size[before:], extents, strict=True))
     places: dict[int, np.ndarray] = {}
-    crops = np.zeros((*best.shape, height, width, images.shape[3]), np.float32)
+    crops = np.zeros((*best.shape, *sides, own.shape[-1]), np.float32)
     for i, row in enumerate(best):
         for j, number in enumerate(row):
-            top = left = 0
+            corner = [0] * len(extents)
             if layer.is_map:
                 if number not in places:
-                    places[int(number)] = capture(model, images[number], [target.layer])[target.layer][0]
+                    places[int(number)] = capture(model, images[number][None], [target.layer])[target.layer][0]
                 values = places[int(number)]
-                unit = np.unravel_index(values[..., channels[i]].argmax(), values.shape[:2])
+                position = int(values[..., channels[i]].argmax())
                 if isinstance(target, targets.Neuron):
-                    unit = (np.asarray(target.row)[i], np.asarray(target.col)[i])
-                middle = field.centre(int(unit[0]), int(unit[1]))
-                top = int(np.clip(round(float(middle[0]) - (height - 1) / 2), 0, images.shape[1] - height))
-                left = int(np.clip(round(float(middle[1]) - (width - 1) / 2), 0, images.shape[2] - width))
-            crops[i, j] = images[number, top : top + height, left : left + width]
+                    position = int(np.asarray(target.row)[i]) * layer.shape[1] + int(np.asarray(target.col)[i])
+                unit = np.unravel_index(position, grid)
+                middle = field.centre(*(0,) * before, *map(int, unit))[before:]
+                corner = [
+                    int(np.clip(round(float(at) - (side - 1) / 2), 0, length - side))
+                    for at, side, length in zip(middle, sides, extents, strict=True)
+                ]
+            inside = tuple(slice(first, first + side) for first, side in zip(corner, sides, strict=True))
+            crops[i, j] = own[(number, *inside)]
     return crops

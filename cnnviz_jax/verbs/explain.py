@@ -25,9 +25,10 @@ from cnnviz_jax.engine import (
 )
 from cnnviz_jax.engine.given_arrays import GivenArrays, given_arrays
 from cnnviz_jax.engine.smoothing import NoiseKind, Smoothed
+from cnnviz_jax.engine.spatial_axes import check_axes
 from cnnviz_jax.engine.spreading import devices_to_use
 from cnnviz_jax.engine.techniques import Technique, layer_note, resolve_technique, running
-from cnnviz_jax.errors import LayerKindError, ModelError, PluginError, UsageError
+from cnnviz_jax.errors import ModelError, PluginError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.model.several_inputs import SeveralInputs
@@ -291,18 +292,8 @@ class Prepared:
         require_model(model)
         own, around = _apart(technique, _held_options(options, model))
         chosen = resolve_technique(technique, "explain", own, model)
-        space = model.structure.space
-        if isinstance(space, SeveralInputs) and 0 not in chosen.built.axes:
-            raise LayerKindError(
-                f"{chosen.spec.name} works on one input; {model.name} takes {space.words}. cv.explain explains each "
-                "alone, and model.of_input(name, others) is a model of one"
-            )
-        if space is not None and len(space.spatial) not in chosen.built.axes:
-            takes = " or ".join(str(number) for number in chosen.built.axes)
-            raise LayerKindError(
-                f"{chosen.spec.name} works on inputs of {takes} spatial axes; {model.name} takes {space.words} of "
-                f"{len(space.spatial)}, which saliency, integrated-gradients, grad-cam and occlusion explain"
-            )
+        others = "which saliency, integrated-gradients, grad-cam and occlusion explain"
+        check_axes(chosen.spec.name, chosen.built.axes, model, others)
         images = check_images(images, model.input_shape, on_device=True, space=model.structure.space)
         probabilities = None
         if target is None:

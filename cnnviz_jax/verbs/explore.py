@@ -14,7 +14,7 @@ from cnnviz_jax.data.unreadable import check_some_read
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key, stage
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.surveys import Surveyed
-from cnnviz_jax.errors import LayerKindError, RenderError, UsageError, did_you_mean
+from cnnviz_jax.errors import LayerKindError, ModelError, RenderError, UsageError, did_you_mean
 from cnnviz_jax.files import check_writable
 from cnnviz_jax.model.model import Model, require_model
 from cnnviz_jax.options.building import names_of_options, technique_and_config
@@ -102,6 +102,11 @@ def explore(
     pages; with synthesis, steps x units forward and backward passes.
     """
     require_model(model)
+    if model.structure.space is not None:
+        raise ModelError(
+            f"a site shows images, and {model.name} takes {model.structure.space.words}; cv.survey, cv.explain and "
+            "cv.synthesize look at its units one layer at a time"
+        )
     if detail not in get_args(Detail):
         raise UsageError(f"detail is full or light, got {detail!r}")
     most, chosen, folder, registry = parsed(synthesis), chosen_layers(model, layers), SiteFolder(Path(out)), plugins()

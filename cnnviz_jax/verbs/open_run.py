@@ -288,7 +288,8 @@ class Run:
         if spec is None:
             return found
         config = config_from(spec, dict(asked.options))
-        dataset = Dataset.of(self.source, self.model.input_shape, class_names=self.model.labels)
+        model = self.model
+        dataset = Dataset.of(self.source, model.input_shape, class_names=model.labels, space=model.structure.space)
         plan = build(spec, config, self.model)
         layer = next((layer for reducer in plan.reducers.values() for layer in reducer.layers), None)
         provenance = Provenance(

@@ -8,6 +8,7 @@ from typing import Any, TypeVar, overload
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.data.unreadable import check_some_read
 from cnnviz_jax.engine import Chunk, Progress, as_callable
+from cnnviz_jax.engine.spatial_axes import check_axes
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.surveys import Surveyed, at_layers, gathered
 from cnnviz_jax.engine.techniques import running
@@ -80,7 +81,8 @@ def survey(
         technique: Name of a survey technique, as `cnnviz techniques --kind survey` lists them, its record, or its
             config, such as `cv.techniques.Exemplars(k=4)`: then type checkers know what comes back.
         model: From `cv.adapt` or `cv.load_model`.
-        images: Images (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`.
+        images: Images (n, h, w, c) in [0, 1], or the path of a folder, an `.npz` or a `.zarr`. Series (n, t, c) and
+            volumes (n, d, h, w, c) where the model takes such, as an array or the `images` of an `.npz` or `.zarr`.
         labels: One class index per image, -1 where unknown; for a folder `"folders"` or a CSV file.
         layer: The layer whose units are looked at; the last one with a map when not given. `all`, or a pattern such as
             `relu*` or `conv1,conv2`, names several.
@@ -113,7 +115,13 @@ def survey(
         configs = at_layers(config, names_of_layers)
     # First, as it refuses layers and units, and opening a data set may read all of it.
     surveys = [Surveyed.of(spec, each, model) for each in configs]
-    dataset = Dataset.of(images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields)
+    for each in surveys:
+        others = "which exemplars, distributions, dissection, relevance-maximization and tcav take"
+        check_axes(spec.name, each.plan.axes, model, others)
+    dataset = Dataset.of(
+        images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields,
+        space=model.structure.space,
+    )  # fmt: skip
     run = partial(
         run_survey,
         model=model,

@@ -22,8 +22,9 @@ from cnnviz_jax.engine import (
     run_iteration,
     word_id,
 )
+from cnnviz_jax.engine.spatial_axes import check_axes
 from cnnviz_jax.engine.techniques import build, running
-from cnnviz_jax.errors import ImageError, ModelError, TargetError, UsageError
+from cnnviz_jax.errors import ImageError, TargetError, UsageError
 from cnnviz_jax.model.digests import arrays_digest
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import options_in, technique_and_config
@@ -66,7 +67,8 @@ def synthesize(
         layer: Layer whose channels are maximised; for techniques that look at a whole layer, that layer.
         channels: Which of them, one image each; `None` for all.
         target: Instead of a layer: class indices, or one of `cv.targets` or `cnnviz_jax.targets.combining`.
-        images: Images to start from or to be met again, one per target or one for all; in [0, 1].
+        images: Images to start from or to be met again, one per target or one for all; in [0, 1]. Series and volumes
+            have their own axes.
         exemplars: Images of a data set: the result says what each target reaches on them at most. In [0, 1].
         key: Seed or key of the start; a channel's image is the same alone or among others.
         snapshots: How many images of the ascent are kept for a video, the first and the last among them.
@@ -87,17 +89,14 @@ def synthesize(
     spec, config, layer = _technique(technique, layer, model, options)
     if snapshots < 0 or snapshots == 1:
         raise UsageError(f"snapshots is 0 for none, or 2 and more, the first and the last image; got {snapshots}")
-    if len(model.structure.extents) > 2:
-        raise ModelError(
-            f"{spec.name} makes images and series; {model.name} takes a volume, whose slices it would make as one image"
-        )
     resolved, ids = _targets(model, layer, channels, target, config)
     if images is not None:
-        resolved, ids = _with_images(resolved, ids, np.asarray(images, np.float32), model)
+        resolved, ids = _with_images(resolved, ids, _held(np.asarray(images, np.float32), model), model)
     elif spec.subject == "images":
         raise ImageError(f"{spec.name} works on images; say images=")
-    dataset = None if exemplars is None else check_images(exemplars, model.input_shape)
+    dataset = None if exemplars is None else check_images(exemplars, model.input_shape, space=model.structure.space)
     iteration = build(spec, config, model, resolved)
+    check_axes(spec.name, iteration.axes, model, "which activation-maximization makes")
     with running(spec):
         sized, placed = iteration.prepare(model, resolved, dataset)
     seed = root_key(key)
@@ -182,6 +181,14 @@ def _channel_ids(layer: str, channels: Any) -> np.ndarray:
 
 # Compiled: traced anew operation by operation in every call, this took longer than a small network's step.
 _bits_of = jax.jit(jax.vmap(lambda root, channel: jax.random.bits(jax.random.fold_in(root, channel)), (None, 0)))
+
+
+def _held(images: np.ndarray, model: Model) -> np.ndarray:
+    """Images as the model holds them: series and volumes have their own axes, and are those of its size alone."""
+    space = model.structure.space
+    if space is None:
+        return images
+    return check_images(images, model.input_shape, space=space)
 
 
 def _with_images(

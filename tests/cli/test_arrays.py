@@ -2,6 +2,7 @@
 
 import json
 import re
+import textwrap
 
 import jax.numpy as jnp
 import numpy as np
@@ -87,3 +88,29 @@ def test_a_file_that_is_no_archive_is_one_sentence(frames, tmp_path, capsys):
     (tmp_path / "broken.npz").write_bytes(b"PK not an archive")
     assert main(["explain", "saliency", "own_nets_of_frames:four_channels", "broken.npz"]) == 2
     assert "broken.npz cannot be read as .npz" in capsys.readouterr().err
+
+
+def test_series_and_volumes_of_an_npz_are_surveyed_and_explained(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    source = """
+        import jax, jax.numpy as jnp
+        import cnnviz_jax as cv
+
+        def net(params, x):
+            layout = ("NTC", "TIO", "NTC")
+            x = jax.nn.relu(jax.lax.conv_general_dilated(x, params, (1,), "SAME", dimension_numbers=layout))
+            return x.mean(1)
+
+        def waves():
+            return cv.adapt(net, jnp.ones((3, 2, 2)), input_shape=(12, 2))
+    """
+    (tmp_path / "own_nets_of_waves.py").write_text(textwrap.dedent(source), encoding="utf-8")
+    np.savez("waves.npz", images=np.random.default_rng(0).random((4, 12, 2), np.float32))
+    assert main(["survey", "exemplars", "own_nets_of_waves:waves", "waves.npz", "--out", "units.npz"]) == 0
+    assert cv.load("units.npz").box.shape == (2, 9, 2)
+    assert main(["explain", "saliency", "own_nets_of_waves:waves", "waves.npz", "--out", "maps.npz"]) == 0
+    assert cv.load("maps.npz").values.shape[:2] == (4, 12)
+    Image.new("L", (4, 4)).save("image.png")
+    assert main(["survey", "exemplars", "own_nets_of_waves:waves", ".", "--out", "units.png"]) == 2
+    assert "is a source of images, and the model takes a series of shape (12, 2)" in capsys.readouterr().err

@@ -280,13 +280,12 @@ def test_a_blur_mixes_neighbouring_slices():
 
 
 def test_what_is_of_images_alone_says_so():
-    with pytest.raises(ModelError, match=r"makes images and series; .* takes a volume"):
-        cv.synthesize("activation-maximization", MODEL, layer="conv", channels=[0])
+    with pytest.raises(ModelError, match=r"size is of images; .* takes a volume"):
+        cv.synthesize("activation-maximization", MODEL, layer="conv", channels=[0], size=32)
     with pytest.raises(LayerKindError, match="effective-receptive-field works on images and series"):
         cv.inspect("effective-receptive-field", MODEL)
-    for call in (lambda: cv.report(MODEL, INPUTS), lambda: cv.survey("exemplars", MODEL, INPUTS, layer="conv")):
-        with pytest.raises(ImageError, match=r"while cv\.explain, .* take series and volumes"):
-            call()
+    with pytest.raises(ImageError, match=r"while cv\.explain, .* take series and volumes"):
+        cv.report(MODEL, INPUTS)
     with pytest.raises(LayerKindError, match="extremal-perturbation works on inputs of 1 or 2 spatial axes"):
         cv.explain("extremal-perturbation", MODEL, INPUTS)
 
@@ -317,3 +316,27 @@ def series(params, x):
 
 
 FLAT = cv.adapt(series, numbers(3, 1, 2), input_shape=(9, 1))
+
+
+def test_fullgrad_enlarges_every_term_along_all_axes_and_its_terms_are_the_score():
+    found = cv.explain("fullgrad", MODEL, INPUTS, target=1, rescale="none", signed=True)
+    np.testing.assert_allclose(found.extras["completeness_gap"], 0, atol=1e-5)
+    layers = dict(found.provenance.notes)["bias_layers"]
+    assert layers == ("bn1", "bn2")
+    values = cv.capture(MODEL, INPUTS, list(layers))
+
+    def score(deltas, image):
+        held = MODEL.structure.space.held(image[None])[0]
+        return MODEL.run(held, add={name: each.reshape(-1, *each.shape[2:]) for name, each in deltas.items()})[0][1]
+
+    for image, own in zip(INPUTS, found.values, strict=True):
+        zeros = {name: jnp.zeros(values[name].shape[1:]) for name in layers}
+        slopes, at_input = jax.grad(score, (0, 1))(zeros, jnp.asarray(image))
+        total = np.asarray((image - np.asarray([0.4, 0.5])) * at_input).sum(-1)
+        for name in layers:
+            p = PARAMS[name]
+            shift = p["bias"] - p["mean"] * jax.lax.rsqrt(p["var"] + 1e-3) * p["scale"]
+            total += np.asarray(jax.image.resize(slopes[name] * shift, (*SHAPE[:3], 4), "linear", antialias=False)).sum(
+                -1
+            )
+        np.testing.assert_allclose(own, total, atol=1e-5)

@@ -14,14 +14,14 @@ from cnnviz_jax.plugin import Batch, Delta, TopK, Total
 class ConceptsShown(TopK):
     """Per concept, the k images that show it in most pixels, and in how many images it is.
 
-    `shape` is (h, w, concepts) of the masks; no layer is read. Result of `finish`: that of `TopK`, whose `value` is a
-    number of pixels, and `images` (concepts,).
+    `shape` is (h, w, concepts) of the masks, or that of others with their own axes; no layer is read. Result of
+    `finish`: that of `TopK`, whose `value` is a number of pixels, and `images` (concepts,).
     """
 
     layer: str = ""
     by: Any = "sum"
     masks: str = "concepts"
-    """The field with the masks (concepts, h, w)."""
+    """The field with the masks (concepts, h, w), or with other axes."""
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -34,7 +34,7 @@ class ConceptsShown(TopK):
         return (self.masks,)
 
     def read(self, batch: Batch) -> Any:
-        """Return the masks as (b, h, w, concepts) of 0 and 1."""
+        """Return the masks with concepts last, of 0 and 1."""
         return jnp.moveaxis(batch.fields[self.masks].astype(bool), 1, -1).astype(jnp.float32)
 
     def init(self) -> Delta:
@@ -43,7 +43,8 @@ class ConceptsShown(TopK):
 
     def update(self, delta: Delta, batch: Batch) -> Delta:
         """Return the best of the slots and the batch, and the counts with the batch's added."""
-        shown = batch.fields[self.masks].astype(bool).any((2, 3)) & batch.valid[:, None]
+        shown = batch.fields[self.masks].astype(bool).reshape(len(batch.valid), self.shape[-1], -1).any(-1)
+        shown &= batch.valid[:, None]
         return {**super().update(delta, batch), "images": delta["images"] + shown.sum(0, dtype=jnp.int32)}
 
     def merge(self, totals: Sequence[Total]) -> Total:

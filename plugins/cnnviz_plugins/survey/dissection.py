@@ -30,7 +30,7 @@ from cnnviz_jax.plugin import (
     surveyed_layer,
 )
 from cnnviz_plugins.survey.concepts_shown import ConceptsShown
-from cnnviz_plugins.survey.overlap import Overlap, centres_of, unit_masks
+from cnnviz_plugins.survey.overlap import AXES, Overlap, centres_of, unit_masks
 from cnnviz_plugins.survey.per_class import ImagesFired, unread
 from cnnviz_plugins.survey.plugin import DissectionConfig
 
@@ -124,22 +124,23 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         if not 0 < getattr(config, name) < 1:
             raise UsageError(f"{name} lies above 0 and below 1, got {getattr(config, name):g}")
     where: Any = {"layer": layer.name, "shape": layer.shape}
-    image = (model.input_shape[0], model.input_shape[1])
+    space = model.structure.one_space
+    image: tuple[int, ...] = model.input_shape[:2] if space is None else space.spatial
 
     def lower_half(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Reducer]:
-        concept_names(config, dataset)  # before another pass
+        concept_names(config, dataset, len(image))  # before another pass
         upper = found["upper"]["count"]
         high, _ = place_of(above(config.share, upper), upper)
         return {"lower": RankCounts(**where, upper=tuple(map(int, high)))}
 
     def overlap(found: Mapping[str, Total], dataset: Dataset) -> dict[str, Reducer]:
         at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
-        names = concept_names(config, dataset)
+        names = concept_names(config, dataset, len(image))
         both = Overlap(
             **where,
             masks=config.masks,
             image=image,
-            centres=centres_of(layer, image),
+            centres=centres_of(layer, image, space),
             thresholds=tuple(map(float, at)),
             categories=_categories(names),
         )
@@ -147,7 +148,7 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         return {"overlap": both, "top": TopK(**where, k=config.k), "shown": shown}
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Dissection:
-        names = concept_names(config, dataset)
+        names = concept_names(config, dataset, len(image))
         at = thresholds(config.share, found["upper"]["count"], found["lower"]["count"])
         overlap = found["overlap"]
         union = overlap["unit"][:, list(_categories(names))] + overlap["concept"][None] - overlap["both"]
@@ -181,18 +182,19 @@ def build(config: DissectionConfig, model: Model) -> SurveyPlan:
         reducers={"upper": RankCounts(**where), "fired": ImagesFired(**where)},
         then=(lower_half, overlap),
         finish=finish,
+        axes=(1, 2, 3),
     )
 
 
-def concept_names(config: DissectionConfig, dataset: Dataset) -> tuple[str, ...]:
-    """Return one name per concept mask.
+def concept_names(config: DissectionConfig, dataset: Dataset, axes: int = 2) -> tuple[str, ...]:
+    """Return one name per concept mask, which has so many axes.
 
     Raises:
         UsageError: The images have no masks, or the names do not fit them.
     """
     shape = dataset.described((config.masks,))[config.masks][0]
-    if len(shape) != 3:
-        raise UsageError(f"masks are (concepts, height, width) for each image, got {shape}")
+    if len(shape) != 1 + axes:
+        raise UsageError(f"masks are (concepts, {AXES[axes]}) for each image, got {shape}")
     names = config.concepts or tuple(getattr(dataset.source, "concept_names", ()))
     names = names or tuple(f"concept {i}" for i in range(shape[0]))
     if len(names) != shape[0]:
@@ -209,19 +211,21 @@ def _categories(names: Sequence[str]) -> tuple[int, ...]:
 
 def _shown(
     model: Model, layer: Layer, dataset: Dataset, ids: Int[np.ndarray, "u k"], units: Sequence[int], at: np.ndarray
-) -> tuple[np.ndarray, Bool[np.ndarray, "u k h w"]]:
-    """Return each drawn unit's best images, and where in them it is active."""
-    height, width, _ = model.input_shape
-    images = np.zeros((*ids.shape, *model.input_shape), np.float32)
-    masks = np.zeros((*ids.shape, height, width), bool)
+) -> tuple[np.ndarray, Bool[np.ndarray, "u k *axes"]]:
+    """Return each drawn unit's best images, with their own axes, and where in them it is active."""
+    space = model.structure.one_space
+    own = model.input_shape if space is None else space.shape
+    size = model.input_shape[:2] if space is None else space.spatial
+    images, masks = np.zeros((*ids.shape, *own), np.float32), np.zeros((*ids.shape, *size), bool)
     wanted = np.unique(ids[ids >= 0])
     if not len(wanted):
         return images, masks
     chosen = np.stack([dataset.image(int(i)) for i in wanted])
     maps = capture(model, chosen, [layer.name])[layer.name][..., list(units)]
-    centres = centres_of(layer, (height, width))
-    active = np.asarray(unit_masks(jnp.asarray(maps), centres, (height, width), at[list(units)].tolist()))
+    chosen = chosen if space is None else np.asarray(space.own(chosen))
+    centres = centres_of(layer, size, space)
+    active = np.asarray(unit_masks(jnp.asarray(maps), centres, size, at[list(units)].tolist()))
     for row, rank in np.argwhere(ids >= 0):
         place = int(np.searchsorted(wanted, ids[row, rank]))
-        images[row, rank], masks[row, rank] = chosen[place], active[place, :, :, row]
+        images[row, rank], masks[row, rank] = chosen[place], active[place, ..., row]
     return images, masks

@@ -90,6 +90,7 @@ def build(config: DistributionsConfig, model: Model) -> SurveyPlan:
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
         finish=finish,
+        axes=(1, 2, 3),
     )
 
 

@@ -40,11 +40,12 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
     layer = surveyed_layer(model, config.layer, config.units)
     check_levels(config.levels, config.level_k, config.sample)
     where: Any = {"layer": layer.name, "shape": layer.shape}
+    space = model.structure.one_space
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
         top, fired = found["top"], found["fired"]
-        place = places_of(layer, top)
-        levels = _levels(layer, config, found, model.input_shape)
+        place = places_of(layer, top, space)
+        levels = _levels(layer, config, found, model)
         units = config.units or tuple(int(unit) for unit in np.flatnonzero(fired["fired"])[:_SHOWN]) or (0,)
         ids = [top["id"], *([levels["level_id"].reshape(len(top["id"]), -1)] if config.levels else [])]
         shown = np.concatenate(ids, 1)[list(units)]
@@ -53,13 +54,13 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
             value=top["value"],
             id=top["id"],
             place=place,
-            box=boxes_of(layer, model.input_shape, place),
+            box=boxes_of(layer, model.input_shape, place, space),
             threshold=config.threshold,
             fired=fired["fired"],
             nonfinite=top["nonfinite"],
             image_count=int(fired["images"][0]),
             units=tuple(units),
-            **kept_images(dataset, shown, model.input_shape),
+            **kept_images(dataset, shown, model.input_shape, space),
             **by_class(found, dataset),
             **levels,
             provenance=provenance,
@@ -74,24 +75,24 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
         },
         labelled=lambda classes: {"classes": ClassMeans(**where, classes=classes)},
         finish=finish,
+        axes=(1, 2, 3),
     )
 
 
-def _levels(
-    layer: Layer, config: ExemplarsConfig, found: Mapping[str, Total], input_shape: tuple[int, int, int]
-) -> dict[str, Any]:
+def _levels(layer: Layer, config: ExemplarsConfig, found: Mapping[str, Total], model: Model) -> dict[str, Any]:
     """Return the fields of a result that speak of levels; none where none is asked for."""
     if not config.levels:
         return {}
     each = at_levels(found["maxima"], config.levels, config.level_k)
-    place = places_of(layer, each)
+    space = model.structure.one_space
+    place = places_of(layer, each, space)
     return {
         "levels": config.levels,
         "level_quantile": each["quantile"],
         "level_value": each["value"],
         "level_id": each["id"],
         "level_place": place,
-        "level_box": boxes_of(layer, input_shape, place),
+        "level_box": boxes_of(layer, model.input_shape, place, space),
         "sampled": len(found["maxima"]["id"]),
     }
 

@@ -1,7 +1,7 @@
 """The least change of an image that makes it another class: an attack on the network, not an explanation of it."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import jax.numpy as jnp
@@ -30,8 +30,8 @@ _HALVINGS = 12
 class Adversarial(Iteration):
     """Steps to where a linear model of the margin would reach zero, then the way back is halved until it is least.
 
-    The margin is the target class's logit less the best other. Pixels stay in [0, 1]. Status `dead` means that the
-    class was not reached in the steps allowed.
+    The margin is the target class's logit less the best other. Pixels of images stay in [0, 1]. Status `dead`
+    means that the class was not reached in the steps allowed.
 
     Raises (when built):
         ImageError: There is no image.
@@ -41,8 +41,12 @@ class Adversarial(Iteration):
     Source: Moosavi-Dezfooli, Fawzi, Frossard 2016, "DeepFool", section 3, towards one class only.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+
     overshoot: float
     shape: tuple[int, int, int]
+    own: tuple[int, ...] | None = None
+    """The axes of a series or volume; `None` of an image."""
 
     @classmethod
     def build(cls, config: AdversarialConfig, model: Model, target: Target) -> "Adversarial":
@@ -52,7 +56,9 @@ class Adversarial(Iteration):
             raise TargetError("adversarial moves an image towards a class; say target= with a class index")
         said = "an adversarial change attacks the network; it does not show what the network looks for"
         shape = (*size, model.input_shape[2])
-        return cls(steps=config.steps, overshoot=config.overshoot, shape=shape, warnings=(said,))
+        space = model.structure.one_space
+        own = None if space is None else tuple(space.shape)
+        return cls(steps=config.steps, overshoot=config.overshoot, shape=shape, own=own, warnings=(said,))
 
     def prepare(self, model: Model, target: Target, exemplars: Any) -> tuple[Model, Target]:
         """Return the model at the images' size, and the target as a margin."""
@@ -72,7 +78,8 @@ class Adversarial(Iteration):
         margin, gradient = jax.value_and_grad(lambda image: case.model.score(image, case.target)[0])(state["image"])
         squares = jnp.square(gradient).sum()
         length = (1 + self.overshoot) * (jnp.abs(margin) + 1e-4) / jnp.maximum(squares, 1e-20)
-        new = jnp.clip(state["image"] + length * gradient, 0, 1)
+        new = state["image"] + length * gradient
+        new = jnp.clip(new, 0, 1) if self.own is None else new
         image = jnp.where((margin > 0) | (squares == 0), state["image"], new)
         return {"image": image, "moved": state["moved"] | (squares > 0)}, margin
 
@@ -105,19 +112,21 @@ class Adversarial(Iteration):
         warnings: tuple[str, ...],
     ) -> Synthesis:
         """Return the changed images, with how much they were changed."""
+        outcome = {name: self._owned(array) for name, array in outcome.items()}
         change = (outcome["raw"] - outcome["image"]).reshape(len(curves), -1)
         extras = {
             "image": outcome["image"],
             "change_l2": np.sqrt(np.square(change).sum(1)),
             "change_linf": np.abs(change).max(1),
         }
-        extras |= {} if frames is None else {"frames": frames[:, :, 0]}
+        extras |= {} if frames is None else {"frames": self._owned(frames[:, :, 0])}
         pairs = zip(outcome["moved"], outcome["reached"], strict=True)
         status = tuple(_status(bool(moved), float(margin)) for moved, margin in pairs)
+        shown = np.nan_to_num(outcome["raw"])
         missed = [name for name, word in zip(provenance.targets, status, strict=True) if word != "ok"]
         said = (f"the class was not reached for {', '.join(missed[:5])}",) if missed else ()
         return Synthesis(
-            images=np.clip(np.nan_to_num(outcome["raw"]), 0, 1),
+            images=np.clip(shown, 0, 1) if self.own is None else shown,
             raw=outcome["raw"],
             curves=curves,
             activation=outcome["reached"],
@@ -126,6 +135,11 @@ class Adversarial(Iteration):
             provenance=provenance,
             warnings=(*warnings, *said),
         )
+
+    def _owned(self, values: np.ndarray) -> np.ndarray:
+        """Arrays of images with the user's axes."""
+        is_held = self.own is not None and values.shape[-3:] == self.shape
+        return values.reshape(*values.shape[:-3], *self.own) if is_held and self.own is not None else values
 
 
 def _status(moved: bool, margin: float) -> Status:

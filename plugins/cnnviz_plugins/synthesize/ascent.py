@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +28,8 @@ from cnnviz_jax.plugin import (
 )
 from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
-from cnnviz_plugins.synthesize.placement import IMAGE, Placement, image_size, place, placement_of
+from cnnviz_plugins.synthesize.other_axes import fitted
+from cnnviz_plugins.synthesize.placement import IMAGE, Placement, as_image, image_size, place, placement_of
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.transforms import viewed
 
@@ -44,15 +45,20 @@ class Ascent(Iteration):
     that is nowhere above 0 is `dead` if its ascent had come to rest there, and `not_reached` if it might have gone on.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+
     recipe: Recipe
     placement: Placement
-    shape: tuple[int, int, int]
+    shape: tuple[int, ...]
+    """Height, width and channels; a series' or a volume's own axes with channels."""
     mean: tuple[float, ...]
     """The colour that the model subtracts, in [0, 1]; mid-grey where it subtracts none."""
     copies: int = 1
     """Images made together for each target."""
     warmup: int = 0
     """First steps during which ReLUs leak, less with every step."""
+    own: tuple[int, ...] | None = None
+    """The user's axes of a series, volume or vector; `None` of an image."""
     starts_at_image: bool = False
     """Whether the target's own image is the start."""
 
@@ -84,8 +90,11 @@ class Ascent(Iteration):
             **fields: Further fields of the class.
         """
         read, layers, closed = tapped(model, target, recipe.tap, recipe.border)
+        recipe, limited = fitted(recipe, model, target)
         margin = recipe.reach_px if margin is None else margin
-        placement = placement_of(model, read, size=size, usual=recipe.size_for(model.input_shape), margin=margin)
+        is_of_model = model.structure.one_space is not None and recipe.size is None
+        usual = model.input_shape[:2] if is_of_model else recipe.size_for(model.input_shape)
+        placement = placement_of(model, read, size=size, usual=usual, margin=margin)
         rectified = any(operation.kind == "relu" for operation in model.program.operations)
         if warmup and not rectified:
             raise UsageError(f"warmup makes ReLUs leak, and {model.name} has none")
@@ -98,13 +107,14 @@ class Ascent(Iteration):
             recipe=recipe,
             placement=placement,
             shape=(*placement.size, model.input_shape[2]),
+            own=None if model.structure.one_space is None else tuple(model.structure.one_space.shape),
             mean=mean_colour(model),
             steps=recipe.steps,
             copies=copies,
             warmup=warmup,
             layer=target.layers[0] if target.layers else None,
             notes=tuple(facts),
-            warnings=placement.warnings,
+            warnings=(*placement.warnings, *limited),
             **{"starts_at_image": image_size(target) is not None, **fields},
         )
 
@@ -128,6 +138,8 @@ class Ascent(Iteration):
     def given(self, target: Target) -> dict[str, Array]:
         """Return the arrays that go with a target."""
         own = target.arrays if isinstance(target, TargetWithInputs) else {}
+        if IMAGE in own and len(self.shape) != 3:
+            own = {**own, IMAGE: own[IMAGE].reshape(self.shape)}
         return {"mean": jnp.asarray(self.mean, jnp.float32), **own}
 
     def context(self, case: Case, given: Mapping[str, Array]) -> Any:
@@ -138,7 +150,7 @@ class Ascent(Iteration):
         """Return what is maximised, for each image of a group, from the model's values for one view of each."""
         return group_scores(case.target, outputs, activations, self.copies)
 
-    def taken(self, case: Case, images: Float[Array, "k h w c"]) -> Float[Array, " k"]:
+    def taken(self, case: Case, images: Float[Array, "k *axes c"]) -> Float[Array, " k"]:
         """Return what is taken from the score of each image: the recipe's penalties."""
         each = (penalty.weight * jax.vmap(penalty.penalty)(images) for penalty in self.recipe.penalties)
         return sum(each, jnp.zeros(self.copies))
@@ -167,7 +179,9 @@ class Ascent(Iteration):
     def read(self, case: Case, image: Array, rules: Any = None) -> tuple[Any, dict[str, Array]]:
         """Return the model's outputs, if the target needs them, and the values of its layers."""
         target = case.target
-        return case.model.run(image, read=target.layers, rules=rules, need_outputs=target.needs_outputs)
+        return case.model.run(
+            as_image(image, case.model), read=target.layers, rules=rules, need_outputs=target.needs_outputs
+        )
 
     def progress(self, case: Case) -> Float[Array, ""]:
         """Return how far the ascent is, from 0 at the first step to 1 at the last."""
@@ -203,7 +217,7 @@ class Ascent(Iteration):
             "parameters": parameters,
             "moments": moments,
             "moved": state["moved"] | moved.any(0),
-            "best": jnp.where(better[:, None, None, None], images, state["best"]),
+            "best": jnp.where(along(better, images), images, state["best"]),
             "best_score": jnp.where(better, scores, state["best_score"]),
         }
         return new, scores if self.copies > 1 else scores[0]
@@ -232,7 +246,7 @@ class Ascent(Iteration):
         outputs, activations = jax.vmap(lambda image: self.read(case, image))(images)
         return self.scores(case, outputs, activations), _peak(case.target, activations, self.copies)
 
-    def snapshot(self, case: Case, state: dict[str, Any]) -> Float[Array, "k rows columns c"]:
+    def snapshot(self, case: Case, state: dict[str, Any]) -> Float[Array, "k *sides c"]:
         """Return the images as shown, in the middle of the ascent."""
         given, form = self.given(case.target), self.recipe.parametrization
         return jax.vmap(lambda p: self.recipe.display.shown(form.image(p, self.shape, given)))(state["parameters"])
@@ -246,7 +260,7 @@ class Ascent(Iteration):
         both = jax.vmap(lambda images: self._plain(case, images))(jnp.stack([last, state["best"]]))
         (reached, best_reached), (peak, best_peak) = both
         is_best = (best_reached > reached) & jnp.isfinite(state["best_score"])
-        best = jnp.where(is_best[:, None, None, None], state["best"], last)
+        best = jnp.where(along(is_best, last), state["best"], last)
         best_reached = jnp.where(is_best, best_reached, reached)
         best_peak = jnp.where(is_best, best_peak, peak)
         raw, value, top = (best, best_reached, best_peak) if self.recipe.keep == "best" else (last, reached, peak)
@@ -266,6 +280,7 @@ class Ascent(Iteration):
     ) -> Synthesis:
         """Return the images with a status each; the images of a group follow each other."""
         outcome = {name: array.reshape(-1, *array.shape[2:]) for name, array in outcome.items()}  # n*k ...
+        outcome = {name: self._owned(array, 1) for name, array in outcome.items()}
         if self.copies > 1:
             curves = np.moveaxis(curves, 2, 1).reshape(-1, self.steps)
             words = (f"{t} ({i + 1} of {self.copies})" for t in provenance.targets for i in range(self.copies))
@@ -286,9 +301,9 @@ class Ascent(Iteration):
         extras |= {name: outcome[name] for name in ("transparency",) if name in outcome}
         extras |= {"peak": outcome["peak"]} if not np.isinf(outcome["peak"]).any() else {}
         if frames is not None:
-            extras["frames"] = np.moveaxis(frames, 2, 1).reshape(-1, frames.shape[1], *frames.shape[3:])
+            extras["frames"] = self._owned(np.moveaxis(frames, 2, 1).reshape(-1, frames.shape[1], *frames.shape[3:]), 2)
         return Synthesis(
-            images=np.where(finite[:, None, None, None], np.nan_to_num(outcome["shown"]), 0.5),
+            images=np.where(along(finite, outcome["shown"]), np.nan_to_num(outcome["shown"]), 0.5),
             raw=raw,
             curves=curves,
             activation=reached,
@@ -298,10 +313,24 @@ class Ascent(Iteration):
             warnings=(*warnings, *found),
         )
 
+    def _owned(self, values: np.ndarray, before: int) -> np.ndarray:
+        """Arrays with the user's axes after the first few: a vector's channel is an axis of the work alone."""
+        is_whole = values.shape[before:] == self.shape and self.own is not None
+        return values.reshape(*values.shape[:before], *self.own) if is_whole and self.own is not None else values
+
+
+def along(marks: Any, values: Any) -> Any:
+    """Return one number for each of several images with axes of length 1 behind, of NumPy or JAX."""
+    return marks.reshape(len(marks), *(1,) * (values.ndim - 1))
+
 
 def mean_colour(model: Model) -> tuple[float, ...]:
-    """Return the colour that the model subtracts, in [0, 1]; mid-grey where it subtracts none."""
-    mean = model.structure.mean if any(model.structure.mean) else (0.5,) * model.input_shape[2]
+    """Return the colour that the model subtracts, in [0, 1]; mid-grey where it subtracts none.
+
+    Of series and volumes the number that it subtracts from each channel, 0 where none.
+    """
+    grey = 0.5 if model.structure.one_space is None else 0.0
+    mean = model.structure.mean if any(model.structure.mean) else (grey,) * model.input_shape[2]
     return tuple(float(m) for m in mean)
 
 

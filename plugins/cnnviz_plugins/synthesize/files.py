@@ -26,8 +26,12 @@ def grid(synthesis: Synthesis, path: Path, **display: Any) -> None:
         **display: `columns` (by default as square as can be), `margin_px` (5), `best`: only so many, those of the
             highest activation above 0, best first; `block`: so many images make one square, squares stand in a
             row; `exemplars` (0): so many parts of a data set's images to the right of each image.
+
+    Raises:
+        RenderError: The synthesis is of series or volumes, or knows no exemplars.
     """
     options = _options(display, columns=None, margin_px=5, best=None, block=None, exemplars=0)
+    _check_images(synthesis)
     tiles = []
     for i in _order(synthesis, options["best"]):
         own = tile(np.asarray(synthesis.images)[i], synthesis.status[i])
@@ -39,9 +43,10 @@ def animation(synthesis: Synthesis, path: Path, **display: Any) -> None:
     """Write the ascent as a looping grid; it rests on the last frame. Options as in `grid`.
 
     Raises:
-        RenderError: The synthesis kept no snapshots.
+        RenderError: The synthesis kept no snapshots, or is of series or volumes.
     """
     options = _options(display, columns=None, margin_px=5, best=None, block=None)
+    _check_images(synthesis)
     if "frames" not in synthesis.extras:
         raise RenderError("this synthesis kept no images of its ascent; make it with snapshots=24, say")
     order = _order(synthesis, options["best"])
@@ -98,6 +103,11 @@ def stitched(tiles: list[Pixels], *, columns: int | None = None, margin_px: int 
         top, left = i // columns * (height + margin_px), i % columns * (width + margin_px)
         sheet[top : top + each.shape[0], left : left + each.shape[1]] = each
     return sheet
+
+
+def _check_images(synthesis: Synthesis) -> None:
+    if np.ndim(synthesis.images) != 4:
+        raise RenderError("a grid is of images; of series and volumes cv.figure(result) draws curves and slices")
 
 
 def _sheet(tiles: list[Pixels], options: dict[str, Any]) -> Pixels:

@@ -8,7 +8,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.plugin import Case, Direction, Model, Target
+from cnnviz_jax.plugin import Case, Direction, Model, Target, UsageError
 from cnnviz_plugins.synthesize.ascent import Ascent
 from cnnviz_plugins.synthesize.parametrizations import Fourier, Pixel
 from cnnviz_plugins.synthesize.placement import IMAGE, need_image, seen
@@ -76,13 +76,17 @@ class Deepdream(Ascent):
     @classmethod
     def build(cls, config: DeepdreamConfig, model: Model, target: Target) -> "Deepdream":
         """Return the iteration for `model`."""
+        if config.octaves > 1 and model.structure.one_space is not None:
+            said = f"octaves shrink images, and {model.name} takes {model.structure.one_space.words}; say octaves=1"
+            raise UsageError(said)
+        octaves = (Octaves(config.octaves, config.octave_factor),) if config.octaves > 1 else ()
         recipe = Recipe(
             size=need_image(target, "deepdream"),
             steps=config.steps,
             parametrization=Pixel(),
             update=Rms(config.rate, 1.0, 1e-8),
-            transforms=(Octaves(config.octaves, config.octave_factor), Jitter(config.jitter_px)),
-            regularizers=(Clip(),),
+            transforms=(*octaves, Jitter(config.jitter_px)),
+            regularizers=(Clip(),) if model.structure.one_space is None else (),
             tap="layer",
         )
         return cls.of(recipe, model, target)
@@ -124,7 +128,7 @@ class Accentuation(Ascent):
         size = jnp.sqrt(jnp.mean(jnp.square(values[0])))
         return {"image": image, "size": jnp.maximum(size, 1e-6)}
 
-    def taken(self, case: Case, images: Float[Array, "k h w c"]) -> Float[Array, " k"]:
+    def taken(self, case: Case, images: Float[Array, "k *axes c"]) -> Float[Array, " k"]:
         """Return the penalties and the distance from the image, in units of the score."""
         transforms, progress = self.recipe.transforms, self.progress(case)
 

@@ -25,21 +25,27 @@ class AlphaNorm:
     weight: float
     alpha: float = 6.0
 
-    def penalty(self, image: Float[Array, "h w c"]) -> Float[Array, ""]:
+    def penalty(self, image: Float[Array, "*axes c"]) -> Float[Array, ""]:
         """Return the mean."""
         return jnp.mean(jnp.abs(2 * (image - 0.5)) ** self.alpha)
 
 
 @dataclass(frozen=True)
 class Smoothness:
-    """Mean of (squared difference downwards + squared difference to the right)^(beta / 2)."""
+    """Mean of (squared difference downwards + squared difference to the right)^(beta / 2); along every axis."""
 
     weight: float
     beta: float = 2.0
 
-    def penalty(self, image: Float[Array, "h w c"]) -> Float[Array, ""]:
+    def penalty(self, image: Float[Array, "*axes c"]) -> Float[Array, ""]:
         """Return the mean over pixels that have both neighbours."""
-        squares = jnp.square(image[1:, :-1] - image[:-1, :-1]) + jnp.square(image[:-1, 1:] - image[:-1, :-1])
+        long = [axis for axis in range(image.ndim - 1) if image.shape[axis] > 1]
+        here = image[tuple(slice(-1) if axis in long else slice(None) for axis in range(image.ndim - 1))]
+        each = [
+            jnp.square(jax.lax.slice_in_dim(image, 1, None, axis=axis)[tuple(map(slice, here.shape))] - here)
+            for axis in long
+        ]
+        squares = sum(each, jnp.zeros_like(here))
         # Away from zero under a fractional power, whose slope there is infinite.
         return ((squares + 1e-12) ** (self.beta / 2) if self.beta != 2 else squares).sum() / image.size
 
@@ -47,6 +53,8 @@ class Smoothness:
 @dataclass(frozen=True, kw_only=True)
 class Inversion(Ascent):
     """argmin over images x of ||f(x) - f(x0)||^2 / ||f(x0)||^2 + alpha-norm + total variation.
+
+    Series and volumes have no range that all share: of them it is the distance and the total variation alone.
 
     The score that is maximised is minus the first term: 0 for an image that the layer cannot tell from the given
     one, -1 for one to which it answers with zeros.
@@ -65,16 +73,14 @@ class Inversion(Ascent):
     @classmethod
     def build(cls, config: InversionConfig, model: Model, target: Target) -> "Inversion":
         """Return the iteration for `model`."""
+        smooth = Smoothness(config.beta_weight, config.beta)
+        in_range = (AlphaNorm(config.alpha_weight, config.alpha), smooth, Clip())
         recipe = Recipe(
             size=need_image(target, "inversion"),
             steps=config.steps,
             parametrization=Pixel("normal", 0.02),
             update=Adam(config.rate),
-            regularizers=(
-                AlphaNorm(config.alpha_weight, config.alpha),
-                Smoothness(config.beta_weight, config.beta),
-                Clip(),
-            ),
+            regularizers=in_range if model.structure.one_space is None else (smooth,),
             tap="layer",
         )
         return cls.of(recipe, model, target, inverted=config.layer, starts_at_image=False)

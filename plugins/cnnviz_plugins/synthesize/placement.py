@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -27,8 +28,8 @@ IMAGE = "image"
 class Placement:
     """Where images are made."""
 
-    size: tuple[int, int]
-    """Height and width in pixels."""
+    size: tuple[int, ...]
+    """Height and width in pixels; of series and volumes the lengths of their own axes."""
     offsets: tuple[tuple[int, int], ...] | None = None
     """For neurons: row and column of the top left pixel of each target's image in the model's own input."""
     strides: tuple[int, int] = (1, 1)
@@ -52,6 +53,8 @@ def placement_of(
         ModelError: The model cannot be run at the size that was asked for.
         ImageError: Images to start from have another size.
     """
+    if (space := model.structure.one_space) is not None:
+        return _of_own_size(model, space, size, usual)
     image = image_size(target)
     if size is not None:
         if image is not None and image != size:
@@ -84,7 +87,10 @@ def place(model: Model, target: Target, placement: Placement) -> tuple[Model, Ta
     Raises:
         ModelError: The model, or the part below the target's layers, cannot be run at that size.
     """
-    sized = resized_model(model, *placement.size, target.layers, need_outputs=target.needs_outputs)
+    if model.structure.one_space is not None:
+        return model, target
+    height, width = placement.size
+    sized = resized_model(model, height, width, target.layers, need_outputs=target.needs_outputs)
     if placement.offsets is None:
         return sized, target
     corners = np.asarray(placement.offsets)
@@ -98,10 +104,23 @@ def place(model: Model, target: Target, placement: Placement) -> tuple[Model, Ta
     target = mapped(target, moved)
     if isinstance(target, TargetWithInputs) and IMAGE in target.arrays:
         images = np.asarray(target.arrays[IMAGE])
-        height, width = placement.size
         cut = [p[top : top + height, left : left + width] for p, (top, left) in zip(images, corners, strict=True)]
         target = replace(target, arrays={**target.arrays, IMAGE: jnp.asarray(np.stack(cut))})
     return sized, target
+
+
+def _of_own_size(model: Model, space: Any, size: tuple[int, int] | None, usual: tuple[int, int]) -> Placement:
+    """Series and volumes, which are as large as the model takes them."""
+    own = " x ".join(map(str, space.spatial))
+    if size is not None and size != model.input_shape[:2]:
+        raise ModelError(f"size is of images; {model.name} takes {space.words}, which is made as large as it is, {own}")
+    said = () if usual == model.input_shape[:2] else (f"size {own}: the recipe's {usual[0]} x {usual[1]} is of images",)
+    return Placement(space.spatial, warnings=said)
+
+
+def as_image(values: Float[Array, "*axes c"], model: Model) -> Float[Array, "h w c"]:
+    """Return an image as it is, a series or volume as the model holds it."""
+    return values if model.structure.one_space is None else values.reshape(model.input_shape)
 
 
 def image_size(target: Target) -> tuple[int, int] | None:
@@ -193,7 +212,7 @@ def need_image(target: Target, technique: str) -> tuple[int, int]:
 
 def seen(model: Model, layer: str, given: Mapping[str, Array]) -> Float[Array, "..."]:
     """Return a layer's values for the target's own image."""
-    return model.run(given[IMAGE], read=(layer,), need_outputs=False)[1][layer]
+    return model.run(as_image(given[IMAGE], model), read=(layer,), need_outputs=False)[1][layer]
 
 
 def side(size: int | tuple[int, int] | None) -> tuple[int, int] | None:

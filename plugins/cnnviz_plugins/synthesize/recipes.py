@@ -29,17 +29,17 @@ from cnnviz_plugins.synthesize.updates import UPDATES, Adam, Nadam, Progress, Rm
 class Display(Protocol):
     """From the image as it is to the image as it is shown."""
 
-    def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "rows columns c"]:
-        """Return an image in [0, 1]."""
+    def shown(self, image: Float[Array, "*axes c"]) -> Float[Array, "*sides c"]:
+        """Return an image in [0, 1]; a series or volume in its own units, or in [0, 1]."""
 
 
 @dataclass(frozen=True)
 class AsIs:
-    """Nothing is changed but that values stay in [0, 1]."""
+    """Nothing is changed but that values of an image stay in [0, 1]."""
 
-    def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
-        """Return it clipped."""
-        return jnp.clip(image, 0, 1)
+    def shown(self, image: Float[Array, "*axes c"]) -> Float[Array, "*axes c"]:
+        """Return it clipped; a series or volume as it is."""
+        return jnp.clip(image, 0, 1) if image.ndim == 3 else image
 
 
 @dataclass(frozen=True)
@@ -55,12 +55,12 @@ class Standardized:
     span: float = 255.0
     epsilon: float = 1e-5
 
-    def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "rows columns c"]:
+    def shown(self, image: Float[Array, "*axes c"]) -> Float[Array, "*sides c"]:
         """Return it standardised."""
         centred = (image - image.mean()) * self.span
         scaled = centred / (centred.std() + self.epsilon) * self.sd + 0.5
-        h, w = (min(self.crop_px, extent // 4) for extent in image.shape[:2])
-        return jnp.clip(scaled[h : image.shape[0] - h, w : image.shape[1] - w], 0, 1)
+        inside = (slice(cut := min(self.crop_px, side // 4), side - cut) for side in image.shape[:-1])
+        return jnp.clip(scaled[tuple(inside)], 0, 1)
 
 
 @dataclass(frozen=True)
@@ -70,9 +70,9 @@ class Stretched:
     Source: `norm01c` of the toolbox of Yosinski et al. 2015, by which it shows what it found.
     """
 
-    def shown(self, image: Float[Array, "h w c"]) -> Float[Array, "h w c"]:
+    def shown(self, image: Float[Array, "*axes c"]) -> Float[Array, "*axes c"]:
         """Return it stretched; a plain image is grey."""
-        centred = image - image.mean((0, 1))
+        centred = image - image.mean(tuple(range(image.ndim - 1)))
         return 0.5 + 0.5 * centred / jnp.maximum(jnp.abs(centred).max(), 1e-12)
 
 

@@ -13,7 +13,8 @@ from jaxtyping import Array, Float, Int
 from cnnviz_jax.plugin import UsageError
 from cnnviz_plugins.synthesize.transforms import blurred
 
-Image = Float[Array, "h w c"]
+Image = Float[Array, "*axes c"]
+"""An image (h, w, c), a series (t, c) or a volume (d, h, w, c)."""
 
 
 @runtime_checkable
@@ -76,9 +77,10 @@ class TotalVariation:
     power: float = 1.0
 
     def penalty(self, image: Image) -> Float[Array, ""]:
-        """Return the sum over rows and columns."""
-        down, right = jnp.abs(image[1:] - image[:-1]), jnp.abs(image[:, 1:] - image[:, :-1])
-        return (down**self.power).sum() + (right**self.power).sum() if self.power != 1 else down.sum() + right.sum()
+        """Return the sum over rows and columns, or over every axis of a series or volume."""
+        each = [jnp.abs(jnp.diff(image, axis=axis)) for axis in range(image.ndim - 1)]
+        sums = [(steps**self.power).sum() if self.power != 1 else steps.sum() for steps in each]
+        return sum(sums[1:], sums[0])
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,22 @@ class Border:
 
     def penalty(self, image: Image) -> Float[Array, ""]:
         """Return squared detail plus 0.8 times the squared distance from `value`, summed over the border."""
-        h, w = min(self.width, image.shape[0] // 4), min(self.width, image.shape[1] // 4)
-        inner = jnp.zeros(image.shape[:2]).at[h : image.shape[0] - h, w : image.shape[1] - w].set(1.0)
+        inside = (slice(cut := min(self.width, side // 4), side - cut) for side in image.shape[:-1])
+        inner = jnp.zeros(image.shape[:-1]).at[tuple(inside)].set(1.0)
         total = jnp.square(blurred(image, 1.0) - image) + 0.8 * jnp.square(image - self.value)
         return (total * (1 - inner)[..., None]).sum()
 
 
 @dataclass(frozen=True)
 class Clip:
-    """Values stay in [0, 1]."""
+    """Values stay in [0, 1], or between other limits."""
+
+    low: float = 0.0
+    high: float = 1.0
 
     def constrained(self, image: Image, gradient: Image, index: Int[Array, ""], mean: Float[Array, " c"]) -> Image:
         """Return the image cut."""
-        return jnp.clip(image, 0, 1)
+        return jnp.clip(image, self.low, self.high)
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ activation it is y - J x, which depends on the image; for ReLU, pools and sums i
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import jax
 import jax.numpy as jnp
@@ -21,6 +21,9 @@ from cnnviz_plugins.explain.layer_values import zeros_like_values
 _WITHOUT = frozenset({
     "relu", "leaky_relu", "max_pool", "min_pool", "avg_pool", "sum_pool", "global_pool", "add", "concat", "flatten",
 })  # fmt: skip
+
+Sides = tuple[int, int, int] | None
+"""Depth, height and width of a map in a volume."""
 
 _EPSILON = 1e-7
 """What pytorch_grad_cam/utils/image.py adds to a maximum before it divides."""
@@ -88,7 +91,7 @@ class Fullgrad(Fold):
     bias * d score / d layer. All terms together are the score: `extras["completeness_gap"]` is what is missing, and
     `extras["input_sum"]` and `extras["bias_sums"]` (in the order of the note `bias_layers`) are their sums. Biases of
     BatchNorm are read off the program; smooth activations have the implicit bias of the paper, y - y' x. Layers
-    without a map count in the sums only.
+    without a map, in a model of volumes one of all three axes, count in the sums only.
 
     `pytorch-grad-cam`: the input's term and those of convolutions and norms alone, each channel from 0 to 1, and their
     sum from 0 to 1 again. `extras` are then the sums of these terms.
@@ -97,8 +100,12 @@ class Fullgrad(Fold):
     Source: Srinivas, Fleuret 2019, propositions 1 and 2, section 4 for the map; idiap/fullgrad-saliency.
     """
 
+    axes: ClassVar[tuple[int, ...]] = (1, 2, 3)
+
     config: FullgradConfig
     biases: tuple[Bias, ...]
+    volumes: tuple[Sides, ...] = ()
+    """In a model of volumes, depth, height and width of the input and of each bias's layer; `None` without a map."""
 
     @classmethod
     def build(cls, config: FullgradConfig, model: Model) -> "Fullgrad":
@@ -107,7 +114,13 @@ class Fullgrad(Fold):
         if config.convention == "pytorch-grad-cam":  # pytorch_grad_cam/fullgrad_cam.py: Conv2d and BatchNorm2d
             kinds = {bias.layer: model.program.layers[bias.layer].kind for bias in found}
             found = tuple(b for b in found if b.how == "explicit" and kinds[b.layer] in ("conv", "norm"))
-        return cls(config=config, biases=found, notes=(("bias_layers", tuple(bias.layer for bias in found)),))
+        layers = model.program.layers
+        volumes: tuple[Sides, ...] = ()
+        if len(model.structure.extents) == 3:
+            depth, height, width = model.structure.extents
+            volumes = ((depth, height, width), *(layers[bias.layer].volume for bias in found))
+        notes = (("bias_layers", tuple(bias.layer for bias in found)),)
+        return cls(config=config, biases=found, volumes=volumes, notes=notes)
 
     def evaluate(self, case: Case) -> tuple[Float[Array, ""], Float[Array, "h w c"], tuple[Float[Array, "..."], ...]]:
         """Return the score, the input's term and every bias term."""
@@ -127,17 +140,20 @@ class Fullgrad(Fold):
         """Return the map and the sums."""
         score, at_input, terms = jax.tree.map(lambda leaf: leaf[0], gathered)
         size = case.image.shape[:2]
-        total = self._shown(at_input, size)
-        for term in terms:
-            if term.ndim == 3:
-                total = total + self._shown(term, size)
+        whole, *sides = self.volumes or (None,) * (1 + len(terms))
+        total = self._shown(at_input, size, whole)
+        for term, side in zip(terms, sides, strict=True):
+            if term.ndim == 3 and (whole is None or side is not None):
+                total = total + self._shown(term, size, side)
         if self.config.convention == "pytorch-grad-cam":
             total = scaled(total, "min-max", _EPSILON)
         sums = jnp.stack([at_input.sum(), *(term.sum() for term in terms)])
         extras = {"input_sum": sums[0], "bias_sums": sums[1:], "completeness_gap": sums.sum() - score}
         return Heatmap(values=total, extras=extras)
 
-    def _shown(self, term: Float[Array, "rows cols channels"], size: tuple[int, int]) -> Float[Array, "h w"]:
+    def _shown(
+        self, term: Float[Array, "rows cols channels"], size: tuple[int, int], side: Sides
+    ) -> Float[Array, "h w"]:
         values = term if self.config.signed else jnp.abs(term)
         is_peers = self.config.convention == "pytorch-grad-cam"
         if is_peers or self.config.rescale == "channel":
@@ -145,4 +161,6 @@ class Fullgrad(Fold):
             values = jax.vmap(lambda each: scaled(each, "min-max", added), in_axes=2, out_axes=2)(values)
         elif self.config.rescale == "term":
             values = scaled(values, "min-max")
-        return resized(values, size, "linear").sum(-1)
+        whole = self.volumes[0] if self.volumes else None
+        volumes = None if side is None or whole is None else (side, whole)
+        return resized(values, size, "linear", volumes).sum(-1)

@@ -63,7 +63,7 @@ def build(config: TcavConfig, model: Model) -> SurveyPlan:
     sampled = SampledValues(
         layer=layer.name, shape=shape, image_count=config.image_count, pool=config.pool, is_labelled=True
     )
-    return SurveyPlan(reducers={"sampled": sampled}, finish=partial(_scores, config, model, layer))
+    return SurveyPlan(reducers={"sampled": sampled}, finish=partial(_scores, config, model, layer), axes=(1, 2, 3))
 
 
 def _scores(

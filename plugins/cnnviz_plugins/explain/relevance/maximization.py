@@ -183,9 +183,10 @@ def build(config: RelevanceMaximizationConfig, model: Model) -> SurveyPlan:
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
         top, means = found["top"], found["classes"]
-        place = places_of(layer, top)
+        space = model.structure.one_space
+        place = places_of(layer, top, space)
         units = config.units or _shown(means)
-        kept = kept_images(dataset, top["id"][list(units)], model.input_shape)
+        kept = kept_images(dataset, top["id"][list(units)], model.input_shape, space)
         names = tuple(model.class_name(index) for index in range(classes))
         if dataset.class_names and dataset.class_names != (model.labels or ()):
             kept["labels"] = np.full_like(kept["labels"], -1)  # of a data set that numbers other classes
@@ -194,7 +195,7 @@ def build(config: RelevanceMaximizationConfig, model: Model) -> SurveyPlan:
             value=top["value"],
             id=top["id"],
             place=place,
-            box=boxes_of(layer, model.input_shape, place),
+            box=boxes_of(layer, model.input_shape, place, space),
             threshold=0.0,
             fired=means["fired"],
             nonfinite=top["nonfinite"],
@@ -215,6 +216,7 @@ def build(config: RelevanceMaximizationConfig, model: Model) -> SurveyPlan:
             "classes": ClassRelevance(**where, classes=classes),
         },
         finish=finish,
+        axes=(1, 2, 3),
     )
 
 

@@ -3,11 +3,14 @@
 from collections import Counter
 
 import numpy as np
+from jaxtyping import Bool, Float
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz_jax.plugin import Dissection
-from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, empty_cell, tidy
+from cnnviz_plugins.renderers.figures.cells import INPUTS, curves, in_grey
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, YELLOW, Sheet, empty_cell, tidy
 from cnnviz_plugins.renderers.images import rgb
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
@@ -15,6 +18,11 @@ from cnnviz_plugins.renderers.text import number, percent, plain
 _GAP, _NAME, _BARS, _LABEL, _IMAGE, _ROW = 0.06, 1.35, 1.9, 1.45, 0.82, 0.2
 _COLOURS = ("#316dca", "#cf222e", "#bf8700", "#1a7f37", "#8250df", "#57606a")
 _OUTSIDE = 0.25
+_REST = {
+    1: "there it is shaded.",
+    2: "the rest is darkened.",
+    3: "the rest is darkened, in the slice where it is active most.",
+}
 
 
 def dissection_figure(result: Dissection, options: UnitOptions) -> Figure:
@@ -22,20 +30,21 @@ def dissection_figure(result: Dissection, options: UnitOptions) -> Figure:
     units = result.units[: options.limit]
     columns = min(result.ids.shape[1], options.columns)
     counted = Counter(result.detectors.values()).most_common()
-    height, width = result.masks.shape[2:]
-    image_h = _IMAGE * min(max(height / width, 0.4), 2.5)
+    axes_count = result.masks.ndim - 2
+    image_w = _IMAGE if axes_count > 1 else 1.5
+    image_h = _IMAGE * min(max(result.masks.shape[-2] / result.masks.shape[-1], 0.4), 2.5) if axes_count > 1 else 0.62
     body_h = max((len(counted) + 1) * _ROW + 0.6, len(units) * (image_h + _GAP))
     left = EDGE + _NAME + _BARS + 0.4
-    sheet_w = left + _LABEL + columns * (_IMAGE + _GAP) + EDGE
+    sheet_w = left + _LABEL + columns * (image_w + _GAP) + EDGE
     total = len(result.threshold)
     words = (
         f"{len(result.detectors)} of {total} units are detectors (overlap above {number(result.detector_at)}) "
         f"of {len(counted)} of {len(result.concepts)} concepts. A unit is active where its map, brought to "
-        f"the image's size, is above the value that {percent(result.share)} of its values exceed; the rest is "
-        "darkened."
+        f"the {INPUTS[axes_count][0]}'s size, is above the value that {percent(result.share)} of its values exceed; "
+        f"{_REST[axes_count]}"
     )
     top = EDGE + 0.42
-    heading = f"dissection of {result.layer} · {result.provenance.model} · {result.image_count} images"
+    heading = f"dissection of {result.layer} · {result.provenance.model} · {result.image_count} {INPUTS[axes_count][1]}"
     sheet = Sheet.with_caption(heading, [words], result.warnings, width=sheet_w, top=top, body=body_h + 0.1)
     _bars(sheet, result, counted, top)
     for row, unit in enumerate(units):
@@ -46,13 +55,29 @@ def dissection_figure(result: Dissection, options: UnitOptions) -> Figure:
         word = "" if result.iou[unit, best] > result.detector_at else ", no detector"
         sheet.note(left, y + 0.44, f"overlap {float(result.iou[unit, best]):.3f}{word}")
         for rank in range(columns):
-            axes = sheet.axes(left + _LABEL + rank * (_IMAGE + _GAP), y, _IMAGE, image_h)
+            axes = sheet.axes(left + _LABEL + rank * (image_w + _GAP), y, image_w, image_h)
             if result.ids[row, rank] < 0:
                 empty_cell(axes, "no more\nimages")
                 continue
-            inside = np.where(result.masks[row, rank][..., None], 1.0, _OUTSIDE)
-            axes.imshow((rgb(result.images[row, rank]) * inside).astype(np.uint8), aspect="auto")
+            _masked(axes, result.images[row, rank], result.masks[row, rank])
     return sheet.figure
+
+
+def _masked(axes: Axes, image: Float[np.ndarray, "..."], mask: Bool[np.ndarray, "*axes"]) -> None:
+    """Draw an image darkened outside the mask, a series shaded inside it, or the slice where most of a volume's is."""
+    if mask.ndim == 1:
+        axes.set_axis_on()
+        curves(axes, image)
+        steps = np.arange(len(mask) + 1) - 0.5
+        across = axes.get_xaxis_transform()
+        axes.fill_between(steps, 0, 1, where=np.append(mask, False), step="post", color=YELLOW, alpha=0.5,
+                          linewidth=0, transform=across)  # fmt: skip
+        axes.set(xticks=[], yticks=[])
+        return
+    if mask.ndim == 3:
+        depth = int(mask.sum((1, 2)).argmax())
+        image, mask = in_grey(image)[depth, ..., None], mask[depth]
+    axes.imshow((rgb(image) * np.where(mask[..., None], 1.0, _OUTSIDE)).astype(np.uint8), aspect="auto")
 
 
 def _bars(sheet: Sheet, result: Dissection, counted: list[tuple[str, int]], top: float) -> None:

@@ -4,35 +4,42 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Exemplars
-from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, YELLOW, Sheet, empty_cell, outlined, wrapped
-from cnnviz_plugins.renderers.images import channel_note, rgb
+from cnnviz_plugins.renderers.figures.cells import INPUTS, Cell, cell_of, is_empty, padding_only
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, YELLOW, Sheet, empty_cell, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
 
-_GAP, _LABEL, _IMAGE, _WORD = 0.08, 1.55, 0.95, 0.14
+_GAP, _LABEL, _WORD = 0.08, 1.55, 0.14
 _SILENT = "#8c959f"
+_BOX = {1: "interval", 2: "box", 3: "box"}
+"""What the unit sees of an input, by the number of spatial axes."""
 
 
 def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
-    """Return one row per unit: whole images with boxes drawn, and what is in the boxes below them."""
+    """Return one row per unit: whole images with boxes drawn, and what is in the boxes below them.
+
+    Series are curves with the interval shaded, volumes the slice through the middle of the box.
+    """
     units = result.units[: options.limit]
     columns = min(result.value.shape[1], options.columns)
-    height, width = result.images.shape[1:3]
-    image_h = _IMAGE * min(max(height / width, 0.4), 2.5)
-    step = 2 * image_h + 2 * _WORD + 0.22
-    sheet_w = max(2 * EDGE + _LABEL + columns * (_IMAGE + _GAP), 5.6)
+    axes = result.place.shape[-1]
+    cell = cell_of(result.images, axes)
+    step = 2 * cell.height + 2 * _WORD + 0.22
+    sheet_w = max(2 * EDGE + _LABEL + columns * (cell.width + _GAP), 5.6)
+    (whole, several), box = INPUTS[axes], _BOX[axes]
+    seen = f"its {box} is what the unit sees at its strongest position"
     words = [
-        "Above: the whole image, its box is what the unit sees at its strongest position. Below: inside the box.",
+        f"Above: the whole {whole}, {seen}. Below: inside the {box}.",
         ""
         if result.quantity == "activation"
-        else "These are the images in which each unit mattered most for the class.",
-        channel_note(result.images.shape[-1]),
+        else f"These are the {several} in which each unit mattered most for the class.",
+        cell.words,
     ]
     hidden = len(result.units) - len(units)
     words += [f"{hidden} more units are not drawn (limit={options.limit})."] if hidden else []
     top = EDGE + 0.38
     heading = (
-        f"{result.provenance.technique} of {result.layer} · {result.provenance.model} · {result.image_count} images"
+        f"{result.provenance.technique} of {result.layer} · {result.provenance.model} · {result.image_count} {several}"
     )
     sheet = Sheet.with_caption(heading, words, result.warnings, width=sheet_w, top=top, body=len(units) * step)
     for row, unit in enumerate(units):
@@ -40,33 +47,29 @@ def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
         sheet.text(EDGE, y, f"unit {unit}", fontweight="bold")
         sheet.note(EDGE, y + 0.2, wrapped(_about(result, unit), _LABEL - 0.1, SMALL_PT))
         for rank in range(columns):
-            x = EDGE + _LABEL + rank * (_IMAGE + _GAP)
-            _entry(sheet, result, (unit, rank), x, y, image_h)
+            x = EDGE + _LABEL + rank * (cell.width + _GAP)
+            _entry(sheet, result, (unit, rank), x, y, cell)
     return sheet.figure
 
 
-def _entry(sheet: Sheet, result: Exemplars, at: tuple[int, int], x: float, y: float, image_h: float) -> None:
-    axes = sheet.axes(x, y + _WORD, _IMAGE, image_h)
+def _entry(sheet: Sheet, result: Exemplars, at: tuple[int, int], x: float, y: float, cell: Cell) -> None:
+    axes = sheet.axes(x, y + _WORD, cell.width, cell.height)
     if result.id[at] < 0:
         empty_cell(axes, "no more\nimages")
         return
-    value = float(result.value[at])
+    value, box, image = float(result.value[at]), result.box[at], result.image(*at)
     fires = value > result.threshold
-    sheet.note(x, y, number(value) + ("" if fires else " silent"))
-    axes.imshow(rgb(result.image(*at)), aspect="auto")
-    crop = result.crop(*at)
-    if crop.size:
-        top, left, bottom, right = (int(edge) for edge in result.box[at])
-        corner, wide, high = (left - 0.5, top - 0.5), right - left + 1, bottom - top + 1
-        outlined(axes, corner, wide, high, YELLOW if fires else _SILENT, width=1.1)
-        scale = min(_IMAGE / crop.shape[1], image_h / crop.shape[0])
-        below = sheet.axes(x, y + _WORD + image_h + 0.06, crop.shape[1] * scale, crop.shape[0] * scale)
-        below.imshow(rgb(crop), aspect="auto")
+    said = [number(value) + ("" if fires else " silent"), cell.note(box)]
+    sheet.note(x, y, " · ".join(filter(None, said)))
+    cell.whole(axes, image, box, YELLOW if fires else _SILENT)
+    below = (x, y + _WORD + cell.height + 0.06)
+    if is_empty(box):
+        padding_only(sheet, below, cell)
     else:
-        empty_cell(sheet.axes(x, y + _WORD + image_h + 0.06, _IMAGE, image_h), "sees only\npadding")
+        cell.inside(sheet, below, image, box)
     label = _label(result, at)
     if label:
-        sheet.note(x, y + _WORD + 2 * image_h + 0.07, plain(label, 16))
+        sheet.note(x, y + _WORD + 2 * cell.height + 0.07, plain(label, 16))
 
 
 def _label(result: Exemplars, at: tuple[int, int]) -> str:
@@ -78,7 +81,8 @@ def _label(result: Exemplars, at: tuple[int, int]) -> str:
 def _about(result: Exemplars, unit: int) -> str:
     images = max(result.image_count - int(result.nonfinite[unit]), 1)
     what = "" if result.quantity == "activation" else f"{result.quantity} "
-    words = [f"{what}above {number(result.threshold)} in {percent(float(result.fired[unit]) / images)} of images"]
+    share, several = percent(float(result.fired[unit]) / images), INPUTS[result.place.shape[-1]][1]
+    words = [f"{what}above {number(result.threshold)} in {share} of {several}"]
     if result.class_means is not None:
         best = int(result.class_means[:, unit].argmax())
         words.append(f"strongest class: {plain(result.class_names[best], 18)}")

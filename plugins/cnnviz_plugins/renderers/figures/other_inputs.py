@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Attribution, RenderError
 from cnnviz_plugins.renderers.colormaps import colormap
-from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, line_style, plotted
+from cnnviz_plugins.renderers.figures.cells import MOST_LINES, curves, in_grey
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, plotted
 from cnnviz_plugins.renderers.heats import Heat, heats
 from cnnviz_plugins.renderers.options import HeatOptions
 from cnnviz_plugins.renderers.text import caption_of, unit_of
@@ -16,7 +17,6 @@ from cnnviz_plugins.renderers.text import caption_of, unit_of
 _BAR, _TICKS, _GAP = 0.12, 0.75, 0.14
 _WIDE, _CURVE, _STRIP = 6.4, 1.1, 0.22
 _SLICE = 1.9
-_MOST_LINES = 12
 
 
 def other_inputs_figure(attribution: Attribution, options: HeatOptions) -> Figure:
@@ -57,13 +57,11 @@ def other_inputs_figure(attribution: Attribution, options: HeatOptions) -> Figur
 
 
 def _curves(sheet: Sheet, series: Float[np.ndarray, "t ..."], heat: Heat, top: float, options: HeatOptions) -> float:
-    channels = series[:, None] if series.ndim == 1 else series
     axes = plotted(sheet.axes(EDGE + 0.35, top, _WIDE - 0.35, _CURVE, frame=True))
-    for channel in range(min(channels.shape[1], _MOST_LINES)):
-        axes.plot(channels[:, channel], linewidth=0.9, **line_style(channel))
-    if channels.shape[1] > _MOST_LINES:
-        axes.set_title(f"{_MOST_LINES} of {channels.shape[1]} channels", fontsize=SMALL_PT, loc="left")
-    edges = (-0.5, len(channels) - 0.5)
+    curves(axes, series)
+    if series.ndim > 1 and series.shape[1] > MOST_LINES:
+        axes.set_title(f"{MOST_LINES} of {series.shape[1]} channels", fontsize=SMALL_PT, loc="left")
+    edges = (-0.5, len(series) - 0.5)
     axes.set(xlim=edges, xticks=[])
     strip = sheet.axes(EDGE + 0.35, top + _CURVE + 0.04, _WIDE - 0.35, _STRIP, frame=True)
     strip.imshow(heat.levels[None], cmap=colormap(heat.colormap), vmin=0, vmax=1, aspect="auto", extent=(*edges, 0, 1))
@@ -74,9 +72,7 @@ def _curves(sheet: Sheet, series: Float[np.ndarray, "t ..."], heat: Heat, top: f
 
 def _slices(sheet: Sheet, volume: Float[np.ndarray, "d h w c"], heat: Heat, top: float, options: HeatOptions) -> float:
     shape = volume.shape[:3]
-    grey = volume.mean(-1)
-    low, high = float(grey.min()), float(grey.max())
-    grey = (grey - low) / (high - low) if high > low else np.zeros_like(grey)
+    grey = in_grey(volume)
     strength = np.abs(heat.values)
     at = [int(k) for k in np.unravel_index(int(strength.argmax()), shape)]
     steepest = strength.argmax(0)[None]

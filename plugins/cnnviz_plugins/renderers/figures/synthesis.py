@@ -3,12 +3,14 @@
 import math
 
 import numpy as np
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from cnnviz_jax.plugin import Status, Synthesis
 from cnnviz_plugins.renderers.display import finite
+from cnnviz_plugins.renderers.figures.cells import MOST_LINES, curves, montage
 from cnnviz_plugins.renderers.figures.sheet import (
     COLOURS,
     EDGE,
@@ -39,13 +41,16 @@ _MOST_NAMES = 24
 
 
 def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
-    """Return the grid; a target whose status is not `ok` is an empty cell that says why."""
+    """Return the grid; a target whose status is not `ok` is an empty cell that says why.
+
+    Series are curves, volumes a montage of slices from front to back.
+    """
     images = np.asarray(synthesis.images)
     count = min(len(images), options.limit)
-    columns = min(count, 8) if count != 9 else 3
+    columns = min(count, 8 if images.ndim > 3 else 3) if count != 9 else 3
     rows = math.ceil(count / columns)
-    tile = 1.3 if columns > 4 else 1.7
-    tile_h = tile * images.shape[1] / images.shape[2]
+    tile = 2.4 if images.ndim < 4 else 1.3 if columns > 4 else 1.7
+    tile_h = 0.9 if images.ndim < 4 else tile * images.shape[-3] / images.shape[-2]
     step_h = tile_h + 0.42
     sheet_w = max(2 * EDGE + columns * (tile + _GAP), 5.6)
     top = EDGE + 0.35
@@ -53,14 +58,28 @@ def synthesis_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
     sheet = Sheet.with_caption(heading, words, synthesis.warnings, width=sheet_w, top=top, body=rows * step_h)
     for k in range(count):
         x, y = EDGE + k % columns * (tile + _GAP), top + k // columns * step_h
-        axes = sheet.axes(x, y, tile, tile_h)
+        # Beside and below a curve stand its numbers.
+        left, below = (0.32, 0.2) if images.ndim < 4 else (0.0, 0.0)
+        axes = sheet.axes(x + left, y, tile - left, tile_h - below)
         if synthesis.status[k] == "ok":
-            axes.imshow(rgb(images[k]), aspect="auto")
+            _drawn(axes, images[k])
         else:
             empty_cell(axes, STATUS_WORDS[synthesis.status[k]].format(steps=synthesis.curves.shape[1]))
         sheet.text(x, y + tile_h + 0.03, plain(short_label(synthesis, k), int(tile * 15)))
         sheet.note(x, y + tile_h + 0.18, reached(synthesis, k))
     return sheet.figure
+
+
+def _drawn(axes: Axes, image: Float[np.ndarray, "..."]) -> None:
+    """Draw an image, a series' curves, or a volume's slices."""
+    if image.ndim == 3:
+        axes.imshow(rgb(image), aspect="auto")
+    elif image.ndim == 4:
+        axes.imshow(montage(image)[0], cmap="gray", vmin=0, vmax=1, aspect="auto")
+    else:
+        axes.set_axis_on()
+        curves(plotted(axes), image)
+        axes.tick_params(length=2, pad=2)
 
 
 def curves_figure(synthesis: Synthesis, options: SynthesisOptions) -> Figure:
@@ -145,6 +164,19 @@ def _heading(synthesis: Synthesis) -> str:
 def _caption(synthesis: Synthesis, left_out: int) -> list[str]:
     good = sum(status == "ok" for status in synthesis.status)
     hatched = "; hatched cells have none and say why" if good < len(synthesis.status) else ""
-    words = [f"{good} of {len(synthesis.status)} targets gave an image{hatched}"]
+    what = {2: "a series", 3: "a series", 5: "a volume"}.get(np.ndim(synthesis.images), "an image")
+    words = [f"{good} of {len(synthesis.status)} targets gave {what}{hatched}"]
     words += [f"{left_out} more are not shown"] if left_out else []
-    return [*words, channel_note(np.asarray(synthesis.images).shape[-1])]
+    return [*words, _how_shown(np.asarray(synthesis.images))]
+
+
+def _how_shown(images: Float[np.ndarray, "n ..."]) -> str:
+    """Return what is to be known of how images are drawn."""
+    if images.ndim < 4:
+        channels = images.shape[-1] if images.ndim == 3 else 1
+        return f"{MOST_LINES} of {channels} channels are drawn" if channels > MOST_LINES else ""
+    if images.ndim == 4:
+        return channel_note(images.shape[-1])
+    depths = ", ".join(map(str, montage(images[0])[1]))
+    mean = f"{channel_note(images.shape[-1])}, " if images.shape[-1] > 1 else ""
+    return f"slices {depths} of {images.shape[1]}, row by row; {mean}black to white is each volume's own range"
