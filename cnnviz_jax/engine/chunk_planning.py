@@ -21,17 +21,6 @@ _PREFERRED_ACCELERATOR = 128
 _WORTH_FLOPS = 0.005 * 2e13
 _MOST_ACCELERATOR = 2048
 _BUDGET_SHARE = 0.6
-# Cores share 4 MiB and more of cache each. 25 images' maps of a MobileNet, 4.6 MiB an image, are written to memory and
-# read back, and each chunk's memory is asked of the system anew; 3 images' maps stay in the cache. LIME takes 0.57 CPU
-# seconds then in place of 0.85. Gradients write more than they read, and gain nothing.
-_CACHE_BYTES_A_CORE = 8 * 2**20
-# Memory of up to 32 MiB is handed out again by glibc; more is asked of the system, which clears it, for every chunk.
-# A gradient of SqueezeNet 1.1 needs 25 MiB: SmoothGrad of 50 samples takes 1.5 CPU seconds one at a time, 2.1 by 25.
-# Where not even one fits, or many of a small network do, the number at once hardly matters and 32 makes few calls.
-_REUSED_BYTES = 32 * 2**20
-_FEW_GRADIENTS = 3
-# Weights are read once a chunk, so large ones want many images at once: ResNet-50 (98 MiB) gains nothing by few.
-_MOST_WEIGHTS = 4
 
 
 def budget_bytes(memory_budget: int | None = None) -> int:
@@ -80,31 +69,6 @@ def evenly(count: int, at_most: int) -> int:
     # Parts of 32 would be 32 and 18 padded to 32, so 14 evaluations for nothing; two of 25 waste none.
     parts = -(-count // min(count, at_most))
     return -(-count // parts)
-
-
-def forward_passes_at_once(largest: int, weights: int) -> int | None:
-    """Return how many images' forward passes at once suit the caches of a CPU; `None` where they do not matter.
-
-    Args:
-        largest: Bytes of the largest map of one image.
-        weights: Bytes of the parameters.
-    """
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    cache = cores * _CACHE_BYTES_A_CORE
-    if jax.default_backend() != "cpu" or weights > _MOST_WEIGHTS * cache:
-        return None
-    return max(1, min(_PREFERRED["cpu"], cache // max(1, largest)))
-
-
-def gradients_at_once(kept: int, weights: int) -> int | None:
-    """Return how many images' gradients at once need no new memory on a CPU; `None` where it does not matter.
-
-    Args:
-        kept: Bytes of all layers of one image. A gradient keeps about four fifths of them at once.
-        weights: Bytes of the parameters, of which transposed kernels are copies.
-    """
-    fitting = int((_REUSED_BYTES - weights) // (0.8 * max(1, kept)))
-    return fitting if jax.default_backend() == "cpu" and 1 <= fitting <= _FEW_GRADIENTS else None
 
 
 def fitting(

@@ -1,6 +1,5 @@
 """Running a fold: begin, chunks of evaluations, end; each compiled once, in chunks that fit memory, kept on the way."""
 
-import math
 import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,14 +14,8 @@ from jaxtyping import Array, Float, Key
 
 from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.chunk_planning import (
-    Chunk,
-    evenly,
-    fitting,
-    forward_passes_at_once,
-    gradients_at_once,
-    is_exhausted,
-)
+from cnnviz_jax.engine.chunk_planning import Chunk, evenly, fitting, is_exhausted
+from cnnviz_jax.engine.cpu_chunks import suiting_a_cpu
 from cnnviz_jax.engine.evaluating import each, evaluated, finished, prepared, rows_of, shapes_of, summed
 from cnnviz_jax.engine.fold import Fold
 from cnnviz_jax.engine.iteration import ResumeCache
@@ -114,23 +107,8 @@ class FoldRun:
         self.cases = cases if self.spread is None else self.spread.placed(cases)
         self._steps: dict[int, Executable] = {}
         most = -(-fold.evaluations // self._columns) * -(-self.count // self._rows_of_devices)
-        preferred = self._suiting_the_machine() if most > 1 else None
+        preferred = suiting_a_cpu(cases.model, scores_only=fold.scores_only) if most > 1 else None
         self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget, preferred)
-
-    def _suiting_the_machine(self) -> int | None:
-        """How many evaluations at once suit this machine and network, where that is known."""
-        model = self.cases.model
-        leaves = jax.tree.leaves(model.params)
-        itemsize = max((leaf.dtype.itemsize for leaf in leaves), default=4)
-        maps = [
-            itemsize * math.prod(shape) for shape in (model.input_shape, *(row.shape for row in model.layers.values()))
-        ]
-        weights = sum(leaf.nbytes for leaf in leaves)
-        return (
-            forward_passes_at_once(max(maps), weights)
-            if self.fold.scores_only
-            else gradients_at_once(sum(maps), weights)
-        )
 
     @property
     def chunk(self) -> int:

@@ -13,6 +13,7 @@ from jaxtyping import Array, Float, Key
 from cnnviz_jax.compiling import Executable, compiled, shapes_returned
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.engine.chunk_planning import Chunk, fitting, is_exhausted
+from cnnviz_jax.engine.cpu_chunks import suiting_a_cpu
 from cnnviz_jax.engine.dispatches import dispatches, steps_at_once
 from cnnviz_jax.engine.evaluating import each, rows_of, shapes_of
 from cnnviz_jax.engine.progress import InFlight
@@ -143,7 +144,8 @@ def run_iteration(
     size = width = 0
     if todo:
         # One compiled step for all targets of a layer: which channel is a number in the target, an argument.
-        size, run.step = fitting(run.compile_step, chunk, len(todo), memory_budget)
+        preferred = suiting_a_cpu(model, scores_only=False, layer=iteration.layer) if len(todo) > 1 else None
+        size, run.step = fitting(run.compile_step, chunk, len(todo), memory_budget, preferred)
 
     def report(index: int) -> None:
         progress(done + index * width, total, "steps")

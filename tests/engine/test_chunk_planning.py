@@ -12,7 +12,8 @@ from cnnviz_jax import targets
 from cnnviz_jax.compiling.programs import Executable
 from cnnviz_jax.engine import keys_for, root_key
 from cnnviz_jax.engine.case import Case
-from cnnviz_jax.engine.chunk_planning import fitting, forward_passes_at_once, gradients_at_once
+from cnnviz_jax.engine.chunk_planning import fitting
+from cnnviz_jax.engine.cpu_chunks import forward_passes_at_once, gradients_at_once
 from cnnviz_jax.engine.fold_run import FoldRun
 from tests.engine.test_fold import Powers
 
@@ -86,12 +87,13 @@ def test_forward_passes_at_once_keep_their_maps_in_the_caches_where_weights_are_
 @pytest.mark.parametrize(
     ("kept", "weights", "at_once"),
     [
-        (32 * MIB, 5 * MIB, 1),  # SqueezeNet 1.1
-        (17 * MIB, 5 * MIB, 1),
-        (11 * MIB, 5 * MIB, 3),
-        (3 * MIB, 1 * MIB, None),  # many fit: the usual number
-        (77 * MIB, 14 * MIB, None),  # MobileNetV2: not one fits
-        (34 * MIB, 45 * MIB, None),  # ResNet-18
+        (17 * MIB, 5 * MIB, 1),  # SqueezeNet 1.1 at 224 pixels
+        (8 * MIB, 5 * MIB, 2),
+        (4 * MIB, 5 * MIB, 4),
+        (31 * MIB, 0, 1),
+        (MIB // 10, MIB, 32),
+        (26 * MIB, 14 * MIB, None),  # MobileNetV2: not one fits
+        (13 * MIB, 45 * MIB, None),  # ResNet-18
     ],
 )
 def test_gradients_at_once_fit_memory_that_is_handed_out_again(kept: int, weights: int, at_once: int | None) -> None:
