@@ -20,7 +20,7 @@ KERAS = [
     "ConvNeXt", "ConvNeXt deep", "DenseNet", "DenseNet deep", "EfficientNet", "EfficientNet strided",
     "EfficientNet plain", "EfficientNetV2", "EfficientNetV2 fused", "EfficientNetV2 strided", "ResNet", "ResNet deep",
     "ResNetV2", "ResNetV2 deep", "MobileNetV3", "MobileNetV3 minimalistic", "MobileNet 0.25", "MobileNet 0.5",
-    "VGG16",
+    "VGG16", "MobileNetV2 0.35",
 ]  # fmt: skip
 
 
