@@ -42,17 +42,32 @@ class Tabular:
         for field in dataclasses.fields(self):  # type: ignore[arg-type]  # every subclass is a dataclass
             value = getattr(self, field.name)
             if isinstance(value, np.ndarray):
-                arrays[field.name] = (_axes(field.name, hints[field.name]), value)
+                arrays[field.name] = (_axes(field.name, hints[field.name], value.ndim), value)
             elif isinstance(value, str | int | float):
                 words[field.name] = value
         return xarray.Dataset(arrays, attrs=words)
 
 
-def _axes(name: str, hint: Any) -> tuple[str, ...]:
-    """Return the axes that a shape such as `c k 4` names; a fixed length gets the array's name."""
+_SPATIAL = {1: ("t",), 2: ("h", "w"), 3: ("d", "h", "w")}
+
+
+def _axes(name: str, hint: Any, count: int) -> tuple[str, ...]:
+    """Return the axes that a shape such as `c k 4` names; a fixed length gets the array's name.
+
+    Spatial axes that the shape leaves open (`*axes`, with channels behind them `...`) are called by their number.
+    """
     shaped = next(each for each in (hint, *typing.get_args(hint)) if hasattr(each, "dim_str"))
+    words = shaped.dim_str.split()
+    open_axes = count - len(words) + 1
     axes: list[str] = []
-    for axis in shaped.dim_str.split():
-        # Of a table of units by units xarray wants two names.
-        axes.append(f"{name}_{axis}" if axis.isdigit() else f"other_{axis}" if axis in axes else axis)
+    for axis in words:
+        if axis == "...":
+            axes += [*_SPATIAL[open_axes - 1], "ch"]
+        elif axis == "*axes":
+            axes += _SPATIAL[open_axes]
+        elif axis == "2*axes":
+            axes.append("ends")
+        else:
+            # Of a table of units by units xarray wants two names.
+            axes.append(f"{name}_{axis}" if axis.isdigit() else f"other_{axis}" if axis in axes else axis)
     return tuple(axes)

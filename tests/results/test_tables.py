@@ -1,5 +1,6 @@
 """Surveys as pandas and xarray have them: rows of units, axes by their names."""
 
+import dataclasses
 import sys
 
 import numpy as np
@@ -27,6 +28,17 @@ def test_a_survey_is_a_labelled_data_set(name):
     assert found.attrs["layer"] == made(name).layer
     for array in found:
         np.testing.assert_array_equal(found[array].values, getattr(made(name), array))
+
+
+def test_the_axes_of_images_are_called_by_what_they_are():
+    pytest.importorskip("xarray", reason="xarray is not installed")
+    found = made("Exemplars").to_xarray()
+    assert found["images"].dims == ("m", "h", "w", "ch")
+    assert found["place"].dims == ("c", "k", "axes")
+    assert found["box"].dims == ("c", "k", "ends")
+    assert made("Dissection").to_xarray()["masks"].dims == ("u", "k", "h", "w")
+    series = dataclasses.replace(made("Exemplars"), images=made("Exemplars").images[:, 0]).to_xarray()
+    assert series["images"].dims == ("m", "t", "ch")
 
 
 def test_exemplars_have_a_row_per_unit_and_image_strongest_first():
