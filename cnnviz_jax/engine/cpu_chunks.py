@@ -19,8 +19,9 @@ _MOST_WEIGHTS = 4
 # gradient of an image of 224 pixels through SqueezeNet 1.1 needs 25 MiB: SmoothGrad of 50 samples takes 1.5 CPU seconds
 # one at a time and 2.1 by 25, at 160 pixels 0.74 by twos and 1.02 by 25.
 _REUSED_BYTES = 32 * 2**20
-# Of what a layer keeps for its gradient; norms and activations are computed again within the layer behind them.
-_KEPT_TWICE = 1.5
+# Bytes that a gradient needs at once, in those of the layers it keeps: 25 MiB of 17 in SqueezeNet.
+_NEEDED = 1.5
+# Kept by no gradient: they are computed again within the layer behind them.
 _FUSED = ACTIVATION_KINDS | {"norm", "scale", "module"}
 
 
@@ -69,6 +70,8 @@ def gradients_at_once(kept: int, weights: int) -> int | None:
         kept: Bytes of the layers of one image that are not fused with the layer before.
         weights: Bytes of the parameters, of which transposed kernels are copies.
     """
-    fit = (_REUSED_BYTES - weights) / (_KEPT_TWICE * max(1, kept))
-    # The estimate is rough, and one that just fails to fit loses nothing by itself.
-    return None if _KEPT_TWICE * fit < 1 else max(1, min(_MOST, int(fit)))
+    room = _REUSED_BYTES - weights
+    if kept > room:
+        return None
+    # At least one: the estimate is rough, and one that just fails to fit loses nothing by itself.
+    return max(1, min(_MOST, int(room / (_NEEDED * max(1, kept)))))

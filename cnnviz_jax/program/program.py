@@ -98,17 +98,21 @@ class Program(TracedProgram):
 
     @functools.cached_property
     def _faster(self) -> dict[int, Override]:
-        return compared_pools(self.graph) | shifted_convolutions(self.graph)
+        return compared_pools(self.graph) | self._shifted
 
     @property
     def computes_faster(self) -> bool:
         """Whether a forward pass takes less time here than in the model's own code, as depthwise convolutions do."""
-        return bool(shifted_convolutions(self.graph))
+        return bool(self._shifted)
+
+    @functools.cached_property
+    def _shifted(self) -> dict[int, Override]:
+        return shifted_convolutions(self.graph)
 
     @functools.cached_property
     def _sooner(self) -> dict[int, Override]:
         """The same of a program that is compiled quickly and runs once, to the same numbers."""
-        return compared_pools(self.graph, all_that_gain=False) | shifted_convolutions(self.graph)
+        return compared_pools(self.graph, all_that_gain=False) | self._shifted
 
     def numbered(self, params: Any) -> dict[int, Any]:
         """Return the parameters by their number in the graph."""

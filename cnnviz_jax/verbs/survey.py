@@ -115,8 +115,8 @@ def survey(
         configs = at_layers(config, names_of_layers)
     # First, as it refuses layers and units, and opening a data set may read all of it.
     surveys = [Surveyed.of(spec, each, model) for each in configs]
+    others = "which exemplars, distributions, dissection, relevance-maximization and tcav take"
     for each in surveys:
-        others = "which exemplars, distributions, dissection, relevance-maximization and tcav take"
         check_axes(spec.name, each.plan.axes, model, others)
     dataset = Dataset.of(
         images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields,

@@ -20,7 +20,7 @@ from cnnviz_jax.plugin import (
     TargetError,
     TargetWithInputs,
 )
-from cnnviz_plugins.synthesize.placement import IMAGE, need_image
+from cnnviz_plugins.synthesize.placement import IMAGE, need_image, with_own_axes
 from cnnviz_plugins.synthesize.plugin import AdversarialConfig
 
 _HALVINGS = 12
@@ -112,14 +112,14 @@ class Adversarial(Iteration):
         warnings: tuple[str, ...],
     ) -> Synthesis:
         """Return the changed images, with how much they were changed."""
-        outcome = {name: self._owned(array) for name, array in outcome.items()}
+        outcome = {name: with_own_axes(array, 1, self.shape, self.own) for name, array in outcome.items()}
         change = (outcome["raw"] - outcome["image"]).reshape(len(curves), -1)
         extras = {
             "image": outcome["image"],
             "change_l2": np.sqrt(np.square(change).sum(1)),
             "change_linf": np.abs(change).max(1),
         }
-        extras |= {} if frames is None else {"frames": self._owned(frames[:, :, 0])}
+        extras |= {} if frames is None else {"frames": with_own_axes(frames[:, :, 0], 2, self.shape, self.own)}
         pairs = zip(outcome["moved"], outcome["reached"], strict=True)
         status = tuple(_status(bool(moved), float(margin)) for moved, margin in pairs)
         shown = np.nan_to_num(outcome["raw"])
@@ -135,11 +135,6 @@ class Adversarial(Iteration):
             provenance=provenance,
             warnings=(*warnings, *said),
         )
-
-    def _owned(self, values: np.ndarray) -> np.ndarray:
-        """Arrays of images with the user's axes."""
-        is_held = self.own is not None and values.shape[-3:] == self.shape
-        return values.reshape(*values.shape[:-3], *self.own) if is_held and self.own is not None else values
 
 
 def _status(moved: bool, margin: float) -> Status:

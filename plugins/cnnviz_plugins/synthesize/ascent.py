@@ -29,7 +29,15 @@ from cnnviz_jax.plugin import (
 from cnnviz_plugins.synthesize.activations import tapped
 from cnnviz_plugins.synthesize.maco import SPECTRUM, MacoPhase, mean_spectrum
 from cnnviz_plugins.synthesize.other_axes import fitted
-from cnnviz_plugins.synthesize.placement import IMAGE, Placement, as_image, image_size, place, placement_of
+from cnnviz_plugins.synthesize.placement import (
+    IMAGE,
+    Placement,
+    as_image,
+    image_size,
+    place,
+    placement_of,
+    with_own_axes,
+)
 from cnnviz_plugins.synthesize.recipes import Recipe
 from cnnviz_plugins.synthesize.transforms import viewed
 
@@ -58,7 +66,7 @@ class Ascent(Iteration):
     warmup: int = 0
     """First steps during which ReLUs leak, less with every step."""
     own: tuple[int, ...] | None = None
-    """The user's axes of a series, volume or vector; `None` of an image."""
+    """The user's axes of a series, volume or vector, whose channel is an axis of the work alone; `None` of an image."""
     starts_at_image: bool = False
     """Whether the target's own image is the start."""
 
@@ -280,7 +288,7 @@ class Ascent(Iteration):
     ) -> Synthesis:
         """Return the images with a status each; the images of a group follow each other."""
         outcome = {name: array.reshape(-1, *array.shape[2:]) for name, array in outcome.items()}  # n*k ...
-        outcome = {name: self._owned(array, 1) for name, array in outcome.items()}
+        outcome = {name: with_own_axes(array, 1, self.shape, self.own) for name, array in outcome.items()}
         if self.copies > 1:
             curves = np.moveaxis(curves, 2, 1).reshape(-1, self.steps)
             words = (f"{t} ({i + 1} of {self.copies})" for t in provenance.targets for i in range(self.copies))
@@ -301,7 +309,8 @@ class Ascent(Iteration):
         extras |= {name: outcome[name] for name in ("transparency",) if name in outcome}
         extras |= {"peak": outcome["peak"]} if not np.isinf(outcome["peak"]).any() else {}
         if frames is not None:
-            extras["frames"] = self._owned(np.moveaxis(frames, 2, 1).reshape(-1, frames.shape[1], *frames.shape[3:]), 2)
+            joined = np.moveaxis(frames, 2, 1).reshape(-1, frames.shape[1], *frames.shape[3:])
+            extras["frames"] = with_own_axes(joined, 2, self.shape, self.own)
         return Synthesis(
             images=np.where(along(finite, outcome["shown"]), np.nan_to_num(outcome["shown"]), 0.5),
             raw=raw,
@@ -312,11 +321,6 @@ class Ascent(Iteration):
             provenance=provenance,
             warnings=(*warnings, *found),
         )
-
-    def _owned(self, values: np.ndarray, before: int) -> np.ndarray:
-        """Arrays with the user's axes after the first few: a vector's channel is an axis of the work alone."""
-        is_whole = values.shape[before:] == self.shape and self.own is not None
-        return values.reshape(*values.shape[:before], *self.own) if is_whole and self.own is not None else values
 
 
 def along(marks: Any, values: Any) -> Any:

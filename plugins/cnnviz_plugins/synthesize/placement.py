@@ -123,6 +123,13 @@ def as_image(values: Float[Array, "*axes c"], model: Model) -> Float[Array, "h w
     return values if model.structure.one_space is None else values.reshape(model.input_shape)
 
 
+def with_own_axes(values: np.ndarray, before: int, held: tuple[int, ...], own: tuple[int, ...] | None) -> np.ndarray:
+    """Return arrays of whole inputs, `held` behind the first few axes, with the user's axes; others as they are."""
+    if own is None or values.shape[before:] != held:
+        return values
+    return values.reshape(*values.shape[:before], *own)
+
+
 def image_size(target: Target) -> tuple[int, int] | None:
     """Return height and width of the target's own images, `None` where it has none."""
     if not (isinstance(target, TargetWithInputs) and IMAGE in target.arrays):
