@@ -9,6 +9,8 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.program.layers.activations import ACTIVATION_KINDS
 
 _MOST = 32
+# Where maps are small, handing a chunk over costs as much as computing it.
+_MOST_SMALL = 256
 # Cores share 4 MiB and more of cache each. 25 images' maps of a MobileNet, 4.6 MiB an image, are written to memory and
 # read back, and each chunk's memory is asked of the system anew; 3 images' maps stay in the cache. LIME takes 0.57 CPU
 # seconds then in place of 0.85. Gradients write more than they read, and gain nothing.
@@ -60,7 +62,7 @@ def forward_passes_at_once(largest: int, weights: int) -> int | None:
     cache = cores * _CACHE_BYTES_A_CORE
     if weights > _MOST_WEIGHTS * cache:
         return None
-    return max(1, min(_MOST, cache // max(1, largest)))
+    return max(1, min(_MOST_SMALL, cache // max(1, largest)))
 
 
 def gradients_at_once(kept: int, weights: int) -> int | None:
