@@ -61,6 +61,7 @@ STEPS = {"parts": 400, "cells": 150}
 CELLS, SHARES, DRAWS = 8, (0.1, 0.3, 0.5, 0.7, 0.9), 20
 SURE = 0.9
 CONTROLS = ("random", "drops")
+SECTIONS = ("parts", "mosaics", "cells")
 _KIND = ("section", "technique")
 
 
@@ -73,10 +74,11 @@ def main() -> None:
     parser.add_argument("--mosaics", type=int, default=100)
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--techniques", nargs="+", default=[*CONTROLS, *TECHNIQUES])
+    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
     parser.add_argument("--table", type=Path, default=None, help="Markdown file to write")
     asked = parser.parse_args()
-    for section in (_parts, _mosaics, _cells):
-        name = section.__name__[1:]
+    for name in asked.sections:
+        section = {"parts": _parts, "mosaics": _mosaics, "cells": _cells}[name]
         missing = [each for each in asked.techniques if (name, each) not in kept_rows(asked.results, *_KIND)]
         if missing:
             for row in section(missing, asked):
