@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.data.held import Held, own_shape
-from cnnviz_jax.data.source import Example, as_image, dtype_kept
+from cnnviz_jax.data.source import Example, Reopened, as_image, dtype_kept
 from cnnviz_jax.errors import UsageError, reason_of
 from cnnviz_jax.files import content_marks, file_sha256
 from cnnviz_jax.reading.numpy_files import NpzFile
@@ -99,8 +99,10 @@ def _check_has_images(names: Collection[str], path: Path) -> None:
         raise UsageError(f"{path} holds no array `images`; it has {', '.join(sorted(names)) or 'none'}")
 
 
-class ZarrSource:
+class ZarrSource(Reopened):
     """The array `images` of a zarr group (or a zarr array itself), read a chunk at a time."""
+
+    opened = ("_arrays", "_blocks", "_guard")
 
     def __init__(
         self, path: Path, input_shape: tuple[int, int, int], *, full_digest: bool = False, space: Held | None = None
@@ -124,14 +126,6 @@ class ZarrSource:
         self._arrays = {_field_name(name or "images"): array for name, array in found.items() if "/" not in name}
         self._blocks: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._guard = threading.Lock()
-
-    def __getstate__(self) -> dict[str, Any]:
-        kept = ("_path", "_shape", "_full", "_space", "fields", "image_dtype")
-        return {name: self.__dict__[name] for name in kept}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._open()
 
     def __len__(self) -> int:
         return int(self._arrays["images"].shape[0])
