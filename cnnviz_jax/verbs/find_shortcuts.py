@@ -3,8 +3,6 @@
 import dataclasses
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
@@ -94,7 +92,7 @@ def find_shortcuts(
     outside = None if mask is None else places_outside(mask, row, images.shape[:3], margin)
     erased = images if mask is None else painted_out(images, np.asarray(mask) > 0.5)
     found = falls_of(
-        place.layer, jax.tree.map(jnp.asarray, place.codec), model, images, given, outside, erased,
+        place, model, images, given, outside, erased,
         candidates=candidates, most=most, progress=as_callable(progress),
     )  # fmt: skip
     # Of equals the class whose margin fell further comes first.
