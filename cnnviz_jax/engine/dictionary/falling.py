@@ -6,7 +6,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import binomtest
 
-from cnnviz_jax.engine.dictionary.removal import Images, Looked, codes_of, deciding, looked, margins_on_host, without
+from cnnviz_jax.engine.dictionary.removal import (
+    Images,
+    Looked,
+    Shown,
+    codes_of,
+    deciding,
+    looked,
+    margins_on_host,
+    without,
+)
 from cnnviz_jax.engine.progress import stage
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.model.codes import CodeLayer
@@ -58,10 +67,7 @@ class Falls:
 def falls_of(
     place: CodeLayer,
     model: Model,
-    images: Images,
-    labels: Int[np.ndarray, " n"],
-    outside: Bool[np.ndarray, "n rows columns"] | None,
-    erased: Images,
+    shown: Shown,
     *,
     candidates: int,
     most: int,
@@ -72,11 +78,8 @@ def falls_of(
     Args:
         place: The codec and the layer that it stands for.
         model: The model.
-        images: Images in [0, 1].
-        labels: A class for each, -1 where unknown.
-        outside: Places of the layer at which features are chosen and removed, as far as they are no object's; all
-            of them, everywhere, where `None`.
-        erased: The images with the object painted out.
+        shown: The images, their label -1 where unknown; features are chosen and removed at the places outside of
+            their objects.
         candidates: Features that are removed for each class.
         most: Features of a set.
         progress: Called as `progress(done, total, "classes")`.
@@ -86,12 +89,13 @@ def falls_of(
 
     Cost: see `looked`, `deciding` and `without`.
     """
+    images, labels, outside, _ = shown
     own = {k: np.flatnonzero(labels == k) for k in range(model.class_count)}
     own = {k: rows for k, rows in own.items() if len(rows) >= 2 * _LEAST}
     if not own:
         raise UsageError(f"no class has {2 * _LEAST} images; half of them choose features, the others count the cost")
     # Images of no known class are looked at as of class 0, and none of their rows is read below.
-    seen = looked(place, model, images, np.maximum(labels, 0), outside, erased)
+    seen = looked(place, model, shown._replace(labels=np.maximum(labels, 0)))
     sets: dict[int, Int[np.ndarray, " most"]] = {}
     for k, rows in own.items():
         # One half chooses features, the other counts the loss, which would come out too large on the images that chose

@@ -39,27 +39,30 @@ class Looked(NamedTuple):
         return found
 
 
-def looked(
-    place: CodeLayer,
-    model: Model,
-    images: Images,
-    labels: Int[np.ndarray, " n"],
-    outside: Bool[np.ndarray, "n ..."] | None,
-    erased: Images,
-) -> Looked:
+class Shown(NamedTuple):
+    """Images of known objects."""
+
+    images: Images
+    """In [0, 1]."""
+    labels: Int[np.ndarray, " n"]
+    """A class for each."""
+    outside: Bool[np.ndarray, "n ..."] | None
+    """Places of the layer that are no object's; `None` where nothing says which, and all count."""
+    erased: Images
+    """The same images with the object painted out."""
+
+
+def looked(place: CodeLayer, model: Model, shown: Shown) -> Looked:
     """Return what the network makes of images.
 
     Args:
         place: The codec and the layer that it stands for.
         model: The model.
-        images: Images in [0, 1].
-        labels: A class for each.
-        outside: Places of the layer that count; all where `None`.
-        erased: The same images with the object painted out.
+        shown: The images; each is looked at as of the class that its label says.
 
     Cost: two forward passes and one backward pass per image.
     """
-    layer = place.layer
+    layer, (images, labels, outside, erased) = place.layer, shown
     counts = np.ones((len(images), *model.layers[layer].shape[:-1]), bool) if outside is None else outside
     given = (images, erased, labels, counts)
     found: Looked = in_batches_on_host(
