@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, overload
 
 _TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{8}(\.\w+)?")
 """The names that `whole` gives to what is being written."""
@@ -28,9 +28,14 @@ class Inside:
     def __init__(self, name: str) -> None:
         self._name = name
 
-    def __get__(self, owner: Any, kind: type | None = None) -> Path:
-        path: Path = owner.root / self._name
-        return path
+    @overload
+    def __get__(self, owner: None, kind: type) -> Self: ...
+
+    @overload
+    def __get__(self, owner: Any, kind: type | None = None) -> Path: ...
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Self | Path:
+        return self if owner is None else Path(owner.root, self._name)
 
 
 @contextlib.contextmanager
