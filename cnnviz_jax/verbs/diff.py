@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, cast, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, cast, overload, runtime_checkable
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key
@@ -25,6 +25,7 @@ Layers = Sequence[str] | tuple[Sequence[str], Sequence[str]] | None
 Options = ParamSpec("Options")
 
 
+@runtime_checkable
 class _Diff(Protocol[Options]):
     """What `diff` returns, by what it compares; the rest of its arguments are written once, below."""
 

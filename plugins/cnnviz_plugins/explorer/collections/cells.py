@@ -1,7 +1,7 @@
 """Cells that show directions of a layer, each as a small image made for it: of atlases and grids."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float
@@ -12,6 +12,7 @@ _PX = {"full": 48, "light": 32}
 _POWER = 4.0
 
 
+@runtime_checkable
 class Shows(Protocol):
     """What makes the cell of one direction."""
 
