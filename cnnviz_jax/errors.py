@@ -4,8 +4,9 @@ An error says in a sentence or two what was asked, what was found and what would
 command line prints that sentence and leaves the traceback out. Light: imports nothing heavy.
 """
 
+import contextlib
 import difflib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 
 
 class CnnvizError(Exception):
@@ -92,6 +93,22 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
     lowered = {candidate.lower(): candidate for candidate in known}
     close = [lowered[match] for match in difflib.get_close_matches(name.lower(), lowered, n=3, cutoff=0.55)]
     return f" Did you mean {' or '.join(repr(match) for match in close)}?" if close else ""
+
+
+@contextlib.contextmanager
+def raised_as(
+    made: Callable[[Exception], Exception],
+    *,
+    of: tuple[type[Exception], ...] = (OSError, ValueError),
+    but: type[Exception],
+) -> Iterator[None]:
+    """Raise what `made` makes of an error of the block, that error its cause; `but` passes as it is."""
+    try:
+        yield
+    except but:
+        raise
+    except of as error:
+        raise made(error) from error
 
 
 def reason_of(error: BaseException) -> str:

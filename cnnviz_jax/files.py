@@ -1,4 +1,4 @@
-"""Files that are whole or absent, JSON in them, their digests, and locks on them."""
+"""Files that are whole or absent, JSON in them, their digests, locks on them, and paths inside a folder."""
 
 import contextlib
 import errno
@@ -12,7 +12,7 @@ import stat
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, overload
 
 _TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{8}(\.\w+)?")
 """The names that `whole` gives to what is being written."""
@@ -20,6 +20,22 @@ _TEMPORARY = re.compile(r"\..{1,40}\.[0-9a-f]{8}(\.\w+)?")
 _END_BYTES = 4096
 # Waiting for a file server is most of the time. A million files are not a million tasks at once.
 _READERS, _AT_ONCE = 16, 4096
+
+
+class Inside:
+    """The path of a name inside a folder, as an attribute of what has the folder as `root`."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, owner: None, kind: type) -> Self: ...
+
+    @overload
+    def __get__(self, owner: Any, kind: type | None = None) -> Path: ...
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Self | Path:
+        return self if owner is None else Path(owner.root, self._name)
 
 
 @contextlib.contextmanager

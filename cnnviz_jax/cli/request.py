@@ -22,6 +22,7 @@ from cnnviz_jax.cli.progress import progress_on_stderr
 from cnnviz_jax.cli.tables import print_json
 from cnnviz_jax.cli.technique_options import (
     JSON_OPTION,
+    MODEL_OPTIONS,
     OUTPUT_OPTIONS,
     Common,
     Line,
@@ -67,6 +68,13 @@ class Verb:
     """The model of a line that names none."""
     result: str | None = None
     """Class name of what it returns; `None` where the technique decides."""
+
+
+def on_the_bundled(verb: Verb, *, does: str = "takes") -> Verb:
+    """Return a verb whose line may name no model and then takes the bundled one, as its help says; `does` is how."""
+    told = f" Without a model it {does} the bundled network; without images, those that come with the network."
+    options = (*MODEL_OPTIONS[:2], *verb.options)
+    return dataclasses.replace(verb, about=verb.about + told, default_model="shapes", options=options)
 
 
 @dataclass(frozen=True, kw_only=True)

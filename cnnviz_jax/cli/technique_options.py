@@ -51,6 +51,12 @@ CHUNK_OPTION = Common("chunk", "INT", "evaluations at once, in place of what mem
 RUN_OPTIONS = (*OUTPUT_OPTIONS, SEED_OPTION, CHUNK_OPTION)
 REDUCTION_OPTION = Common("reduction", "NAME", "channels to one number: max_abs (default), sum, sum_abs", "max_abs")
 MASKS_OPTION = Common("masks", "FOLDER", "masks of the objects, white on black, named as the images")
+MAPS_OPTIONS = (TARGET_OPTION, MASKS_OPTION, REDUCTION_OPTION, *RUN_OPTIONS)
+"""Of verbs that make maps and measure them."""
+LABELS_OPTION = Common("labels", "folders|CSV", "classes: the folders' names, or a CSV of path and label")
+BATCH_OPTION = Common("batch", "INT", "images at once, in place of what memory allows")
+SURVEY_OPTIONS = (*OUTPUT_OPTIONS, SEED_OPTION, BATCH_OPTION)
+"""Of verbs that read a data set once and write one result."""
 LAYER_OPTION = Common("layer", "LAYER", "the layer, as `cnnviz layers MODEL` lists it")
 JSON_OPTION = Common("json", "", "print JSON on stdout, and nothing else")
 _RESERVED = {"words", *(option.name for option in (*MODEL_OPTIONS, *RUN_OPTIONS))}

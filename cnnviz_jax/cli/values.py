@@ -85,14 +85,14 @@ def seed_number(text: str | None) -> int | None:
     return int(text)
 
 
-def whole_number(text: str, name: str) -> int:
+def whole_number(text: str, name: str, *, least: Literal[0, 1] = 1) -> int:
     """Return the number of an option that counts something.
 
     Raises:
-        UsageError: It is no whole number above 0.
+        UsageError: It is no whole number, or below `least`.
     """
-    if not re.fullmatch(r"0*[1-9]\d*", text):
-        raise UsageError(f"{name} {text!r} is not a whole number, 1 or more")
+    if not re.fullmatch(r"\d+", text) or int(text) < least:
+        raise UsageError(f"{name} {text!r} is not a whole number{', 1 or more' if least else ''}")
     return int(text)
 
 

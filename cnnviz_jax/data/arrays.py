@@ -5,19 +5,19 @@ Series (n, t, c), volumes (n, d, h, w, c) and vectors (n, k) are `images` too, w
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import threading
 from collections import OrderedDict
-from collections.abc import Collection, Iterator
+from collections.abc import Collection
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cnnviz_jax.data.held import Held, own_shape
-from cnnviz_jax.data.source import Example, as_image, dtype_kept
-from cnnviz_jax.errors import UsageError, reason_of
+from cnnviz_jax.data.source import Example, Reopened, as_image, dtype_kept
+from cnnviz_jax.errors import UsageError, raised_as, reason_of
 from cnnviz_jax.files import content_marks, file_sha256
 from cnnviz_jax.reading.numpy_files import NpzFile
 from cnnviz_jax.reading.zarr_folders import ZarrFolder, ZarrNumbers
@@ -32,7 +32,7 @@ class NpzSource:
     """
 
     def __init__(self, path: Path, input_shape: tuple[int, int, int], *, space: Held | None = None) -> None:
-        with _read_as_npz(path), NpzFile(path) as archive:
+        with _read_as(".npz", path), NpzFile(path) as archive:
             arrays = {_field_name(name): archive[name] for name in archive}
         self._images = _checked_images(arrays, path, input_shape, space)
         self.concept_names = tuple(map(str, arrays.pop("concept_names", ())))
@@ -65,7 +65,7 @@ def count_in_npz(path: Path) -> int:
     Raises:
         UsageError: It cannot be read, or holds no such array.
     """
-    with _read_as_npz(path), NpzFile(path) as archive:
+    with _read_as(".npz", path), NpzFile(path) as archive:
         _check_has_images(archive, path)
         shape = archive.shape("images")
     return shape[0] if shape and 0 not in shape else 0
@@ -77,21 +77,15 @@ def images_in_npz(path: Path, input_shape: tuple[int, int, int], space: Held | N
     Raises:
         UsageError: It cannot be read, or holds no such array, or the images do not fit.
     """
-    with _read_as_npz(path), NpzFile(path) as archive:
+    with _read_as(".npz", path), NpzFile(path) as archive:
         _check_has_images(archive, path)
         arrays = {"images": archive["images"]}
     return np.asarray(_checked_images(arrays, path, input_shape, space))
 
 
-@contextlib.contextmanager
-def _read_as_npz(path: Path) -> Iterator[None]:
+def _read_as(kind: str, path: Path) -> AbstractContextManager[None]:
     """Say of which file it is where a block cannot read it."""
-    try:
-        yield
-    except UsageError:
-        raise
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read as .npz: {reason_of(error)}") from error
+    return raised_as(lambda error: UsageError(f"{path} cannot be read as {kind}: {reason_of(error)}"), but=UsageError)
 
 
 def _check_has_images(names: Collection[str], path: Path) -> None:
@@ -99,8 +93,10 @@ def _check_has_images(names: Collection[str], path: Path) -> None:
         raise UsageError(f"{path} holds no array `images`; it has {', '.join(sorted(names)) or 'none'}")
 
 
-class ZarrSource:
+class ZarrSource(Reopened):
     """The array `images` of a zarr group (or a zarr array itself), read a chunk at a time."""
+
+    opened = ("_arrays", "_blocks", "_guard")
 
     def __init__(
         self, path: Path, input_shape: tuple[int, int, int], *, full_digest: bool = False, space: Held | None = None
@@ -115,23 +111,11 @@ class ZarrSource:
         self.fields = {n: (a.shape[1:], _plain(a.dtype)) for n, a in self._arrays.items() if n != "images"}
 
     def _open(self) -> None:
-        try:
+        with _read_as("zarr", self._path):
             found = ZarrFolder(self._path)
-        except (OSError, ValueError) as error:
-            if isinstance(error, UsageError):
-                raise
-            raise UsageError(f"{self._path} cannot be read as zarr: {reason_of(error)}") from error
         self._arrays = {_field_name(name or "images"): array for name, array in found.items() if "/" not in name}
         self._blocks: OrderedDict[tuple[str, int], np.ndarray] = OrderedDict()
         self._guard = threading.Lock()
-
-    def __getstate__(self) -> dict[str, Any]:
-        kept = ("_path", "_shape", "_full", "_space", "fields", "image_dtype")
-        return {name: self.__dict__[name] for name in kept}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._open()
 
     def __len__(self) -> int:
         return int(self._arrays["images"].shape[0])

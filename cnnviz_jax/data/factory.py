@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.data.held import Held
-from cnnviz_jax.data.source import Example, as_image, dtype_kept, to_float
+from cnnviz_jax.data.source import Example, Reopened, as_image, dtype_kept, to_float
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import import_factory
 
 _SAMPLED = 16
 
 
-class FactorySource:
+class FactorySource(Reopened):
     """What `package.module:factory` returns: `len()`, and `[i]` to an array or a dict with `image`.
 
     Other entries of the dict, such as `label` and `mask`, become fields; the first image says which, and whether images
@@ -24,6 +24,8 @@ class FactorySource:
     is that of the source itself if it has a method `digest`; otherwise it covers the length, the source's repr and
     the pixels of some images spread over the list, or of all of them.
     """
+
+    opened = ("_inner",)
 
     def __init__(
         self, word: str, input_shape: tuple[int, int, int], *, full_digest: bool = False, space: Held | None = None
@@ -54,14 +56,6 @@ class FactorySource:
         except Exception as error:
             raise UsageError(f"the source {self._word!r} gives no image {index}: {error}") from error
         return entry
-
-    def __getstate__(self) -> dict[str, Any]:
-        kept = ("_word", "_shape", "_full", "_space", "fields", "image_dtype")
-        return {name: self.__dict__[name] for name in kept}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        self._open()
 
     @property
     def concept_names(self) -> tuple[str, ...]:

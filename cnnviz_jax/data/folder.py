@@ -9,7 +9,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -60,20 +60,9 @@ class FolderSource:
         if not files:
             raise UsageError(f"no images in {root}; {', '.join(IMAGE_SUFFIXES)} count")
         paths = tuple(files)
-        numbers: Any = None
-        classes: tuple[str, ...] = ()
-        if labels == "folders":
-            numbers, classes = _from_folders(paths, root)
-        elif labels is not None:
-            numbers = _from_csv(Path(labels), paths)
+        labelled = _labelled(labels, paths, root)
         return cls(
-            root=root,
-            paths=paths,
-            input_shape=input_shape,
-            labels=numbers,
-            classes=classes,
-            crop_share=share,
-            full_digest=full_digest,
+            root=root, paths=paths, input_shape=input_shape, crop_share=share, full_digest=full_digest, **labelled
         )
 
     def numbered_as(self, class_names: Sequence[str]) -> FolderSource:
@@ -122,6 +111,21 @@ class FolderSource:
 def with_class_names(source: Any, class_names: Sequence[str]) -> Any:
     """Return a source with a model's class indices for labels, where it is a folder that can be numbered so."""
     return source.numbered_as(class_names) if isinstance(source, FolderSource) else source
+
+
+class _Labelled(TypedDict):
+    labels: tuple[int, ...] | None
+    classes: tuple[str, ...]
+
+
+def _labelled(labels: str | None, paths: tuple[str, ...], root: Path) -> _Labelled:
+    """Return the fields that say what the images show: `"folders"` names their folders, another word a CSV file."""
+    if labels is None:
+        return {"labels": None, "classes": ()}
+    if labels == "folders":
+        numbers, classes = _from_folders(paths, root)
+        return {"labels": numbers, "classes": classes}
+    return {"labels": _from_csv(Path(labels), paths), "classes": ()}
 
 
 def _from_folders(paths: tuple[str, ...], root: Path) -> tuple[tuple[int, ...], tuple[str, ...]]:

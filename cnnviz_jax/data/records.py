@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from cnnviz_jax.data.images import crop_share_for, fit, image_in, to_channels
-from cnnviz_jax.data.source import Example, to_float
+from cnnviz_jax.data.source import Example, Reopened, to_float
 from cnnviz_jax.errors import UsageError, printable, reason_of
 from cnnviz_jax.extras import require
 from cnnviz_jax.files import content_marks
@@ -25,8 +25,10 @@ _LIBRARIES = ("hf:", "tfds:")
 _NAMED = re.compile(r"(?P<library>hf|tfds):(?P<name>[^@]+)@(?P<split>\w+)")
 
 
-class RecordSource:
+class RecordSource(Reopened):
     """A list of records that a library reads: `open_it()` gives it, again in each process that decodes."""
+
+    opened = ("_records",)
 
     def __init__(
         self, word: str, open_it: Callable[[], Any], input_shape: tuple[int, int, int], crop_share: float | None
@@ -41,7 +43,7 @@ class RecordSource:
         """
         self._word, self._open_it, self._shape = word, open_it, input_shape
         self._share = crop_share_for(input_shape, crop_share)
-        self._records = open_it()
+        self._open()
         if not len(self):
             raise UsageError(f"{word} has no images")
         first = self._records[0]
@@ -49,11 +51,7 @@ class RecordSource:
         self.fields: dict[str, tuple[tuple[int, ...], str]] = {"label": ((), "int32")} if has_label else {}
         self.classes: tuple[str, ...] = tuple(getattr(self._records, "classes", ()))
 
-    def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in vars(self).items() if name != "_records"}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
+    def _open(self) -> None:
         self._records = self._open_it()
 
     def __len__(self) -> int:

@@ -6,7 +6,7 @@ A source never raises for a broken image; it says so, and the sweep counts it.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 from jaxtyping import Float, UInt8
@@ -54,6 +54,23 @@ class Source(Protocol):
     def name(self, index: int) -> str:
         """Return what people call an image, such as its path below the folder."""
         ...
+
+
+class Reopened:
+    """A source that is pickled without what it holds open, which is opened anew where it is read from."""
+
+    opened: ClassVar[tuple[str, ...]]
+    """Names of the attributes that `_open` sets."""
+
+    def _open(self) -> None:
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in vars(self).items() if name not in self.opened}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._open()
 
 
 def image_dtype(source: Source) -> str:

@@ -58,11 +58,7 @@ def explain_device_batch(
     """Return the results and the untouched scores of a device batch of images; traceable.
 
     Args:
-        fold: What one evaluation of one image is.
-        model: The model.
-        images: Images in [0, 1].
-        target: Batched: every leaf has one entry per image.
-        keys: One key per image.
+        fold: As for `run_fold`, as are `model`, `images`, `target` and `keys`.
         inner_chunk: Evaluations of each image at once; belongs to the result's identity, because the shape of
             a program decides its last bits.
 

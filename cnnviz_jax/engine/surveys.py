@@ -6,6 +6,7 @@ Reducers that are equal, such as the class means that two techniques ask for, ar
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from cnnviz_jax.data.dataset import Dataset
@@ -18,6 +19,8 @@ from cnnviz_jax.results.provenance import Call, Provenance
 
 Found = dict[str, Total]
 """What each reducer of a survey finished with, by its name in the plan."""
+Pass = Callable[..., tuple[dict[str, Total], dict[int, str]]]
+"""`run_survey`, or the like: reducers by name, `model` and `dataset` to totals by name and why images were left out."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +80,7 @@ def gathered(
     surveys: Sequence[Surveyed],
     model: Model,
     dataset: Dataset,
-    run: Callable[[Mapping[str, Reducer]], tuple[dict[str, Total], dict[int, str]]],
+    run: Pass,
     *,
     more: Mapping[str, Reducer] | None = None,
 ) -> tuple[list[Found], Found, dict[int, str]]:
@@ -87,12 +90,13 @@ def gathered(
         surveys: Run in one pass; those that read the images again share their further passes too.
         model: The model.
         dataset: The images.
-        run: One pass with these reducers; see `run_survey`.
+        run: One pass with reducers over a data set: `run_survey`, told what memory and progress it has.
         more: Further reducers of the first pass.
     """
     found: list[Found] = [{} for _ in surveys]
     asked = [survey.reducers(dataset, model) for survey in surveys]
-    totals, unreadable = _together([*asked, dict(more or {})], run)
+    one_pass = partial(run, model=model, dataset=dataset)
+    totals, unreadable = _together([*asked, dict(more or {})], one_pass)
     extra = totals.pop()
     turn = 0
     while True:
@@ -101,7 +105,7 @@ def gathered(
         pending = [_further(survey, turn, own, dataset) for survey, own in zip(surveys, found, strict=True)]
         if not any(pending) or len(unreadable) == len(dataset):
             return found, extra, unreadable
-        totals, _ = _together(pending, run)
+        totals, _ = _together(pending, one_pass)
         turn += 1
 
 
@@ -110,10 +114,7 @@ def _further(survey: Surveyed, turn: int, found: Found, dataset: Dataset) -> dic
         return dict(survey.plan.then[turn](found, dataset)) if turn < len(survey.plan.then) else {}
 
 
-def _together(
-    asked: Sequence[Mapping[str, Reducer]],
-    run: Callable[[Mapping[str, Reducer]], tuple[dict[str, Total], dict[int, str]]],
-) -> tuple[list[Found], dict[int, str]]:
+def _together(asked: Sequence[Mapping[str, Reducer]], run: Pass) -> tuple[list[Found], dict[int, str]]:
     names: dict[Reducer, str] = {}
     for reducers in asked:
         for name, reducer in reducers.items():

@@ -188,10 +188,8 @@ class Model(Copied):
         if (height, width) not in sizes:
             old = self.structure
             shape = (height, width, old.input_shape[2])
-            made = structure_of(
-                old.pure, shape, mean=old.mean, std=old.std, labels=old.labels, name=old.name, params=self.params
-            )
-            sizes[height, width] = made if old.exact is None else in_precision(made, old.precision, self.params)
+            made = structure_of(old.given(input_shape=shape), self.params)
+            sizes[height, width] = in_precision(made, old.precision, self.params)
         return dataclasses.replace(self, structure=sizes[height, width])
 
     def of_input(self, name: str, others: Mapping[str, Any]) -> "Model":

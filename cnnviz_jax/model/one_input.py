@@ -54,18 +54,15 @@ def of_one_input(old: Structure, params: Any, name: str, others: Mapping[str, An
     shape = space.shape[name]
     own_space = space_of(shape)
     size = shape if own_space is None else own_space.image
-    made = structure_of(
-        replace(pure, fn=fn, params=both, param_paths=paths, input_shape=shape),
-        (size[0], size[1], size[2]),
+    alone = old.given(
+        pure=replace(pure, fn=fn, params=both, param_paths=paths, input_shape=shape),
+        input_shape=(size[0], size[1], size[2]),
         mean=(0.0,) * size[2],
         std=(1.0,) * size[2],
-        labels=old.labels,
-        name=old.name,
-        params=both,
         space=own_space,
     )
-    made = of_any_batch(made, both)
-    return both, made if old.exact is None else in_precision(made, old.precision, both)
+    made = of_any_batch(structure_of(alone, both), both)
+    return both, in_precision(made, old.precision, both)
 
 
 def with_others(alone: Any, others: Mapping[str, Any]) -> Any:

@@ -16,8 +16,5 @@ def shifted_model(model: Model, shift: float) -> Model:
     Cost: one trace.
     """
     old = model.structure
-    mean = tuple(value + shift for value in old.mean)
-    made = structure_of(
-        old.pure, old.input_shape, mean=mean, std=old.std, labels=old.labels, name=old.name, params=model.params
-    )
-    return Model(model.params, made if old.exact is None else in_precision(made, "bfloat16", model.params))
+    made = structure_of(old.given(mean=tuple(value + shift for value in old.mean)), model.params)
+    return Model(model.params, in_precision(made, old.precision, model.params))

@@ -20,8 +20,22 @@ from cnnviz_jax.program.graph.fingerprint import fingerprint
 from cnnviz_jax.program.rewrites.low_precision import low_precision_products
 
 
-@dataclass(frozen=True, eq=False)
-class Structure:
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Given:
+    """What a model is read from: its function, and how images become what that takes."""
+
+    pure: PureModel
+    input_shape: tuple[int, int, int]
+    labels: tuple[str, ...] | None
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    name: str
+    space: Space | SeveralInputs | None = None
+    """How inputs are held as images, where they are none, or several."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Structure(Given):
     """All of a model but its numbers, which keys compiled programs.
 
     Two are equal where they compute the same under the same names, as the traced programs tell: a network adapted anew
@@ -31,20 +45,12 @@ class Structure:
 
     apply: Callable[[Any, Float[Array, "n h w c"]], Any]
     """`apply(params, images) -> (scores, all outputs)` with images in [0, 1], NHWC."""
-    pure: PureModel
-    input_shape: tuple[int, int, int]
-    labels: tuple[str, ...] | None
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    name: str
     program: Program
     head: str | None
     """Layer whose value replaces the outputs as logits, where the model ends in a softmax."""
     warnings: tuple[str, ...] = ()
     sizes: dict[tuple[int, int], "Structure"] = field(default_factory=dict)
     """The same model at other input sizes."""
-    space: Space | SeveralInputs | None = None
-    """How inputs are held as images, where they are none, or several."""
     exact: "Structure | None" = None
     """The same model in float32, where this one multiplies rounded numbers."""
     precision: Precision = "float32"
@@ -65,6 +71,10 @@ class Structure:
 
     def __hash__(self) -> int:
         return hash(self._identity)
+
+    def given(self, **changes: Any) -> Given:
+        """Return what it was read from, with some of it changed, to read it anew."""
+        return Given(**{each.name: getattr(self, each.name) for each in dataclasses.fields(Given)} | changes)
 
     @property
     def one_space(self) -> Space | None:
@@ -88,19 +98,9 @@ class Structure:
         return [*ids, *self.program.result_ids] if need_outputs and self.head is None else ids
 
 
-def structure_of(
-    pure: PureModel,
-    input_shape: tuple[int, int, int],
-    *,
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    labels: tuple[str, ...] | None,
-    name: str,
-    params: Any,
-    space: Space | SeveralInputs | None = None,
-) -> Structure:
+def structure_of(given: Given, params: Any) -> Structure:
     """Return all of a model but its numbers, read at one input size."""
-
+    pure, input_shape, mean, std, space = given.pure, given.input_shape, given.mean, given.std, given.space
     cast: list[Any] = []
 
     def apply(params: Any, images: Float[Array, "n h w c"]) -> Any:
@@ -138,19 +138,7 @@ def structure_of(
         warnings.append(check.text)
         if check.name == "softmax-head":
             head = check.detail
-    return Structure(
-        apply=apply,
-        pure=pure,
-        input_shape=input_shape,
-        labels=labels,
-        mean=mean,
-        std=std,
-        name=name,
-        program=program,
-        head=head,
-        warnings=tuple(warnings),
-        space=space,
-    )
+    return Structure(**vars(given), apply=apply, program=program, head=head, warnings=tuple(warnings))
 
 
 def _extents(input_shape: tuple[int, int, int], space: Space | SeveralInputs | None) -> tuple[int, ...]:

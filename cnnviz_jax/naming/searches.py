@@ -1,5 +1,6 @@
 """How a name is looked for on some images and scored on others: among concepts, formulas of them, or texts."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -62,8 +63,31 @@ class Search(Protocol):
         ...
 
 
+class _TableSearch(ABC):
+    """Names are the columns of a table that says what each image shows."""
+
+    @property
+    @abstractmethod
+    def _table(self) -> Float[np.ndarray, "n k"]:
+        """What every image shows of every name."""
+
+    @abstractmethod
+    def _candidate(self, unit: Unit, found_on: Images, usable: Bool[np.ndarray, " k"]) -> Candidate | None:
+        """Return the best of the usable names on some images; `None` where none is usable."""
+
+    def best(self, unit: Unit, found_on: Images) -> Candidate:
+        """Return the best name on some images."""
+        found = self._candidate(unit, found_on, np.ones(self._table.shape[1], bool))
+        assert found is not None
+        return found
+
+    def second(self, unit: Unit, found_on: Images, best: Candidate) -> Candidate | None:
+        """Return the best name not related to `best`."""
+        return self._candidate(unit, found_on, unrelated(self._table, best.shown))
+
+
 @dataclass(frozen=True, kw_only=True)
-class ConceptSearch:
+class ConceptSearch(_TableSearch):
     """Names are concepts that images show, or show to a degree."""
 
     concepts: Float[np.ndarray, "n k"]
@@ -75,6 +99,10 @@ class ConceptSearch:
     def is_ranked(self) -> bool:
         """Whether only the order of a unit's values matters."""
         return self.kind in RANKED
+
+    @property
+    def _table(self) -> Float[np.ndarray, "n k"]:
+        return self.concepts
 
     def _candidate(self, unit: Unit, found_on: Images, usable: Bool[np.ndarray, " k"]) -> Candidate | None:
         if not usable.any():
@@ -91,16 +119,6 @@ class ConceptSearch:
             tried=len(self.names),
             positives=int((self.concepts[:, best] > 0.5).sum()),
         )
-
-    def best(self, unit: Unit, found_on: Images) -> Candidate:
-        """Return the best name on some images."""
-        found = self._candidate(unit, found_on, np.ones(len(self.names), bool))
-        assert found is not None
-        return found
-
-    def second(self, unit: Unit, found_on: Images, best: Candidate) -> Candidate | None:
-        """Return the best name not related to `best`."""
-        return self._candidate(unit, found_on, unrelated(self.concepts, best.shown))
 
     def scored(self, unit: Unit, held_out: Images, candidate: Candidate) -> float:
         """Return the score of a name on other images."""
@@ -136,7 +154,7 @@ class FormulaSearch(ConceptSearch):
 
 
 @dataclass(frozen=True, kw_only=True)
-class TextSearch:
+class TextSearch(_TableSearch):
     """Names are texts, held against images by given similarities."""
 
     units: Float[np.ndarray, "n u"]
@@ -152,15 +170,9 @@ class TextSearch:
         """Whether only the order of a unit's values matters."""
         return self.measure != "cos_cubed"
 
-    def best(self, unit: Unit, found_on: Images) -> Candidate:
-        """Return the best name on some images."""
-        found = self._candidate(unit, found_on, np.ones(len(self.texts), bool))
-        assert found is not None
-        return found
-
-    def second(self, unit: Unit, found_on: Images, best: Candidate) -> Candidate | None:
-        """Return the best name not related to `best`."""
-        return self._candidate(unit, found_on, unrelated(self.similarities, best.shown))
+    @property
+    def _table(self) -> Float[np.ndarray, "n m"]:
+        return self.similarities
 
     def scored(self, unit: Unit, held_out: Images, candidate: Candidate) -> float:
         """Return the score of a name on other images, less what fits all units there."""

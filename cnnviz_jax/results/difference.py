@@ -16,12 +16,18 @@ _APART = 0.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerMatches:
-    """The units of one layer matched with those of its partner in the other network, by correlation over images."""
+class LayerPair:
+    """A layer of network a and its partner in network b."""
 
     layer_a: str
     layer_b: str
     """The layer of the same name and width, or the most alike."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerMatches(LayerPair):
+    """The units of one layer matched with those of its partner in the other network, by correlation over images."""
+
     pairs: Int[np.ndarray, "m 2"]
     """Unit of a, unit of b, one to one."""
     correlation: Float[np.ndarray, " m"]
@@ -102,11 +108,9 @@ class Moved:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerConcepts:
+class LayerConcepts(LayerPair):
     """Concepts of a layer and of its partner: how much of each is in an image, and whether the other layer tells."""
 
-    layer_a: str
-    layer_b: str
     predicted_a: Float[np.ndarray, " p"]
     """Correlation of a's concepts with what a sparse linear map of b's layer predicts of images held out."""
     own_a: Float[np.ndarray, " p"]

@@ -42,7 +42,7 @@ class Images:
     ) -> Tile:  # fmt: skip
         """Return the part of an image inside a box as a tile, so much smaller as brings `of_px` down to `longest_px`.
 
-        `of_px` is the crop's own longest side when not given. For the rest see `LayerCase.tile`.
+        `of_px` is the crop's own longest side when not given. For the rest see `PageCase.tile`.
         """
         top, left, bottom, right = (int(edge) for edge in box)
         crop, place = (
@@ -62,14 +62,11 @@ class Images:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LayerCase:
-    """One layer of a site, for the panels of its units' pages."""
+class PageCase:
+    """What every page of a site may show: the network and its images, of which tiles are cut."""
 
     model: Model
-    layer: Layer
     dataset: Dataset
-    results: Mapping[str, Any]
-    """What the panel's surveys found at this layer, by the technique's name."""
     shown: tuple[str, ...]
     """The layers whose units have pages, in execution order."""
     detail: Detail
@@ -92,15 +89,29 @@ class LayerCase:
             value: A number to stand below it.
             of: What it is, for readers who do not see it.
         """
-        return self.images.tile(number, box, value, of=of, longest_px=TILE_PX[self.detail], of_px=max(self._largest, 1))
+        return self.images.tile(number, box, value, of=of, longest_px=TILE_PX[self.detail], of_px=self._scale_px)
 
     @property
-    def _largest(self) -> int:
+    def _scale_px(self) -> int | None:
+        """The side of a crop that a whole tile shows; `None` for its own, so that each tile has its own scale."""
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerCase(PageCase):
+    """One layer of a site, for the panels of its units' pages."""
+
+    layer: Layer
+    results: Mapping[str, Any]
+    """What the panel's surveys found at this layer, by the technique's name."""
+
+    @property
+    def _scale_px(self) -> int:
         """The longest side of any unit's box, so that all tiles of a layer have one scale."""
         field, sides = self.layer.receptive_field, self.model.input_shape[:2]
         if field is None:
-            return max(sides)
-        return max(int((reach.last - reach.first + 1).max()) for reach in (field.rows, field.columns))
+            return max(*sides, 1)
+        return max(1, *(int((reach.last - reach.first + 1).max()) for reach in (field.rows, field.columns)))
 
     def sources_of(self, layer: str) -> tuple[list[str], list[str]]:
         """Return the layers with a kernel whose channels are a layer's units, and the layers that are added to it.

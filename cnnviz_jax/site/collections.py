@@ -4,20 +4,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-from jaxtyping import Int
-
-from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.errors import PluginError, UsageError
-from cnnviz_jax.model.model import Model
 from cnnviz_jax.options.building import config_from
 from cnnviz_jax.plugins import Plugins
 from cnnviz_jax.plugins.foreign import code_of
 from cnnviz_jax.plugins.references import load
 from cnnviz_jax.plugins.specs import CollectionSpec
-from cnnviz_jax.site.case import TILE_PX, Detail, Images
+from cnnviz_jax.site.case import Detail, PageCase
 from cnnviz_jax.site.folder import PAGES_PER_FILE, SiteFolder
-from cnnviz_jax.site.parts import Part, Tile, packed, write_tiles
+from cnnviz_jax.site.parts import Part, packed, write_tiles
 from cnnviz_jax.site.sheets import NOTHING, Sheets, write_thumbs
 
 _TILES_PER_SHEET = 100
@@ -42,33 +37,16 @@ class Collection:
 
 
 @dataclass(frozen=True, kw_only=True)
-class SiteCase:
+class SiteCase(PageCase):
     """A whole site, for the pages of a collection."""
 
-    model: Model
-    dataset: Dataset
-    images: Images
-    shown: tuple[str, ...]
-    """The layers whose units have pages, in execution order."""
     results: Mapping[str, Mapping[str, Any]]
     """What the collection's surveys found, by layer and by the technique's name."""
-    detail: Detail
     masks: str | None
     """The field in which images bring their concept masks."""
     key: Any
     """Seed or key of what is random."""
     memory_budget: int | None
-
-    def tile(
-        self,
-        number: int,
-        box: Sequence[int] | Int[np.ndarray, "4"],
-        value: float | np.floating[Any] | None = None,
-        *,
-        of: str = "",
-    ) -> Tile:
-        """Return the part of an image inside a box as a tile that links to the image; see `LayerCase.tile`."""
-        return self.images.tile(number, box, value, of=of, longest_px=TILE_PX[self.detail])
 
 
 def collections_asked(registry: Plugins, asked: Asked, masks: str | None) -> dict[str, tuple[CollectionSpec, Any]]:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from cnnviz_jax.errors import ResultFileError, UsageError
-from cnnviz_jax.files import check_plain, drop_temporaries, parse_json, read_json, write_json, write_whole
+from cnnviz_jax.files import Inside, check_plain, drop_temporaries, parse_json, read_json, write_json, write_whole
 from cnnviz_jax.reading.bounds import most_bytes, told
 from cnnviz_jax.site.form import NAME, check_summary
 
@@ -38,25 +38,14 @@ class SiteFolder:
 
     root: Path
 
-    @property
-    def summary(self) -> Path:
-        """What the site is of and how far it is: `site.json`."""
-        return self.root / "site.json"
-
-    @property
-    def gathered(self) -> Path:
-        """What the pass over the images found, kept until every layer is written."""
-        return self.root / "gathered.npz"
-
-    @property
-    def data(self) -> Path:
-        """The folder of data files."""
-        return self.root / "data"
-
-    @property
-    def tiles(self) -> Path:
-        """The folder of sheets of images."""
-        return self.root / "tiles"
+    summary = Inside("site.json")
+    """What the site is of and how far it is: `site.json`."""
+    gathered = Inside("gathered.npz")
+    """What the pass over the images found, kept until every layer is written."""
+    data = Inside("data")
+    """The folder of data files."""
+    tiles = Inside("tiles")
+    """The folder of sheets of images."""
 
     def clean(self) -> None:
         """Remove what a killed process was writing."""

@@ -1,7 +1,7 @@
 """The one pass over the images, kept in a file until every page is written: what is killed then begins behind it."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine.reducers import Reducer, Total
-from cnnviz_jax.engine.surveys import Found, Surveyed, gathered
+from cnnviz_jax.engine.surveys import Found, Pass, Surveyed, gathered
 from cnnviz_jax.files import whole
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.reading.numpy_files import NpzFile
@@ -49,7 +49,7 @@ def gather(
     surveys: Sequence[Surveyed],
     model: Model,
     dataset: Dataset,
-    run: Callable[[Mapping[str, Reducer]], tuple[dict[str, Total], dict[int, str]]],
+    run: Pass,
 ) -> Gathered:
     """Return what the pass finds, from the file where an earlier start wrote it.
 
@@ -59,7 +59,7 @@ def gather(
         surveys: What is gathered.
         model: The model.
         dataset: The images.
-        run: One pass with these reducers; see `run_survey`.
+        run: As for `gathered`.
 
     Cost: one forward pass per image; more where a technique reads the images again.
     """

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from cnnviz_jax.files import is_plain, lock
+from cnnviz_jax.files import Inside, is_plain, lock
 from cnnviz_jax.sweep.errors import LockedError, SweepUsageError, one_line
 
 FORMAT = 2
@@ -29,55 +29,29 @@ class RunFolder:
 
     root: Path
 
-    @property
-    def run(self) -> Path:
-        """The frozen specification and its fingerprint, written once."""
-        return self.root / "run.json"
-
-    @property
-    def done(self) -> Path:
-        """The proof of success, written last."""
-        return self.root / "DONE.json"
-
-    @property
-    def lock(self) -> Path:
-        """Held by process 0 of a live run."""
-        return self.root / "lock"
-
-    @property
-    def checkpoints(self) -> Path:
-        """One folder per checkpoint, named for the next example."""
-        return self.root / "ckpt"
-
-    @property
-    def finished_checkpoints(self) -> Path:
-        """One JSON object a line for each checkpoint that was ever durable; beside them, to tell of their loss."""
-        return self.root / "checkpoints.jsonl"
+    run = Inside("run.json")
+    """The frozen specification and its fingerprint, written once."""
+    done = Inside("DONE.json")
+    """The proof of success, written last."""
+    lock = Inside("lock")
+    """Held by process 0 of a live run."""
+    checkpoints = Inside("ckpt")
+    """One folder per checkpoint, named for the next example."""
+    finished_checkpoints = Inside("checkpoints.jsonl")
+    """One JSON object a line for each checkpoint that was ever durable; beside them, to tell of their loss."""
+    examples = Inside("examples.zarr")
+    """The zarr group of per-example results."""
+    digests = Inside(DIGESTS)
+    """The zarr group of the digests of `examples`; see `store`."""
+    results = Inside("result")
+    """What the reducers found, and the manifest."""
+    shards = Inside("shards")
+    """The run folders of shards, `0-of-3` and so on."""
 
     @property
     def rejected(self) -> Path:
         """Checkpoints that failed verification, kept for inspection."""
         return self.checkpoints / "rejected"
-
-    @property
-    def examples(self) -> Path:
-        """The zarr group of per-example results."""
-        return self.root / "examples.zarr"
-
-    @property
-    def digests(self) -> Path:
-        """The zarr group of the digests of `examples`; see `store`."""
-        return self.root / DIGESTS
-
-    @property
-    def results(self) -> Path:
-        """What the reducers found, and the manifest."""
-        return self.root / "result"
-
-    @property
-    def shards(self) -> Path:
-        """The run folders of shards, `0-of-3` and so on."""
-        return self.root / "shards"
 
     def errors(self, process: int) -> Path:
         """Images that one process could not read, one JSON object a line."""

@@ -14,13 +14,15 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from cnnviz_jax.errors import raised_as
 from cnnviz_jax.extras import require
 from cnnviz_jax.files import read_json, write_json
 from cnnviz_jax.reading.zstd import check_frames
@@ -339,15 +341,13 @@ def _is_group(path: Path) -> bool:
     return '"node_type": "group"' in path.read_text() or '"node_type":"group"' in path.read_text()
 
 
-@contextlib.contextmanager
-def storing(what: str) -> Iterator[None]:
+def storing(what: str) -> AbstractContextManager[None]:
     """Turn what libraries raise for full or failing disks and damaged files into `StorageError`."""
-    try:
-        yield
-    except SweepStop:
-        raise
-    except (OSError, ValueError, RuntimeError) as error:
+
+    def stored(error: Exception) -> StorageError:
         # TensorStore and Orbax pass the system's words on in errors of their own types.
         full = any(mark in str(error) for mark in ("RESOURCE_EXHAUSTED", "No space left", "Disk quota"))
         reason = "the disk is full" if full else "reading or writing failed"
-        raise StorageError(f"{reason} at {what}: {one_line(error)}") from error
+        return StorageError(f"{reason} at {what}: {one_line(error)}")
+
+    return raised_as(stored, of=(OSError, ValueError, RuntimeError), but=SweepStop)

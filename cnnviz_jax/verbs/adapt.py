@@ -14,7 +14,7 @@ from cnnviz_jax.model.pure import AdaptOptions, Axes, PureModel
 from cnnviz_jax.model.scores import Scores, picker
 from cnnviz_jax.model.several_inputs import SeveralInputs
 from cnnviz_jax.model.spaces import Space, space_of
-from cnnviz_jax.model.structure import of_any_batch, structure_of
+from cnnviz_jax.model.structure import Given, of_any_batch, structure_of
 from cnnviz_jax.plugins import plugins
 from cnnviz_jax.plugins.foreign import code_of, title_of
 from cnnviz_jax.plugins.references import load
@@ -99,16 +99,16 @@ def adapt(
         if len(tokens) != 3 or not all(isinstance(n, int) for n in tokens) or tokens[0] < 0 or min(tokens[1:]) < 1:
             raise ModelError(f"tokens is (tokens before the grid, rows, columns), such as (1, 14, 14); got {tokens!r}")
         pure = dataclasses.replace(pure, tokens=(tokens[0], tokens[1], tokens[2]))
-    structure = structure_of(
-        pure,
-        size,
+    given = Given(
+        pure=pure,
+        input_shape=size,
         mean=_per_channel(mean, size[2], "mean", 0.0),
         std=_per_channel(std, size[2], "std", 1.0),
         labels=None if labels is None else tuple(str(label) for label in labels),
         name=name or pure.name,
-        params=pure.params,
         space=space,
     )
+    structure = structure_of(given, pure.params)
     if tokens is not None and all(layer_node.grid is None for layer_node in structure.program.layers.values()):
         before, rows, columns = tokens
         raise ModelError(

@@ -1,8 +1,8 @@
 """`cv.compare`: techniques side by side, and which one is most faithful for this network."""
 
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, TypedDict
 
 import numpy as np
 from jaxtyping import Array
@@ -73,7 +73,54 @@ def compare(
             raise UsageError(f"options are given for {name!r}, which is neither among the techniques nor the measures")
     resolved = targets.resolve(target, model, images)
     shared: dict[str, Any] = {"key": key, "chunk": chunk, "memory_budget": memory_budget}
-    tell = as_callable(progress)
+
+    def explained(name: str, tick: Progress) -> Attribution:
+        return explain(name, model, images, resolved, progress=tick, **shared, **chosen.get(name, {}))
+
+    def measured(metric: str, heat: Attribution, tick: Progress) -> Measurement:
+        return measure(
+            metric, model, images, heat, resolved, mask=mask, reduction=reduction, progress=tick,
+            **shared, **chosen.get(metric, {}),
+        )  # fmt: skip
+
+    found = _found(asked, measures, explained, measured, as_callable(progress))
+    if not any(found["measurements"].values()):
+        reasons = "; ".join(f"{name}: {why}" for name, why in found["refused"].items())
+        raise UsageError(f"nothing could be measured: {reasons}")
+    call = Call.of(
+        {"techniques": asked, "metrics": measures, "target": resolved, "names": titles, "reduction": reduction},
+        {"images": images, "mask": mask},
+    )
+    config = {name: dict(each) for name, each in chosen.items()}
+    seed, notes = key_text(root_key(key)), (("reduction", reduction),)
+    return Comparison(
+        model=model.name,
+        techniques=tuple(found["attributions"]),
+        metrics=measures,
+        **found,
+        images=images,
+        names=titles,
+        targets=resolved.describe(model),
+        provenance=Provenance.of("compare", model, config, resolved, seed=seed, notes=notes, call=call),
+        warnings=model.warnings,
+    )
+
+
+class _Found(TypedDict):
+    measurements: dict[str, dict[str, Measurement]]
+    attributions: dict[str, Attribution]
+    refused: dict[str, str]
+    elapsed_s: dict[str, float]
+
+
+def _found(
+    asked: Sequence[str],
+    measures: Sequence[str],
+    explained: Callable[[str, Progress], Attribution],
+    measured: Callable[[str, Attribution, Progress], Measurement],
+    tell: Progress,
+) -> _Found:
+    """Return the fields of a `Comparison` that techniques and measures give, and why some are refused."""
     measurements: dict[str, dict[str, Measurement]] = {}
     made: dict[str, Attribution] = {}
     refused: dict[str, str] = {}
@@ -83,7 +130,7 @@ def compare(
         begun = time.monotonic()
         tick = stage(tell, place * (1 + len(measures)), stages, name)
         try:
-            result = explain(name, model, images, resolved, progress=tick, **shared, **chosen.get(name, {}))
+            result = explained(name, tick)
             if result.view in ("maps", "layer"):
                 raise UsageError(f"{name} gives values of a layer, not a map of the image")
         except CnnvizError as reason:
@@ -94,40 +141,11 @@ def compare(
         for number, metric in enumerate(measures):
             tick = stage(tell, place * (1 + len(measures)) + 1 + number, stages, f"{metric} of {name}")
             try:
-                measurements[name][metric] = measure(
-                    metric, model, images, result, resolved, mask=mask, reduction=reduction, progress=tick,
-                    **shared, **chosen.get(metric, {}),
-                )  # fmt: skip
+                measurements[name][metric] = measured(metric, result, tick)
             except CnnvizError as reason:
                 refused[f"{name} / {metric}"] = str(reason)
     tell(1000 * stages, 1000 * stages, "done")
-    if not any(measurements.values()):
-        raise UsageError("nothing could be measured: " + "; ".join(f"{name}: {why}" for name, why in refused.items()))
-    return Comparison(
-        model=model.name,
-        techniques=tuple(made),
-        metrics=measures,
-        measurements=measurements,
-        attributions=made,
-        refused=refused,
-        images=images,
-        names=titles,
-        targets=resolved.describe(model),
-        elapsed_s=elapsed_s,
-        provenance=Provenance.of(
-            "compare",
-            model,
-            {name: dict(each) for name, each in chosen.items()},
-            resolved,
-            seed=key_text(root_key(key)),
-            notes=(("reduction", reduction),),
-            call=Call.of(
-                {"techniques": asked, "metrics": measures, "target": resolved, "names": titles, "reduction": reduction},
-                {"images": images, "mask": mask},
-            ),
-        ),
-        warnings=model.warnings,
-    )
+    return {"measurements": measurements, "attributions": made, "refused": refused, "elapsed_s": elapsed_s}
 
 
 def chosen_names(given: Sequence[str] | None, kind: Any, default: tuple[str, ...] | None = None) -> tuple[str, ...]:

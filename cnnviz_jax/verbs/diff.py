@@ -1,8 +1,8 @@
 """`cv.diff`: two networks, or the checkpoints of one training, on the same images."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import Any, Concatenate, Literal, ParamSpec, Protocol, cast, overload, runtime_checkable
 
 from cnnviz_jax.data.dataset import Dataset
 from cnnviz_jax.engine import Chunk, Progress, as_callable, key_text, root_key
@@ -22,50 +22,25 @@ Training = Sequence[Model] | Recorder
 Layers = Sequence[str] | tuple[Sequence[str], Sequence[str]] | None
 
 
-@overload
-def diff(
-    a: Model,
-    b: Model,
-    images: Any,
-    layers: Layers = None,
-    *,
-    labels: Any = None,
-    names: Sequence[str] | None = None,
-    form: Form = "auto",
-    minibatch: int = MINIBATCH,
-    bins: int = 15,
-    shown: int = 6,
-    swap: bool = False,
-    concepts: int = 0,
-    key: Any = None,
-    batch: Chunk = "auto",
-    memory_budget: int | None = None,
-    progress: Progress | bool | None = None,
-) -> Difference: ...
+Options = ParamSpec("Options")
 
 
-@overload
-def diff(
-    a: Training,
-    b: Model | None,
-    images: Any,
-    layers: Layers = None,
-    *,
-    labels: Any = None,
-    names: Sequence[str] | None = None,
-    form: Form = "auto",
-    minibatch: int = MINIBATCH,
-    bins: int = 15,
-    shown: int = 6,
-    swap: bool = False,
-    concepts: int = 0,
-    key: Any = None,
-    batch: Chunk = "auto",
-    memory_budget: int | None = None,
-    progress: Progress | bool | None = None,
-) -> Drift: ...
+@runtime_checkable
+class _Diff(Protocol[Options]):
+    """What `diff` returns, by what it compares; the rest of its arguments are written once, below."""
+
+    @overload
+    def __call__(self, a: Model, b: Model, *args: Options.args, **kwargs: Options.kwargs) -> Difference: ...
+
+    @overload
+    def __call__(self, a: Training, b: Model | None, *args: Options.args, **kwargs: Options.kwargs) -> Drift: ...
 
 
+def _typed(function: Callable[Concatenate[Any, Any, Options], Any]) -> _Diff[Options]:
+    return cast(_Diff[Options], function)
+
+
+@_typed
 @verb
 def diff(
     a: Any,

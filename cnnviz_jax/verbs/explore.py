@@ -137,14 +137,8 @@ def explore(
     there = {row["name"] for row in summary["collections"]}
     results: Found = {}
     if not summary["is_complete"] or any(spec.surveys and name not in there for name, (spec, _) in further.items()):
-        run = partial(
-            run_survey,
-            model=model,
-            dataset=dataset,
-            batch=batch,
-            memory_budget=memory_budget,
-            progress=stage(tell, 0, stages, "images"),
-        )
+        tick = stage(tell, 0, stages, "images")
+        run = partial(run_survey, batch=batch, memory_budget=memory_budget, progress=tick)
         found = gather(folder.gathered, digest_of(identity), surveys, model, dataset, run)
         check_some_read(found.unreadable, len(dataset))
         pages = stage(tell, 1, stages, "pages")

@@ -3,8 +3,6 @@
 import dataclasses
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax import targets
@@ -60,7 +58,7 @@ def feature_importance(
     images = np.asarray(check_images(images, model.input_shape))
     resolved = targets.resolve(target, model, images)
     found = shares_of(
-        place.layer, jax.tree.map(jnp.asarray, place.codec), model, images, resolved,
+        place, model, images, resolved,
         designs=designs, features=features, progress=as_callable(progress),
     )  # fmt: skip
     config = {"designs": designs, "features": features}

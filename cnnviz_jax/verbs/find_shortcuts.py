@@ -3,14 +3,13 @@
 import dataclasses
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Int
 
 from cnnviz_jax.data.given import Images, check_images
 from cnnviz_jax.engine import Progress, as_callable
 from cnnviz_jax.engine.dictionary.falling import Falls, falls_of
+from cnnviz_jax.engine.dictionary.removal import Shown
 from cnnviz_jax.engine.erasing import painted_out
 from cnnviz_jax.engine.object_places import places_outside, quarter_field, seen_at
 from cnnviz_jax.errors import UsageError
@@ -94,7 +93,7 @@ def find_shortcuts(
     outside = None if mask is None else places_outside(mask, row, images.shape[:3], margin)
     erased = images if mask is None else painted_out(images, np.asarray(mask) > 0.5)
     found = falls_of(
-        place.layer, jax.tree.map(jnp.asarray, place.codec), model, images, given, outside, erased,
+        place, model, Shown(images, given, outside, erased),
         candidates=candidates, most=most, progress=as_callable(progress),
     )  # fmt: skip
     # Of equals the class whose margin fell further comes first.

@@ -122,14 +122,7 @@ def survey(
         images, model.input_shape, labels=labels, names=names, class_names=model.labels, fields=fields,
         space=model.structure.space,
     )  # fmt: skip
-    run = partial(
-        run_survey,
-        model=model,
-        dataset=dataset,
-        batch=batch,
-        memory_budget=memory_budget,
-        progress=as_callable(progress),
-    )
+    run = partial(run_survey, batch=batch, memory_budget=memory_budget, progress=as_callable(progress))
     with running(spec):
         found, _, unreadable = gathered(surveys, model, dataset, run)
     check_some_read(unreadable, len(dataset))

@@ -60,7 +60,7 @@ def test_reducers_that_are_equal_are_gathered_once():
     each = [Surveyed.of(*technique_and_config(name, "survey", {"layer": layer}), model()) for name, layer in asked]
     ran = []
 
-    def run(reducers):
+    def run(reducers, **_):
         ran.append(list(reducers.values()))
         return {name: reducer.finish(reducer.empty()) for name, reducer in reducers.items()}, {}
 

@@ -4,34 +4,23 @@ from typing import Any
 
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.request import Request, Verb, images_and_names
+from cnnviz_jax.cli.request import Request, Verb, images_and_names, on_the_bundled
 from cnnviz_jax.cli.tables import show
-from cnnviz_jax.cli.technique_options import (
-    MASKS_OPTION,
-    MODEL_OPTIONS,
-    REDUCTION_OPTION,
-    RUN_OPTIONS,
-    TARGET_OPTION,
-    Common,
-)
+from cnnviz_jax.cli.technique_options import MAPS_OPTIONS, Common
 
 _EXAMPLES = 8
 """How many of a network's own images are measured where none are given."""
-VERB = Verb(
-    name="compare",
-    usage="cnnviz compare [MODEL] [IMAGES...] [--techniques a,b] [--metrics d,e] [--out FILE]",
-    about="Set techniques side by side: explain the same images by each, measure each map, rank."
-    " Without a model it takes the bundled network; without images, those that come with the network.",
-    default_model="shapes",
-    options=(
-        *MODEL_OPTIONS[:2],
-        Common("techniques", "A,B", "names of explain techniques; all installed ones if left out"),
-        Common("metrics", "D,E", "names of measures; deletion, insertion if left out"),
-        TARGET_OPTION,
-        MASKS_OPTION,
-        REDUCTION_OPTION,
-        *RUN_OPTIONS,
-    ),
+VERB = on_the_bundled(
+    Verb(
+        name="compare",
+        usage="cnnviz compare [MODEL] [IMAGES...] [--techniques a,b] [--metrics d,e] [--out FILE]",
+        about="Set techniques side by side: explain the same images by each, measure each map, rank.",
+        options=(
+            Common("techniques", "A,B", "names of explain techniques; all installed ones if left out"),
+            Common("metrics", "D,E", "names of measures; deletion, insertion if left out"),
+            *MAPS_OPTIONS,
+        ),
+    )
 )
 
 

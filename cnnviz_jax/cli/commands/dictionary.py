@@ -5,7 +5,7 @@ from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
-from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common
+from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, SURVEY_OPTIONS, Common
 from cnnviz_jax.cli.values import evaluations_at_once, whole_number
 from cnnviz_jax.errors import UsageError
 
@@ -24,9 +24,7 @@ VERB = Verb(
         Common("positions", "INT", "positions of an image that are learned from", "4"),
         Common("seeds", "INT", "how often it is learned anew, to see what is stable", "1"),
         Common("folder", "FOLDER", "where a training keeps its state, to go on after a stop"),
-        *OUTPUT_OPTIONS,
-        SEED_OPTION,
-        Common("batch", "INT", "images at once, in place of what memory allows"),
+        *SURVEY_OPTIONS,
     ),
     result="Dictionary",
 )

@@ -9,7 +9,7 @@ from cnnviz_jax.cli.model import check_model, load
 from cnnviz_jax.cli.positionals import take_model
 from cnnviz_jax.cli.request import Request, Verb, images_and_names
 from cnnviz_jax.cli.tables import show
-from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, Common
+from cnnviz_jax.cli.technique_options import LABELS_OPTION, MODEL_OPTIONS, SURVEY_OPTIONS, Common
 from cnnviz_jax.cli.values import evaluations_at_once, whole_number
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
@@ -30,13 +30,11 @@ VERB = Verb(
         Common("training", "RUN", "the folder of a cv.Recorder, whose checkpoints are compared"),
         Common("layers", "A,B", "layers of both; every convolution and dense layer if left out"),
         Common("other-layers", "A,B", "layers of the second model, where they are called otherwise"),
-        Common("labels", "folders|CSV", "classes: the folders' names, or a CSV of path and label"),
+        LABELS_OPTION,
         Common("form", "NAME", "of CKA: auto (default), debiased, biased, minibatch", "auto"),
         Common("swap", "", "also run B on from A's value at each layer: where answers are A's, the change has acted"),
         Common("concepts", "INT", "take each layer apart into so many concepts, to tell which one network has alone"),
-        *OUTPUT_OPTIONS,
-        SEED_OPTION,
-        Common("batch", "INT", "images at once, in place of what memory allows"),
+        *SURVEY_OPTIONS,
     ),
 )
 

@@ -50,9 +50,12 @@ def run(words: list[str], settings: Settings) -> int:
     options = {"target": request.target(model), "key": request.key, "chunk": request.chunk, **request.options}
     options |= {name: value for name, value in _noise_of(request).items() if name not in options}
     if is_plan:
+        from cnnviz_jax.verbs.explain import Prepared
         from cnnviz_jax.verbs.explain_plan import explain_plan
 
-        rows = explain_plan(request.name, model, images, **options)
+        target, key, chunk = (options.pop(name) for name in ("target", "key", "chunk"))
+        prepared = Prepared.of(request.name, model, images, target, key, None, options)
+        rows = explain_plan(prepared, model, chunk=chunk)
         width = max(len(name) for name, _ in rows)
         request.say("\n".join(f"{name:<{width}}  {text}" for name, text in rows))
         return request.finish([], plan=dict(rows))

@@ -6,7 +6,7 @@ from typing import Any
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, stacked
-from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, SEED_OPTION, Common
+from cnnviz_jax.cli.technique_options import BATCH_OPTION, LABELS_OPTION, MODEL_OPTIONS, SEED_OPTION, Common
 from cnnviz_jax.cli.values import evaluations_at_once
 from cnnviz_jax.errors import UsageError
 from cnnviz_jax.plugins.references import is_reference
@@ -26,7 +26,7 @@ VERB = Verb(
     options=(
         *MODEL_OPTIONS,
         Common("out", "FOLDER", f"where to write (default: {DEFAULT_OUT})", DEFAULT_OUT),
-        Common("labels", "folders|CSV", "classes: the folders' names, or a CSV of path and label"),
+        LABELS_OPTION,
         Common("layers", "LAYERS", "whose units get pages: names and patterns joined by commas, or all; where left out,"
                " each convolution and dense layer behind its norm and activation"),
         Common("detail", "full|light", "light has smaller crops and only the strongest images", "full"),
@@ -40,7 +40,7 @@ VERB = Verb(
                " `cnnviz collections` lists them"),
         Common("masks", "FIELD", "the field in which the images bring concept masks: pages of concepts and of what"
                " detects them"),
-        Common("batch", "INT", "images at once, in place of what memory allows"),
+        BATCH_OPTION,
         SEED_OPTION,
     ),
 )  # fmt: skip

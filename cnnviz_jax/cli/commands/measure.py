@@ -6,16 +6,8 @@ from cnnviz_jax.cli.answer import rows_of
 from cnnviz_jax.cli.commands.masks import load_masks, mask_files
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb, stacked
-from cnnviz_jax.cli.technique_options import (
-    MASKS_OPTION,
-    MODEL_OPTIONS,
-    REDUCTION_OPTION,
-    RUN_OPTIONS,
-    TARGET_OPTION,
-    Common,
-)
+from cnnviz_jax.cli.technique_options import MAPS_OPTIONS, MODEL_OPTIONS, Common
 
-_TECHNIQUE = Common("technique", "NAME", "whose maps are measured, with its defaults (saliency)")
 VERB = Verb(
     name="measure",
     kind="measure",
@@ -23,11 +15,8 @@ VERB = Verb(
     about="Measure how faithful a technique's maps are.",
     options=(
         *MODEL_OPTIONS,
-        _TECHNIQUE,
-        TARGET_OPTION,
-        MASKS_OPTION,
-        REDUCTION_OPTION,
-        *RUN_OPTIONS,
+        Common("technique", "NAME", "whose maps are measured, with its defaults (saliency)"),
+        *MAPS_OPTIONS,
     ),
 )
 

@@ -5,13 +5,7 @@ from typing import Any
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
 from cnnviz_jax.cli.tables import show
-from cnnviz_jax.cli.technique_options import (
-    LAYER_OPTION,
-    MODEL_OPTIONS,
-    OUTPUT_OPTIONS,
-    SEED_OPTION,
-    Common,
-)
+from cnnviz_jax.cli.technique_options import LAYER_OPTION, MODEL_OPTIONS, SURVEY_OPTIONS, Common
 from cnnviz_jax.cli.values import evaluations_at_once, indices
 from cnnviz_jax.errors import UsageError
 
@@ -29,9 +23,7 @@ VERB = Verb(
         Common("masks", "FIELD", "names are concepts: the field in which the images bring their masks"),
         Common("length", "INT", "concepts in a name, joined by and, or, not: 1 (default) to 3", "1"),
         Common("score", "NAME", "auprc (default), pearson, cosine, f1, iou; auroc, accuracy, mean_difference"),
-        *OUTPUT_OPTIONS,
-        SEED_OPTION,
-        Common("batch", "INT", "images at once, in place of what memory allows"),
+        *SURVEY_OPTIONS,
     ),
     result="UnitNames",
 )

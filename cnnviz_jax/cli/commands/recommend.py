@@ -1,9 +1,8 @@
 """`cnnviz recommend MODEL IMAGES...`: which technique to use on these images, and why."""
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.request import Request, Verb, images_and_names
+from cnnviz_jax.cli.request import Request, Verb, images_and_names, on_the_bundled
 from cnnviz_jax.cli.technique_options import (
-    MODEL_OPTIONS,
     OUTPUT_OPTIONS,
     SEED_OPTION,
     TARGET_OPTION,
@@ -13,21 +12,20 @@ from cnnviz_jax.errors import UsageError
 
 _EXAMPLES = 12
 """How many of a network's own images are taken where none are given."""
-VERB = Verb(
-    name="recommend",
-    usage="cnnviz recommend [MODEL] [IMAGES...] [--techniques a,b] [--budget SECONDS] [--out FILE]",
-    about="Say which technique to use on these images, in words, with the evidence, or why none is recommended."
-    " Without a model it takes the bundled network; without images, those that come with the network.",
-    default_model="shapes",
-    options=(
-        *MODEL_OPTIONS[:2],
-        Common("techniques", "A,B", "names of explain techniques; a dozen, the cheap ones first, if left out"),
-        Common("budget", "SECONDS", "after which no further technique is begun (60)", "60"),
-        TARGET_OPTION,
-        *OUTPUT_OPTIONS,
-        SEED_OPTION,
-    ),
-    result="Comparison",
+VERB = on_the_bundled(
+    Verb(
+        name="recommend",
+        usage="cnnviz recommend [MODEL] [IMAGES...] [--techniques a,b] [--budget SECONDS] [--out FILE]",
+        about="Say which technique to use on these images, in words, with the evidence, or why none is recommended.",
+        options=(
+            Common("techniques", "A,B", "names of explain techniques; a dozen, the cheap ones first, if left out"),
+            Common("budget", "SECONDS", "after which no further technique is begun (60)", "60"),
+            TARGET_OPTION,
+            *OUTPUT_OPTIONS,
+            SEED_OPTION,
+        ),
+        result="Comparison",
+    )
 )
 
 

@@ -4,8 +4,8 @@ import dataclasses
 from pathlib import Path
 
 from cnnviz_jax.cli.global_options import Settings
-from cnnviz_jax.cli.request import Request, Verb, images_and_names
-from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, SEED_OPTION, TARGET_OPTION, Common
+from cnnviz_jax.cli.request import Request, Verb, images_and_names, on_the_bundled
+from cnnviz_jax.cli.technique_options import OUTPUT_OPTIONS, SEED_OPTION, TARGET_OPTION, Common
 from cnnviz_jax.compiling import compiling_quickly
 from cnnviz_jax.errors import UsageError
 
@@ -14,24 +14,24 @@ DEFAULT_OUT = "cnnviz-report.html"
 _EXAMPLES = 4
 """How many of a network's own images are shown."""
 _OF_A_RUN = ("out", "run", "model", "weights", "source", "trust")
-VERB = Verb(
-    name="report",
-    usage="cnnviz report [MODEL] [IMAGES...] [--out FILE]",
-    about="Write one offline page: predictions, every explanation side by side, filters, feature maps, synthesised"
-    " inputs, receptive fields. Without a model it shows the bundled network; without images, those that come with"
-    " the network.",
-    default_model="shapes",
-    options=(
-        *MODEL_OPTIONS[:2],
-        TARGET_OPTION,
-        Common("techniques", "NAMES", "names joined by commas, in place of the usual ones"),
-        Common("site", "FOLDER", "a site that `cnnviz explore` made of the same network, for links to its units"),
-        SEED_OPTION,
-        dataclasses.replace(OUTPUT_OPTIONS[0], default=DEFAULT_OUT, help=f"the page (default: {DEFAULT_OUT})"),
-        Common("run", "DIR", "show what `cnnviz sweep` left in its run folder instead"),
-        Common("source", "SOURCE", "with --run: the images that were swept, in place of what the folder says"),
-        Common("trust", "", "with --run: import the factories that the folder names, and fetch its weights"),
+VERB = on_the_bundled(
+    Verb(
+        name="report",
+        usage="cnnviz report [MODEL] [IMAGES...] [--out FILE]",
+        about="Write one offline page: predictions, every explanation side by side, filters, feature maps, synthesised"
+        " inputs, receptive fields.",
+        options=(
+            TARGET_OPTION,
+            Common("techniques", "NAMES", "names joined by commas, in place of the usual ones"),
+            Common("site", "FOLDER", "a site that `cnnviz explore` made of the same network, for links to its units"),
+            SEED_OPTION,
+            dataclasses.replace(OUTPUT_OPTIONS[0], default=DEFAULT_OUT, help=f"the page (default: {DEFAULT_OUT})"),
+            Common("run", "DIR", "show what `cnnviz sweep` left in its run folder instead"),
+            Common("source", "SOURCE", "with --run: the images that were swept, in place of what the folder says"),
+            Common("trust", "", "with --run: import the factories that the folder names, and fetch its weights"),
+        ),
     ),
+    does="shows",
 )
 
 

@@ -4,11 +4,9 @@ import dataclasses
 
 from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.request import Request, Verb
-from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, OUTPUT_OPTIONS, Common
+from cnnviz_jax.cli.technique_options import BATCH_OPTION, LABELS_OPTION, MODEL_OPTIONS, OUTPUT_OPTIONS
 from cnnviz_jax.cli.values import evaluations_at_once
 
-_LABELS = Common("labels", "folders|CSV", "classes: the folders' names, or a CSV of path and label")
-_BATCH = Common("batch", "INT", "images at once, in place of what memory allows")
 VERB = Verb(
     name="survey",
     kind="survey",
@@ -16,7 +14,7 @@ VERB = Verb(
     about="Show what a layer's units answer to over a data set. --layer all, or a pattern such as 'relu*' or"
     " conv1,conv2, takes several layers in one pass and writes a file for each, its name behind that of --out.",
     words="the model, then a folder of images",
-    options=(*MODEL_OPTIONS, _LABELS, *OUTPUT_OPTIONS, _BATCH),
+    options=(*MODEL_OPTIONS, LABELS_OPTION, *OUTPUT_OPTIONS, BATCH_OPTION),
 )
 
 

@@ -7,7 +7,7 @@ from cnnviz_jax.cli.global_options import Settings
 from cnnviz_jax.cli.positionals import ImageFile, image_files
 from cnnviz_jax.cli.request import Request, Verb, stacked
 from cnnviz_jax.cli.technique_options import MODEL_OPTIONS, RUN_OPTIONS, Common
-from cnnviz_jax.cli.values import indices
+from cnnviz_jax.cli.values import indices, whole_number
 from cnnviz_jax.errors import UsageError
 
 DEFAULT = "activation-maximization"
@@ -40,7 +40,9 @@ def run(words: list[str], settings: Settings) -> int:
     files = _images(request)
     _check_units(request)
     suffix = out.suffix.lower()
-    best, snapshots = _count(given["best"], "best"), _count(given["snapshots"], "snapshots")
+    best, snapshots = (
+        None if given[name] is None else whole_number(given[name], name, least=0) for name in ("best", "snapshots")
+    )
     exemplars = image_files([given["exemplars"]]) if given["exemplars"] else []
     layers = [None] if given["layer"] is None else [layer.strip() for layer in given["layer"].split(",")]
     has_files_beside = suffix == ".png" and given["renderer"] in (None, "grid")
@@ -102,11 +104,3 @@ def _check_units(request: Request) -> None:
         raise UsageError(f"say what to excite, either --layer LAYER or --target CLASS; {found}.")
     if layer is None and request.given["channels"] is not None and "layer" not in request.options:
         raise UsageError("--channels needs --layer LAYER, the layer whose channels they are")
-
-
-def _count(text: str | None, option: str) -> int | None:
-    if text is None:
-        return None
-    if not text.isdigit():
-        raise UsageError(f"{option} {text!r} is not a whole number")
-    return int(text)

@@ -1,15 +1,24 @@
 """What each class loses without the features that it rests on, counted on images they were not chosen on."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy.stats import binomtest
 
-from cnnviz_jax.engine.dictionary.removal import Images, Looked, codes_of, deciding, looked, margins_on_host, without
+from cnnviz_jax.engine.dictionary.removal import (
+    Images,
+    Looked,
+    Shown,
+    codes_of,
+    deciding,
+    looked,
+    margins_on_host,
+    without,
+)
 from cnnviz_jax.engine.progress import stage
 from cnnviz_jax.errors import UsageError
+from cnnviz_jax.model.codes import CodeLayer
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.progress.bars import Progress, silent
 
@@ -56,13 +65,9 @@ class Falls:
 
 
 def falls_of(
-    layer: str,
-    codec: Any,
+    place: CodeLayer,
     model: Model,
-    images: Images,
-    labels: Int[np.ndarray, " n"],
-    outside: Bool[np.ndarray, "n rows columns"] | None,
-    erased: Images,
+    shown: Shown,
     *,
     candidates: int,
     most: int,
@@ -71,14 +76,10 @@ def falls_of(
     """Return what each class loses, classes with too few images left out.
 
     Args:
-        layer: The layer that the codec stands for.
-        codec: Encodes and decodes.
+        place: The codec and the layer that it stands for.
         model: The model.
-        images: Images in [0, 1].
-        labels: A class for each, -1 where unknown.
-        outside: Places of the layer at which features are chosen and removed, as far as they are no object's; all
-            of them, everywhere, where `None`.
-        erased: The images with the object painted out.
+        shown: The images, their label -1 where unknown; features are chosen and removed at the places outside of
+            their objects.
         candidates: Features that are removed for each class.
         most: Features of a set.
         progress: Called as `progress(done, total, "classes")`.
@@ -88,30 +89,29 @@ def falls_of(
 
     Cost: see `looked`, `deciding` and `without`.
     """
+    images, labels, outside, _ = shown
     own = {k: np.flatnonzero(labels == k) for k in range(model.class_count)}
     own = {k: rows for k, rows in own.items() if len(rows) >= 2 * _LEAST}
     if not own:
         raise UsageError(f"no class has {2 * _LEAST} images; half of them choose features, the others count the cost")
     # Images of no known class are looked at as of class 0, and none of their rows is read below.
-    seen = looked(layer, codec, model, images, np.maximum(labels, 0), outside, erased)
+    seen = looked(place, model, shown._replace(labels=np.maximum(labels, 0)))
     sets: dict[int, Int[np.ndarray, " most"]] = {}
     for k, rows in own.items():
         # One half chooses features, the other counts the loss, which would come out too large on the images that chose
         # them. Every second image, as a folder's halves may differ in kind.
         first = rows[::2]
         places = None if outside is None else outside[first]
-        sets[k] = deciding(
-            layer, codec, model, images[first], k, seen.part(first), places, candidates=candidates, most=most
-        )
+        sets[k] = deciding(place, model, images[first], k, seen.part(first), places, candidates=candidates, most=most)
         stage(progress, 0, 2, "classes")(len(sets), len(own), "classes")
     held_out = np.sort(np.concatenate([rows[1::2] for rows in own.values()]))
     union, columns = np.unique(np.concatenate(list(sets.values())), return_inverse=True)
     own_seen = seen.part(held_out)
-    codes = codes_of(codec, own_seen, union, None)
+    codes = codes_of(place.codec, own_seen, union, None)
     apart = _Apart(
-        layer=layer, model=model, images=images[held_out], labels=labels[held_out], seen=own_seen, codes=codes,
-        beside=codes if outside is None else codes_of(codec, own_seen, union, outside[held_out]),
-        directions=np.asarray(codec.directions)[union], numbers=held_out,
+        layer=place.layer, model=model, images=images[held_out], labels=labels[held_out], seen=own_seen, codes=codes,
+        beside=codes if outside is None else codes_of(place.codec, own_seen, union, outside[held_out]),
+        directions=np.asarray(place.codec.directions)[union], numbers=held_out,
     )  # fmt: skip
     found: list[Falls] = []
     for k, own_columns in zip(sets, np.split(columns, len(sets)), strict=True):
@@ -139,9 +139,8 @@ class _Apart:
         self, which: Bool[np.ndarray, " n"], removed: Bool[np.ndarray, "sets m"], codes: Float[np.ndarray, "n ... m"]
     ) -> Float[np.ndarray, "sets k classes"]:
         """Return the logits of some of the images without each set."""
-        return without(
-            self.layer, self.model, self.images[which], self.seen.values[which], codes[which], self.directions, removed
-        )
+        values = self.seen.own.values[which]
+        return without(self.layer, self.model, self.images[which], values, codes[which], self.directions, removed)
 
 
 def _fall(
@@ -153,7 +152,7 @@ def _fall(
     for place, column in enumerate(columns):
         removed[place:, column] = True
     is_own = apart.labels == label
-    right = apart.seen.logits.argmax(1) == apart.labels
+    right = apart.seen.own.logits.argmax(1) == apart.labels
     own = np.full(int(is_own.sum()), label)
     all_gone = apart.logits(is_own, removed, apart.codes)
     gone = all_gone if apart.beside is apart.codes else apart.logits(is_own, removed, apart.beside)
@@ -166,12 +165,12 @@ def _fall(
     if (~is_own).any():
         rest = apart.logits(~is_own, removed[-1:], apart.beside)[0].argmax(1)
         others, others_without = float(right[~is_own].mean()), float((rest == apart.labels[~is_own]).mean())
-    named = apart.seen.erased_logits.argmax(1) == label
+    named = apart.seen.erased.logits.argmax(1) == label
     rate = float(named[~is_own].mean()) if (~is_own).any() else float("nan")
     kept = int(named[is_own].sum())
     # A rate of 0 would make one image certain: the others are counted with one more that is named so.
     base = (named[~is_own].sum() + 1) / ((~is_own).sum() + 2)
-    fell = margins_on_host(apart.seen.logits[is_own], own) - margins_on_host(gone[-1], own)
+    fell = margins_on_host(apart.seen.own.logits[is_own], own) - margins_on_host(gone[-1], own)
     strength = apart.beside[is_own][..., columns[0]]
     grid = strength.shape[1:] if strength.ndim == 3 else (1, 1)
     strength = strength.reshape(len(own), -1)

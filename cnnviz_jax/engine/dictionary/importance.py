@@ -10,6 +10,7 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.engine.sobol_design import sobol_indices, sobol_points, sobol_strengths
+from cnnviz_jax.model.codes import CodeLayer
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.progress.bars import Progress, silent
 from cnnviz_jax.targets import Target
@@ -30,8 +31,7 @@ class Shares(NamedTuple):
 
 
 def shares_of(
-    layer: str,
-    codec: Any,
+    place: CodeLayer,
     model: Model,
     images: Float[np.ndarray, "n h w c"],
     target: Target,
@@ -43,8 +43,7 @@ def shares_of(
     """Return the shares of every image, one image a call of one compiled program.
 
     Args:
-        layer: The layer that the codec stands for.
-        codec: Encodes and decodes.
+        place: The codec and the layer that it stands for.
         model: The model.
         images: Images in [0, 1].
         target: Batched: every leaf has one entry per image.
@@ -55,11 +54,12 @@ def shares_of(
     Cost: for each image, one forward and one backward pass, one forward pass from the layer on for each feature, and
         `designs` x (`features` + 2) more.
     """
+    layer = place.layer
     step = partial(_shares, layer, designs, features)
     found = []
     for number, image in enumerate(images):
         own = jax.tree.map(lambda leaf, number=number: leaf[number], target)
-        args = (model, codec, jnp.asarray(image), own)
+        args = (model, place.codec, jnp.asarray(image), own)
         program = compiled(step, ("shares", layer, designs, features), args)
         found.append(jax.device_get(program(*args)))
         progress(number + 1, len(images), "images")

@@ -1,8 +1,7 @@
 """Features removed from a layer, and the network's scores then: how sets of features are found that decide a class."""
 
-from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -10,65 +9,70 @@ import numpy as np
 from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.compiling import in_batches_on_host
+from cnnviz_jax.model.codes import CodeLayer
 from cnnviz_jax.model.model import Model
 
 _AT_ONCE = 32
 Images = Float[np.ndarray, "n h w ch"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Looked:
+class Pass(NamedTuple):
+    """What the network makes of images."""
+
+    logits: Float[Any, "*n classes"]
+    values: Float[Any, "*n c"]
+    """Of the layer."""
+
+
+class Looked(NamedTuple):
     """What the network makes of images, and which features its answers rest on by their gradients."""
 
-    logits: Float[np.ndarray, "n classes"]
-    values: Float[np.ndarray, "n ... c"]
-    """Of the layer."""
-    erased: Float[np.ndarray, "n ... c"]
-    """Of the layer with the object painted out; the same where it is not."""
-    erased_logits: Float[np.ndarray, "n classes"]
-    """With the object painted out."""
-    shares: Float[np.ndarray, "n k"]
+    own: Pass
+    erased: Pass
+    """With the object painted out; the same where it is not."""
+    shares: Float[Any, "*n k"]
     """Code times slope of the label's margin, summed over places: of the part of the code that counts."""
 
     def part(self, rows: Int[np.ndarray, " m"] | Bool[np.ndarray, " n"]) -> "Looked":
         """Return the same of some of the images."""
-        return Looked(
-            logits=self.logits[rows], values=self.values[rows], erased=self.erased[rows],
-            erased_logits=self.erased_logits[rows], shares=self.shares[rows],
-        )  # fmt: skip
+        found: Looked = jax.tree.map(lambda each: each[rows], self)
+        return found
 
 
-def looked(
-    layer: str,
-    codec: Any,
-    model: Model,
-    images: Images,
-    labels: Int[np.ndarray, " n"],
-    outside: Bool[np.ndarray, "n ..."] | None,
-    erased: Images,
-) -> Looked:
+class Shown(NamedTuple):
+    """Images of known objects."""
+
+    images: Images
+    """In [0, 1]."""
+    labels: Int[np.ndarray, " n"]
+    """A class for each."""
+    outside: Bool[np.ndarray, "n ..."] | None
+    """Places of the layer that are no object's; `None` where nothing says which, and all count."""
+    erased: Images
+    """The same images with the object painted out."""
+
+
+def looked(place: CodeLayer, model: Model, shown: Shown) -> Looked:
     """Return what the network makes of images.
 
     Args:
-        layer: The layer that the codec stands for.
-        codec: Encodes and decodes.
+        place: The codec and the layer that it stands for.
         model: The model.
-        images: Images in [0, 1].
-        labels: A class for each.
-        outside: Places of the layer that count; all where `None`.
-        erased: The same images with the object painted out.
+        shown: The images; each is looked at as of the class that its label says.
 
     Cost: two forward passes and one backward pass per image.
     """
+    layer, (images, labels, outside, erased) = place.layer, shown
     counts = np.ones((len(images), *model.layers[layer].shape[:-1]), bool) if outside is None else outside
-    logits, values, empty, empty_logits, shares = in_batches_on_host(
-        partial(_looked, layer), ("looked", layer), (model, codec), (images, erased, labels, counts), most=_AT_ONCE
+    given = (images, erased, labels, counts)
+    found: Looked = in_batches_on_host(
+        partial(_looked, layer), ("looked", layer), (model, place.codec), given, most=_AT_ONCE
     )
-    return Looked(logits=logits, values=values, erased=empty, erased_logits=empty_logits, shares=shares)
+    return found
 
 
-def _looked(layer: str, model: Model, codec: Any, images: Array, erased: Array, labels: Array, counts: Array) -> Any:
-    def one(image: Array, other: Array, label: Array, own: Array) -> Any:
+def _looked(layer: str, model: Model, codec: Any, images: Array, erased: Array, labels: Array, counts: Array) -> Looked:
+    def one(image: Array, other: Array, label: Array, own: Array) -> Looked:
         def margin_of(delta: Array) -> Any:
             outputs, values = model.run(image, read=(layer,), add={layer: delta})
             return margins(outputs[None], label[None])[0], (outputs, values[layer])
@@ -78,7 +82,8 @@ def _looked(layer: str, model: Model, codec: Any, images: Array, erased: Array, 
         empty = found[layer]
         codes = _counted(codec.encode(value.astype(jnp.float32)), codec.encode(empty.astype(jnp.float32)), own)
         by_code = jnp.einsum("...c,kc->...k", slope, jnp.asarray(codec.directions), precision="highest")
-        return outputs, value, empty, empty_outputs, (codes * by_code).sum(tuple(range(codes.ndim - 1)))
+        shares = (codes * by_code).sum(tuple(range(codes.ndim - 1)))
+        return Looked(Pass(outputs, value), Pass(empty_outputs, empty), shares)
 
     return jax.vmap(one)(images, erased, labels, counts)
 
@@ -150,8 +155,7 @@ def _without(
 
 
 def deciding(
-    layer: str,
-    codec: Any,
+    place: CodeLayer,
     model: Model,
     images: Images,
     label: int,
@@ -167,8 +171,7 @@ def deciding(
     that costs most beside it, and so on: a set of features may stand for one thing.
 
     Args:
-        layer: The layer.
-        codec: Encodes and decodes.
+        place: The codec and the layer that it stands for.
         model: The model.
         images: Of the class.
         label: The class.
@@ -181,8 +184,8 @@ def deciding(
     Cost: `candidates` x `most` forward passes from the layer on, for each image.
     """
     order = np.argsort(-seen.shares.mean(0), kind="stable")[:candidates]
-    codes = codes_of(codec, seen, order, outside)
-    directions = np.asarray(codec.directions)[order]
+    codes = codes_of(place.codec, seen, order, outside)
+    directions = np.asarray(place.codec.directions)[order]
     labels = np.full(len(images), label)
     # Greedy: 3 of 12 candidates take 12 + 11 + 10 = 33 sets, where the best three of all would take 220. And the sets
     # grow one out of another, so that the loss can be told after each feature.
@@ -192,7 +195,7 @@ def deciding(
         removed = np.zeros((len(rest), len(order)), bool)
         removed[:, taken] = True
         removed[np.arange(len(rest)), rest] = True
-        logits = without(layer, model, images, seen.values, codes, directions, removed)
+        logits = without(place.layer, model, images, seen.own.values, codes, directions, removed)
         left = margins_on_host(logits, labels).mean(1)
         taken.append(rest[int(left.argmin())])
     return order[taken]
@@ -202,9 +205,10 @@ def codes_of(
     codec: Any, seen: Looked, features: Int[np.ndarray, " m"], outside: Bool[np.ndarray, "n ..."] | None
 ) -> Float[np.ndarray, "n ... m"]:
     """Return the codes of some features in all images; with `outside`, the part of them that is no object's."""
-    everywhere = np.ones(seen.values.shape[:-1], bool)
+    own = seen.own.values
+    everywhere = np.ones(own.shape[:-1], bool)
     # Without `outside` the least of a code and itself, everywhere, is the code: one program serves both.
-    given = (seen.values, seen.values, everywhere) if outside is None else (seen.values, seen.erased, outside)
+    given = (own, own, everywhere) if outside is None else (own, seen.erased.values, outside)
     fixed = (codec, features.astype(np.int32))
     found: np.ndarray = in_batches_on_host(_encoded, ("codes of features",), fixed, given, most=_AT_ONCE)
     return found

@@ -13,13 +13,19 @@ from cnnviz_plugins.dictionary.pursuit import pursued, refitted
 from cnnviz_plugins.factors import presence
 
 
-@jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, eq=False)
-class SparseCodec(Codec):
-    """An affine encoder and a rule which of its numbers stay: `topk`, or those from a threshold on."""
+class _Linear(Codec):
+    """A codec of this family: directions and an offset of these shapes."""
 
     directions: Float[Numbers, "k c"]
     offset: Float[Numbers, " c"]
+
+
+@jax.tree_util.register_dataclass
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SparseCodec(_Linear):
+    """An affine encoder and a rule which of its numbers stay: `topk`, or those from a threshold on."""
+
     encoder: Float[Numbers, "k c"]
     bias: Float[Numbers, " k"]
     threshold: Float[Numbers, " k"]
@@ -49,11 +55,9 @@ class SparseCodec(Codec):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PursuitCodec(Codec):
+class PursuitCodec(_Linear):
     """Matching pursuit: no encoder, the directions are both."""
 
-    directions: Float[Numbers, "k c"]
-    offset: Float[Numbers, " c"]
     k: int = static(default=1)
     """Steps: codes of a row, at most."""
     refit: bool = static(default=False)
@@ -73,11 +77,9 @@ class PursuitCodec(Codec):
 
 @jax.tree_util.register_dataclass
 @dataclass(frozen=True, kw_only=True, eq=False)
-class FactorCodec(Codec):
+class FactorCodec(_Linear):
     """Codes that are not negative and fit a row best: a factorisation's own."""
 
-    directions: Float[Numbers, "k c"]
-    offset: Float[Numbers, " c"]
     rounds: int = static(default=60)
     """Passes over all codes of a row, one after the other."""
 

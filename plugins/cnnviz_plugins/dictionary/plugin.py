@@ -1,13 +1,20 @@
 """The family of dictionaries: features of a layer that are learned from its values."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar, dataclass_transform
 
 from cnnviz_jax.plugin import UsageError, check_at_least, technique, techniques_hook
 
-_CODECS = "cnnviz_plugins.dictionary.codecs"
 _MOST = 16_384
 """Features, where nothing is said."""
+Config = TypeVar("Config", bound=type)
+
+
+@dataclass_transform(frozen_default=True, kw_only_default=True)
+def _learner(name: str, build: str, *references: str, codec: str) -> Callable[[Config], Config]:
+    """Make a class the config of what learns a dictionary, as `technique` does; `codec` is the class that encodes."""
+    return technique(name, "dictionary", build, *references, holds=(f"cnnviz_plugins.dictionary.codecs:{codec}",))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,21 +52,20 @@ class FactorConfig(DictionaryConfig):
         check_at_least(1, rows=self.rows, iterations=self.iterations)
 
 
-@technique("nmf", "dictionary", ".factorising:build_nmf",
-           "Cichocki, Phan 2009, IEICE Trans. E92-A(3)", "Boutsidis, Gallopoulos 2008 (start)",
-           holds=(f"{_CODECS}:FactorCodec",))  # fmt: skip
+@_learner("nmf", ".factorising:build_nmf", "Cichocki, Phan 2009, IEICE Trans. E92-A(3)",
+          "Boutsidis, Gallopoulos 2008 (start)", codec="FactorCodec")  # fmt: skip
 class NmfConfig(FactorConfig):
     """Non-negative factors of a layer: values as sums of directions, nothing taken away."""
 
 
-@technique("semi-nmf", "dictionary", ".factorising:build_semi_nmf", "Ding, Li, Jordan 2010, TPAMI 32(1), section 3",
-           holds=(f"{_CODECS}:FactorCodec",))  # fmt: skip
+@_learner("semi-nmf", ".factorising:build_semi_nmf", "Ding, Li, Jordan 2010, TPAMI 32(1), section 3",
+          codec="FactorCodec")  # fmt: skip
 class SemiNmfConfig(FactorConfig):
     """Factors whose codes are not negative and whose directions may have any sign."""
 
 
-@technique("convex-nmf", "dictionary", ".factorising:build_convex_nmf", "Ding, Li, Jordan 2010, TPAMI 32(1), section 4",
-           holds=(f"{_CODECS}:FactorCodec",))  # fmt: skip
+@_learner("convex-nmf", ".factorising:build_convex_nmf", "Ding, Li, Jordan 2010, TPAMI 32(1), section 4",
+          codec="FactorCodec")  # fmt: skip
 class ConvexNmfConfig(FactorConfig):
     """Factors whose directions are sums of the layer's own values, weighted by numbers that are not negative."""
 
@@ -125,21 +131,18 @@ def count_of(config: CountedConfig, channels: int) -> int:
     return k
 
 
-@technique("topk", "dictionary", ".training:build", "Gao et al. 2024, arXiv:2406.04093, sections 2.3 and A.2",
-           holds=(f"{_CODECS}:SparseCodec",))  # fmt: skip
+@_learner("topk", ".training:build", "Gao et al. 2024, arXiv:2406.04093, sections 2.3 and A.2", codec="SparseCodec")
 class TopkConfig(CountedConfig):
     """A sparse autoencoder that keeps the k strongest features of each row."""
 
 
-@technique("batch-topk", "dictionary", ".training:build", "Bussmann et al. 2024, arXiv:2412.06410, section 3",
-           holds=(f"{_CODECS}:SparseCodec",))  # fmt: skip
+@_learner("batch-topk", ".training:build", "Bussmann et al. 2024, arXiv:2412.06410, section 3", codec="SparseCodec")
 class BatchTopkConfig(CountedConfig):
     """A sparse autoencoder with k features a row on average: a row that needs more may have them."""
 
 
-@technique("jump-relu", "dictionary", ".training:build",
-           "Rajamanoharan et al. 2024, arXiv:2407.14435, sections 3 and 4",
-           holds=(f"{_CODECS}:SparseCodec",))  # fmt: skip
+@_learner("jump-relu", ".training:build", "Rajamanoharan et al. 2024, arXiv:2407.14435, sections 3 and 4",
+          codec="SparseCodec")  # fmt: skip
 class JumpReluConfig(TrainedConfig):
     """A sparse autoencoder that learns for each feature from where on it counts."""
 
@@ -158,8 +161,7 @@ class JumpReluConfig(TrainedConfig):
             raise UsageError("sparsity is 0 or more, bandwidth and threshold lie above 0")
 
 
-@technique("matching-pursuit", "dictionary", ".training:build", "Costa et al. 2025, arXiv:2506.03093",
-           holds=(f"{_CODECS}:PursuitCodec",))  # fmt: skip
+@_learner("matching-pursuit", ".training:build", "Costa et al. 2025, arXiv:2506.03093", codec="PursuitCodec")
 class MatchingPursuitConfig(CountedConfig):
     """A dictionary that takes a row apart one feature after the other, each the one that what is left points along."""
 
@@ -167,8 +169,7 @@ class MatchingPursuitConfig(CountedConfig):
     """Whether the amounts of all features of a row are fitted anew after each (orthogonal matching pursuit)."""
 
 
-@technique("archetypal", "dictionary", ".training:build", "Fel et al. 2025, arXiv:2502.12892, section 4",
-           holds=(f"{_CODECS}:SparseCodec",))  # fmt: skip
+@_learner("archetypal", ".training:build", "Fel et al. 2025, arXiv:2502.12892, section 4", codec="SparseCodec")
 class ArchetypalConfig(CountedConfig):
     """A topk autoencoder whose features are mixtures of the layer's own values, so that trainings agree better."""
 

@@ -51,70 +51,44 @@ class GridConfig:
 _EXEMPLARS: dict[str, dict[str, Any]] = {"exemplars": {"k": 9, "levels": (0.9, 0.75, 0.5), "level_k": 3}}
 # A sample of 1,024 rows tells twins, and stays small where all layers of a network are gathered at once.
 _DISTRIBUTIONS: dict[str, dict[str, Any]] = {"distributions": {"sample": 256, "positions": 4}}
-_PANELS: tuple[tuple[str, str, Mapping[str, Mapping[str, Any]]], ...] = (
-    ("exemplars", "Images that fire it most", _EXEMPLARS),
-    ("levels", "Below the maximum", _EXEMPLARS),
-    ("distribution", "How its values are spread", _DISTRIBUTIONS),
-    ("classes", "What it answers to, by class", _EXEMPLARS),
-    ("connections", "What feeds it and what it feeds", {}),
-    ("expanded", "What it reads and what reads it, through layers between", {}),
-    ("neighbours", "Units like it", _DISTRIBUTIONS),
-    ("dictionary", "Features of a dictionary", {}),
-)
-"""Name, which is also the module's, heading, surveys; in the order of the page."""
-
-
 # No unit is drawn: the pages show images of the site's own.
 _DISSECTION: dict[str, dict[str, Any]] = {"dissection": {"shown": 0}}
 _RELEVANCE: dict[str, dict[str, Any]] = {"relevance-maximization": {"k": 9}}
+_PANELS: tuple[tuple[int, str, str, Mapping[str, Mapping[str, Any]], Mapping[str, bool]], ...] = (
+    (10, "exemplars", "Images that fire it most", _EXEMPLARS, {}),
+    (15, "relevance", "Images in which it mattered most", _RELEVANCE, {"on_request": True}),
+    (20, "levels", "Below the maximum", _EXEMPLARS, {}),
+    (30, "distribution", "How its values are spread", _DISTRIBUTIONS, {}),
+    (40, "classes", "What it answers to, by class", _EXEMPLARS, {}),
+    (45, "concepts", "Concepts that it detects", _DISSECTION, {"needs_masks": True}),
+    (50, "connections", "What feeds it and what it feeds", {}, {}),
+    (60, "expanded", "What it reads and what reads it, through layers between", {}, {}),
+    (70, "neighbours", "Units like it", _DISTRIBUTIONS, {}),
+    (80, "dictionary", "Features of a dictionary", {}, {}),
+)
+"""Place on the page; name, which is also the module's; heading; surveys; when it is shown."""
+_COLLECTIONS: tuple[tuple[str, str, Mapping[str, Any]], ...] = (
+    ("concepts", "Concepts that masks show", {"surveys": _DISSECTION, "needs_masks": True}),
+    ("atlas", "Activation atlases", {"config": AtlasConfig}),
+    ("grid", "Activation grids of images", {"config": GridConfig}),
+)
+"""Name, which is also the module's; what it shows; what it needs."""
 
 
 @hookimpl
 def cnnviz_panels() -> Iterable[PanelSpec]:
     """Yield the panels of a unit's page."""
-    yield PanelSpec(
-        name="relevance",
-        summary="Images in which it mattered most",
-        build="cnnviz_plugins.explorer.panels.relevance:build",
-        surveys=_RELEVANCE,
-        place=15,
-        on_request=True,
-    )
-    yield PanelSpec(
-        name="concepts",
-        summary="Concepts that it detects",
-        build="cnnviz_plugins.explorer.panels.concepts:build",
-        surveys=_DISSECTION,
-        place=45,
-        needs_masks=True,
-    )
-    for place, (name, summary, surveys) in enumerate(_PANELS, 1):
+    for place, name, summary, surveys, when in _PANELS:
         build = f"cnnviz_plugins.explorer.panels.{name}:build"
-        yield PanelSpec(name=name, summary=summary, build=build, surveys=surveys, place=10 * place)
+        yield PanelSpec(name=name, summary=summary, build=build, surveys=surveys, place=place, **when)
 
 
 @hookimpl
 def cnnviz_collections() -> Iterable[CollectionSpec]:
     """Yield the pages beside those of units."""
-    yield CollectionSpec(
-        name="concepts",
-        summary="Concepts that masks show",
-        build="cnnviz_plugins.explorer.collections.concepts:build",
-        surveys=_DISSECTION,
-        needs_masks=True,
-    )
-    yield CollectionSpec(
-        name="atlas",
-        summary="Activation atlases",
-        build="cnnviz_plugins.explorer.collections.atlas:build",
-        config=AtlasConfig,
-    )
-    yield CollectionSpec(
-        name="grid",
-        summary="Activation grids of images",
-        build="cnnviz_plugins.explorer.collections.grid:build",
-        config=GridConfig,
-    )
+    for name, summary, needs in _COLLECTIONS:
+        build = f"cnnviz_plugins.explorer.collections.{name}:build"
+        yield CollectionSpec(name=name, summary=summary, build=build, **needs)
 
 
 @hookimpl

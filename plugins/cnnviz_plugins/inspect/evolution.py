@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from jaxtyping import Float
@@ -72,7 +72,6 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
         if points is not None and not is_plane:
             raise UsageError(f"points lie in a plane, and {layer} has {kernel.shape[-2]} inputs")
         model = load_model(network) if network and (config.images or config.synthesised) else None
-        answers, rates, surveyed = (None, None, None) if model is None else answers_of(config, model, kept)
         found = Evolution(
             steps=steps,
             names=names,
@@ -84,9 +83,7 @@ def build(config: EvolutionConfig, run: Path) -> Callable[[Provenance], Evolutio
             view="lines" if is_plane else "filters",
             kernel=shown,
             bias=biases,
-            answers=answers,
-            fire_rate=rates,
-            surveyed=surveyed,
+            **answers_of(config, model, kept),
             points=points,
             classes=classes,
             provenance=provenance,
@@ -149,12 +146,18 @@ def _as_filters(kernel: np.ndarray, shape: tuple[int, int] | None) -> Float[np.n
 _FIRST = 4
 
 
-def answers_of(
-    config: EvolutionConfig, model: Model, kept: Sequence[Weights]
-) -> tuple[np.ndarray | None, np.ndarray | None, str | None]:
+class Answered(TypedDict):
+    """What an `Evolution` says of units over images."""
+
+    answers: np.ndarray | None
+    fire_rate: np.ndarray | None
+    surveyed: str | None
+
+
+def answers_of(config: EvolutionConfig, model: Model | None, kept: Sequence[Weights]) -> Answered:
     """Return, for each step, quantiles and fire rate of a layer's units over the images, and the layer's name."""
-    if config.images is None:
-        return None, None, None
+    if model is None or config.images is None:
+        return {"answers": None, "fire_rate": None, "surveyed": None}
     quantiles, rates, layer = [], [], None
     for weights in kept:
         found = survey("distributions", _at(model, weights), config.images, layer=config.surveyed)
@@ -162,7 +165,7 @@ def answers_of(
         quantiles.append(found.quantiles[:, places])
         rates.append(found.fire_rate)
         layer = found.layer
-    return np.stack(quantiles), np.stack(rates), layer
+    return {"answers": np.stack(quantiles), "fire_rate": np.stack(rates), "surveyed": layer}
 
 
 def with_units(found: Evolution, config: EvolutionConfig, model: Model, kept: Sequence[Weights]) -> Evolution:

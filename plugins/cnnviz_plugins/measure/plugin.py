@@ -10,7 +10,6 @@ from cnnviz_jax.plugin import (
     UsageError,
     check_at_least,
     check_fill,
-    check_positive,
     hookimpl,
     technique,
     techniques_in,
@@ -111,17 +110,8 @@ class InfidelityConfig:
     ".robustness.sensitivity:max_sensitivity",
     "Yeh et al. 2019, arXiv:1901.09392, definition 2.2",
 )
-class MaxSensitivityConfig:
+class MaxSensitivityConfig(robustness.ShakenConfig):
     """Largest relative change of the map when the image is shaken a little."""
-
-    samples: int = 10
-    """Shaken copies of each image."""
-    radius: float = 0.02
-    """Largest change of any value; images are in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        check_at_least(1, samples=self.samples)
-        check_positive(radius=self.radius)
 
 
 @technique("road", "measure", ".road:Road.build", "Rong et al. 2022, arXiv:2202.00449")

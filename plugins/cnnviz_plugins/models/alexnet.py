@@ -5,7 +5,7 @@ from typing import Literal
 from flax import nnx
 
 from cnnviz_plugins.models.first_kernels import Conv
-from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
+from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU, of_rows
 
 Row = tuple[int, int, int] | Literal["pool"]
 """A convolution as (channels, window, stride), or a 3 x 3 max-pool of stride 2."""
@@ -27,14 +27,11 @@ class AlexNet(MapsThenDense):
     def __init__(
         self, table: tuple[Row, ...] = TABLE, *, hidden: int = 4096, classes: int = 1000, rngs: nnx.Rngs
     ) -> None:
-        layers: list[nnx.Module] = []
-        channels = 3
-        for row in table:
-            if row == "pool":
-                layers.append(MaxPool(3, 2))
-                continue
+
+        def convolved(channels: int, row: tuple[int, int, int]) -> tuple[list[nnx.Module], int]:
             out, window, stride = row
             padding = 2 if stride > 1 else window // 2
-            layers += [Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()]
-            channels = out
+            return [Conv(channels, out, (window, window), strides=stride, padding=padding, rngs=rngs), ReLU()], out
+
+        layers, channels = of_rows(table, convolved, pool=lambda: MaxPool(3, 2))
         super().__init__(layers, (channels, hidden, hidden, classes), grid=6, drops_first=True, rngs=rngs)

@@ -10,7 +10,29 @@ from cnnviz_plugins.models.layers import AveragePool, ConvNorm, GlobalAveragePoo
 _ROW, _COLUMN = (1, 7), (7, 1)
 
 
-class InceptionA(nnx.Module):
+class _Branches(nnx.Module):
+    """Convolutions one after another in branches: those of a branch `name` are `name_1`, `name_2` and so on."""
+
+    def _branch(
+        self,
+        name: str,
+        channels: int,
+        *rows: tuple[int, int | tuple[int, int]],
+        halves: bool = False,
+        rngs: nnx.Rngs,
+    ) -> None:
+        """Make the convolutions of a branch, each from its channels and its window; the last may halve the map."""
+        for place, (out, window) in enumerate(rows, 1):
+            is_last = halves and place == len(rows)
+            layer = ConvNorm(channels, out, window, stride=2 if is_last else 1, pads=not is_last, rngs=rngs)
+            setattr(self, f"{name}_{place}", layer)
+            channels = out
+
+    def _through(self, x: Float[Array, "n h w c"], name: str, count: int) -> Float[Array, "n rows cols d"]:
+        return run_through(x, [getattr(self, f"{name}_{place}") for place in range(1, count + 1)])
+
+
+class InceptionA(_Branches):
     """1 x 1, 5 x 5, twice 3 x 3, and a mean, side by side.
 
     Args:
@@ -21,22 +43,19 @@ class InceptionA(nnx.Module):
 
     def __init__(self, channels: int, pooled: int, *, rngs: nnx.Rngs) -> None:
         self.branch1x1 = ConvNorm(channels, 64, 1, rngs=rngs)
-        self.branch5x5_1 = ConvNorm(channels, 48, 1, rngs=rngs)
-        self.branch5x5_2 = ConvNorm(48, 64, 5, rngs=rngs)
-        self.branch3x3dbl_1 = ConvNorm(channels, 64, 1, rngs=rngs)
-        self.branch3x3dbl_2 = ConvNorm(64, 96, 3, rngs=rngs)
-        self.branch3x3dbl_3 = ConvNorm(96, 96, 3, rngs=rngs)
+        self._branch("branch5x5", channels, (48, 1), (64, 5), rngs=rngs)
+        self._branch("branch3x3dbl", channels, (64, 1), (96, 3), (96, 3), rngs=rngs)
         self.pool = AveragePool(3, 1, padding=1)
         self.branch_pool = ConvNorm(channels, pooled, 1, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
         """The maps of the branches, in their order."""
-        double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        five, pooled = self.branch5x5_2(self.branch5x5_1(x)), self.branch_pool(self.pool(x))
+        five, double = self._through(x, "branch5x5", 2), self._through(x, "branch3x3dbl", 3)
+        pooled = self.branch_pool(self.pool(x))
         return jnp.concatenate([self.branch1x1(x), five, double, pooled], axis=-1)
 
 
-class InceptionB(nnx.Module):
+class InceptionB(_Branches):
     """Halves the map: 3 x 3, twice 3 x 3, and a maximum, side by side.
 
     Args:
@@ -46,18 +65,15 @@ class InceptionB(nnx.Module):
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
         self.branch3x3 = ConvNorm(channels, 384, 3, stride=2, pads=False, rngs=rngs)
-        self.branch3x3dbl_1 = ConvNorm(channels, 64, 1, rngs=rngs)
-        self.branch3x3dbl_2 = ConvNorm(64, 96, 3, rngs=rngs)
-        self.branch3x3dbl_3 = ConvNorm(96, 96, 3, stride=2, pads=False, rngs=rngs)
+        self._branch("branch3x3dbl", channels, (64, 1), (96, 3), (96, 3), halves=True, rngs=rngs)
         self.pool = MaxPool(3, 2)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
         """The maps of the branches, in their order."""
-        double = self.branch3x3dbl_3(self.branch3x3dbl_2(self.branch3x3dbl_1(x)))
-        return jnp.concatenate([self.branch3x3(x), double, self.pool(x)], axis=-1)
+        return jnp.concatenate([self.branch3x3(x), self._through(x, "branch3x3dbl", 3), self.pool(x)], axis=-1)
 
 
-class InceptionC(nnx.Module):
+class InceptionC(_Branches):
     """1 x 1, 7 x 7 as rows and columns, twice that, and a mean, side by side.
 
     Args:
@@ -68,25 +84,19 @@ class InceptionC(nnx.Module):
 
     def __init__(self, channels: int, inner: int, *, rngs: nnx.Rngs) -> None:
         self.branch1x1 = ConvNorm(channels, 192, 1, rngs=rngs)
-        self.branch7x7_1 = ConvNorm(channels, inner, 1, rngs=rngs)
-        self.branch7x7_2 = ConvNorm(inner, inner, _ROW, rngs=rngs)
-        self.branch7x7_3 = ConvNorm(inner, 192, _COLUMN, rngs=rngs)
-        self.branch7x7dbl_1 = ConvNorm(channels, inner, 1, rngs=rngs)
-        self.branch7x7dbl_2 = ConvNorm(inner, inner, _COLUMN, rngs=rngs)
-        self.branch7x7dbl_3 = ConvNorm(inner, inner, _ROW, rngs=rngs)
-        self.branch7x7dbl_4 = ConvNorm(inner, inner, _COLUMN, rngs=rngs)
-        self.branch7x7dbl_5 = ConvNorm(inner, 192, _ROW, rngs=rngs)
+        self._branch("branch7x7", channels, (inner, 1), (inner, _ROW), (192, _COLUMN), rngs=rngs)
+        double = ((inner, 1), (inner, _COLUMN), (inner, _ROW), (inner, _COLUMN), (192, _ROW))
+        self._branch("branch7x7dbl", channels, *double, rngs=rngs)
         self.pool = AveragePool(3, 1, padding=1)
         self.branch_pool = ConvNorm(channels, 192, 1, rngs=rngs)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
         """The maps of the branches, in their order."""
-        seven = self.branch7x7_3(self.branch7x7_2(self.branch7x7_1(x)))
-        double = run_through(x, [getattr(self, f"branch7x7dbl_{number}") for number in range(1, 6)])
+        seven, double = self._through(x, "branch7x7", 3), self._through(x, "branch7x7dbl", 5)
         return jnp.concatenate([self.branch1x1(x), seven, double, self.branch_pool(self.pool(x))], axis=-1)
 
 
-class InceptionD(nnx.Module):
+class InceptionD(_Branches):
     """Halves the map: 3 x 3, 7 x 7 then 3 x 3, and a maximum, side by side.
 
     Args:
@@ -95,21 +105,18 @@ class InceptionD(nnx.Module):
     """
 
     def __init__(self, channels: int, *, rngs: nnx.Rngs) -> None:
-        self.branch3x3_1 = ConvNorm(channels, 192, 1, rngs=rngs)
-        self.branch3x3_2 = ConvNorm(192, 320, 3, stride=2, pads=False, rngs=rngs)
-        self.branch7x7x3_1 = ConvNorm(channels, 192, 1, rngs=rngs)
-        self.branch7x7x3_2 = ConvNorm(192, 192, _ROW, rngs=rngs)
-        self.branch7x7x3_3 = ConvNorm(192, 192, _COLUMN, rngs=rngs)
-        self.branch7x7x3_4 = ConvNorm(192, 192, 3, stride=2, pads=False, rngs=rngs)
+        self._branch("branch3x3", channels, (192, 1), (320, 3), halves=True, rngs=rngs)
+        seven = ((192, 1), (192, _ROW), (192, _COLUMN), (192, 3))
+        self._branch("branch7x7x3", channels, *seven, halves=True, rngs=rngs)
         self.pool = MaxPool(3, 2)
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n rows cols d"]:
         """The maps of the branches, in their order."""
-        seven = run_through(x, [getattr(self, f"branch7x7x3_{number}") for number in range(1, 5)])
-        return jnp.concatenate([self.branch3x3_2(self.branch3x3_1(x)), seven, self.pool(x)], axis=-1)
+        three, seven = self._through(x, "branch3x3", 2), self._through(x, "branch7x7x3", 4)
+        return jnp.concatenate([three, seven, self.pool(x)], axis=-1)
 
 
-class InceptionE(nnx.Module):
+class InceptionE(_Branches):
     """1 x 1, 3 x 3 as a row and a column beside each other, twice that, and a mean, side by side.
 
     Args:
@@ -122,8 +129,7 @@ class InceptionE(nnx.Module):
         self.branch3x3_1 = ConvNorm(channels, 384, 1, rngs=rngs)
         self.branch3x3_2a = ConvNorm(384, 384, (1, 3), rngs=rngs)
         self.branch3x3_2b = ConvNorm(384, 384, (3, 1), rngs=rngs)
-        self.branch3x3dbl_1 = ConvNorm(channels, 448, 1, rngs=rngs)
-        self.branch3x3dbl_2 = ConvNorm(448, 384, 3, rngs=rngs)
+        self._branch("branch3x3dbl", channels, (448, 1), (384, 3), rngs=rngs)
         self.branch3x3dbl_3a = ConvNorm(384, 384, (1, 3), rngs=rngs)
         self.branch3x3dbl_3b = ConvNorm(384, 384, (3, 1), rngs=rngs)
         self.pool = AveragePool(3, 1, padding=1)
@@ -131,7 +137,7 @@ class InceptionE(nnx.Module):
 
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n h w d"]:
         """The maps of the branches, in their order."""
-        one, double = self.branch3x3_1(x), self.branch3x3dbl_2(self.branch3x3dbl_1(x))
+        one, double = self.branch3x3_1(x), self._through(x, "branch3x3dbl", 2)
         three = [self.branch3x3_2a(one), self.branch3x3_2b(one)]
         doubled = [self.branch3x3dbl_3a(double), self.branch3x3dbl_3b(double)]
         return jnp.concatenate([self.branch1x1(x), *three, *doubled, self.branch_pool(self.pool(x))], axis=-1)

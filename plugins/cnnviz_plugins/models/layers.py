@@ -1,6 +1,6 @@
 """The layers without parameters that torchvision counts as modules, so that `features.1` is a ReLU here too."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from itertools import pairwise
 from typing import Any
 
@@ -204,6 +204,31 @@ class FlattenChannelsFirst(nnx.Module):
     def __call__(self, x: Float[Array, "n h w c"]) -> Float[Array, "n values"]:
         """The rows."""
         return x.transpose(0, 3, 1, 2).reshape(x.shape[0], -1)  # n c h w
+
+
+def of_rows(
+    table: Iterable[Any],
+    convolved: Callable[[int, Any], tuple[list[nnx.Module], int]],
+    *,
+    pool: Callable[[], nnx.Module],
+    channels: int = 3,
+) -> tuple[list[nnx.Module], int]:
+    """The layers that rows stand for, one after another, and the channels of the last.
+
+    Args:
+        table: Rows of convolutions, and `pool` for a pool.
+        convolved: Takes the channels coming in and a row; returns its layers and the channels going out.
+        pool: Returns a pool.
+        channels: Channels of the image, or of what stands before.
+    """
+    layers: list[nnx.Module] = []
+    for row in table:
+        if row == "pool":
+            layers.append(pool())
+            continue
+        more, channels = convolved(channels, row)
+        layers += more
+    return layers, channels
 
 
 class MapsThenDense(nnx.Module):

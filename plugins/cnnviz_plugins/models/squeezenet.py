@@ -11,7 +11,7 @@ from flax import nnx
 from jaxtyping import Array, Float
 
 from cnnviz_plugins.models.first_kernels import Conv
-from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, run_through
+from cnnviz_plugins.models.layers import GlobalAveragePool, MaxPool, ReLU, of_rows, run_through
 
 Row = tuple[int, int] | Literal["pool"]
 """A Fire module as (squeeze channels, channels of each expand half), or a 3 x 3 max-pool of stride 2."""
@@ -64,19 +64,15 @@ class SqueezeNet(nnx.Module):
     """
 
     def __init__(self, variant: str, *, classes: int = 1000, rngs: nnx.Rngs) -> None:
-        (channels, window), rows = TABLES[variant]
-        layers: list[nnx.Module] = [
-            Conv(3, channels, (window, window), strides=2, padding="VALID", rngs=rngs),
-            ReLU(),
-        ]
-        for row in rows:
-            if row == "pool":
-                layers.append(MaxPool(3, 2, ceil_mode=True))
-            else:
-                squeeze, expand = row
-                layers.append(Fire(channels, squeeze, expand, rngs=rngs))
-                channels = 2 * expand
-        self.features = nnx.List(layers)
+        (stem, window), rows = TABLES[variant]
+        first = [Conv(3, stem, (window, window), strides=2, padding="VALID", rngs=rngs), ReLU()]
+
+        def fire(channels: int, row: tuple[int, int]) -> tuple[list[nnx.Module], int]:
+            squeeze, expand = row
+            return [Fire(channels, squeeze, expand, rngs=rngs)], 2 * expand
+
+        layers, channels = of_rows(rows, fire, pool=lambda: MaxPool(3, 2, ceil_mode=True), channels=stem)
+        self.features = nnx.List([*first, *layers])
         self.classifier = nnx.List(
             [
                 nnx.Dropout(0.5, deterministic=True),

@@ -5,7 +5,7 @@ from typing import Literal
 from flax import nnx
 
 from cnnviz_plugins.models.first_kernels import Conv
-from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU
+from cnnviz_plugins.models.layers import MapsThenDense, MaxPool, ReLU, of_rows
 
 Row = int | Literal["pool"]
 """Channels of a 3 x 3 convolution, or a 2 x 2 max-pool."""
@@ -39,15 +39,12 @@ class VGG(MapsThenDense):
         classes: int = 1000,
         rngs: nnx.Rngs,
     ) -> None:
-        layers: list[nnx.Module] = []
-        channels = 3
-        for row in table:
-            if row == "pool":
-                layers.append(MaxPool(2, 2))
-                continue
-            layers.append(Conv(channels, row, (3, 3), padding=1, rngs=rngs))
+
+        def convolved(channels: int, out: int) -> tuple[list[nnx.Module], int]:
+            layers: list[nnx.Module] = [Conv(channels, out, (3, 3), padding=1, rngs=rngs)]
             if batch_norm:
-                layers.append(nnx.BatchNorm(row, momentum=0.9, rngs=rngs))
-            layers.append(ReLU())
-            channels = row
+                layers.append(nnx.BatchNorm(out, momentum=0.9, rngs=rngs))
+            return [*layers, ReLU()], out
+
+        layers, channels = of_rows(table, convolved, pool=lambda: MaxPool(2, 2))
         super().__init__(layers, (channels, hidden, hidden, classes), grid=7, rngs=rngs)

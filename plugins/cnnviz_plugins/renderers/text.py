@@ -20,6 +20,12 @@ def percent(share: float) -> str:
     return f"{100 * share:.1f} %" if share >= 0.001 or share == 0 else "< 0.1 %"
 
 
+def left_out(count: int, what: str, limit: int | None = None) -> list[str]:
+    """Return the sentence on what a figure has no room for; none where all is drawn."""
+    how = "shown" if limit is None else f"drawn (limit={limit})"
+    return [f"{count} more {what} are not {how}."] if count else []
+
+
 def seconds(elapsed_s: float) -> str:
     """Return `0.12 s`, `4.1 s` or `3 min 20 s`."""
     if elapsed_s < 60:

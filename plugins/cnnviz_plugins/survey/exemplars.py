@@ -20,6 +20,7 @@ from cnnviz_jax.plugin import (
     places_of,
     surveyed_layer,
 )
+from cnnviz_plugins.strongest import strongest
 from cnnviz_plugins.survey.levels import MaximumSample, at_levels, check_levels
 from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, by_class, unread
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
@@ -44,20 +45,14 @@ def build(config: ExemplarsConfig, model: Model) -> SurveyPlan:
 
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
         top, fired = found["top"], found["fired"]
-        place = places_of(layer, top, space)
         levels = _levels(layer, config, found, model)
         units = config.units or tuple(int(unit) for unit in np.flatnonzero(fired["fired"])[:_SHOWN]) or (0,)
         ids = [top["id"], *([levels["level_id"].reshape(len(top["id"]), -1)] if config.levels else [])]
         shown = np.concatenate(ids, 1)[list(units)]
         return Exemplars(
-            layer=layer.name,
-            value=top["value"],
-            id=top["id"],
-            place=place,
-            box=boxes_of(layer, model.input_shape, place, space),
+            **strongest(layer, model, top),
             threshold=config.threshold,
             fired=fired["fired"],
-            nonfinite=top["nonfinite"],
             image_count=int(fired["images"][0]),
             units=tuple(units),
             **kept_images(dataset, shown, model.input_shape, space),

@@ -13,6 +13,7 @@ from PIL import Image
 import cnnviz_jax as cv
 from cnnviz_jax.cli import main
 from cnnviz_jax.errors import Interrupted, UsageError
+from cnnviz_jax.verbs.explain import Prepared
 from cnnviz_jax.verbs.explain_plan import explain_plan
 from tests.explain.small_network import forward, model, parameters, some_images
 
@@ -144,7 +145,8 @@ def test_all_windows_coarse_or_fine_are_all_windows():
 
 
 def test_the_plan_names_positions_operations_memory_and_time():
-    rows = dict(explain_plan("occlusion", model(), some_images(1), 1, engine="incremental", **GRID))
+    options = {"engine": "incremental", **GRID}
+    rows = dict(explain_plan(Prepared.of("occlusion", model(), some_images(1), 1, None, None, options), model()))
     assert rows["positions"] == "3 x 4"
     assert rows["evaluations"] == "12 per image, 12 at once"
     assert rows["engine"] == "incremental"

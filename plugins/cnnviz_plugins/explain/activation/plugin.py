@@ -2,11 +2,15 @@
 
 from typing import Literal
 
-from cnnviz_jax.plugin import check_at_least, technique, techniques_hook
+from cnnviz_jax.plugin import check_at_least, techniques_hook
+from cnnviz_plugins.explain.declaring import explains
 
 
-@technique(
-    "feature-maps", "explain", ".feature_maps:FeatureMaps.build", "Yosinski et al. 2015, arXiv:1506.06579, section 2"
+@explains(
+    "feature-maps",
+    ".feature_maps:FeatureMaps.build",
+    "Yosinski et al. 2015, arXiv:1506.06579, section 2",
+    in_report=True,
 )
 class FeatureMapsConfig:
     """What each channel of a layer answers to the image, and where."""

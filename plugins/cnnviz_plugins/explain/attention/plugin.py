@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import UsageError, technique, techniques_hook
+from cnnviz_jax.plugin import UsageError, techniques_hook
+from cnnviz_plugins.explain.declaring import explains
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -15,8 +16,7 @@ class AttentionConfig:
     given."""
 
 
-@technique("attention-rollout", "explain", ".rollout:AttentionRollout.build",
-           "Abnar, Zuidema 2020, arXiv:2005.00928", in_report=False)  # fmt: skip
+@explains("attention-rollout", ".rollout:AttentionRollout.build", "Abnar, Zuidema 2020, arXiv:2005.00928")
 class AttentionRolloutConfig(AttentionConfig):
     """Attention of all layers multiplied up, half of each kept in place for the skip connection."""
 
@@ -30,8 +30,7 @@ class AttentionRolloutConfig(AttentionConfig):
             raise UsageError(f"discard is from 0 up to 1, got {self.discard}")
 
 
-@technique("legrad", "explain", ".legrad:Legrad.build", "Bousselham et al. 2024, arXiv:2404.03214",
-           in_report=False)  # fmt: skip
+@explains("legrad", ".legrad:Legrad.build", "Bousselham et al. 2024, arXiv:2404.03214")
 class LegradConfig(AttentionConfig):
     """Gradient of the score by the attention of every layer, as if the network ended there."""
 

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import Literal
 
-from cnnviz_jax.plugin import Noise, UsageError, check_at_least, check_positive, technique, techniques_hook
+from cnnviz_jax.plugin import Noise, UsageError, check_at_least, check_positive, techniques_hook
+from cnnviz_plugins.explain.declaring import explains
 
 Fuse = Literal["mean", "max", "tanh-max"]
 
@@ -48,8 +49,8 @@ class MapConfig:
         return True if self.relu is None else self.relu
 
 
-@technique(
-    "grad-cam", "explain", ".grad_cam:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391", evidence="layer"
+@explains(
+    "grad-cam", ".grad_cam:GradCam.build", "Selvaraju et al. 2017, arXiv:1610.02391", evidence="layer", in_report=True
 )
 class GradCamConfig(MapConfig):
     """A layer's channels, weighted by their mean gradient."""
@@ -74,8 +75,8 @@ class GradCamConfig(MapConfig):
         return self.convention not in ("captum", "tf-explain") if self.relu is None else self.relu
 
 
-@technique("cam", "explain", ".class_activation_map:ClassActivationMap.build",
-           "Zhou et al. 2016, arXiv:1512.04150", in_report=False, evidence="layer")  # fmt: skip
+@explains("cam", ".class_activation_map:ClassActivationMap.build", "Zhou et al. 2016, arXiv:1512.04150",
+          evidence="layer")  # fmt: skip
 class CamConfig:
     """A layer's channels, weighted by the one linear layer behind their global average."""
 
@@ -83,8 +84,8 @@ class CamConfig:
     """Keep only what speaks for the class; the paper keeps all."""
 
 
-@technique("grad-cam++", "explain", ".grad_cam:GradCamPlusPlus.build",
-           "Chattopadhay et al. 2018, arXiv:1710.11063", in_report=False, evidence="layer")  # fmt: skip
+@explains("grad-cam++", ".grad_cam:GradCamPlusPlus.build", "Chattopadhay et al. 2018, arXiv:1710.11063",
+          evidence="layer")  # fmt: skip
 class GradCamPlusPlusConfig(MapConfig):
     """A layer's channels, weighted by positive gradients that count each place of evidence once."""
 
@@ -94,26 +95,12 @@ class GradCamPlusPlusConfig(MapConfig):
     denominator, scaled."""
 
 
-@technique(
-    "xgrad-cam",
-    "explain",
-    ".grad_cam:XGradCam.build",
-    "Fu et al. 2020, arXiv:2008.02312",
-    in_report=False,
-    evidence="layer",
-)
+@explains("xgrad-cam", ".grad_cam:XGradCam.build", "Fu et al. 2020, arXiv:2008.02312", evidence="layer")
 class XGradCamConfig(MapConfig):
     """A layer's channels, weighted by their gradient where they are active."""
 
 
-@technique(
-    "hires-cam",
-    "explain",
-    ".grad_cam:HiresCam.build",
-    "Draelos, Carin 2020, arXiv:2011.08891",
-    in_report=False,
-    evidence="layer",
-)
+@explains("hires-cam", ".grad_cam:HiresCam.build", "Draelos, Carin 2020, arXiv:2011.08891", evidence="layer")
 class HiresCamConfig(MapConfig):
     """A layer's channels times their gradients, place by place."""
 
@@ -121,12 +108,12 @@ class HiresCamConfig(MapConfig):
     """Whose numbers: the paper's, or pytorch-grad-cam's, which scales its maps to run from 0 to 1."""
 
 
-@technique(
+@explains(
     "layer-cam",
-    "explain",
     ".grad_cam:LayerCam.build",
     "Jiang et al. 2021, IEEE TIP 30, doi:10.1109/TIP.2021.3089943",
     evidence="layer",
+    in_report=True,
 )
 class LayerCamConfig(MapConfig):
     """A layer's channels times their positive gradients, place by place."""
@@ -137,14 +124,7 @@ class LayerCamConfig(MapConfig):
         return self.fuse or ("mean" if self.convention == "pytorch-grad-cam" else "tanh-max")
 
 
-@technique(
-    "eigen-cam",
-    "explain",
-    ".eigen_cam:EigenCam.build",
-    "Muhammad, Yeasin 2020, arXiv:2008.00299",
-    in_report=False,
-    evidence="layer",
-)
+@explains("eigen-cam", ".eigen_cam:EigenCam.build", "Muhammad, Yeasin 2020, arXiv:2008.00299", evidence="layer")
 class EigenCamConfig(MapConfig):
     """A layer's channels along their first principal direction, whatever the class."""
 
@@ -157,9 +137,9 @@ class EigenCamConfig(MapConfig):
         _check_projected(self)
 
 
-@technique("eigen-grad-cam", "explain", ".eigen_cam:EigenGradCam.build",
-           "Muhammad, Yeasin 2020, arXiv:2008.00299, of activation x gradient as in pytorch-grad-cam",
-           in_report=False, evidence="layer")  # fmt: skip
+@explains("eigen-grad-cam", ".eigen_cam:EigenGradCam.build",
+          "Muhammad, Yeasin 2020, arXiv:2008.00299, of activation x gradient as in pytorch-grad-cam",
+          evidence="layer")  # fmt: skip
 class EigenGradCamConfig(MapConfig):
     """A layer's channels times their gradients, along their first principal direction."""
 
@@ -172,14 +152,7 @@ class EigenGradCamConfig(MapConfig):
         _check_projected(self)
 
 
-@technique(
-    "kpca-cam",
-    "explain",
-    ".kpca_cam:KpcaCam.build",
-    "Karmani et al. 2024, arXiv:2410.00267",
-    in_report=False,
-    evidence="layer",
-)
+@explains("kpca-cam", ".kpca_cam:KpcaCam.build", "Karmani et al. 2024, arXiv:2410.00267", evidence="layer")
 class KpcaCamConfig(MapConfig):
     """A layer's channels along their first kernel principal component, whatever the class."""
 
@@ -201,14 +174,7 @@ class KpcaCamConfig(MapConfig):
             check_positive(gamma=self.gamma)
 
 
-@technique(
-    "finer-cam",
-    "explain",
-    ".finer_cam:FinerCam.build",
-    "Zhang et al. 2025, arXiv:2501.11309",
-    in_report=False,
-    evidence="layer",
-)
+@explains("finer-cam", ".finer_cam:FinerCam.build", "Zhang et al. 2025, arXiv:2501.11309", evidence="layer")
 class FinerCamConfig(MapConfig):
     """A layer's channels, weighted by what sets the class apart from those that score alike."""
 
@@ -227,14 +193,7 @@ class FinerCamConfig(MapConfig):
             raise UsageError(f"against names different classes, got {self.against!r}")
 
 
-@technique(
-    "score-cam",
-    "explain",
-    ".score_cam:ScoreCam.build",
-    "Wang et al. 2020, arXiv:1910.01279",
-    in_report=False,
-    evidence="layer",
-)
+@explains("score-cam", ".score_cam:ScoreCam.build", "Wang et al. 2020, arXiv:1910.01279", evidence="layer")
 class ScoreCamConfig(MapConfig):
     """A layer's channels, weighted by the score of the image seen through each."""
 
@@ -243,9 +202,9 @@ class ScoreCamConfig(MapConfig):
     pass. `layer`: it masks the layer's own map, and only what lies above the layer is evaluated."""
 
 
-@technique("faster-score-cam", "explain", ".score_cam:FasterScoreCam.build",
-           "Li 2020, github.com/tabayashi0117/Score-CAM, of Wang et al. 2020, arXiv:1910.01279",
-           in_report=False, evidence="layer")  # fmt: skip
+@explains("faster-score-cam", ".score_cam:FasterScoreCam.build",
+          "Li 2020, github.com/tabayashi0117/Score-CAM, of Wang et al. 2020, arXiv:1910.01279",
+          evidence="layer")  # fmt: skip
 class FasterScoreCamConfig(ScoreCamConfig):
     """Score-CAM of the channels that vary most over the map."""
 
@@ -257,9 +216,8 @@ class FasterScoreCamConfig(ScoreCamConfig):
         check_at_least(1, channels=self.channels)
 
 
-@technique("ablation-cam", "explain", ".ablation_cam:AblationCam.build",
-           "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360",
-           in_report=False, evidence="layer")  # fmt: skip
+@explains("ablation-cam", ".ablation_cam:AblationCam.build",
+          "Desai, Ramaswamy 2020, WACV, doi:10.1109/WACV45572.2020.9093360", evidence="layer")  # fmt: skip
 class AblationCamConfig(MapConfig):
     """A layer's channels, weighted by how far the score falls without each."""
 
@@ -269,8 +227,8 @@ class AblationCamConfig(MapConfig):
     layer has values other than 0 at least, a channel is replaced by numbers below -1e7."""
 
 
-@technique("smooth-grad-cam++", "explain", ".grad_cam:SmoothGradCamPlusPlus.build",
-           "Omeiza et al. 2019, arXiv:1908.01224", in_report=False, evidence="layer")  # fmt: skip
+@explains("smooth-grad-cam++", ".grad_cam:SmoothGradCamPlusPlus.build", "Omeiza et al. 2019, arXiv:1908.01224",
+          evidence="layer")  # fmt: skip
 class SmoothGradCamPlusPlusConfig(MapConfig):
     """Grad-CAM++ with derivatives averaged over noisy copies of the image."""
 
@@ -290,8 +248,8 @@ class SmoothGradCamPlusPlusConfig(MapConfig):
         Noise.of(self.noise)
 
 
-@technique("guided-grad-cam", "explain", ".guided_grad_cam:GuidedGradCam.build",
-           "Selvaraju et al. 2017, arXiv:1610.02391, section 3.2", in_report=False, evidence="rules")  # fmt: skip
+@explains("guided-grad-cam", ".guided_grad_cam:GuidedGradCam.build",
+          "Selvaraju et al. 2017, arXiv:1610.02391, section 3.2", evidence="rules")  # fmt: skip
 class GuidedGradCamConfig:
     """Guided backpropagation, seen through the Grad-CAM map."""
 
@@ -301,14 +259,7 @@ class GuidedGradCamConfig:
     """`paper` enlarges bilinearly, `captum` by PyTorch's nearest."""
 
 
-@technique(
-    "fullgrad",
-    "explain",
-    ".fullgrad:Fullgrad.build",
-    "Srinivas, Fleuret 2019, arXiv:1905.00780",
-    in_report=False,
-    evidence="layer",
-)
+@explains("fullgrad", ".fullgrad:Fullgrad.build", "Srinivas, Fleuret 2019, arXiv:1905.00780", evidence="layer")
 class FullgradConfig:
     """Gradient times input plus gradient times bias, over all layers."""
 

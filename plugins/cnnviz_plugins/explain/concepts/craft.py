@@ -21,9 +21,6 @@ from cnnviz_jax.plugin import (
     SurveyPlan,
     Total,
     UsageError,
-    keys_for,
-    root_key,
-    run_fold,
     run_survey,
     sobol_indices,
     sobol_points,
@@ -31,6 +28,7 @@ from cnnviz_jax.plugin import (
     targets,
 )
 from cnnviz_plugins.explain.concepts.directions import Directions
+from cnnviz_plugins.explain.concepts.examined import examined
 from cnnviz_plugins.explain.concepts.plugin import CraftConfig
 from cnnviz_plugins.explain.concepts.results import ConceptBank
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
@@ -182,11 +180,8 @@ def _bank(
     means = SampledValues(layer=layer.name, shape=layer.shape[-1:], image_count=len(crops), pool="mean")
     table = run_survey({"means": means}, model, Dataset(source=crops))[0]["means"]["values"]
     weights, bank = factorised(table, config.concepts, config.iterations)
-    images = np.stack([dataset.image(int(i)) for i in ids])
-    target = targets.resolve(config.target, model, images)
     fold = ConceptSobol(layer=layer.name, bank=Directions.of(bank), designs=config.designs)
-    by_image, _ = run_fold(fold, model, images, target, keys_for(root_key(0), [int(i) for i in ids]))
-    importance = by_image.mean(0)
+    importance = examined(fold, model, dataset, [int(i) for i in ids], config.target).mean(0)
     order = np.argsort(-importance, kind="stable")
     shown, weight = _shown(crops, weights[:, order], config.shown)
     left = np.linalg.norm(table - weights @ bank) / max(float(np.linalg.norm(table)), 1e-30)

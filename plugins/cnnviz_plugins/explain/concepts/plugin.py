@@ -1,17 +1,15 @@
 """The concept family: directions in a layer that stand for a concept, learnt by surveys and shown in images."""
 
-from collections.abc import Iterable
 from typing import Literal
 
 from cnnviz_jax.plugin import (
-    RendererSpec,
     UsageError,
     check_at_least,
     check_positive,
-    hookimpl,
     technique,
     techniques_hook,
 )
+from cnnviz_plugins.explain.declaring import explains, figure_hook
 
 
 @technique("tcav", "survey", ".tcav:build", "Kim et al. 2018, arXiv:1711.11279",
@@ -81,8 +79,8 @@ class CraftConfig:
             raise UsageError(f"crop is a share above 0 and up to 1, got {self.crop}")
 
 
-@technique("concept-maps", "explain", ".concept_maps:build",
-           "Fel et al. 2023, arXiv:2211.10154", "Kim et al. 2018, arXiv:1711.11279", in_report=False)  # fmt: skip
+@explains("concept-maps", ".concept_maps:build", "Fel et al. 2023, arXiv:2211.10154",
+          "Kim et al. 2018, arXiv:1711.11279")  # fmt: skip
 class ConceptMapsConfig:
     """Where in an image each concept of a survey is."""
 
@@ -93,16 +91,10 @@ class ConceptMapsConfig:
 
 
 cnnviz_techniques = techniques_hook(__name__)
-
-
-@hookimpl
-def cnnviz_renderers() -> Iterable[RendererSpec]:
-    """Yield the figure of concepts."""
-    yield RendererSpec(
-        name="concept-figure",
-        summary="scores of concepts as bars; concepts found, each by its crops",
-        accepts=("ConceptScores", "ConceptBank"),
-        suffixes=(".png", ".svg", ".pdf"),
-        render="cnnviz_plugins.explain.concepts.figure:render",
-        figure="cnnviz_plugins.explain.concepts.figure:figure",
-    )
+cnnviz_renderers = figure_hook(
+    "concept-figure",
+    "scores of concepts as bars; concepts found, each by its crops",
+    "ConceptScores",
+    "ConceptBank",
+    module="cnnviz_plugins.explain.concepts.figure",
+)

@@ -19,12 +19,10 @@ from cnnviz_jax.plugin import (
     SurveyPlan,
     Total,
     UsageError,
-    keys_for,
-    root_key,
-    run_fold,
     surveyed_layer,
     targets,
 )
+from cnnviz_plugins.explain.concepts.examined import examined
 from cnnviz_plugins.explain.concepts.plugin import TcavConfig
 from cnnviz_plugins.explain.concepts.results import ConceptScores
 from cnnviz_plugins.explain.concepts.sampled_values import SampledValues
@@ -76,11 +74,11 @@ def _scores(
             f"label for {config.examined!r} and one for {config.random!r} images"
         )
     names, groups = _groups(config, sampled, dataset)
-    examined, random = groups.pop("examined"), groups.pop("random")
+    own, random = groups.pop("examined"), groups.pop("random")
     rows = sampled["values"].reshape(len(sampled["values"]), -1).astype(np.float64)
     rows = rows / max(float(np.sqrt(np.square(rows).sum(1).mean())), 1e-30)
     size = min(len(random) // 2, *(len(group) for group in groups.values()))
-    gradients = _gradients(config, model, layer, [int(sampled["id"][i]) for i in examined], dataset)
+    gradients = _gradients(config, model, layer, [int(sampled["id"][i]) for i in own], dataset)
     concepts = tuple(groups)
     vectors = np.zeros((len(concepts), config.runs, rows.shape[1]))
     accuracy = np.zeros((len(concepts), config.runs))
@@ -108,7 +106,7 @@ def _scores(
         accuracy=accuracy,
         vectors=mean.reshape(len(concepts), *sampled["values"].shape[1:]).astype(np.float32),
         derivative=mean @ gradients.T,
-        examined=sampled["id"][examined],
+        examined=sampled["id"][own],
         provenance=provenance,
         warnings=(*model.warnings, *_findings([names[label] for label in concepts], accuracy, p_value, size)),
     )
@@ -160,10 +158,8 @@ def _learned(
 def _gradients(
     config: TcavConfig, model: Model, layer: Layer, ids: list[int], dataset: Dataset
 ) -> Float[np.ndarray, "n d"]:
-    images = np.stack([dataset.image(i) for i in ids])
     fold = LayerGradient(layer=layer.name)
-    target = targets.resolve(config.target, model, images)
-    found, _ = run_fold(fold, model, images, target, keys_for(root_key(config.seed), ids))
+    found: np.ndarray = examined(fold, model, dataset, ids, config.target, seed=config.seed)
     if config.pool == "mean" and found.ndim == 4:
         found = found.sum((1, 2))  # a mean that moves by v moves every place by v
     return found.reshape(len(ids), -1).astype(np.float64)

@@ -2,7 +2,8 @@
 
 from typing import Literal
 
-from cnnviz_jax.plugin import check_at_least, check_positive, technique
+from cnnviz_jax.plugin import check_at_least, check_positive
+from cnnviz_plugins.explain.declaring import explains
 from cnnviz_plugins.explain.gradient.baseline_options import (
     BaselineConfig,
     Quadrature,
@@ -11,8 +12,8 @@ from cnnviz_plugins.explain.gradient.baseline_options import (
 )
 
 
-@technique("conductance", "explain", ".conductance:Conductance.build",
-           "Dhamdhere, Sundararajan, Yan 2018, arXiv:1805.12233", in_report=False, evidence="shares")  # fmt: skip
+@explains("conductance", ".conductance:Conductance.build", "Dhamdhere, Sundararajan, Yan 2018, arXiv:1805.12233",
+          evidence="shares")  # fmt: skip
 class ConductanceConfig(BaselineConfig):
     """Share of each unit of a layer in the difference of scores, while the image grows out of a baseline.
 
@@ -36,8 +37,8 @@ class ConductanceConfig(BaselineConfig):
         check_at_least(1 if self.quadrature != "captum" else 2, nodes=self.nodes)
 
 
-@technique("internal-influence", "explain", ".conductance:InternalInfluence.build",
-           "Leino, Sen, Datta, Fredrikson, Li 2018, arXiv:1802.03788", in_report=False, evidence="slope")  # fmt: skip
+@explains("internal-influence", ".conductance:InternalInfluence.build",
+          "Leino, Sen, Datta, Fredrikson, Li 2018, arXiv:1802.03788", evidence="slope")  # fmt: skip
 class InternalInfluenceConfig(BaselineConfig):
     """Gradient at each unit of a layer, averaged while the image grows out of a baseline.
 
@@ -56,9 +57,8 @@ class InternalInfluenceConfig(BaselineConfig):
         check_nodes(self.quadrature, self.nodes)
 
 
-@technique("deeplift-shap", "explain", ".deeplift_shap:DeepliftShap.build",
-           "Lundberg, Lee 2017, arXiv:1705.07874", "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685",
-           in_report=False, evidence="shares")  # fmt: skip
+@explains("deeplift-shap", ".deeplift_shap:DeepliftShap.build", "Lundberg, Lee 2017, arXiv:1705.07874",
+          "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685", evidence="shares")  # fmt: skip
 class DeepliftShapConfig:
     """DeepLIFT averaged over many references: shares that sum to the difference to their mean score."""
 

@@ -13,9 +13,9 @@ from cnnviz_jax.plugin import (
     check_at_least,
     check_positive,
     hookimpl,
-    technique,
     techniques_in,
 )
+from cnnviz_plugins.explain.declaring import explains
 from cnnviz_plugins.explain.gradient import layer_options
 from cnnviz_plugins.explain.gradient.baseline_options import (
     BaselineConfig,
@@ -48,12 +48,12 @@ NOISES: dict[str, tuple[int, str]] = {
 """Noisy copies and their noise, by whose convention."""
 
 
-@technique(
+@explains(
     "saliency",
-    "explain",
     ".saliency:Saliency.build",
     "Simonyan, Vedaldi, Zisserman 2013, arXiv:1312.6034",
     evidence="slope",
+    in_report=True,
 )
 class SaliencyConfig:
     """Gradient of the score with respect to each pixel.
@@ -67,12 +67,12 @@ class SaliencyConfig:
     """`captum`: absolute values, as its `Saliency` gives by default (`abs=True`)."""
 
 
-@technique(
+@explains(
     "guided-backprop",
-    "explain",
     ".saliency:GuidedBackprop.build",
     "Springenberg et al. 2014, arXiv:1412.6806",
     evidence="rules",
+    in_report=True,
 )
 class GuidedBackpropConfig:
     """Gradient through ReLUs that pass only positive evidence of active units."""
@@ -81,8 +81,8 @@ class GuidedBackpropConfig:
     """Layer at whose values the gradient is taken, with its axes; the image when not given."""
 
 
-@technique(
-    "deconvnet", "explain", ".saliency:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901", evidence="rules"
+@explains(
+    "deconvnet", ".saliency:Deconvnet.build", "Zeiler, Fergus 2013, arXiv:1311.2901", evidence="rules", in_report=True
 )
 class DeconvnetConfig:
     """Gradient through ReLUs that pass only positive evidence."""
@@ -91,8 +91,8 @@ class DeconvnetConfig:
     """Layer at whose values the gradient is taken, with its axes; the image when not given."""
 
 
-@technique("input-x-gradient", "explain", ".saliency:InputXGradient.build",
-           "Shrikumar et al. 2016, arXiv:1605.01713", in_report=False, evidence="slope")  # fmt: skip
+@explains("input-x-gradient", ".saliency:InputXGradient.build", "Shrikumar et al. 2016, arXiv:1605.01713",
+          evidence="slope")  # fmt: skip
 class InputXGradientConfig:
     """Image times gradient: a first-order share of each pixel in the score."""
 
@@ -100,8 +100,12 @@ class InputXGradientConfig:
     """Layer whose values are multiplied by their gradients, with its axes; the image when not given."""
 
 
-@technique(
-    "smoothgrad", "explain", ".smoothgrad:Smoothgrad.build", "Smilkov et al. 2017, arXiv:1706.03825", evidence="slope"
+@explains(
+    "smoothgrad",
+    ".smoothgrad:Smoothgrad.build",
+    "Smilkov et al. 2017, arXiv:1706.03825",
+    evidence="slope",
+    in_report=True,
 )
 class SmoothgradConfig:
     """Gradient averaged over noisy copies of the image."""
@@ -135,15 +139,13 @@ class SmoothgradConfig:
         return Noise.of(NOISES[self.convention][1] if self.noise is None else self.noise)
 
 
-@technique("smoothgrad-squared", "explain", ".smoothgrad:SmoothgradSquared.build",
-           "Smilkov et al. 2017, arXiv:1706.03825", "Hooker et al. 2019, arXiv:1806.10758",
-           in_report=False, evidence="slope")  # fmt: skip
+@explains("smoothgrad-squared", ".smoothgrad:SmoothgradSquared.build", "Smilkov et al. 2017, arXiv:1706.03825",
+          "Hooker et al. 2019, arXiv:1806.10758", evidence="slope")  # fmt: skip
 class SmoothgradSquaredConfig(SmoothgradConfig):
     """Squared gradient averaged over noisy copies of the image."""
 
 
-@technique("vargrad", "explain", ".smoothgrad:Vargrad.build",
-           "Adebayo et al. 2018, arXiv:1810.03292, appendix", in_report=False, evidence="slope")  # fmt: skip
+@explains("vargrad", ".smoothgrad:Vargrad.build", "Adebayo et al. 2018, arXiv:1810.03292, appendix", evidence="slope")
 class VargradConfig(SmoothgradConfig):
     """Variance of the gradient over noisy copies of the image."""
 
@@ -163,8 +165,8 @@ class VargradConfig(SmoothgradConfig):
         return int(self.convention == "xplique") if self.ddof is None else self.ddof
 
 
-@technique("smoothdiff", "explain", ".smoothdiff:Smoothdiff.build",
-           "Hill et al. 2025, NeurIPS, Smoothed Differentiation", in_report=False, evidence="slope")  # fmt: skip
+@explains("smoothdiff", ".smoothdiff:Smoothdiff.build", "Hill et al. 2025, NeurIPS, Smoothed Differentiation",
+          evidence="slope")  # fmt: skip
 class SmoothdiffConfig:
     """Gradient through the mean Jacobians of noisy copies: SmoothGrad's smoothness by one backward pass."""
 
@@ -183,8 +185,8 @@ class SmoothdiffConfig:
         return Noise.of(self.noise)
 
 
-@technique("integrated-gradients", "explain", ".integrated_gradients:IntegratedGradients.build",
-           "Sundararajan, Taly, Yan 2017, arXiv:1703.01365", evidence="shares")  # fmt: skip
+@explains("integrated-gradients", ".integrated_gradients:IntegratedGradients.build",
+          "Sundararajan, Taly, Yan 2017, arXiv:1703.01365", evidence="shares", in_report=True)  # fmt: skip
 class IntegratedGradientsConfig(BaselineConfig):
     """Gradient integrated from a baseline to the image: shares that sum to the difference of scores."""
 
@@ -210,9 +212,8 @@ class IntegratedGradientsConfig(BaselineConfig):
         return self.quadrature or quadrature, nodes if self.nodes is None else self.nodes
 
 
-@technique("gradient-shap", "explain", ".gradient_shap:GradientShap.build",
-           "Lundberg, Lee 2017, arXiv:1705.07874", "Erion et al. 2019, arXiv:1906.10670",
-           in_report=False, evidence="shares")  # fmt: skip
+@explains("gradient-shap", ".gradient_shap:GradientShap.build", "Lundberg, Lee 2017, arXiv:1705.07874",
+          "Erion et al. 2019, arXiv:1906.10670", evidence="shares")  # fmt: skip
 class GradientShapConfig:
     """Gradient at random points between random baselines and the image."""
 
@@ -243,8 +244,8 @@ class GradientShapConfig:
         return (5 if self.convention == "captum" else 50) if self.samples is None else self.samples
 
 
-@technique("deeplift", "explain", ".deeplift:Deeplift.build",
-           "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685", in_report=False, evidence="shares")  # fmt: skip
+@explains("deeplift", ".deeplift:Deeplift.build", "Shrikumar, Greenside, Kundaje 2017, arXiv:1704.02685",
+          evidence="shares")  # fmt: skip
 class DeepliftConfig(BaselineConfig):
     """Difference of scores to a reference, shared out by the rescale rule."""
 
@@ -258,14 +259,7 @@ class DeepliftConfig(BaselineConfig):
         check_positive(epsilon=self.epsilon)
 
 
-@technique(
-    "guided-ig",
-    "explain",
-    ".guided_ig:GuidedIg.build",
-    "Kapishnikov et al. 2021, arXiv:2106.09788",
-    in_report=False,
-    evidence="shares",
-)
+@explains("guided-ig", ".guided_ig:GuidedIg.build", "Kapishnikov et al. 2021, arXiv:2106.09788", evidence="shares")
 class GuidedIgConfig(BaselineConfig):
     """Integrated gradients along a path that moves the least sensitive values first."""
 
@@ -285,8 +279,7 @@ class GuidedIgConfig(BaselineConfig):
             raise UsageError(f"max_distance is from 0 to 1, got {self.max_distance}")
 
 
-@technique("blur-ig", "explain", ".blur_ig:BlurIg.build",
-           "Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383", in_report=False, evidence="shares")  # fmt: skip
+@explains("blur-ig", ".blur_ig:BlurIg.build", "Xu, Venugopalan, Sundararajan 2020, arXiv:2004.03383", evidence="shares")
 class BlurIgConfig:
     """Integrated gradients along a path from a blurred image to the sharp one."""
 
@@ -305,14 +298,7 @@ class BlurIgConfig:
         check_at_least(1, steps=self.steps)
 
 
-@technique(
-    "xrai",
-    "explain",
-    ".xrai:Xrai.build",
-    "Kapishnikov et al. 2019, arXiv:1906.02825",
-    in_report=False,
-    evidence="shares",
-)
+@explains("xrai", ".xrai:Xrai.build", "Kapishnikov et al. 2019, arXiv:1906.02825", evidence="shares")
 class XraiConfig:
     """Regions of the image ranked by their integrated gradients."""
 

@@ -2,18 +2,12 @@
 
 from typing import ClassVar, Literal
 
-from cnnviz_jax.plugin import UsageError, check_at_least, check_positive, technique
+from cnnviz_jax.plugin import UsageError, check_at_least, check_positive
+from cnnviz_plugins.explain.declaring import explains
 from cnnviz_plugins.explain.perturbation.part_options import SegmentConfig, Usual
 
 
-@technique(
-    "kernel-shap",
-    "explain",
-    ".kernel_shap:KernelShap.build",
-    "Lundberg, Lee 2017, arXiv:1705.07874",
-    in_report=False,
-    evidence="removal",
-)
+@explains("kernel-shap", ".kernel_shap:KernelShap.build", "Lundberg, Lee 2017, arXiv:1705.07874", evidence="removal")
 class KernelShapConfig(SegmentConfig):
     """The Shapley values of the image's parts."""
 
@@ -42,8 +36,7 @@ class KernelShapConfig(SegmentConfig):
         check_positive(tolerance=self.tolerance)
 
 
-@technique("shapley", "explain", ".shapley:Shapley.build", "Shapley 1953; Lundberg, Lee 2017, arXiv:1705.07874",
-           in_report=False, evidence="removal")  # fmt: skip
+@explains("shapley", ".shapley:Shapley.build", "Shapley 1953; Lundberg, Lee 2017, arXiv:1705.07874", evidence="removal")
 class ShapleyConfig(SegmentConfig):
     """The Shapley values of up to 16 parts of the image, exactly: all coalitions are asked."""
 
@@ -54,9 +47,9 @@ class ShapleyConfig(SegmentConfig):
     `quickshift(at most)`, `felzenszwalb(at most)`."""
 
 
-@technique("permutation-shap", "explain", ".permutation_shap:PermutationShap.build",
-           "Castro, Gómez, Tejada 2009, doi:10.1016/j.cor.2008.04.004", "Štrumbelj, Kononenko 2010, JMLR 11",
-           in_report=False, evidence="removal")  # fmt: skip
+@explains("permutation-shap", ".permutation_shap:PermutationShap.build",
+          "Castro, Gómez, Tejada 2009, doi:10.1016/j.cor.2008.04.004", "Štrumbelj, Kononenko 2010, JMLR 11",
+          evidence="removal")  # fmt: skip
 class PermutationShapConfig(SegmentConfig):
     """The mean contribution of each part of the image over random orders in which parts appear."""
 
@@ -73,9 +66,8 @@ class PermutationShapConfig(SegmentConfig):
             raise UsageError(f"antithetic orders come in pairs, so that samples is even; got {self.samples}")
 
 
-@technique("partition-shap", "explain", ".partition_shap:PartitionShap.build",
-           "Owen 1977, doi:10.1007/978-3-642-45494-3_7", "Lundberg, Lee 2017, arXiv:1705.07874",
-           in_report=False, evidence="removal")  # fmt: skip
+@explains("partition-shap", ".partition_shap:PartitionShap.build", "Owen 1977, doi:10.1007/978-3-642-45494-3_7",
+          "Lundberg, Lee 2017, arXiv:1705.07874", evidence="removal")  # fmt: skip
 class PartitionShapConfig(SegmentConfig):
     """Owen values: Shapley values in which boxes of the image appear as one before they are split."""
 
@@ -104,14 +96,7 @@ class PartitionShapConfig(SegmentConfig):
         check_at_least(1, at_once=self.at_once)
 
 
-@technique(
-    "hsic",
-    "explain",
-    ".hsic:Hsic.build",
-    "Novello, Fel, Vigouroux 2022, arXiv:2206.06219",
-    in_report=False,
-    evidence="removal",
-)
+@explains("hsic", ".hsic:Hsic.build", "Novello, Fel, Vigouroux 2022, arXiv:2206.06219", evidence="removal")
 class HsicConfig(SegmentConfig):
     """How much the score depends on each part of the image being there, whatever the shape of the dependence."""
 

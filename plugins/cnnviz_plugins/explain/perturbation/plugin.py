@@ -12,9 +12,9 @@ from cnnviz_jax.plugin import (
     check_positive,
     check_size,
     hookimpl,
-    technique,
     techniques_in,
 )
+from cnnviz_plugins.explain.declaring import explains
 from cnnviz_plugins.explain.perturbation import game_options
 from cnnviz_plugins.explain.perturbation.part_options import (
     FILLS,
@@ -26,12 +26,12 @@ from cnnviz_plugins.explain.perturbation.part_options import (
 )
 
 
-@technique(
+@explains(
     "occlusion",
-    "explain",
     ".occlusion:Occlusion.build",
     "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2",
     evidence="removal",
+    in_report=True,
 )
 class OcclusionConfig(Conventional):
     """How much the score falls when each window of the image is occluded."""
@@ -85,14 +85,7 @@ class OcclusionConfig(Conventional):
             raise UsageError(f"adaptive is a share of the windows above 0 and at most 1, got {self.adaptive}")
 
 
-@technique(
-    "rise",
-    "explain",
-    ".rise:Rise.build",
-    "Petsiuk, Das, Saenko 2018, arXiv:1806.07421",
-    in_report=False,
-    evidence="removal",
-)
+@explains("rise", ".rise:Rise.build", "Petsiuk, Das, Saenko 2018, arXiv:1806.07421", evidence="removal")
 class RiseConfig:
     """Mean score over random masks that keep a pixel."""
 
@@ -122,9 +115,9 @@ class RiseConfig:
         check_fill(self.fill, "fill", FILLS, arrays=True)
 
 
-@technique("feature-ablation", "explain", ".feature_ablation:FeatureAblation.build",
-           "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
-           in_report=False, evidence="removal")  # fmt: skip
+@explains("feature-ablation", ".feature_ablation:FeatureAblation.build",
+          "Zeiler, Fergus 2013, arXiv:1311.2901, section 4.2, over parts in place of windows",
+          evidence="removal")  # fmt: skip
 class FeatureAblationConfig(SegmentConfig):
     """How much the score falls when each part of the image, or of a layer, is occluded."""
 
@@ -149,8 +142,8 @@ class FeatureAblationConfig(SegmentConfig):
             check_fill(self.fill, "fill", SEGMENT_FILLS, arrays=True)
 
 
-@technique("feature-permutation", "explain", ".site_parts:FeaturePermutation.build",
-           "Breiman 2001, doi:10.1023/A:1010933404324, section 10", in_report=False, evidence="removal")  # fmt: skip
+@explains("feature-permutation", ".site_parts:FeaturePermutation.build",
+          "Breiman 2001, doi:10.1023/A:1010933404324, section 10", evidence="removal")  # fmt: skip
 class FeaturePermutationConfig:
     """How much the score falls when each part of the image, or of a layer, is that of another image."""
 
@@ -164,14 +157,7 @@ class FeaturePermutationConfig:
     keeps its own."""
 
 
-@technique(
-    "lime",
-    "explain",
-    ".lime:Lime.build",
-    "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938",
-    in_report=False,
-    evidence="removal",
-)
+@explains("lime", ".lime:Lime.build", "Ribeiro, Singh, Guestrin 2016, arXiv:1602.04938", evidence="removal")
 class LimeConfig(SegmentConfig):
     """Weights of a linear model of which parts are occluded, fitted near the image."""
 
@@ -226,9 +212,7 @@ class LimeConfig(SegmentConfig):
         return ridge > 0, (usual.get("lasso", 0.0) if lasso is None else lasso) > 0
 
 
-@technique(
-    "sobol", "explain", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", in_report=False, evidence="removal"
-)
+@explains("sobol", ".sobol:Sobol.build", "Fel et al. 2021, arXiv:2111.04138", evidence="removal")
 class SobolConfig(SegmentConfig):
     """Share of the score's variance in which each part has a hand."""
 
@@ -251,8 +235,8 @@ class SobolConfig(SegmentConfig):
             raise UsageError(f"designs is a power of two for sampler='sobol', got {self.designs}")
 
 
-@technique("extremal-perturbation", "explain", ".extremal_perturbation:ExtremalPerturbation.build",
-           "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485", in_report=False, evidence="removal")  # fmt: skip
+@explains("extremal-perturbation", ".extremal_perturbation:ExtremalPerturbation.build",
+          "Fong, Patrick, Vedaldi 2019, arXiv:1910.08485", evidence="removal")  # fmt: skip
 class ExtremalPerturbationConfig:
     """The smooth mask of a given area that raises the score most."""
 

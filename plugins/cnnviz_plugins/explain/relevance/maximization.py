@@ -25,13 +25,11 @@ from cnnviz_jax.plugin import (
     TopK,
     Total,
     added,
-    boxes_of,
     by_position,
     exact_limbs,
     exact_totals,
     kept_images,
     normalised,
-    places_of,
     surveyed_layer,
     targets,
     unread_note,
@@ -40,6 +38,7 @@ from cnnviz_plugins.explain.relevance.descent import Descent, checked_layer
 from cnnviz_plugins.explain.relevance.lrp import settings_of
 from cnnviz_plugins.explain.relevance.plan import RelevanceSettings
 from cnnviz_plugins.explain.relevance.plugin import RelevanceMaximizationConfig
+from cnnviz_plugins.strongest import strongest
 
 _SHOWN = 6
 _TINY = 1e-10  # zennit-crp's
@@ -184,21 +183,15 @@ def build(config: RelevanceMaximizationConfig, model: Model) -> SurveyPlan:
     def finish(found: Mapping[str, Total], dataset: Dataset, provenance: Provenance) -> Exemplars:
         top, means = found["top"], found["classes"]
         space = model.structure.one_space
-        place = places_of(layer, top, space)
         units = config.units or _shown(means)
         kept = kept_images(dataset, top["id"][list(units)], model.input_shape, space)
         names = tuple(model.class_name(index) for index in range(classes))
         if dataset.class_names and dataset.class_names != (model.labels or ()):
             kept["labels"] = np.full_like(kept["labels"], -1)  # of a data set that numbers other classes
         return Exemplars(
-            layer=layer.name,
-            value=top["value"],
-            id=top["id"],
-            place=place,
-            box=boxes_of(layer, model.input_shape, place, space),
+            **strongest(layer, model, top),
             threshold=0.0,
             fired=means["fired"],
-            nonfinite=top["nonfinite"],
             image_count=int(means["images"][0]),
             units=tuple(units),
             **kept,

@@ -1,10 +1,10 @@
 """The relevance family: a score handed back layer by layer until the pixels share it."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from cnnviz_jax.plugin import RendererSpec, UsageError, check_at_least, hookimpl, technique, techniques_hook
+from cnnviz_jax.plugin import UsageError, check_at_least, technique, techniques_hook
+from cnnviz_plugins.explain.declaring import explains, figure_hook
 
 # Light too: the words that options are made of.
 from cnnviz_plugins.explain.relevance.composites import row_of
@@ -79,16 +79,14 @@ class PassingConfig(SharingConfig):
             condition_of(text)
 
 
-@technique("lrp", "explain", ".conditional:build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
-           "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10",
-           "Kohlbrenner et al. 2020, arXiv:1910.09840",
-           "Achtibat et al. 2023, arXiv:2206.03208 (conditions)", evidence="rules")  # fmt: skip
+@explains("lrp", ".conditional:build", "Bach et al. 2015, doi:10.1371/journal.pone.0130140",
+          "Montavon et al. 2019, doi:10.1007/978-3-030-28954-6_10", "Kohlbrenner et al. 2020, arXiv:1910.09840",
+          "Achtibat et al. 2023, arXiv:2206.03208 (conditions)", evidence="rules", in_report=True)  # fmt: skip
 class LrpConfig(RulesConfig, PassingConfig):
     """The score handed back layer by layer, by a rule for each: relevance of each pixel."""
 
 
-@technique("attn-lrp", "explain", ".conditional:build", "Achtibat et al. 2024, arXiv:2402.05602",
-           in_report=False, evidence="rules")  # fmt: skip
+@explains("attn-lrp", ".conditional:build", "Achtibat et al. 2024, arXiv:2402.05602", evidence="rules")
 class AttnLrpConfig(PassingConfig):
     """LRP for transformers: relevance through attention too, its softmax, products and norms."""
 
@@ -97,8 +95,8 @@ class AttnLrpConfig(PassingConfig):
     """Added to the size of every denominator, and the number of the plain rule epsilon; 0 is LRP-0."""
 
 
-@technique("concept-relevance", "explain", ".decomposition:ConceptRelevance.build",
-           "Achtibat et al. 2023, arXiv:2206.03208", in_report=False, evidence="rules")  # fmt: skip
+@explains("concept-relevance", ".decomposition:ConceptRelevance.build", "Achtibat et al. 2023, arXiv:2206.03208",
+          evidence="rules")  # fmt: skip
 class ConceptRelevanceConfig(RulesConfig):
     """The score divided among a layer's channels, and where in the image each finds its share."""
 
@@ -116,8 +114,8 @@ class ConceptRelevanceConfig(RulesConfig):
         check_at_least(1, count=self.count)
 
 
-@technique("attribution-graph", "explain", ".graph:Graph.build", "Achtibat et al. 2023, arXiv:2206.03208",
-           result=".results:AttributionGraph", in_report=False, evidence="rules")  # fmt: skip
+@explains("attribution-graph", ".graph:Graph.build", "Achtibat et al. 2023, arXiv:2206.03208",
+          result=".results:AttributionGraph", evidence="rules")  # fmt: skip
 class AttributionGraphConfig(RulesConfig):
     """Which channels a score came from, and which channels below those came from, layer after layer."""
 
@@ -155,8 +153,8 @@ class RelevanceMaximizationConfig(RulesConfig):
         check_at_least(1, k=self.k)
 
 
-@technique("excitation-backprop", "explain", ".excitation_backprop:ExcitationBackprop.build",
-           "Zhang et al. 2016, arXiv:1608.00507", evidence="rules")  # fmt: skip
+@explains("excitation-backprop", ".excitation_backprop:ExcitationBackprop.build", "Zhang et al. 2016, arXiv:1608.00507",
+          evidence="rules", in_report=True)  # fmt: skip
 class ExcitationBackpropConfig:
     """Probability that a winner-take-all walk down from the target ends at each pixel or unit."""
 
@@ -167,12 +165,12 @@ class ExcitationBackpropConfig:
     left below 0 removed."""
 
 
-@technique(
+@explains(
     "deep-taylor",
-    "explain",
     ".deep_taylor:DeepTaylor.build",
     "Montavon et al. 2017, arXiv:1512.02479",
     evidence="rules",
+    in_report=True,
 )
 class DeepTaylorConfig:
     """Deep Taylor decomposition of the score for bounded images and ReLU networks.
@@ -195,16 +193,9 @@ def _check_epsilon(epsilon: float) -> None:
 
 
 cnnviz_techniques = techniques_hook(__name__)
-
-
-@hookimpl
-def cnnviz_renderers() -> Iterable[RendererSpec]:
-    """Yield the figure of attribution graphs."""
-    yield RendererSpec(
-        name="graph-figure",
-        summary="an attribution graph: a column of channels for each layer, with their maps and what flows between",
-        accepts=("AttributionGraph",),
-        suffixes=(".png", ".svg", ".pdf"),
-        render="cnnviz_plugins.explain.relevance.figure:render",
-        figure="cnnviz_plugins.explain.relevance.figure:figure",
-    )
+cnnviz_renderers = figure_hook(
+    "graph-figure",
+    "an attribution graph: a column of channels for each layer, with their maps and what flows between",
+    "AttributionGraph",
+    module="cnnviz_plugins.explain.relevance.figure",
+)

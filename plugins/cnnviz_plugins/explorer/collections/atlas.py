@@ -18,13 +18,12 @@ from cnnviz_jax.plugin import (
     SiteCase,
     Text,
     Tiles,
-    Units,
     atlas,
     boxes_of,
     root_key,
     sampled,
 )
-from cnnviz_plugins.explorer.collections.icons import icons_of
+from cnnviz_plugins.explorer.collections.cells import illustrated, units_of
 
 _NEAREST, _STRONGEST = 4, 6
 _ROWS = 4000
@@ -81,21 +80,21 @@ def _cells(
 ) -> list[Cell]:  # fmt: skip
     size, most = len(cells.counts), cells.counts.max()
     directions = np.stack([mean @ inverse for mean in means.values()])
-    icons = icons_of(case, layer, directions, recipe=config.recipe, steps=config.steps)
+    shows = illustrated(case, layer, directions, recipe=config.recipe, steps=config.steps)
     found = []
-    for ((across, up), mean), icon in zip(means.items(), icons, strict=True):
+    for ((across, up), mean), show in zip(means.items(), shows, strict=True):
         own = np.flatnonzero(cells.number == across * size + up)
         near = own[np.argsort(((values[own] - mean) ** 2).sum(1), kind="stable")[:_NEAREST]]
         count = int(cells.counts[across, up])
         found.append(
-            Cell(
+            show(
+                f"image made for {count} positions",
                 row=size - 1 - up,  # the second axis points up
                 column=across,
                 size=_SMALLEST + (1 - _SMALLEST) * float(np.sqrt(count / most)),
-                tile=icon(f"image made for {count} positions"),
                 parts=[
                     Tiles(tiles=_crops(case, layer, index[near]), title="Real places nearest to its mean"),
-                    Units(rows=_strongest(layer.name, mean), title="Units of the largest mean"),
+                    units_of(layer, mean, _STRONGEST, "Units of the largest mean"),
                 ],
             )
         )
@@ -105,8 +104,3 @@ def _cells(
 def _crops(case: SiteCase, layer: Layer, index: Int[np.ndarray, "k axes"]) -> Sequence[Any]:
     boxes = boxes_of(layer, case.model.input_shape, index[:, 1:].astype(np.int64))
     return [case.tile(int(number), box) for number, box in zip(index[:, 0], boxes, strict=True)]
-
-
-def _strongest(layer: str, mean: Float[np.ndarray, " c"]) -> list[tuple[str, int, float]]:
-    order = np.argsort(-mean, kind="stable")[:_STRONGEST]
-    return [(layer, int(unit), float(np.float32(mean[unit]))) for unit in order if mean[unit] > 0]

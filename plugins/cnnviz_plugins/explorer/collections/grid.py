@@ -6,7 +6,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.plugin import (
-    Cell,
     Cells,
     Collection,
     Facts,
@@ -15,11 +14,10 @@ from cnnviz_jax.plugin import (
     SiteCase,
     Text,
     Tiles,
-    Units,
     UsageError,
     capture,
 )
-from cnnviz_plugins.explorer.collections.icons import icons_of
+from cnnviz_plugins.explorer.collections.cells import illustrated, units_of
 
 _STRONGEST, _SMALLEST = 4, 0.3
 _NOTE = (
@@ -70,23 +68,21 @@ def _page(config: Any, case: SiteCase, number: int, layer: Layer) -> list[Part]:
                         ("cells", f"{rows} × {columns}"), ("largest length", lengths.max())])  # fmt: skip
     if not len(at):
         return [Tiles(tiles=[whole]), Text(text="The layer is zero everywhere for this image."), facts]
-    icons = icons_of(case, layer, grid[tuple(at.T)], recipe=config.recipe, steps=config.steps)
+    shows = illustrated(case, layer, grid[tuple(at.T)], recipe=config.recipe, steps=config.steps)
     cells = []
-    for (row, column), icon in zip(at.tolist(), icons, strict=True):
+    for (row, column), show in zip(at.tolist(), shows, strict=True):
         own, length = grid[row, column], lengths[row, column]
-        order = np.argsort(-own, kind="stable")[:_STRONGEST]
         box = (row * height // rows, column * width // columns, (row + 1) * height // rows - 1,
                (column + 1) * width // columns - 1)  # fmt: skip
-        units = [(layer.name, int(unit), own[unit]) for unit in order if own[unit] > 0]
         cells.append(
-            Cell(
+            show(
+                f"image made for row {row}, column {column}",
                 row=row,
                 column=column,
                 size=max(_SMALLEST, float(length / lengths.max())),
-                tile=icon(f"image made for row {row}, column {column}"),
                 parts=[
                     Tiles(tiles=[case.tile(number, box)], title="That place of the image"),
-                    Units(rows=units, title="Units that say it"),
+                    units_of(layer, own, _STRONGEST, "Units that say it"),
                     Facts(rows=[("length", length)]),
                 ],
             )

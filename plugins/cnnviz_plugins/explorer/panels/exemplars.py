@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from cnnviz_jax.plugin import Exemplars, Facts, LayerCase, Part, Tiles
+from cnnviz_jax.plugin import Exemplars, Facts, LayerCase, Part, Tile, Tiles
 
 
 def build(case: LayerCase) -> Callable[[int], list[Part]]:
@@ -10,16 +10,7 @@ def build(case: LayerCase) -> Callable[[int], list[Part]]:
     found: Exemplars = case.results["exemplars"]
 
     def of(unit: int) -> list[Part]:
-        entries = [rank for rank in range(found.id.shape[1]) if found.id[unit, rank] >= 0]
-        tiles = [
-            case.tile(
-                int(found.id[unit, rank]),
-                found.box[unit, rank],
-                found.value[unit, rank],
-                of=f"strongest image {rank + 1}:",
-            )
-            for rank in entries
-        ]
+        tiles = tiles_of(case, found, unit, "strongest image {}:")
         rows = [
             (f"images with a value above {found.threshold:g}", found.fired[unit]),
             ("images read", found.image_count),
@@ -27,3 +18,14 @@ def build(case: LayerCase) -> Callable[[int], list[Part]]:
         return [Tiles(tiles=tiles), Facts(rows=rows)]
 
     return of
+
+
+def tiles_of(case: LayerCase, found: Exemplars, unit: int, words: str) -> list[Tile]:
+    """Return a unit's images as tiles, the first one first; `{}` in the words stands for its rank."""
+    return [
+        case.tile(int(number), box, value, of=words.format(rank))
+        for rank, (number, box, value) in enumerate(
+            zip(found.id[unit], found.box[unit], found.value[unit], strict=True), 1
+        )
+        if number >= 0
+    ]

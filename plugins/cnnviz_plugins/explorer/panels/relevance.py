@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from cnnviz_jax.plugin import Exemplars, Facts, LayerCase, Part, Text, Tiles
+from cnnviz_plugins.explorer.panels.exemplars import tiles_of
 
 
 def build(case: LayerCase) -> Callable[[int], list[Part]]:
@@ -12,18 +13,9 @@ def build(case: LayerCase) -> Callable[[int], list[Part]]:
     found: Exemplars = case.results["relevance-maximization"]
 
     def of(unit: int) -> list[Part]:
-        entries = [rank for rank in range(found.id.shape[1]) if found.id[unit, rank] >= 0]
-        if not entries or not np.any(found.value[unit, entries] > 0):
+        if not np.any(found.value[unit, found.id[unit] >= 0] > 0):
             return [Text(text="No relevance went through it, in any image.")]
-        tiles = [
-            case.tile(
-                int(found.id[unit, rank]),
-                found.box[unit, rank],
-                found.value[unit, rank],
-                of=f"image {rank + 1} by relevance:",
-            )
-            for rank in entries
-        ]
+        tiles = tiles_of(case, found, unit, "image {} by relevance:")
         return [Tiles(tiles=tiles), Facts(rows=[("images read", found.image_count)])]
 
     return of

@@ -1,15 +1,17 @@
 """Curves of the score as groups of units go or come: pixel flipping, and whether revealing never lowers it."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float
 
-from cnnviz_jax.plugin import Better, Case, Measured, Model
+from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model
 from cnnviz_plugins.measure.faithfulness.units import InGroups
 from cnnviz_plugins.measure.options.faithfulness import MonotonicityConfig, PixelFlippingConfig
+
+Fold = TypeVar("Fold", bound=MetricFold)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,8 +31,7 @@ class PixelFlipping(InGroups):
     @classmethod
     def build(cls, config: Any, model: Model) -> InGroups:
         """Return the fold for images of `model`."""
-        made = super().build(config, model)
-        return made if config.convention == "paper" else replace(made, at=made.at[1:])
+        return by_convention(super().build(config, model))
 
     def is_gone(self, case: Case) -> Bool[Array, "h w k"]:
         """Whether each unit is flipped by then."""
@@ -38,9 +39,7 @@ class PixelFlipping(InGroups):
 
     def finish(self, case: Case, gathered: Float[Array, " p"]) -> Measured:
         """Return the area and the curve."""
-        if self.config.convention == "quantus":
-            return Measured(values=trapezoid(gathered[1:]), curve=gathered[1:])
-        return Measured(values=trapezoid(gathered, self.at), curve=gathered)
+        return area_of(self, gathered)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +67,18 @@ class Monotonicity(InGroups):
         return Measured(
             values=rises.all().astype(jnp.float32), curve=gathered, extras={"rising": rises.mean(dtype=jnp.float32)}
         )
+
+
+def by_convention(made: Fold) -> Fold:
+    """Return a measure of the area under a curve, by Quantus' convention without the untouched image's point."""
+    return made if made.config.convention == "paper" else replace(made, at=made.at[1:])
+
+
+def area_of(fold: MetricFold, gathered: Float[Array, " p"]) -> Measured:
+    """Return the area under the scores, the untouched image's first, and the curve, by the fold's convention."""
+    if fold.config.convention == "quantus":
+        return Measured(values=trapezoid(gathered[1:]), curve=gathered[1:])
+    return Measured(values=trapezoid(gathered, fold.at), curve=gathered)
 
 
 def trapezoid(curve: Float[Array, " p"], at: tuple[float, ...] | None = None) -> Float[Array, ""]:

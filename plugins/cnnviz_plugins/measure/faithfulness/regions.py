@@ -10,7 +10,7 @@ from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import Better, Case, Measured, MetricFold, Model, UsageError, fill_of, require
 from cnnviz_plugins.measure.curves import places
-from cnnviz_plugins.measure.faithfulness.curves import trapezoid
+from cnnviz_plugins.measure.faithfulness.curves import area_of, by_convention
 from cnnviz_plugins.measure.faithfulness.units import contributions
 from cnnviz_plugins.measure.options.faithfulness import IrofConfig, RegionPerturbationConfig, SelectivityConfig
 
@@ -134,14 +134,11 @@ class Selectivity(_InPatches):
     @classmethod
     def build(cls, config: Any, model: Model) -> "_InPatches":
         """Return the fold for images of `model`."""
-        made = super().build(config, model)
-        return made if config.convention == "paper" else replace(made, at=made.at[1:])
+        return by_convention(super().build(config, model))
 
     def finish(self, case: Case, gathered: Float[Array, " p"]) -> Measured:
         """Return the area and the curve."""
-        if self.config.convention == "quantus":
-            return Measured(values=trapezoid(gathered[1:]), curve=gathered[1:])
-        return Measured(values=trapezoid(gathered, self.at), curve=gathered)
+        return area_of(self, gathered)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model
-from cnnviz_plugins.measure.classes_alike import best_classes, share_alike
+from cnnviz_jax.plugin import HostCase, HostMetric, Model
+from cnnviz_plugins.measure.classes_alike import among_likes, share_alike
 from cnnviz_plugins.measure.options.faithfulness import SufficiencyConfig
 
 
@@ -19,12 +19,11 @@ def sufficiency(config: SufficiencyConfig, model: Model) -> HostMetric:
     Source: Dasgupta, Frost, Moshkovitz 2022, section 3.
     """
 
-    def run(case: HostCase) -> Measured:
+    def shares(case: HostCase, classes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         heat = np.abs(np.asarray(case.target.heat, np.float64)).reshape(len(case.images), -1)
-        classes = best_classes(case.model, case.images)
-        return Measured(values=sufficiencies(heat, classes, config.threshold).astype(np.float32))
+        return sufficiencies(heat, classes, config.threshold)
 
-    return HostMetric(run=run, better="higher", undefined="no other image has a map as near")
+    return among_likes(shares, undefined="no other image has a map as near")
 
 
 def sufficiencies(

@@ -1,5 +1,6 @@
 """Options of the measures that explain changed images; imports nothing heavy."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from cnnviz_jax.plugin import FIXED_FILL_WORDS, Fill, UsageError, check_at_least, check_fill, check_positive, technique
@@ -7,10 +8,9 @@ from cnnviz_jax.plugin import FIXED_FILL_WORDS, Fill, UsageError, check_at_least
 _HERE = "cnnviz_plugins.measure.robustness"
 
 
-@technique("avg-sensitivity", "measure", f"{_HERE}.sensitivity:avg_sensitivity",
-           "Bhatt, Weller, Moura 2020, arXiv:2005.00631, definition 1")  # fmt: skip
-class AvgSensitivityConfig:
-    """Mean relative change of the map when the image is shaken a little."""
+@dataclass(frozen=True, kw_only=True)
+class ShakenConfig:
+    """How an image is shaken."""
 
     samples: int = 10
     """Shaken copies of each image."""
@@ -20,6 +20,12 @@ class AvgSensitivityConfig:
     def __post_init__(self) -> None:
         check_at_least(1, samples=self.samples)
         check_positive(radius=self.radius)
+
+
+@technique("avg-sensitivity", "measure", f"{_HERE}.sensitivity:avg_sensitivity",
+           "Bhatt, Weller, Moura 2020, arXiv:2005.00631, definition 1")  # fmt: skip
+class AvgSensitivityConfig(ShakenConfig):
+    """Mean relative change of the map when the image is shaken a little."""
 
 
 @technique("local-lipschitz-estimate", "measure", f"{_HERE}.lipschitz:local_lipschitz_estimate",
@@ -41,7 +47,7 @@ class LocalLipschitzEstimateConfig:
 
 @technique("average-stability", "measure", f"{_HERE}.lipschitz:average_stability",
            "Bhatt, Weller, Moura 2020, arXiv:2005.00631, definition 1")  # fmt: skip
-class AverageStabilityConfig:
+class AverageStabilityConfig(ShakenConfig):
     """Mean change of the map, in its own unit, over noisy copies of the image."""
 
     samples: int = 20
@@ -49,24 +55,16 @@ class AverageStabilityConfig:
     radius: float = 0.1
     """Noise is uniform from 0 up to this; images are in [0, 1]."""
 
-    def __post_init__(self) -> None:
-        check_at_least(1, samples=self.samples)
-        check_positive(radius=self.radius)
-
 
 @technique("relative-input-stability", "measure", f"{_HERE}.relative:relative_input_stability",
            "Agarwal et al. 2022, arXiv:2203.06877, definition 1")  # fmt: skip
-class RelativeInputStabilityConfig:
+class RelativeInputStabilityConfig(ShakenConfig):
     """Largest relative change of the map for the relative change of the image."""
 
     samples: int = 200
     """Shaken copies of each image; those whose top class changes do not count."""
     radius: float = 0.05
     """Largest change of any value; images are in [0, 1]."""
-
-    def __post_init__(self) -> None:
-        check_at_least(1, samples=self.samples)
-        check_positive(radius=self.radius)
 
 
 @technique("relative-output-stability", "measure", f"{_HERE}.relative:relative_output_stability",

@@ -3,8 +3,8 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from cnnviz_jax.plugin import HostCase, HostMetric, Measured, Model
-from cnnviz_plugins.measure.classes_alike import best_classes, share_alike
+from cnnviz_jax.plugin import HostCase, HostMetric, Model
+from cnnviz_plugins.measure.classes_alike import among_likes, share_alike
 from cnnviz_plugins.measure.options.robustness import ConsistencyConfig
 
 
@@ -18,12 +18,11 @@ def consistency(config: ConsistencyConfig, model: Model) -> HostMetric:
     Source: Dasgupta, Frost, Moshkovitz 2022, section 3; the coarse map is Quantus'.
     """
 
-    def run(case: HostCase) -> Measured:
+    def shares(case: HostCase, classes: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         values = np.asarray(case.target.raw).sum(-1).reshape(len(case.images), -1)
-        classes = best_classes(case.model, case.images)
-        return Measured(values=consistencies(values, classes, config.first).astype(np.float32))
+        return consistencies(values, classes, config.first)
 
-    return HostMetric(run=run, better="higher", undefined="no other image has the same coarse map")
+    return among_likes(shares, undefined="no other image has the same coarse map")
 
 
 def consistencies(

@@ -8,7 +8,7 @@ from jaxtyping import Float, Int
 from matplotlib.axes import Axes
 
 from cnnviz_plugins.renderers.display import finite
-from cnnviz_plugins.renderers.figures.sheet import Sheet, empty_cell, line_style, outlined
+from cnnviz_plugins.renderers.figures.sheet import Sheet, empty_cell, height_of, line_style, outlined
 from cnnviz_plugins.renderers.images import channel_note, rgb
 
 MOST_LINES = 12
@@ -48,12 +48,17 @@ class Cell(Protocol):
 
 
 @dataclass(frozen=True)
-class ImageCell:
-    """An image, with its box as a frame; below, the pixels inside it."""
+class _Sized:
+    """What cells of every kind have; see `Cell`."""
 
     width: float
     height: float
     words: str
+
+
+@dataclass(frozen=True)
+class ImageCell(_Sized):
+    """An image, with its box as a frame; below, the pixels inside it."""
 
     def note(self, box: Int[np.ndarray, " ends"]) -> str:
         """Return nothing: the frame says it."""
@@ -74,12 +79,9 @@ class ImageCell:
 
 
 @dataclass(frozen=True)
-class SeriesCell:
+class SeriesCell(_Sized):
     """A series as one curve for each channel, with its interval shaded; below, the interval alone."""
 
-    width: float
-    height: float
-    words: str
     limits: tuple[float, float]
     """Of the values drawn, the same for all cells."""
 
@@ -110,12 +112,8 @@ class SeriesCell:
 
 
 @dataclass(frozen=True)
-class VolumeCell:
+class VolumeCell(_Sized):
     """The slice of a volume through the middle of its box, with the box as a frame; below, what is inside it."""
-
-    width: float
-    height: float
-    words: str
 
     def note(self, box: Int[np.ndarray, " ends"]) -> str:
         """Return which slice is drawn."""
@@ -144,8 +142,8 @@ def cell_of(images: Float[np.ndarray, "..."], axes: int) -> Cell:
         reach = 0.06 * (high - low) or 0.5
         words = f"; the first {MOST_LINES} of {channels} channels" if channels > MOST_LINES else ""
         return SeriesCell(1.45, 0.62, f"All series are on one scale{words}.", (low - reach, high + reach))
-    width, (height, across) = 0.95, images.shape[axes - 1 : axes + 1]
-    high = width * min(max(height / across, 0.4), 2.5)
+    width = 0.95
+    high = height_of(width, images.shape[axes - 1 : axes + 1])
     if axes == 2:
         return ImageCell(width, high, channel_note(images.shape[-1]))
     mean = "mean of channels, " if images.shape[-1] > 1 else ""

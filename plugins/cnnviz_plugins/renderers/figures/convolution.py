@@ -7,17 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from cnnviz_jax.plugin import Convolution
-from cnnviz_plugins.renderers.figures.sheet import (
-    EDGE,
-    INK,
-    RULE,
-    SMALL_PT,
-    TEXT_PT,
-    TITLE_PT,
-    Sheet,
-    outlined,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.inks import INK, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, TEXT_PT, TITLE_PT, Sheet, outlined, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number
 

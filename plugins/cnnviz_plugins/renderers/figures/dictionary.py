@@ -7,7 +7,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from cnnviz_jax.plugin import Dictionary
-from cnnviz_plugins.renderers.figures.sheet import EDGE, FAINT, SMALL_PT, Sheet, line_style, plotted
+from cnnviz_plugins.renderers.figures.inks import FAINT
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, line_style, plotted
 from cnnviz_plugins.renderers.options import FigureOptions
 from cnnviz_plugins.renderers.text import number, percent
 

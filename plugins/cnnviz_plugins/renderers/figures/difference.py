@@ -6,19 +6,8 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Difference
 from cnnviz_plugins.renderers.display import Scale
-from cnnviz_plugins.renderers.figures.sheet import (
-    COLOURS,
-    EDGE,
-    EMPTY,
-    FAINT,
-    INK,
-    RULE,
-    SMALL_PT,
-    Sheet,
-    line_style,
-    plotted,
-    tidy,
-)
+from cnnviz_plugins.renderers.figures.inks import COLOURS, EMPTY, FAINT, INK, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, height_of, line_style, plotted, tidy
 from cnnviz_plugins.renderers.images import rgb
 from cnnviz_plugins.renderers.options import DifferenceOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
@@ -43,7 +32,7 @@ def difference_figure(result: Difference, options: DifferenceOptions) -> Figure:
     upper_h = max(map_h + 1.25, len(matches) * _ROW + 0.75, (_RELIABILITY + 1.05) * has_curve)
     across = max(1, int((sheet_w - 2 * EDGE) // (_IMAGE + _WORDS)))
     shown = answers.shown if answers is not None and images else result.alone[0].images if alone else None
-    image_h = _IMAGE * (1.0 if shown is None else _aspect(shown))
+    image_h = _IMAGE if shown is None else height_of(_IMAGE, shown.shape[1:3])
     changed_h, alone_h = (0.3 + -(-count // across) * (image_h + 0.12) if count else 0.0 for count in (images, alone))
     top = EDGE + 0.42
     heading = f"{result.model_a} (a) against {result.model_b} (b) · {result.image_count} images"
@@ -70,10 +59,6 @@ def difference_figure(result: Difference, options: DifferenceOptions) -> Figure:
     if alone:
         _alone(sheet, result, alone, top + upper_h + changed_h, (across, image_h))
     return sheet.figure
-
-
-def _aspect(shown: np.ndarray) -> float:
-    return float(min(max(shown.shape[1] / shown.shape[2], 0.4), 2.5))
 
 
 def _heat(sheet: Sheet, result: Difference, left: float, top: float, width: float, height: float) -> None:

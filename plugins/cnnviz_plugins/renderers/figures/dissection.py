@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnviz_jax.plugin import Dissection
 from cnnviz_plugins.renderers.figures.cells import INPUTS, curves, in_grey
-from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, YELLOW, Sheet, empty_cell, tidy
+from cnnviz_plugins.renderers.figures.inks import YELLOW
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, empty_cell, height_of, tidy
 from cnnviz_plugins.renderers.images import rgb
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
@@ -32,7 +33,7 @@ def dissection_figure(result: Dissection, options: UnitOptions) -> Figure:
     counted = Counter(result.detectors.values()).most_common()
     axes_count = result.masks.ndim - 2
     image_w = _IMAGE if axes_count > 1 else 1.5
-    image_h = _IMAGE * min(max(result.masks.shape[-2] / result.masks.shape[-1], 0.4), 2.5) if axes_count > 1 else 0.62
+    image_h = height_of(_IMAGE, result.masks.shape[-2:]) if axes_count > 1 else 0.62
     body_h = max((len(counted) + 1) * _ROW + 0.6, len(units) * (image_h + _GAP))
     left = EDGE + _NAME + _BARS + 0.4
     sheet_w = left + _LABEL + columns * (image_w + _GAP) + EDGE

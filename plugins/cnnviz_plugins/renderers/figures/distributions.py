@@ -8,7 +8,8 @@ from matplotlib.figure import Figure
 from cnnviz_jax.plugin import Distributions
 from cnnviz_plugins.renderers.colormaps import palette
 from cnnviz_plugins.renderers.display import Scale
-from cnnviz_plugins.renderers.figures.sheet import EDGE, INK, RULE, SMALL_PT, Sheet, tidy
+from cnnviz_plugins.renderers.figures.inks import INK, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, tidy
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, percent, plain
 

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from cnnviz_jax.plugin import Drift
 from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, line_style, plotted
 from cnnviz_plugins.renderers.options import DifferenceOptions
-from cnnviz_plugins.renderers.text import percent, plain
+from cnnviz_plugins.renderers.text import left_out, percent, plain
 
 _PANEL_W, _PANEL_H, _GAP_X, _GAP_Y, _LEGEND = 3.2, 1.75, 0.65, 0.7, 1.8
 
@@ -73,6 +73,4 @@ def _words(result: Drift, shown: int) -> list[str]:
         f"Units that died between checkpoints: {died}, that revived: {revived}. At the last step {own} of living units"
         " are their own best match."
     )
-    if shown < len(result.layers):
-        lines.append(f"{len(result.layers) - shown} more layers are not shown.")
-    return lines
+    return lines + left_out(len(result.layers) - shown, "layers")

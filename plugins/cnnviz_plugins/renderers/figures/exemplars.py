@@ -5,9 +5,10 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Exemplars
 from cnnviz_plugins.renderers.figures.cells import INPUTS, Cell, cell_of, is_empty, padding_only
-from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, YELLOW, Sheet, empty_cell, wrapped
+from cnnviz_plugins.renderers.figures.inks import YELLOW
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, empty_cell, wrapped
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.text import number, percent, plain
+from cnnviz_plugins.renderers.text import left_out, number, percent, plain
 
 _GAP, _LABEL, _WORD = 0.08, 1.55, 0.14
 _SILENT = "#8c959f"
@@ -35,8 +36,7 @@ def exemplars_figure(result: Exemplars, options: UnitOptions) -> Figure:
         else f"These are the {several} in which each unit mattered most for the class.",
         cell.words,
     ]
-    hidden = len(result.units) - len(units)
-    words += [f"{hidden} more units are not drawn (limit={options.limit})."] if hidden else []
+    words += left_out(len(result.units) - len(units), "units", options.limit)
     top = EDGE + 0.38
     heading = (
         f"{result.provenance.technique} of {result.layer} · {result.provenance.model} · {result.image_count} {several}"

@@ -8,18 +8,8 @@ from matplotlib.patches import Rectangle
 
 from cnnviz_jax.plugin import Field, ReceptiveFields, in_few
 from cnnviz_plugins.renderers.colormaps import palette
-from cnnviz_plugins.renderers.figures.sheet import (
-    EDGE,
-    EMPTY,
-    FAINT,
-    INK,
-    RULE,
-    SMALL_PT,
-    TEXT_PT,
-    Sheet,
-    lines_height,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.inks import EMPTY, FAINT, INK, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, TEXT_PT, Sheet, lines_height, wrapped
 from cnnviz_plugins.renderers.geometry import FieldRow, field_rows, frame_window, frontal
 from cnnviz_plugins.renderers.options import FieldOptions
 from cnnviz_plugins.renderers.text import plain

@@ -6,7 +6,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import FeatureImportance
-from cnnviz_plugins.renderers.figures.sheet import EDGE, FAINT, SMALL_PT, Sheet, line_style, plotted
+from cnnviz_plugins.renderers.figures.inks import FAINT
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, line_style, plotted
 from cnnviz_plugins.renderers.options import UnitOptions
 
 _WIDE, _ROW, _GAP, _NAMES, _TOP = 2.3, 0.2, 0.35, 0.9, EDGE + 0.42

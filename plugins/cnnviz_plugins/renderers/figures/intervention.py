@@ -8,7 +8,8 @@ from matplotlib.ticker import MaxNLocator
 from cnnviz_jax.plugin import Intervention
 from cnnviz_plugins.renderers.colormaps import colormap, fitting
 from cnnviz_plugins.renderers.display import finite, natural_policy, scale_for
-from cnnviz_plugins.renderers.figures.sheet import COLOURS, EDGE, RULE, SMALL_PT, TEXT_PT, Sheet, image_extent, tidy
+from cnnviz_plugins.renderers.figures.inks import COLOURS, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, TEXT_PT, Sheet, image_extent, tidy
 from cnnviz_plugins.renderers.images import channel_note, grey, rgb
 from cnnviz_plugins.renderers.options import InterventionOptions
 from cnnviz_plugins.renderers.text import number, plain

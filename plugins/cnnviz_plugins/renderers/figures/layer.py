@@ -6,10 +6,11 @@ from matplotlib.patches import Ellipse, Rectangle
 
 from cnnviz_jax.plugin import EffectiveReceptiveField, FilterMatch, FilterVariety
 from cnnviz_plugins.renderers.display import Scale
-from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, YELLOW, Sheet, outlined, wrapped
+from cnnviz_plugins.renderers.figures.inks import YELLOW
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, height_of, outlined, wrapped
 from cnnviz_plugins.renderers.images import painted, rgb
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.text import number, percent, plain
+from cnnviz_plugins.renderers.text import left_out, number, percent, plain
 
 _MAP, _GAP, _TILE = 2.4, 0.3, 1.15
 
@@ -60,7 +61,7 @@ _FIELD = 3.4
 def effective_field_figure(result: EffectiveReceptiveField, options: UnitOptions) -> Figure:
     """Return the map, the box, and the ellipse of two standard deviations."""
     values = np.asarray(result.sensitivity)
-    height = _FIELD * min(max(values.shape[0] / values.shape[1], 0.4), 2.5)
+    height = height_of(_FIELD, values.shape[:2])
     top_px, left_px, bottom_px, right_px = result.box
     words = [
         f"Mean |d unit / d pixel| over {result.samples} images of noise, unit {result.unit}.",
@@ -96,8 +97,7 @@ def variety_figure(result: FilterVariety, options: UnitOptions) -> Figure:
     cell_h = 0.22 + _MATRIX + 1.0
     rows = -(-len(layers) // columns)
     words = ["|cosine| of every pair of filters: black 0, yellow 1; filters in their own order along both sides."]
-    left_out = len(result.layers) - len(layers)
-    words += [f"{left_out} more layers are not drawn (limit={options.limit})."] if left_out else []
+    words += left_out(len(result.layers) - len(layers), "layers", options.limit)
     sheet_w = max(2 * EDGE + columns * (_MATRIX + _APART), 6.0)
     top = EDGE + 0.38
     heading = f"variety of filters · {result.provenance.model}"

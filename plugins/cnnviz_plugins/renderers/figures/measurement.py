@@ -10,20 +10,10 @@ from matplotlib.ticker import MaxNLocator
 
 from cnnviz_jax.plugin import Comparison, Measurement
 from cnnviz_plugins.renderers.display import finite
-from cnnviz_plugins.renderers.figures.sheet import (
-    COLOURS,
-    EDGE,
-    FAINT,
-    INK,
-    SMALL_PT,
-    TEXT_PT,
-    Sheet,
-    line_style,
-    plotted,
-    wrapped,
-)
+from cnnviz_plugins.renderers.figures.inks import COLOURS, FAINT, INK
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, TEXT_PT, Sheet, line_style, plotted, wrapped
 from cnnviz_plugins.renderers.options import MeasureOptions
-from cnnviz_plugins.renderers.text import number, plain
+from cnnviz_plugins.renderers.text import left_out, number, plain
 
 _NAME_W, _COLUMN_W, _ROW_H, _HEAD_H, _PANEL_H = 1.7, 1.5, 0.2, 0.5, 2.1
 """In inches: names, a column, a row and the heads of the table, a panel of curves."""
@@ -187,12 +177,12 @@ def _better(result: Comparison, metric: str) -> str:
     return next((by[metric].better for by in result.measurements.values() if metric in by), "")
 
 
-def _caption(result: Comparison, left_out: int) -> str:
+def _caption(result: Comparison, hidden: int) -> str:
     count = len(result.images)
     words = ["mean over images and its 95 % interval, by bootstrap over the images;" if count > 1 else "one image;"]
     words += ["bold: best by that measure, or cannot be told apart from it, paired by image;"] if count > 1 else []
     words += ["mean place: over all measures, 1 is best."]
-    words += [f"{left_out} more techniques are not shown."] if left_out else []
+    words += left_out(hidden, "techniques")
     words += [f"{name} is left out: {reason}." for name, reason in list(result.refused.items())[:4]]
     words += [f"{len(result.refused) - 4} more are left out."] if len(result.refused) > 4 else []
     words += [f"Warning: {warning}" for warning in result.warnings]

@@ -6,7 +6,8 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import UnitNames
-from cnnviz_plugins.renderers.figures.sheet import COLOURS, EDGE, FAINT, RULE, SMALL_PT, Sheet, tidy
+from cnnviz_plugins.renderers.figures.inks import COLOURS, FAINT, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, height_of, tidy
 from cnnviz_plugins.renderers.images import rgb
 from cnnviz_plugins.renderers.options import UnitOptions
 from cnnviz_plugins.renderers.text import number, plain
@@ -18,8 +19,7 @@ def names_figure(result: UnitNames, options: UnitOptions) -> Figure:
     """Return one row per unit: its name, its score with interval and chance, and its images."""
     rows = range(min(len(result.shown), options.limit))
     columns = min(result.images.shape[1], options.columns)
-    height, width = result.images.shape[2:4]
-    image_h = _IMAGE * min(max(height / width, 0.4), 2.5)
+    image_h = height_of(_IMAGE, result.images.shape[2:4])
     pitch = image_h + _GAP
     top = EDGE + 0.42
     sheet_w = 2 * EDGE + _WORDS + _BAR + 0.3 + columns * (_IMAGE + _GAP)

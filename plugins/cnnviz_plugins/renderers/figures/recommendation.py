@@ -4,7 +4,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from cnnviz_plugins.renderers.figures.sheet import EDGE, INK, RULE, Sheet, tidy
+from cnnviz_plugins.renderers.figures.inks import INK, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, Sheet, tidy
 from cnnviz_plugins.renderers.options import MeasureOptions
 from cnnviz_plugins.renderers.text import plain
 

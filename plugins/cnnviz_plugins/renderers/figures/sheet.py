@@ -18,16 +18,13 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from cnnviz_plugins.renderers.colormaps import colormap
 from cnnviz_plugins.renderers.display import Scale
+from cnnviz_plugins.renderers.figures.inks import COLOURS, FAINT, INK, RULE, YELLOW
 from cnnviz_plugins.renderers.text import number, plain
 
-INK, FAINT, RULE, EMPTY = "#1b1f24", "#57606a", "#d0d7de", "#f1f3f5"
 TITLE_PT, TEXT_PT, SMALL_PT = 11.0, 8.5, 7.0
 EDGE = 0.3  # inches left free around a figure
 HEADING, CAPTION = "cnnviz-heading", "cnnviz-caption"
 """What tells these texts from the others of a figure."""
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Okabe and Ito's; line styles are a second sign."""
-YELLOW = "#ffd33d"
 _DASHES: tuple[Any, ...] = ("solid", (0, (5, 1.5)), (0, (1, 1)), (0, (6, 1.5, 1, 1.5)))
 _LONGEST_SIDE_PX = 60_000  # Agg draws at most 2**16 pixels a side
 
@@ -212,6 +209,12 @@ def outlined(
     """Draw a frame that shows on any image: a dark line under a bright one."""
     for edge, thick in (("black", 2 * width), (colour, width)):
         axes.add_patch(Rectangle(corner, wide, high, fill=False, edgecolor=edge, linewidth=thick))
+
+
+def height_of(width: float, shape: Sequence[int]) -> float:
+    """Return how high a cell of that width is for images of these rows and columns: from 0.4 to 2.5 times the width."""
+    rows, columns = shape
+    return width * min(max(rows / columns, 0.4), 2.5)
 
 
 def image_extent(shape: tuple[int, ...]) -> tuple[float, float, float, float]:

@@ -5,10 +5,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Shortcuts
-from cnnviz_plugins.renderers.figures.sheet import COLOURS, EDGE, INK, RULE, SMALL_PT, YELLOW, Sheet, outlined, tidy
+from cnnviz_plugins.renderers.figures.inks import COLOURS, INK, RULE, YELLOW
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, height_of, outlined, tidy
 from cnnviz_plugins.renderers.images import rgb
 from cnnviz_plugins.renderers.options import UnitOptions
-from cnnviz_plugins.renderers.text import percent, plain
+from cnnviz_plugins.renderers.text import left_out, percent, plain
 
 _IMAGE, _GAP, _WORDS, _BAR = 0.78, 0.08, 1.75, 2.3
 
@@ -17,8 +18,7 @@ def shortcuts_figure(result: Shortcuts, options: UnitOptions) -> Figure:
     """Return one row per class, the one that loses most first: its features, its accuracy, its exemplars."""
     rows = range(min(len(result.classes), options.limit))
     columns = min(result.ids.shape[1], options.columns)
-    height, width = result.images.shape[2:4]
-    image_h = _IMAGE * min(max(height / width, 0.4), 2.5)
+    image_h = height_of(_IMAGE, result.images.shape[2:4])
     pitch, top = image_h + _GAP, EDGE + 0.42
     left, right = EDGE + _WORDS, EDGE + _WORDS + _BAR + 0.3
     sheet = Sheet.with_caption(
@@ -70,5 +70,4 @@ def _words(result: Shortcuts, drawn: int) -> list[str]:
         lines.append(f"Classes that rest on what is no part of their object: {named or 'none'}.")
     kept = float(np.nanmean(result.others_without)), float(np.nanmean(result.others))
     lines.append(f"Of other classes {percent(kept[0])} stay right of {percent(kept[1])}, on average.")
-    hidden = len(result.classes) - drawn
-    return lines + ([f"{hidden} more classes are not drawn (limit={drawn})."] if hidden else [])
+    return lines + left_out(len(result.classes) - drawn, "classes", drawn)

@@ -11,10 +11,9 @@ from matplotlib.ticker import MaxNLocator
 from cnnviz_jax.plugin import Status, Synthesis
 from cnnviz_plugins.renderers.display import finite
 from cnnviz_plugins.renderers.figures.cells import MOST_LINES, curves, montage
+from cnnviz_plugins.renderers.figures.inks import COLOURS, INK
 from cnnviz_plugins.renderers.figures.sheet import (
-    COLOURS,
     EDGE,
-    INK,
     SMALL_PT,
     TEXT_PT,
     Sheet,

@@ -6,7 +6,8 @@ from matplotlib.figure import Figure
 
 from cnnviz_jax.plugin import Attribution
 from cnnviz_plugins.renderers.display import finite
-from cnnviz_plugins.renderers.figures.sheet import COLOURS, EDGE, INK, RULE, SMALL_PT, Sheet, tidy
+from cnnviz_plugins.renderers.figures.inks import COLOURS, INK, RULE
+from cnnviz_plugins.renderers.figures.sheet import EDGE, SMALL_PT, Sheet, tidy
 from cnnviz_plugins.renderers.images import channel_note, rgb
 from cnnviz_plugins.renderers.options import HeatOptions
 from cnnviz_plugins.renderers.text import caption_of, number, unit_of

@@ -1,0 +1,33 @@
+"""The fields of `Exemplars` that follow from which images rank first, whatever they are ranked by."""
+
+from typing import TypedDict
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from cnnviz_jax.plugin import Layer, Model, Total, boxes_of, places_of
+
+
+class Strongest(TypedDict):
+    """What an `Exemplars` says of each unit's images."""
+
+    layer: str
+    value: Float[np.ndarray, "c k"]
+    id: Int[np.ndarray, "c k"]
+    place: Int[np.ndarray, "c k axes"]
+    box: Int[np.ndarray, "c k 2*axes"]
+    nonfinite: Int[np.ndarray, " c"]
+
+
+def strongest(layer: Layer, model: Model, top: Total) -> Strongest:
+    """Return these fields for what a `TopK` at the layer found."""
+    space = model.structure.one_space
+    place = places_of(layer, top, space)
+    return {
+        "layer": layer.name,
+        "value": top["value"],
+        "id": top["id"],
+        "place": place,
+        "box": boxes_of(layer, model.input_shape, place, space),
+        "nonfinite": top["nonfinite"],
+    }
