@@ -134,11 +134,11 @@ def ratio(options: argparse.Namespace) -> dict[str, Any]:
     surveys, _ = explore._surveys(model, convolutions(model), asked, None)
     plain = {"labels": Labels(count=len(data)), "answers": Answers(count=len(data), k=5)}
     passes: dict[str, Callable[[Any], Any]] = {
-        "plain": lambda run: run(plain),
+        "plain": lambda run: run(plain, model, dataset),
         "site": lambda run: gathered(surveys, model, dataset, run, more=plain),
     }
 
-    def run(reducers: dict[str, Reducer]) -> Any:
+    def run(reducers: dict[str, Reducer], model: cv.Model, dataset: Dataset) -> Any:
         return run_survey(reducers, model, dataset, batch=options.batch, progress=lambda *_: None)
 
     sides = {name: partial(made, run) for name, made in passes.items()}

@@ -216,7 +216,7 @@ CASES: dict[str, Callable[[], Case]] = {
         quantus.MonotonicityCorrelation, "monotonicity-correlation", BLACK | {"nr_samples": 1}, **ALIKE
     ),
     "sensitivity-n": lambda: (
-        lambda sides: sides.theirs(quantus.SensitivityN(**{**QUIET, "return_aggregate": False}, **BLACK)),
+        lambda sides: sides.theirs(quantus.SensitivityN(**QUIET, **BLACK), batch_size=len(sides.images)),
         lambda sides: sides.ours("sensitivity-n", convention="quantus", **ALIKE).curve[0],
     ),
     "region-perturbation morf": lambda: region("morf"),
