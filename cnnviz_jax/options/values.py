@@ -16,16 +16,16 @@ class Call(NamedTuple):
     name: str
     """What stands before the bracket: a word, which may have `-`, `+`, `^`, or `package.module:Class`."""
     values: tuple[Any, ...]
-    """The values without a name, Python literals."""
+    """The values without a name: Python literals, and bare words as they stand."""
     named: dict[str, Any]
     """Those with a name."""
 
 
 def call_of(text: str) -> Call:
-    """Return the call that a text spells: a name, alone or with Python literals in brackets.
+    """Return the call that a text spells: a name, alone or with Python literals and bare words in brackets.
 
     Raises:
-        ValueError: It is no call, or a value is no literal.
+        ValueError: It is no call, or a value is neither a literal nor a word.
     """
     match = _CALL.fullmatch(text)
     if match is None:
@@ -34,10 +34,19 @@ def call_of(text: str) -> Call:
         call = ast.parse(f"f({match[2] or ''})", mode="eval").body
         if not isinstance(call, ast.Call):
             raise ValueError(f"{match[2]!r} is no list of values")
-        values = tuple(ast.literal_eval(each) for each in call.args)
-        return Call(match[1], values, {str(each.arg): ast.literal_eval(each.value) for each in call.keywords})
     except SyntaxError as error:
         raise ValueError(f"{match[2]!r} is no list of values") from error
+    values = tuple(_value(each) for each in call.args)
+    return Call(match[1], values, {str(each.arg): _value(each.value) for each in call.keywords})
+
+
+def _value(node: ast.expr) -> Any:
+    if isinstance(node, ast.Name):
+        return node.id
+    try:
+        return ast.literal_eval(node)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        raise ValueError(f"{ast.unparse(node)!r} is no number, word or list") from None
 
 
 def number_in(call: Call) -> float | None:
