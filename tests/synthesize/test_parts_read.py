@@ -3,8 +3,8 @@
 import pytest
 
 from cnnviz_jax.plugin import UsageError, call_of
-from cnnviz_plugins.synthesize.recipes import PARAMETRIZATIONS
 from cnnviz_plugins.synthesize.parts import part
+from cnnviz_plugins.synthesize.recipes import PARAMETRIZATIONS
 
 
 @pytest.mark.parametrize("text", ["pixel(normal, 0.1)", "pixel('normal', 0.1)", "pixel(noise=normal, amount=0.1)"])
