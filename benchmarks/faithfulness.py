@@ -95,8 +95,8 @@ def _measure(names: list[str], seed: int, asked: Any) -> None:
 
 def _table(rows: dict[tuple[str, int], dict[str, Any]], asked: Any) -> str:
     seeds = range(asked.seeds)
-    names = sorted({name for name, _ in rows})
-    names = [name for name in names if all("insertion" in rows.get((name, seed), {}) for seed in seeds)]
+    measured = sorted(name for (name, seed), row in rows.items() if "insertion" in row and not seed)
+    names = [name for name in measured if all("insertion" in rows.get((name, seed), {}) for seed in seeds)]
     mean_places = [_mean_places(names, [rows[name, seed] for name in names]) for seed in seeds]
     means = np.mean([each[0] for each in mean_places], axis=0)
     both = {
@@ -105,19 +105,9 @@ def _table(rows: dict[tuple[str, int], dict[str, Any]], asked: Any) -> str:
     }
     _, samples = _mean_places(names, [{metric: both[metric][at] for metric in METRICS} for at in range(len(names))])
     order = np.argsort(means, kind="stable")
-    heads = (
-        "technique",
-        *(metric.replace("-", " ") for metric in METRICS),
-        "mean place",
-        "alike to place",
-        "randomised",
-    )
-    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+    lines = _head("mean place", "alike to place")
     for place, at in enumerate(order):
-        cells = [f"[{names[at]}](techniques/{names[at]}.md)"]
-        for metric in METRICS:
-            low, high = interval(resampled_means(both[metric][at : at + 1])[0]) or (np.nan, np.nan)
-            cells.append(f"{np.nanmean(both[metric][at]):.3f} ({low:.3f} to {high:.3f})")
+        cells = _means(names[at], {metric: both[metric][at] for metric in METRICS})
         low, high = interval(samples[at]) or (np.nan, np.nan)
         cells.append(f"{means[at]:.1f} ({low:.1f} to {high:.1f})")
         alike = place
@@ -125,11 +115,34 @@ def _table(rows: dict[tuple[str, int], dict[str, Any]], asked: Any) -> str:
             ends = interval(samples[order[other]] - samples[at])
             alike = other if ends is not None and ends[0] <= 0 <= ends[1] else alike
         cells.append(str(alike + 1))
-        kept = rows[names[at], 0].get(RANDOMIZED)
-        cells.append("-" if kept is None else f"{kept:.2f}")
-        lines.append("| " + " | ".join(cells) + " |")
+        lines.append("| " + " | ".join([*cells, _randomized(rows[names[at], 0])]) + " |")
+    if once := [name for name in measured if name not in names]:
+        lines += ["", "On the first seed's images alone, not ranked:", "", *_head()]
+        for name in once:
+            row = rows[name, 0]
+            lines.append("| " + " | ".join([*_means(name, row), _randomized(row)]) + " |")
     agree = spearmanr(mean_places[0][0], mean_places[1][0]).statistic if len(mean_places) == 2 else np.nan
     return "\n".join([*lines, "", *_notes(names, rows, asked, float(agree))]) + "\n"
+
+
+def _head(*more: str) -> list[str]:
+    heads = ("technique", *(metric.replace("-", " ") for metric in METRICS), *more, "randomised")
+    return ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
+
+
+def _means(name: str, values: dict[str, Any]) -> list[str]:
+    """Write a technique's name, and its mean and interval by every measure."""
+    cells = [f"[{name}](techniques/{name}.md)"]
+    for metric in METRICS:
+        own = np.array(values[metric], np.float64)
+        low, high = interval(resampled_means(own[None])[0]) or (np.nan, np.nan)
+        cells.append(f"{np.nanmean(own):.3f} ({low:.3f} to {high:.3f})")
+    return cells
+
+
+def _randomized(row: dict[str, Any]) -> str:
+    kept = row.get(RANDOMIZED)
+    return "-" if kept is None else f"{kept:.2f}"
 
 
 def _notes(names: list[str], rows: dict[tuple[str, int], dict[str, Any]], asked: Any, agree: float) -> list[str]:
