@@ -9,8 +9,9 @@ from cnnviz_jax.model.model import Model
 from cnnviz_jax.program.layers.activations import ACTIVATION_KINDS
 
 _MOST = 32
-# Where maps are small, handing a chunk over costs as much as computing it.
-_MOST_SMALL = 256
+# Where maps are small, handing a chunk over costs as much as computing it: many evaluations go by more at once. Few do
+# not: how many images share a program would then depend on how many there are, and each number compile its own.
+_MOST_OF_MANY, _MANY = 256, 2048
 # Cores share 4 MiB and more of cache each. 25 images' maps of a MobileNet, 4.6 MiB an image, are written to memory and
 # read back, and each chunk's memory is asked of the system anew; 3 images' maps stay in the cache. LIME takes 0.57 CPU
 # seconds then in place of 0.85. Gradients write more than they read, and gain nothing.
@@ -27,13 +28,14 @@ _NEEDED = 1.5
 _FUSED = ACTIVATION_KINDS | {"norm", "scale", "module"}
 
 
-def suiting_a_cpu(model: Model, *, scores_only: bool, layer: str | None = None) -> int | None:
+def suiting_a_cpu(model: Model, *, scores_only: bool, layer: str | None = None, evaluations: int = 0) -> int | None:
     """Return how many evaluations of a model at once suit a CPU; `None` on other devices and where it hardly matters.
 
     Args:
         model: The model that is evaluated.
         scores_only: Whether an evaluation is a forward pass and no gradient.
         layer: The last layer that is computed, where the scores are not.
+        evaluations: How many there are in all, where that is known.
     """
     if jax.default_backend() != "cpu":
         return None
@@ -46,23 +48,24 @@ def suiting_a_cpu(model: Model, *, scores_only: bool, layer: str | None = None) 
         weights = itemsize * sum(math.prod(row.kernel_shape) for row in rows if row.kernel_shape is not None)
     if scores_only:
         largest = max(map(math.prod, (model.input_shape, *(row.shape for row in rows))))
-        return forward_passes_at_once(itemsize * largest, weights)
+        return forward_passes_at_once(itemsize * largest, weights, evaluations)
     kept = sum(math.prod(row.shape) for row in rows if row.kind not in _FUSED)
     return gradients_at_once(itemsize * kept, weights)
 
 
-def forward_passes_at_once(largest: int, weights: int) -> int | None:
+def forward_passes_at_once(largest: int, weights: int, evaluations: int = 0) -> int | None:
     """Return how many images' forward passes at once suit the caches; `None` where they do not matter.
 
     Args:
         largest: Bytes of the largest map of one image.
         weights: Bytes of the parameters.
+        evaluations: How many there are in all, where that is known.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     cache = cores * _CACHE_BYTES_A_CORE
     if weights > _MOST_WEIGHTS * cache:
         return None
-    return max(1, min(_MOST_SMALL, cache // max(1, largest)))
+    return max(1, min(_MOST if evaluations < _MANY else _MOST_OF_MANY, cache // max(1, largest)))
 
 
 def gradients_at_once(kept: int, weights: int) -> int | None:

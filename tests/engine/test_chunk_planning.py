@@ -71,8 +71,7 @@ def test_a_compiler_that_counts_nothing_changes_nothing(accelerator):
         (2, 3 * MIB, 5 * MIB, 5),  # SqueezeNet 1.1
         (2, 4.6 * MIB, 14 * MIB, 3),  # MobileNetV2
         (16, 4.6 * MIB, 14 * MIB, 27),
-        (2, 0.5 * MIB, 1 * MIB, 32),
-        (2, 0.03 * MIB, 1 * MIB, 256),  # small maps: no more than ever
+        (2, 0.1 * MIB, 1 * MIB, 32),  # small maps: no more than ever
         (2, 40 * MIB, 1 * MIB, 1),
         (2, 3 * MIB, 98 * MIB, None),  # ResNet-50, whose weights are read once a chunk
     ],
@@ -82,6 +81,14 @@ def test_forward_passes_at_once_keep_their_maps_in_the_caches_where_weights_are_
 ) -> None:
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
     assert forward_passes_at_once(int(largest), int(weights)) == at_once
+
+
+@pytest.mark.parametrize(("evaluations", "largest", "at_once"), [(2047, 0.03, 32), (2048, 0.03, 256), (9000, 0.1, 160)])
+def test_many_evaluations_with_small_maps_go_by_more_at_once_and_few_do_not(
+    evaluations: int, largest: float, at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0, 1}, raising=False)
+    assert forward_passes_at_once(int(largest * MIB), MIB, evaluations) == at_once
 
 
 @pytest.mark.skipif(jax.default_backend() != "cpu", reason="of a CPU's memory")
