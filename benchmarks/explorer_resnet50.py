@@ -28,7 +28,6 @@ from flax import nnx
 
 import cnnviz_jax as cv
 from cnnviz_jax.data.dataset import Dataset
-from cnnviz_jax.engine.reducers import Reducer
 from cnnviz_jax.engine.survey import run_survey
 from cnnviz_jax.engine.surveys import gathered
 from cnnviz_jax.plugins import plugins
@@ -133,15 +132,12 @@ def ratio(options: argparse.Namespace) -> dict[str, Any]:
     asked = {name: plugins().panels[name].surveys for name in explore._panels(plugins(), (), None)}
     surveys, _ = explore._surveys(model, convolutions(model), asked, None)
     plain = {"labels": Labels(count=len(data)), "answers": Answers(count=len(data), k=5)}
-    passes: dict[str, Callable[[Any], Any]] = {
-        "plain": lambda run: run(plain, model, dataset),
-        "site": lambda run: gathered(surveys, model, dataset, run, more=plain),
+    run = partial(run_survey, batch=options.batch, progress=lambda *_: None)
+    sides: dict[str, Callable[[], Any]] = {
+        "plain": lambda: run(plain, model, dataset),
+        "site": lambda: gathered(surveys, model, dataset, run, more=plain),
     }
 
-    def run(reducers: dict[str, Reducer], model: cv.Model, dataset: Dataset) -> Any:
-        return run_survey(reducers, model, dataset, batch=options.batch, progress=lambda *_: None)
-
-    sides = {name: partial(made, run) for name, made in passes.items()}
     in_turn(sides, 1)  # compiles
     found = compared(in_turn(sides, options.rounds), "site", "plain")
     return {"size": options.size, "images": len(data), "batch": options.batch, **found}

@@ -61,12 +61,12 @@ STEPS = {"parts": 400, "cells": 150}
 CELLS, SHARES, DRAWS = 8, (0.1, 0.3, 0.5, 0.7, 0.9), 20
 SURE = 0.9
 CONTROLS = ("random", "drops")
-SECTIONS = ("parts", "mosaics", "cells")
 _KIND = ("section", "technique")
 
 
 def main() -> None:
     """Measure what is missing, then write the table."""
+    sections = {"parts": _parts, "mosaics": _mosaics, "cells": _cells}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="JSON lines; what is there is not measured again")
     parser.add_argument("--networks", type=Path, required=True, help="folder of the fine-tuned networks")
@@ -74,14 +74,13 @@ def main() -> None:
     parser.add_argument("--mosaics", type=int, default=100)
     parser.add_argument("--cells", type=int, default=100)
     parser.add_argument("--techniques", nargs="+", default=[*CONTROLS, *TECHNIQUES])
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS, default=SECTIONS)
+    parser.add_argument("--sections", nargs="+", choices=list(sections), default=list(sections))
     parser.add_argument("--table", type=Path, default=None, help="Markdown file to write")
     asked = parser.parse_args()
     for name in asked.sections:
-        section = {"parts": _parts, "mosaics": _mosaics, "cells": _cells}[name]
         missing = [each for each in asked.techniques if (name, each) not in kept_rows(asked.results, *_KIND)]
         if missing:
-            for row in section(missing, asked):
+            for row in sections[name](missing, asked):
                 keep_row(asked.results, {"section": name} | row)
                 print(name, row["technique"], row.get("refused", f"{time.process_time():.0f} CPU s"), flush=True)
     if asked.table:

@@ -5,6 +5,7 @@ A source never raises for a broken image; it says so, and the sweep counts it.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
@@ -56,14 +57,15 @@ class Source(Protocol):
         ...
 
 
-class Reopened:
+class Reopened(ABC):
     """A source that is pickled without what it holds open, which is opened anew where it is read from."""
 
     opened: ClassVar[tuple[str, ...]]
     """Names of the attributes that `_open` sets."""
 
+    @abstractmethod
     def _open(self) -> None:
-        raise NotImplementedError
+        """Open it."""
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in vars(self).items() if name not in self.opened}

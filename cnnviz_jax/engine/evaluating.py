@@ -5,6 +5,7 @@ A batch is one `Case` whose target, key, image and context have a leading axis o
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import jax
@@ -32,8 +33,7 @@ def rows_of(cases: Case, rows: Int[np.ndarray, " k"]) -> Case:
         return cases  # as they are, and nothing is compiled
     # One program for all arrays: one by one, NumPy's indexing of a handful of them costs the host 8 ms, in which a
     # small network is evaluated a hundred times.
-    image, target, key, given = _taken((cases.image, cases.target, cases.key, cases.given), rows)
-    return Case(cases.model, target, key, image, given=given, shared=cases.shared)
+    return _by_image(partial(_taken, rows=rows), cases)
 
 
 @jax.jit
@@ -47,9 +47,14 @@ def shapes_of(cases: Case, count: int) -> Case:
     def shape(leaf: Any) -> Any:
         return jax.ShapeDtypeStruct((count, *leaf.shape[1:]), leaf.dtype)
 
-    image, target, key, given = jax.tree.map(shape, (cases.image, cases.target, cases.key, cases.given))
-    shared = jax.tree.map(abstract, cases.shared)
-    return Case(cases.model.shapes, target, key, image, given=given, shared=shared)
+    every = _by_image(partial(jax.tree.map, shape), cases)
+    return replace(every, model=cases.model.shapes, shared=jax.tree.map(abstract, cases.shared))
+
+
+def _by_image(change: Callable[[Any], Any], cases: Case) -> Case:
+    """Return the cases with all that has a row for each image changed at once."""
+    image, target, key, given = change((cases.image, cases.target, cases.key, cases.given))
+    return Case(cases.model, target, key, image, given=given, shared=cases.shared)
 
 
 def prepared(fold: Fold, batch: Case) -> tuple[Float[Array, " b"], Any]:

@@ -107,8 +107,7 @@ class FoldRun:
         self.cases = cases if self.spread is None else self.spread.placed(cases)
         self._steps: dict[int, Executable] = {}
         most = -(-fold.evaluations // self._columns) * -(-self.count // self._rows_of_devices)
-        scores_only = fold.scores_only
-        preferred = suiting_a_cpu(cases.model, scores_only=scores_only, evaluations=most) if most > 1 else None
+        preferred = suiting_a_cpu(cases.model, scores_only=fold.scores_only, evaluations=most) if most > 1 else None
         self.size, self.step = fitting(self._compile_step, chunk, most, memory_budget, preferred)
 
     @property

@@ -45,7 +45,7 @@ def _value(node: ast.expr) -> Any:
         return node.id
     try:
         return ast.literal_eval(node)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+    except (ValueError, TypeError):
         raise ValueError(f"{ast.unparse(node)!r} is no number, word or list") from None
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Generic, Self, TypeVar, overload
+from typing import Any
 
 from cnnviz_jax.errors import PluginError, UnknownNameError, did_you_mean
 from cnnviz_jax.plugins.contract import HOOKS
@@ -22,9 +22,6 @@ from cnnviz_jax.plugins.specs import (
     RendererSpec,
     TechniqueSpec,
 )
-
-Found = TypeVar("Found")
-Offered = TypeVar("Offered")
 
 
 @dataclass(frozen=True)
@@ -45,42 +42,6 @@ class Conflict:
             f"{self.sort} {self.name!r} is offered by {' and '.join(self.owners)}; disable all but one of them,"
             f" for example with CNNVIZ_DISABLE_PLUGINS={self.owners[-1]}"
         )
-
-
-class _OfSort(Generic[Found]):
-    """What a registry has of one sort of records; on the class `Plugins` itself, this."""
-
-    def __init__(self, sort: str) -> None:
-        self.sort = sort
-
-    @overload
-    def __get__(self, registry: None, kind: type) -> Self: ...
-
-    @overload
-    def __get__(self, registry: "Plugins", kind: type | None = None) -> Found: ...
-
-    def __get__(self, registry: "Plugins | None", kind: type | None = None) -> Self | Found:
-        return self if registry is None else self.read(registry)
-
-    def read(self, registry: "Plugins") -> Found:
-        """Return it."""
-        raise NotImplementedError
-
-
-class _All(_OfSort[Mapping[str, Offered]]):
-    """The records by name, sorted, without those that several plugins claim."""
-
-    def read(self, registry: "Plugins") -> Mapping[str, Offered]:
-        """Return them."""
-        return registry._uncontested(self.sort)
-
-
-class _One(_OfSort[Callable[[str], Offered]]):
-    """The record of a name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
-
-    def read(self, registry: "Plugins") -> Callable[[str], Offered]:
-        """Return what looks it up."""
-        return lambda name: registry._find(self.sort, name)[1]
 
 
 class Plugins:
@@ -127,10 +88,25 @@ class Plugins:
             if path not in {plugin.name for plugin in self.loaded}:
                 self.load_file(path)
 
-    adapters = _All[AdapterSpec]("adapter")
-    models = _All[ModelSpec]("model")
-    techniques = _All[TechniqueSpec]("technique")
-    renderers = _All[RendererSpec]("renderer")
+    @property
+    def adapters(self) -> Mapping[str, AdapterSpec]:
+        """The adapters by name, sorted."""
+        return self._uncontested("adapter")
+
+    @property
+    def models(self) -> Mapping[str, ModelSpec]:
+        """The models by name, sorted."""
+        return self._uncontested("model")
+
+    @property
+    def techniques(self) -> Mapping[str, TechniqueSpec]:
+        """The techniques by name, sorted."""
+        return self._uncontested("technique")
+
+    @property
+    def renderers(self) -> Mapping[str, RendererSpec]:
+        """The renderers by name, sorted."""
+        return self._uncontested("renderer")
 
     @property
     def panels(self) -> Mapping[str, PanelSpec]:
@@ -140,9 +116,20 @@ class Plugins:
             {name: found[name] for name in sorted(found, key=lambda name: (found[name].place, name))}
         )
 
-    collections = _All[CollectionSpec]("collection")
-    launchers = _All[LauncherSpec]("launcher")
-    logs = _All[LogSpec]("log")
+    @property
+    def collections(self) -> Mapping[str, CollectionSpec]:
+        """The collections of pages by name, sorted."""
+        return self._uncontested("collection")
+
+    @property
+    def launchers(self) -> Mapping[str, LauncherSpec]:
+        """The launchers by name, sorted."""
+        return self._uncontested("launcher")
+
+    @property
+    def logs(self) -> Mapping[str, LogSpec]:
+        """The logs of trainings by name, sorted."""
+        return self._uncontested("log")
 
     @property
     def conflicts(self) -> tuple[Conflict, ...]:
@@ -154,12 +141,29 @@ class Plugins:
             if len(claims) > 1
         )
 
-    adapter = _One[AdapterSpec]("adapter")
-    model = _One[ModelSpec]("model")
-    collection = _One[CollectionSpec]("collection")
-    launcher = _One[LauncherSpec]("launcher")
-    log = _One[LogSpec]("log")
-    renderer = _One[RendererSpec]("renderer")
+    def adapter(self, name: str) -> AdapterSpec:
+        """Return the adapter of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("adapter", name)[1]
+
+    def model(self, name: str) -> ModelSpec:
+        """Return the model of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("model", name)[1]
+
+    def collection(self, name: str) -> CollectionSpec:
+        """Return the collection of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("collection", name)[1]
+
+    def launcher(self, name: str) -> LauncherSpec:
+        """Return the launcher of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("launcher", name)[1]
+
+    def log(self, name: str) -> LogSpec:
+        """Return the log of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("log", name)[1]
+
+    def renderer(self, name: str) -> RendererSpec:
+        """Return the renderer of that name; raises `UnknownNameError` or, for a contested name, `PluginError`."""
+        return self._find("renderer", name)[1]
 
     def technique(self, name: str, kind: Kind | None = None) -> TechniqueSpec:
         """Return the technique of that name, which must be of that kind if one is given.

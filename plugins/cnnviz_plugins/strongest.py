@@ -21,13 +21,21 @@ class Strongest(TypedDict):
 
 def strongest(layer: Layer, model: Model, top: Total) -> Strongest:
     """Return these fields for what a `TopK` at the layer found."""
-    space = model.structure.one_space
-    place = places_of(layer, top, space)
+    place, box = located(layer, model, top)
     return {
         "layer": layer.name,
         "value": top["value"],
         "id": top["id"],
         "place": place,
-        "box": boxes_of(layer, model.input_shape, place, space),
+        "box": box,
         "nonfinite": top["nonfinite"],
     }
+
+
+def located(
+    layer: Layer, model: Model, entries: Total
+) -> tuple[Int[np.ndarray, "c *k axes"], Int[np.ndarray, "c *k ends"]]:
+    """Return where in the layer's map entries such as `TopK`'s are, and what their units see of the input."""
+    space = model.structure.one_space
+    place = places_of(layer, entries, space)
+    return place, boxes_of(layer, model.input_shape, place, space)

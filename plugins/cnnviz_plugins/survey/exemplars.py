@@ -14,13 +14,11 @@ from cnnviz_jax.plugin import (
     SurveyPlan,
     TopK,
     Total,
-    boxes_of,
     in_few,
     kept_images,
-    places_of,
     surveyed_layer,
 )
-from cnnviz_plugins.strongest import strongest
+from cnnviz_plugins.strongest import located, strongest
 from cnnviz_plugins.survey.levels import MaximumSample, at_levels, check_levels
 from cnnviz_plugins.survey.per_class import ClassMeans, ImagesFired, by_class, unread
 from cnnviz_plugins.survey.plugin import ExemplarsConfig
@@ -79,15 +77,14 @@ def _levels(layer: Layer, config: ExemplarsConfig, found: Mapping[str, Total], m
     if not config.levels:
         return {}
     each = at_levels(found["maxima"], config.levels, config.level_k)
-    space = model.structure.one_space
-    place = places_of(layer, each, space)
+    place, box = located(layer, model, each)
     return {
         "levels": config.levels,
         "level_quantile": each["quantile"],
         "level_value": each["value"],
         "level_id": each["id"],
         "level_place": place,
-        "level_box": boxes_of(layer, model.input_shape, place, space),
+        "level_box": box,
         "sampled": len(found["maxima"]["id"]),
     }
 
