@@ -248,37 +248,62 @@ def _cell_drops(model: cv.Model, images: np.ndarray, labels: np.ndarray, fill: n
 
 
 def _table(rows: dict[tuple[str, str], dict[str, Any]]) -> str:
-    """Write every technique whose parts were measured, the most complete first."""
-    names = [name for (section, name), row in rows.items() if section == "parts" and "refused" not in row]
-    lines = ["| technique | Com | PC | DC | D | Cor | Con | grid | F+ | F- |", "|" + "---|" * 10]
+    """Write every technique that was measured, with the columns of the sections that were, the best first."""
+    known = {key: row for key, row in rows.items() if "refused" not in row}
+    sections = [each for each in _COLUMNS if any(of == each for of, _ in known)]
+    heads = ["technique", *(head for each in sections for head in _COLUMNS[each])]
+    lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     scored = []
-    for name in names:
-        parts, mosaics, cells = (rows.get((section, name), {}) for section in ("parts", "mosaics", "cells"))
-        kept, gone, apart, order = (np.array(parts[key], float) for key in _OF_PARTS)
-        complete = ((kept + gone) / 2 + apart) / 2
-        shown = [
-            f"[{name}](techniques/{name}.md)" if name not in CONTROLS else f"*{name}*",
-            _with_interval(complete),
-            *(f"{np.nanmean(each):.2f}" for each in (kept, gone, apart)),
-            _with_interval(order),
-            *(_with_interval(mosaics.get(key)) for key in ("sensitive", "cell")),
-            *(_with_interval(cells.get(key)) for key in ("plus", "minus")),
-        ]
-        scored.append((float(np.nanmean(complete)), shown))
+    for name in dict.fromkeys(name for of, name in known if of == sections[0]):
+        shown = [f"[{name}](techniques/{name}.md)" if name not in CONTROLS else f"*{name}*"]
+        for section in sections:
+            shown += _SHOWN[section](known.get((section, name), {}))
+        scored.append((float(shown[1].split()[0]), shown))
     lines += ["| " + " | ".join(cells) + " |" for _, cells in sorted(scored, key=lambda each: -each[0])]
     counts = [
-        max((len(row[key]) for (of, _), row in rows.items() if of == section and key in row), default=0)
-        for section, key in (("parts", "preserved"), ("mosaics", "cell"), ("cells", "plus"))
+        f"{max(len(row[key]) for (of, _), row in known.items() if of == section)} {words}"
+        for section, key, words in (
+            ("parts", "preserved", "images by their parts"),
+            ("mosaics", "cell", "mosaics"),
+            ("cells", "plus", "images by cells"),
+        )
+        if section in sections
     ]
     refused = sorted({f"`{name}` ({row['refused']})" for (_, name), row in rows.items() if "refused" in row})
     notes = [
-        f"{counts[0]} images by their parts, {counts[1]} mosaics, {counts[2]} images by cells.",
+        f"{', '.join(counts)}.",
         f"Left out: {'; '.join(refused) or 'none'}.",
     ]
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
 _OF_PARTS = ("preserved", "deleted", "distracted", "ordered")
+_COLUMNS = {
+    "parts": ("Com", "PC", "DC", "D", "Cor"),
+    "mosaics": ("Con", "grid"),
+    "cells": ("F+", "F-", "F+ less F-"),
+}
+
+
+def _of_parts(row: dict[str, Any]) -> list[str]:
+    if not row:
+        return ["-"] * len(_COLUMNS["parts"])
+    kept, gone, apart, order = (np.array(row[key], float) for key in _OF_PARTS)
+    complete = ((kept + gone) / 2 + apart) / 2
+    means = (f"{np.nanmean(each):.2f}" for each in (kept, gone, apart))
+    return [_with_interval(complete), *means, _with_interval(order)]
+
+
+def _of_mosaics(row: dict[str, Any]) -> list[str]:
+    return [_with_interval(row.get(key)) for key in ("sensitive", "cell")]
+
+
+def _of_cells(row: dict[str, Any]) -> list[str]:
+    apart = np.subtract(row["plus"], row["minus"]) if row else None
+    return [*(_with_interval(row.get(key)) for key in ("plus", "minus")), _with_interval(apart)]
+
+
+_SHOWN = {"parts": _of_parts, "mosaics": _of_mosaics, "cells": _of_cells}
 
 
 def _with_interval(values: Any) -> str:

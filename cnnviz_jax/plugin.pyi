@@ -45,6 +45,8 @@ from .engine.reducers.exact_sum import normalised as normalised
 from .engine.reducers.histogram import LogHistogram as LogHistogram
 from .engine.reducers.histogram import quantiles as quantiles
 from .engine.reducers.moments import Moments as Moments
+from .engine.reducers.over_positions import extremes as extremes
+from .engine.reducers.over_positions import first_place as first_place
 from .engine.reducers.reducer import Batch as Batch
 from .engine.reducers.reducer import Delta as Delta
 from .engine.reducers.reducer import Derived as Derived
@@ -53,8 +55,6 @@ from .engine.reducers.reducer import Reducer as Reducer
 from .engine.reducers.reducer import Total as Total
 from .engine.reducers.reducer import added as added
 from .engine.reducers.reducer import by_position as by_position
-from .engine.reducers.reducer import extremes as extremes
-from .engine.reducers.reducer import first_place as first_place
 from .engine.reducers.reducer import positions as positions
 from .engine.reducers.top_k import TopK as TopK
 from .engine.sampling import SampledMean as SampledMean

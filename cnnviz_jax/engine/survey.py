@@ -6,8 +6,9 @@ from math import prod
 from typing import Any
 
 import jax
+import jax.numpy as jnp
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Array, Int
 
 from cnnviz_jax.compiling import compiled
 from cnnviz_jax.data.dataset import Dataset
@@ -57,7 +58,7 @@ def run_survey(
     merged on the host only before a counter could overflow, and at the end.
     """
     each = tuple(reducers.values())
-    empty = [jax.tree.map(np.array, reducer.init()) for reducer in each]
+    empty = _empty(each)
     fields = dataset.described(fields_of(each))
 
     def step(model: Any, deltas: Any, images: Any, ids: Any, valid: Any, fields: Any) -> Any:
@@ -83,7 +84,7 @@ def run_survey(
         # Device counters are int32. A histogram over maps of 56 x 56 counts 3,136 values per image and unit, and
         # overflows after 684,784 images at the earliest; totals on the host are int64.
         if since + size > capacity:
-            totals, deltas, since = list(_merging(each, totals, list(deltas))), empty, 0
+            totals, deltas, since = list(_merging(each, totals, list(deltas))), _empty(each), 0
         # The call returns at once: the next batch is read from disk while this one is computed.
         deltas = program(model, deltas, part.images, part.ids, part.valid, part.fields)
         unreadable |= part.unreadable
@@ -96,6 +97,19 @@ def run_survey(
         reducer.finish(total) for reducer, total in zip(each, _merging(each, totals, list(deltas)), strict=True)
     )
     return dict(zip(reducers, finished, strict=True)), unreadable
+
+
+def _empty(reducers: tuple[Reducer, ...]) -> list[Any]:
+    """Return deltas of no images, each array a buffer of its own, as the step is given it to keep."""
+    seen: set[int] = set()
+
+    def own(leaf: Array) -> Array:
+        is_shared = id(leaf) in seen
+        seen.add(id(leaf))
+        return jnp.copy(leaf) if is_shared else leaf
+
+    deltas = [reducer.init() for reducer in reducers]
+    return [jax.tree.map(own, delta) for delta in deltas]
 
 
 def _merging(reducers: tuple[Reducer, ...], totals: list[Total] | None, deltas: list[Any]) -> Iterator[Total]:

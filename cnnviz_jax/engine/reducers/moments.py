@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers.over_positions import position_sums
 from cnnviz_jax.engine.reducers.reducer import (
     Batch,
     Delta,
@@ -14,7 +15,6 @@ from cnnviz_jax.engine.reducers.reducer import (
     Total,
     added,
     by_position,
-    position_sums,
     positions,
 )
 

@@ -86,15 +86,16 @@ def slots_of(
         ids: Their numbers.
         usable: False for those that must not be kept.
     """
-    count = len(delta["rank"])
+    count, numbers_of_batch = len(delta["rank"]), jnp.arange(len(ids), dtype=jnp.int32)
     new = (jnp.where(usable, hashed, jnp.uint32(_NO_ID)), jnp.where(usable, ids, jnp.uint32(_NO_ID)))
     ranks, numbers = (jnp.concatenate(both) for both in zip((delta["rank"], delta["id"]), new, strict=True))
-    order = jnp.lexsort((numbers, ranks))
-    # Rows that stay are not moved: a newcomer takes the slot of one that leaves. The merge puts them in order.
-    is_kept = jnp.zeros(ranks.shape, bool).at[order[:count]].set(True)
-    leaves, comes = ~is_kept[:count], is_kept[count:]
-    free = jnp.nonzero(leaves, size=len(comes), fill_value=count)[0]
-    return new, jnp.where(comes, free[jnp.cumsum(comes) - 1], count)
+    # Rows that stay are not moved: a newcomer takes the slot of one that leaves. The merge puts them in order. What is
+    # behind the `count` lowest are slots that leave, and as many of the batch as find no place; of what comes, the
+    # first takes the first slot that leaves.
+    behind = jnp.sort(jnp.lexsort((numbers, ranks))[count:].astype(jnp.int32))
+    comes = (behind[None] != count + numbers_of_batch[:, None]).all(1)
+    coming = jnp.sort(jnp.where(comes, numbers_of_batch, len(ids)))
+    return new, jnp.full(ids.shape, count, jnp.int32).at[coming].set(behind, mode="drop")
 
 
 def lowest(totals: Sequence[Total], count: int) -> Total:

@@ -2,7 +2,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz_jax.engine.reducers import LogHistogram, quantiles
+from cnnviz_jax.engine.reducers import LogHistogram, histogram, quantiles
 from cnnviz_jax.errors import UsageError
 from tests.engine.reducers.datasets import LAYER, SHAPE, gathered, same, table
 
@@ -36,6 +36,21 @@ def test_bins_equal_a_search_through_the_edges(bins_per_octave):
     values[3, 0, 0] = [4.0, -4.0, 0.125, -0.125, 1e-45]  # on the borders, and a subnormal
     found = reducer.finish(gathered(reducer, values, np.arange(25), 8))
     np.testing.assert_array_equal(found["count"], brute_force(reducer, values))
+
+
+@pytest.mark.parametrize(("channels", "at_once"), [(3, 64), (5, 100), (64, 64), (1, 1 << 16)])
+def test_the_cpus_steps_count_what_one_step_counts(channels, at_once, monkeypatch):
+    monkeypatch.setattr(histogram, "_AT_ONCE", at_once)
+    reducer = LogHistogram(layer=LAYER, shape=(5, 9, channels))
+    x = np.random.default_rng(0).normal(size=(4, 45, channels)).astype(np.float32)
+    x[0, :3, 0], x[1, 7] = [0.0, -0.0, np.nan], np.inf
+    valid = jnp.asarray([True, False, True, True])
+    table = reducer.init()["table"] + 1
+    one = reducer._counted(table, jnp.asarray(x), valid)
+    steps = reducer._counted_in_steps(table, jnp.asarray(x), valid)
+    np.testing.assert_array_equal(steps[:-1], one[:-1])  # the last is for padding, which steps add to
+    wanted = brute_force(reducer, x[[0, 2, 3]])
+    np.testing.assert_array_equal(np.asarray(one)[:-1].reshape(channels, -1)[:, :-1] - 1, wanted)
 
 
 def test_every_value_is_counted_exactly_once():

@@ -5,7 +5,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from cnnviz_jax.engine.reducers.reducer import extremes, first_place, position_sums
+from cnnviz_jax.engine.reducers.over_positions import extremes, first_place, position_sums
 
 COUNTS = (1, 2, 15, 16, 17, 37, 49, 64, 221, 289, 1024)
 """Positions: squares, primes, and products that no table of sixteen rows divides."""
