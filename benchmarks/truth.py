@@ -312,7 +312,8 @@ def _with_interval(values: Any) -> str:
         return "-"
     known = np.asarray(values, float)
     low, high = interval(resampled_means(known[None])[0]) or (np.nan, np.nan)
-    return f"{np.nanmean(known):.2f} ({low:.2f} to {high:.2f})"
+    mean, low, high = (round(float(value), 2) + 0.0 for value in (np.nanmean(known), low, high))  # no -0.00
+    return f"{mean:.2f} ({low:.2f} to {high:.2f})"
 
 
 if __name__ == "__main__":
