@@ -197,16 +197,13 @@ def quantiles(histogram: Total, q: Sequence[float]) -> Float[np.ndarray, "c q"]:
     count, edges = histogram["count"], histogram["edges"]
     low, high = histogram["minimum"].astype(np.float64), histogram["maximum"].astype(np.float64)
     below = np.concatenate([np.zeros((len(count), 1), np.int64), np.cumsum(count, 1)], 1)
+    rows = np.flatnonzero(below[:, -1])
     out = np.zeros((len(count), len(q)))
-    for row in range(len(count)):
-        total = below[row, -1]
-        if total == 0:
-            continue
-        for column, share in enumerate(q):
-            rank = share * (total - 1)
-            at = int(np.searchsorted(below[row, 1:], rank, side="right"))
-            left, right = max(edges[at], low[row]), min(edges[at + 1], high[row])
-            # As if the bin's values lay evenly in it, each in the middle of its share.
-            within = (rank - below[row, at] + 0.5) / count[row, at]
-            out[row, column] = min(max(left + (right - left) * within, low[row]), high[row])
+    for column, share in enumerate(q):
+        rank = share * (below[rows, -1] - 1)
+        at = (below[rows, 1:] <= rank[:, None]).sum(1)
+        left, right = np.maximum(edges[at], low[rows]), np.minimum(edges[at + 1], high[rows])
+        # As if the bin's values lay evenly in it, each in the middle of its share.
+        within = (rank - below[rows, at] + 0.5) / count[rows, at]
+        out[rows, column] = np.clip(left + (right - left) * within, low[rows], high[rows])
     return out

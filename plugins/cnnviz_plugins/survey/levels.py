@@ -105,13 +105,17 @@ def at_levels(
         "pos": np.full((units, len(levels), k), -1, np.int64),
     }
     if len(value):
-        usable = np.where(finite, value, np.nan)
-        seen = finite.any(0)
-        quantile[seen] = np.nanquantile(usable[:, seen], list(levels), axis=0).T
+        seen, whole = finite.any(0), finite.all(0)
+        # NumPy takes the columns one after the other where it has to look for NaN.
+        quantile[whole] = np.quantile(value[:, whole], list(levels), axis=0).T
+        rest = seen & ~whole
+        if rest.any():
+            usable = np.where(finite, value, np.nan)
+            quantile[rest] = np.nanquantile(usable[:, rest], list(levels), axis=0).T
     for column in range(len(levels)):
-        distance = np.where(finite, np.abs(value - quantile[:, column]), np.inf)
+        distance = np.where(finite, np.abs(value - quantile[:, column]), np.inf).T
         # Rows stand in order of number, so that a stable sort gives ties to the earlier image.
-        order = np.argsort(distance, axis=0, kind="stable")[:kept].T  # c kept
+        order = np.argsort(np.ascontiguousarray(distance), axis=1, kind="stable")[:, :kept]  # c kept
         there = np.take_along_axis(finite.T, order, 1)
         found["value"][:, column, :kept] = np.where(there, np.take_along_axis(sample["value"].T, order, 1), -np.inf)
         found["id"][:, column, :kept] = np.where(there, ids[order], -1)
