@@ -31,8 +31,8 @@ class TopK(LayerReducer):
     Result of `finish`: `value` (c, k), `id` and `pos` (c, k), -1 with a value of -inf where there were fewer
     than k images; `nonfinite` (c,), images left out.
 
-    Cost: one pass over the values, which reducers of the same layer share, and the merge (CPU: 2 % of ResNet-50's forward
-    pass at k = 9).
+    Cost: one pass over the values, which reducers of the same layer share, and the merge (CPU: 2 % of ResNet-50's
+    forward pass at k = 9).
     """
 
     k: int = 9
