@@ -44,16 +44,6 @@ def test_it_equals_a_sort_of_the_whole_table(k, entries):
     np.testing.assert_array_equal(found["nonfinite"], (~np.isfinite(values)).any((1, 2)).sum(0))
 
 
-@pytest.mark.parametrize(("k", "new"), [(1, 1), (1, 9), (4, 3), (9, 64), (9, 65)])
-def test_inserting_keeps_what_selecting_keeps(k, new):
-    reducer = TopK(layer=LAYER, shape=SHAPE, k=k)
-    value = np.random.default_rng(k).integers(-3, 3, (40, k + new)).astype(np.float32)  # with ties
-    value[:, :k] = -np.sort(-value[:, :k], 1)
-    value[5], value[6, k - 1 :], value[7, :k] = 1.0, -np.inf, -np.inf
-    for found, wanted in zip(reducer._inserted(jnp.asarray(value)), reducer._selected(jnp.asarray(value)), strict=True):
-        np.testing.assert_array_equal(found, wanted)
-
-
 def test_batch_size_order_and_devices_change_no_bit():
     reducer = TopK(layer=LAYER, shape=SHAPE, k=5)
     values = table()
