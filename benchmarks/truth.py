@@ -255,55 +255,52 @@ def _table(rows: dict[tuple[str, str], dict[str, Any]]) -> str:
     lines = ["| " + " | ".join(heads) + " |", "|" + "---|" * len(heads)]
     scored = []
     for name in dict.fromkeys(name for of, name in known if of == sections[0]):
-        shown = [f"[{name}](techniques/{name}.md)" if name not in CONTROLS else f"*{name}*"]
-        for section in sections:
-            shown += _SHOWN[section](known.get((section, name), {}))
-        scored.append((float(shown[1].split()[0]), shown))
+        columns = [_columns(each, known.get((each, name))) for each in sections]
+        first, *_ = columns[0].values()
+        shown = [_shown(head, values) for each in columns for head, values in each.items()]
+        scored.append((float(np.nanmean(first)), [_named(name), *shown]))
     lines += ["| " + " | ".join(cells) + " |" for _, cells in sorted(scored, key=lambda each: -each[0])]
-    counts = [
-        f"{max(len(row[key]) for (of, _), row in known.items() if of == section)} {words}"
-        for section, key, words in (
-            ("parts", "preserved", "images by their parts"),
-            ("mosaics", "cell", "mosaics"),
-            ("cells", "plus", "images by cells"),
-        )
-        if section in sections
-    ]
+    counts = [f"{max(len(row[key]) for (of, _), row in known.items() if of == each)} {words}"
+              for each, (key, words) in _COUNTED.items() if each in sections]  # fmt: skip
     refused = sorted({f"`{name}` ({row['refused']})" for (_, name), row in rows.items() if "refused" in row})
-    notes = [
-        f"{', '.join(counts)}.",
-        f"Left out: {'; '.join(refused) or 'none'}.",
-    ]
+    notes = [f"{', '.join(counts)}.", f"Left out: {'; '.join(refused) or 'none'}."]
     return "\n".join([*lines, "", *notes]) + "\n"
 
 
-_OF_PARTS = ("preserved", "deleted", "distracted", "ordered")
 _COLUMNS = {
     "parts": ("Com", "PC", "DC", "D", "Cor"),
     "mosaics": ("Con", "grid"),
     "cells": ("F+", "F-", "F+ less F-"),
 }
+_COUNTED = {
+    "parts": ("preserved", "images by their parts"),
+    "mosaics": ("cell", "mosaics"),
+    "cells": ("plus", "images by cells"),
+}
+_OF_PARTS = ("preserved", "deleted", "distracted", "ordered")
 
 
-def _of_parts(row: dict[str, Any]) -> list[str]:
-    if not row:
-        return ["-"] * len(_COLUMNS["parts"])
-    kept, gone, apart, order = (np.array(row[key], float) for key in _OF_PARTS)
-    complete = ((kept + gone) / 2 + apart) / 2
-    means = (f"{np.nanmean(each):.2f}" for each in (kept, gone, apart))
-    return [_with_interval(complete), *means, _with_interval(order)]
+def _columns(section: str, row: dict[str, Any] | None) -> dict[str, Any]:
+    """Return a section's columns of numbers for each image; None where it was not measured."""
+    if row is None:
+        return dict.fromkeys(_COLUMNS[section])
+    if section == "parts":
+        kept, gone, apart, order = (np.array(row[key], float) for key in _OF_PARTS)
+        found: tuple[Any, ...] = (((kept + gone) / 2 + apart) / 2, kept, gone, apart, order)
+    elif section == "mosaics":
+        found = row["sensitive"], row["cell"]
+    else:
+        found = row["plus"], row["minus"], np.subtract(row["plus"], row["minus"])
+    return dict(zip(_COLUMNS[section], found, strict=True))
 
 
-def _of_mosaics(row: dict[str, Any]) -> list[str]:
-    return [_with_interval(row.get(key)) for key in ("sensitive", "cell")]
+def _named(name: str) -> str:
+    return f"*{name}*" if name in CONTROLS else f"[{name}](techniques/{name}.md)"
 
 
-def _of_cells(row: dict[str, Any]) -> list[str]:
-    apart = np.subtract(row["plus"], row["minus"]) if row else None
-    return [*(_with_interval(row.get(key)) for key in ("plus", "minus")), _with_interval(apart)]
-
-
-_SHOWN = {"parts": _of_parts, "mosaics": _of_mosaics, "cells": _of_cells}
+def _shown(head: str, values: Any) -> str:
+    """Write what completeness is made of as means, all else with intervals."""
+    return f"{np.nanmean(values):.2f}" if head in ("PC", "DC", "D") and values is not None else _with_interval(values)
 
 
 def _with_interval(values: Any) -> str:

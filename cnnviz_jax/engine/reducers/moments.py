@@ -1,19 +1,17 @@
 """Mean and variance of every unit over all positions of all images, summed without rounding."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import jax.numpy as jnp
 import numpy as np
 
-from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals, normalised
+from cnnviz_jax.engine.reducers.exact_sum import LIMBS, UNIT_EXPONENT, exact_limbs, exact_totals
 from cnnviz_jax.engine.reducers.over_positions import position_sums
 from cnnviz_jax.engine.reducers.reducer import (
     Batch,
     Delta,
     LayerReducer,
     Total,
-    added,
     by_position,
     positions,
 )
@@ -30,10 +28,7 @@ class Moments(LayerReducer):
     `count` (c,) values seen, `nonfinite` (c,) images left out.
     """
 
-    @property
-    def capacity(self) -> int:
-        """As many images as int32 digits can add."""
-        return ADDITIONS
+    exact = ("sum", "square")
 
     def init(self) -> Delta:
         """Return zero sums."""
@@ -54,11 +49,6 @@ class Moments(LayerReducer):
             "images": delta["images"] + usable.sum(0, dtype=jnp.int32),
             "nonfinite": delta["nonfinite"] + (batch.valid[:, None] & ~finite).sum(0, dtype=jnp.int32),
         }
-
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the sums of all, digits normalised."""
-        sums = added(totals)
-        return {**sums, "sum": normalised(sums["sum"]), "square": normalised(sums["square"])}
 
     def finish(self, total: Total) -> Total:
         """Return mean and variance, each rounded once."""

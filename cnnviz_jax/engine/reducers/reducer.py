@@ -2,11 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt32
+
+from cnnviz_jax.engine.reducers.exact_sum import ADDITIONS, normalised
 
 Delta = dict[str, Array]
 """What one device has gathered since the last flush; counters are int32."""
@@ -113,6 +115,13 @@ class LayerReducer(Reducer):
     """Whose channels are the units; the resolved name."""
     shape: tuple[int, ...]
     """The layer's value for one image: (h, w, c) or (c,)."""
+    exact: ClassVar[tuple[str, ...]] = ()
+    """Names of what adds `exact_limbs`; their digits are `normalised` in every total."""
+
+    @property
+    def capacity(self) -> int:
+        """As many images as int32 can count, or int32 digits can add."""
+        return ADDITIONS if self.exact else super().capacity
 
     @property
     def layers(self) -> tuple[str, ...]:
@@ -123,9 +132,17 @@ class LayerReducer(Reducer):
         """Return what is gathered from, (b, h, w, c) or (b, c): the layer's values where a subclass says no other."""
         return batch.values[self.layer]
 
+    def lift(self, delta: Mapping[str, Any]) -> Total:
+        """Return integers as int64, digits normalised: those of 1,000 classes are gigabytes, and are written once."""
+        sums = {name: normalised(np.asarray(delta[name])) for name in self.exact}
+        return {**super().lift({name: leaf for name, leaf in delta.items() if name not in sums}), **sums}
+
     def merge(self, totals: Sequence[Total]) -> Total:
-        """Return every array of the totals summed."""
-        return added(totals)
+        """Return every array of the totals summed, digits normalised."""
+        sums = added(totals)
+        if len(totals) == 1:
+            return sums
+        return {**sums, **{name: normalised(sums[name]) for name in self.exact}}
 
 
 def _wide(leaf: np.ndarray) -> np.ndarray:

@@ -1,6 +1,6 @@
 """Per unit: in how many images it fires, its mean for each class and how selective that is; what could not be read."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +9,6 @@ import numpy as np
 from jaxtyping import Float
 
 from cnnviz_jax.plugin import (
-    ADDITIONS,
     LIMBS,
     Batch,
     Dataset,
@@ -17,12 +16,10 @@ from cnnviz_jax.plugin import (
     LayerReducer,
     Provenance,
     Total,
-    added,
     by_position,
     exact_limbs,
     exact_means,
     extremes,
-    normalised,
     unread_note,
 )
 
@@ -36,6 +33,7 @@ class ClassMeans(LayerReducer):
     Result of `finish`: `mean` (classes, c) float64, 0 where a class has no image, and `count` (classes, c).
     """
 
+    exact = ("sum",)
     classes: int
     """Labels run from 0 to classes - 1."""
 
@@ -43,11 +41,6 @@ class ClassMeans(LayerReducer):
     def fields(self) -> tuple[str, ...]:
         """The label."""
         return ("label",)
-
-    @property
-    def capacity(self) -> int:
-        """As many images as int32 digits can add."""
-        return ADDITIONS
 
     def init(self) -> Delta:
         """Return zero sums."""
@@ -67,17 +60,6 @@ class ClassMeans(LayerReducer):
             "sum": delta["sum"].at[rows].add(exact_limbs(strongest)),
             "count": delta["count"].at[rows].add(usable.astype(jnp.int32)),
         }
-
-    def lift(self, delta: Mapping[str, Any]) -> Total:
-        """Return the sums with their digits normalised: at once, as those of 1,000 classes are gigabytes."""
-        return {**super().lift({"count": delta["count"]}), "sum": normalised(np.asarray(delta["sum"]))}
-
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the sums of all, digits normalised."""
-        sums = added(totals)
-        if len(totals) == 1:
-            return sums
-        return {**sums, "sum": normalised(sums["sum"])}
 
     def finish(self, total: Total) -> Total:
         """Return the means, each rounded once."""

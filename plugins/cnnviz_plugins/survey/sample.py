@@ -86,15 +86,15 @@ def slots_of(
         ids: Their numbers.
         usable: False for those that must not be kept.
     """
-    count, numbers_of_batch = len(delta["rank"]), jnp.arange(len(ids), dtype=jnp.int32)
+    count, places = len(delta["rank"]), jnp.arange(len(ids), dtype=jnp.int32)
     new = (jnp.where(usable, hashed, jnp.uint32(_NO_ID)), jnp.where(usable, ids, jnp.uint32(_NO_ID)))
     ranks, numbers = (jnp.concatenate(both) for both in zip((delta["rank"], delta["id"]), new, strict=True))
     # Rows that stay are not moved: a newcomer takes the slot of one that leaves. The merge puts them in order. What is
     # behind the `count` lowest are slots that leave, and as many of the batch as find no place; of what comes, the
     # first takes the first slot that leaves.
     behind = jnp.sort(jnp.lexsort((numbers, ranks))[count:].astype(jnp.int32))
-    comes = (behind[None] != count + numbers_of_batch[:, None]).all(1)
-    coming = jnp.sort(jnp.where(comes, numbers_of_batch, len(ids)))
+    comes = (behind[None] != count + places[:, None]).all(1)
+    coming = jnp.sort(jnp.where(comes, places, len(ids)))
     return new, jnp.full(ids.shape, count, jnp.int32).at[coming].set(behind, mode="drop")
 
 

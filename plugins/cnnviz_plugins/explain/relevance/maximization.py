@@ -1,6 +1,6 @@
 """Relevance maximisation: the images in which a channel mattered most for the class, not those it fired on most."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -9,9 +9,7 @@ import numpy as np
 from jaxtyping import Array, Float, Int
 
 from cnnviz_jax.plugin import (
-    ADDITIONS,
     LIMBS,
-    UNIT_EXPONENT,
     Batch,
     ClassScore,
     Dataset,
@@ -24,12 +22,10 @@ from cnnviz_jax.plugin import (
     SurveyPlan,
     TopK,
     Total,
-    added,
     by_position,
     exact_limbs,
-    exact_totals,
+    exact_means,
     kept_images,
-    normalised,
     surveyed_layer,
     targets,
     unread_note,
@@ -102,6 +98,7 @@ class ClassRelevance(LayerReducer):
     channel spoke for its class; `images` (1,).
     """
 
+    exact = ("sum",)
     classes: int
     source: LayerRelevance
 
@@ -109,11 +106,6 @@ class ClassRelevance(LayerReducer):
     def derived(self) -> tuple[Derived, ...]:
         """The layer's relevance."""
         return (self.source,)
-
-    @property
-    def capacity(self) -> int:
-        """As many images as int32 digits can add."""
-        return ADDITIONS
 
     def init(self) -> Delta:
         """Return zero sums."""
@@ -138,18 +130,9 @@ class ClassRelevance(LayerReducer):
             "images": delta["images"] + batch.valid.sum(dtype=jnp.int32)[None],
         }
 
-    def merge(self, totals: Sequence[Total]) -> Total:
-        """Return the sums of all, digits normalised."""
-        sums = added(totals)
-        return {**sums, "sum": normalised(sums["sum"])}
-
     def finish(self, total: Total) -> Total:
         """Return the means, each rounded once."""
-        sums, count = exact_totals(total["sum"]), total["count"]
-        mean = np.zeros(count.shape)
-        for place in map(tuple, np.argwhere(count > 0)):
-            mean[place] = sums[place] / (int(count[place]) * (1 << -UNIT_EXPONENT))
-        return {"mean": mean, "fired": total["fired"], "images": total["images"]}
+        return {"mean": exact_means(total["sum"], total["count"]), "fired": total["fired"], "images": total["images"]}
 
 
 def build(config: RelevanceMaximizationConfig, model: Model) -> SurveyPlan:
