@@ -69,7 +69,7 @@ def explain_device_batch(
     """
     if fold.mixes_images:
         raise UsageError("this technique looks at several images together; a sweep explains each by itself")
-    return explained(fold.in_groups(model), Case(model, target, keys, images), inner_chunk)
+    return explained(fold.in_groups(model, target), Case(model, target, keys, images), inner_chunk)
 
 
 def explained(fold: Fold, batch: Case, inner_chunk: int) -> tuple[Heatmap, Float[Array, " b"]]:

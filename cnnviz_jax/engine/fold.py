@@ -11,6 +11,7 @@ from jaxtyping import Array, Float, Key, Shaped
 from cnnviz_jax.engine.case import Case
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.results.attribution import Heatmap, View
+from cnnviz_jax.targets.target import Target
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +57,7 @@ class Fold:
         """After how many evaluations `refine` looks at what is there; the last is `evaluations`."""
         return (self.evaluations,)
 
-    def in_groups(self, model: Model) -> "Fold":
+    def in_groups(self, model: Model, target: Target | None = None) -> "Fold":
         """Return the fold as a loop on the host runs it best: itself, or one whose evaluations several programs serve.
 
         Asked once a run. A sweep's step is one program, in which the groups stand one after another; noisy copies run
@@ -73,7 +74,7 @@ class Fold:
         """Return the fold whose `evaluate` serves the evaluations of one of the groups."""
         return self
 
-    def group_costs(self, model: Model) -> tuple[float, ...]:
+    def group_costs(self, model: Model, target: Target | None = None) -> tuple[float, ...]:
         """Return how long one evaluation of each group takes, in any unit, for `cnnviz explain --plan`."""
         return (1.0,) * len(self.group_ends)
 

@@ -101,7 +101,7 @@ class FoldRun:
         devices: Sequence[Any] = (),
     ) -> None:
         """Plan and compile the chunk; arguments as `run_fold`'s, a batch of images in one."""
-        self.fold, self.cache, self.count = fold.in_groups(cases.model), cache, len(cases.image)
+        self.fold, self.cache, self.count = fold.in_groups(cases.model, cases.target), cache, len(cases.image)
         # A cache keeps image by image, so that one is computed at a time and the devices share its evaluations.
         self.spread = Spread.over(devices, cases, self.count if cache is None else 1, fold.evaluations)
         self.cases = cases if self.spread is None else self.spread.placed(cases)
@@ -263,7 +263,7 @@ class FoldRun:
 
     def chunk_costs(self) -> Iterator[float]:
         """Yield how long each chunk is predicted to take, in chunks of the first group."""
-        costs = self.fold.group_costs(self.cases.model)
+        costs = self.fold.group_costs(self.cases.model, self.cases.target)
         for _, group, _ in self.chunks(0):
             yield costs[group] * self._chunk_of(group) / (costs[0] * self._chunk_of(0))
 

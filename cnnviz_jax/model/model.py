@@ -15,7 +15,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Array, Float
 
-from cnnviz_jax.compiling import abstract, in_batches, shapes_returned
+from cnnviz_jax.compiling import abstract, in_batches, is_to_be_compiled_quickly, shapes_returned
 from cnnviz_jax.data.given import Images, check_images, of_bytes
 from cnnviz_jax.errors import LayerKindError, ModelError, TargetError, UsageError
 from cnnviz_jax.model.codes import CodeLayer, change_codes, code_layer, layers_below, read_codes, with_code_rows
@@ -366,6 +366,10 @@ class Model(Copied):
         handlers: Mapping[str, Handler] | None = None,
     ) -> tuple[Float[Array, ""], dict[str, Float[Array, "..."]]]:
         """Return the target's score of one image and the values at the layers `read`; see `run`."""
+        is_plain = not (read or add or replace or rules or handlers or is_to_be_compiled_quickly())
+        if is_plain and (found := self.structure.of_target(self.params, target)) is not None:
+            params, structure, alone = found
+            return alone.score(Model(params, structure).run(image)[0], {}), {}
         every = tuple(dict.fromkeys((*read, *target.layers)))
         outputs, activations = self.run(
             image,

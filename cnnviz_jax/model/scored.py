@@ -14,5 +14,8 @@ class Scored(Protocol):
     def needs_outputs(self) -> bool:
         """Whether `score` reads the outputs."""
 
+    def of_one_class(self) -> "tuple[Any, Scored] | None":
+        """Return the one class whose score is all that `score` reads, and what then scores that score alone."""
+
     def score(self, outputs: Any, activations: dict[str, Any]) -> Any:
         """Return the score of one image."""

@@ -13,11 +13,13 @@ from jaxtyping import Array, Float
 from cnnviz_jax.errors import ModelError, reason_of
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.pure import Precision, PureModel
+from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.several_inputs import SeveralInputs
 from cnnviz_jax.model.spaces import Space
 from cnnviz_jax.program import Program
 from cnnviz_jax.program.graph.fingerprint import fingerprint
 from cnnviz_jax.program.rewrites.low_precision import low_precision_products
+from cnnviz_jax.program.rewrites.one_class import of_one_class
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -71,6 +73,38 @@ class Structure(Given):
 
     def __hash__(self) -> int:
         return hash(self._identity)
+
+    @functools.cached_property
+    def of_one_class(self) -> "Structure | None":
+        """The same model with the score of one class for output, where much is saved; else `None`.
+
+        Its parameters are the model's and the number of the class.
+
+        Cost: a trace, where there is such a structure.
+        """
+        graph, program = self.program.graph, self.program
+        ends = self.read_values((), need_outputs=True)
+        apply = of_one_class(program, ends[0]) if len(ends) == 1 else None
+        if apply is None:
+            return None
+        shapes = [jax.ShapeDtypeStruct(graph.values[n].shape, graph.values[n].dtype) for n in graph.param_ids]
+        params = program.tree_of(shapes), jax.ShapeDtypeStruct((), jnp.int32)
+        pure = dataclasses.replace(self.pure, param_paths=(*self.pure.param_paths, "class"))
+        read = traced(apply, pure, self.input_shape, params, extents=self.extents)
+        return dataclasses.replace(
+            self, pure=pure, apply=lambda params, x: (apply(params, x), ()), program=read, head=None, sizes={}
+        )
+
+    def of_target(self, params: Any, target: Scored) -> "tuple[Any, Structure, Scored] | None":
+        """Return parameters and structure of a target's one class, and what scores it; `None` where nothing is gained.
+
+        Something is where a layer at every position makes all classes, as in SqueezeNet, and the target is the logit of
+        one.
+        """
+        asked = target.of_one_class()
+        if asked is None or self.of_one_class is None:
+            return None
+        return (params, jnp.asarray(asked[0], jnp.int32)), self.of_one_class, asked[1]
 
     def given(self, **changes: Any) -> Given:
         """Return what it was read from, with some of it changed, to read it anew."""

@@ -65,6 +65,7 @@ class WindowSweep:
             model: The model.
             target: What is scored; the outputs where it is left out.
         """
+        model, target = _asked(model, target)
         return _planned(self, model.structure, *_own(model, target)).plan
 
     def is_faster(self, model: Model, target: Scored | None = None) -> bool:
@@ -83,6 +84,7 @@ class WindowSweep:
         the network and the windows alone, not on the machine or the number of images. The first group needs the most
         memory, where groups are run in chunks of one size.
         """
+        model, target = _asked(model, target)
         found = _grouped(self, model.structure, *_own(model, target), jax.default_backend())
         return tuple(replace(group, beside=found) for group in found) if len(found) > 1 else (self,)
 
@@ -91,6 +93,7 @@ class WindowSweep:
 
         Cost: one forward pass; memory for about all activations of one image.
         """
+        model, target = _asked(model, target)
         return _planned(self, model.structure, *_own(model, target)).prepare(model.params, image[None])
 
     def run(
@@ -110,8 +113,10 @@ class WindowSweep:
             occluded: What shows inside the window, as large as the image.
             unchanged: What `prepare` returned for the image and the same target.
             place: Which interval along each axis, from `place`; traced.
-            target: What is going to be scored; the outputs where it is left out.
+            target: What is going to be scored; the outputs where it is left out. Of the logit of one class, where a
+                layer at every position makes all, the logits are that one; see `Structure.of_target`.
         """
+        model, target = _asked(model, target)
         names, need_outputs = _wanted(target)
         program, structure = model.program, model.structure
         own = model.own_layers(names)
@@ -133,7 +138,9 @@ class WindowSweep:
         target: Scored,
     ) -> Float[Array, ""]:
         """Return the target's score when an image looks like `occluded` in one window; see `run`."""
-        return target.score(*self.run(model, image, occluded, unchanged, place, target))
+        found = model.structure.of_target(model.params, target)
+        scored = target if found is None else found[2]
+        return scored.score(*self.run(model, image, occluded, unchanged, place, target))
 
     def mask(self, extents: tuple[int, ...], place: SweepPlace) -> Bool[Array, "h w 1"]:
         """Return which pixels a window occludes; of a volume, held slice below slice, which voxels.
@@ -148,6 +155,12 @@ class WindowSweep:
             at = jnp.arange(extent).reshape([-1 if k == axis else 1 for k in range(len(extents))])
             along.append((at >= first) & (at < stop))
         return functools.reduce(jnp.logical_and, along).reshape(-1, extents[-1], 1)
+
+
+def _asked(model: Model, target: Scored | None) -> tuple[Model, Scored | None]:
+    """The model that computes no more than is asked for, and what scores it."""
+    found = None if target is None else model.structure.of_target(model.params, target)
+    return (model, target) if found is None else (Model(found[0], found[1]), found[2])
 
 
 def _wanted(target: Scored | None) -> tuple[tuple[str, ...], bool]:

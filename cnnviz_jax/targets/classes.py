@@ -32,6 +32,10 @@ class ClassScore(Target):
     index: Int[Array, "*n"] | int
     of: Unit = static(default="logit")
 
+    def of_one_class(self) -> tuple[Any, Target] | None:
+        """Return the class, where its logit is asked for: all else compares it with other classes."""
+        return (self.index, dataclasses.replace(self, index=0)) if self.of == "logit" else None
+
     def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the class's score; `outputs` are the logits, classes last, averaged over any map axes."""
         logits = jnp.asarray(outputs, jnp.float32)

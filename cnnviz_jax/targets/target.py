@@ -29,6 +29,13 @@ class Target:
         """Whether `score` reads the model's outputs; if not, only the program below `layers` runs."""
         return True
 
+    def of_one_class(self) -> "tuple[Any, Target] | None":
+        """Return the one class whose logit is all that `score` reads, and the target that scores it where it is alone.
+
+        `None` where `score` reads more; a model may then not leave out the other classes.
+        """
+        return None
+
     def score(self, outputs: Any, activations: dict[str, Float[Array, "..."]]) -> Float[Array, ""]:
         """Return the score of one image from its outputs and its layer values (canonical axes: h w c)."""
         raise TypeError(f"{type(self).__name__} defines no score")

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, UsageError, WindowError, WindowPlan, WindowSweep
+from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target, UsageError, WindowError, WindowPlan, WindowSweep
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
@@ -102,11 +102,11 @@ class Occlusion(Fold):
             return (self.evaluations,)
         return (len(self.adaptive.coarse), self.evaluations)
 
-    def in_groups(self, model: Model) -> "Occlusion":
+    def in_groups(self, model: Model, target: Target | None = None) -> "Occlusion":
         """Return the fold with its windows in groups, where that is predicted to be faster."""
         if self.sweep is None or self.channels or self.adaptive is not None:
             return self
-        groups = self.sweep.groups(model)
+        groups = self.sweep.groups(model, self._read_from(target))
         return replace(self, groups=groups) if len(groups) > 1 else self
 
     @property
@@ -120,9 +120,9 @@ class Occlusion(Fold):
         """Return the fold that computes the windows of one group."""
         return replace(self, group=number, sweep=self.groups[number]) if self.groups else self
 
-    def group_costs(self, model: Model) -> tuple[float, ...]:
+    def group_costs(self, model: Model, target: Target | None = None) -> tuple[float, ...]:
         """Return the predicted work of one window of each group."""
-        return tuple(group.work(model) for group in self.groups) or (1.0,)
+        return tuple(group.work(model, self._read_from(target)) for group in self.groups) or (1.0,)
 
     def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
         """Return positions, operations of both engines and the share of each layer."""
@@ -147,9 +147,8 @@ class Occlusion(Fold):
         if self.config.channels is not None:
             chosen = jnp.isin(jnp.arange(case.image.shape[-1]), jnp.asarray(self.config.channels))
             occluded = jnp.where(chosen, occluded, case.image)
-        target = None if self.config.score == "distribution" else case.target
         sweep = self.groups[0] if self.groups else self.sweep
-        unchanged = () if sweep is None else sweep.prepare(case.model, case.image, target)
+        unchanged = () if sweep is None else sweep.prepare(case.model, case.image, self._read_from(case.target))
         order = None if self.adaptive is None else self.adaptive.start()
         return _Context(occluded, self._reading(case, case.image), unchanged, order)
 
@@ -186,6 +185,10 @@ class Occlusion(Fold):
             covering = covering / jnp.maximum(covering.sum(0), 1)
         values = jnp.einsum("hwp,pc->hwc", maps, covering, precision="highest")
         return Heatmap(values=values, extras={"grid": jnp.moveaxis(grid, 0, -1)})
+
+    def _read_from(self, target: Target | None) -> Target | None:
+        """What windows are scored by; nothing where all outputs are compared."""
+        return None if self.config.score == "distribution" else target
 
     def _reading(self, case: Case, image: Float[Array, "h w c"]) -> Float[Array, " k"]:
         """Return what is compared: the score, or the predicted distribution."""
