@@ -72,6 +72,7 @@ class Engine:
         self.fold = Occlusion.build(config, model)
         chunk = "auto" if options.chunk is None else options.chunk
         target = targets.resolve(0, model, image)
+        self.fold = self.fold.in_groups(model, target, options.images)
         case = Case(model, target, keys_for(root_key(0), [0]), jnp.asarray(image))
         self.run = FoldRun(self.fold, case, chunk, options.budget)
         # All positions cost the same where whole images are computed.
@@ -131,6 +132,7 @@ def compare(name: str, window: int, options: argparse.Namespace) -> dict[str, An
         "fastest_ms_per_position": {kind: round(1e3 * seconds, 3) for kind, seconds in fastest.items()},
         "gflops_per_s": {kind: round(flops[kind] / fastest[kind] / 1e9, 1) for kind in engines},
         "per_position": compared(times, "dense", "incremental"),
+        "images": options.images,
         "flops_ratio_compiled": round(flops["dense"] / max(flops["incremental"], 1.0), 3),
         "flops_ratio_of_one_program": round(plan.dense_flops / plan.flops, 3),
         "predicted_mib": {kind: round(engine.run.step.need_bytes / 2**20) for kind, engine in engines.items()},
@@ -184,6 +186,7 @@ if __name__ == "__main__":
     parser.add_argument("--layout", default="NHWC", choices=["NHWC", "NCHW"])
     parser.add_argument("--positions", type=int, default=1000, help="windows that are timed, spread over the sweep")
     parser.add_argument("--chunk", type=int, default=None, help="windows at once; what memory allows when left out")
+    parser.add_argument("--images", type=int, default=1, help="of the call whose groups of windows are taken")
     parser.add_argument("--budget", type=int, default=None, help="bytes one compiled program may need")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of A B; the median ratio is reported")
     parser.add_argument("--memory", action="store_true", help="one engine alone: peak of memory against its prediction")

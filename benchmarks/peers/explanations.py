@@ -108,6 +108,8 @@ def occlusion(sides: Sides) -> dict[str, Any]:
         "stride": options.stride,
         "engine": dict(engine.fold.notes)["engine"],
         "chunk": engine.run.chunk,
+        "images": options.images,
+        "groups": len(engine.run.fold.group_ends),
     }
     return {
         **alternate(peer, ours, repeats=options.repeats, **counts),
@@ -185,6 +187,7 @@ def main() -> None:
     parser.add_argument("--nodes", type=int, default=50, help="of integrated gradients")
     parser.add_argument("--batches", nargs="+", type=int, default=[1, 4, 8, 16], help="that are tried for Captum")
     parser.add_argument("--repeats", type=int, default=5, help="rounds of A B; the median ratio is reported")
+    parser.add_argument("--images", type=int, default=1, help="of the call whose groups of windows are taken")
     parser.add_argument("--chunk", type=int, default=None, help="our positions at once; planned when left out")
     parser.add_argument("--budget", type=int, default=None, help="bytes one of our programs may need")
     parser.add_argument("--slim", type=int, default=1, help="divides all channels, to try the script out")

@@ -57,11 +57,11 @@ class Fold:
         """After how many evaluations `refine` looks at what is there; the last is `evaluations`."""
         return (self.evaluations,)
 
-    def in_groups(self, model: Model, target: Target | None = None) -> "Fold":
+    def in_groups(self, model: Model, target: Target | None = None, images: int = 1) -> "Fold":
         """Return the fold as a loop on the host runs it best: itself, or one whose evaluations several programs serve.
 
-        Asked once a run. A sweep's step is one program, in which the groups stand one after another; noisy copies run
-        the fold as it is.
+        Asked once a run, with the number of its images. A sweep's step is one program, in which the groups stand one
+        after another; noisy copies run the fold as it is.
         """
         return self
 

@@ -101,7 +101,8 @@ class FoldRun:
         devices: Sequence[Any] = (),
     ) -> None:
         """Plan and compile the chunk; arguments as `run_fold`'s, a batch of images in one."""
-        self.fold, self.cache, self.count = fold.in_groups(cases.model, cases.target), cache, len(cases.image)
+        self.cache, self.count = cache, len(cases.image)
+        self.fold = fold.in_groups(cases.model, cases.target, self.count)
         # A cache keeps image by image, so that one is computed at a time and the devices share its evaluations.
         self.spread = Spread.over(devices, cases, self.count if cache is None else 1, fold.evaluations)
         self.cases = cases if self.spread is None else self.spread.placed(cases)

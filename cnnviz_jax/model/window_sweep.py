@@ -77,15 +77,17 @@ class WindowSweep:
         plan = self.plan(model, target)
         return _PACE * plan.flops + _CUT_FLOPS * plan.read_elements
 
-    def groups(self, model: Model, target: Scored | None = None) -> "tuple[WindowSweep, ...]":
+    def groups(self, model: Model, target: Scored | None = None, images: int = 1) -> "tuple[WindowSweep, ...]":
         """Return the sweep in groups of windows that need about equally much, each a program of its own.
 
         One group, the sweep itself, where further programs would take longer to compile than they save. It depends on
-        the network and the windows alone, not on the machine or the number of images. The first group needs the most
-        memory, where groups are run in chunks of one size.
+        the network, the windows and the number of images, by powers of four, not on the machine. The first group needs
+        the most memory, where groups are run in chunks of one size.
         """
         model, target = _asked(model, target)
-        found = _grouped(self, model.structure, *_own(model, target), jax.default_backend())
+        # By powers, so that few numbers of images have programs of their own: 4 to 15 share theirs.
+        images = 4 ** ((images.bit_length() - 1) // 2)
+        found = _grouped(self, model.structure, *_own(model, target), images, jax.default_backend())
         return tuple(replace(group, beside=found) for group in found) if len(found) > 1 else (self,)
 
     def prepare(self, model: Model, image: Float[Array, "h w c"], target: Scored | None = None) -> tuple[Array, ...]:
@@ -174,7 +176,7 @@ def _own(model: Model, target: Scored | None) -> tuple[tuple[str, ...], bool]:
 
 @functools.lru_cache(maxsize=16)
 def _grouped(
-    sweep: WindowSweep, structure: Structure, names: tuple[str, ...], need_outputs: bool, backend: str
+    sweep: WindowSweep, structure: Structure, names: tuple[str, ...], need_outputs: bool, images: int, backend: str
 ) -> tuple[WindowSweep, ...]:
     plan = _planned(sweep, structure, names, need_outputs).plan
     regions = TrueRegions.of(plan)
@@ -184,7 +186,7 @@ def _grouped(
     is_long = regions.count * plan.flops > _LONG_S * pace
 
     def is_worth(saved: float, done: float) -> bool:
-        return (is_long and done > _NEAR * regions.flops) or _PACE * saved > compile_s * pace
+        return (is_long and done > _NEAR * regions.flops) or _PACE * saved * images > compile_s * pace
 
     def need(group: PlaceGroup) -> float:
         at_once = min(group.count, 32)

@@ -119,7 +119,9 @@ def explain(
             jax.tree.map(lambda leaf, i=i: leaf[i], (images, resolved, keys, given.own)) for i in range(len(images))
         ]
         each = [(arrays_digest((row[0], row[1], jax.random.key_data(row[2]), row[3], given.shared)),) for row in rows]
-        cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(fold))
+        # In groups: they decide the order of an image's evaluations, and how many images there are decides them.
+        run = fold.in_groups(model, resolved, len(images))
+        cache = ResumeFolder(folder, model, each, technique=spec.name, fold=repr(run))
     with running(spec):
         heatmap, scores = run_fold(
             fold, model, images, resolved, keys, chunk=chunk, memory_budget=memory_budget,

@@ -19,7 +19,7 @@ from cnnviz_jax.engine.techniques import resolve_technique
 from cnnviz_jax.errors import Interrupted
 from cnnviz_jax.model import window_sweep
 from cnnviz_jax.model.window_sweep import WindowSweep
-from cnnviz_jax.program import TrueRegions
+from cnnviz_jax.program import PlaceGroup, TrueRegions
 from cnnviz_jax.targets import ClassScore
 from cnnviz_jax.verbs.explain import Prepared
 from tests.explain.small_network import model, some_images
@@ -115,6 +115,41 @@ def test_ctrl_c_between_groups_keeps_what_is_done(at_most, tmp_path):
     options |= {"stride": 1, "folder": tmp_path / "unfinished"}
     with pytest.raises(Interrupted, match="evaluations of image 0 are done and kept"):
         cv.explain("occlusion", model(), images, progress=press, **{**OPTIONS, "engine": "incremental", **options})
+    again = cv.explain("occlusion", model(), images, **{**OPTIONS, "engine": "incremental", **options})
+    dense = cv.explain("occlusion", model(), images, **{**OPTIONS, "engine": "dense", "stride": 1})
+    np.testing.assert_allclose(again.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())
+
+
+@pytest.fixture
+def worth_it_for_four(monkeypatch):
+    """A program costs what the first split saves of two images."""
+    sweep = resolve_technique("occlusion", "explain", {**WINDOWS, "engine": "incremental"}, model()).built.sweep
+    whole = sweep.plan(model(), ClassScore(1))
+    regions = TrueRegions.of(whole)
+    first = regions.split(PlaceGroup(tuple(np.arange(len(side)) for side in regions.sides)))
+    monkeypatch.setattr(window_sweep, "_COMPILE_S", 2 * window_sweep._PACE * first.saved / 1e11)
+    monkeypatch.setattr(window_sweep, "_COMPILE_STEP_S", 0.0)
+    window_sweep._grouped.cache_clear()
+    yield sweep
+    window_sweep._grouped.cache_clear()
+
+
+def test_more_images_are_worth_more_programs_and_four_to_fifteen_share_theirs(worth_it_for_four):
+    counts = {images: len(worth_it_for_four.groups(model(), ClassScore(1), images)) for images in (1, 3, 4, 15, 16)}
+    assert counts[1] == counts[3] == 1
+    assert counts[4] == counts[15] > 1
+    assert counts[16] >= counts[4]
+
+
+def test_what_one_image_left_unfinished_is_not_taken_for_the_order_of_four(worth_it_for_four, tmp_path):
+    images, options = some_images(4), {"chunk": 4, "stride": 1, "folder": tmp_path / "unfinished"}
+
+    def press(done, total, what):
+        if 24 <= done < total:
+            os.kill(os.getpid(), signal.SIGINT)
+
+    with pytest.raises(Interrupted):
+        cv.explain("occlusion", model(), images[:1], progress=press, **{**OPTIONS, "engine": "incremental", **options})
     again = cv.explain("occlusion", model(), images, **{**OPTIONS, "engine": "incremental", **options})
     dense = cv.explain("occlusion", model(), images, **{**OPTIONS, "engine": "dense", "stride": 1})
     np.testing.assert_allclose(again.low_res, dense.low_res, atol=1e-5 * np.abs(dense.low_res).max())

@@ -102,11 +102,11 @@ class Occlusion(Fold):
             return (self.evaluations,)
         return (len(self.adaptive.coarse), self.evaluations)
 
-    def in_groups(self, model: Model, target: Target | None = None) -> "Occlusion":
+    def in_groups(self, model: Model, target: Target | None = None, images: int = 1) -> "Occlusion":
         """Return the fold with its windows in groups, where that is predicted to be faster."""
-        if self.sweep is None or self.channels or self.adaptive is not None:
+        if self.groups or self.sweep is None or self.channels or self.adaptive is not None:
             return self
-        groups = self.sweep.groups(model, self._read_from(target))
+        groups = self.sweep.groups(model, self._read_from(target), images)
         return replace(self, groups=groups) if len(groups) > 1 else self
 
     @property
