@@ -1,7 +1,8 @@
 """Operations of an occlusion sweep, counted: whole images, one program for all windows, groups, and the true regions.
 
-Nothing runs and no time is taken; the network's numbers do not matter and are zeros. Prints one JSON line for each
-network, window and number of programs, and one for the groups that `cv.explain` would take.
+Nothing runs and no time is taken; the network's numbers do not matter and are zeros. The score is the logit of one class.
+Prints one JSON line for each network, window and number of programs, and one for the groups that `cv.explain` would
+take of so many images.
 """
 
 import argparse
@@ -31,15 +32,16 @@ def network(name: str) -> cv.Model:
     return cv.adapt(nnx.merge(graph, zeros), input_shape=entry.input_shape, mean=entry.mean, std=entry.std)
 
 
-def counted(name: str, model: cv.Model, window: int, stride: int) -> list[dict[str, Any]]:
+def counted(name: str, model: cv.Model, window: int, stride: int, images: int) -> list[dict[str, Any]]:
     """Return the lines of one network and window."""
     intervals = tuple((i, i + window) for i in range(0, model.input_shape[0] - window + 1, stride))
     sweep = WindowSweep((intervals, intervals))
-    plan = sweep.plan(model)
+    target = cv.targets.class_score(0)
+    plan = sweep.plan(model, target)
     regions = TrueRegions.of(plan)
 
     def parted(groups: tuple[WindowSweep, ...]) -> float:
-        return sum(group.count * group.plan(model).flops for group in groups)
+        return sum(group.count * group.plan(model, target).flops for group in groups)
 
     def line(what: str, groups: tuple[WindowSweep, ...]) -> dict[str, Any]:
         done = parted(groups)
@@ -62,7 +64,7 @@ def counted(name: str, model: cv.Model, window: int, stride: int) -> list[dict[s
             "groups_over_true": round(done / regions.flops, 3),
         }
 
-    lines = [line("chosen", sweep.groups(model))]
+    lines = [line("chosen", sweep.groups(model, target, images))]
     for most in _PROGRAMS:
         found = place_groups(regions, lambda saved, done: saved > 0, most)
         groups = tuple(
@@ -78,9 +80,10 @@ if __name__ == "__main__":
     parser.add_argument("--networks", nargs="+", default=networks, choices=sorted(PUBLISHED))
     parser.add_argument("--windows", nargs="+", type=int, default=[8, 16, 32, 64])
     parser.add_argument("--stride", type=int, default=2, help="step between windows in pixels")
+    parser.add_argument("--images", type=int, default=1, help="of the call whose groups are chosen")
     options = parser.parse_args()
     for name in options.networks:
         model = network(name)
         for window in options.windows:
-            for each in counted(name, model, window, options.stride):
+            for each in counted(name, model, window, options.stride, options.images):
                 print(json.dumps(each), flush=True)
