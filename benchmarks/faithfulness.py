@@ -34,6 +34,7 @@ BUDGETS: dict[str, dict[str, Any]] = {
     "sobol": {"designs": 4},
     "hsic": {"masks": 200},
     "permutation-shap": {"samples": 4},
+    "shapley": {"segments": "grid(3)"},
     "extremal-perturbation": {"steps": 50},
     "guided-ig": {"steps": 30},
     "blur-ig": {"steps": 30},

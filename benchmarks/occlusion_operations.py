@@ -1,8 +1,8 @@
 """Operations of an occlusion sweep, counted: whole images, one program for all windows, groups, and the true regions.
 
-Nothing runs and no time is taken; the network's numbers do not matter and are zeros. The score is the logit of one class.
-Prints one JSON line for each network, window and number of programs, and one for the groups that `cv.explain` would
-take of so many images.
+Nothing runs and no time is taken; the network's numbers do not matter and are zeros. What is scored is the logit of one
+class. Prints one JSON line for each network, window and number of programs, and one for the groups that `cv.explain`
+would take of so many images.
 """
 
 import argparse

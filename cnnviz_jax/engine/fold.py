@@ -78,7 +78,7 @@ class Fold:
         """Return how long one evaluation of each group takes, in any unit, for `cnnviz explain --plan`."""
         return (1.0,) * len(self.group_ends)
 
-    def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
+    def plan(self, model: Model, target: Target | None = None, images: int = 1) -> tuple[tuple[str, str], ...]:
         """Return what a run would compute, as names and texts, for `cnnviz explain --plan`."""
         return ()
 

@@ -1,8 +1,9 @@
 """What a model asks of a target, so that targets can stand above models and know them."""
 
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
+@runtime_checkable
 class Scored(Protocol):
     """The part of `cnnviz_jax.targets.Target` that running a model needs."""
 

@@ -26,7 +26,7 @@ def explain_plan(made: Prepared, model: Model, *, chunk: Chunk = "auto") -> tupl
     cases = Case(model, made.target, made.keys, jnp.asarray(made.images), given=given, shared=shared)
     found = preview(FoldRun(fold, cases, chunk, None))
     count, evaluations = len(made.images), fold.evaluations
-    own = fold.plan(model)
+    own = fold.plan(model, made.target, count)
     return (
         ("images", f"{count:,}"),
         ("evaluations", f"{evaluations:,} per image, {min(found.chunk, evaluations):,} at once"),

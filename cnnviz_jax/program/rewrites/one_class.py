@@ -55,8 +55,8 @@ def of_one_class(program: TracedProgram, scores: int) -> Callable[[Any, Float[Ar
     read = tuple(dict.fromkeys(n for step in steps for n in step.inputs if n not in inside))
     evaluator = Evaluator(program.graph)
 
-    def fn(given: tuple[Any, Int[Array, ""]], x: Array) -> Array:
-        params, number = given
+    def fn(given: tuple[Any, Any], x: Array) -> Array:
+        params, number = given[0], jnp.asarray(given[1], jnp.int32)
         inputs = dict(zip(program.graph.param_ids, jax.tree.leaves(params), strict=True))
         inputs[program.graph.image_id] = x
 

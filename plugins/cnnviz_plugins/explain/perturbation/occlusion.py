@@ -3,6 +3,7 @@
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from itertools import accumulate, product
+from math import prod
 from typing import ClassVar, NamedTuple
 
 import jax
@@ -10,7 +11,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, Int
 
-from cnnviz_jax.plugin import Case, Fold, Heatmap, Model, Target, UsageError, WindowError, WindowPlan, WindowSweep
+from cnnviz_jax.plugin import (
+    Case,
+    Fold,
+    Heatmap,
+    Model,
+    Structure,
+    Target,
+    UsageError,
+    WindowError,
+    WindowPlan,
+    WindowSweep,
+)
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
 from cnnviz_plugins.explain.perturbation.plugin import OcclusionConfig
@@ -124,12 +136,12 @@ class Occlusion(Fold):
         """Return the predicted work of one window of each group."""
         return tuple(group.work(model, self._read_from(target)) for group in self.groups) or (1.0,)
 
-    def plan(self, model: Model) -> tuple[tuple[str, str], ...]:
+    def plan(self, model: Model, target: Target | None = None, images: int = 1) -> tuple[tuple[str, str], ...]:
         """Return positions, operations of both engines and the share of each layer."""
-        windows, count = self.windows, self.evaluations
+        windows, count, scored = self.windows, self.evaluations, self._read_from(target)
         more = f", {windows.count - count:,} of them interpolated" if count < windows.count else ""
         more += f", over {len(self.channels)} windows of channels" if self.channels else ""
-        plan = windows.sweep.plan(model)
+        plan = windows.sweep.plan(model, scored)
         rows = (
             ("window", f"{_times(windows.size)} px, stride {_times(windows.step)}"),
             ("positions", f"{_times(windows.counts)}{more}"),
@@ -137,9 +149,10 @@ class Occlusion(Fold):
             ("FLOPs incremental", f"{_billions(plan.flops)} per window, {_billions(count * plan.flops)} in all"),
             ("dense / incremental", f"{plan.dense_flops / max(plan.flops, 1.0):.2f}"),
             ("engine", "dense" if self.sweep is None else "incremental"),
-            *_parted(self.in_groups(model).groups, plan, model),
+            *_parted([group.plan(model, scored) for group in self.in_groups(model, target, images).groups], plan),
         )
-        return (*rows, *_layers(plan, model))
+        alone = None if scored is None else model.structure.of_target(model.params, scored)
+        return (*rows, *_layers(plan, model.structure if alone is None else alone[1]))
 
     def prepare(self, case: Case) -> "_Context":
         """Return the image as it looks where occluded, and what is read off the untouched one."""
@@ -296,22 +309,22 @@ class _Context(NamedTuple):
     """Which window each evaluation computes, where not all are."""
 
 
-def _parted(groups: tuple[WindowSweep, ...], plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
+def _parted(groups: list[WindowPlan], plan: WindowPlan) -> list[tuple[str, str]]:
     """What a sweep in groups computes."""
     if not groups:
         return []
-    counts = [group.count for group in groups]
-    total = sum(count * group.plan(model).flops for count, group in zip(counts, groups, strict=True))
+    counts = [prod(map(len, group.places)) for group in groups]
+    total = sum(count * group.flops for count, group in zip(counts, groups, strict=True))
     gain = plan.flops * sum(counts) / max(total, 1.0)
     return [
         ("programs", f"{len(groups)}, for windows that need equally much: {_billions(total)} in all, {gain:.2f} less")
     ]
 
 
-def _layers(plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
+def _layers(plan: WindowPlan, structure: Structure) -> list[tuple[str, str]]:
     """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
     named: dict[int, str] = {}
-    for name, layer in model.program.layers.items():
+    for name, layer in structure.program.layers.items():
         for node in layer.operation.nodes if layer.operation is not None else ():
             named.setdefault(node.order, name)
     dense: dict[str, float] = defaultdict(float)
