@@ -110,6 +110,35 @@ def test_where_classes_mix_or_nothing_is_gained_the_program_stays_whole(head: st
     assert of_one_class(program, program.result_ids[0]) is None
 
 
+@jax.custom_jvp
+@jax.jit
+def doubled(x: Any) -> Any:
+    """A ReLU by its values, with twice the gradient."""
+    return jnp.maximum(x, 0)
+
+
+doubled.defjvp(lambda values, changes: (doubled(*values), jnp.where(values[0] > 0, 2 * changes[0], 0)))
+
+
+@jax.custom_vjp
+def halved(x: Any) -> Any:
+    """A ReLU by its values, with half the gradient."""
+    return jnp.maximum(x, 0)
+
+
+halved.defvjp(lambda x: (halved(x), x), lambda x, change: (jnp.where(x > 0, change / 2, 0),))
+
+
+@pytest.mark.parametrize(("relu", "factor"), [(doubled, 2), (halved, 0.5)], ids=["jvp", "vjp"])
+def test_a_derivative_of_the_networks_own_is_kept(relu: Any, factor: float) -> None:
+    model = cv.adapt(lambda p, x: relu(scored(p, x)).mean((1, 2)), PARAMS, input_shape=(7, 6, 3))
+    slopes = [
+        jax.grad(lambda x, net=net: net.score(x, targets.ClassScore(2))[0])(IMAGES[0]) for net in (model, adapted())
+    ]
+    assert np.abs(slopes[1]).max() > 0.1
+    np.testing.assert_allclose(slopes[0], factor * slopes[1], rtol=1e-5, atol=1e-6)
+
+
 def adapted(head: str = "ReLU and mean") -> cv.Model:
     return cv.adapt(HEADS[head], PARAMS, input_shape=(7, 6, 3))
 

@@ -86,7 +86,7 @@ class _Chain:
             relu = self.relus.get(number)
             if not node.is_transparent:
                 # Inside stands a maximum, whose gradient at 0 is another than that of JAX's own ReLU.
-                if relu is None or self.shape(relu) != self.shape(number):
+                if relu is None or not self.is_jaxs_relu(node):
                     return None
                 steps.append(_Step(number, (relu,), lambda _, x: jax.nn.relu(x)))
                 number = relu
@@ -100,6 +100,22 @@ class _Chain:
             steps.append(step[0])
             number, axis = step[1:]
         return None
+
+    def is_jaxs_relu(self, node: Node) -> bool:
+        """Whether the call around a node has the derivative of `jax.nn.relu`, and not one of the network's own."""
+        call = [each for each in node.calls() if not each.is_leaf and each.name.startswith("custom_")][-1:]
+        if not call or len(call[0].inputs) != 1 or len(call[0].outputs) != 1:
+            return False
+        value = self.graph.values[call[0].outputs[0]]
+        example = jax.ShapeDtypeStruct(value.shape, value.dtype)
+
+        def derivative(function: Callable[[Array], Array]) -> str:
+            return str(jax.make_jaxpr(lambda x, change: jax.jvp(function, (x,), (change,)))(example, example))
+
+        try:
+            return derivative(lambda x: call[0].apply([x])[0]) == derivative(jax.nn.relu)
+        except TypeError:  # a `custom_vjp` has no forward derivative
+            return False
 
     def shape(self, number: int) -> tuple[int, ...]:
         return self.graph.values[number].shape
