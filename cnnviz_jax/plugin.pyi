@@ -92,6 +92,7 @@ from .model.expanded import expanded_weights as expanded_weights
 from .model.layers import INPUT as INPUT
 from .model.layers import Layer as Layer
 from .model.model import Model as Model
+from .model.one_class import of_one_class as of_one_class
 from .model.pure import AdaptOptions as AdaptOptions
 from .model.pure import Axes as Axes
 from .model.pure import PureModel as PureModel

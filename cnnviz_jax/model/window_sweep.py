@@ -15,6 +15,7 @@ from jaxtyping import Array, Bool, Float, Int
 
 from cnnviz_jax.model.layers import INPUT
 from cnnviz_jax.model.model import Model
+from cnnviz_jax.model.one_class import of_one_class
 from cnnviz_jax.model.scored import Scored
 from cnnviz_jax.model.structure import Structure
 from cnnviz_jax.program import ChangedWindows, PlaceGroup, Places, SweepPlace, TrueRegions, WindowPlan, place_groups
@@ -65,7 +66,7 @@ class WindowSweep:
             model: The model.
             target: What is scored; the outputs where it is left out.
         """
-        model, target = _asked(model, target)
+        model, target = of_one_class(model, target)
         return _planned(self, model.structure, *_own(model, target)).plan
 
     def is_faster(self, model: Model, target: Scored | None = None) -> bool:
@@ -84,7 +85,7 @@ class WindowSweep:
         the network, the windows and the number of images, by powers of four, not on the machine. The first group needs
         the most memory, where groups are run in chunks of one size.
         """
-        model, target = _asked(model, target)
+        model, target = of_one_class(model, target)
         # By powers, so that few numbers of images have programs of their own: 4 to 15 share theirs.
         images = 4 ** ((images.bit_length() - 1) // 2)
         found = _grouped(self, model.structure, *_own(model, target), images, jax.default_backend())
@@ -95,7 +96,7 @@ class WindowSweep:
 
         Cost: one forward pass; memory for about all activations of one image.
         """
-        model, target = _asked(model, target)
+        model, target = of_one_class(model, target)
         return _planned(self, model.structure, *_own(model, target)).prepare(model.params, image[None])
 
     def run(
@@ -118,7 +119,7 @@ class WindowSweep:
             target: What is going to be scored; the outputs where it is left out. Of the logit of one class, where a
                 layer at every position makes all, the logits are that one; see `Structure.of_target`.
         """
-        model, target = _asked(model, target)
+        model, target = of_one_class(model, target)
         names, need_outputs = _wanted(target)
         program, structure = model.program, model.structure
         own = model.own_layers(names)
@@ -140,8 +141,7 @@ class WindowSweep:
         target: Scored,
     ) -> Float[Array, ""]:
         """Return the target's score when an image looks like `occluded` in one window; see `run`."""
-        found = model.structure.of_target(model.params, target)
-        scored = target if found is None else found[2]
+        _, scored = of_one_class(model, target)
         return scored.score(*self.run(model, image, occluded, unchanged, place, target))
 
     def mask(self, extents: tuple[int, ...], place: SweepPlace) -> Bool[Array, "h w 1"]:
@@ -157,12 +157,6 @@ class WindowSweep:
             at = jnp.arange(extent).reshape([-1 if k == axis else 1 for k in range(len(extents))])
             along.append((at >= first) & (at < stop))
         return functools.reduce(jnp.logical_and, along).reshape(-1, extents[-1], 1)
-
-
-def _asked(model: Model, target: Scored | None) -> tuple[Model, Scored | None]:
-    """The model that computes no more than is asked for, and what scores it."""
-    found = None if target is None else model.structure.of_target(model.params, target)
-    return (model, target) if found is None else (Model(found[0], found[1]), found[2])
 
 
 def _wanted(target: Scored | None) -> tuple[tuple[str, ...], bool]:

@@ -7,11 +7,13 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
+from flax import linen as nn
 from jax import lax
 
 import cnnviz_jax as cv
 from cnnviz_jax import targets
 from cnnviz_jax.compiling import compilations
+from cnnviz_jax.model.one_class import of_one_class as of_one_class_model
 from cnnviz_jax.program.rewrites.one_class import of_one_class
 from tests.program.plain import SYMMETRIC, conv, traced
 
@@ -190,3 +192,49 @@ def test_images_of_several_classes_are_explained_as_each_alone_and_by_one_progra
     before = compilations()
     cv.explain("input-x-gradient", model, images, target=[0, 2])
     assert compilations() == before
+
+
+@pytest.mark.parametrize(
+    ("technique", "options"),
+    [
+        ("saliency", {}),
+        ("smoothgrad", {"samples": 4}),
+        ("smoothdiff", {"samples": 4}),
+        ("integrated-gradients", {"nodes": 4}),
+        ("feature-ablation", {"segments": "grid(3)"}),
+        ("rise", {"masks": 20}),
+        ("lrp", {}),
+        ("grad-cam", {}),
+    ],
+    ids=str,
+)
+def test_techniques_explain_the_class_as_they_explain_a_sum_that_needs_all(technique: str, options: Any) -> None:
+    model, images = adapted(), np.asarray(jax.nn.sigmoid(IMAGES))
+    one = targets.class_score(np.array([4, 0]))
+    found, whole = (
+        cv.explain(technique, model, images, target=target, key=1, progress=False, **options)
+        for target in (one, 1.0 * one)
+    )
+    np.testing.assert_allclose(found.values, whole.values, rtol=1e-4, atol=1e-5 * np.abs(whole.values).max())
+
+
+class Head(nn.Module):
+    """The network of ReLU and mean, of modules."""
+
+    @nn.compact
+    def __call__(self, x: Any) -> Any:
+        x = nn.relu(nn.Conv(4, (3, 3), name="first")(x))
+        return nn.relu(nn.Conv(CLASSES, (1, 1), name="head")(x)).mean((1, 2))
+
+
+def test_layers_keep_the_names_of_modules_and_smoothdiff_its_gates() -> None:
+    module = Head()
+    model = cv.adapt(module, module.init(jax.random.key(0), IMAGES[:1]), input_shape=(7, 6, 3))
+    target = targets.ClassScore(1)
+    alone, _ = of_one_class_model(model, target)
+    assert alone is not model
+    assert list(alone.layers) == list(model.layers)
+    images = np.asarray(jax.nn.sigmoid(IMAGES))
+    found, whole = (cv.explain("smoothdiff", model, images, target=each, key=0) for each in (target, 1.0 * target))
+    assert found.extras["switching"].shape == whole.extras["switching"].shape == (2, 2)
+    np.testing.assert_array_equal(found.extras["switching"][:, 0], whole.extras["switching"][:, 0])

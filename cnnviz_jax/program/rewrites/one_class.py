@@ -6,6 +6,7 @@ window half. Whoever asks for one class of a thousand needs one channel of it, a
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from math import prod
@@ -36,6 +37,8 @@ class _Step:
     value: int
     inputs: tuple[int, ...]
     compute: Callable[..., Array]
+    scope: str
+    """Name stack of the node, so that layers keep their names."""
 
 
 def of_one_class(program: TracedProgram, scores: int) -> Callable[[Any, Float[Array, "1 ..."]], Array] | None:
@@ -63,7 +66,8 @@ def of_one_class(program: TracedProgram, scores: int) -> Callable[[Any, Float[Ar
         def compute(*operands: Any) -> Array:
             known = dict(zip(read, operands, strict=True))
             for step in steps:
-                known[step.value] = step.compute(number, *(known[n] for n in step.inputs))
+                with jax.named_scope(step.scope) if step.scope else nullcontext():
+                    known[step.value] = step.compute(number, *(known[n] for n in step.inputs))
             return known[scores]
 
         return evaluator.run(inputs, (scores,), overrides={scores: Override(read, compute)})[scores]
@@ -88,7 +92,7 @@ class _Chain:
                 # Inside stands a maximum, whose gradient at 0 is another than that of JAX's own ReLU.
                 if relu is None or not self.is_jaxs_relu(node):
                     return None
-                steps.append(_Step(number, (relu,), lambda _, x: jax.nn.relu(x)))
+                steps.append(_Step(number, (relu,), lambda _, x: jax.nn.relu(x), _around(node)))
                 number = relu
                 continue
             product = self.product(node, axis)
@@ -141,7 +145,10 @@ class _Chain:
             if len(free) != 1 or axis != len(self.shape(node.outputs[0])) - 1:
                 return None
             return _Step(
-                node.outputs[0], node.inputs, lambda number, x, kernel: node.apply([x, _of(number, kernel, free[0])])[0]
+                node.outputs[0],
+                node.inputs,
+                lambda number, x, kernel: node.apply([x, _of(number, kernel, free[0])])[0],
+                node.outer_stack,
             )
         params, spec = node.params, node.params["dimension_numbers"]
         is_single = prod(self.shape(node.inputs[1])[k] for k in spec.rhs_spec[2:]) == 1
@@ -151,7 +158,7 @@ class _Chain:
             return None
         if axis != spec.out_spec[1]:
             return None
-        return _Step(node.outputs[0], node.inputs, partial(_at_each_position, node))
+        return _Step(node.outputs[0], node.inputs, partial(_at_each_position, node), node.name_stack)
 
     def depends(self, number: int) -> bool:
         return self.analysis.depends(number)
@@ -179,7 +186,13 @@ class _Chain:
                 return lax.broadcast_in_dim(fitted[0], one, node.params["broadcast_dimensions"])
             return node.apply(fitted)[0]
 
-        return _Step(node.outputs[0], node.inputs, compute), source, below
+        return _Step(node.outputs[0], node.inputs, compute, node.outer_stack), source, below
+
+
+def _around(node: Node) -> str:
+    """The name stack around the function that a node belongs to."""
+    outermost = [call for call in node.calls() if call.name.startswith("custom_")][-1]
+    return outermost.name_stack
 
 
 def _before(node: Node, old: Sequence[int], new: Sequence[int], axis: int) -> Iterator[int]:

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 import jax
 import jax.numpy as jnp
 
-from cnnviz_jax.plugin import Case, Heatmap, Model, noisy_image
+from cnnviz_jax.plugin import Case, Heatmap, Model, noisy_image, of_one_class
 from cnnviz_plugins.explain.gradient.mean_jacobians import Step, gradient_through, observed, steps_of
 from cnnviz_plugins.explain.gradient.plugin import SmoothdiffConfig
 from cnnviz_plugins.explain.gradient.saliency import PixelSum
@@ -23,8 +23,9 @@ class Smoothdiff(PixelSum):
 
     `extras` has the `mean_score` of the copies and `switching`, (n, gates): of each gate (ReLU, maximum, selection)
     the share of its units that are open for some copies and shut for others; NaN where the score does not depend on
-    the gate. The provenance names the `gates`, and as `mean_field` the products of two values that both see the image:
-    of each factor the mean is taken, as if the two were independent.
+    the gate, and of units of the explained class alone where a layer makes all classes at every position. The
+    provenance names the `gates`, and as `mean_field` the products of two values that both see the image: of each factor
+    the mean is taken, as if the two were independent.
 
     Randomness: copy i of an image is that of `smoothgrad` with the same key and noise.
     Cost: `samples` forward passes and one backward per image, and two forward ones; memory of one chunk of copies and
@@ -50,16 +51,18 @@ class Smoothdiff(PixelSum):
     def evaluate(self, case: Case) -> Any:
         """Return the score of one noisy copy and the numbers of all Jacobians there."""
         noisy = noisy_image(case.image, case.context, case.key)
-        return observed(case.model, noisy, case.target, steps_of(case.model, case.target))
+        model, target = of_one_class(case.model, case.target)
+        return observed(model, noisy, target, steps_of(model, target))
 
     def finish(self, case: Case, gathered: Any) -> Heatmap:
         """Return the gradient through the means."""
         score, slopes, score_slopes = jax.tree.map(lambda total: total / self.count, gathered)
-        steps = steps_of(case.model, case.target)
-        values = gradient_through(case.model, case.image, case.target, steps, slopes, score_slopes)
+        model, target = of_one_class(case.model, case.target)
+        steps = steps_of(model, target)
+        values = gradient_through(model, case.image, target, steps, slopes, score_slopes)
         # Means of 0 and 1 over `count` copies: exact in float32, so strictly between is neither.
         shares = {step.value: jnp.mean((mean[0] > 0) & (mean[0] < 1)) for step, mean in zip(steps, slopes, strict=True)}
-        every = [shares.get(step.value, jnp.nan) for step in steps_of(case.model) if step.is_gate]
+        every = [shares.get(step.value, jnp.nan) for step in steps_of(model) if step.is_gate]
         return Heatmap(values=values, extras={"mean_score": score, "switching": jnp.asarray(every, jnp.float32)})
 
 

@@ -16,12 +16,12 @@ from cnnviz_jax.plugin import (
     Fold,
     Heatmap,
     Model,
-    Structure,
     Target,
     UsageError,
     WindowError,
     WindowPlan,
     WindowSweep,
+    of_one_class,
 )
 from cnnviz_plugins.explain.perturbation.adaptive import CoarseFirst
 from cnnviz_plugins.explain.perturbation.fills import occluding_fill, resolved_fill
@@ -151,8 +151,7 @@ class Occlusion(Fold):
             ("engine", "dense" if self.sweep is None else "incremental"),
             *_parted([group.plan(model, scored) for group in self.in_groups(model, target, images).groups], plan),
         )
-        alone = None if scored is None else model.structure.of_target(model.params, scored)
-        return (*rows, *_layers(plan, model.structure if alone is None else alone[1]))
+        return (*rows, *_layers(plan, of_one_class(model, scored)[0]))
 
     def prepare(self, case: Case) -> "_Context":
         """Return the image as it looks where occluded, and what is read off the untouched one."""
@@ -321,10 +320,10 @@ def _parted(groups: list[WindowPlan], plan: WindowPlan) -> list[tuple[str, str]]
     ]
 
 
-def _layers(plan: WindowPlan, structure: Structure) -> list[tuple[str, str]]:
+def _layers(plan: WindowPlan, model: Model) -> list[tuple[str, str]]:
     """How much of each layer is recomputed; layers of less than a thousandth of all operations are summed up."""
     named: dict[int, str] = {}
-    for name, layer in structure.program.layers.items():
+    for name, layer in model.program.layers.items():
         for node in layer.operation.nodes if layer.operation is not None else ():
             named.setdefault(node.order, name)
     dense: dict[str, float] = defaultdict(float)
