@@ -31,7 +31,7 @@ BUDGETS: dict[str, dict[str, Any]] = {
     "rise": {"masks": 300},
     "kernel-shap": {"samples": 200},
     "lime": {"samples": 200},
-    "sobol": {"designs": 4},
+    "sobol": {"designs": 16},
     "hsic": {"masks": 200},
     "permutation-shap": {"samples": 4},
     "shapley": {"segments": "grid(3)"},
