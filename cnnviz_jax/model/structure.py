@@ -82,13 +82,11 @@ class Structure(Given):
 
         Cost: a trace, where there is such a structure.
         """
-        graph, program = self.program.graph, self.program
         ends = self.read_values((), need_outputs=True)
-        apply = of_one_class(program, ends[0]) if len(ends) == 1 else None
+        apply = of_one_class(self.program, ends[0]) if len(ends) == 1 else None
         if apply is None:
             return None
-        shapes = [jax.ShapeDtypeStruct(graph.values[n].shape, graph.values[n].dtype) for n in graph.param_ids]
-        params = program.tree_of(shapes), jax.ShapeDtypeStruct((), jnp.int32)
+        params = self.program.param_shapes, jax.ShapeDtypeStruct((), jnp.int32)
         pure = dataclasses.replace(self.pure, param_paths=(*self.pure.param_paths, "class"))
         read = traced(apply, pure, self.input_shape, params, extents=self.extents)
         return dataclasses.replace(

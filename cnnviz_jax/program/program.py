@@ -114,14 +114,6 @@ class Program(TracedProgram):
         """The same of a program that is compiled quickly and runs once, to the same numbers."""
         return compared_pools(self.graph, all_that_gain=False) | self._shifted
 
-    def tree_of(self, leaves: Sequence[Any]) -> Any:
-        """Return the parameters' tree with other leaves."""
-        return jax.tree.unflatten(self._params_tree, leaves)
-
-    def numbered(self, params: Any) -> dict[int, Any]:
-        """Return the parameters by their number in the graph."""
-        return dict(zip(self.graph.param_ids, jax.tree.leaves(params), strict=True))
-
     def _changes(
         self,
         inputs: dict[int, Any],

@@ -144,6 +144,17 @@ class TracedProgram:
             extents=extents,
         )  # fmt: skip
 
+    def numbered(self, params: Any) -> dict[int, Any]:
+        """Return the parameters by their number in the graph."""
+        return dict(zip(self.graph.param_ids, jax.tree.leaves(params), strict=True))
+
+    @property
+    def param_shapes(self) -> Any:
+        """The parameters' shapes and dtypes, in their tree."""
+        values = (self.graph.values[number] for number in self.graph.param_ids)
+        shapes = [jax.ShapeDtypeStruct(value.shape, value.dtype) for value in values]
+        return jax.tree.unflatten(self._params_tree, shapes)
+
     @functools.cached_property
     def fingerprint(self) -> str:
         """A digest that two traces share where they compute the same; see `program.graph.fingerprint`."""

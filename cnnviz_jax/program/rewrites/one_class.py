@@ -60,8 +60,7 @@ def of_one_class(program: TracedProgram, scores: int) -> Callable[[Any, Float[Ar
 
     def fn(given: tuple[Any, Any], x: Array) -> Array:
         params, number = given[0], jnp.asarray(given[1], jnp.int32)
-        inputs = dict(zip(program.graph.param_ids, jax.tree.leaves(params), strict=True))
-        inputs[program.graph.image_id] = x
+        inputs = {**program.numbered(params), program.graph.image_id: x}
 
         def compute(*operands: Any) -> Array:
             known = dict(zip(read, operands, strict=True))
@@ -90,9 +89,10 @@ class _Chain:
             relu = self.relus.get(number)
             if not node.is_transparent:
                 # Inside stands a maximum, whose gradient at 0 is another than that of JAX's own ReLU.
-                if relu is None or not self.is_jaxs_relu(node):
+                call = [each for each in node.calls() if each.name.startswith("custom_")][-1:]
+                if relu is None or not call or not self.is_jaxs_relu(call[0]):
                     return None
-                steps.append(_Step(number, (relu,), lambda _, x: jax.nn.relu(x), _around(node)))
+                steps.append(_Step(number, (relu,), lambda _, x: jax.nn.relu(x), call[0].name_stack))
                 number = relu
                 continue
             product = self.product(node, axis)
@@ -105,19 +105,18 @@ class _Chain:
             number, axis = step[1:]
         return None
 
-    def is_jaxs_relu(self, node: Node) -> bool:
-        """Whether the call around a node has the derivative of `jax.nn.relu`, and not one of the network's own."""
-        call = [each for each in node.calls() if not each.is_leaf and each.name.startswith("custom_")][-1:]
-        if not call or len(call[0].inputs) != 1 or len(call[0].outputs) != 1:
+    def is_jaxs_relu(self, call: Node) -> bool:
+        """Whether a call has the derivative of `jax.nn.relu`, and not one of the network's own."""
+        if len(call.inputs) != 1 or len(call.outputs) != 1:
             return False
-        value = self.graph.values[call[0].outputs[0]]
+        value = self.graph.values[call.outputs[0]]
         example = jax.ShapeDtypeStruct(value.shape, value.dtype)
 
         def derivative(function: Callable[[Array], Array]) -> str:
             return str(jax.make_jaxpr(lambda x, change: jax.jvp(function, (x,), (change,)))(example, example))
 
         try:
-            return derivative(lambda x: call[0].apply([x])[0]) == derivative(jax.nn.relu)
+            return derivative(lambda x: call.apply([x])[0]) == derivative(jax.nn.relu)
         except TypeError:  # a `custom_vjp` has no forward derivative
             return False
 
@@ -187,12 +186,6 @@ class _Chain:
             return node.apply(fitted)[0]
 
         return _Step(node.outputs[0], node.inputs, compute, node.outer_stack), source, below
-
-
-def _around(node: Node) -> str:
-    """The name stack around the function that a node belongs to."""
-    outermost = [call for call in node.calls() if call.name.startswith("custom_")][-1]
-    return outermost.name_stack
 
 
 def _before(node: Node, old: Sequence[int], new: Sequence[int], axis: int) -> Iterator[int]:

@@ -51,7 +51,7 @@ def resized(program: TracedProgram, layers: Sequence[str]) -> Callable[[Any, Arr
     numbers = [program.layer_node(name).value for name in layers]
 
     def below(params: Any, images: Array) -> tuple[Array, ...]:
-        known: dict[int, Any] = dict(zip(program.graph.param_ids, jax.tree.leaves(params), strict=True))
+        known = program.numbered(params)
         known |= {number: program.graph.values[number].constant for number in program.graph.constant_ids}
         known[program.graph.image_id] = images
         run = _Run(program, numbers)
