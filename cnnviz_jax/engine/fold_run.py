@@ -4,7 +4,7 @@ import time
 from bisect import bisect_right
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import jax
@@ -122,8 +122,8 @@ class FoldRun:
 
     def _own_chunk_of(self, group: int) -> int:
         """Those of them that one device does."""
-        begin, end = (0, *self.fold.group_ends)[group : group + 2]
-        return evenly(-(-(end - begin) // self._columns), self.size)
+        # A chunk ends where its round does, so one longer than every round would be padded in each of them.
+        return evenly(-(-self._longest[group] // self._columns), self.size)
 
     @property
     def batch(self) -> int:
@@ -268,7 +268,15 @@ class FoldRun:
         for _, group, _ in self.chunks(0):
             yield costs[group] * self._chunk_of(group) / (costs[0] * self._chunk_of(0))
 
-    @property
+    @cached_property
+    def _longest(self) -> list[int]:
+        """The most evaluations of each group that follow one another within a round."""
+        longest = [0] * len(self.fold.group_ends)
+        for begin, end, group in self._stretches:
+            longest[group] = max(longest[group], end - begin)
+        return longest
+
+    @cached_property
     def _stretches(self) -> list[tuple[int, int, int]]:
         """Evaluations that share a round and a group: the first, one past the last, and the group."""
         ends = sorted({*self.fold.rounds, *self.fold.group_ends})

@@ -119,3 +119,17 @@ def test_a_fold_of_forward_passes_plans_by_the_caches_and_one_of_gradients_does_
     images = np.zeros((1, 512, 512, 1), np.float32)
     case = Case(net, targets.resolve(0, net, images), keys_for(root_key(0), [0]), jnp.asarray(images))
     assert FoldRun(Powers(count=20), case).chunk == chunk
+
+
+@pytest.mark.parametrize(("rounds", "chunk"), [((2, 10, 20), 10), ((4, 20), 16), ((20,), 20)])
+def test_a_chunk_is_no_longer_than_the_longest_round(
+    rounds: tuple[int, ...], chunk: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Powers, "rounds", rounds)
+    monkeypatch.setattr(Powers, "refine", lambda fold, case, gathered: case.context)
+    net, images = cv.adapt(lambda x: x.sum((1, 2)), input_shape=(8, 8, 1)), np.ones((1, 8, 8, 1), np.float32)
+    case = Case(net, targets.resolve(0, net, images), keys_for(root_key(0), [0]), jnp.asarray(images))
+    fold_run = FoldRun(Powers(count=20, gather="stack"), case, chunk=20)
+    assert fold_run.chunk == chunk
+    heat, _ = fold_run.run_batch(0, lambda _: None)
+    np.testing.assert_allclose(heat.values, np.full((1, 8, 8), 190))
