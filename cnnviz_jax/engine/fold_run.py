@@ -269,12 +269,9 @@ class FoldRun:
             yield costs[group] * self._chunk_of(group) / (costs[0] * self._chunk_of(0))
 
     @cached_property
-    def _longest(self) -> list[int]:
+    def _longest(self) -> dict[int, int]:
         """The most evaluations of each group that follow one another within a round."""
-        longest = [0] * len(self.fold.group_ends)
-        for begin, end, group in self._stretches:
-            longest[group] = max(longest[group], end - begin)
-        return longest
+        return {group: length for length, group in sorted((end - begin, its) for begin, end, its in self._stretches)}
 
     @cached_property
     def _stretches(self) -> list[tuple[int, int, int]]:

@@ -65,3 +65,26 @@ def test_an_array_as_large_as_the_map_ties_a_program_to_its_size() -> None:
 
     with pytest.raises(ModelError, match=r"add with an array of 1x8x8x1 is tied to it"):
         resized(traced(net, PARAMS, (8, 8, 3)), ["first"])(PARAMS, jnp.ones((1, 11, 9, 3)))
+
+
+@jax.custom_vjp
+def halved(x: Any) -> Any:
+    """A ReLU by its values, with half the gradient."""
+    return jnp.maximum(x, 0)
+
+
+halved.defvjp(lambda x: (halved(x), x), lambda x, change: (jnp.where(x > 0, change / 2, 0),))
+
+
+@pytest.mark.parametrize(("relu", "is_kept"), [(jax.nn.relu, True), (halved, False)], ids=["jax", "own"])
+def test_a_relu_with_a_derivative_of_its_own_is_not_run_as_jaxs(relu: Any, is_kept: bool) -> None:
+    def net(p: Any, x: Any) -> Any:
+        return conv(relu(conv(x, p["first"]["kernel"], 1, SYMMETRIC)), p["second"]["kernel"])
+
+    program, images = traced(net, PARAMS, (8, 8, 3)), jax.random.uniform(jax.random.key(0), (1, 11, 9, 3))
+    if is_kept:
+        gradient = jax.grad(lambda x: resized(program, ["second"])(PARAMS, x)[0].sum())(images)
+        np.testing.assert_allclose(gradient, jax.grad(lambda x: net(PARAMS, x).sum())(images), rtol=1e-5)
+    else:
+        with pytest.raises(ModelError, match=r"on 11 x 9 pixels.*has a derivative of its own"):
+            resized(program, ["second"])(PARAMS, images)

@@ -22,6 +22,7 @@ from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import ELEMENTWISE
 from cnnviz_jax.program.incremental.flops import flops_of
 from cnnviz_jax.program.layers.traced import TracedProgram
+from cnnviz_jax.program.rewrites.relu_rules import is_jaxs_relu
 
 _WORTHWHILE = 0.05
 """Share of a program's operations from which on a layer of all classes is worth a second trace of the program."""
@@ -90,7 +91,7 @@ class _Chain:
             if not node.is_transparent:
                 # Inside stands a maximum, whose gradient at 0 is another than that of JAX's own ReLU.
                 call = [each for each in node.calls() if each.name.startswith("custom_")][-1:]
-                if relu is None or not call or not self.is_jaxs_relu(call[0]):
+                if relu is None or not call or not is_jaxs_relu(self.graph, call[0]):
                     return None
                 steps.append(_Step(number, (relu,), lambda _, x: jax.nn.relu(x), call[0].name_stack))
                 number = relu
@@ -104,21 +105,6 @@ class _Chain:
             steps.append(step[0])
             number, axis = step[1:]
         return None
-
-    def is_jaxs_relu(self, call: Node) -> bool:
-        """Whether a call has the derivative of `jax.nn.relu`, and not one of the network's own."""
-        if len(call.inputs) != 1 or len(call.outputs) != 1:
-            return False
-        value = self.graph.values[call.outputs[0]]
-        example = jax.ShapeDtypeStruct(value.shape, value.dtype)
-
-        def derivative(function: Callable[[Array], Array]) -> str:
-            return str(jax.make_jaxpr(lambda x, change: jax.jvp(function, (x,), (change,)))(example, example))
-
-        try:
-            return derivative(lambda x: call.apply([x])[0]) == derivative(jax.nn.relu)
-        except TypeError:  # a `custom_vjp` has no forward derivative
-            return False
 
     def shape(self, number: int) -> tuple[int, ...]:
         return self.graph.values[number].shape

@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from jaxtyping import Array, Float
 
 from cnnviz_jax.errors import RuleError, did_you_mean
+from cnnviz_jax.program.graph.graph import Graph, Node
 
 Activation = Callable[[Any], Any]
 
@@ -36,6 +37,23 @@ def deconv_relu(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 
 deconv_relu.defvjp(lambda x: (jax.nn.relu(x), None), lambda _, signal: (jax.nn.relu(signal),))
+
+
+def is_jaxs_relu(graph: Graph, call: Node) -> bool:
+    """Return whether a call that is a ReLU by its values has the derivative of `jax.nn.relu`, not one of its own."""
+    if len(call.inputs) != 1 or len(call.outputs) != 1:
+        return False
+    value = graph.values[call.outputs[0]]
+    example = jax.ShapeDtypeStruct(value.shape, value.dtype)
+
+    def derivative(function: Activation) -> str:
+        return str(jax.make_jaxpr(lambda x, change: jax.jvp(function, (x,), (change,)))(example, example))
+
+    try:
+        return derivative(lambda x: call.apply([x])[0]) == derivative(jax.nn.relu)
+    except TypeError:  # a `custom_vjp` has no forward derivative
+        return False
+
 
 NAMED: dict[str, Activation] = {"guided": guided_relu, "deconv": deconv_relu}
 

@@ -22,6 +22,7 @@ from cnnviz_jax.program.analysis.abstract_values import is_spatial
 from cnnviz_jax.program.graph.graph import Node
 from cnnviz_jax.program.graph.primitives import ELEMENTWISE
 from cnnviz_jax.program.layers.traced import TracedProgram
+from cnnviz_jax.program.rewrites.relu_rules import is_jaxs_relu
 
 # What works along axes of its own, named by a parameter: the same at any size, as long as none of them is the map's.
 _ALONG = {
@@ -71,7 +72,7 @@ def resized(program: TracedProgram, layers: Sequence[str]) -> Callable[[Any, Arr
 
 class _Run:
     def __init__(self, program: TracedProgram, outputs: Sequence[int]) -> None:
-        self.values, self.abstract = program.graph.values, program.analysis.values
+        self.graph, self.values, self.abstract = program.graph, program.graph.values, program.analysis.values
         producers = [node for number in outputs if (node := self.values[number].producer) is not None]
         self.last = max((node.order for node in producers), default=-1)
         self.opened: set[int] = set()
@@ -130,7 +131,8 @@ class _Run:
         if node.equation is None or node.name == "scan":
             raise _TiedError("a loop")
         if node.name.startswith("custom_"):
-            if len(node.outputs) == 1 and self.relus.get(node.outputs[0]) in node.inputs:
+            is_relu = len(node.outputs) == 1 and self.relus.get(node.outputs[0]) in node.inputs
+            if is_relu and is_jaxs_relu(self.graph, node):
                 return [jax.nn.relu(inputs[node.inputs.index(self.relus[node.outputs[0]])])]
             raise _TiedError(f"{node.call or node.name} has a derivative of its own")
 
