@@ -6,17 +6,20 @@ where it stopped.
 
 - *Parts*: `--images` test images that a network, fine-tuned with parts left out, names rightly. Their parts are the
   quarters of the object, every sprinkle and the scenery; each is taken away by drawing the image again.
+- *Figures*: the same of figures, whose 20 classes are words of five parts, so that classes share parts: sufficient sets
+  count, and two classes that share different parts with the image's are explained on it.
 - *Mosaics*: `--mosaics` of 2 x 2 images of different classes, each of them named with a probability above 0.9 alone.
   Two of the four classes are explained; a class's object is taken away by drawing its image again without it.
 - *Cells*: F-Fidelity on `--cells` images, of a network fine-tuned with up to a tenth of 8 x 8 cells gone.
 
-The fine-tuned networks are kept in `--networks`, and made there where they are not: about 170 CPU seconds. Two maps are
-always in the table: `random`, one number for each of 8 x 8 cells, and `drops`, the falls of the score themselves.
+The networks are kept in `--networks`, and made there where they are not: about 170 CPU seconds, and 700 for that of
+figures. Two maps are always in the table: `random`, one number for each of 8 x 8 cells, and `drops`, the falls of the
+score themselves.
 """
 
 import argparse
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +31,15 @@ from cnnviz_jax.errors import CnnvizError
 from cnnviz_jax.results.intervals import interval, resampled_means
 from cnnviz_plugins.measure.localization.grid import cell_mask, cell_shares, mosaic
 from cnnviz_plugins.measure.truth.fidelity import fidelity
-from cnnviz_plugins.measure.truth.parts import part_importance
+from cnnviz_plugins.measure.truth.parts import completeness_score, minimal_sets, part_importance
 from cnnviz_plugins.measure.truth.protocol import Remembered, parts_report, target_sensitivity
+from cnnviz_plugins.models.figures import training
+from cnnviz_plugins.models.figures.classes import CODES, pairs
+from cnnviz_plugins.models.figures.parts import parted_figure
 from cnnviz_plugins.models.shapes import bundled, fine_tuning
 from cnnviz_plugins.models.shapes.images import SIZE_PX, draw_images
-from cnnviz_plugins.models.shapes.parts import QUARTERS, PartedImage, parted
+from cnnviz_plugins.models.shapes.parted import PartedImage
+from cnnviz_plugins.models.shapes.parts import QUARTERS, parted
 from cnnviz_plugins.models.shapes.train import save
 
 TECHNIQUES: dict[str, dict[str, Any]] = {
@@ -66,7 +73,7 @@ _KIND = ("section", "technique")
 
 def main() -> None:
     """Measure what is missing, then write the table."""
-    sections = {"parts": _parts, "mosaics": _mosaics, "cells": _cells}
+    sections = {"parts": _parts, "mosaics": _mosaics, "figures": _figures, "cells": _cells}
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--results", type=Path, required=True, help="JSON lines; what is there is not measured again")
     parser.add_argument("--networks", type=Path, required=True, help="folder of the fine-tuned networks")
@@ -90,13 +97,16 @@ def main() -> None:
 def _network(kind: str, folder: Path) -> cv.Model:
     """Return the bundled network, fine-tuned so that it knows what the section does to images."""
     if not (folder / kind).exists():
-        network = bundled.load_shapes()
-        batches = fine_tuning.part_batches if kind == "parts" else fine_tuning.cell_batches
-        loss = fine_tuning.fine_tuned(network, batches(STEPS[kind]), STEPS[kind])
+        if kind == "figures":
+            network, loss = training.trained()
+        else:
+            network = bundled.load_shapes()
+            batches = fine_tuning.part_batches if kind == "parts" else fine_tuning.cell_batches
+            loss = fine_tuning.fine_tuned(network, batches(STEPS[kind]), STEPS[kind])
         folder.mkdir(parents=True, exist_ok=True)
         save(network, folder / kind)
         print(f"fine-tuned for {kind}: loss {loss:.3f}", flush=True)
-    return bundled.build(folder / kind)
+    return (training if kind == "figures" else bundled).build(folder / kind)
 
 
 def _explained(name: str, model: cv.Model, images: np.ndarray, labels: np.ndarray) -> np.ndarray:
@@ -113,13 +123,59 @@ def _random(count: int, seed: int = 5) -> np.ndarray:
 
 def _parts(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
     model = _network("parts", asked.networks)
+    own, tried = _named_rightly(model, parted, asked.images)
+    yield from (row | {"tried": tried} for row in _by_parts(names, model, own))
+
+
+def _figures(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
+    model = _network("figures", asked.networks)
+    own, tried = _named_rightly(model, parted_figure, asked.images)
+    random = np.random.default_rng(7)
+    chosen = [pairs(one.label) for one in own]
+    two = np.array([each[random.integers(len(each))] for each in chosen])  # the classes asked for on each image
+    shared = CODES[two] == CODES[[one.label for one in own]][:, None]  # images x two x slots
+    for row in _by_parts(names, model, own, [minimal_sets(CODES, one.label) for one in own]):
+        if "refused" not in row:
+            row["sensitive"] = _sensitive(row["technique"], model, own, two, shared)
+        yield row | {"tried": tried}
+
+
+def _sensitive(name: str, model: cv.Model, own: list[PartedImage], two: np.ndarray, shared: np.ndarray) -> list[float]:
+    """Whether the maps of two classes each favour, on each image, the parts that the class shares with it."""
+    falls = []
+    for one, classes, parts in zip(own, two, shared, strict=True):
+        kept = np.ones((3, len(one.names)), bool)
+        kept[1:, : parts.shape[1]] = ~parts
+        scores = np.asarray(model(one.redrawn(kept)), np.float64)[:, classes]
+        falls.append((scores[0] - scores[1:]).T)  # class x parts of which class
+    images = np.stack([one.image for one in own])
+    if name == "drops":
+        found = falls
+    else:
+        random = [_random(len(own), seed) for seed in (8, 9)]
+        maps = random if name == "random" else [_explained(name, model, images, two[:, which]) for which in (0, 1)]
+        found = [
+            np.stack([part_importance(heat[at], one.masks)[: parts.shape[1]] @ parts.T for heat in maps])
+            for at, (one, parts) in enumerate(zip(own, shared, strict=True))
+        ]
+    return [target_sensitivity(each, fallen) for each, fallen in zip(found, falls, strict=True)]
+
+
+def _named_rightly(model: cv.Model, drawn: Callable[[int], PartedImage], count: int) -> tuple[list[PartedImage], int]:
+    """Return the first images that the network names rightly, and how many were looked at."""
     own: list[PartedImage] = []
     number = 0
-    while len(own) < asked.images:
-        image = parted(number)
+    while len(own) < count:
+        image = drawn(number)
         if np.asarray(model(image.image[None])).argmax() == image.label:
             own.append(image)
         number += 1
+    return own, number
+
+
+def _by_parts(
+    names: list[str], model: cv.Model, own: list[PartedImage], sets: list[list[tuple[int, ...]]] | None = None
+) -> Iterator[dict[str, Any]]:
     images, labels = np.stack([one.image for one in own]), np.array([one.label for one in own])
     networks = [Remembered(lambda kept, one=one: np.asarray(model(one.redrawn(kept)))) for one in own]
     for name in names:
@@ -131,9 +187,9 @@ def _parts(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
                 maps = _random(len(own)) if name == "random" else _explained(name, model, images, labels)
                 importances = [part_importance(heat, one.masks) for heat, one in zip(maps, own, strict=True)]
                 totals = [float(heat.sum()) for heat in maps]
-            found = parts_report(networks, importances, totals)
+            found = parts_report(networks, importances, totals, sets)
             row = {field: getattr(found, field).tolist() for field in _OF_PARTS}
-            yield {"technique": name, "tried": number, "thresholds": found.thresholds, **row}
+            yield {"technique": name, "thresholds": found.thresholds, **row}
         except CnnvizError as reason:
             yield {"technique": name, "refused": str(reason)}
 
@@ -270,23 +326,28 @@ def _table(rows: dict[tuple[str, str], dict[str, Any]]) -> str:
 _COLUMNS = {
     "parts": ("Com", "PC", "DC", "D", "Cor"),
     "mosaics": ("Con", "grid"),
+    "figures": ("Com", "CSDC", "PC", "DC", "D", "Cor", "Con"),
     "cells": ("F+", "F-", "F+ less F-"),
 }
 _COUNTED = {
     "parts": ("preserved", "images by their parts"),
     "mosaics": ("cell", "mosaics"),
+    "figures": ("preserved", "figures by their parts"),
     "cells": ("plus", "images by cells"),
 }
-_OF_PARTS = ("preserved", "deleted", "distracted", "ordered")
+_OF_PARTS = ("preserved", "deleted", "distracted", "ordered", "sufficient")
 
 
 def _columns(section: str, row: dict[str, Any] | None) -> dict[str, Any]:
     """Return a section's columns of numbers for each image; None where it was not measured."""
     if row is None:
         return dict.fromkeys(_COLUMNS[section])
-    if section == "parts":
-        kept, gone, apart, order = (np.array(row[key], float) for key in _OF_PARTS)
-        found: tuple[Any, ...] = (((kept + gone) / 2 + apart) / 2, kept, gone, apart, order)
+    if section in ("parts", "figures"):
+        kept, gone, apart, order, share = (np.array(row[key], float) for key in _OF_PARTS)
+        complete = completeness_score(share, kept, gone, apart)
+        found: tuple[Any, ...] = (complete, kept, gone, apart, order)
+        if section == "figures":
+            found = (complete, share, kept, gone, apart, order, row["sensitive"])
     elif section == "mosaics":
         found = row["sensitive"], row["cell"]
     else:
@@ -300,7 +361,11 @@ def _named(name: str) -> str:
 
 def _shown(head: str, values: Any) -> str:
     """Write what completeness is made of as means, all else with intervals."""
-    return f"{np.nanmean(values):.2f}" if head in ("PC", "DC", "D") and values is not None else _with_interval(values)
+    return (
+        f"{np.nanmean(values):.2f}"
+        if head in ("CSDC", "PC", "DC", "D") and values is not None
+        else _with_interval(values)
+    )
 
 
 def _with_interval(values: Any) -> str:

@@ -151,8 +151,28 @@ def parts(path: Path) -> None:
         kept = np.ones((6, len(own.names)), bool)
         for row, gone in enumerate((slice(0, 1), slice(0, 3), slice(0, 4), slice(4, -1), slice(-1, None)), start=1):
             kept[row, gone] = False
-        rows.append(np.concatenate(list(own.redrawn(kept)), axis=1))
-    sheet = np.rint(np.concatenate(rows) * 255).astype(np.uint8)
+        rows.append(own.redrawn(kept))
+    _sheet(rows, path)
+
+
+def figures(path: Path) -> None:
+    """Write three figures: whole, headless, with what either of two classes shares, bare, before another scenery."""
+    from cnnviz_plugins.models.figures.classes import CODES, pairs
+    from cnnviz_plugins.models.figures.parts import parted_figure
+
+    rows = []
+    for own in (parted_figure(number) for number in (1, 10, 33)):
+        first, second = pairs(own.label)[0]
+        kept = np.ones((6, len(own.names)), bool)
+        kept[1, 0] = kept[4, :5] = kept[5, -1] = False
+        kept[2, :5], kept[3, :5] = (CODES[other] == CODES[own.label] for other in (first, second))
+        rows.append(own.redrawn(kept))
+    _sheet(rows, path)
+
+
+def _sheet(rows: list[np.ndarray], path: Path) -> None:
+    """Write images in rows, one and a half times as large and in few colours."""
+    sheet = np.rint(np.concatenate([np.concatenate(list(row), axis=1) for row in rows]) * 255).astype(np.uint8)
     colours = Image.fromarray(sheet).quantize(224, Image.Quantize.MAXCOVERAGE)
     colours.resize((sheet.shape[1] * 3 // 2, sheet.shape[0] * 3 // 2), Image.Resampling.NEAREST).save(
         path, optimize=True
@@ -180,6 +200,7 @@ def main() -> None:
     layers(HERE)
     dictionary(HERE / "dictionary.png")
     parts(HERE / "parts.png")
+    figures(HERE / "figures.png")
 
 
 if __name__ == "__main__":

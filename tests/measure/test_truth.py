@@ -137,6 +137,27 @@ def test_thresholds_are_chosen_on_the_other_images():
     np.testing.assert_allclose(report.complete, (1 + report.distracted) / 2)
 
 
+def test_sufficient_parts_count_where_classes_share_some():
+    """Class 0 is told from class 1 by part 1 and from class 2 by part 0: only both together suffice."""
+    sets = minimal_sets(np.array([[0, 0, 0], [0, 1, 0], [1, 0, 0]]), 0)
+    assert sets == [(0, 1)]
+    weights = np.array([[2.0, 2.0, 0.0], [2.0, 0.0, 0.0], [0.0, 2.0, 0.0]])
+
+    def logits(kept):
+        return kept @ weights.T + [0, 0.1, 0.1]
+
+    both, one = np.array([2.0, 2.0, 0.0]), np.array([2.0, 0.0, 0.1])
+    report = parts_report([logits] * 4, [both, one, both, one], sets=[sets] * 4)
+    np.testing.assert_array_equal(report.sufficient, [1, 0.5, 1, 0.5])
+    np.testing.assert_array_equal(report.preserved, [1, 0, 1, 0])
+    np.testing.assert_allclose(
+        report.complete, [completeness_score(csdc, kept, gone, apart) for csdc, kept, gone, apart in zip(
+            report.sufficient, report.preserved, report.deleted, report.distracted, strict=True)]
+    )  # fmt: skip
+    assert report.complete[0] == 1
+    assert np.isnan(parts_report([logits] * 2, [both, both]).sufficient).all()
+
+
 def test_drops_as_importances_are_the_ceiling_and_their_negative_is_not():
     random = np.random.default_rng(0)
     networks, true, false = [], [], []

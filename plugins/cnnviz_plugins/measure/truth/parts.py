@@ -4,10 +4,10 @@ A user's own renderer will do: it draws an image without some parts, and gives a
 these are functions of arrays. Source: Hesse, Schaub-Meyer, Roth 2023, arXiv:2308.06248, sections 3 to 5.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import combinations
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
@@ -16,6 +16,8 @@ from scipy import ndimage, stats
 Logits = Callable[[Bool[np.ndarray, "m parts"]], Float[np.ndarray, "m classes"]]
 """`logits(kept)`: what the network says of the image with only the kept parts, a row for each."""
 Irrelevant = Literal["range", "theirs"]
+Scores = float | Float[np.ndarray, " n"]
+"""One image's, or one for each image."""
 _Z = 1.959964
 _IRRELEVANT = 0.05
 
@@ -32,6 +34,8 @@ class PartScores:
     """D: share of the irrelevant parts that are not called important; NaN where none is irrelevant."""
     ordered: float
     """SD: rank correlation of importance with the fall of the logit, from 0 to 1; NaN where either is constant."""
+    sufficient: float
+    """CSDC: largest share of a minimal sufficient set that is important; NaN where no set was given."""
 
 
 def part_importance(
@@ -71,6 +75,7 @@ def part_scores(
     *,
     total: float | None = None,
     irrelevant: Irrelevant = "range",
+    sets: Sequence[tuple[int, ...]] = (),
 ) -> PartScores:
     """Return what one image says of the map whose parts have the given importance.
 
@@ -82,6 +87,8 @@ def part_scores(
         irrelevant: A part is irrelevant whose removal raises the predicted class's logit or lowers it by less than 5 %
             of the logit's `range` over single removals and the whole image; in `theirs`, of its size, which depends on
             an offset.
+        sets: The image's minimal sufficient sets of parts, as `minimal_sets` returns them; none where classes share
+            nothing.
 
     Cost: one forward pass, one for each part, and two.
     """
@@ -103,6 +110,7 @@ def part_scores(
         deleted=float(found[count + 2].argmax() != label),
         distracted=float(1 - wrong / is_irrelevant.sum()) if is_irrelevant.any() else float("nan"),
         ordered=float("nan") if is_constant else float(0.5 + 0.5 * stats.spearmanr(falls, importance).statistic),
+        sufficient=sufficient_share(is_important, sets),
     )
 
 
@@ -125,14 +133,18 @@ def minimal_sets(table: Int[np.ndarray, "classes parts"], label: int) -> list[tu
     return []
 
 
-def sufficient_share(is_important: Bool[np.ndarray, " parts"], sets: list[tuple[int, ...]]) -> float:
+def sufficient_share(is_important: Bool[np.ndarray, " parts"], sets: Sequence[tuple[int, ...]]) -> float:
     """Return CSDC: the largest share of a minimal sufficient set that is important; NaN where there is no set."""
     return max((float(is_important[list(parts)].mean()) for parts in sets if parts), default=float("nan"))
 
 
-def completeness_score(csdc: float, preserved: float, deleted: float, distracted: float) -> float:
-    """Return Com: the mean of D and of the mean of CSDC, PC and DC."""
-    return ((csdc + preserved + deleted) / 3 + distracted) / 2
+def completeness_score(csdc: Scores, preserved: Scores, deleted: Scores, distracted: Scores) -> Any:
+    """Return Com: the mean of D and of the mean of CSDC, PC and DC, of numbers or of an array for many images.
+
+    Where CSDC is NaN, as classes share no parts, it is left out; where D is, the result is NaN.
+    """
+    kept = np.where(np.isnan(csdc), (preserved + deleted) / 2, (csdc + preserved + deleted) / 3)
+    return (kept + distracted) / 2
 
 
 def wilson(hits: int, count: int) -> tuple[float, float]:

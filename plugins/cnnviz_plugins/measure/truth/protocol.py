@@ -5,6 +5,7 @@ images that it scores, as the source does, it flatters; here each half of the im
 Source: Hesse, Schaub-Meyer, Roth 2023, arXiv:2308.06248, section 4.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,7 +13,7 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cnnviz_jax.plugin import UsageError
-from cnnviz_plugins.measure.truth.parts import Logits, PartScores, part_scores
+from cnnviz_plugins.measure.truth.parts import Logits, PartScores, completeness_score, part_scores
 
 THRESHOLDS = np.linspace(0.01, 0.5, 80)
 """The shares that are tried, the source's."""
@@ -44,17 +45,19 @@ class PartsReport:
     deleted: Float[np.ndarray, " n"]
     distracted: Float[np.ndarray, " n"]
     ordered: Float[np.ndarray, " n"]
+    sufficient: Float[np.ndarray, " n"]
 
     @property
     def complete(self) -> Float[np.ndarray, " n"]:
-        """Completeness of each image: the mean of D and of the mean of PC and DC; NaN where none is irrelevant."""
-        return ((self.preserved + self.deleted) / 2 + self.distracted) / 2
+        """Completeness of each image, as `completeness_score`; NaN where no part is irrelevant."""
+        return completeness_score(self.sufficient, self.preserved, self.deleted, self.distracted)
 
 
 def parts_report(
     networks: Sequence[Logits],
     importances: Sequence[Float[np.ndarray, " _"]],
     totals: Sequence[float] | None = None,
+    sets: Sequence[Sequence[tuple[int, ...]]] | None = None,
     thresholds: Float[np.ndarray, " t"] = THRESHOLDS,
 ) -> PartsReport:
     """Return what images say of a technique whose maps give their parts these importances.
@@ -64,6 +67,8 @@ def parts_report(
             techniques ask the same.
         importances: For each image the importance of its parts, as `part_importance` returns it.
         totals: Sum of each whole map; that of the parts where not given.
+        sets: The minimal sufficient sets of parts of each image, as `minimal_sets` returns them; CSDC is left out where
+            not given.
         thresholds: Shares that are tried; of equally good ones the first is taken.
 
     Raises:
@@ -77,10 +82,11 @@ def parts_report(
             f"networks and {len(importances)} rows of importances"
         )
     sums = [None] * len(importances) if totals is None else totals
+    of_each = [()] * len(importances) if sets is None else sets
     table: list[list[PartScores]] = []  # images x thresholds
-    for logits, importance, total in zip(networks, importances, sums, strict=True):
+    for logits, importance, total, own in zip(networks, importances, sums, of_each, strict=True):
         asked = logits if isinstance(logits, Remembered) else Remembered(logits)
-        table.append([part_scores(asked, importance, float(share), total=total) for share in thresholds])
+        table.append([part_scores(asked, importance, float(share), total=total, sets=own) for share in thresholds])
     odd, even = _best(table[1::2]), _best(table[::2])
     scored = [row[even if place % 2 else odd] for place, row in enumerate(table)]
     return PartsReport(
@@ -89,17 +95,18 @@ def parts_report(
     )
 
 
-_NAMES = ("preserved", "deleted", "distracted", "ordered")
+_NAMES = ("preserved", "deleted", "distracted", "ordered", "sufficient")
 
 
 def _best(table: list[list[PartScores]]) -> int:
-    """Which threshold has the largest sum of the mean of PC and DC and of D, over the images where D applies."""
-    means = []
-    for column in zip(*table, strict=True):
-        distracted = [one.distracted for one in column if not np.isnan(one.distracted)]
-        kept = np.mean([one.preserved + one.deleted for one in column]) / 2
-        means.append(kept + (np.mean(distracted) if distracted else 0.0))
-    return int(np.argmax(means))
+    """Which threshold has the best mean of CSDC, PC and DC, and of D, over the images where each applies."""
+    columns = {name: np.array([[getattr(one, name) for one in row] for row in table]) for name in _NAMES}
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a score may apply to no image
+        csdc, preserved, deleted, distracted = (
+            np.nanmean(columns[name], 0) for name in ("sufficient", "preserved", "deleted", "distracted")
+        )
+    return int(np.argmax(completeness_score(csdc, preserved, deleted, np.nan_to_num(distracted))))
 
 
 def target_sensitivity(importances: Float[np.ndarray, "2 2"], falls: Float[np.ndarray, "2 2"] | None = None) -> float:

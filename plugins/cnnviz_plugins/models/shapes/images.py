@@ -122,16 +122,16 @@ def _blocks(indices: Sequence[int], split: Split) -> list[_Block]:
 def _draw(indices: Sequence[int], seed: int, kept: Kept | None = None) -> _Block:
     numbers, pose = np.array(indices), Rng(seed, indices, purpose=0)
     labels, backgrounds = numbers % len(CLASSES), pose.integers(len(BACKGROUNDS))
-    images = _scenery(backgrounds, numbers, seed)
+    images = scenery(backgrounds, numbers, seed)
     if kept is not None and not kept.scenery.all():
         other = ~kept.scenery
-        images[other] = _scenery((backgrounds[other] + 1) % len(BACKGROUNDS), numbers[other], seed, purpose=4)
+        images[other] = scenery((backgrounds[other] + 1) % len(BACKGROUNDS), numbers[other], seed, purpose=4)
     images = litter(images, Rng(seed, indices, purpose=2), None if kept is None else kept.sprinkles)
 
     radius_px = pose.uniform(12, 22, 1, 1)
     room_px = SIZE_PX / 2 - 1 - radius_px
     turn = pose.uniform(0, 2 * np.pi, 1, 1)
-    x, y = _pixels(len(numbers))
+    x, y = pixels(len(numbers))
     x, y = x - room_px * pose.uniform(-1, 1, 1, 1), y - room_px * pose.uniform(-1, 1, 1, 1)
     along, down = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
     distance_px, second = _object(along, down, radius_px, labels, numbers, seed)
@@ -155,7 +155,8 @@ def _draw(indices: Sequence[int], seed: int, kept: Kept | None = None) -> _Block
     return _Block(np.clip(images + grain, 0, 1), labels, masks, masks & (second > 0.5), names, backgrounds)
 
 
-def _pixels(count: int) -> tuple[Plane, Plane]:
+def pixels(count: int) -> tuple[Plane, Plane]:
+    """Return how far each pixel of some images lies right of and below the centre."""
     rows, cols = np.mgrid[:SIZE_PX, :SIZE_PX].astype(np.float32) - (SIZE_PX - 1) / 2
     return np.broadcast_to(cols, (count, *cols.shape)), np.broadcast_to(rows, (count, *rows.shape))
 
@@ -165,12 +166,13 @@ def _quarter(along: Plane, down: Plane) -> Int[np.ndarray, "n h w"]:
     return np.where(down >= 0, np.where(along >= 0, 0, 1), np.where(along >= 0, 3, 2))
 
 
-def _scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int, purpose: int = 1) -> Images:
+def scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int, purpose: int = 1) -> Images:
+    """Return the sceneries of images with these numbers, each of its kind."""
     images = np.empty((len(numbers), SIZE_PX, SIZE_PX, 3), np.float32)
     for kind, scenery in enumerate(BACKGROUNDS.values()):
         chosen = np.flatnonzero(backgrounds == kind)
         if chosen.size:
-            images[chosen] = scenery(*_pixels(len(chosen)), Rng(seed, numbers[chosen].tolist(), purpose))
+            images[chosen] = scenery(*pixels(len(chosen)), Rng(seed, numbers[chosen].tolist(), purpose))
     return images
 
 

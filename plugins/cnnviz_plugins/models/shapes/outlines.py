@@ -22,7 +22,7 @@ def circle(u: Plane, v: Plane) -> Plane:
 
 def square(u: Plane, v: Plane) -> Plane:
     """A square of half side 0.75 with slightly rounded corners."""
-    return _box(u, v, 0.75, 0.75)
+    return box(u, v, 0.75, 0.75)
 
 
 def triangle(u: Plane, v: Plane) -> Plane:
@@ -43,7 +43,7 @@ def star(u: Plane, v: Plane) -> Plane:
 
 def cross(u: Plane, v: Plane) -> Plane:
     """A plus sign with arms 0.6 wide."""
-    return np.minimum(_box(u, v, 0.92, 0.3), _box(u, v, 0.3, 0.92))
+    return np.minimum(box(u, v, 0.92, 0.3), box(u, v, 0.3, 0.92))
 
 
 def ring(u: Plane, v: Plane) -> Plane:
@@ -60,7 +60,8 @@ def blob(u: Plane, v: Plane, rng: Rng) -> Plane:
     return np.hypot(u, v) - rim
 
 
-def _box(u: Plane, v: Plane, half_width: float, half_height: float) -> Plane:
+def box(u: Plane, v: Plane, half_width: float, half_height: float) -> Plane:
+    """A rectangle with slightly rounded corners."""
     right, down = np.abs(u) - half_width + 0.06, np.abs(v) - half_height + 0.06
     outside = np.hypot(np.maximum(right, 0), np.maximum(down, 0))
     return outside + np.minimum(np.maximum(right, down), 0) - 0.06
