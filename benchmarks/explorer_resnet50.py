@@ -16,6 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -125,6 +126,10 @@ def site(options: argparse.Namespace) -> dict[str, Any]:
         }  # fmt: skip
 
 
+class _CompiledError(Exception):
+    """The first batch went through."""
+
+
 def ratio(options: argparse.Namespace) -> dict[str, Any]:
     """Return CPU seconds of the plain pass and of the site's, in turn."""
     model, data = network(options.size), images(options.images, options.size)
@@ -132,13 +137,21 @@ def ratio(options: argparse.Namespace) -> dict[str, Any]:
     asked = {name: plugins().panels[name].surveys for name in explore._panels(plugins(), (), None)}
     surveys, _ = explore._surveys(model, convolutions(model), asked, None)
     plain = {"labels": Labels(count=len(data)), "answers": Answers(count=len(data), k=5)}
-    run = partial(run_survey, batch=options.batch, progress=lambda *_: None)
+    run = partial(run_survey, batch=options.batch, progress=lambda *_: told())
+
+    def told() -> None:
+        if compiling:
+            raise _CompiledError
+
     sides: dict[str, Callable[[], Any]] = {
         "plain": lambda: run(plain, model, dataset),
         "site": lambda: gathered(surveys, model, dataset, run, more=plain),
     }
-
-    in_turn(sides, 1)  # compiles
+    compiling = True
+    for side in sides.values():
+        with suppress(_CompiledError):
+            side()
+    compiling = False
     found = compared(in_turn(sides, options.rounds), "site", "plain")
     return {"size": options.size, "images": len(data), "batch": options.batch, **found}
 

@@ -5,6 +5,8 @@ float32 is a whole number of 2**-149; here it is written in base 2**16, one int3
 are added. The sum is exact, so the order cannot matter. (A long accumulator: Kulisch.)
 """
 
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -60,11 +62,21 @@ def normalised(limbs: Int[np.ndarray, "*shape limbs"]) -> Int[np.ndarray, "*shap
     # are 26 million, 4 GB, most of them still zero.
     for first in range(0, len(rows), _BLOCK):
         block, sums = rows[first : first + _BLOCK], given[first : first + _BLOCK]
-        if sums.any():
-            block[:] = sums
-            for i in range(LIMBS - 1):
-                block[:, i + 1] += block[:, i] >> _BITS
-                block[:, i] &= (1 << _BITS) - 1
+        used = np.flatnonzero(sums.any(0))
+        if used.size:
+            # A layer's values lie within a few digits of one another: those that no number has are left as they are.
+            low, end = int(used[0]), int(used[-1]) + 1
+            digits = list(sums[:, low:end].T.astype(np.int64))
+            for place, digit in enumerate(digits):
+                if low + place == LIMBS - 1:
+                    break
+                carry = digit >> _BITS
+                digit &= (1 << _BITS) - 1
+                if place + 1 < len(digits):
+                    digits[place + 1] += carry
+                elif carry.any():
+                    digits.append(carry)
+            block[:, low : low + len(digits)] = np.stack(digits, 1)
     return out
 
 
@@ -85,17 +97,26 @@ def _rounded_means(digits: Int[np.ndarray, "n limbs"], count: Int[np.ndarray, " 
     # Sums of a few activations have their digits in at most four neighbouring places, most of them with 53 bits from
     # the first that is set to the last: exact as float64, as the count is, and a division of exact numbers rounds once.
     # All others, negative sums among them, are divided as Python's whole numbers, which takes a hundred times as long.
-    there = digits != 0
-    base = np.maximum(LIMBS - 4 - there[:, ::-1].argmax(1), 0)
-    rows = np.arange(len(digits))
-    four = sum(digits[rows, base + k].astype(np.uint64) << np.uint64(_BITS * k) for k in range(4))
-    whole = np.asarray(four, np.uint64)
+    used = np.flatnonzero(digits.any(0))
+    low, end = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
+    base: Any
+    if end - low <= 4:  # the same four places hold them all
+        base = low = min(low, LIMBS - 4)
+        parts = [digits[:, low + k] for k in range(4)]
+        is_below: Any = False
+    else:
+        there = digits != 0
+        base = np.maximum(LIMBS - 4 - there[:, ::-1].argmax(1), 0)
+        rows = np.arange(len(digits))
+        parts = [digits[rows, base + k] for k in range(4)]
+        is_below = there.argmax(1) < base
+    whole = np.asarray(sum(part.astype(np.uint64) << np.uint64(_BITS * k) for k, part in enumerate(parts)), np.uint64)
     lowest = whole & (~whole + np.uint64(1))
-    is_exact = whole // np.maximum(lowest, np.uint64(1)) < np.uint64(1 << 53)
-    below = np.take_along_axis(np.cumsum(there, 1), base[:, None], 1)[:, 0] - there[rows, base]
+    # A number without its last zeros is below 2**53 where it is below 2**53 times its lowest bit.
+    is_exact = (whole >> np.uint64(53)) < np.maximum(lowest, np.uint64(1))
     mean = np.ldexp(whole.astype(np.float64) / count, _BITS * base + UNIT_EXPONENT)
     # The highest digit carries the sign.
-    slow = np.flatnonzero(~is_exact | (below > 0) | there[:, LIMBS - 1])
+    slow = np.flatnonzero(~is_exact | is_below | (digits[:, LIMBS - 1] != 0))
     totals = exact_totals(digits[slow])
     for row, total in zip(slow, totals, strict=True):
         mean[row] = int(total) / (int(count[row]) << -UNIT_EXPONENT)
