@@ -1,6 +1,7 @@
 """The survey engine: one streaming pass over a data set of images, reducers in, exact totals out."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from math import prod
 from typing import Any
@@ -21,6 +22,9 @@ from cnnviz_jax.model.layers import INPUT, Layer
 from cnnviz_jax.model.model import Model
 from cnnviz_jax.model.spaces import Space
 from cnnviz_jax.progress.bars import Progress, silent
+
+_FINISHING = 2
+"""Threads that make results of what was gathered."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,19 +88,20 @@ def run_survey(
         # Device counters are int32. A histogram over maps of 56 x 56 counts 3,136 values per image and unit, and
         # overflows after 684,784 images at the earliest; totals on the host are int64.
         if since + size > capacity:
-            totals, deltas, since = list(_merging(each, totals, list(deltas))), _empty(each), 0
+            totals = [_merged(each, totals, deltas, place) for place in range(len(each))]
+            deltas, since = _empty(each), 0
         # The call returns at once: the next batch is read from disk while this one is computed.
         deltas = program(model, deltas, part.images, part.ids, part.valid, part.fields)
         unreadable |= part.unreadable
         since += size
         done = min(done + size, len(dataset))
         progress(done, len(dataset), "images")
-    # One reducer after the other, each total gone once it is finished: those of class means are tens of times as large
-    # as what they come to.
-    finished = (
-        reducer.finish(total) for reducer, total in zip(each, _merging(each, totals, list(deltas)), strict=True)
-    )
-    return dict(zip(reducers, finished, strict=True)), unreadable
+    jax.block_until_ready(deltas)
+    # Two at a time, each total gone once it is finished: those of class means are tens of times as large as what they
+    # come to. NumPy leaves the other core to the second.
+    with ThreadPoolExecutor(_FINISHING) as pool:
+        found = pool.map(lambda place: each[place].finish(_merged(each, totals, deltas, place)), range(len(each)))
+        return dict(zip(reducers, found, strict=True)), unreadable
 
 
 def _empty(reducers: tuple[Reducer, ...]) -> list[Any]:
@@ -112,12 +117,11 @@ def _empty(reducers: tuple[Reducer, ...]) -> list[Any]:
     return [jax.tree.map(own, delta) for delta in deltas]
 
 
-def _merging(reducers: tuple[Reducer, ...], totals: list[Total] | None, deltas: list[Any]) -> Iterator[Total]:
-    """Yield what each reducer found so far; a first delta is merged with nothing, which copies no table of zeros."""
-    for place, reducer in enumerate(reducers):
-        last = reducer.lift(jax.device_get(deltas[place]))
-        deltas[place] = None
-        yield reducer.merge([last] if totals is None else [totals[place], last])
+def _merged(reducers: tuple[Reducer, ...], totals: list[Total] | None, deltas: list[Any], place: int) -> Total:
+    """Return what one reducer found so far; a first delta is merged with nothing, which copies no table of zeros."""
+    last = reducers[place].lift(jax.device_get(deltas[place]))
+    deltas[place] = None
+    return reducers[place].merge([last] if totals is None else [totals[place], last])
 
 
 def surveyed_layer(model: Model, name: str | None, units: tuple[int, ...] | None) -> Layer:

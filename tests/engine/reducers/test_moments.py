@@ -3,6 +3,7 @@ from fractions import Fraction
 import jax
 import jax.numpy as jnp
 import numpy as np
+import pytest
 
 from cnnviz_jax.engine.reducers import Moments, exact_limbs, exact_means, exact_totals, normalised
 from tests.engine.reducers.datasets import LAYER, SHAPE, gathered, same, table
@@ -77,11 +78,19 @@ def test_nothing_seen_is_zero_and_not_nan():
     np.testing.assert_array_equal(found["variance"], 0)
 
 
-def test_means_of_exact_sums_are_rounded_once_whatever_their_size():
+@pytest.mark.parametrize("rows", ["alike", "alike and negative", "zeros", "of every size", "mixed"])
+def test_means_of_exact_sums_are_rounded_once_whatever_their_size(rows: str) -> None:
     rng = np.random.default_rng(2)
     alike = np.exp(rng.normal(size=(400, 5))).astype(np.float32)
-    x = np.concatenate([alike, np.resize(every_size(), (120, 5)).astype(np.float32), -alike[:20]])
-    sums = normalised(np.asarray(exact_limbs(jnp.asarray(x)), np.int64).sum(1))
+    sizes = np.resize(every_size(), (120, 5)).astype(np.float32)
+    some = {"alike": alike, "alike and negative": np.concatenate([alike, -alike[:20]]), "zeros": 0 * alike,
+            "of every size": sizes, "mixed": np.concatenate([alike, sizes, -alike[:20]])}  # fmt: skip
+    x = some[rows]
+    digits = np.asarray(exact_limbs(jnp.asarray(x)), np.int64).sum(1)
+    sums = normalised(digits)
+    assert (sums[:, :-1] >= 0).all()
+    assert (sums[:, :-1] < 2**16).all()
+    np.testing.assert_array_equal(exact_totals(sums), exact_totals(digits))
     count = rng.integers(0, 7, len(x))
     wanted = [int(total) / (int(n) << 149) if n else 0.0 for total, n in zip(exact_totals(sums), count, strict=True)]
     np.testing.assert_array_equal(exact_means(sums, count), wanted)
