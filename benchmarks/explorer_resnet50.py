@@ -5,7 +5,8 @@
 
 The first makes the site and prints JSON: images that went through the network, bytes and files, CPU and wall seconds of
 the pass and of the pages, the peak of memory. The second runs the site's pass and the plain one, which gathers the
-answers alone, in turn over fewer images, and prints both and their ratio (`timing.py`); compiling is not in it.
+answers alone, in turn over fewer images, and prints both and their ratio (`timing.py`); compiling is not in it. Making
+the results of all units of what was gathered, such as correlations, is in it, and printed beside it.
 """
 
 import argparse
@@ -38,7 +39,7 @@ from cnnviz_plugins.models.naming import abstract
 from cnnviz_plugins.models.resnet import ResNet
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from timing import compared, in_turn
+from timing import Spent, compared, in_turn, spent
 
 CLASSES = 1000
 
@@ -139,13 +140,21 @@ def ratio(options: argparse.Namespace) -> dict[str, Any]:
     plain = {"labels": Labels(count=len(data)), "answers": Answers(count=len(data), k=5)}
     run = partial(run_survey, batch=options.batch, progress=lambda *_: told())
 
+    results: list[Spent] = []
+
     def told() -> None:
         if compiling:
             raise _CompiledError
 
+    def whole() -> None:
+        found, _, unreadable = gathered(surveys, model, dataset, run, more=plain)
+        results.append(
+            spent(lambda: [s.result(own, dataset, model, unreadable) for s, own in zip(surveys, found, strict=True)])
+        )
+
     sides: dict[str, Callable[[], Any]] = {
         "plain": lambda: run(plain, model, dataset),
-        "site": lambda: gathered(surveys, model, dataset, run, more=plain),
+        "site": whole,
     }
     compiling = True
     for side in sides.values():
@@ -153,7 +162,8 @@ def ratio(options: argparse.Namespace) -> dict[str, Any]:
             side()
     compiling = False
     found = compared(in_turn(sides, options.rounds), "site", "plain")
-    return {"size": options.size, "images": len(data), "batch": options.batch, **found}
+    last = {"results_cpu_s": round(results[-1].cpu_s, 2), "results_wall_s": round(results[-1].wall_s, 2)}
+    return {"size": options.size, "images": len(data), "batch": options.batch, **found, **last}
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ import cnnviz_jax as cv
 from cnnviz_jax.engine import compilations
 from cnnviz_jax.errors import CnnvizWarning, ImageError, LayerNotFoundError, UsageError
 from cnnviz_plugins.renderers.figure import figure
+from cnnviz_plugins.survey.levels import at_levels
 from tests.explain.small_network import model, some_images
 
 COUNT, K = 23, 5
@@ -261,3 +262,21 @@ def test_units_that_see_only_padding_have_an_empty_crop_that_every_figure_says_i
     assert (site.unit("pad", 0).pixels(tile) == 128).all()
     field = figure(cv.inspect("receptive-field", padded, layer="pad", unit=(0, 0)))
     assert "only padding" in [text.get_text() for text in field.texts]
+
+
+def test_of_images_equally_near_a_level_the_earlier_comes_first():
+    rng = np.random.default_rng(0)
+    value = rng.integers(0, 4, (60, 9)).astype(np.float32)
+    value[rng.uniform(size=value.shape) < 0.2] = np.inf
+    value[:, 0], value[:, 1] = np.inf, 2.0
+    sample = {"value": value, "id": np.arange(60, dtype=np.uint32) * 3, "pos": np.zeros(value.shape, np.int32)}
+    found = at_levels(sample, (0.5, 0.9), 7)
+    for unit, level in np.ndindex(9, 2):
+        distance = np.where(
+            np.isfinite(value[:, unit]), np.abs(value[:, unit] - found["quantile"][unit, level]), np.inf
+        )
+        order = np.argsort(distance, kind="stable")[:7]
+        expected = np.where(np.isfinite(value[order, unit]), sample["id"][order].astype(np.int64), -1)
+        np.testing.assert_array_equal(found["id"][unit, level], expected)
+    none = at_levels({name: leaf[:0] for name, leaf in sample.items()}, (0.5,), 2)
+    assert (none["id"] == -1).all()

@@ -104,20 +104,31 @@ def at_levels(
         "id": np.full((units, len(levels), k), -1, np.int64),
         "pos": np.full((units, len(levels), k), -1, np.int64),
     }
-    if len(value):
-        seen, whole = finite.any(0), finite.all(0)
-        # NumPy takes the columns one after the other where it has to look for NaN.
-        quantile[whole] = np.quantile(value[:, whole], list(levels), axis=0).T
-        rest = seen & ~whole
-        if rest.any():
-            usable = np.where(finite, value, np.nan)
-            quantile[rest] = np.nanquantile(usable[:, rest], list(levels), axis=0).T
+    if not kept:
+        return {"quantile": quantile, **found}
+    seen, whole = finite.any(0), finite.all(0)
+    # NumPy takes the columns one after the other where it has to look for NaN.
+    quantile[whole] = np.quantile(value[:, whole], list(levels), axis=0).T
+    rest = seen & ~whole
+    if rest.any():
+        usable = np.where(finite, value, np.nan)
+        quantile[rest] = np.nanquantile(usable[:, rest], list(levels), axis=0).T
     for column in range(len(levels)):
         distance = np.where(finite, np.abs(value - quantile[:, column]), np.inf).T
-        # Rows stand in order of number, so that a stable sort gives ties to the earlier image.
-        order = np.argsort(np.ascontiguousarray(distance), axis=1, kind="stable")[:, :kept]  # c kept
+        order = _nearest(np.ascontiguousarray(distance), kept)
         there = np.take_along_axis(finite.T, order, 1)
         found["value"][:, column, :kept] = np.where(there, np.take_along_axis(sample["value"].T, order, 1), -np.inf)
         found["id"][:, column, :kept] = np.where(there, ids[order], -1)
         found["pos"][:, column, :kept] = np.where(there, np.take_along_axis(pos.T, order, 1), -1)
     return {"quantile": quantile, **found}
+
+
+def _nearest(distance: Float[np.ndarray, "c n"], count: int) -> Int[np.ndarray, "c count"]:
+    """Return the places of the smallest numbers of each row, rising; of equal ones the earlier."""
+    # A stable sort of whole rows takes three times as long: only what is no larger than the last wanted is sorted.
+    bound = np.partition(distance, count - 1, axis=1)[:, count - 1, None]
+    row, place = np.nonzero(distance <= bound)
+    order = np.lexsort((distance[row, place], row))
+    first = np.searchsorted(row, np.arange(len(distance)))
+    found: Int[np.ndarray, "c count"] = place[order][first[:, None] + np.arange(count)]
+    return found
