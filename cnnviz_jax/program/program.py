@@ -16,7 +16,7 @@ from cnnviz_jax.program.layers.activations import UNRULED
 from cnnviz_jax.program.layers.nodes import LayerNode
 from cnnviz_jax.program.layers.traced import TracedProgram
 from cnnviz_jax.program.rewrites import relu_rules
-from cnnviz_jax.program.rewrites.depthwise import shifted_convolutions
+from cnnviz_jax.program.rewrites.convolutions import faster_convolutions
 from cnnviz_jax.program.rewrites.max_pool import compared_pools
 
 Handler = Callable[[LayerNode, list[Any], Callable[..., Any]], Any]
@@ -98,21 +98,21 @@ class Program(TracedProgram):
 
     @functools.cached_property
     def _faster(self) -> dict[int, Override]:
-        return compared_pools(self.graph) | self._shifted
+        return compared_pools(self.graph) | self._convolved
 
     @property
     def computes_faster(self) -> bool:
-        """Whether a forward pass takes less time here than in the model's own code, as depthwise convolutions do."""
-        return bool(self._shifted)
+        """Whether a forward pass takes less time here than in the model's own code, for its convolutions."""
+        return bool(self._convolved)
 
     @functools.cached_property
-    def _shifted(self) -> dict[int, Override]:
-        return shifted_convolutions(self.graph)
+    def _convolved(self) -> dict[int, Override]:
+        return faster_convolutions(self.graph)
 
     @functools.cached_property
     def _sooner(self) -> dict[int, Override]:
         """The same of a program that is compiled quickly and runs once, to the same numbers."""
-        return compared_pools(self.graph, all_that_gain=False) | self._shifted
+        return compared_pools(self.graph, all_that_gain=False) | self._convolved
 
     def _changes(
         self,

@@ -9,6 +9,7 @@ from jaxtyping import Array
 
 from cnnviz_jax.program.graph.depthwise import depthwise, is_depthwise
 from cnnviz_jax.program.graph.graph import Node
+from cnnviz_jax.program.graph.narrow import is_narrow, narrow
 
 ELEMENTWISE = frozenset({
     "abs", "acos", "acosh", "add", "add_any", "and", "asin", "asinh", "atan", "atan2", "atanh", "cbrt", "ceil",
@@ -57,9 +58,11 @@ _CONVOLUTION = (
 def convolve(node: Node, left: Array, right: Array, **changed: Any) -> Array:
     """Return the convolution that a node is, of other operands and with some of its parameters changed.
 
-    On a CPU a depthwise one is computed as a sum of shifted products.
+    On a CPU a depthwise one is computed as a sum of shifted products, and one of few channels as a product of matrices.
     """
     params = {name: node.params[name] for name in _CONVOLUTION} | changed
     if jax.default_backend() == "cpu" and is_depthwise(params, left, right):
         return depthwise(left, right, params)
+    if jax.default_backend() == "cpu" and is_narrow(params, left, right):
+        return narrow(left, right, params)
     return lax.conv_general_dilated(left, right, **params)
