@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import jax
 import numpy as np
@@ -32,6 +32,8 @@ class EvaluatedMap(WrappedTarget):
 @dataclass(frozen=True, kw_only=True)
 class MetricFold(Fold):
     """A measure as a fold: `evaluate` sees an `EvaluatedMap` target, `finish` returns `Measured`."""
+
+    scores_only: ClassVar[bool] = True
 
     better: Better = "higher"
     """Which way a more faithful map moves the number."""
