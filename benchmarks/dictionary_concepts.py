@@ -17,7 +17,8 @@ from jaxtyping import Bool, Float, Int
 
 import cnnviz_jax as cv
 from cnnviz_jax.naming import score
-from cnnviz_plugins.models.shapes.images import CONCEPTS, SIZE_PX, draw_images, draw_scenes
+from cnnviz_plugins.models.shapes.canvas import SIZE_PX
+from cnnviz_plugins.models.shapes.images import CONCEPTS, draw_images, draw_scenes
 
 _AT_ONCE = 500
 _PLACES = 24

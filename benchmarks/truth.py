@@ -37,7 +37,8 @@ from cnnviz_plugins.models.figures import training
 from cnnviz_plugins.models.figures.classes import CODES, pairs
 from cnnviz_plugins.models.figures.parts import parted_figure
 from cnnviz_plugins.models.shapes import bundled, fine_tuning
-from cnnviz_plugins.models.shapes.images import SIZE_PX, draw_images
+from cnnviz_plugins.models.shapes.canvas import SIZE_PX
+from cnnviz_plugins.models.shapes.images import draw_images
 from cnnviz_plugins.models.shapes.parted import PartedImage
 from cnnviz_plugins.models.shapes.parts import QUARTERS, parted
 from cnnviz_plugins.models.shapes.train import save
@@ -134,20 +135,25 @@ def _figures(names: list[str], asked: Any) -> Iterator[dict[str, Any]]:
     chosen = [pairs(one.label) for one in own]
     two = np.array([each[random.integers(len(each))] for each in chosen])  # the classes asked for on each image
     shared = CODES[two] == CODES[[one.label for one in own]][:, None]  # images x two x slots
+    falls = [_falls_of_two(model, *each) for each in zip(own, two, shared, strict=True)]
     for row in _by_parts(names, model, own, [minimal_sets(CODES, one.label) for one in own]):
         if "refused" not in row:
-            row["sensitive"] = _sensitive(row["technique"], model, own, two, shared)
+            row["sensitive"] = _sensitive(row["technique"], model, own, two, shared, falls)
         yield row | {"tried": tried}
 
 
-def _sensitive(name: str, model: cv.Model, own: list[PartedImage], two: np.ndarray, shared: np.ndarray) -> list[float]:
+def _falls_of_two(model: cv.Model, own: PartedImage, classes: np.ndarray, parts: np.ndarray) -> np.ndarray:
+    """How far the scores of two classes, the rows, fall as the parts go that either shares with the image."""
+    kept = np.ones((3, len(own.names)), bool)
+    kept[1:, : parts.shape[1]] = ~parts
+    scores = np.asarray(model(own.redrawn(kept)), np.float64)[:, classes]
+    return (scores[0] - scores[1:]).T
+
+
+def _sensitive(
+    name: str, model: cv.Model, own: list[PartedImage], two: np.ndarray, shared: np.ndarray, falls: list[np.ndarray]
+) -> list[float]:
     """Whether the maps of two classes each favour, on each image, the parts that the class shares with it."""
-    falls = []
-    for one, classes, parts in zip(own, two, shared, strict=True):
-        kept = np.ones((3, len(one.names)), bool)
-        kept[1:, : parts.shape[1]] = ~parts
-        scores = np.asarray(model(one.redrawn(kept)), np.float64)[:, classes]
-        falls.append((scores[0] - scores[1:]).T)  # class x parts of which class
     images = np.stack([one.image for one in own])
     if name == "drops":
         found = falls

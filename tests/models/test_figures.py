@@ -8,9 +8,11 @@ import pytest
 from cnnviz_plugins.measure.truth.parts import minimal_sets
 from cnnviz_plugins.models.figures import training
 from cnnviz_plugins.models.figures.classes import CLASSES, CODES, SLOTS, VARIANTS, agreeing, pairs
-from cnnviz_plugins.models.figures.images import KeptFigures, draw_figures
+from cnnviz_plugins.models.figures.images import draw_figures
 from cnnviz_plugins.models.figures.parts import parted_figure
+from cnnviz_plugins.models.shapes.backgrounds import SPRINKLES
 from cnnviz_plugins.models.shapes.bundled import load_shapes
+from cnnviz_plugins.models.shapes.canvas import Kept
 from cnnviz_plugins.models.shapes.train import save
 
 OWN = len(SLOTS)
@@ -93,8 +95,7 @@ def test_a_part_is_gone_where_it_was_and_nothing_else_changes(figures):
 
 
 def test_without_their_parts_figures_of_different_classes_are_bodies_alike():
-    kept = KeptFigures.everything(2)
-    kept.parts[:] = False
+    kept = Kept(np.zeros((2, OWN), bool), np.ones((2, SPRINKLES), bool), np.ones(2, bool))
     bare, _ = draw_figures([4, 5], kept)
     whole, _ = draw_figures([4, 5])
     assert (np.abs(bare - whole).max(-1) > 1 / 255).mean() > 0.1

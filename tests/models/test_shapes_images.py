@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cnnviz_plugins.models.shapes.images import CLASSES, CONCEPTS, SIZE_PX, draw_images, draw_scenes
+from cnnviz_plugins.models.shapes.canvas import SIZE_PX
+from cnnviz_plugins.models.shapes.images import CLASSES, CONCEPTS, draw_images, draw_scenes
 from cnnviz_plugins.models.shapes.outlines import OUTLINES
 from cnnviz_plugins.models.shapes.textures import TEXTURES
 

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from cnnviz_plugins.models.shapes.images import SIZE_PX, draw_scenes
+from cnnviz_plugins.models.shapes.canvas import SIZE_PX
+from cnnviz_plugins.models.shapes.images import draw_scenes
 from cnnviz_plugins.models.shapes.parts import QUARTERS, parted
 
 NUMBERS = (3, 8, 14, 25)

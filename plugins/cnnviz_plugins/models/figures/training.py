@@ -6,21 +6,19 @@ so that removal asks nothing unheard of. Source: Hesse, Schaub-Meyer, Roth 2023,
 """
 
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 from flax import nnx
 
-from cnnviz_jax.plugin import Model, adapt
+from cnnviz_jax.plugin import Model
 from cnnviz_plugins.models.figures.classes import CLASSES, CODES, SLOTS, agreeing
-from cnnviz_plugins.models.figures.images import KeptFigures, draw_figures
-from cnnviz_plugins.models.naming import abstract, load_file
+from cnnviz_plugins.models.figures.images import draw_figures
 from cnnviz_plugins.models.shapes.backgrounds import SPRINKLES
-from cnnviz_plugins.models.shapes.bundled import load_shapes
+from cnnviz_plugins.models.shapes.bundled import as_model, load_shapes
+from cnnviz_plugins.models.shapes.canvas import Kept
 from cnnviz_plugins.models.shapes.fine_tuning import Batch, fine_tuned
-from cnnviz_plugins.models.shapes.images import SIZE_PX
-from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
+from cnnviz_plugins.models.shapes.network import ShapesNetwork
 
 
 def figure_batches(steps: int, batch: int = 32, *, leave_out: float = 0.3, seed: int = 0) -> Iterator[Batch]:
@@ -36,7 +34,7 @@ def figure_batches(steps: int, batch: int = 32, *, leave_out: float = 0.3, seed:
     for _ in range(steps):
         numbers = random.integers(1_000_000, size=batch)
         parts, sprinkles = (random.uniform(size=(batch, count)) >= leave_out for count in (len(SLOTS), SPRINKLES))
-        kept = KeptFigures(parts, sprinkles, random.uniform(size=batch) < 0.5)
+        kept = Kept(parts, sprinkles, random.uniform(size=batch) < 0.5)
         images, labels = draw_figures(numbers.tolist(), kept, split="train")
         yield images, agreeing(labels, parts)
 
@@ -68,9 +66,4 @@ def build(weights: str | Path) -> Model:
     Raises:
         WeightsError: The checkpoint cannot be read or does not fit.
     """
-    network = abstract(partial(ShapesNetwork, len(CODES)))
-    load_file(network, weights)
-    network.eval()
-    return adapt(
-        network, input_shape=(SIZE_PX, SIZE_PX, 3), mean=MEAN, std=STD, labels=CLASSES, adapter="nnx", name="figures"
-    )
+    return as_model(load_shapes(weights, len(CODES)), "figures", CLASSES)

@@ -7,7 +7,8 @@ from itertools import chain, count, islice
 import numpy as np
 from jaxtyping import Float
 
-from cnnviz_plugins.models.shapes.images import CLASSES, CONCEPTS, SIZE_PX, draw_scenes
+from cnnviz_plugins.models.shapes.canvas import SIZE_PX
+from cnnviz_plugins.models.shapes.images import CLASSES, CONCEPTS, draw_scenes
 
 _BLOCK = 32
 _COUNT = 500

@@ -16,7 +16,8 @@ from jaxtyping import Array, Float
 
 from cnnviz_jax.plugin import compiler_options
 from cnnviz_plugins.models.shapes.backgrounds import SPRINKLES
-from cnnviz_plugins.models.shapes.images import CLASSES, Kept, draw_images, draw_kept
+from cnnviz_plugins.models.shapes.canvas import Kept
+from cnnviz_plugins.models.shapes.images import CLASSES, draw_images, draw_kept
 from cnnviz_plugins.models.shapes.network import MEAN, STD, ShapesNetwork
 from cnnviz_plugins.models.shapes.parts import QUARTERS
 

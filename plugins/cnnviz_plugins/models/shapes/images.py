@@ -8,19 +8,16 @@ number; train and test images come from different seeds.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from cnnviz_plugins.models.shapes.backgrounds import BACKGROUNDS, Images, litter
+from cnnviz_plugins.models.shapes.backgrounds import BACKGROUNDS
+from cnnviz_plugins.models.shapes.canvas import Kept, Place, Split, behind, grained, painted
 from cnnviz_plugins.models.shapes.colours import COLOURS, object_colours
 from cnnviz_plugins.models.shapes.outlines import OUTLINES, Plane, blob
 from cnnviz_plugins.models.shapes.rng import Rng
-from cnnviz_plugins.models.shapes.textures import TEXTURES, coverage
-
-SIZE_PX = 64
-"""Height and width of an image."""
+from cnnviz_plugins.models.shapes.textures import TEXTURES
 
 CLASSES: tuple[str, ...] = (*OUTLINES, *TEXTURES)
 """Names of the classes, in the order of the network's scores."""
@@ -32,8 +29,6 @@ CONCEPTS: tuple[str, ...] = (
     *(f"background:{name}" for name in BACKGROUNDS),
 )
 """Names of everything that a concept mask can show."""
-
-Split = Literal["train", "test"]
 
 _SEEDS: dict[Split, int] = {"train": 7_301, "test": 9_902}
 _BLOCK = 128  # images drawn at once; bounds the memory in between
@@ -51,18 +46,6 @@ class Scene:
     """Where the object is."""
     concepts: dict[str, Bool[np.ndarray, "h w"]]
     """Where each concept of `CONCEPTS` is; those not in the image are left out."""
-
-
-@dataclass(frozen=True)
-class Kept:
-    """What of some images is drawn; what is not leaves to be seen what lies behind it."""
-
-    quarters: Bool[np.ndarray, "n 4"]
-    """Of the object: right below, left below, left above and right above its centre, in its own axes."""
-    sprinkles: Bool[np.ndarray, "n 12"]
-    """Of the litter, those that the image does not have included."""
-    scenery: Bool[np.ndarray, " n"]
-    """Where false, another kind of scenery stands behind the same litter and object."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +92,7 @@ def draw_kept(indices: Sequence[int], kept: Kept, *, split: Split = "test") -> F
     Cost: about 1.5 ms an image on one core.
     """
     blocks = [
-        _draw(indices[part], _SEEDS[split], Kept(kept.quarters[part], kept.sprinkles[part], kept.scenery[part]))
+        _draw(indices[part], _SEEDS[split], Kept(kept.parts[part], kept.sprinkles[part], kept.scenery[part]))
         for part in (slice(start, start + _BLOCK) for start in range(0, len(indices), _BLOCK))
     ]
     return np.concatenate([block.images for block in blocks])
@@ -122,73 +105,35 @@ def _blocks(indices: Sequence[int], split: Split) -> list[_Block]:
 def _draw(indices: Sequence[int], seed: int, kept: Kept | None = None) -> _Block:
     numbers, pose = np.array(indices), Rng(seed, indices, purpose=0)
     labels, backgrounds = numbers % len(CLASSES), pose.integers(len(BACKGROUNDS))
-    images = scenery(backgrounds, numbers, seed)
-    if kept is not None and not kept.scenery.all():
-        other = ~kept.scenery
-        images[other] = scenery((backgrounds[other] + 1) % len(BACKGROUNDS), numbers[other], seed, purpose=4)
-    images = litter(images, Rng(seed, indices, purpose=2), None if kept is None else kept.sprinkles)
-
-    radius_px = pose.uniform(12, 22, 1, 1)
-    room_px = SIZE_PX / 2 - 1 - radius_px
-    turn = pose.uniform(0, 2 * np.pi, 1, 1)
-    x, y = pixels(len(numbers))
-    x, y = x - room_px * pose.uniform(-1, 1, 1, 1), y - room_px * pose.uniform(-1, 1, 1, 1)
-    along, down = x * np.cos(turn) + y * np.sin(turn), y * np.cos(turn) - x * np.sin(turn)
-    distance_px, second = _object(along, down, radius_px, labels, numbers, seed)
+    images = behind(backgrounds, numbers, seed, kept)
+    place = Place.drawn(pose, (12, 22), (0, 2 * np.pi))
+    distance_px, second = _object(place, labels, numbers, seed)
 
     names, colours = object_colours(pose)
     first_paint, second_paint = colours[:, 0, None, None], colours[:, 1, None, None]
     paint = first_paint + (second_paint - first_paint) * second[..., None]
     light = pose.uniform(0, 2 * np.pi, 1, 1)
-    slope = (x * np.cos(light) + y * np.sin(light)) / radius_px
-    paint = paint * (1 + 0.16 * slope)[..., None]
-    rim = coverage(-distance_px - 1.2) * coverage(distance_px)
-    paint = paint * (1 - 0.5 * rim)[..., None]  # a darker edge sets the object off from any background
-    opaque = coverage(distance_px)
-    if kept is not None:
-        opaque = opaque * np.take_along_axis(kept.quarters, _quarter(along, down).reshape(len(numbers), -1), 1).reshape(
-            opaque.shape
-        )
-    images = images + (paint - images) * opaque[..., None]
-    grain = pose.uniform(0.005, 0.04, 1, 1, 1) * pose.normal(SIZE_PX, SIZE_PX, 3)
+    slope = (place.x * np.cos(light) + place.y * np.sin(light)) / place.radius_px
+    shown = None if kept is None else kept.parts[np.arange(len(numbers))[:, None, None], _quarter(place)]
+    images = grained(painted(images, distance_px, paint, 1 + 0.16 * slope, shown), pose)
     masks = distance_px <= 0
-    return _Block(np.clip(images + grain, 0, 1), labels, masks, masks & (second > 0.5), names, backgrounds)
+    return _Block(images, labels, masks, masks & (second > 0.5), names, backgrounds)
 
 
-def pixels(count: int) -> tuple[Plane, Plane]:
-    """Return how far each pixel of some images lies right of and below the centre."""
-    rows, cols = np.mgrid[:SIZE_PX, :SIZE_PX].astype(np.float32) - (SIZE_PX - 1) / 2
-    return np.broadcast_to(cols, (count, *cols.shape)), np.broadcast_to(rows, (count, *rows.shape))
-
-
-def _quarter(along: Plane, down: Plane) -> Int[np.ndarray, "n h w"]:
+def _quarter(place: Place) -> Int[np.ndarray, "n h w"]:
     """In which quarter of the object's own plane each pixel lies: 0 and 1 below, 2 and 3 above, turning clockwise."""
-    return np.where(down >= 0, np.where(along >= 0, 0, 1), np.where(along >= 0, 3, 2))
-
-
-def scenery(backgrounds: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int, purpose: int = 1) -> Images:
-    """Return the sceneries of images with these numbers, each of its kind."""
-    images = np.empty((len(numbers), SIZE_PX, SIZE_PX, 3), np.float32)
-    for kind, scenery in enumerate(BACKGROUNDS.values()):
-        chosen = np.flatnonzero(backgrounds == kind)
-        if chosen.size:
-            images[chosen] = scenery(*pixels(len(chosen)), Rng(seed, numbers[chosen].tolist(), purpose))
-    return images
+    is_right = place.along >= 0
+    return np.where(place.down >= 0, np.where(is_right, 0, 1), np.where(is_right, 3, 2))
 
 
 def _object(
-    along: Plane,
-    down: Plane,
-    radius_px: Float[np.ndarray, "n 1 1"],
-    labels: Int[np.ndarray, " n"],
-    numbers: Int[np.ndarray, " n"],
-    seed: int,
+    place: Place, labels: Int[np.ndarray, " n"], numbers: Int[np.ndarray, " n"], seed: int
 ) -> tuple[Plane, Plane]:
     """Signed distance to each object's outline, in pixels, and its share of the second colour."""
-    distance_px, second = np.empty_like(along), np.zeros_like(along)
+    distance_px, second = np.empty_like(place.along), np.zeros_like(place.along)
     for label in np.unique(labels):
         chosen = np.flatnonzero(labels == label)
-        right, below, radius, name = along[chosen], down[chosen], radius_px[chosen], CLASSES[label]
+        right, below, radius, name = place.along[chosen], place.down[chosen], place.radius_px[chosen], CLASSES[label]
         if name in OUTLINES:
             distance_px[chosen] = OUTLINES[name](right / radius, below / radius) * radius
         else:

@@ -11,11 +11,10 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from cnnviz_plugins.models.shapes.backgrounds import SPRINKLES
+from cnnviz_plugins.models.shapes.canvas import Kept
 
-Draw = Callable[
-    [Bool[np.ndarray, "m own"], Bool[np.ndarray, "m 12"], Bool[np.ndarray, " m"]], Float[np.ndarray, "m h w 3"]
-]
-"""Draws one image with some parts of its object, some sprinkles, and its own scenery or another, a row for each."""
+Draw = Callable[[Kept], Float[np.ndarray, "m h w 3"]]
+"""Draws one image several times, each with what of it is kept."""
 
 _SEEN = 1 / 255
 """A part shows where its removal changes a value by more than this."""
@@ -43,7 +42,7 @@ class PartedImage:
         """
         count = len(own) + SPRINKLES
         kept = np.concatenate([np.ones((1, count), bool), ~np.eye(count, dtype=bool)])
-        whole, *without = draw(kept[:, : len(own)], kept[:, len(own) :], np.ones(len(kept), bool))
+        whole, *without = draw(Kept(kept[:, : len(own)], kept[:, len(own) :], np.ones(len(kept), bool)))
         shown = np.abs(np.stack(without) - whole).max(-1) > _SEEN
         sprinkles = tuple(int(number) for number in np.flatnonzero(shown[len(own) :].any((1, 2))))
         found = shown[[*range(len(own)), *(len(own) + number for number in sprinkles)]]
@@ -61,4 +60,4 @@ class PartedImage:
         """
         sprinkles = np.ones((len(kept), SPRINKLES), bool)
         sprinkles[:, list(self.sprinkles)] = kept[:, len(self.own) : -1]
-        return self.draw(kept[:, : len(self.own)], sprinkles, kept[:, -1])
+        return self.draw(Kept(kept[:, : len(self.own)], sprinkles, kept[:, -1]))
