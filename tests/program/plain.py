@@ -5,6 +5,7 @@ from typing import Any
 
 import jax
 import jax.numpy as jnp
+import numpy as np
 from jax import lax
 
 from cnnviz_jax.program import Program
@@ -67,3 +68,29 @@ def random_tree(tree: Any, seed: int = 0) -> Any:
         structure,
         [0.5 * jax.random.normal(key, leaf.shape, leaf.dtype) for key, leaf in zip(keys, leaves, strict=True)],
     )
+
+
+def numbers(*shape: int) -> Any:
+    """Normal numbers, the same for the same shape."""
+    return jnp.asarray(np.random.default_rng(shape).normal(size=shape), jnp.float32)
+
+
+@jax.custom_vjp
+def halved(x: Any) -> Any:
+    """A ReLU by its values, with half the gradient."""
+    return jnp.maximum(x, 0)
+
+
+halved.defvjp(lambda x: (halved(x), x), lambda x, change: (jnp.where(x > 0, change / 2, 0),))
+
+
+def check_convolutions(apply: Callable[[Any, Any], Any], params: Any, x: Any, left: int, atol: float) -> None:
+    """Check that a program leaves so many convolutions to XLA, and gives the function's own values and gradients."""
+    program = traced(apply, params, x.shape[1:])
+
+    def score(x: Any) -> Any:
+        return program.run(params, x)[0][0, 1]
+
+    assert str(jax.make_jaxpr(score)(x)).count("conv_general_dilated") == left
+    np.testing.assert_allclose(score(x), apply(params, x)[0, 1], rtol=1e-5)
+    np.testing.assert_allclose(jax.grad(score)(x), jax.grad(lambda x: apply(params, x)[0, 1])(x), atol=atol)

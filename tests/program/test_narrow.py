@@ -12,7 +12,7 @@ from jax import lax
 
 import cnnviz_jax as cv
 from cnnviz_jax.program.graph.narrow import is_narrow, narrow
-from tests.program.plain import conv, traced
+from tests.program.plain import check_convolutions, conv, numbers
 
 on_cpu = pytest.mark.skipif(jax.default_backend() != "cpu", reason="elsewhere XLA's convolution is fast")
 
@@ -20,10 +20,6 @@ PARAMS = {
     "lhs_dilation": (1, 1), "rhs_dilation": (1, 1), "feature_group_count": 1, "batch_group_count": 1,
     "preferred_element_type": None, "precision": None,
 }  # fmt: skip
-
-
-def numbers(*shape: int) -> Any:
-    return jnp.asarray(np.random.default_rng(shape).normal(size=shape), jnp.float32)
 
 
 def described(x: Any, w: Any, layout: Any, **changed: Any) -> dict[str, Any]:
@@ -94,14 +90,7 @@ def test_a_programs_convolutions_of_few_channels_are_products_and_only_those(wra
         return wrap(lambda x: conv(jax.nn.relu(conv(x, first, padding="SAME")), second))(x).sum((1, 2))
 
     params, x = (numbers(5, 5, 1, 6), numbers(5, 5, 6, 16)), numbers(1, 28, 28, 1)
-    program = traced(apply, params, (28, 28, 1))
-
-    def score(x: Any) -> Any:
-        return program.run(params, x)[0][0, 1]
-
-    assert str(jax.make_jaxpr(score)(x)).count("conv_general_dilated") == 1
-    np.testing.assert_allclose(score(x), apply(params, x)[0, 1], rtol=1e-5)
-    np.testing.assert_allclose(jax.grad(score)(x), jax.grad(lambda x: apply(params, x)[0, 1])(x), atol=1e-3)
+    check_convolutions(apply, params, x, left=1, atol=1e-3)
 
 
 @on_cpu

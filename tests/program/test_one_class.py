@@ -15,7 +15,7 @@ from cnnviz_jax import targets
 from cnnviz_jax.compiling import compilations
 from cnnviz_jax.model.one_class import of_one_class as of_one_class_model
 from cnnviz_jax.program.rewrites.one_class import of_one_class
-from tests.program.plain import SYMMETRIC, conv, traced
+from tests.program.plain import SYMMETRIC, conv, halved, traced
 
 CLASSES = 6
 KEYS = jax.random.split(jax.random.key(3), 5)
@@ -120,15 +120,6 @@ def doubled(x: Any) -> Any:
 
 
 doubled.defjvp(lambda values, changes: (doubled(*values), jnp.where(values[0] > 0, 2 * changes[0], 0)))
-
-
-@jax.custom_vjp
-def halved(x: Any) -> Any:
-    """A ReLU by its values, with half the gradient."""
-    return jnp.maximum(x, 0)
-
-
-halved.defvjp(lambda x: (halved(x), x), lambda x, change: (jnp.where(x > 0, change / 2, 0),))
 
 
 @pytest.mark.parametrize(("relu", "factor"), [(doubled, 2), (halved, 0.5)], ids=["jvp", "vjp"])

@@ -12,7 +12,7 @@ from jax import lax
 from cnnviz_jax.errors import ModelError
 from cnnviz_jax.program.graph.primitives import ELEMENTWISE
 from cnnviz_jax.program.rewrites.resized import resized
-from tests.program.plain import SYMMETRIC, conv, random_tree, traced
+from tests.program.plain import SYMMETRIC, conv, halved, random_tree, traced
 
 PARAMS = random_tree({"first": {"kernel": jnp.ones((3, 3, 3, 4))}, "second": {"kernel": jnp.ones((3, 3, 4, 2))}})
 
@@ -65,15 +65,6 @@ def test_an_array_as_large_as_the_map_ties_a_program_to_its_size() -> None:
 
     with pytest.raises(ModelError, match=r"add with an array of 1x8x8x1 is tied to it"):
         resized(traced(net, PARAMS, (8, 8, 3)), ["first"])(PARAMS, jnp.ones((1, 11, 9, 3)))
-
-
-@jax.custom_vjp
-def halved(x: Any) -> Any:
-    """A ReLU by its values, with half the gradient."""
-    return jnp.maximum(x, 0)
-
-
-halved.defvjp(lambda x: (halved(x), x), lambda x, change: (jnp.where(x > 0, change / 2, 0),))
 
 
 @pytest.mark.parametrize(("relu", "is_kept"), [(jax.nn.relu, True), (halved, False)], ids=["jax", "own"])

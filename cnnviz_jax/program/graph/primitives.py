@@ -1,6 +1,6 @@
 """JAX's primitives by what they do to positions, and rulebooks that say more of each by name."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 import jax
@@ -61,8 +61,17 @@ def convolve(node: Node, left: Array, right: Array, **changed: Any) -> Array:
     On a CPU a depthwise one is computed as a sum of shifted products, and one of few channels as a product of matrices.
     """
     params = {name: node.params[name] for name in _CONVOLUTION} | changed
-    if jax.default_backend() == "cpu" and is_depthwise(params, left, right):
-        return depthwise(left, right, params)
-    if jax.default_backend() == "cpu" and is_narrow(params, left, right):
-        return narrow(left, right, params)
-    return lax.conv_general_dilated(left, right, **params)
+    sooner = sooner_than_xla(params, left, right)
+    return lax.conv_general_dilated(left, right, **params) if sooner is None else sooner(left, right, params)
+
+
+def sooner_than_xla(params: Mapping[str, Any], left: Any, right: Any) -> Callable[..., Array] | None:
+    """Return what computes a convolution of these parameters and operands, or their shapes, sooner than XLA on a CPU.
+
+    `None` where nothing does, and on other backends.
+    """
+    if jax.default_backend() != "cpu":
+        return None
+    if is_depthwise(params, left, right):
+        return depthwise
+    return narrow if is_narrow(params, left, right) else None
