@@ -96,7 +96,6 @@ def run_survey(
         since += size
         done = min(done + size, len(dataset))
         progress(done, len(dataset), "images")
-    jax.block_until_ready(deltas)
     # Two at a time, each total gone once it is finished: those of class means are tens of times as large as what they
     # come to. NumPy leaves the other core to the second.
     with ThreadPoolExecutor(_FINISHING) as pool:

@@ -20,6 +20,7 @@ _BITS = 16
 _BLOCK = 1 << 13
 """Numbers whose digits are looked at together."""
 _ABREAST = 64
+"""Numbers that stand side by side as one row, to be looked at with all below them."""
 UNIT_EXPONENT = -149
 """The sum is the digits' number times 2 to this."""
 
@@ -63,10 +64,9 @@ def normalised(limbs: Int[np.ndarray, "*shape limbs"]) -> Int[np.ndarray, "*shap
     # are 26 million, 4 GB, most of them still zero.
     for first in range(0, len(rows), _BLOCK):
         block, sums = rows[first : first + _BLOCK], given[first : first + _BLOCK]
-        used = _used(sums)
-        if used.size:
+        low, end = _span(sums)
+        if end:
             # A layer's values lie within a few digits of one another: those that no number has are left as they are.
-            low, end = int(used[0]), int(used[-1]) + 1
             digits = list(sums[:, low:end].T.astype(np.int64))
             for place, digit in enumerate(digits):
                 if low + place == LIMBS - 1:
@@ -95,12 +95,13 @@ def exact_means(
     return mean.reshape(count.shape)
 
 
-def _used(digits: Int[np.ndarray, "n limbs"]) -> Int[np.ndarray, " places"]:
-    """Return which digits are not 0 in all numbers."""
-    # Rows of 18 are short for the CPU's vectors: many side by side are joined with as many others first.
+def _span(digits: Int[np.ndarray, "n limbs"]) -> tuple[int, int]:
+    """Return the first digit that is not 0 in all numbers, and one past the last; 0 and 0 where all are."""
+    # Rows of 18 are short for the CPU's vectors.
     many = len(digits) // _ABREAST * _ABREAST
     joined = np.bitwise_or.reduce(digits[:many].reshape(-1, _ABREAST * LIMBS), 0).reshape(-1, LIMBS)
-    return np.flatnonzero(joined.any(0) | digits[many:].any(0))
+    used = np.flatnonzero(joined.any(0) | digits[many:].any(0))
+    return (int(used[0]), int(used[-1]) + 1) if used.size else (0, 0)
 
 
 def _rounded_means(
@@ -110,17 +111,16 @@ def _rounded_means(
     # Sums of a few activations have their digits in at most four neighbouring places, most of them with 53 bits from
     # the first that is set to the last: exact as float64, as the count is, and a division of exact numbers rounds once.
     # All others, negative sums among them, are divided as Python's whole numbers, which takes a hundred times as long.
-    used = _used(digits)
-    low, end = (int(used[0]), int(used[-1]) + 1) if used.size else (0, 1)
+    low, end = _span(digits)
     base: Any
     if end - low <= 4:  # the same four places hold them all
         base, is_below = min(low, LIMBS - 4), np.zeros(1, bool)
-        parts = [digits[at, base + k] for k in range(4)]
     else:
         there = digits[at] != 0
         base = np.maximum(LIMBS - 4 - there[:, ::-1].argmax(1), 0)
-        parts, is_below = [digits[at, base + k] for k in range(4)], there.argmax(1) < base
-    whole = np.asarray(sum(part.astype(np.uint64) << np.uint64(_BITS * k) for k, part in enumerate(parts)), np.uint64)
+        is_below = there.argmax(1) < base
+    four = sum(digits[at, base + k].astype(np.uint64) << np.uint64(_BITS * k) for k in range(4))
+    whole = np.asarray(four, np.uint64)
     lowest = whole & (~whole + np.uint64(1))
     # A number without its last zeros is below 2**53 where it is below 2**53 times its lowest bit.
     is_exact = (whole >> np.uint64(53)) < np.maximum(lowest, np.uint64(1))
